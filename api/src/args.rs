@@ -1,0 +1,247 @@
+//! The command line as it is typed. Parsing is pure; what flags mean together is resolved in `input`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Predicts whether a language model will refuse a prompt.
+#[derive(Debug, Parser)]
+#[command(
+    name = "demur",
+    version,
+    max_term_width = 100,
+    after_help = "\
+The flow: label some responses by hand; `fit response` learns to recognise refusals in them; `bootstrap` labels
+a larger corpus of prompts and responses with that; `fit prompt` learns from it which prompts are refused;
+`predict` says so for new prompts, before they are sent. `pipeline` does all of it from one recipe.
+
+Files are JSON arrays, JSON Lines, CSV, TSV or Parquet, plain or compressed (gzip, zstd); `-` is stdin or stdout.
+Stdout is data, stderr is talk. Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted.
+
+Examples:
+  demur pipeline                                          the whole path on the built-in starter corpus
+  demur evaluate --cv 10 --grouped --field response FILE  how well refusals are recognised
+  demur predict --model demur-out/prompt \"Write a poem about autumn\""
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Does the whole path of a recipe: fit, bootstrap, fit, and honest figures.
+    Pipeline(Pipeline),
+    /// Fits one model on labelled rows.
+    Fit(Fit),
+    /// Adds p_refusal and label to (prompt, response) rows.
+    Label(Label),
+    /// Makes the machine-labelled prompt corpus from (prompt, response) rows.
+    Bootstrap(Bootstrap),
+    /// Says for each prompt whether it will be refused, and why.
+    Predict(Predict),
+    /// Measures a model, or a recipe by cross-validation, on labelled rows.
+    Evaluate(Evaluate),
+    /// Shows what a model is: target, data, figures, strongest n-grams.
+    Inspect(Inspect),
+}
+
+/// Which of the two models: the text that it judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FieldArg {
+    /// The response classifier.
+    Response,
+    /// The prompt predictor.
+    Prompt,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pipeline {
+    /// The recipe, a TOML file. Default: the starter recipe on the starter corpus.
+    pub(crate) recipe: Option<PathBuf>,
+    /// Folder of the results: response/, bootstrap.jsonl, prompt/, evaluation.json, recipe.toml.
+    #[arg(long, value_name = "DIR", default_value = "demur-out")]
+    pub(crate) out: PathBuf,
+    /// Folder that the recipe's file names are relative to. Default: the recipe's own.
+    #[arg(long, value_name = "DIR", requires = "recipe")]
+    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// Print the figures as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Settings {
+    /// Set one value of the recipe, for example --set response.c=[3.0]; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fit {
+    /// Which model to fit.
+    pub(crate) model: FieldArg,
+    /// Labelled rows; may be repeated. Default: the recipe's labelled files.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Folder of the model.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    #[command(flatten)]
+    pub(crate) columns: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecipeArgs {
+    /// Take features, solver, seed and columns from this recipe. Default: the starter recipe's.
+    #[arg(long, value_name = "TOML")]
+    pub(crate) recipe: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Label {
+    /// Rows with responses.
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// The response classifier.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: PathBuf,
+    /// Where the rows go: .jsonl, .json, .csv, .tsv or .parquet; bad rows go to OUT.rejected.jsonl.
+    #[arg(long, value_name = "OUT")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) columns: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bootstrap {
+    /// Rows with prompts and responses.
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// The response classifier.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: PathBuf,
+    /// Where the prompts go; bad rows go to OUT.rejected.jsonl, digests of the classifier's prompts to OUT.seen.
+    #[arg(long, value_name = "OUT")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) columns: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Predict {
+    /// A prompt, or `-` for one prompt a line on stdin.
+    #[arg(required = true, value_name = "PROMPT")]
+    pub(crate) prompts: Vec<String>,
+    /// The prompt predictor.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: PathBuf,
+    /// How many of the strongest n-grams to show.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) top: usize,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("method").required(true).args(["model", "cv", "holdout", "test_split"]))]
+pub(crate) struct Evaluate {
+    /// Labelled rows.
+    #[arg(required = true, value_name = "DATA")]
+    pub(crate) data: Vec<PathBuf>,
+    /// Judge this model, on rows whose prompts it has not seen.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: Option<PathBuf>,
+    /// Judge a recipe by cross-validation with this many folds.
+    #[arg(long, value_name = "FOLDS", requires = "field", value_parser = clap::value_parser!(u32).range(2..))]
+    pub(crate) cv: Option<u32>,
+    /// Judge a recipe on this share of the rows, fitted on the rest.
+    #[arg(long, value_name = "SHARE", requires = "field")]
+    pub(crate) holdout: Option<f64>,
+    /// Judge a recipe on the rows whose split column says NAME, fitted on the others.
+    #[arg(long, value_name = "NAME", requires = "field")]
+    pub(crate) test_split: Option<String>,
+    /// Keep templates and near-duplicates on one side of --cv and --holdout.
+    #[arg(long, conflicts_with_all = ["model", "test_split"])]
+    pub(crate) grouped: bool,
+    /// The text to judge (a model knows its own).
+    #[arg(long)]
+    pub(crate) field: Option<FieldArg>,
+    /// Judge rows too whose prompts the model has seen. By default they are left out, and counted.
+    #[arg(long)]
+    pub(crate) allow_overlap: bool,
+    /// Where bad rows go; without it the first are shown.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejected: Option<PathBuf>,
+    /// All figures as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    #[command(flatten)]
+    pub(crate) columns: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// The model.
+    pub(crate) model: PathBuf,
+    /// How many n-grams to show on each side.
+    #[arg(long, value_name = "N", default_value_t = 15)]
+    pub(crate) top: usize,
+    /// The manifest, digest and n-grams as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How files are read. Names are found by themselves where they are usual ones.
+#[derive(Debug, Args, Default)]
+#[command(next_help_heading = "Reading")]
+pub(crate) struct DataArgs {
+    /// Format of all inputs: json, jsonl, csv, tsv or parquet. Default: by name or content.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<demur_data::Format>,
+    /// Column of the prompt; dots reach into nested objects (meta.text).
+    #[arg(long, value_name = "NAME")]
+    pub(crate) prompt_column: Option<String>,
+    /// Column of the response.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) response_column: Option<String>,
+    /// Column of a chat (a list of {role, content}).
+    #[arg(long, value_name = "NAME")]
+    pub(crate) messages_column: Option<String>,
+    /// Column of the label.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) label_column: Option<String>,
+    /// Column of the kind of refusal.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) kind_column: Option<String>,
+    /// Column of the model that answered.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target_column: Option<String>,
+    /// Column of the split (train, test, ...).
+    #[arg(long, value_name = "NAME")]
+    pub(crate) split_column: Option<String>,
+    /// Column of the group that must stay on one side.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) group_column: Option<String>,
+    /// Column of the weight in training.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) weight_column: Option<String>,
+    /// What a label value means: VALUE=refused, VALUE=complied, VALUE=KIND or VALUE=drop; may be repeated.
+    #[arg(long, value_name = "VALUE=MEANING")]
+    pub(crate) label_map: Vec<String>,
+    /// Which label a kind stands for: KIND=refused, KIND=complied or KIND=drop; may be repeated.
+    #[arg(long, value_name = "KIND=LABEL")]
+    pub(crate) kind_policy: Vec<String>,
+    /// Keep only the first row of each prompt.
+    #[arg(long)]
+    pub(crate) deduplicate: bool,
+}

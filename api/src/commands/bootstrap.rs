@@ -1,0 +1,55 @@
+//! `demur bootstrap`: the machine-labelled prompt corpus.
+
+use std::io::Write;
+
+use anyhow::Context;
+use demur_data::{AtomicFile, write_rows};
+use demur_predictor::Field;
+use demur_training::{DataSource, MachineLabelled, bootstrap, by_target};
+
+use crate::args::Bootstrap;
+use crate::commands::{fit, label};
+use crate::input;
+use crate::output::{note, say_read};
+
+pub(crate) fn run(args: &Bootstrap) -> anyhow::Result<()> {
+    let model = label::response_classifier(&args.model)?;
+    let source = input::source(&args.inputs, &args.columns, DataSource::default())?;
+    let corpus = source.read(&[Field::Prompt, Field::Response], false, false)?;
+    say_read("rows", &corpus);
+    let machine = bootstrap(&model, &corpus.records);
+    write(&args.out, &machine)?;
+    if args.out.as_os_str() == "-" {
+        note(
+            "stdout takes no .seen file: write to a file for `fit prompt` to know the classifier's own prompts",
+        );
+    } else {
+        write_seen(&args.out, &model)?;
+    }
+    label::finish(&args.out, &corpus)?;
+    say_targets(&machine);
+    Ok(())
+}
+
+/// Writes a machine-labelled corpus.
+pub(crate) fn write(out: &std::path::Path, machine: &[MachineLabelled]) -> anyhow::Result<()> {
+    let rows = machine.iter().map(MachineLabelled::to_row).collect::<Result<Vec<_>, _>>()?;
+    Ok(write_rows(out, None, &rows)?)
+}
+
+/// Writes the digests of the classifier's own prompts beside the corpus.
+pub(crate) fn write_seen(out: &std::path::Path, model: &demur_predictor::Model) -> anyhow::Result<()> {
+    let path = fit::seen_path(out);
+    let mut file = AtomicFile::create(&path).with_context(|| path.display().to_string())?;
+    file.write_all(&model.seen().to_bytes()).with_context(|| path.display().to_string())?;
+    file.commit().with_context(|| path.display().to_string())
+}
+
+/// Says how many prompts each target refused.
+pub(crate) fn say_targets(machine: &[MachineLabelled]) {
+    for (target, (prompts, answers, refused, mean)) in by_target(machine) {
+        note(&format!(
+            "{target}: {prompts} prompts, {answers} answers, {refused} refused, mean P(refusal) {mean:.3}"
+        ));
+    }
+}

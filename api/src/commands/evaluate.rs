@@ -1,0 +1,197 @@
+//! `demur evaluate`: honest figures, for a person or as JSON.
+
+use std::fmt::Write;
+
+use anyhow::{Context, bail};
+use demur_data::{Record, assign_holdout, rejected_path, write_rejected};
+use demur_predictor::{Field, Model, SeenPrompts};
+use demur_training::{
+    CrossValidation, Decisions, Evaluation, Examples, Grouping, Recipe, Scored, evaluate_model, is_human,
+    judge_holdout,
+};
+use serde_json::json;
+
+use crate::args::Evaluate;
+use crate::error::Usage;
+use crate::input;
+use crate::output::{self, Bars, note, say_read};
+
+/// Rows of the evaluation whose prompts the fit has seen.
+#[derive(Debug, Clone, Copy, Default)]
+struct OverlapCount {
+    rows: usize,
+    judged: bool,
+}
+
+pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
+    let model = match &args.model {
+        Some(dir) => Some(Model::load(dir).context("cannot load the model")?),
+        None => None,
+    };
+    let asked = args.field.map(Field::from);
+    let field = match (&model, asked) {
+        (Some(model), Some(asked)) if model.manifest().field != asked => {
+            let is = model.manifest().field.name();
+            return Err(Usage(format!("--field {}: the model judges the {is}", asked.name())).into());
+        }
+        (Some(model), _) => model.manifest().field,
+        // clap asks for --field with every method but --model.
+        (None, asked) => asked.ok_or_else(|| Usage("say --field prompt or --field response".to_owned()))?,
+    };
+    let recipe = input::recipe(&args.recipe)?;
+    let records = read(args, field, &recipe)?;
+    let (evaluation, overlap) = match &model {
+        Some(model) => judge_model(args, model, records, recipe.seed)?,
+        None => judge_recipe(args, field, &recipe, records)?,
+    };
+    if overlap.rows > 0 {
+        let done = if overlap.judged { "judged all the same (--allow-overlap)" } else { "left out" };
+        note(&format!("overlap: {} rows have prompts that the fit has seen; {done}", overlap.rows));
+    }
+    if args.json {
+        let mut json = evaluation.to_json();
+        json["overlap"] = json!({ "rows": overlap.rows, "judged": overlap.judged });
+        return output::json(&json);
+    }
+    Ok(output::data(&table(&evaluation)?)?)
+}
+
+/// Reads the rows that a person labelled.
+fn read(args: &Evaluate, field: Field, recipe: &Recipe) -> anyhow::Result<Vec<Record>> {
+    let source = input::source(&args.data, &args.columns, recipe.labelled.clone())?;
+    let corpus = source.read(&[field], true, false)?;
+    say_read("labelled rows", &corpus);
+    if let Some(path) = &args.rejected {
+        // The flag names the sidecar itself; its writer derives it from an output's name.
+        let name = path.to_string_lossy();
+        let output = name.strip_suffix(".rejected.jsonl").ok_or_else(|| {
+            let example = rejected_path("rows".as_ref());
+            Usage(format!(
+                "--rejected {name}: the name must end in .rejected.jsonl, for example {}",
+                example.display()
+            ))
+        })?;
+        write_rejected(output.as_ref(), &corpus.rejected)?;
+    }
+    let (human, machine): (Vec<Record>, Vec<Record>) = corpus.records.into_iter().partition(is_human);
+    if !machine.is_empty() {
+        note(&format!(
+            "{} machine-labelled rows left out: figures are taken on human labels only",
+            machine.len()
+        ));
+    }
+    if human.is_empty() {
+        bail!("no human-labelled rows are left to judge by");
+    }
+    Ok(human)
+}
+
+/// Leaves out the records whose prompts the fit has seen, unless asked for.
+fn without(
+    seen: &SeenPrompts,
+    records: Vec<Record>,
+    allow: bool,
+) -> anyhow::Result<(Vec<Record>, OverlapCount)> {
+    let is_seen = |record: &Record| record.prompt.as_deref().is_some_and(|prompt| seen.contains(prompt));
+    let rows = records.iter().filter(|record| is_seen(record)).count();
+    let overlap = OverlapCount { rows, judged: allow };
+    if allow || rows == 0 {
+        return Ok((records, overlap));
+    }
+    if rows == records.len() {
+        bail!(
+            "refused: the fit has seen the prompts of all {rows} rows, so figures on them would be too good; \
+             give rows that it has not seen, use --cv, or say --allow-overlap"
+        );
+    }
+    Ok((records.into_iter().filter(|record| !is_seen(record)).collect(), overlap))
+}
+
+fn judge_model(
+    args: &Evaluate,
+    model: &Model,
+    records: Vec<Record>,
+    seed: u64,
+) -> anyhow::Result<(Evaluation, OverlapCount)> {
+    let (records, overlap) = without(model.seen(), records, args.allow_overlap)?;
+    let examples = Examples::of(&records, &vec![0; records.len()]);
+    let method = format!("model {} ({})", model.manifest().name, &model.digest()[..12]);
+    Ok((evaluate_model(model, &examples, method, seed)?, overlap))
+}
+
+fn judge_recipe(
+    args: &Evaluate,
+    field: Field,
+    recipe: &Recipe,
+    records: Vec<Record>,
+) -> anyhow::Result<(Evaluation, OverlapCount)> {
+    let (params, seed) = (recipe.fit_of(field), recipe.seed);
+    let grouping = Grouping::of(args.grouped);
+    if let Some(folds) = args.cv {
+        let examples = Examples::of(&records, &grouping.groups(&records));
+        let plan = CrossValidation { field, folds: folds as usize, grouping, seed };
+        let evaluation = Bars::during(|progress| plan.judge(params, &examples, progress))?;
+        return Ok((evaluation, OverlapCount::default()));
+    }
+    let scored = |method| Scored { field, method, threshold: params.policy.hold_from, seed };
+    if let Some(share) = args.holdout {
+        let examples = Examples::of(&records, &grouping.groups(&records));
+        let strata: Vec<u32> = examples.labels().into_iter().map(u32::from).collect();
+        let held_out = assign_holdout(&strata, Some(&examples.groups), share, seed)?;
+        let method =
+            format!("{share} of the rows held out, {}, stratified, seed {seed}", grouping.describe());
+        return Ok((judge_holdout(params, &examples, &held_out, scored(method))?, OverlapCount::default()));
+    }
+    let name = args.test_split.as_deref().unwrap_or_default();
+    let (test, train): (Vec<Record>, Vec<Record>) =
+        records.into_iter().partition(|record| record.split.as_deref() == Some(name));
+    if test.is_empty() || train.is_empty() {
+        let (test, train) = (test.len(), train.len());
+        bail!(
+            "--test-split {name}: {test} rows in it and {train} outside; look at the split column (--split-column)"
+        );
+    }
+    let (test, overlap) = without(&demur_training::seen(&train), test, args.allow_overlap)?;
+    let held_out = [vec![false; train.len()], vec![true; test.len()]].concat();
+    let all = [train, test].concat();
+    let examples = Examples::of(&all, &Grouping::Similar.groups(&all));
+    let method = format!("split `{name}` of the file, fitted on the other rows, seed {seed}");
+    Ok((judge_holdout(params, &examples, &held_out, scored(method))?, overlap))
+}
+
+/// The figures as a person reads them.
+pub(crate) fn table(evaluation: &Evaluation) -> Result<String, std::fmt::Error> {
+    let mut out = String::new();
+    let Evaluation { decisions, n, base_rate, .. } = evaluation;
+    writeln!(out, "{}: {}", evaluation.field.name(), evaluation.method)?;
+    writeln!(out, "  n {n}, base rate {base_rate:.3} refused, threshold {}", evaluation.threshold)?;
+    writeln!(out, "  {:16} {:>8}  {:17} {:>8}", "", "accuracy", "95% interval", "AUROC")?;
+    let mut row = |name: &str, decisions: &Decisions, auroc: f64| {
+        let (low, high) = decisions.accuracy_interval;
+        writeln!(out, "  {name:16} {:8.3}  {low:.3} to {high:.3}    {auroc:8.3}", decisions.accuracy)
+    };
+    row("model", decisions, evaluation.auroc)?;
+    for (name, baseline) in &evaluation.baselines {
+        row(&name.replace('_', " "), &baseline.decisions, baseline.auroc)?;
+    }
+    let (low, high) = evaluation.auroc_interval;
+    writeln!(
+        out,
+        "  AUROC 95% interval {low:.3} to {high:.3}, average precision {:.3}",
+        evaluation.average_precision
+    )?;
+    let Decisions { balanced_accuracy, precision, recall, f1, .. } = decisions;
+    writeln!(
+        out,
+        "  balanced accuracy {balanced_accuracy:.3}, precision {precision:.3}, recall {recall:.3}, F1 {f1:.3}"
+    )?;
+    let Evaluation { brier, log_loss, ece, .. } = evaluation;
+    writeln!(out, "  Brier {brier:.3}, log loss {log_loss:.3}, ECE {ece:.3}")?;
+    let c = decisions.confusion;
+    writeln!(
+        out,
+        "  refused: {} found, {} missed; complied: {} found, {} called refused",
+        c.true_positive, c.false_negative, c.true_negative, c.false_positive
+    )?;
+    Ok(out)
+}

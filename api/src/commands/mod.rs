@@ -1,0 +1,24 @@
+//! One file a command.
+
+mod bootstrap;
+mod evaluate;
+mod fit;
+mod inspect;
+mod label;
+mod pipeline;
+mod predict;
+
+use crate::args::Command;
+
+/// Runs a command.
+pub(crate) fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Pipeline(args) => pipeline::run(&args),
+        Command::Fit(args) => fit::run(&args),
+        Command::Label(args) => label::run(&args),
+        Command::Bootstrap(args) => bootstrap::run(&args),
+        Command::Predict(args) => predict::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+    }
+}

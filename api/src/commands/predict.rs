@@ -1,0 +1,84 @@
+//! `demur predict`: will this prompt be refused, and which n-grams say so?
+
+use std::fmt::Write as _;
+use std::io::{self, BufRead, Write};
+
+use anyhow::{Context, bail};
+use demur_predictor::{Field, Input, Model, Probability};
+use serde_json::json;
+
+use crate::args::Predict;
+use crate::error::Usage;
+use crate::output::note;
+
+pub(crate) fn run(args: &Predict) -> anyhow::Result<()> {
+    let model = Model::load(&args.model).context("cannot load the model")?;
+    if model.manifest().field != Field::Prompt {
+        let dir = args.model.display();
+        return Err(Usage(format!("{dir} is a response classifier; predict needs a prompt predictor")).into());
+    }
+    let mut out = io::stdout().lock();
+    for prompt in &args.prompts {
+        if prompt == "-" {
+            predict_lines(&model, args, &mut out)?;
+        } else if prompt.trim().is_empty() {
+            return Err(Usage("the prompt is empty".to_owned()).into());
+        } else {
+            write(&model, args, prompt, &mut out)?;
+        }
+    }
+    Ok(())
+}
+
+fn predict_lines(model: &Model, args: &Predict, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut blank = Vec::new();
+    let mut lines = io::stdin().lock();
+    let mut bytes = Vec::new();
+    for number in 1.. {
+        bytes.clear();
+        if lines.read_until(b'\n', &mut bytes).context("cannot read stdin")? == 0 {
+            break;
+        }
+        let Ok(line) = std::str::from_utf8(&bytes) else {
+            bail!("-:{number}: invalid UTF-8; convert the text to UTF-8 first");
+        };
+        let prompt = line.trim_end_matches(['\n', '\r']);
+        if prompt.trim().is_empty() {
+            blank.push(number.to_string());
+        } else {
+            write(model, args, prompt, out)?;
+        }
+    }
+    if !blank.is_empty() {
+        note(&format!("{} blank lines passed over: {}", blank.len(), blank.join(", ")));
+    }
+    Ok(())
+}
+
+/// Writes one prediction and flushes it, so that a pipe gets each as it comes.
+fn write(model: &Model, args: &Predict, prompt: &str, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut explanation = model.scorer().explain(&Input::prompt(prompt));
+    explanation.terms.truncate(args.top);
+    let p_refusal = Probability::from_logit(explanation.logit);
+    let decision = model.decide(p_refusal);
+    if args.json {
+        let row = json!({
+            "prompt": prompt,
+            "p_refusal": p_refusal,
+            "decision": decision,
+            "logit": explanation.logit,
+            "bias": explanation.bias,
+            "terms": explanation.terms,
+            "model": { "name": model.manifest().name, "digest": model.digest() },
+        });
+        writeln!(out, "{row}")?;
+    } else {
+        let mut terms = String::new();
+        for term in &explanation.terms {
+            // Writing to a String cannot fail.
+            let _ = write!(terms, "  {} {:+.2}", term.ngram, term.contribution);
+        }
+        writeln!(out, "{p_refusal:.3}  {:7}{terms}", decision.name())?;
+    }
+    Ok(out.flush()?)
+}

@@ -1,0 +1,29 @@
+//! From an error to the one message and the exit code that a user sees.
+
+use std::io;
+use std::process::ExitCode;
+
+use crate::output;
+
+/// The command line asks for something that cannot be: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(pub(crate) String);
+
+/// Prints an error once, with its chain, and gives the exit code that it stands for.
+pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if error.chain().any(is_closed_pipe) {
+        // The reader of our output has seen enough (`demur predict - | head`).
+        return ExitCode::SUCCESS;
+    }
+    output::note(&format!("error: {error:#}"));
+    if error.is::<Usage>() {
+        output::note("try `demur --help`, or `demur COMMAND --help`");
+        return ExitCode::from(2);
+    }
+    ExitCode::FAILURE
+}
+
+fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

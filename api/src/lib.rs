@@ -1,0 +1,35 @@
+//! Demur's command line (and, to come, its service). The binary `demur` only calls [`main()`].
+//!
+//! Stdout is data, stderr is talk. Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted.
+
+mod args;
+mod commands;
+mod error;
+mod input;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Cli;
+use crate::error::exit_code;
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let interrupt = || {
+        demur_data::remove_unfinished();
+        std::process::exit(130);
+    };
+    if let Err(error) = ctrlc::set_handler(interrupt) {
+        output::note(&format!(
+            "cannot watch for Ctrl-C ({error}): an interrupted run may leave temporary files"
+        ));
+    }
+    match commands::run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit_code(&error),
+    }
+}

@@ -1,0 +1,89 @@
+//! What goes to stdout (data) and to stderr (talk, progress).
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use demur_data::{Corpus, Rejection};
+use demur_training::Progress;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Writes one line of talk to stderr. There is nowhere to report a failure of that.
+pub(crate) fn note(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Writes data to stdout.
+pub(crate) fn data(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Writes a JSON value to stdout, indented, keys as they stand.
+pub(crate) fn json(value: &serde_json::Value) -> anyhow::Result<()> {
+    Ok(data(&(serde_json::to_string_pretty(value)? + "\n"))?)
+}
+
+/// Says what was read, and shows the first bad rows.
+pub(crate) fn say_read(what: &str, corpus: &Corpus) {
+    note(&format!("{what}: {}", corpus.summary));
+    const SHOWN: usize = 5;
+    for Rejection { place, field, reason, .. } in corpus.rejected.iter().take(SHOWN) {
+        let field = field.as_ref().map_or_else(String::new, |field| format!(" {field}:"));
+        note(&format!("  {place}:{field} {reason}"));
+    }
+    if corpus.rejected.len() > SHOWN {
+        note(&format!("  ... and {} more bad rows", corpus.rejected.len() - SHOWN));
+    }
+}
+
+/// Progress bars on stderr, one for each named step; silent where stderr is no terminal.
+pub(crate) struct Bars(Mutex<Option<(&'static str, ProgressBar)>>);
+
+impl Bars {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    fn tick(&self, step: &'static str, total: usize) {
+        // A poisoned lock only means that another thread's bar failed; the bar is still good to draw.
+        let mut current = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match &*current {
+            Some((name, bar)) if *name == step => bar.inc(1),
+            _ => {
+                if let Some((_, before)) = current.take() {
+                    before.finish_and_clear();
+                }
+                let bar = new_bar(total as u64, step);
+                bar.inc(1);
+                *current = Some((step, bar));
+            }
+        }
+    }
+
+    /// Runs some work with these bars as its progress.
+    pub(crate) fn during<T>(work: impl FnOnce(Progress<'_>) -> T) -> T {
+        let bars = Self::new();
+        let tick = |step, total| bars.tick(step, total);
+        let result = work(Progress::new(&tick));
+        let current = bars.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some((_, bar)) = &*current {
+            bar.finish_and_clear();
+        }
+        result
+    }
+}
+
+fn new_bar(total: u64, step: &'static str) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(total).with_message(step);
+    // The template is a constant; if it were wrong, the default bar would do.
+    if let Ok(style) = ProgressStyle::with_template("{msg:18} [{bar:30}] {pos}/{len} {elapsed} left {eta}") {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}

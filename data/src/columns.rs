@@ -1,0 +1,203 @@
+//! Which column of a file holds what.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::DataError;
+
+/// Names of columns. Nothing named by default.
+///
+/// A name may be a dotted path into nested objects (`meta.text`); a column whose own name has the dot goes
+/// first. A column that is named must exist. One that is not named is looked for under its usual names, the
+/// first that the file has; the empty name `""` says that there is none and stops the search.
+///
+/// | column | usual names, in this order |
+/// |---|---|
+/// | `prompt` | prompt, question, instruction, input, text |
+/// | `response` | response, completion, output, answer, generation |
+/// | `messages` | messages, conversation, conversations; not looked for when `prompt` or `response` is named |
+/// | `label` | label, tone, refusal, `is_refusal`, refused |
+/// | `target` | target, model, generator |
+/// | the others | their own name |
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Columns {
+    /// The row's identifier.
+    pub id: Option<String>,
+    /// The prompt.
+    pub prompt: Option<String>,
+    /// The response.
+    pub response: Option<String>,
+    /// A conversation: the last user turn is the prompt, the assistant turn after it the response. Where a
+    /// row has one, it goes before the columns of prompt and response.
+    pub messages: Option<String>,
+    /// The label, read by the [`LabelVocabulary`](crate::LabelVocabulary).
+    pub label: Option<String>,
+    /// The kind on the refusal continuum, where it stands apart from the label.
+    pub kind: Option<String>,
+    /// The model that was asked.
+    pub target: Option<String>,
+    /// The data set that the row comes from.
+    pub source: Option<String>,
+    /// The data set's own category.
+    pub category: Option<String>,
+    /// The split that the row belongs to.
+    pub split: Option<String>,
+    /// The group that must stay on one side of a split.
+    pub group: Option<String>,
+    /// The weight in training.
+    pub weight: Option<String>,
+    /// A machine's P(refusal).
+    pub p_refusal: Option<String>,
+}
+
+impl Columns {
+    /// The columns as this file has them: named ones checked, the others found or left out.
+    pub(crate) fn resolve(&self, file: &str, rows: &[&Map<String, Value>]) -> Result<Self, DataError> {
+        let present = Present::new(file, rows);
+        let find = |role, named: &Option<String>, usual: &[&str]| present.find(role, named.as_deref(), usual);
+        let texts_named = [&self.prompt, &self.response].into_iter().flatten().any(|name| !name.is_empty());
+        let conversations: &[&str] = &["messages", "conversation", "conversations"];
+        let conversations = if texts_named { &[] } else { conversations };
+        Ok(Self {
+            id: find("id", &self.id, &["id"])?,
+            prompt: find("prompt", &self.prompt, &["prompt", "question", "instruction", "input", "text"])?,
+            response: find(
+                "response",
+                &self.response,
+                &["response", "completion", "output", "answer", "generation"],
+            )?,
+            messages: find("messages", &self.messages, conversations)?,
+            label: find("label", &self.label, &["label", "tone", "refusal", "is_refusal", "refused"])?,
+            kind: find("kind", &self.kind, &["kind"])?,
+            target: find("target", &self.target, &["target", "model", "generator"])?,
+            source: find("source", &self.source, &["source"])?,
+            category: find("category", &self.category, &["category"])?,
+            split: find("split", &self.split, &["split"])?,
+            group: find("group", &self.group, &["group"])?,
+            weight: find("weight", &self.weight, &["weight"])?,
+            p_refusal: find("p_refusal", &self.p_refusal, &["p_refusal"])?,
+        })
+    }
+}
+
+/// The value under a column name or dotted path.
+pub(crate) fn lookup<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    fields.get(name).or_else(|| {
+        let (head, rest) = name.split_once('.')?;
+        lookup(fields.get(head)?.as_object()?, rest)
+    })
+}
+
+/// The columns of a file, in the order in which they first appear.
+struct Present<'a> {
+    file: &'a str,
+    rows: &'a [&'a Map<String, Value>],
+    names: Vec<&'a str>,
+}
+
+impl<'a> Present<'a> {
+    fn new(file: &'a str, rows: &'a [&'a Map<String, Value>]) -> Self {
+        let mut seen = rustc_hash::FxHashSet::default();
+        let keys = rows.iter().flat_map(|row| row.keys()).map(String::as_str);
+        Self { file, rows, names: keys.filter(|key| seen.insert(*key)).collect() }
+    }
+
+    fn find(
+        &self,
+        role: &'static str,
+        named: Option<&str>,
+        usual: &[&str],
+    ) -> Result<Option<String>, DataError> {
+        match named {
+            Some("") => Ok(None),
+            // A file of which no row could be parsed is reported by its rejections, not by its columns.
+            Some(name) if self.rows.is_empty() || self.rows.iter().any(|row| lookup(row, name).is_some()) => {
+                Ok(Some(name.to_owned()))
+            }
+            Some(name) => Err(DataError::UnknownColumn {
+                file: self.file.to_owned(),
+                role,
+                column: name.to_owned(),
+                existing: self.listed(),
+            }),
+            None => Ok(usual.iter().find(|name| self.names.contains(name)).map(|&name| name.to_owned())),
+        }
+    }
+
+    /// The columns for a message: an object's own fields as dotted paths, one level deep.
+    fn listed(&self) -> Vec<String> {
+        let mut listed = Vec::new();
+        for name in &self.names {
+            let nested = self.rows.iter().find_map(|row| row.get(*name)?.as_object());
+            match nested {
+                Some(fields) => listed.extend(fields.keys().map(|field| format!("{name}.{field}"))),
+                None => listed.push((*name).to_owned()),
+            }
+        }
+        listed
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use super::{Columns, lookup};
+
+    fn resolve(columns: &Columns, rows: &[Value]) -> Result<Columns, crate::DataError> {
+        let rows: Vec<&Map<String, Value>> = rows.iter().map(|row| row.as_object().unwrap()).collect();
+        columns.resolve("rows.jsonl", &rows)
+    }
+
+    #[test]
+    fn usual_names_are_found_in_their_order() {
+        let rows =
+            [json!({"instruction": "a", "input": "b", "output": "c"}), json!({"model": "m", "tone": "t"})];
+        let found = resolve(&Columns::default(), &rows).unwrap();
+        assert_eq!(found.prompt.as_deref(), Some("instruction"));
+        assert_eq!(found.response.as_deref(), Some("output"));
+        assert_eq!(found.target.as_deref(), Some("model"));
+        assert_eq!(found.label.as_deref(), Some("tone"));
+        assert_eq!(found.messages, None);
+    }
+
+    #[test]
+    fn a_named_column_goes_before_usual_names_and_messages() {
+        let rows = [json!({"prompt": "a", "messages": [], "meta": {"text": "b"}})];
+        let named = Columns { prompt: Some("meta.text".into()), ..Columns::default() };
+        let found = resolve(&named, &rows).unwrap();
+        assert_eq!(found.prompt.as_deref(), Some("meta.text"));
+        assert_eq!(found.messages, None);
+        let none = Columns { messages: Some(String::new()), ..Columns::default() };
+        assert_eq!(resolve(&none, &rows).unwrap().messages, None);
+        assert_eq!(resolve(&Columns::default(), &rows).unwrap().messages.as_deref(), Some("messages"));
+    }
+
+    #[test]
+    fn a_named_column_must_exist() {
+        let rows = [json!({"question": "a", "meta": {"text": "b", "n": 1}})];
+        let named = Columns { label: Some("verdict".into()), ..Columns::default() };
+        assert_eq!(
+            resolve(&named, &rows).unwrap_err().to_string(),
+            "rows.jsonl: no row has the column `verdict`, named for `label`; the columns are: question, meta.text, \
+             meta.n"
+        );
+    }
+
+    #[test]
+    fn a_dotted_name_may_be_a_name_or_a_path() {
+        let row = json!({"a.b": 1, "a": {"b": 2, "c": {"d.e": 3}}});
+        let row = row.as_object().unwrap();
+        assert_eq!(lookup(row, "a.b"), Some(&json!(1)));
+        assert_eq!(lookup(row, "a.c.d.e"), Some(&json!(3)));
+        assert_eq!(lookup(row, "a.x"), None);
+        assert_eq!(lookup(row, "a.b.c"), None);
+    }
+
+    #[test]
+    fn an_unknown_role_in_a_recipe_is_an_error() {
+        assert!(toml::from_str::<Columns>("promt = \"q\"").is_err());
+    }
+}

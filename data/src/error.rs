@@ -1,0 +1,229 @@
+//! What can go wrong with a file as a whole. A bad row is a [`Rejection`], not an error.
+
+use std::fmt::Write;
+use std::io;
+
+use crate::{ReadSummary, Rejection};
+
+/// A file, a column or a request that cannot be worked with. Each message says what, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// No file was named.
+    #[error("no input; name at least one file, or `-` for standard input")]
+    NoInput,
+    /// A file could not be opened or read.
+    #[error("cannot read {file}: {cause}; check the path and its permissions")]
+    Read {
+        /// The file as the user named it.
+        file: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A file could not be written; nothing half-written was left behind.
+    #[error("cannot write {file}: {cause}")]
+    Write {
+        /// The file as the user named it.
+        file: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// Compressed data that ends early or is damaged.
+    #[error("{file}: the {kind} data is cut short or damaged ({cause}); fetch or compress the file again")]
+    Compression {
+        /// The file as the user named it.
+        file: String,
+        /// `gzip` or `zstd`.
+        kind: &'static str,
+        /// What the decoder said.
+        cause: io::Error,
+    },
+    /// Neither the name nor the content of a file tells its format.
+    #[error(
+        "cannot tell the format of {file} from its name or content; say which it is: json, jsonl, csv, tsv or \
+         parquet (`--format`)"
+    )]
+    UnknownFormat {
+        /// The file as the user named it.
+        file: String,
+    },
+    /// A name that stands for no format.
+    #[error("no format is called `{name}`; use json, jsonl, csv, tsv or parquet")]
+    UnknownFormatName {
+        /// The name given.
+        name: String,
+    },
+    /// Text that is not UTF-8.
+    #[error(
+        "{file}:{line}: invalid UTF-8 at byte {byte} of the text; convert the file to UTF-8 first, for example \
+         with `iconv -f ISO-8859-1 -t UTF-8`"
+    )]
+    InvalidUtf8 {
+        /// The file as the user named it.
+        file: String,
+        /// 1-based line of the first bad byte.
+        line: usize,
+        /// 0-based offset of the first bad byte in the decompressed text.
+        byte: usize,
+    },
+    /// A file whose structure is broken, so that its rows cannot be told apart.
+    #[error("{file}:{line}:{column}: {reason}; repair the file there")]
+    Syntax {
+        /// The file as the user named it.
+        file: String,
+        /// 1-based line.
+        line: usize,
+        /// 1-based column.
+        column: usize,
+        /// What the parser said.
+        reason: String,
+    },
+    /// JSON that is no array of rows.
+    #[error(
+        "{file}: the JSON is one {found}, not an array of rows; write `[{{...}}, {{...}}]`, or one object a line \
+         and `--format jsonl`"
+    )]
+    NotAnArray {
+        /// The file as the user named it.
+        file: String,
+        /// What stands there instead.
+        found: &'static str,
+    },
+    /// Two columns of one name.
+    #[error("{file}: the header names the column `{column}` twice; rename one of them")]
+    DuplicateColumn {
+        /// The file as the user named it.
+        file: String,
+        /// The name.
+        column: String,
+    },
+    /// A Parquet file that is cut short, damaged or of a type that cannot be read.
+    #[error("{file}: cannot be read as Parquet ({reason}); if it was cut short, fetch or write it again")]
+    Parquet {
+        /// The file as the user named it.
+        file: String,
+        /// What polars said.
+        reason: String,
+    },
+    /// A file without any row.
+    #[error("{file} holds no row; check that it is the right file and was written to its end")]
+    Empty {
+        /// The file as the user named it.
+        file: String,
+    },
+    /// A column that the user named and no row has.
+    #[error(
+        "{file}: no row has the column `{column}`, named for `{role}`; the columns are: {}",
+        existing.join(", ")
+    )]
+    UnknownColumn {
+        /// The file as the user named it.
+        file: String,
+        /// What the column was to hold (`prompt`, `label`, ...).
+        role: &'static str,
+        /// The name given.
+        column: String,
+        /// The columns that the file has, nested ones as dotted paths.
+        existing: Vec<String>,
+    },
+    /// Label values that the vocabulary does not know.
+    #[error("{}", unknown_labels(file, column, values))]
+    UnknownLabels {
+        /// The file as the user named it.
+        file: String,
+        /// The column that holds them.
+        column: String,
+        /// The values, the most frequent first.
+        values: Vec<UnknownLabel>,
+    },
+    /// Rows were read, and none could be kept.
+    #[error("{}", nothing_kept(summary, first))]
+    NothingKept {
+        /// What became of the rows.
+        summary: Box<ReadSummary>,
+        /// The first rejections, at most three.
+        first: Vec<Rejection>,
+    },
+    /// A split that cannot be made.
+    #[error("cannot split: {reason}")]
+    Split {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A compression that does not go with the format.
+    #[error("{file}: Parquet compresses by itself; drop the `.gz` or `.zst` behind the name")]
+    CompressedParquet {
+        /// The file as the user named it.
+        file: String,
+    },
+    /// polars refused a frame made of rows.
+    #[error("cannot make columns of the rows: {reason}")]
+    Frame {
+        /// What polars said.
+        reason: String,
+    },
+}
+
+/// A label value outside the vocabulary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownLabel {
+    /// The value as it stands in the file.
+    pub value: String,
+    /// In how many rows.
+    pub count: usize,
+    /// The line of the first of them.
+    pub first_line: usize,
+}
+
+const LISTED: usize = 12;
+
+fn unknown_labels(file: &str, column: &str, values: &[UnknownLabel]) -> String {
+    let mut text = format!("{file}: the label column `{column}` holds values of unknown meaning:");
+    for (n, UnknownLabel { value, count, first_line }) in values.iter().take(LISTED).enumerate() {
+        let comma = if n == 0 { "" } else { "," };
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "{comma} `{value}` ({count}x, first at line {first_line})");
+    }
+    if values.len() > LISTED {
+        let _ = write!(text, " and {} more", values.len() - LISTED);
+    }
+    text.push_str(
+        "; say what they mean with `--label-map VALUE=MEANING` or a `[labels]` table in the recipe, where MEANING \
+         is refused, complied, drop or a kind (disclaimed, contradicted, redirected, counseling, rejected, \
+         dontknow, incoherent), or name another label column",
+    );
+    text
+}
+
+fn nothing_kept(summary: &ReadSummary, first: &[Rejection]) -> String {
+    let mut text = format!("no row can be used: {summary}");
+    for rejection in first {
+        let _ = write!(text, "; {rejection}");
+    }
+    text.push_str("; check which columns hold what (`--prompt-column`, `--label-column`, ...)");
+    text
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::{DataError, UnknownLabel};
+
+    #[test]
+    fn many_unknown_labels_are_cut_short() {
+        let values = (0..15)
+            .map(|n| UnknownLabel { value: format!("v{n}"), count: 15 - n, first_line: n + 1 })
+            .collect();
+        let error = DataError::UnknownLabels { file: "a.csv".into(), column: "tone".into(), values };
+        let text = error.to_string();
+        assert!(text.contains("`v0` (15x, first at line 1), `v1`"), "{text}");
+        assert!(text.contains("`v11` (4x, first at line 12) and 3 more; say"), "{text}");
+        assert!(text.contains("--label-map VALUE=MEANING"), "{text}");
+    }
+
+    #[test]
+    fn a_frame_error_says_what_polars_said() {
+        let error = DataError::Frame { reason: "lengths differ".into() };
+        assert_eq!(error.to_string(), "cannot make columns of the rows: lengths differ");
+    }
+}

@@ -1,0 +1,123 @@
+//! The file formats: by name, by path, by content.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::DataError;
+
+/// How rows stand in a file. Compression lies outside of it: gzip and zstd are recognised by their first
+/// bytes on reading, and chosen by `.gz` or `.zst` behind the name on writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// One array of objects.
+    Json,
+    /// One object a line.
+    Jsonl,
+    /// Comma-separated, with a header; quoting as in RFC 4180.
+    Csv,
+    /// As `Csv`, separated by tabs.
+    Tsv,
+    /// Apache Parquet.
+    Parquet,
+}
+
+impl Format {
+    /// The format that a path's ending stands for (`.json`, `.jsonl`, `.ndjson`, `.csv`, `.tsv`, `.parquet`,
+    /// `.pq`, with or without `.gz` or `.zst` behind it), if it stands for one.
+    #[must_use]
+    pub fn of_path(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?.to_lowercase();
+        let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
+        name.rsplit_once('.')?.1.parse().ok()
+    }
+
+    /// The format that content begins like: Parquet's magic, `[` of a JSON array, `{` of JSON Lines.
+    #[must_use]
+    pub(crate) fn of_content(bytes: &[u8]) -> Option<Self> {
+        if bytes.starts_with(b"PAR1") {
+            return Some(Self::Parquet);
+        }
+        let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+        match text.iter().find(|byte| !byte.is_ascii_whitespace())? {
+            b'[' => Some(Self::Json),
+            b'{' => Some(Self::Jsonl),
+            _ => None,
+        }
+    }
+
+    /// The name used on the command line and in recipes.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+            Self::Parquet => "parquet",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Format {
+    type Err = DataError;
+
+    fn from_str(name: &str) -> Result<Self, DataError> {
+        match name.to_lowercase().as_str() {
+            "json" => Ok(Self::Json),
+            "jsonl" | "ndjson" => Ok(Self::Jsonl),
+            "csv" => Ok(Self::Csv),
+            "tsv" => Ok(Self::Tsv),
+            "parquet" | "pq" => Ok(Self::Parquet),
+            _ => Err(DataError::UnknownFormatName { name: name.to_owned() }),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use std::path::Path;
+
+    use super::Format;
+
+    #[test]
+    fn a_path_names_its_format_with_or_without_compression() {
+        for (path, format) in [
+            ("a/b.json", Some(Format::Json)),
+            ("b.JSONL.gz", Some(Format::Jsonl)),
+            ("b.ndjson.zst", Some(Format::Jsonl)),
+            ("b.v2.csv", Some(Format::Csv)),
+            ("b.tsv.gz", Some(Format::Tsv)),
+            ("b.parquet", Some(Format::Parquet)),
+            ("b.txt", None),
+            ("csv", None),
+            ("-", None),
+        ] {
+            assert_eq!(Format::of_path(Path::new(path)), format, "{path}");
+        }
+    }
+
+    #[test]
+    fn content_names_its_format() {
+        assert_eq!(Format::of_content("\u{feff} \n[{}]".as_bytes()), Some(Format::Json));
+        assert_eq!(Format::of_content(b"{}"), Some(Format::Jsonl));
+        assert_eq!(Format::of_content(b"PAR1.."), Some(Format::Parquet));
+        assert_eq!(Format::of_content(b"prompt,response"), None);
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused() {
+        let message = "xlsx".parse::<Format>().unwrap_err().to_string();
+        assert_eq!(message, "no format is called `xlsx`; use json, jsonl, csv, tsv or parquet");
+    }
+}

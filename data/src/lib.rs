@@ -1,0 +1,78 @@
+//! Rows in and out for Demur: what a row and a label are, corpora in and out, splits, groups, overlap.
+//!
+//! This is the bottom crate: it knows no sibling. Without the feature `frames` (on by default) only the
+//! small, embeddable part remains: labels, records, [`normalise`] and atomic writes. With it come
+//!
+//! - [`read`]: JSON, JSON Lines, CSV, TSV and Parquet, plain or compressed, into [`Record`]s. A bad row
+//!   becomes a [`Rejection`], never nothing; a bad file is a [`DataError`] that says where and what to do.
+//! - [`write_rows`], [`write_rejected`]: rows out, whole or not at all.
+//! - [`deduplicate`], [`overlap`], [`find_groups`], [`assign_folds`], [`assign_holdout`]: which rows may
+//!   stand on which side of an evaluation.
+//! - [`to_frame`], [`summarise`]: the same rows as columns, where polars is at home.
+#![deny(missing_docs)]
+
+mod atomic;
+mod label;
+mod normalise;
+mod record;
+
+#[cfg(feature = "frames")]
+mod columns;
+#[cfg(feature = "frames")]
+mod dedup;
+#[cfg(feature = "frames")]
+mod error;
+#[cfg(feature = "frames")]
+mod format;
+#[cfg(feature = "frames")]
+mod frames;
+#[cfg(feature = "frames")]
+mod group;
+#[cfg(feature = "frames")]
+mod near;
+#[cfg(feature = "frames")]
+mod overlap;
+#[cfg(feature = "frames")]
+mod parquet;
+#[cfg(feature = "frames")]
+mod read;
+#[cfg(feature = "frames")]
+mod rejection;
+#[cfg(feature = "frames")]
+mod split;
+#[cfg(feature = "frames")]
+mod template;
+#[cfg(feature = "frames")]
+mod vocabulary;
+#[cfg(feature = "frames")]
+mod write;
+
+pub use atomic::{AtomicDir, AtomicFile, remove_unfinished};
+pub use label::{Kind, KindPolicy, Label, Labelled, Labeller};
+pub use normalise::normalise;
+pub use record::{Place, Record, Turn};
+
+#[cfg(feature = "frames")]
+pub use columns::Columns;
+#[cfg(feature = "frames")]
+pub use dedup::deduplicate;
+#[cfg(feature = "frames")]
+pub use error::{DataError, UnknownLabel};
+#[cfg(feature = "frames")]
+pub use format::Format;
+#[cfg(feature = "frames")]
+pub use frames::{SummaryRow, summarise, to_frame};
+#[cfg(feature = "frames")]
+pub use group::find_groups;
+#[cfg(feature = "frames")]
+pub use overlap::{Overlap, overlap};
+#[cfg(feature = "frames")]
+pub use read::{Corpus, ReadOptions, ReadSummary, read};
+#[cfg(feature = "frames")]
+pub use rejection::Rejection;
+#[cfg(feature = "frames")]
+pub use split::{assign_folds, assign_holdout, shuffled};
+#[cfg(feature = "frames")]
+pub use vocabulary::{LabelVocabulary, Meaning};
+#[cfg(feature = "frames")]
+pub use write::{rejected_path, write_rejected, write_rows};

@@ -1,0 +1,85 @@
+//! JSON arrays and JSON Lines, told apart into rows.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::{Parsed, RawRow, rejection, type_name};
+use crate::DataError;
+
+/// The elements of one array, each with the line on which it starts.
+pub(super) fn array(text: &str, file: &Arc<str>) -> Result<Parsed, DataError> {
+    if text.trim_start().starts_with('{') {
+        return Err(DataError::NotAnArray { file: file.to_string(), found: "object" });
+    }
+    let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| syntax(text, file, &error))?;
+    let (mut line, mut counted) = (1, 0);
+    let mut parsed = Parsed::default();
+    for element in elements {
+        let element = element.get();
+        // The raw value is a slice of `text`, so the distance of the two is its offset.
+        let offset = element.as_ptr() as usize - text.as_ptr() as usize;
+        line += newlines(&text[counted..offset]);
+        counted = offset;
+        take(element, line, file, &mut parsed);
+    }
+    Ok(parsed)
+}
+
+/// The lines of a text, blank ones left out.
+pub(super) fn lines(text: &str, file: &Arc<str>) -> Parsed {
+    let mut parsed = Parsed::default();
+    for (index, line) in text.split('\n').enumerate() {
+        if !line.trim().is_empty() {
+            take(line.strip_suffix('\r').unwrap_or(line), index + 1, file, &mut parsed);
+        }
+    }
+    parsed
+}
+
+fn take(text: &str, line: usize, file: &Arc<str>, parsed: &mut Parsed) {
+    match serde_json::from_str::<Value>(text) {
+        Ok(Value::Object(fields)) => parsed.rows.push(RawRow { line, fields }),
+        Ok(other) => {
+            let reason = format!("the row is no object but {}", type_name(&other));
+            parsed.rejected.push(rejection(file, line, reason, other));
+        }
+        Err(error) => {
+            let reason = format!("no valid JSON: {} (column {})", bare(&error), error.column());
+            parsed.rejected.push(rejection(file, line, reason, Value::String(text.to_owned())));
+        }
+    }
+}
+
+fn syntax(text: &str, file: &str, error: &serde_json::Error) -> DataError {
+    if text.trim().is_empty() {
+        return DataError::Empty { file: file.to_owned() };
+    }
+    if !text.trim_start().starts_with('[') && serde_json::from_str::<Value>(text).is_ok() {
+        return DataError::NotAnArray { file: file.to_owned(), found: "single value" };
+    }
+    let reason = format!("no valid JSON: {}", bare(error));
+    DataError::Syntax { file: file.to_owned(), line: error.line(), column: error.column(), reason }
+}
+
+/// A parser's message without the position that it ends with.
+fn bare(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message).to_owned()
+}
+
+fn newlines(text: &str) -> usize {
+    text.bytes().filter(|&byte| byte == b'\n').count()
+}
+
+/// Parses JSON text that stands in a cell, if it is an object or a list.
+pub(super) fn nested(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok().filter(|value: &Value| value.is_array() || value.is_object())
+}
+
+/// A row of text cells as an object; an empty cell is null, for CSV cannot tell the two apart.
+pub(super) fn object<'a>(names: &[String], cells: impl Iterator<Item = &'a str>) -> Map<String, Value> {
+    let value = |cell: &str| if cell.is_empty() { Value::Null } else { Value::String(cell.to_owned()) };
+    names.iter().cloned().zip(cells.map(value)).collect()
+}

@@ -1,0 +1,126 @@
+//! From label columns to a [`Labelled`], and unknown values to an error.
+
+use rustc_hash::FxHashMap;
+use serde_json::{Map, Value};
+
+use super::{RawRow, ReadOptions};
+use crate::columns::lookup;
+use crate::{DataError, Kind, KindPolicy, Label, Meaning, UnknownLabel};
+
+/// What the label and kind columns of a row say together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Nothing.
+    None,
+    /// That the row is to be left out.
+    Drop,
+    /// A binary label (unless the policy leaves the kind out) and a kind (where it is known).
+    Is(Option<Label>, Option<Kind>),
+}
+
+/// Joins the two columns: each speaks for its own, and for the other where that one is null.
+///
+/// So a `kind` next to an empty `label` gets its binary label from the policy; an explicit label stands
+/// against what the policy makes of the kind (the data set's authors may have counted a disclaimer as
+/// compliance), and a `kind` column refines a tone in the label column.
+pub(super) fn verdict(label: Option<Meaning>, kind: Option<Meaning>, policy: &KindPolicy) -> Verdict {
+    if label.or(kind).is_none() {
+        return Verdict::None;
+    }
+    if [label, kind].contains(&Some(Meaning::Drop)) {
+        return Verdict::Drop;
+    }
+    let kind_of = |meaning: Option<Meaning>| match meaning {
+        Some(Meaning::Kind(kind)) => Some(kind),
+        _ => None,
+    };
+    let binary = match label.or(kind) {
+        Some(Meaning::Label(label)) => Some(label),
+        Some(Meaning::Kind(kind)) => policy.label(kind),
+        Some(Meaning::Drop) | None => None,
+    };
+    // "refused" in the label column and "complied" in the kind column cannot both hold; the label stands.
+    let kind = kind_of(kind).or_else(|| kind_of(label));
+    Verdict::Is(binary, kind)
+}
+
+/// The meaning of a label value; null and blank text have none. `Err` gives back a value of unknown meaning.
+pub(super) fn meaning<'a>(
+    fields: &'a Map<String, Value>,
+    column: &str,
+    options: &ReadOptions,
+) -> Result<Option<Meaning>, &'a Value> {
+    match lookup(fields, column) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
+        Some(value) => options.labels.read(value).map(Some).ok_or(value),
+    }
+}
+
+/// Checks that every value of a label column has a meaning. `named` says whether the user chose the column.
+///
+/// A column that was only found by its usual name, of which not one value is known, labels something else
+/// than refusal (`safe`, `unsafe`); where no label is needed, it is passed over (`Ok(None)`).
+pub(super) fn check(
+    file: &str,
+    rows: &[RawRow],
+    column: Option<String>,
+    named: bool,
+    options: &ReadOptions,
+) -> Result<Option<String>, DataError> {
+    let Some(column) = column else { return Ok(None) };
+    let mut known = 0_usize;
+    let mut places = FxHashMap::default();
+    let mut unknown: Vec<UnknownLabel> = Vec::new();
+    for RawRow { line, fields } in rows {
+        match meaning(fields, &column, options) {
+            Ok(None) => {}
+            Ok(Some(_)) => known += 1,
+            Err(value) => {
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let place = *places.entry(value).or_insert_with_key(|value| {
+                    unknown.push(UnknownLabel { value: value.clone(), count: 0, first_line: *line });
+                    unknown.len() - 1
+                });
+                unknown[place].count += 1;
+            }
+        }
+    }
+    if unknown.is_empty() {
+        return Ok(Some(column));
+    }
+    if known == 0 && !named && !options.need_label {
+        return Ok(None);
+    }
+    unknown.sort_by(|a, b| b.count.cmp(&a.count).then(a.first_line.cmp(&b.first_line)));
+    Err(DataError::UnknownLabels { file: file.to_owned(), column, values: unknown })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::{Verdict, verdict};
+    use crate::{Kind, KindPolicy, Label, Meaning};
+
+    #[test]
+    fn each_column_speaks_for_its_own_and_for_an_empty_other() {
+        let policy = KindPolicy::default();
+        let refused = Some(Meaning::Label(Label::Refused));
+        let kind = |kind| Some(Meaning::Kind(kind));
+        let is = |label, kind| Verdict::Is(Some(label), kind);
+        for (label, other, expected) in [
+            (None, None, Verdict::None),
+            (refused, None, is(Label::Refused, None)),
+            (kind(Kind::Complied), None, is(Label::Complied, Some(Kind::Complied))),
+            (kind(Kind::Disclaimed), None, is(Label::Refused, Some(Kind::Disclaimed))),
+            (kind(Kind::DontKnow), None, Verdict::Is(None, Some(Kind::DontKnow))),
+            (None, kind(Kind::Rejected), is(Label::Refused, Some(Kind::Rejected))),
+            (refused, kind(Kind::Redirected), is(Label::Refused, Some(Kind::Redirected))),
+            (kind(Kind::Complied), kind(Kind::Disclaimed), is(Label::Complied, Some(Kind::Disclaimed))),
+            (refused, kind(Kind::DontKnow), is(Label::Refused, Some(Kind::DontKnow))),
+            (kind(Kind::Rejected), Some(Meaning::Drop), Verdict::Drop),
+        ] {
+            assert_eq!(verdict(label, other, &policy), expected, "{label:?} {other:?}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Corpora in: from bytes to [`Record`]s, with an account of every row.
+//!
+//! Four steps, one file each: [`source`] loads and decompresses, `json`, `csv` and `parquet` tell the rows
+//! apart, [`row`] turns each into a record (with [`messages`] and [`labels`]), and this file counts. A file
+//! is held in memory while it is read.
+
+mod csv;
+mod json;
+mod labels;
+mod messages;
+mod parquet;
+mod row;
+mod source;
+mod summary;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+pub use summary::ReadSummary;
+
+use crate::{Columns, DataError, Format, KindPolicy, LabelVocabulary, Place, Record, Rejection};
+use row::{Fate, RowReader};
+use source::Source;
+
+/// How rows are read, and which are kept.
+#[derive(Debug, Clone, Default)]
+pub struct ReadOptions {
+    /// Which column holds what. Default: the usual names.
+    pub columns: Columns,
+    /// What label values mean. Default: the built-in vocabulary.
+    pub labels: LabelVocabulary,
+    /// Which binary label a kind stands for. Default: the paper's policy.
+    pub policy: KindPolicy,
+    /// The format of all inputs. Default: told from each name, else from its content.
+    pub format: Option<Format>,
+    /// Reject rows whose prompt is missing or blank. Default: false.
+    pub need_prompt: bool,
+    /// Reject rows whose response is missing or blank. Default: false.
+    pub need_response: bool,
+    /// Drop rows without a binary label: unlabelled ones, and those whose kind the policy leaves out.
+    /// Default: false.
+    pub need_label: bool,
+    /// Keep each row as it stood in the file in [`Record::row`]. Default: false.
+    pub keep_rows: bool,
+}
+
+/// What was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Corpus {
+    /// The rows kept, in the order of the inputs.
+    pub records: Vec<Record>,
+    /// The bad rows, in the order of the inputs.
+    pub rejected: Vec<Rejection>,
+    /// How many of each.
+    pub summary: ReadSummary,
+}
+
+/// Rows of one file, told apart.
+#[derive(Debug, Default)]
+struct Parsed {
+    rows: Vec<RawRow>,
+    /// What could not be told apart into fields.
+    rejected: Vec<Rejection>,
+}
+
+/// A row that is an object, with the line on which it starts.
+#[derive(Debug)]
+struct RawRow {
+    line: usize,
+    fields: Map<String, Value>,
+}
+
+/// Reads files into one corpus; `-` stands for standard input.
+///
+/// # Errors
+/// Everything that concerns a file as a whole: it cannot be read, decompressed or parsed, holds no row, lacks
+/// a column that was named, or has label values that the vocabulary does not know. Also when not a single
+/// row of all files could be kept. A bad row alone is no error; see [`Corpus::rejected`].
+pub fn read(inputs: &[PathBuf], options: &ReadOptions) -> Result<Corpus, DataError> {
+    if inputs.is_empty() {
+        return Err(DataError::NoInput);
+    }
+    let summary = ReadSummary { files: inputs.len(), ..ReadSummary::default() };
+    let mut corpus = Corpus { records: Vec::new(), rejected: Vec::new(), summary };
+    for input in inputs {
+        read_source(&Source::load(input)?, options, &mut corpus)?;
+    }
+    if corpus.records.is_empty() {
+        corpus.rejected.truncate(3);
+        return Err(DataError::NothingKept { summary: Box::new(corpus.summary), first: corpus.rejected });
+    }
+    Ok(corpus)
+}
+
+fn read_source(source: &Source, options: &ReadOptions, corpus: &mut Corpus) -> Result<(), DataError> {
+    let file = &source.file;
+    let parsed = match source.format(options.format)? {
+        Format::Json => json::array(source.text()?, file)?,
+        Format::Jsonl => json::lines(source.text()?, file),
+        Format::Csv => csv::records(source.text()?, b',', file)?,
+        Format::Tsv => csv::records(source.text()?, b'\t', file)?,
+        Format::Parquet => parquet::rows(&source.bytes, file)?,
+    };
+    if parsed.rows.is_empty() && parsed.rejected.is_empty() {
+        return Err(DataError::Empty { file: file.to_string() });
+    }
+    let reader = RowReader::new(file, &parsed.rows, options)?;
+    corpus.summary.read += parsed.rows.len() + parsed.rejected.len();
+    let mut rejected = parsed.rejected;
+    for row in parsed.rows {
+        match reader.read(row) {
+            Fate::Kept(record) => corpus.records.push(*record),
+            Fate::Dropped(reason) => *corpus.summary.dropped.entry(reason).or_default() += 1,
+            Fate::Rejected(rejection) => rejected.push(*rejection),
+        }
+    }
+    corpus.summary.kept = corpus.records.len();
+    corpus.summary.rejected += rejected.len();
+    rejected.sort_by_key(|rejection| rejection.place.line);
+    corpus.rejected.append(&mut rejected);
+    Ok(())
+}
+
+fn rejection(file: &Arc<str>, line: usize, reason: String, raw: Value) -> Rejection {
+    Rejection { place: Place { file: Arc::clone(file), line }, field: None, reason, raw: Some(raw) }
+}
+
+/// What a value is, for messages.
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "number",
+        Value::String(_) => "text",
+        Value::Array(_) => "list",
+        Value::Object(_) => "object",
+    }
+}
+
+#[cfg(test)]
+mod tests;

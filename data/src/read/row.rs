@@ -1,0 +1,234 @@
+//! One row of named values into a [`Record`], or the reason why not.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::labels::{Verdict, check, meaning, verdict};
+use super::messages::{self, Conversation};
+use super::{RawRow, ReadOptions, type_name};
+use crate::columns::lookup;
+use crate::{Columns, DataError, Label, Labelled, Labeller, Place, Record, Rejection};
+
+/// Written by this project's bootstrap before the digest of the model that labelled the row.
+const MACHINE: &str = "demur:";
+
+/// What became of a row.
+pub(super) enum Fate {
+    Kept(Box<Record>),
+    /// Left out on purpose, for a reason that is counted.
+    Dropped(String),
+    Rejected(Box<Rejection>),
+}
+
+/// The field at fault, and what is wrong with it.
+struct Fault {
+    field: String,
+    reason: String,
+}
+
+impl Fault {
+    fn new(field: &str, reason: impl Into<String>) -> Self {
+        Self { field: field.to_owned(), reason: reason.into() }
+    }
+}
+
+/// Reads the rows of one file.
+pub(super) struct RowReader<'a> {
+    file: &'a Arc<str>,
+    columns: Columns,
+    options: &'a ReadOptions,
+}
+
+impl<'a> RowReader<'a> {
+    /// Settles which column holds what in this file, and that its labels are known.
+    pub(super) fn new(
+        file: &'a Arc<str>,
+        rows: &[RawRow],
+        options: &'a ReadOptions,
+    ) -> Result<Self, DataError> {
+        let fields: Vec<&Map<String, Value>> = rows.iter().map(|row| &row.fields).collect();
+        let mut columns = options.columns.resolve(file, &fields)?;
+        let named = &options.columns;
+        columns.label = check(file, rows, columns.label, named.label.is_some(), options)?;
+        columns.kind = check(file, rows, columns.kind, named.kind.is_some(), options)?;
+        Ok(Self { file, columns, options })
+    }
+
+    pub(super) fn read(&self, row: RawRow) -> Fate {
+        let RawRow { line, fields } = row;
+        let place = Place { file: Arc::clone(self.file), line };
+        match self.record(&fields, &place) {
+            Ok(Ok(mut record)) => {
+                record.row = self.options.keep_rows.then(|| Box::new(fields));
+                Fate::Kept(Box::new(record))
+            }
+            Ok(Err(dropped)) => Fate::Dropped(dropped),
+            Err(Fault { field, reason }) => {
+                let raw = Some(Value::Object(fields));
+                Fate::Rejected(Box::new(Rejection { place, field: Some(field), reason, raw }))
+            }
+        }
+    }
+
+    /// The record, or inside the reason for leaving it out, or outside the fault.
+    fn record(&self, fields: &Map<String, Value>, place: &Place) -> Result<Result<Record, String>, Fault> {
+        let Conversation { context, prompt, response } = self.texts(fields)?;
+        let weight = self.weight(fields)?;
+        let label = match self.label(fields)? {
+            Ok(label) => label,
+            Err(dropped) => return Ok(Err(dropped)),
+        };
+        if self.options.need_label {
+            match &label {
+                None => return Ok(Err("no label".to_owned())),
+                Some(Labelled { label: None, kind: Some(kind), .. }) => {
+                    return Ok(Err(format!("kind {kind}")));
+                }
+                Some(_) => {}
+            }
+        }
+        let columns = &self.columns;
+        Ok(Ok(Record {
+            id: name(fields, columns.id.as_deref()),
+            prompt,
+            response,
+            context,
+            target: name(fields, columns.target.as_deref()),
+            source: name(fields, columns.source.as_deref()),
+            category: name(fields, columns.category.as_deref()),
+            split: name(fields, columns.split.as_deref()),
+            group: name(fields, columns.group.as_deref()),
+            label,
+            weight,
+            place: place.clone(),
+            row: None,
+        }))
+    }
+
+    /// Prompt, response and context. The conversation goes first; columns fill what it leaves open.
+    fn texts(&self, fields: &Map<String, Value>) -> Result<Conversation, Fault> {
+        let columns = &self.columns;
+        let mut texts = match columns.messages.as_deref().map(|name| (name, lookup(fields, name))) {
+            Some((name, Some(value))) if !value.is_null() => {
+                messages::parse(value).map_err(|reason| Fault::new(name, reason))?
+            }
+            _ => Conversation::default(),
+        };
+        if texts.prompt.is_none() {
+            texts.prompt = text(fields, columns.prompt.as_deref())?;
+        }
+        if texts.response.is_none() {
+            texts.response = text(fields, columns.response.as_deref())?;
+        }
+        self.need("prompt", columns.prompt.as_deref(), self.options.need_prompt, texts.prompt.as_deref())?;
+        self.need(
+            "response",
+            columns.response.as_deref(),
+            self.options.need_response,
+            texts.response.as_deref(),
+        )?;
+        Ok(texts)
+    }
+
+    fn need(&self, role: &str, column: Option<&str>, needed: bool, text: Option<&str>) -> Result<(), Fault> {
+        let reason = match text {
+            _ if !needed => return Ok(()),
+            Some(text) if !text.trim().is_empty() => return Ok(()),
+            Some(_) => format!("the {role} is blank"),
+            None => format!("there is no {role}"),
+        };
+        Err(Fault::new(column.or(self.columns.messages.as_deref()).unwrap_or(role), reason))
+    }
+
+    fn weight(&self, fields: &Map<String, Value>) -> Result<f64, Fault> {
+        let Some(column) = self.columns.weight.as_deref() else { return Ok(1.0) };
+        match number(fields, column)? {
+            None => Ok(1.0),
+            Some(weight) if weight.is_finite() && weight >= 0.0 => Ok(weight),
+            Some(weight) => {
+                Err(Fault::new(column, format!("the weight {weight} is not a finite number from 0 up")))
+            }
+        }
+    }
+
+    /// The label, or inside the reason for leaving the row out.
+    fn label(&self, fields: &Map<String, Value>) -> Result<Result<Option<Labelled>, String>, Fault> {
+        let by = self.labeller(fields)?;
+        // Unknown values were met by `check`, so what is left to read has a meaning.
+        let read = |column: Option<&str>| column.and_then(|name| meaning(fields, name, self.options).ok()?);
+        let (label, kind) = (read(self.columns.label.as_deref()), read(self.columns.kind.as_deref()));
+        let labelled = match (verdict(label, kind, &self.options.policy), by) {
+            (Verdict::Drop, _) => return Ok(Err("label says drop".to_owned())),
+            (Verdict::None, Labeller::Human) => None,
+            (Verdict::None, by @ Labeller::Machine { p_refusal, .. }) => {
+                Some(Labelled { label: Some(Label::at(p_refusal, 0.5)), kind: None, by })
+            }
+            (Verdict::Is(label, kind), by) => Some(Labelled { label, kind, by }),
+        };
+        Ok(Ok(labelled))
+    }
+
+    /// A machine if the row says so in `labelled_by` and has its probability; a person otherwise.
+    fn labeller(&self, fields: &Map<String, Value>) -> Result<Labeller, Fault> {
+        let column = self.columns.p_refusal.as_deref();
+        let p_refusal = match column {
+            Some(column) => number(fields, column)?.map(|p| (column, p)),
+            None => None,
+        };
+        let Some((column, p_refusal)) = p_refusal else { return Ok(Labeller::Human) };
+        if !(0.0..=1.0).contains(&p_refusal) {
+            return Err(Fault::new(column, format!("the probability {p_refusal} lies outside of 0 to 1")));
+        }
+        let by = fields.get("labelled_by").and_then(Value::as_str);
+        let Some(model) = by.and_then(|by| by.strip_prefix(MACHINE)) else { return Ok(Labeller::Human) };
+        Ok(Labeller::Machine { model: model.to_owned(), p_refusal, samples: samples(fields)? })
+    }
+}
+
+fn samples(fields: &Map<String, Value>) -> Result<u32, Fault> {
+    match number(fields, "samples")? {
+        None => Ok(1),
+        // Whole and in range, so the cast is exact.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        Some(n) if n.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&n) => Ok(n as u32),
+        Some(n) => {
+            Err(Fault::new("samples", format!("{n} is no number of samples; it is a whole number from 1 up")))
+        }
+    }
+}
+
+/// Text as it stands; anything else but null is a fault.
+fn text(fields: &Map<String, Value>, column: Option<&str>) -> Result<Option<String>, Fault> {
+    let Some(column) = column else { return Ok(None) };
+    match lookup(fields, column) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(other) => Err(Fault::new(column, format!("text was expected, not {}", type_name(other)))),
+    }
+}
+
+/// A number, or text that reads as one.
+fn number(fields: &Map<String, Value>, column: &str) -> Result<Option<f64>, Fault> {
+    let number = match lookup(fields, column) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Number(number)) => number.as_f64(),
+        Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        Some(_) => None,
+    };
+    let fault = || {
+        let value = lookup(fields, column).unwrap_or(&Value::Null);
+        Fault::new(column, format!("a number was expected, not {}", type_name(value)))
+    };
+    number.map(Some).ok_or_else(fault)
+}
+
+/// A name or category: text as it stands, anything else but null as JSON text.
+fn name(fields: &Map<String, Value>, column: Option<&str>) -> Option<String> {
+    match lookup(fields, column?)? {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}

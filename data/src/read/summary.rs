@@ -1,0 +1,36 @@
+//! The account of a reading: nothing vanishes between read and kept.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+/// What became of the rows: `read` = `kept` + `rejected` + all of `dropped`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ReadSummary {
+    /// Files read.
+    pub files: usize,
+    /// Rows met.
+    pub read: usize,
+    /// Rows that became records.
+    pub kept: usize,
+    /// Bad rows.
+    pub rejected: usize,
+    /// Good rows left out on purpose, by reason: `no label`, `kind dontknow`, `label says drop`, ...
+    pub dropped: BTreeMap<String, usize>,
+}
+
+impl fmt::Display for ReadSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { files, read, kept, rejected, dropped } = self;
+        let (rows, of) =
+            (if *read == 1 { "row" } else { "rows" }, if *files == 1 { "file" } else { "files" });
+        write!(f, "{read} {rows} read from {files} {of}: {kept} kept, {rejected} rejected")?;
+        write!(f, ", {} dropped", dropped.values().sum::<usize>())?;
+        if !dropped.is_empty() {
+            let reasons: Vec<String> = dropped.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
+            write!(f, " ({})", reasons.join(", "))?;
+        }
+        Ok(())
+    }
+}

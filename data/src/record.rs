@@ -1,0 +1,93 @@
+//! One row of a corpus, parsed once at the edge.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::Labelled;
+
+/// Where a row was read: a file (`-` for standard input) and a line.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// The file's path as the user gave it.
+    pub file: Arc<str>,
+    /// 1-based line in the decompressed text; for Parquet the 1-based row.
+    pub line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// One turn of a conversation that came before the prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// `system`, `user`, `assistant` or whatever the source calls it.
+    pub role: String,
+    /// What was said.
+    pub content: String,
+}
+
+/// One row: a prompt, a response or both, with what is known of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// The row's own identifier.
+    pub id: Option<String>,
+    /// What the user asked.
+    pub prompt: Option<String>,
+    /// What the target answered.
+    pub response: Option<String>,
+    /// System message and earlier turns, oldest first.
+    pub context: Vec<Turn>,
+    /// The model that was asked.
+    pub target: Option<String>,
+    /// The data set that the row comes from.
+    pub source: Option<String>,
+    /// The data set's own category.
+    pub category: Option<String>,
+    /// The split that the file names for the row (`train`, `test`, ...).
+    pub split: Option<String>,
+    /// The group that the file names for the row; rows of one group never part in a split.
+    pub group: Option<String>,
+    /// The label, if the row has one.
+    pub label: Option<Labelled>,
+    /// Weight in training, 1 unless a column says otherwise.
+    pub weight: f64,
+    /// Where the row was read.
+    pub place: Place,
+    /// The row as it stood in the file, kept when `ReadOptions::keep_rows` asks for it.
+    pub row: Option<Box<Map<String, Value>>>,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::{Place, Record};
+
+    /// A row with nothing but a place and perhaps a prompt.
+    pub(crate) fn record(line: usize, prompt: Option<&str>) -> Record {
+        Record {
+            id: None,
+            prompt: prompt.map(str::to_owned),
+            response: None,
+            context: Vec::new(),
+            target: None,
+            source: None,
+            category: None,
+            split: None,
+            group: None,
+            label: None,
+            weight: 1.0,
+            place: Place { file: "rows.jsonl".into(), line },
+            row: None,
+        }
+    }
+
+    #[test]
+    fn a_place_reads_as_file_and_line() {
+        assert_eq!(record(7, None).place.to_string(), "rows.jsonl:7");
+    }
+}

@@ -1,0 +1,45 @@
+//! Demur's fitted models: text in, P(refusal) out.
+//!
+//! This crate is all that another program needs for a pre-flight check: load a [`Model`], call
+//! [`Model::predict`]. It fits nothing and reads no corpora.
+//!
+//! ```no_run
+//! use demur_predictor::{Input, Model, Scratch};
+//!
+//! let model = Model::load("models/prompt".as_ref())?;
+//! let mut scratch = Scratch::default();
+//! let p_refusal = model.predict(&Input::prompt("Write a poem about autumn"), &mut scratch);
+//! println!("{p_refusal:.3} {:?}", model.decide(p_refusal));
+//! # Ok::<(), demur_predictor::ModelError>(())
+//! ```
+
+mod card;
+mod counter;
+mod digest;
+mod error;
+mod explain;
+mod manifest;
+mod model;
+mod ngram_model;
+mod ngrams;
+mod policy;
+mod probability;
+mod scorer;
+mod seen;
+mod text;
+mod trie;
+mod vectorizer;
+
+pub use counter::{NgramCount, NgramCounter};
+pub use digest::{sha256, sha256_of};
+pub use error::{ModelError, ScoreError, SettingsError};
+pub use explain::{Explanation, Term};
+pub use manifest::{FORMAT, FileDigest, Manifest, POLARITY, TrainingData, ViewManifest};
+pub use model::Model;
+pub use ngram_model::{Field, NgramModel, Part, View, ViewSettings, WeightedNgram};
+pub use ngrams::{Analyzer, MAX_NGRAM, Norm, VectorizerSettings};
+pub use policy::{Decision, Policy};
+pub use probability::{NotAProbability, Probability, sigmoid};
+pub use scorer::{Input, Scorer};
+pub use seen::SeenPrompts;
+pub use vectorizer::{Scratch, Vectorizer};

@@ -1,0 +1,83 @@
+//! The manifest: what a model is, in one JSON file that a person can read.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ngram_model::{Field, ViewSettings};
+use crate::policy::Policy;
+
+/// The model format that this build writes, and the newest that it reads.
+pub const FORMAT: u32 = 1;
+
+/// What a logit above 0 means. Stored in every manifest and checked at load.
+pub const POLARITY: &str = "refused=1";
+
+/// What a model is and where it comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of the format, [`FORMAT`].
+    pub format: u32,
+    /// [`POLARITY`].
+    pub polarity: String,
+    /// The version of Demur that wrote it.
+    pub written_by: String,
+    /// A short name.
+    pub name: String,
+    /// The column that it judges: a response classifier or a prompt predictor.
+    pub field: Field,
+    /// The models whose refusals it learned; empty where the data do not say.
+    pub targets: Vec<String>,
+    /// Seed of everything random in the fit.
+    pub seed: u64,
+    /// Thresholds of its decisions.
+    pub policy: Policy,
+    /// The views with the number of features of each, in the order of the weights.
+    pub views: Vec<ViewManifest>,
+    /// The data that it was fitted on.
+    pub training: Vec<TrainingData>,
+    /// Figures on rows that the fit has not seen, by name of the evaluation.
+    pub figures: BTreeMap<String, Value>,
+    /// The recipe of the fit, whole.
+    pub recipe: Value,
+    /// The other files of the directory.
+    pub files: BTreeMap<String, FileDigest>,
+}
+
+/// A view and the size of its vocabulary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewManifest {
+    /// What it reads.
+    pub settings: ViewSettings,
+    /// How many n-grams it has.
+    pub features: usize,
+}
+
+/// One file that a model was fitted on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingData {
+    /// File name, without its folder.
+    pub file: String,
+    /// SHA-256 of the file as it was read.
+    pub sha256: String,
+    /// Rows of it that took part.
+    pub rows: usize,
+    /// `human` or `machine`: who labelled them.
+    pub labelled_by: String,
+    /// The licence of the rows, where the recipe names it.
+    pub licence: Option<String>,
+}
+
+/// Size and digest of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileDigest {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 in hexadecimal.
+    pub sha256: String,
+}

@@ -1,0 +1,281 @@
+//! The n-gram model: several TF-IDF views side by side and one weight per feature.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{ScoreError, SettingsError};
+use crate::explain::{Explanation, Term};
+use crate::ngrams::VectorizerSettings;
+use crate::scorer::{Input, Scorer};
+use crate::text;
+use crate::vectorizer::{Scratch, Vectorizer};
+
+/// A text of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Field {
+    /// What the user asked.
+    Prompt,
+    /// What the target answered.
+    Response,
+}
+
+impl Field {
+    /// The name used in files and flags.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Prompt => "prompt",
+            Self::Response => "response",
+        }
+    }
+
+    /// This text of an input, if it has it.
+    #[must_use]
+    pub const fn of<'a>(self, input: &Input<'a>) -> Option<&'a str> {
+        match self {
+            Self::Prompt => input.prompt,
+            Self::Response => input.response,
+        }
+    }
+}
+
+/// Which part of a text a view reads. Words are white-space separated pieces here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// Its first words.
+    FirstWords(usize),
+    /// Its last words.
+    LastWords(usize),
+}
+
+impl Part {
+    /// The part of a text.
+    #[must_use]
+    pub fn of(self, text: &str) -> &str {
+        match self {
+            Self::Whole => text,
+            Self::FirstWords(count) => text::first_pieces(text, count),
+            Self::LastWords(count) => text::last_pieces(text, count),
+        }
+    }
+}
+
+/// What a view reads and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ViewSettings {
+    /// The text.
+    pub field: Field,
+    /// The part of it.
+    pub part: Part,
+    /// Its n-grams.
+    pub vectorizer: VectorizerSettings,
+}
+
+impl ViewSettings {
+    /// The text that the view reads; an input without the field reads as the empty text.
+    #[must_use]
+    pub fn text<'a>(&self, input: &Input<'a>) -> &'a str {
+        self.field.of(input).map_or("", |text| self.part.of(text))
+    }
+}
+
+/// A view with its fitted vocabulary.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// What it reads.
+    pub settings: ViewSettings,
+    /// Its vocabulary.
+    pub vectorizer: Vectorizer,
+}
+
+/// A linear model over n-gram views: logit = bias + sum over features of weight x value.
+///
+/// Features are numbered through the views in order. Each view's part of the row is scaled on its own.
+#[derive(Debug, Clone)]
+pub struct NgramModel {
+    views: Vec<View>,
+    /// First feature of each view.
+    offsets: Vec<usize>,
+    weights: Vec<f32>,
+    bias: f64,
+}
+
+impl NgramModel {
+    /// Puts a model together.
+    ///
+    /// # Errors
+    /// [`SettingsError`] when weights and features differ in number or a number is not finite.
+    pub fn new(views: Vec<View>, weights: Vec<f32>, bias: f64) -> Result<Self, SettingsError> {
+        let mut offsets = Vec::with_capacity(views.len());
+        let mut features = 0;
+        for view in &views {
+            offsets.push(features);
+            features += view.vectorizer.len();
+            finite("idf", view.vectorizer.idf())?;
+        }
+        if features != weights.len() {
+            return Err(SettingsError::Weights { weights: weights.len(), features });
+        }
+        finite("weight", &weights)?;
+        if !bias.is_finite() {
+            return Err(SettingsError::NotFinite { what: "bias" });
+        }
+        Ok(Self { views, offsets, weights, bias })
+    }
+
+    /// The views, in the order of their features.
+    #[must_use]
+    pub fn views(&self) -> &[View] {
+        &self.views
+    }
+
+    /// One weight per feature, view after view.
+    #[must_use]
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
+    /// The logit of an input in which no feature occurs.
+    #[must_use]
+    pub const fn bias(&self) -> f64 {
+        self.bias
+    }
+
+    /// The fields that at least one view reads, sorted.
+    #[must_use]
+    pub fn fields(&self) -> Vec<Field> {
+        let mut fields: Vec<Field> = self.views.iter().map(|view| view.settings.field).collect();
+        fields.sort_unstable();
+        fields.dedup();
+        fields
+    }
+
+    /// The logit of one input, with buffers that the caller keeps.
+    #[must_use]
+    pub fn logit(&self, input: &Input<'_>, scratch: &mut Scratch) -> f64 {
+        let mut logit = self.bias;
+        for (view, &offset) in self.views.iter().zip(&self.offsets) {
+            let vectorizer = &view.vectorizer;
+            let weights = &self.weights[offset..offset + vectorizer.len()];
+            vectorizer.collect_hits(&text::lowercase(view.settings.text(input)), scratch);
+            let (mut squares, mut dot) = (0.0, 0.0);
+            vectorizer.each_weighted(&scratch.hits, |feature, value| {
+                squares += value * value;
+                dot += value * f64::from(weights[feature as usize]);
+            });
+            logit += dot * vectorizer.scale(squares);
+        }
+        logit
+    }
+
+    /// The logit of one input, taken apart into the contributions of its n-grams.
+    #[must_use]
+    pub fn explain(&self, input: &Input<'_>) -> Explanation {
+        let mut scratch = Scratch::default();
+        let mut terms = Vec::new();
+        for (view, &offset) in self.views.iter().zip(&self.offsets) {
+            let spans = occurrences(view, input, &mut scratch);
+            for (feature, value) in view.vectorizer.transform(view.settings.text(input), &mut scratch) {
+                let weight = f64::from(self.weights[offset + feature as usize]);
+                let found = spans.partition_point(|(other, _)| *other < feature);
+                terms.push(Term {
+                    field: view.settings.field,
+                    ngram: view.vectorizer.ngram(feature),
+                    value,
+                    weight,
+                    contribution: weight * value,
+                    spans: spans[found..]
+                        .iter()
+                        .take_while(|(other, _)| *other == feature)
+                        .map(|(_, span)| (span.start, span.end))
+                        .collect(),
+                });
+            }
+        }
+        Explanation::new(self.bias, terms)
+    }
+
+    /// The `count` n-grams with the largest and with the smallest weights, as (view, n-gram, weight): first
+    /// those that speak for refusal, strongest first, then those that speak for compliance, strongest first.
+    #[must_use]
+    pub fn strongest(&self, count: usize) -> (Vec<WeightedNgram>, Vec<WeightedNgram>) {
+        let mut order: Vec<usize> = (0..self.weights.len()).collect();
+        order.sort_by(|&a, &b| self.weights[b].total_cmp(&self.weights[a]).then(a.cmp(&b)));
+        let name = |&feature: &usize| {
+            let view = self.offsets.partition_point(|&offset| offset <= feature) - 1;
+            let local = u32::try_from(feature - self.offsets[view]).unwrap_or(u32::MAX);
+            let settings = self.views[view].settings;
+            WeightedNgram {
+                field: settings.field,
+                view,
+                ngram: self.views[view].vectorizer.ngram(local),
+                weight: self.weights[feature],
+            }
+        };
+        let refused = order.iter().filter(|&&f| self.weights[f] > 0.0).take(count).map(name).collect();
+        let complied = order.iter().rev().filter(|&&f| self.weights[f] < 0.0).take(count).map(name).collect();
+        (refused, complied)
+    }
+}
+
+/// An n-gram of a model with its weight.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WeightedNgram {
+    /// The text that its view reads.
+    pub field: Field,
+    /// 0-based number of the view.
+    pub view: usize,
+    /// The n-gram.
+    pub ngram: String,
+    /// Its weight: above 0 it speaks for refusal.
+    pub weight: f32,
+}
+
+impl Scorer for NgramModel {
+    fn logits(&self, inputs: &[Input<'_>]) -> Result<Vec<f64>, ScoreError> {
+        let mut scratch = Scratch::default();
+        Ok(inputs.iter().map(|input| self.logit(input, &mut scratch)).collect())
+    }
+}
+
+fn finite(what: &'static str, numbers: &[f32]) -> Result<(), SettingsError> {
+    if numbers.iter().all(|number| number.is_finite()) {
+        Ok(())
+    } else {
+        Err(SettingsError::NotFinite { what })
+    }
+}
+
+/// Where each feature of a view occurs in the field's own text: (feature, bytes), ascending.
+fn occurrences(view: &View, input: &Input<'_>, scratch: &mut Scratch) -> Vec<(u32, Range<usize>)> {
+    let Some(whole) = view.settings.field.of(input) else { return Vec::new() };
+    let part = view.settings.part.of(whole);
+    let (lower, offsets) = lowercase_with_offsets(part);
+    // A part is a slice of the whole, so the distance of their beginnings is where it starts.
+    let base = part.as_ptr() as usize - whole.as_ptr() as usize;
+    let base = if part.is_empty() { 0 } else { base };
+    let mut spans = Vec::new();
+    view.vectorizer.visit(&lower, scratch, |feature, span| {
+        spans.push((feature, base + offsets[span.start]..base + offsets[span.end]));
+    });
+    spans.sort_by_key(|(feature, span)| (*feature, span.start));
+    spans
+}
+
+/// Lower-cases and tells for every byte of the result where it came from (and one past the end).
+fn lowercase_with_offsets(text: &str) -> (String, Vec<usize>) {
+    let lower = text::lowercase(text).into_owned();
+    let mut offsets = Vec::with_capacity(lower.len() + 1);
+    for (at, c) in text.char_indices() {
+        // The final sigma is the one context-dependent mapping, and both sigmas have the same length.
+        let length: usize = c.to_lowercase().map(char::len_utf8).sum();
+        offsets.extend(std::iter::repeat_n(at, length));
+    }
+    offsets.push(text.len());
+    (lower, offsets)
+}

@@ -1,0 +1,148 @@
+//! The bootstrap: a response classifier labels a larger corpus, and several answers to one prompt become a rate.
+
+use std::collections::BTreeMap;
+
+use demur_data::{Label, Labelled, Labeller, Place, Record, normalise};
+use demur_predictor::{Model, Probability, Scratch};
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::error::TrainingError;
+use crate::fit::input;
+
+/// What stands before a model's digest in `labelled_by`.
+pub const LABELLED_BY: &str = "demur:";
+
+/// One prompt with the label that the machine gave it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MachineLabelled {
+    /// The prompt as it first stood.
+    pub prompt: String,
+    /// The target that answered it.
+    pub target: Option<String>,
+    /// The data set that the first row came from.
+    pub source: Option<String>,
+    /// Mean P(refusal) over the answers.
+    pub p_refusal: f64,
+    /// The label of that mean.
+    pub label: Label,
+    /// Share of the answers that are labelled refused.
+    pub refusal_rate: f64,
+    /// How many answers there were.
+    pub samples: u32,
+    /// Mean of |2 P(refusal) - 1| over the answers: 0 is a coin, 1 is certain.
+    pub confidence: f64,
+    /// Weight in training: the confidence.
+    pub weight: f64,
+    /// `demur:` and the digest of the classifier.
+    pub labelled_by: String,
+}
+
+/// P(refusal) of every record, in order, on all cores.
+#[must_use]
+pub fn label(model: &Model, records: &[Record]) -> Vec<Probability> {
+    let score = |scratch: &mut Scratch, record: &Record| model.predict(&input(record), scratch);
+    records.par_iter().with_min_len(64).map_init(Scratch::default, score).collect()
+}
+
+/// Labels (prompt, response) records and gathers them by normalised prompt and target, in order of appearance.
+/// Records without a prompt are passed over.
+#[must_use]
+pub fn bootstrap(model: &Model, records: &[Record]) -> Vec<MachineLabelled> {
+    let mut places: FxHashMap<(String, Option<&str>), usize> = FxHashMap::default();
+    let mut rows: Vec<MachineLabelled> = Vec::new();
+    for (record, p) in records.iter().zip(label(model, records)) {
+        let Some(prompt) = &record.prompt else { continue };
+        let place = *places.entry((normalise(prompt), record.target.as_deref())).or_insert(rows.len());
+        if place == rows.len() {
+            rows.push(MachineLabelled {
+                prompt: prompt.clone(),
+                target: record.target.clone(),
+                source: record.source.clone(),
+                p_refusal: 0.0,
+                label: Label::Complied,
+                refusal_rate: 0.0,
+                samples: 0,
+                confidence: 0.0,
+                weight: 0.0,
+                labelled_by: format!("{LABELLED_BY}{}", model.digest()),
+            });
+        }
+        let row = &mut rows[place];
+        row.samples += 1;
+        row.p_refusal += p.get();
+        row.refusal_rate += model.manifest().policy.label(p).target();
+        row.confidence += (2.0 * p.get() - 1.0).abs();
+    }
+    for row in &mut rows {
+        let samples = f64::from(row.samples);
+        row.p_refusal /= samples;
+        row.refusal_rate /= samples;
+        row.confidence /= samples;
+        row.weight = row.confidence;
+        row.label = Label::at(row.p_refusal, model.manifest().policy.hold_from);
+    }
+    rows
+}
+
+impl MachineLabelled {
+    /// The row as a corpus file holds it.
+    ///
+    /// # Errors
+    /// Never for a row that [`bootstrap`] made: all its numbers are finite.
+    pub fn to_row(&self) -> Result<Map<String, Value>, TrainingError> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(row)) => Ok(row),
+            other => {
+                Err(TrainingError::NoRows { step: "bootstrap", hint: format!("a row became {other:?}") })
+            }
+        }
+    }
+
+    /// The row as a record of a training set, as if it had been read back.
+    #[must_use]
+    pub fn to_record(&self, place: Place) -> Record {
+        Record {
+            id: None,
+            prompt: Some(self.prompt.clone()),
+            response: None,
+            context: Vec::new(),
+            target: self.target.clone(),
+            source: self.source.clone(),
+            category: None,
+            split: None,
+            group: None,
+            label: Some(Labelled {
+                label: Some(self.label),
+                kind: None,
+                by: Labeller::Machine {
+                    model: self.labelled_by.trim_start_matches(LABELLED_BY).to_owned(),
+                    p_refusal: self.p_refusal,
+                    samples: self.samples,
+                },
+            }),
+            weight: self.weight,
+            place,
+            row: None,
+        }
+    }
+}
+
+/// A summary of a machine-labelled corpus: `(prompts, answers, refused prompts, mean P(refusal))` by target.
+#[must_use]
+pub fn by_target(rows: &[MachineLabelled]) -> BTreeMap<String, (usize, usize, usize, f64)> {
+    let mut targets: BTreeMap<String, (usize, usize, usize, f64)> = BTreeMap::new();
+    for row in rows {
+        let entry = targets.entry(row.target.clone().unwrap_or_else(|| "unknown".to_owned())).or_default();
+        entry.0 += 1;
+        entry.1 += row.samples as usize;
+        entry.2 += usize::from(row.label == Label::Refused);
+        entry.3 += row.p_refusal;
+    }
+    for entry in targets.values_mut() {
+        entry.3 /= entry.0 as f64;
+    }
+    targets
+}

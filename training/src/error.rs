@@ -1,0 +1,128 @@
+//! The errors of fitting, bootstrapping and evaluating.
+
+use std::path::PathBuf;
+
+use demur_data::DataError;
+use demur_predictor::{ModelError, ScoreError, SettingsError};
+
+/// What can go wrong between a corpus and a fitted, evaluated model.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    /// A corpus cannot be read or written.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A model directory cannot be read or written.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Features or policy are set wrongly.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A model failed.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
+    /// linfa refused.
+    #[error(transparent)]
+    Linfa(#[from] linfa::error::Error),
+    /// A parameter out of its range.
+    #[error("`{name}` is {value}: it must be {wanted}")]
+    Parameter {
+        /// Its name in the recipe.
+        name: &'static str,
+        /// What it is.
+        value: f64,
+        /// What it may be.
+        wanted: &'static str,
+    },
+    /// Vectors that belong together differ in length.
+    #[error("{found} {what}, expected {expected}")]
+    Lengths {
+        /// What was counted.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there should be.
+        expected: usize,
+    },
+    /// A target that is no probability.
+    #[error("row {row}: the target is {target}: it must lie within 0 (complied) and 1 (refused)")]
+    Target {
+        /// 0-based row of the training set.
+        row: usize,
+        /// Its target.
+        target: f64,
+    },
+    /// A weight that cannot weigh.
+    #[error("row {row}: the weight is {weight}: it must be a finite number of at least 0")]
+    Weight {
+        /// 0-based row of the training set.
+        row: usize,
+        /// Its weight.
+        weight: f64,
+    },
+    /// Nothing to tell apart.
+    #[error(
+        "the {rows} training rows are all refused or all complied: a fit needs both; look at the label column (--label-column) and the label table (--label-map)"
+    )]
+    OneClass {
+        /// Rows in the training set.
+        rows: usize,
+    },
+    /// The optimiser stopped early.
+    #[error(
+        "the logistic regression with c = {c} did not converge in {iterations} Newton steps; lower c or raise max_iterations"
+    )]
+    NotConverged {
+        /// Steps taken.
+        iterations: usize,
+        /// The parameter.
+        c: f64,
+    },
+    /// No n-gram is left.
+    #[error(
+        "view {view} of the {field}: no n-gram is left after min_df and max_df, over {documents} texts; lower min_df or raise max_df"
+    )]
+    EmptyVocabulary {
+        /// 1-based number of the view.
+        view: usize,
+        /// The text that it reads.
+        field: &'static str,
+        /// Texts that were counted.
+        documents: u32,
+    },
+    /// No rows for a step.
+    #[error("{step}: no rows are left to work on; {hint}")]
+    NoRows {
+        /// The step.
+        step: &'static str,
+        /// What to do.
+        hint: String,
+    },
+    /// The recipe is not one.
+    #[error("{}: {reason}", path.display())]
+    Recipe {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and where.
+        reason: String,
+    },
+    /// A setting of the command line does not fit the recipe.
+    #[error("--set {setting}: {reason}")]
+    Set {
+        /// The setting as given.
+        setting: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Evaluation rows that the model was fitted on.
+    #[error(
+        "{prompts} prompts ({rows} rows) of the evaluation are in the training data too (for example {example}): figures on them would be too good; leave them out (--drop-overlap) or say --allow-overlap"
+    )]
+    Overlap {
+        /// Distinct prompts in both.
+        prompts: usize,
+        /// Rows of the evaluation that they make.
+        rows: usize,
+        /// Where one stands in both.
+        example: String,
+    },
+}

@@ -1,0 +1,288 @@
+//! Figures: a fitted model on rows that it has not seen, or a recipe by cross-validation, always beside baselines.
+
+use std::collections::BTreeMap;
+
+use demur_data::shuffled;
+use demur_predictor::{Field, Model, Probability, Scorer};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::baselines::phrase_list;
+use crate::error::TrainingError;
+use crate::fit::{Examples, NgramParams, split};
+use crate::metrics::{
+    Decisions, ReliabilityBin, auroc, auroc_interval, average_precision, brier, ece, log_loss, nan_is_null,
+    reliability,
+};
+use crate::progress::Progress;
+use crate::train::Grouping;
+
+/// All figures of one evaluation. The positive class is refusal.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// The column that was judged.
+    pub field: Field,
+    /// How the rows were kept apart from the fit, in words.
+    pub method: String,
+    /// Rows judged.
+    pub n: usize,
+    /// Share of refusals among them.
+    #[serde(serialize_with = "nan_is_null")]
+    pub base_rate: f64,
+    /// P(refusal) from which a row counts as called refused.
+    pub threshold: f64,
+    /// Figures at the threshold.
+    #[serde(flatten)]
+    pub decisions: Decisions,
+    /// Area under the ROC curve.
+    #[serde(serialize_with = "nan_is_null")]
+    pub auroc: f64,
+    /// 95% interval of the AUROC (DeLong).
+    pub auroc_interval: (f64, f64),
+    /// Average precision.
+    #[serde(serialize_with = "nan_is_null")]
+    pub average_precision: f64,
+    /// Brier score.
+    #[serde(serialize_with = "nan_is_null")]
+    pub brier: f64,
+    /// Log loss, nats.
+    #[serde(serialize_with = "nan_is_null")]
+    pub log_loss: f64,
+    /// Expected calibration error over ten bins of equal width.
+    #[serde(serialize_with = "nan_is_null")]
+    pub ece: f64,
+    /// P(refusal) against the refusal rate, by those bins.
+    pub reliability: Vec<ReliabilityBin>,
+    /// `majority`, `phrase_list` and `shuffled_labels` on the same rows.
+    pub baselines: BTreeMap<&'static str, Baseline>,
+}
+
+/// What a simpler method reaches on the same rows.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Baseline {
+    /// What it does.
+    pub description: &'static str,
+    /// Figures of its decisions.
+    #[serde(flatten)]
+    pub decisions: Decisions,
+    /// Area under the ROC curve of its score.
+    #[serde(serialize_with = "nan_is_null")]
+    pub auroc: f64,
+}
+
+/// What is judged, and how the rows were kept apart from the fit.
+#[derive(Debug, Clone)]
+pub struct Scored {
+    /// The column that was judged.
+    pub field: Field,
+    /// How the rows were kept apart from the fit, in words.
+    pub method: String,
+    /// P(refusal) from which a row counts as called refused.
+    pub threshold: f64,
+    /// Seed of the shuffled labels.
+    pub seed: u64,
+}
+
+/// P(refusal) of each row under the method and under its shuffled twin, and the majority guess of each row.
+struct Scores {
+    p: Vec<f64>,
+    shuffled: Vec<f64>,
+    majority: Vec<bool>,
+}
+
+const FITTED_ON_SHUFFLED: &str = "the same recipe fitted on shuffled labels, same split";
+const JUDGED_ON_SHUFFLED: &str = "the same scores judged against shuffled labels";
+
+fn as_scores(decisions: &[bool]) -> Vec<f64> {
+    decisions.iter().map(|&decision| f64::from(u8::from(decision))).collect()
+}
+
+impl Scored {
+    /// Judges one score per example.
+    ///
+    /// # Panics
+    /// When there is not exactly one score per example.
+    #[must_use]
+    pub fn judge(self, examples: &Examples<'_>, p: Vec<f64>) -> Evaluation {
+        let labels = examples.labels();
+        let refused = labels.iter().filter(|&&label| label).count();
+        // Judging shuffled scores against the labels is judging the scores against shuffled labels.
+        let shuffled = shuffled(p.len(), self.seed).into_iter().map(|row| p[row]).collect();
+        let majority = vec![2 * refused > labels.len(); labels.len()];
+        self.judge_all(examples, &Scores { p, shuffled, majority }, JUDGED_ON_SHUFFLED)
+    }
+
+    fn judge_all(self, examples: &Examples<'_>, scores: &Scores, twin: &'static str) -> Evaluation {
+        let labels = examples.labels();
+        let refused = |p: &[f64]| p.iter().map(|&p| p >= self.threshold).collect::<Vec<bool>>();
+        let baseline = |description, decisions: &[bool], p: &[f64]| Baseline {
+            description,
+            decisions: Decisions::judge(decisions, &labels),
+            auroc: auroc(p, &labels),
+        };
+        let phrases: Vec<bool> = examples.inputs.iter().map(|input| phrase_list(self.field, input)).collect();
+        let (p, n) = (&scores.p, labels.len());
+        Evaluation {
+            field: self.field,
+            n,
+            base_rate: labels.iter().filter(|&&label| label).count() as f64 / n as f64,
+            threshold: self.threshold,
+            decisions: Decisions::judge(&refused(p), &labels),
+            auroc: auroc(p, &labels),
+            auroc_interval: auroc_interval(p, &labels),
+            average_precision: average_precision(p, &labels),
+            brier: brier(p, &labels),
+            log_loss: log_loss(p, &labels),
+            ece: ece(p, &labels),
+            reliability: reliability(p, &labels),
+            baselines: BTreeMap::from([
+                (
+                    "majority",
+                    baseline("the more frequent label", &scores.majority, &as_scores(&scores.majority)),
+                ),
+                ("phrase_list", baseline("a short list of phrases", &phrases, &as_scores(&phrases))),
+                ("shuffled_labels", baseline(twin, &refused(&scores.shuffled), &scores.shuffled)),
+            ]),
+            method: self.method,
+        }
+    }
+}
+
+impl Evaluation {
+    /// The figures as a JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        // Every field is a number, a string or a list of them; NaN becomes null.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+fn none_left(step: &'static str) -> TrainingError {
+    let hint = "the file needs rows with a label and with the text that the model judges".to_owned();
+    TrainingError::NoRows { step, hint }
+}
+
+/// Judges a fitted model on labelled rows. That it has not seen them is the caller's business.
+///
+/// # Errors
+/// [`TrainingError::NoRows`], or [`TrainingError::Score`] when a row lacks the text that the model judges.
+pub fn evaluate_model(
+    model: &Model,
+    examples: &Examples<'_>,
+    method: String,
+    seed: u64,
+) -> Result<Evaluation, TrainingError> {
+    if examples.is_empty() {
+        return Err(none_left("evaluate"));
+    }
+    let p = model.predict_all(&examples.inputs)?.into_iter().map(Probability::get).collect();
+    let manifest = model.manifest();
+    let scored = Scored { field: manifest.field, method, threshold: manifest.policy.hold_from, seed };
+    Ok(scored.judge(examples, p))
+}
+
+/// A cross-validation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CrossValidation {
+    /// The column to judge.
+    pub field: Field,
+    /// Number of folds.
+    pub folds: usize,
+    /// How the examples were grouped; this only names it.
+    pub grouping: Grouping,
+    /// Seed of the split and of the shuffled labels.
+    pub seed: u64,
+}
+
+impl CrossValidation {
+    /// Judges a recipe: every row is scored by a fit that has not seen it, nor any row of its group. C is chosen
+    /// within the training rows of each fold.
+    ///
+    /// # Errors
+    /// Any [`TrainingError`] of a fit.
+    pub fn judge(
+        self,
+        params: &NgramParams,
+        examples: &Examples<'_>,
+        progress: Progress<'_>,
+    ) -> Result<Evaluation, TrainingError> {
+        if examples.is_empty() {
+            return Err(none_left("cross-validation"));
+        }
+        let folds = examples.folds(self.folds, self.seed)?;
+        let score = |fold| {
+            let scores = score_fold(params, examples, split(&folds, fold), self.seed);
+            progress.step("cross-validation", self.folds);
+            scores
+        };
+        let parts: Vec<FoldScores> = (0..self.folds).into_par_iter().map(score).collect::<Result<_, _>>()?;
+        let n = examples.len();
+        let mut all = Scores { p: vec![0.0; n], shuffled: vec![0.0; n], majority: vec![false; n] };
+        for part in parts {
+            for (at, &row) in part.rows.iter().enumerate() {
+                all.p[row] = part.p[at];
+                all.shuffled[row] = part.shuffled[at];
+                all.majority[row] = part.majority;
+            }
+        }
+        let method = format!(
+            "{}-fold cross-validation, {}, stratified, seed {}",
+            self.folds,
+            self.grouping.describe(),
+            self.seed
+        );
+        let scored =
+            Scored { field: self.field, method, threshold: params.policy.hold_from, seed: self.seed };
+        Ok(scored.judge_all(examples, &all, FITTED_ON_SHUFFLED))
+    }
+}
+
+/// Fits a recipe on some of the examples and judges it on others: `held_out` has one entry per example.
+///
+/// # Errors
+/// Any [`TrainingError`] of the fit.
+pub fn judge_holdout(
+    params: &NgramParams,
+    examples: &Examples<'_>,
+    held_out: &[bool],
+    scored: Scored,
+) -> Result<Evaluation, TrainingError> {
+    let (test, train): (Vec<usize>, Vec<usize>) = (0..examples.len()).partition(|&row| held_out[row]);
+    let scores = score_fold(params, examples, (train, test), scored.seed)?;
+    let test = examples.subset(&scores.rows);
+    let majority = vec![scores.majority; test.len()];
+    let all = Scores { p: scores.p, shuffled: scores.shuffled, majority };
+    Ok(scored.judge_all(&test, &all, FITTED_ON_SHUFFLED))
+}
+
+struct FoldScores {
+    rows: Vec<usize>,
+    p: Vec<f64>,
+    shuffled: Vec<f64>,
+    majority: bool,
+}
+
+fn score_fold(
+    params: &NgramParams,
+    examples: &Examples<'_>,
+    (train, rows): (Vec<usize>, Vec<usize>),
+    seed: u64,
+) -> Result<FoldScores, TrainingError> {
+    let (train, test) = (examples.subset(&train), examples.subset(&rows));
+    let fitted = params.fit(&train, seed)?;
+    let probabilities =
+        |logits: Vec<f64>| logits.into_iter().map(|logit| Probability::from_logit(logit).get()).collect();
+    let p = probabilities(fitted.model.logits(&test.inputs)?);
+    let mut blind = train.clone();
+    for (at, from) in shuffled(train.len(), seed.wrapping_add(1)).into_iter().enumerate() {
+        blind.targets[at] = train.targets[from];
+    }
+    let twin = NgramParams { c: vec![fitted.c], ..params.clone() }.fit(&blind, seed)?;
+    let refused = train.labels().into_iter().filter(|&label| label).count();
+    Ok(FoldScores {
+        p,
+        shuffled: probabilities(twin.model.logits(&test.inputs)?),
+        majority: 2 * refused > train.len(),
+        rows,
+    })
+}

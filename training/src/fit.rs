@@ -1,0 +1,255 @@
+//! Fitting an n-gram model: examples in, views and weights out, C chosen by inner cross-validation.
+
+use demur_data::{Record, assign_folds};
+use demur_predictor::{Input, NgramModel, Policy, sigmoid};
+use linfa::dataset::DatasetBase;
+use linfa::prelude::{Fit, ParamGuard};
+use ndarray::Array1;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainingError;
+use crate::features::{ViewParams, fit_views, transform};
+use crate::logistic::{ClassWeight, LogisticParams, SparseLogistic};
+use crate::sparse::SparseMatrix;
+
+/// How a model is fitted: its views and its solver, as a recipe's `[response]` or `[prompt]` describes them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NgramParams {
+    /// The views, side by side.
+    pub views: Vec<ViewParams>,
+    /// Inverse strength of the penalty. With several values, inner cross-validation on the training rows takes
+    /// the one with the least log loss. Default: 1.
+    #[serde(default = "default_c")]
+    pub c: Vec<f64>,
+    /// Default: none.
+    #[serde(default)]
+    pub class_weight: ClassWeight,
+    /// Folds of the inner cross-validation. Default: 5.
+    #[serde(default = "default_inner_folds")]
+    pub inner_folds: usize,
+    /// The fit ends when the gradient has shrunk by this factor. Default: 1e-4.
+    #[serde(default = "default_tolerance")]
+    pub tolerance: f64,
+    /// Newton steps before a fit gives up. Default: 100.
+    #[serde(default = "default_max_iterations")]
+    pub max_iterations: usize,
+    /// Thresholds that the fitted model decides by. Default: 0.5 and 0.5.
+    #[serde(default)]
+    pub policy: Policy,
+}
+
+fn default_c() -> Vec<f64> {
+    vec![1.0]
+}
+const fn default_inner_folds() -> usize {
+    5
+}
+const fn default_tolerance() -> f64 {
+    1e-4
+}
+const fn default_max_iterations() -> usize {
+    100
+}
+
+/// Rows to fit on or to be judged by; all vectors have one entry per row.
+#[derive(Debug, Clone, Default)]
+pub struct Examples<'a> {
+    /// The texts.
+    pub inputs: Vec<Input<'a>>,
+    /// P(refusal) of the label: 0, 1, or a machine's probability.
+    pub targets: Vec<f64>,
+    /// The weight of each row.
+    pub weights: Vec<f64>,
+    /// Rows of one group stay on one side of every split.
+    pub groups: Vec<u32>,
+}
+
+impl<'a> Examples<'a> {
+    /// The labelled ones of some records, each with its group.
+    #[must_use]
+    pub fn of(records: &'a [Record], groups: &[u32]) -> Self {
+        let mut examples = Self::default();
+        for (record, &group) in records.iter().zip(groups) {
+            let Some(target) = record.label.as_ref().and_then(demur_data::Labelled::target) else { continue };
+            examples.inputs.push(input(record));
+            examples.targets.push(target);
+            examples.weights.push(record.weight);
+            examples.groups.push(group);
+        }
+        examples
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.inputs.is_empty()
+    }
+
+    /// These rows alone, in this order.
+    #[must_use]
+    pub fn subset(&self, rows: &[usize]) -> Self {
+        Self {
+            inputs: rows.iter().map(|&row| self.inputs[row]).collect(),
+            targets: rows.iter().map(|&row| self.targets[row]).collect(),
+            weights: rows.iter().map(|&row| self.weights[row]).collect(),
+            groups: rows.iter().map(|&row| self.groups[row]).collect(),
+        }
+    }
+
+    /// These rows with those of another set behind them.
+    #[must_use]
+    pub fn joined(mut self, other: Self) -> Self {
+        self.inputs.extend(other.inputs);
+        self.targets.extend(other.targets);
+        self.weights.extend(other.weights);
+        self.groups.extend(other.groups);
+        self
+    }
+
+    /// The hard labels: refused from a target of 0.5 up.
+    #[must_use]
+    pub fn labels(&self) -> Vec<bool> {
+        self.targets.iter().map(|&target| target >= 0.5).collect()
+    }
+
+    /// A fold for each row: classes balanced, groups whole.
+    ///
+    /// # Errors
+    /// [`TrainingError::Data`] when the rows cannot be split so.
+    pub fn folds(&self, k: usize, seed: u64) -> Result<Vec<usize>, TrainingError> {
+        let strata: Vec<u32> = self.labels().into_iter().map(u32::from).collect();
+        Ok(assign_folds(&strata, Some(&self.groups), k, seed)?)
+    }
+}
+
+/// The texts of a record.
+#[must_use]
+pub fn input(record: &Record) -> Input<'_> {
+    Input { prompt: record.prompt.as_deref(), response: record.response.as_deref() }
+}
+
+/// The rows outside a fold, and those in it.
+#[must_use]
+pub fn split(folds: &[usize], fold: usize) -> (Vec<usize>, Vec<usize>) {
+    (0..folds.len()).partition(|&row| folds[row] != fold)
+}
+
+/// A fitted model with the C that it was fitted with.
+#[derive(Debug, Clone)]
+pub struct FittedNgram {
+    /// The model.
+    pub model: NgramModel,
+    /// The C that was given or chosen.
+    pub c: f64,
+    /// Mean log loss of each C in the inner cross-validation, `(c, nats)`; empty when there was no choice.
+    pub choice: Vec<(f64, f64)>,
+}
+
+impl NgramParams {
+    /// Checks what can be checked without rows.
+    ///
+    /// # Errors
+    /// [`TrainingError::Parameter`], [`TrainingError::Settings`].
+    pub fn check(&self) -> Result<(), TrainingError> {
+        let few =
+            |name, found: usize, wanted| Err(TrainingError::Parameter { name, value: found as f64, wanted });
+        if self.views.is_empty() {
+            return few("views", 0, "at least one view");
+        }
+        if self.c.is_empty() {
+            return few("c", 0, "one number or several");
+        }
+        if self.inner_folds < 2 {
+            return few("inner_folds", self.inner_folds, "2 or more");
+        }
+        for &c in &self.c {
+            self.logistic(c).check_ref()?;
+        }
+        Ok(self.policy.check()?)
+    }
+
+    fn logistic(&self, c: f64) -> LogisticParams {
+        LogisticParams::default()
+            .c(c)
+            .tolerance(self.tolerance)
+            .max_iterations(self.max_iterations)
+            .class_weight(self.class_weight)
+    }
+
+    /// Fits on some rows. Groups stay whole in the inner cross-validation.
+    ///
+    /// # Errors
+    /// Any [`TrainingError`] of parameters, vocabulary or solver.
+    pub fn fit(&self, examples: &Examples<'_>, seed: u64) -> Result<FittedNgram, TrainingError> {
+        self.check()?;
+        let choice = if self.c.len() > 1 { self.log_losses(examples, seed)? } else { Vec::new() };
+        let best = choice.iter().min_by(|a, b| a.1.total_cmp(&b.1));
+        let c = best.map_or(self.c[0], |&(c, _)| c);
+        let views = fit_views(&self.views, &examples.inputs)?;
+        let x = transform(&views, &examples.inputs);
+        let fitted = self.fit_weights(x, examples, &[c])?.remove(0);
+        let weights = fitted.weights.iter().map(|&weight| weight as f32).collect();
+        Ok(FittedNgram { model: NgramModel::new(views, weights, fitted.bias)?, c, choice })
+    }
+
+    /// One fit per C on the same matrix, each begun where the one before ended.
+    fn fit_weights(
+        &self,
+        x: SparseMatrix,
+        examples: &Examples<'_>,
+        cs: &[f64],
+    ) -> Result<Vec<SparseLogistic>, TrainingError> {
+        let weights = examples.weights.iter().map(|&weight| weight as f32).collect();
+        let targets = Array1::from_vec(examples.targets.clone());
+        let dataset = DatasetBase::new(x, targets).with_weights(weights);
+        let mut fits: Vec<SparseLogistic> = Vec::with_capacity(cs.len());
+        for &c in cs {
+            let mut params = self.logistic(c);
+            if let Some(before) = fits.last() {
+                params = params.start(before.clone());
+            }
+            fits.push(params.check()?.fit(&dataset)?);
+        }
+        Ok(fits)
+    }
+
+    /// Weighted log loss of each C over the inner folds, ascending by C.
+    fn log_losses(&self, examples: &Examples<'_>, seed: u64) -> Result<Vec<(f64, f64)>, TrainingError> {
+        let mut cs = self.c.clone();
+        cs.sort_by(f64::total_cmp);
+        let folds = examples.folds(self.inner_folds, seed)?;
+        let sums = (0..self.inner_folds).into_par_iter().map(|fold| {
+            let (train, test) = split(&folds, fold);
+            let (train, test) = (examples.subset(&train), examples.subset(&test));
+            let views = fit_views(&self.views, &train.inputs)?;
+            let held_out = transform(&views, &test.inputs);
+            let fits = self.fit_weights(transform(&views, &train.inputs), &train, &cs)?;
+            Ok(fits.iter().map(|fit| weighted_log_loss(fit, &held_out, &test)).collect::<Vec<f64>>())
+        });
+        let sums: Vec<Vec<f64>> = sums.collect::<Result<_, TrainingError>>()?;
+        let total: f64 = examples.weights.iter().sum();
+        Ok(cs
+            .iter()
+            .enumerate()
+            .map(|(at, &c)| (c, sums.iter().map(|s| s[at]).sum::<f64>() / total))
+            .collect())
+    }
+}
+
+fn weighted_log_loss(fit: &SparseLogistic, x: &SparseMatrix, examples: &Examples<'_>) -> f64 {
+    let logits = fit.logits(x);
+    let rows = logits.iter().zip(&examples.targets).zip(&examples.weights);
+    rows.map(|((&logit, &target), &weight)| {
+        let p = sigmoid(logit).clamp(f64::EPSILON, 1.0 - f64::EPSILON);
+        -weight * (target * p.ln() + (1.0 - target) * (1.0 - p).ln())
+    })
+    .sum()
+}

@@ -1,0 +1,38 @@
+//! Fitting, bootstrapping and evaluating Demur's models.
+//!
+//! The flow, one way: [`Recipe`] says what is read and fitted; [`train()`] makes a model from labelled records;
+//! [`bootstrap()`] labels a larger corpus with it; [`run`] does the whole path and judges it by a cross-fit;
+//! [`CrossValidation`], [`judge_holdout`] and [`evaluate_model`] give the figures of one model.
+
+mod baselines;
+mod bootstrap;
+mod error;
+mod evaluate;
+mod features;
+mod fit;
+mod logistic;
+mod metrics;
+mod pipeline;
+mod progress;
+mod recipe;
+mod sparse;
+mod train;
+
+pub use baselines::phrase_list;
+pub use bootstrap::{LABELLED_BY, MachineLabelled, bootstrap, by_target, label};
+pub use error::TrainingError;
+pub use evaluate::{Baseline, CrossValidation, Evaluation, Scored, evaluate_model, judge_holdout};
+pub use features::{DocumentFrequency, ViewParams, fit_views, transform};
+pub use fit::{Examples, FittedNgram, NgramParams, input, split};
+pub use logistic::{ClassWeight, LogisticParams, LogisticValidParams, SparseLogistic};
+pub use metrics::{
+    BINS, Confusion, Decisions, ReliabilityBin, auroc, auroc_interval, auroc_standard_error,
+    average_precision, brier, ece, log_loss, reliability, wilson,
+};
+pub use pipeline::{PipelineData, PipelineFigures, PipelineOutput, is_human, run};
+pub use progress::Progress;
+pub use recipe::{
+    DataSource, EvaluationPlan, PromptParams, Recipe, STARTER_LABELLED, STARTER_RECIPE, STARTER_UNLABELLED,
+};
+pub use sparse::SparseMatrix;
+pub use train::{Grouping, Provenance, describe, seen, train, weighed};

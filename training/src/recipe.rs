@@ -1,0 +1,340 @@
+//! The recipe: one TOML file that describes a whole experiment, stored whole in every model it makes.
+//!
+//! File names in a recipe are relative to the folder of the recipe, or to the folder that `--data-dir` names.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use demur_data::{
+    Columns, Corpus, DataError, Format, KindPolicy, LabelVocabulary, ReadOptions, deduplicate, read,
+};
+use demur_predictor::Field;
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainingError;
+use crate::fit::NgramParams;
+
+/// The starter recipe, which also gives the defaults of `fit` and `evaluate --cv`.
+pub const STARTER_RECIPE: &str = include_str!("../recipes/starter.toml");
+
+/// The human-labelled part of the starter corpus, JSON Lines.
+pub const STARTER_LABELLED: &str = include_str!("../../data/starter/labelled.jsonl");
+
+/// The part of the starter corpus without labels, JSON Lines.
+pub const STARTER_UNLABELLED: &str = include_str!("../../data/starter/unlabelled.jsonl");
+
+/// A whole experiment: what is read, what is fitted on it, and how it is judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// A short name; models are called by it.
+    pub name: String,
+    /// Seed of everything random. Default: 0.
+    #[serde(default)]
+    pub seed: u64,
+    /// Responses with human labels: the response classifier is fitted on them.
+    pub labelled: DataSource,
+    /// Prompts with responses, without labels: the classifier labels them.
+    pub unlabelled: DataSource,
+    /// How the prompt predictor is judged.
+    #[serde(default)]
+    pub evaluation: EvaluationPlan,
+    /// The response classifier.
+    pub response: NgramParams,
+    /// The prompt predictor.
+    pub prompt: PromptParams,
+}
+
+/// The prompt predictor of a recipe: its fit, and what its two kinds of labels count.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PromptParams {
+    /// Weight of a machine label of full confidence, against 1 for a human one. 0 leaves them out. Default: 1.
+    #[serde(default = "one")]
+    pub machine_weight: f64,
+    /// Weight of a human label. 0 leaves them out. Default: 1.
+    #[serde(default = "one")]
+    pub human_weight: f64,
+    /// The fit.
+    pub fit: NgramParams,
+}
+
+const fn one() -> f64 {
+    1.0
+}
+
+/// Files of one corpus and how they are read.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataSource {
+    /// The files, in order.
+    pub files: Vec<PathBuf>,
+    /// Their columns, where these do not have their usual names.
+    pub columns: Columns,
+    /// Label values beyond the built-in vocabulary.
+    pub labels: LabelVocabulary,
+    /// Which binary label a kind stands for.
+    pub policy: KindPolicy,
+    /// Their format, where neither name nor content tells it.
+    pub format: Option<Format>,
+    /// Keep only the first row of each normalised prompt. Default: false.
+    pub deduplicate: bool,
+    /// The licence of the rows, for the model card.
+    pub licence: Option<String>,
+}
+
+/// How the models of a pipeline are judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaluationPlan {
+    /// Prompts with human labels; none stands for the labelled rows.
+    pub data: DataSource,
+    /// Folds of the cross-fit. Default: 5.
+    pub folds: usize,
+    /// Keep templates and near-duplicates on one side. Default: true.
+    pub grouped: bool,
+}
+
+impl Default for EvaluationPlan {
+    fn default() -> Self {
+        Self { data: DataSource::default(), folds: 5, grouped: true }
+    }
+}
+
+impl DataSource {
+    /// These files with all defaults.
+    #[must_use]
+    pub fn of(files: Vec<PathBuf>) -> Self {
+        Self { files, ..Self::default() }
+    }
+
+    /// Reads the corpus; rows need these fields.
+    ///
+    /// # Errors
+    /// Any [`DataError`].
+    pub fn read(&self, fields: &[Field], need_label: bool, keep_rows: bool) -> Result<Corpus, DataError> {
+        let options = ReadOptions {
+            columns: self.columns.clone(),
+            labels: self.labels.clone(),
+            policy: self.policy,
+            format: self.format,
+            need_prompt: fields.contains(&Field::Prompt),
+            need_response: fields.contains(&Field::Response),
+            need_label,
+            keep_rows,
+        };
+        let mut corpus = read(&self.files, &options)?;
+        if self.deduplicate {
+            let (records, dropped) = deduplicate(corpus.records);
+            corpus.records = records;
+            corpus.summary.kept -= dropped;
+            *corpus.summary.dropped.entry("duplicate prompt".to_owned()).or_default() += dropped;
+        }
+        Ok(corpus)
+    }
+}
+
+impl Recipe {
+    /// The starter recipe.
+    ///
+    /// # Errors
+    /// Never, unless this build's own recipe is broken (a test reads it).
+    pub fn starter() -> Result<Self, TrainingError> {
+        Self::parse(STARTER_RECIPE, Path::new("starter.toml"), &[])
+    }
+
+    /// Reads a recipe and applies `key=value` settings to it. File names are left as they stand.
+    ///
+    /// # Errors
+    /// [`TrainingError::Recipe`] with the line, [`TrainingError::Set`].
+    pub fn load(path: &Path, settings: &[String]) -> Result<Self, TrainingError> {
+        let text = fs::read_to_string(path).map_err(|source| TrainingError::Recipe {
+            path: path.to_owned(),
+            reason: format!("{source}; give the path of a recipe (TOML), see training/recipes/"),
+        })?;
+        Self::parse(&text, path, settings)
+    }
+
+    /// Reads a recipe from text; `path` only names it in errors.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn parse(text: &str, path: &Path, settings: &[String]) -> Result<Self, TrainingError> {
+        let bad = |reason: String| TrainingError::Recipe { path: path.to_owned(), reason };
+        // Read without the settings first: an error here has a line to point at.
+        let recipe: Self = toml::from_str(text).map_err(|source| bad(source.to_string()))?;
+        let recipe = if settings.is_empty() {
+            recipe
+        } else {
+            let mut table: toml::Table = toml::from_str(text).map_err(|source| bad(source.to_string()))?;
+            for setting in settings {
+                set(&mut table, setting)?;
+            }
+            let with = |source: toml::de::Error| TrainingError::Set {
+                setting: settings.join(" --set "),
+                reason: source.message().to_owned(),
+            };
+            toml::Value::Table(table).try_into().map_err(with)?
+        };
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// Checks what can be checked without rows.
+    ///
+    /// # Errors
+    /// [`TrainingError::Parameter`], [`TrainingError::Settings`].
+    pub fn check(&self) -> Result<(), TrainingError> {
+        self.response.check()?;
+        self.prompt.fit.check()?;
+        for (name, value) in [
+            ("prompt.machine_weight", self.prompt.machine_weight),
+            ("prompt.human_weight", self.prompt.human_weight),
+        ] {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(TrainingError::Parameter {
+                    name,
+                    value,
+                    wanted: "a finite number of at least 0",
+                });
+            }
+        }
+        if self.prompt.machine_weight + self.prompt.human_weight <= 0.0 {
+            let wanted = "above 0, or else human_weight";
+            return Err(TrainingError::Parameter { name: "prompt.machine_weight", value: 0.0, wanted });
+        }
+        if self.evaluation.folds < 2 {
+            let (name, value) = ("evaluation.folds", self.evaluation.folds as f64);
+            return Err(TrainingError::Parameter { name, value, wanted: "2 or more" });
+        }
+        Ok(())
+    }
+
+    /// Makes the file names of the recipe relative to a folder.
+    pub fn resolve(&mut self, folder: &Path) {
+        for source in [&mut self.labelled, &mut self.unlabelled, &mut self.evaluation.data] {
+            for file in &mut source.files {
+                *file = folder.join(&*file);
+            }
+        }
+    }
+
+    /// The fit of one of the two models.
+    #[must_use]
+    pub const fn fit_of(&self, field: Field) -> &NgramParams {
+        match field {
+            Field::Response => &self.response,
+            Field::Prompt => &self.prompt.fit,
+        }
+    }
+
+    /// The recipe as JSON, for manifests.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        // A recipe was read from TOML, so it holds nothing that JSON cannot.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+/// Sets one `a.b.0.c=value` in a table; the value is TOML, or else a string.
+fn set(table: &mut toml::Table, setting: &str) -> Result<(), TrainingError> {
+    let bad = |reason: String| TrainingError::Set { setting: setting.to_owned(), reason };
+    let (key, value) = setting.split_once('=').ok_or_else(|| bad("write it as key=value".to_owned()))?;
+    let value = value.trim();
+    let value = toml::from_str::<toml::Table>(&format!("value = {value}"))
+        .ok()
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    let mut names: Vec<&str> = key.trim().split('.').collect();
+    let last =
+        names.pop().filter(|name| !name.is_empty()).ok_or_else(|| bad("the key is empty".to_owned()))?;
+    let mut at: Option<&mut toml::Value> = None;
+    for name in names {
+        let next = match at {
+            None => table.get_mut(name),
+            Some(toml::Value::Array(items)) => {
+                name.parse().ok().and_then(|index: usize| items.get_mut(index))
+            }
+            Some(other) => other.get_mut(name),
+        };
+        at = Some(next.ok_or_else(|| bad(format!("the recipe has no `{name}`")))?);
+    }
+    match at {
+        None => table.insert(last.to_owned(), value),
+        Some(toml::Value::Table(inner)) => inner.insert(last.to_owned(), value),
+        Some(toml::Value::Array(items)) => {
+            let index = last.parse().ok().filter(|&index: &usize| index < items.len());
+            let index = index.ok_or_else(|| bad(format!("`{last}` is no index of the list")))?;
+            Some(std::mem::replace(&mut items[index], value))
+        }
+        Some(_) => return Err(bad(format!("`{last}` does not stand in a table"))),
+    };
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn starter_with(settings: &[&str]) -> Result<Recipe, TrainingError> {
+        let settings: Vec<String> = settings.iter().map(|&s| s.to_owned()).collect();
+        Recipe::parse(STARTER_RECIPE, Path::new("starter.toml"), &settings)
+    }
+
+    #[test]
+    fn the_starter_recipe_is_one() {
+        let recipe = Recipe::starter().unwrap();
+        assert_eq!(recipe.name, "starter");
+        assert!(recipe.prompt.fit.views.iter().all(|view| view.field == Field::Prompt));
+    }
+
+    #[test]
+    fn settings_reach_every_depth() {
+        let recipe =
+            starter_with(&["seed=9", "response.c=[2.5]", "response.views.0.min_df=3", "name=mine"]).unwrap();
+        assert_eq!((recipe.seed, recipe.response.c, recipe.name.as_str()), (9, vec![2.5], "mine"));
+        assert_eq!(recipe.response.views[0].min_df, crate::DocumentFrequency::Count(3));
+    }
+
+    #[test]
+    fn wrong_settings_say_what_is_wrong() {
+        for (setting, expected) in [
+            ("seed", "key=value"),
+            ("=1", "empty"),
+            ("nothing.c=1", "no `nothing`"),
+            ("response.views.99.min_df=1", "no `99`"),
+            ("response.views.99=1", "no index"),
+            ("name.x=1", "does not stand in a table"),
+            ("response.colour=1", "unknown field"),
+        ] {
+            let error = starter_with(&[setting]).unwrap_err();
+            assert!(matches!(error, TrainingError::Set { .. }), "{setting}");
+            assert!(error.to_string().contains(expected), "{setting}: {error}");
+        }
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        for setting in [
+            "response.c=[]",
+            "response.c=[-1.0]",
+            "response.views=[]",
+            "response.inner_folds=1",
+            "prompt.machine_weight=-1.0",
+            "evaluation.folds=1",
+        ] {
+            let error = starter_with(&[setting]).unwrap_err();
+            assert!(matches!(error, TrainingError::Parameter { .. }), "{setting}: {error}");
+        }
+        let error = starter_with(&["prompt.machine_weight=0.0", "prompt.human_weight=0.0"]).unwrap_err();
+        assert!(error.to_string().contains("machine_weight"), "{error}");
+    }
+
+    #[test]
+    fn a_broken_recipe_is_located() {
+        let error = Recipe::parse("name = \"x\"\nseed = [", Path::new("my.toml"), &[]).unwrap_err();
+        assert!(matches!(error, TrainingError::Recipe { .. }));
+        assert!(error.to_string().contains("my.toml") && error.to_string().contains("line 2"), "{error}");
+    }
+}

@@ -1,0 +1,120 @@
+//! The feature matrix: sprs CSR with linfa's `Records`, and the two products that a fit needs.
+
+use linfa::dataset::Records;
+use rayon::prelude::*;
+use sprs::CsMatI;
+
+/// Rows of features in compressed sparse row form.
+#[derive(Debug, Clone)]
+pub struct SparseMatrix(CsMatI<f64, u32, usize>);
+
+impl Records for SparseMatrix {
+    type Elem = f64;
+
+    fn nsamples(&self) -> usize {
+        self.0.rows()
+    }
+
+    fn nfeatures(&self) -> usize {
+        self.0.cols()
+    }
+}
+
+/// Rows, or columns, that one task works through: enough work to pay for the hand-over, and a fixed number, so
+/// that results do not depend on the number of threads.
+const CHUNK: usize = 4096;
+const ROW_CHUNK: usize = 128;
+
+impl SparseMatrix {
+    /// Puts a matrix together from rows of `(feature, value)`, ascending by feature.
+    ///
+    /// # Panics
+    /// When a row is not sorted and unique or names a feature beyond `features`.
+    #[must_use]
+    pub fn from_rows(rows: &[Vec<(u32, f64)>], features: usize) -> Self {
+        let mut ends = Vec::with_capacity(rows.len() + 1);
+        ends.push(0);
+        let entries = rows.iter().map(Vec::len).sum();
+        let (mut indices, mut values) = (Vec::with_capacity(entries), Vec::with_capacity(entries));
+        for row in rows {
+            indices.extend(row.iter().map(|(feature, _)| *feature));
+            values.extend(row.iter().map(|(_, value)| *value));
+            ends.push(indices.len());
+        }
+        Self(CsMatI::new((rows.len(), features), ends, indices, values))
+    }
+
+    /// The matrix as sprs has it.
+    #[must_use]
+    pub const fn csr(&self) -> &CsMatI<f64, u32, usize> {
+        &self.0
+    }
+
+    /// Xw + b for every row, where `w` has one entry per feature and the intercept `b` behind them.
+    pub(crate) fn times(&self, w: &[f64]) -> Vec<f64> {
+        let (ends, indices, values) = (self.0.indptr(), self.0.indices(), self.0.data());
+        let ends = ends.raw_storage();
+        let bias = w.last().copied().unwrap_or_default();
+        let row = |row: usize| {
+            let range = ends[row]..ends[row + 1];
+            bias + gather(&indices[range.clone()], &values[range], w)
+        };
+        (0..self.0.rows()).into_par_iter().with_min_len(ROW_CHUNK).map(row).collect()
+    }
+}
+
+/// The same matrix by columns, for products from the left.
+pub(crate) struct Columns(CsMatI<f64, u32, usize>);
+
+impl Columns {
+    pub(crate) fn of(matrix: &SparseMatrix) -> Self {
+        Self(matrix.0.to_csc())
+    }
+
+    /// X'r with the sum of `r` (the intercept's column is all ones) as last entry.
+    pub(crate) fn transposed_times(&self, r: &[f64]) -> Vec<f64> {
+        self.each_column(r.iter().sum(), |indices, values| gather(indices, values, r))
+    }
+
+    /// The diagonal of X'DX for a diagonal D, with the sum of D as last entry.
+    pub(crate) fn diagonal(&self, d: &[f64]) -> Vec<f64> {
+        self.each_column(d.iter().sum(), |indices, values| {
+            indices.iter().zip(values).map(|(&row, value)| value * value * d[row as usize]).sum()
+        })
+    }
+
+    fn each_column(&self, last: f64, column: impl Fn(&[u32], &[f64]) -> f64 + Sync) -> Vec<f64> {
+        let (ends, indices, values) = (self.0.indptr(), self.0.indices(), self.0.data());
+        let ends = ends.raw_storage();
+        let mut out: Vec<f64> = (0..self.0.cols())
+            .into_par_iter()
+            .with_min_len(CHUNK)
+            .map(|at| {
+                let range = ends[at]..ends[at + 1];
+                column(&indices[range.clone()], &values[range])
+            })
+            .collect();
+        out.push(last);
+        out
+    }
+}
+
+fn gather(indices: &[u32], values: &[f64], from: &[f64]) -> f64 {
+    indices.iter().zip(values).map(|(&at, value)| value * from[at as usize]).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_are_those_of_the_dense_matrix() {
+        // [[1, 0, 2], [0, 3, 0]] with the intercept's column of ones behind it.
+        let x = SparseMatrix::from_rows(&[vec![(0, 1.0), (2, 2.0)], vec![(1, 3.0)]], 3);
+        assert_eq!((x.nsamples(), x.nfeatures()), (2, 3));
+        assert_eq!(x.times(&[1.0, 10.0, 100.0, 0.5]), [201.5, 30.5]);
+        let columns = Columns::of(&x);
+        assert_eq!(columns.transposed_times(&[1.0, 2.0]), [1.0, 6.0, 2.0, 3.0]);
+        assert_eq!(columns.diagonal(&[1.0, 2.0]), [1.0, 18.0, 4.0, 3.0]);
+    }
+}

@@ -1,0 +1,178 @@
+//! From a corpus to a model directory: what `fit`, and each half of a pipeline, does.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::hash::Hash;
+use std::path::{Path, PathBuf};
+
+use demur_data::{DataError, Labeller, Record, find_groups, normalise};
+use demur_predictor::{Field, Manifest, Model, SeenPrompts, TrainingData, sha256_of};
+use rustc_hash::FxHashMap;
+use serde_json::Value;
+
+use crate::error::TrainingError;
+use crate::fit::{Examples, FittedNgram};
+use crate::recipe::{DataSource, Recipe};
+
+/// Which rows must stay on one side of every split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grouping {
+    /// Those whose prompts are equal once normalised: a random split that still does not leak.
+    Equal,
+    /// Templates and near-duplicates too, found without being told of them.
+    Similar,
+}
+
+impl Grouping {
+    /// The grouping that `--grouped` and `grouped = true` ask for.
+    #[must_use]
+    pub const fn of(grouped: bool) -> Self {
+        if grouped { Self::Similar } else { Self::Equal }
+    }
+
+    /// In words, for the method of an evaluation.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Equal => "random (equal prompts kept whole)",
+            Self::Similar => "grouped (templates and near-duplicates kept whole)",
+        }
+    }
+
+    /// A group number for each record, by its prompt, or by its response where it has no prompt. A group that
+    /// the file names goes before what is found.
+    #[must_use]
+    pub fn groups(self, records: &[Record]) -> Vec<u32> {
+        let texts: Vec<&str> = records
+            .iter()
+            .map(|record| record.prompt.as_deref().or(record.response.as_deref()).unwrap_or_default())
+            .collect();
+        let mut groups = match self {
+            Self::Equal => number(texts.iter().map(|text| normalise(text))),
+            Self::Similar => find_groups(&texts),
+        };
+        let found = groups.iter().max().map_or(0, |&group| group + 1);
+        let named = number(records.iter().map(|record| record.group.as_deref()));
+        for ((record, group), named) in records.iter().zip(&mut groups).zip(named) {
+            if record.group.is_some() {
+                *group = found + named;
+            }
+        }
+        groups
+    }
+}
+
+/// Numbers equal items alike, by first appearance.
+fn number<T: Eq + Hash>(items: impl Iterator<Item = T>) -> Vec<u32> {
+    let mut numbers: FxHashMap<T, u32> = FxHashMap::default();
+    let mut next = 0;
+    let number = |item| {
+        *numbers.entry(item).or_insert_with(|| {
+            next += 1;
+            next - 1
+        })
+    };
+    items.map(number).collect()
+}
+
+/// The prompts of some records, for a model's [`SeenPrompts`].
+#[must_use]
+pub fn seen(records: &[Record]) -> SeenPrompts {
+    SeenPrompts::of(records.iter().filter_map(|record| record.prompt.as_deref()))
+}
+
+/// Scales the weights of machine labels and of human ones as a recipe says; rows that end at 0 are left out.
+#[must_use]
+pub fn weighed(records: Vec<Record>, machine_weight: f64, human_weight: f64) -> Vec<Record> {
+    let mut records = records;
+    for record in &mut records {
+        record.weight *= match record.label.as_ref().map(|label| &label.by) {
+            Some(Labeller::Machine { .. }) => machine_weight,
+            _ => human_weight,
+        };
+    }
+    records.retain(|record| record.weight > 0.0);
+    records
+}
+
+/// What goes into a manifest beside the fit itself.
+#[derive(Debug, Clone)]
+pub struct Provenance {
+    /// The recipe.
+    pub recipe: Recipe,
+    /// The files that the rows came from.
+    pub training: Vec<TrainingData>,
+    /// Figures on rows that the fit has not seen.
+    pub figures: BTreeMap<String, Value>,
+    /// Prompts that an earlier fit has seen, on whose labels this one stands.
+    pub teacher: SeenPrompts,
+}
+
+/// Fits one of the recipe's two models on labelled records.
+///
+/// # Errors
+/// Any [`TrainingError`] of the fit.
+pub fn train(
+    field: Field,
+    records: &[Record],
+    provenance: Provenance,
+) -> Result<(Model, FittedNgram), TrainingError> {
+    let groups = Grouping::Similar.groups(records);
+    let examples = Examples::of(records, &groups);
+    if examples.is_empty() {
+        let hint = "the files need rows with a label and with the text that the model reads".to_owned();
+        return Err(TrainingError::NoRows { step: "fit", hint });
+    }
+    let recipe = &provenance.recipe;
+    let fitted = recipe.fit_of(field).fit(&examples, recipe.seed)?;
+    let mut targets: Vec<String> = records.iter().filter_map(|record| record.target.clone()).collect();
+    targets.sort_unstable();
+    targets.dedup();
+    let manifest = Manifest {
+        format: 0,
+        polarity: String::new(),
+        written_by: concat!("demur ", env!("CARGO_PKG_VERSION")).to_owned(),
+        name: format!("{}-{}", recipe.name, field.name()),
+        field,
+        targets,
+        seed: recipe.seed,
+        policy: recipe.fit_of(field).policy,
+        views: Vec::new(),
+        training: provenance.training,
+        figures: provenance.figures,
+        recipe: recipe.to_json(),
+        files: BTreeMap::new(),
+    };
+    let model = Model::new(manifest, fitted.model.clone(), seen(records).union(&provenance.teacher))?;
+    Ok((model, fitted))
+}
+
+/// Describes the files of a corpus for a manifest: name, digest, and how many of the records came from each.
+///
+/// # Errors
+/// [`TrainingError::Data`] when a file cannot be read again.
+pub fn describe(
+    source: &DataSource,
+    records: &[Record],
+    labelled_by: &str,
+) -> Result<Vec<TrainingData>, TrainingError> {
+    let describe = |path: &PathBuf| {
+        let name = path.to_string_lossy();
+        let sha256 = if name == "-" { "standard input".to_owned() } else { digest(path)? };
+        Ok(TrainingData {
+            file: path
+                .file_name()
+                .map_or_else(|| name.to_string(), |file| file.to_string_lossy().into_owned()),
+            sha256,
+            rows: records.iter().filter(|record| *record.place.file == *name).count(),
+            labelled_by: labelled_by.to_owned(),
+            licence: source.licence.clone(),
+        })
+    };
+    source.files.iter().map(describe).collect()
+}
+
+fn digest(path: &Path) -> Result<String, TrainingError> {
+    let read = |cause| DataError::Read { file: path.display().to_string(), cause };
+    Ok(File::open(path).and_then(sha256_of).map_err(read)?)
+}
