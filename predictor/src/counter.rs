@@ -137,4 +137,32 @@ mod tests {
             VectorizerSettings { analyzer: Analyzer::CharWb, ngrams: (4, 5), ..Default::default() };
         assert_eq!(counted(settings, &["a"]), [(" a ".to_owned(), 1, 1)]);
     }
+
+    /// The n-grams of one text with their counts, against those that `tests/golden/make_fixtures.py` recorded.
+    #[test]
+    fn ngrams_are_those_of_scikit_learn() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/tokens.json");
+        let fixture: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let word = VectorizerSettings::default();
+        let char_wb = VectorizerSettings { analyzer: Analyzer::CharWb, ..word };
+        for (key, settings) in [
+            ("word_1_2", VectorizerSettings { ngrams: (1, 2), ..word }),
+            ("char_wb_3_3", VectorizerSettings { ngrams: (3, 3), ..char_wb }),
+            ("char_wb_1_4", VectorizerSettings { ngrams: (1, 4), ..char_wb }),
+        ] {
+            for case in fixture["cases"].as_array().unwrap() {
+                let mut expected = std::collections::BTreeMap::new();
+                for ngram in case[key].as_array().unwrap() {
+                    *expected.entry(ngram.as_str().unwrap().to_owned()).or_insert(0) += 1;
+                }
+                let text = case["text"].as_str().unwrap();
+                let found: std::collections::BTreeMap<String, u32> = counted(settings, &[text])
+                    .into_iter()
+                    .map(|(ngram, _, occurrences)| (ngram, occurrences))
+                    .collect();
+                assert_eq!(found, expected, "{key} of {text:?}");
+            }
+        }
+    }
 }

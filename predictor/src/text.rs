@@ -139,4 +139,51 @@ mod tests {
         assert_eq!(last_pieces("  ", 3), "");
         assert_eq!(last_pieces("one", 0), "");
     }
+
+    /// What `tests/golden/make_fixtures.py` recorded of Python and scikit-learn.
+    fn fixture(name: &str) -> serde_json::Value {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(name);
+        let text =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    fn ranges(value: &serde_json::Value) -> Vec<(u32, u32)> {
+        let numbers: Vec<u32> = serde_json::from_value(value.clone()).unwrap_or_default();
+        numbers.chunks(2).map(|pair| (pair[0], pair[1])).collect()
+    }
+
+    #[test]
+    fn characters_are_classed_as_python_does() {
+        let fixture = fixture("word_chars.json");
+        let within = |key: &str| {
+            let ranges = ranges(&fixture[key]);
+            assert!(!ranges.is_empty(), "{key}");
+            move |c: char| {
+                let at = ranges.partition_point(|&(_, end)| end < u32::from(c));
+                ranges.get(at).is_some_and(|&(start, _)| start <= u32::from(c))
+            }
+        };
+        let (word, space) = (within("word_ranges"), within("space_ranges"));
+        let unassigned = within("unassigned_ranges");
+        let mut compared = 0;
+        for c in ('\0'..=char::MAX).filter(|&c| !unassigned(c)) {
+            assert_eq!(is_word_char(c), word(c), "U+{:04X}", u32::from(c));
+            assert_eq!(is_space(c), space(c), "U+{:04X}", u32::from(c));
+            compared += 1;
+        }
+        assert!(compared > 200_000, "{compared}");
+    }
+
+    #[test]
+    fn words_and_lower_case_are_those_of_scikit_learn() {
+        let fixture = fixture("tokens.json");
+        let cases = fixture["cases"].as_array().map_or(&[][..], Vec::as_slice);
+        assert!(cases.len() > 200, "{}", cases.len());
+        for case in cases {
+            let text = case["text"].as_str().unwrap_or_default();
+            assert_eq!(lowercase(text), case["lower"].as_str().unwrap_or_default(), "{text:?}");
+            assert_eq!(serde_json::json!(all_words(text)), case["word_1_1"], "{text:?}");
+        }
+    }
 }

@@ -29,7 +29,7 @@ pub struct NgramParams {
     /// Folds of the inner cross-validation. Default: 5.
     #[serde(default = "default_inner_folds")]
     pub inner_folds: usize,
-    /// The fit ends when the gradient has shrunk by this factor. Default: 1e-4.
+    /// The fit ends when the gradient has shrunk by this factor. Default: 1e-5.
     #[serde(default = "default_tolerance")]
     pub tolerance: f64,
     /// Newton steps before a fit gives up. Default: 100.
@@ -47,7 +47,7 @@ const fn default_inner_folds() -> usize {
     5
 }
 const fn default_tolerance() -> f64 {
-    1e-4
+    1e-5
 }
 const fn default_max_iterations() -> usize {
     100

@@ -1,0 +1,242 @@
+//! Parity with scikit-learn on the fixtures that `tests/golden/make_fixtures.py` makes (versions in each file).
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs;
+use std::path::Path;
+
+use demur_predictor::{Analyzer, Field, Input, Norm, Probability, Scorer, Scratch};
+use demur_training::{
+    ClassWeight, Confusion, Decisions, DocumentFrequency, Examples, LogisticParams, NgramParams,
+    SparseMatrix, ViewParams, auroc, average_precision, brier, log_loss, wilson,
+};
+use linfa::dataset::DatasetBase;
+use linfa::prelude::{Fit, ParamGuard};
+use ndarray::Array1;
+use serde_json::Value;
+
+fn fixture(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(name);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap()
+}
+
+fn texts() -> Vec<String> {
+    let fixture = fixture("texts.json");
+    fixture["texts"].as_array().unwrap().iter().map(|row| row["text"].as_str().unwrap().to_owned()).collect()
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+}
+
+fn sparse_rows(value: &Value) -> Vec<Vec<(u32, f64)>> {
+    let pair = |pair: &Value| (u32::try_from(pair[0].as_u64().unwrap()).unwrap(), pair[1].as_f64().unwrap());
+    value.as_array().unwrap().iter().map(|row| row.as_array().unwrap().iter().map(pair).collect()).collect()
+}
+
+fn strings(value: &Value) -> Vec<&str> {
+    value.as_array().unwrap().iter().map(|item| item.as_str().unwrap()).collect()
+}
+
+/// A view with a fixture's settings, or the name of the setting that Demur does not have.
+fn view(settings: &Value) -> Result<ViewParams, &'static str> {
+    if settings["lowercase"] != true {
+        return Err("lowercase");
+    }
+    if settings["smooth_idf"] != true {
+        return Err("smooth_idf");
+    }
+    let norm = match settings["norm"].as_str() {
+        Some("l2") => Norm::L2,
+        None => Norm::None,
+        Some(_) => return Err("norm"),
+    };
+    let frequency = |value: &Value| match value.as_u64() {
+        Some(count) => DocumentFrequency::Count(u32::try_from(count).unwrap()),
+        None => DocumentFrequency::Share(value.as_f64().unwrap()),
+    };
+    let length = |at: usize| usize::try_from(settings["ngram_range"][at].as_u64().unwrap()).unwrap();
+    Ok(ViewParams {
+        analyzer: if settings["analyzer"] == "char_wb" { Analyzer::CharWb } else { Analyzer::Word },
+        ngrams: (length(0), length(1)),
+        sublinear_tf: settings["sublinear_tf"].as_bool().unwrap(),
+        use_idf: settings["use_idf"].as_bool().unwrap(),
+        norm,
+        min_df: frequency(&settings["min_df"]),
+        max_df: frequency(&settings["max_df"]),
+        max_features: settings["max_features"].as_u64().map(|limit| usize::try_from(limit).unwrap()),
+        ..ViewParams::new(Field::Prompt)
+    })
+}
+
+fn assert_rows_equal(found: &[(u32, f64)], expected: &[(u32, f64)], what: &str) {
+    assert_eq!(
+        found.iter().map(|(feature, _)| feature).collect::<Vec<_>>(),
+        expected.iter().map(|(feature, _)| feature).collect::<Vec<_>>(),
+        "{what}"
+    );
+    for ((feature, found), (_, expected)) in found.iter().zip(expected) {
+        let error = (found - expected).abs() / expected.abs().max(1.0);
+        assert!(error <= 1e-6, "{what}, feature {feature}: {found}, scikit-learn {expected}");
+    }
+}
+
+#[test]
+fn vectorizers_have_the_features_of_scikit_learn() {
+    let texts = texts();
+    let (mut compared, mut unsupported) = (0, Vec::<(String, &str)>::new());
+    for file in ["vectorizer_word_basic.json", "vectorizer_word_pruned.json", "vectorizer_char_wb.json"] {
+        let fixture = fixture(file);
+        let train = usize::try_from(fixture["n_train"].as_u64().unwrap()).unwrap();
+        for case in fixture["cases"].as_array().unwrap() {
+            let name = case["name"].as_str().unwrap();
+            let params = match view(&case["settings"]) {
+                Ok(params) => params,
+                Err(setting) => {
+                    unsupported.push((name.to_owned(), setting));
+                    continue;
+                }
+            };
+            let vectorizer = params.fit(texts[..train].iter().map(String::as_str)).unwrap();
+            let vocabulary: Vec<String> = (0..u32::try_from(vectorizer.len()).unwrap())
+                .map(|feature| vectorizer.ngram(feature))
+                .collect();
+            assert_eq!(vocabulary, strings(&case["vocabulary"]), "{name}");
+            if let Some(idf) = case["idf"].as_array() {
+                for (found, expected) in vectorizer.idf().iter().zip(idf) {
+                    assert!(
+                        (f64::from(*found) - expected.as_f64().unwrap()).abs() < 1e-6,
+                        "{name}: idf {found}"
+                    );
+                }
+            }
+            let mut scratch = Scratch::default();
+            for (text, expected) in texts.iter().zip(sparse_rows(&case["features"])) {
+                let found = vectorizer.transform(text, &mut scratch);
+                assert_rows_equal(&found, &expected, &format!("{name}, {text:?}"));
+            }
+            compared += 1;
+        }
+        unsupported.retain(|(name, _)| !["norm_l1", "idf_not_smooth", "no_lowercase"].contains(&name.as_str()));
+    }
+    assert_eq!(unsupported, [], "settings that are not in Demur on purpose are named above");
+    assert!(compared >= 15, "only {compared} cases were compared");
+}
+
+#[test]
+fn the_logistic_regression_reaches_the_optimum_of_scikit_learn() {
+    let mut compared = 0;
+    for file in ["logistic_plain.json", "logistic_weighted.json"] {
+        let fixture = fixture(file);
+        let rows = sparse_rows(&fixture["features"]);
+        let features = fixture["vocabulary"].as_array().unwrap().len();
+        for case in fixture["cases"].as_array().unwrap() {
+            let name = case["name"].as_str().unwrap();
+            let (targets, weights) = (numbers(&case["target"]), numbers(&case["weight"]));
+            let x = SparseMatrix::from_rows(&rows[..targets.len()], features);
+            let weights32 = weights.iter().map(|&weight| weight as f32).collect();
+            let dataset = DatasetBase::new(x, Array1::from_vec(targets)).with_weights(weights32);
+            let c = case["C"].as_f64().unwrap();
+            let fitted = LogisticParams::default().c(c).check().unwrap().fit(&dataset).unwrap();
+            // scikit-learn's objective is ours over C.
+            let (found, expected) = (fitted.objective / c, case["objective"].as_f64().unwrap());
+            assert!(
+                (found - expected).abs() <= 1e-6 * expected,
+                "{name}: objective {found}, scikit-learn {expected}"
+            );
+            let logits = fitted.logits(&SparseMatrix::from_rows(&rows, features));
+            for (logit, expected) in logits.into_iter().zip(numbers(&case["probabilities"])) {
+                let found = Probability::from_logit(logit).get();
+                assert!((found - expected).abs() <= 1e-4, "{name}: {found}, scikit-learn {expected}");
+            }
+            compared += 1;
+        }
+    }
+    assert!(compared >= 12, "only {compared} cases were compared");
+}
+
+#[test]
+fn views_side_by_side_give_the_probabilities_of_scikit_learn() {
+    let (fixture, texts_file) = (fixture("union.json"), fixture("texts.json"));
+    let logistic = &fixture["logistic"];
+    let views =
+        fixture["views"].as_array().unwrap().iter().map(|case| view(&case["settings"]).unwrap()).collect();
+    let texts = texts();
+    let inputs: Vec<Input<'_>> = texts.iter().map(|text| Input::prompt(text)).collect();
+    let rows = texts_file["texts"].as_array().unwrap();
+    let train = usize::try_from(fixture["n_train"].as_u64().unwrap()).unwrap();
+    let targets: Vec<f64> = rows[..train].iter().map(|row| row["label"].as_f64().unwrap()).collect();
+    assert_eq!(targets, numbers(&logistic["target"]), "the fixture is a plain fit of the labels");
+    let examples = Examples {
+        inputs: inputs[..train].to_vec(),
+        weights: vec![1.0; train],
+        groups: (0..u32::try_from(train).unwrap()).collect(),
+        targets,
+    };
+    let params = NgramParams {
+        views,
+        c: vec![logistic["C"].as_f64().unwrap()],
+        class_weight: ClassWeight::None,
+        inner_folds: 2,
+        tolerance: 1e-6,
+        max_iterations: 100,
+        policy: demur_predictor::Policy::default(),
+    };
+    let model = params.fit(&examples, 0).unwrap().model;
+    let logits = model.logits(&inputs).unwrap();
+    for (logit, expected) in logits.into_iter().zip(numbers(&logistic["probabilities"])) {
+        let found = Probability::from_logit(logit).get();
+        assert!((found - expected).abs() <= 1e-4, "{found}, scikit-learn {expected}");
+    }
+}
+
+#[test]
+fn metrics_are_those_of_scikit_learn() {
+    let fixture = fixture("metrics.json");
+    let mut compared = 0;
+    for case in fixture["cases"].as_array().unwrap() {
+        // Demur's figures count every row alike.
+        if !case["weights"].is_null() {
+            continue;
+        }
+        let name = case["name"].as_str().unwrap();
+        let labels: Vec<bool> = numbers(&case["labels"]).into_iter().map(|label| label == 1.0).collect();
+        let scores = numbers(&case["scores"]);
+        let called: Vec<bool> = scores.iter().map(|&score| score >= 0.5).collect();
+        let decisions = Decisions::judge(&called, &labels);
+        let same = |metric: &str, found: f64, expected: &Value| {
+            let Some(expected) = expected.as_f64() else {
+                assert!(found.is_nan(), "{name}: {metric} is {found}, scikit-learn has none");
+                return;
+            };
+            // Where a class or a call is missing, scikit-learn says 0 (or averages what is left) and Demur NaN.
+            let undefined = found.is_nan();
+            assert!(
+                undefined || (found - expected).abs() < 1e-9,
+                "{name}: {metric} {found}, scikit-learn {expected}"
+            );
+        };
+        same("auroc", auroc(&scores, &labels), &case["roc_auc"]);
+        same("average precision", average_precision(&scores, &labels), &case["average_precision"]);
+        same("brier", brier(&scores, &labels), &case["brier"]);
+        same("log loss", log_loss(&scores, &labels), &case["log_loss"]);
+        same("accuracy", decisions.accuracy, &case["accuracy"]);
+        same("precision", decisions.precision, &case["precision"]);
+        same("recall", decisions.recall, &case["recall"]);
+        same("f1", decisions.f1, &case["f1"]);
+        same("balanced accuracy", decisions.balanced_accuracy, &case["balanced_accuracy"]);
+        let counts = |key: &str| case["confusion"][key].as_f64().unwrap();
+        let Confusion { true_positive, false_positive, true_negative, false_negative } = decisions.confusion;
+        let found = [true_positive, false_positive, true_negative, false_negative].map(|count| count as f64);
+        assert_eq!(found, ["tp", "fp", "tn", "fn"].map(counts), "{name}");
+        compared += 1;
+    }
+    assert!(compared >= 10, "only {compared} cases were compared");
+    for row in fixture["wilson"].as_array().unwrap().iter().filter(|row| row["level"] == 0.95) {
+        let count = |key: &str| usize::try_from(row[key].as_u64().unwrap()).unwrap();
+        let (low, high) = wilson(count("k"), count("n"));
+        let expected = (row["low"].as_f64().unwrap(), row["high"].as_f64().unwrap());
+        assert!((low - expected.0).abs() < 1e-9 && (high - expected.1).abs() < 1e-9, "{row}: {low} {high}");
+    }
+}
