@@ -1,8 +1,7 @@
 //! Records as columns, and counts over them: where polars is at home.
 
 use polars::prelude::{
-    Column, DataFrame, IntoColumn, IntoLazy, NamedFrom, PolarsError, PolarsResult, Series,
-    SortMultipleOptions, col, len,
+    Column, DataFrame, IntoColumn, NamedFrom, PolarsError, PolarsResult, Series, SortMultipleOptions,
 };
 use serde::Serialize;
 
@@ -38,9 +37,10 @@ pub struct SummaryRow {
 /// If polars refuses the columns.
 pub fn summarise(records: &[Record]) -> Result<Vec<SummaryRow>, DataError> {
     let keys = ["source", "target", "label", "kind"];
+    // `weight` is never null, so counting it counts rows.
     let counted = frame(records).and_then(|frame| {
-        let grouped = frame.lazy().group_by(keys.map(col)).agg([len().alias("rows")]);
-        grouped.sort(keys, SortMultipleOptions::default()).collect()
+        let counts = frame.group_by(keys)?.select(["weight"]).count()?;
+        counts.sort(keys, SortMultipleOptions::default())
     });
     counted.and_then(|frame| summary_rows(&frame)).map_err(|error| refused(&error))
 }
@@ -82,7 +82,7 @@ fn summary_rows(frame: &DataFrame) -> PolarsResult<Vec<SummaryRow>> {
     let text = |name: &str| -> PolarsResult<Vec<Option<String>>> {
         Ok(frame.column(name)?.str()?.iter().map(|text| text.map(str::to_owned)).collect())
     };
-    let counts = frame.column("rows")?.as_materialized_series().u32()?;
+    let counts = frame.column("weight_count")?.as_materialized_series().u32()?;
     let keys = text("source")?.into_iter().zip(text("target")?).zip(text("label")?).zip(text("kind")?);
     let rows = keys.zip(counts.iter()).map(|((((source, target), label), kind), rows)| SummaryRow {
         source,

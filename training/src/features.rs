@@ -51,6 +51,10 @@ pub struct ViewParams {
     /// Default: true.
     #[serde(default = "yes")]
     pub use_idf: bool,
+    /// The inverse document frequency is raised to this. Above 1, rare n-grams get more room: in a linear model
+    /// with an L2 penalty, the scale of a feature is the prior width of its weight. Default: 1, scikit-learn's.
+    #[serde(default = "one")]
+    pub idf_power: f64,
     /// Default: l2.
     #[serde(default = "l2")]
     pub norm: Norm,
@@ -77,6 +81,9 @@ const fn unigrams() -> (usize, usize) {
 const fn yes() -> bool {
     true
 }
+const fn one() -> f64 {
+    1.0
+}
 const fn l2() -> Norm {
     Norm::L2
 }
@@ -98,6 +105,7 @@ impl ViewParams {
             ngrams: unigrams(),
             sublinear_tf: false,
             use_idf: true,
+            idf_power: one(),
             norm: l2(),
             min_df: one_text(),
             max_df: all_texts(),
@@ -122,8 +130,12 @@ impl ViewParams {
     /// Chooses the vocabulary on some texts and keeps the inverse document frequencies.
     ///
     /// # Errors
-    /// [`TrainingError::Settings`]; an empty vocabulary is no error here.
+    /// [`TrainingError::Settings`], [`TrainingError::Parameter`]; an empty vocabulary is no error here.
     pub fn fit<'a>(&self, texts: impl Iterator<Item = &'a str>) -> Result<Vectorizer, TrainingError> {
+        if !(self.idf_power.is_finite() && self.idf_power >= 0.0) {
+            let wanted = "a finite number of at least 0";
+            return Err(TrainingError::Parameter { name: "idf_power", value: self.idf_power, wanted });
+        }
         let settings = self.settings().vectorizer;
         let mut counter = NgramCounter::new(settings)?;
         texts.for_each(|text| counter.add(text));
@@ -141,18 +153,20 @@ impl ViewParams {
             kept.truncate(limit);
         }
         kept.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        let idf =
-            kept.iter().map(|(_, count)| if self.use_idf { idf(documents, count.documents) } else { 1.0 });
+        let idf = kept
+            .iter()
+            .map(|(_, count)| if self.use_idf { self.idf(documents, count.documents) } else { 1.0 });
         let idf = idf.collect();
         let ngrams: Vec<String> = kept.into_iter().map(|(ngram, _)| ngram).collect();
         Ok(Vectorizer::new(settings, &ngrams, idf)?)
     }
-}
 
-/// scikit-learn's smoothed inverse document frequency, ln((1 + n) / (1 + df)) + 1, in the precision of the
-/// model file, so that a fitted model and the same model loaded score alike to the last bit.
-fn idf(documents: u32, containing: u32) -> f32 {
-    (((1.0 + f64::from(documents)) / (1.0 + f64::from(containing))).ln() + 1.0) as f32
+    /// scikit-learn's smoothed inverse document frequency, ln((1 + n) / (1 + df)) + 1, to the view's power, in the
+    /// precision of the model file, so that a fitted model and the same model loaded score alike to the last bit.
+    fn idf(&self, documents: u32, containing: u32) -> f32 {
+        let idf = ((1.0 + f64::from(documents)) / (1.0 + f64::from(containing))).ln() + 1.0;
+        idf.powf(self.idf_power) as f32
+    }
 }
 
 /// Fits the views of a model on its training inputs.

@@ -118,7 +118,8 @@ fn vectorizers_have_the_features_of_scikit_learn() {
             }
             compared += 1;
         }
-        unsupported.retain(|(name, _)| !["norm_l1", "idf_not_smooth", "no_lowercase"].contains(&name.as_str()));
+        unsupported
+            .retain(|(name, _)| !["norm_l1", "idf_not_smooth", "no_lowercase"].contains(&name.as_str()));
     }
     assert_eq!(unsupported, [], "settings that are not in Demur on purpose are named above");
     assert!(compared >= 15, "only {compared} cases were compared");

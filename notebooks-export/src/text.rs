@@ -1,0 +1,111 @@
+//! Text from data made safe for the place where it is shown: XML and HTML, Markdown, a data URL.
+
+use std::iter::repeat_n;
+
+/// What XML 1.0 cannot hold, and the marks that turn the direction of the text behind them.
+const fn is_unfit(c: char) -> bool {
+    matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Escapes text for the content and the quoted attributes of XML and HTML.
+pub(crate) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c if is_unfit(c) => out.push(char::REPLACEMENT_CHARACTER),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A Markdown code span that holds any text, within which nothing is mark-up.
+pub(crate) fn code_span(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let (mut longest, mut run) = (0, 0);
+    for c in text.chars() {
+        run = if c == '`' { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    let fence: String = repeat_n('`', longest + 1).collect();
+    // A span may not be empty, and one that begins or ends with a backtick needs a space there.
+    if longest > 0 || text.trim().is_empty() {
+        format!("{fence} {text} {fence}")
+    } else {
+        format!("{fence}{text}{fence}")
+    }
+}
+
+/// Columns that a character takes in a monospaced font, roughly: from Hangul on up, many are wide.
+const fn columns_of(c: char) -> usize {
+    if c as u32 >= 0x1100 { 2 } else { 1 }
+}
+
+/// Cuts a text to a number of columns, with an ellipsis where something is missing.
+pub(crate) fn shorten(text: &str, columns: usize) -> String {
+    if text.chars().map(columns_of).sum::<usize>() <= columns {
+        return text.to_owned();
+    }
+    let mut left = columns.saturating_sub(1);
+    let fits = |c: &char| {
+        let taken = columns_of(*c);
+        let fits = taken <= left;
+        left = left.saturating_sub(taken);
+        fits
+    };
+    let mut out: String = text.chars().take_while(fits).collect();
+    out.push('…');
+    out
+}
+
+/// Encodes text for a URL: all but the characters that no part of a URL gives a meaning to.
+pub(crate) fn percent_encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte.into()),
+            byte => out += &format!("%{byte:02X}"),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mark_up_becomes_text() {
+        assert_eq!(
+            escape("<script>\"a\" & 'b'</script>"),
+            "&lt;script&gt;&quot;a&quot; &amp; &#39;b&#39;&lt;/script&gt;"
+        );
+        assert_eq!(escape("a\0b\u{202e}c\td"), "a\u{fffd}b\u{fffd}c\td");
+    }
+
+    #[test]
+    fn code_spans_hold_backticks_and_line_breaks() {
+        assert_eq!(code_span("starter"), "`starter`");
+        assert_eq!(code_span("a`` b"), "``` a`` b ```");
+        assert_eq!(code_span("x\n# y"), "`x # y`");
+        assert_eq!(code_span(""), "`  `");
+    }
+
+    #[test]
+    fn long_texts_are_cut_by_columns() {
+        assert_eq!(shorten("abcd", 4), "abcd");
+        assert_eq!(shorten("abcde", 4), "abc…");
+        assert_eq!(shorten("日本語", 4), "日…");
+    }
+
+    #[test]
+    fn urls_hold_plain_characters_only() {
+        assert_eq!(percent_encode("<a b=\"é\">#"), "%3Ca%20b%3D%22%C3%A9%22%3E%23");
+    }
+}

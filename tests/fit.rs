@@ -1,0 +1,167 @@
+//! `demur fit`: a model folder from labelled rows.
+
+use serde_json::{Value, json};
+
+use crate::support::{Dir, KIND};
+
+const MODEL: [&str; 5] = ["README.md", "manifest.json", "seen.bin", "vocabulary.txt", "weights.safetensors"];
+
+fn fit(dir: &Dir, field: &str, out: &str) {
+    dir.demur(&format!("fit {field} --data {KIND} --out {out}")).fast().succeeds();
+}
+
+#[test]
+fn a_model_is_a_folder_with_its_manifest() {
+    let dir = Dir::with_starter();
+    let run = dir.demur(&format!("fit response --data {KIND} --out model")).fast().succeeds();
+    assert_eq!(run.stdout, "");
+    run.says(
+        "340 rows read from 1 file: 323 kept, 0 rejected, 17 dropped (13 kind dontknow, 4 kind incoherent)",
+    );
+    assert_eq!(dir.tree("model").keys().collect::<Vec<_>>(), MODEL);
+    assert_eq!(dir.names(), ["labelled.jsonl", "model", "unlabelled.jsonl"]);
+    let manifest: Value = serde_json::from_slice(&dir.bytes("model/manifest.json")).unwrap();
+    assert_eq!(manifest["field"], "response");
+    assert_eq!(manifest["polarity"], "refused=1");
+    assert_eq!(manifest["targets"], json!(["demo-assistant"]));
+    assert_eq!(manifest["training"][0]["file"], "labelled.jsonl");
+    assert_eq!(manifest["training"][0]["rows"], 323);
+    assert_eq!(manifest["training"][0]["labelled_by"], "human");
+    let card = dir.text("model/README.md");
+    assert!(card.starts_with("---\nlibrary_name: demur\n") && card.contains("labelled.jsonl"), "{card}");
+}
+
+#[test]
+fn a_refit_gives_the_same_bytes() {
+    for field in ["response", "prompt"] {
+        let (one, other) = (Dir::with_starter(), Dir::with_starter());
+        fit(&one, field, "model");
+        fit(&other, field, "somewhere-else");
+        assert_eq!(one.tree("model"), other.tree("somewhere-else"), "{field}");
+    }
+}
+
+#[test]
+fn a_folder_that_is_no_model_is_not_overwritten() {
+    let dir = Dir::with_starter();
+    dir.write("thesis/chapter1.txt", "years of work");
+    dir.demur(&format!("fit prompt --data {KIND} --out thesis"))
+        .fast()
+        .fails(1, &["thesis", "exists and is no model directory", "--out"]);
+    dir.demur(&format!("fit prompt --data {KIND} --out unlabelled.jsonl"))
+        .fast()
+        .fails(1, &["unlabelled.jsonl"]);
+    assert_eq!(dir.text("thesis/chapter1.txt"), "years of work");
+    assert_eq!(dir.names(), ["labelled.jsonl", "thesis", "unlabelled.jsonl"]);
+}
+
+#[test]
+fn a_model_and_an_empty_folder_are_replaced() {
+    let dir = Dir::with_starter();
+    std::fs::create_dir(dir.path("model")).unwrap();
+    fit(&dir, "prompt", "model");
+    let before = dir.tree("model");
+    dir.demur(&format!("fit prompt --data {KIND} --out model --set prompt.fit.c=[0.1]")).fast().succeeds();
+    assert_ne!(before["weights.safetensors"], dir.bytes("model/weights.safetensors"));
+    assert_eq!(dir.tree("model").keys().collect::<Vec<_>>(), MODEL);
+    assert_eq!(dir.names(), ["labelled.jsonl", "model", "unlabelled.jsonl"]);
+}
+
+#[test]
+fn the_folder_above_the_model_must_exist() {
+    let dir = Dir::with_starter();
+    dir.demur(&format!("fit prompt --data {KIND} --out no/such/model")).fast().fails(1, &["no/such"]);
+    assert_eq!(dir.names(), ["labelled.jsonl", "unlabelled.jsonl"]);
+}
+
+#[test]
+fn rows_of_one_class_are_refused_with_the_flags_to_look_at() {
+    let dir = Dir::new();
+    let rows: Vec<Value> =
+        (0..20).map(|n| json!({"prompt": format!("question {n}"), "label": "complied"})).collect();
+    dir.write_rows("rows.jsonl", &rows);
+    dir.demur("fit prompt --data rows.jsonl --out model")
+        .fast()
+        .fails(1, &["20 training rows", "--label-column", "--label-map"]);
+    assert_eq!(dir.names(), ["rows.jsonl"]);
+}
+
+#[test]
+fn a_fit_without_rows_is_wrong_use() {
+    let dir = Dir::new();
+    dir.demur("fit response --out model").fails(2, &["--data"]);
+    dir.demur("fit --out model").fails(2, &["<MODEL>"]);
+    dir.demur("fit response --data rows.jsonl").fails(2, &["--out"]);
+    dir.demur("fit both --data rows.jsonl --out model").fails(2, &["both", "response", "prompt"]);
+    assert_eq!(dir.names(), [""; 0]);
+}
+
+#[test]
+fn of_several_values_of_c_the_best_is_taken_and_all_are_shown() {
+    let dir = Dir::with_starter();
+    let run = dir
+        .demur(&format!("fit response --data {KIND} --out model --set response.c=[0.0001,3.0]"))
+        .fast()
+        .succeeds();
+    run.says("c = 0.0001: log loss").says("c = 3: log loss").says("c = 3, digest");
+}
+
+#[test]
+fn bad_rows_go_beside_the_model() {
+    let dir = Dir::with_starter();
+    let rows =
+        dir.text("labelled.jsonl") + "{\"prompt\": 7, \"response\": \"x\", \"kind\": \"complied\"}\nno row\n";
+    dir.write("labelled.jsonl", rows);
+    let run = dir.demur(&format!("fit response --data {KIND} --out model")).fast().succeeds();
+    run.says("2 rejected").says("bad rows are in model.rejected.jsonl").says("labelled.jsonl:341");
+    let rejected = dir.rows("model.rejected.jsonl");
+    assert_eq!(rejected.iter().map(|row| &row["line"]).collect::<Vec<_>>(), [341, 342]);
+    assert_eq!(rejected[0]["field"], "prompt");
+}
+
+#[test]
+fn a_slash_behind_the_folders_name_changes_nothing() {
+    let dir = Dir::with_starter();
+    dir.write("labelled.jsonl", dir.text("labelled.jsonl") + "no row\n");
+    dir.demur(&format!("fit response --data {KIND} --out model/")).fast().succeeds();
+    assert_eq!(dir.tree("model").keys().collect::<Vec<_>>(), MODEL);
+    assert_eq!(dir.names(), ["labelled.jsonl", "model", "model.rejected.jsonl", "unlabelled.jsonl"]);
+}
+
+#[test]
+fn rows_may_come_from_stdin_and_from_several_files() {
+    let dir = Dir::with_starter();
+    let rows = dir.bytes("labelled.jsonl");
+    dir.demur("fit prompt --data - --label-column kind --out model").fast().stdin(rows.clone()).succeeds();
+    let manifest: Value = serde_json::from_slice(&dir.bytes("model/manifest.json")).unwrap();
+    assert_eq!(manifest["training"][0]["rows"], 323);
+    dir.write("more.jsonl", rows);
+    let run =
+        dir.demur("fit prompt --data labelled.jsonl more.jsonl --deduplicate --label-column kind --out both");
+    run.fast().succeeds().says("680 rows read from 2 files").says("duplicate");
+}
+
+#[test]
+fn a_recipe_gives_data_and_features() {
+    let dir = Dir::with_starter();
+    dir.write(
+        "own.toml",
+        r#"name = "own"
+[labelled]
+files = ["labelled.jsonl"]
+columns = { label = "kind" }
+licence = "CC0-1.0"
+[unlabelled]
+files = []
+[response]
+views = [{ field = "response", ngrams = [1, 1] }]
+[prompt.fit]
+views = [{ field = "prompt", ngrams = [1, 1] }]
+"#,
+    );
+    dir.demur("fit response --recipe own.toml --out model").succeeds();
+    let manifest: Value = serde_json::from_slice(&dir.bytes("model/manifest.json")).unwrap();
+    assert_eq!(manifest["name"], "own-response");
+    assert_eq!(manifest["training"][0]["licence"], "CC0-1.0");
+    assert_eq!(manifest["views"].as_array().unwrap().len(), 1);
+}

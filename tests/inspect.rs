@@ -1,0 +1,133 @@
+//! `demur inspect`: what a model is, and what is wrong with a folder that is none.
+
+use serde_json::{Value, json};
+
+use crate::support::Dir;
+
+#[test]
+fn a_person_reads_target_data_and_ngrams() {
+    let dir = Dir::with_models();
+    let out = dir.demur("inspect response --top 4").succeeds().stdout;
+    for part in [
+        "starter-response (response model)",
+        "targets     demo-assistant",
+        "policy      send below 0.5, hold from 0.5",
+        "323 rows of labelled.jsonl (human",
+        "n-grams that speak for refusal",
+        "n-grams that speak for compliance",
+    ] {
+        assert!(out.contains(part), "{part} is not in {out}");
+    }
+    assert_eq!(out.lines().filter(|line| line.starts_with("  +")).count(), 4);
+    assert_eq!(out.lines().filter(|line| line.starts_with("  -")).count(), 4);
+}
+
+#[test]
+fn json_holds_the_manifest_and_the_digest() {
+    let dir = Dir::with_models();
+    let model = dir.demur("inspect prompt --json --top 3").succeeds().json();
+    let manifest: Value = serde_json::from_slice(&dir.bytes("prompt/manifest.json")).unwrap();
+    assert_eq!(model["manifest"], manifest);
+    assert_eq!(model["digest"].as_str().unwrap().len(), 64);
+    assert_eq!(
+        (model["refused"].as_array().unwrap().len(), model["complied"].as_array().unwrap().len()),
+        (3, 3)
+    );
+    let seen = dir.bytes("prompt/seen.bin").len() / 8;
+    assert_eq!(model["seen_prompts"], seen);
+    let card = dir.text("prompt/README.md");
+    assert!(card.contains(model["digest"].as_str().unwrap()), "the card names the same digest");
+}
+
+/// Asserts that every command which loads a model says the same of this one.
+#[track_caller]
+fn is_broken(dir: &Dir, parts: &[&str]) {
+    for command in
+        ["inspect prompt", "predict --model prompt hello", "evaluate --model prompt labelled.jsonl"]
+    {
+        dir.demur(command).fails(1, parts);
+    }
+}
+
+fn edit_manifest(dir: &Dir, key: &str, value: Value) {
+    let mut manifest: Value = serde_json::from_slice(&dir.bytes("prompt/manifest.json")).unwrap();
+    manifest[key] = value;
+    dir.write("prompt/manifest.json", manifest.to_string());
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    for name in ["manifest.json", "vocabulary.txt", "weights.safetensors", "seen.bin"] {
+        let dir = Dir::with_models();
+        std::fs::remove_file(dir.path("prompt").join(name)).unwrap();
+        is_broken(&dir, &[&format!("prompt/{name}: missing"), "a model directory holds"]);
+    }
+}
+
+#[test]
+fn a_truncated_file_is_named() {
+    for name in ["vocabulary.txt", "weights.safetensors", "seen.bin"] {
+        let dir = Dir::with_models();
+        let path = format!("prompt/{name}");
+        let bytes = dir.bytes(&path);
+        dir.write(&path, &bytes[..bytes.len() - 1]);
+        is_broken(&dir, &[&path, "corrupted or truncated", &format!("{} bytes", bytes.len())]);
+    }
+}
+
+#[test]
+fn a_flipped_bit_is_found() {
+    for name in ["vocabulary.txt", "weights.safetensors", "seen.bin"] {
+        let dir = Dir::with_models();
+        let path = format!("prompt/{name}");
+        let mut bytes = dir.bytes(&path);
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        dir.write(&path, bytes);
+        is_broken(&dir, &[&path, "corrupted or truncated", "SHA-256"]);
+    }
+}
+
+#[test]
+fn a_newer_format_asks_for_a_newer_demur() {
+    let dir = Dir::with_models();
+    edit_manifest(&dir, "format", json!(99));
+    // A newer manifest may hold what this build does not know.
+    edit_manifest(&dir, "quantisation", json!("int4"));
+    is_broken(&dir, &["prompt/manifest.json", "model format 99", "use a newer demur"]);
+}
+
+#[test]
+fn a_model_of_the_other_polarity_is_refused() {
+    let dir = Dir::with_models();
+    edit_manifest(&dir, "polarity", json!("complied=1"));
+    is_broken(&dir, &["label polarity `complied=1`", "refused=1"]);
+}
+
+#[test]
+fn a_manifest_that_is_none_is_located() {
+    let dir = Dir::with_models();
+    dir.write("prompt/manifest.json", "{\"format\": 1,\n oops");
+    is_broken(&dir, &["prompt/manifest.json: line 2"]);
+    dir.write("prompt/manifest.json", "[]");
+    is_broken(&dir, &["prompt/manifest.json: line 1"]);
+    dir.write("prompt/manifest.json", "");
+    is_broken(&dir, &["prompt/manifest.json: line 1"]);
+}
+
+#[test]
+fn a_policy_out_of_order_is_refused() {
+    let dir = Dir::with_models();
+    edit_manifest(&dir, "policy", json!({"send_below": 0.9, "hold_from": 0.1}));
+    is_broken(&dir, &["prompt/manifest.json", "send_below 0.9"]);
+}
+
+#[test]
+fn what_is_no_folder_is_no_model() {
+    let dir = Dir::new();
+    dir.write("file", "text");
+    dir.demur("inspect file").fails(1, &["file", "cannot load the model", "directory"]);
+    dir.demur("inspect nowhere").fails(1, &["nowhere", "cannot load the model"]);
+    std::fs::create_dir(dir.path("empty")).unwrap();
+    dir.demur("inspect empty").fails(1, &["empty/manifest.json: missing"]);
+}

@@ -1,0 +1,262 @@
+//! `demur label`: two columns more, and everything else as it was.
+
+use serde_json::{Map, Value, json};
+
+use crate::support::{Dir, answers, gunzip, gzip, jsonl, read_any, rows, unzstd, write_parquet, zstd};
+
+/// The three answers with their labels, as JSON Lines in and out give them.
+fn labelled(dir: &Dir) -> Vec<Map<String, Value>> {
+    dir.write_rows("answers.jsonl", &answers());
+    dir.demur("label answers.jsonl --model response --out labelled-answers.jsonl").succeeds();
+    dir.rows("labelled-answers.jsonl")
+}
+
+#[test]
+fn every_row_gets_a_probability_and_a_label_behind_its_own_columns() {
+    let dir = Dir::with_models();
+    let out = labelled(&dir);
+    assert_eq!(out.len(), 3);
+    for (row, before) in out.iter().zip(answers()) {
+        let keys: Vec<&String> = row.keys().collect();
+        assert_eq!(keys, ["id", "prompt", "response", "score", "checked", "p_refusal", "label"]);
+        for (key, value) in before.as_object().unwrap() {
+            assert_eq!(&row[key], value, "{key} keeps its value and its type");
+        }
+        let p = row["p_refusal"].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&p));
+        assert_eq!(row["label"], if p >= 0.5 { "refused" } else { "complied" });
+    }
+    assert_eq!(out[0]["label"], "complied");
+    assert_eq!(out[1]["label"], "refused");
+}
+
+#[test]
+fn the_summary_counts_what_was_read_and_refused() {
+    let dir = Dir::with_models();
+    dir.write_rows("answers.jsonl", &answers());
+    let run = dir.demur("label answers.jsonl --model response --out out.jsonl").succeeds();
+    assert_eq!(run.stdout, "");
+    let refused = dir.rows("out.jsonl").iter().filter(|row| row["label"] == "refused").count();
+    run.says("rows: 3 rows read from 1 file: 3 kept, 0 rejected, 0 dropped");
+    run.says(&format!("out.jsonl: 3 rows, {refused} refused"));
+}
+
+/// Every format in and out, packed and plain: the same rows with the same probabilities.
+#[test]
+fn all_formats_go_in_and_out() {
+    let dir = Dir::with_models();
+    let expected = labelled(&dir);
+    let plain = jsonl(&answers());
+    let array = Value::Array(answers()).to_string();
+    let separated = |delimiter: &str| {
+        let cell = |text: &Value| match text {
+            Value::String(text) => format!("\"{}\"", text.replace('"', "\"\"")),
+            other => other.to_string(),
+        };
+        let line = |row: &Value| {
+            row.as_object().unwrap().values().map(cell).collect::<Vec<_>>().join(delimiter) + "\n"
+        };
+        ["id", "prompt", "response", "score", "checked"].join(delimiter)
+            + "\n"
+            + &answers().iter().map(line).collect::<String>()
+    };
+    dir.write("in.jsonl", &plain);
+    dir.write("in.json", &array);
+    dir.write("in.csv", separated(","));
+    dir.write("in.tsv", separated("\t"));
+    dir.write("in.jsonl.gz", gzip(plain.as_bytes()));
+    dir.write("in.json.zst", zstd(array.as_bytes()));
+    dir.write("in.csv.zst", zstd(separated(",").as_bytes()));
+    dir.write("in.tsv.gz", gzip(separated("\t").as_bytes()));
+    write_parquet(&dir.path("in.parquet"), &answers());
+    for ending in ["jsonl", "json", "csv", "tsv", "jsonl.gz", "json.zst", "csv.zst", "tsv.gz", "parquet"] {
+        dir.demur(&format!("label in.{ending} --model response --out out.{ending}")).succeeds();
+        let bytes = dir.bytes(&format!("out.{ending}"));
+        match ending.rsplit_once('.') {
+            Some((_, "gz")) => drop(gunzip(&bytes)),
+            Some((_, "zst")) => drop(unzstd(&bytes)),
+            _ => assert!(!bytes.starts_with(&[0x1f, 0x8b]), "{ending} is not packed"),
+        }
+        let out = read_any(&dir.path(&format!("out.{ending}")));
+        assert_eq!(out.len(), 3, "{ending}");
+        let text_only = ending.starts_with("csv") || ending.starts_with("tsv");
+        for (row, expected) in out.iter().zip(&expected) {
+            assert!(row.keys().eq(expected.keys()), "{ending}: {:?}", row.keys());
+            for (key, value) in expected {
+                let value = if text_only && !value.is_string() { &json!(value.to_string()) } else { value };
+                assert_eq!(&row[key], value, "{ending}: {key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_format_goes_in_and_another_out() {
+    let dir = Dir::with_models();
+    let expected = labelled(&dir);
+    dir.demur("label answers.jsonl --model response --out out.parquet").succeeds();
+    dir.demur("label out.parquet --model response --out out.json").succeeds();
+    let out: Vec<Map<String, Value>> = serde_json::from_slice(&dir.bytes("out.json")).unwrap();
+    for (row, expected) in out.iter().zip(&expected) {
+        assert_eq!(row["demur_p_refusal"], expected["p_refusal"]);
+        assert_eq!(row["demur_label"], expected["label"]);
+        assert_eq!(row["checked"], expected["checked"]);
+    }
+}
+
+#[test]
+fn columns_of_the_same_name_stay_and_the_new_ones_are_called_otherwise() {
+    let dir = Dir::with_models();
+    let mut rows = answers();
+    rows[0]["label"] = json!("by hand");
+    dir.write_rows("in.jsonl", &rows);
+    let run = dir.demur("label in.jsonl --model response --out out.jsonl").succeeds();
+    run.says("`label`").says("demur_label");
+    let out = dir.rows("out.jsonl");
+    assert_eq!(out[0]["label"], "by hand");
+    assert_eq!(out[0]["demur_label"], "complied");
+    assert_eq!(out[1]["demur_label"], "refused");
+    assert!(!out[1].contains_key("label"), "a row that had none gets none");
+    assert!(out[0].contains_key("p_refusal") && !out[0].contains_key("demur_p_refusal"));
+    run.says("3 rows, ").says(" refused, by ");
+}
+
+#[test]
+fn a_pipe_goes_from_stdin_to_stdout() {
+    let dir = Dir::with_models();
+    let expected = labelled(&dir);
+    let before = dir.names();
+    let run = dir.demur("label - --model response --out -").stdin(jsonl(&answers())).succeeds();
+    assert_eq!(rows(&run.stdout), expected);
+    let run = dir
+        .demur("label - --format csv --model response --out -")
+        .stdin("prompt,response\nhi,\"I'm sorry, but I can't help with that. I won't forge anything.\"\n")
+        .succeeds();
+    assert_eq!(rows(&run.stdout)[0]["p_refusal"], expected[1]["p_refusal"]);
+    assert_eq!(dir.names(), before, "no file is left by a pipe");
+}
+
+#[test]
+fn a_row_gets_the_same_probability_alone_and_in_a_batch() {
+    let dir = Dir::with_models();
+    dir.demur("label unlabelled.jsonl --model response --out all.jsonl").succeeds();
+    let all = dir.rows("all.jsonl");
+    let lines = dir.text("unlabelled.jsonl");
+    let mut compared = 0;
+    for (line, expected) in lines.lines().zip(&all).step_by(40) {
+        let run = dir.demur("label - --model response --out -").stdin(line).succeeds();
+        assert_eq!(rows(&run.stdout)[0]["p_refusal"], expected["p_refusal"], "{line}");
+        compared += 1;
+    }
+    assert_eq!(compared, 6);
+    let last = lines.lines().rev().map(|line| format!("{line}\n")).collect::<String>();
+    let run =
+        dir.demur("label - --model response --out -").env("RAYON_NUM_THREADS", "1").stdin(last).succeeds();
+    let mut backwards = rows(&run.stdout);
+    backwards.reverse();
+    assert_eq!(backwards, all);
+}
+
+#[test]
+fn bad_rows_are_kept_aside_with_their_place_and_the_reason() {
+    let dir = Dir::with_models();
+    let bad = [
+        "{\"prompt\": \"a\", \"response\": 7}",
+        "{\"prompt\": \"b\"}",
+        "{\"prompt\": \"c\", \"response\": \"  \"}",
+        "[1, 2]",
+        "{\"prompt\": \"d\", ",
+    ];
+    dir.write("in.jsonl", jsonl(&answers()) + "\n" + &bad.join("\n") + "\n");
+    let run = dir.demur("label in.jsonl --model response --out out.jsonl").succeeds();
+    run.says("8 rows read from 1 file: 3 kept, 5 rejected, 0 dropped").says("in.jsonl:5: response:");
+    run.says("bad rows are in out.jsonl.rejected.jsonl").says("out.jsonl: 3 rows");
+    assert_eq!(dir.rows("out.jsonl").len(), 3);
+    let rejected = dir.rows("out.jsonl.rejected.jsonl");
+    let told: Vec<(&Value, &Value, &str)> =
+        rejected.iter().map(|row| (&row["line"], &row["field"], row["reason"].as_str().unwrap())).collect();
+    let (field, none) = (json!("response"), Value::Null);
+    assert_eq!(
+        told[..4],
+        [
+            (&json!(5), &field, "text was expected, not number"),
+            (&json!(6), &field, "there is no response"),
+            (&json!(7), &field, "the response is blank"),
+            (&json!(8), &none, "the row is no object but list"),
+        ]
+    );
+    assert_eq!((told[4].0, told[4].1), (&json!(9), &none));
+    assert!(told[4].2.contains("no valid JSON"), "{}", told[4].2);
+    assert!(rejected.iter().all(|row| row["file"] == "in.jsonl"));
+    assert_eq!(rejected[0]["row"]["response"], 7);
+    assert_eq!(rejected[4]["row"], bad[4]);
+}
+
+#[test]
+fn the_bad_rows_of_an_earlier_run_do_not_stay() {
+    let dir = Dir::with_models();
+    dir.write("in.jsonl", jsonl(&answers()) + "no row\n");
+    dir.demur("label in.jsonl --model response --out out.csv").succeeds();
+    assert!(dir.names().contains(&"out.csv.rejected.jsonl".to_owned()));
+    dir.write_rows("in.jsonl", &answers());
+    dir.demur("label in.jsonl --model response --out out.csv").succeeds();
+    assert!(!dir.names().contains(&"out.csv.rejected.jsonl".to_owned()));
+}
+
+#[test]
+fn rows_without_a_usable_response_end_the_run() {
+    let dir = Dir::with_models();
+    let before = dir.names();
+    dir.demur("label - --model response --out out.jsonl")
+        .stdin("{\"prompt\": \"a\"}\n{\"prompt\": \"b\"}\n")
+        .fails(1, &["no row can be used", "2 rejected", "-:1: `response`", "check which columns hold what"])
+        .says("there is no response");
+    assert_eq!(dir.names(), before);
+}
+
+#[test]
+fn a_prompt_predictor_cannot_label() {
+    let dir = Dir::with_models();
+    dir.write_rows("in.jsonl", &answers());
+    dir.demur("label in.jsonl --model prompt --out out.jsonl")
+        .fails(2, &["prompt is a prompt predictor", "response classifier"]);
+}
+
+#[test]
+fn an_output_whose_format_is_unknown_is_refused_before_anything_is_read() {
+    let dir = Dir::with_models();
+    let before = dir.names();
+    dir.demur("label - --model response --out out.jsonl.txt")
+        .stdin(jsonl(&answers()))
+        .fails(2, &["out.jsonl.txt", ".jsonl", ".csv", ".parquet"]);
+    dir.demur("label - --model response --out out.parquet.gz")
+        .stdin(jsonl(&answers()))
+        .fails(2, &["out.parquet.gz", "compresses by itself"]);
+    assert_eq!(dir.names(), before);
+}
+
+#[test]
+fn numbers_keep_their_value() {
+    let dir = Dir::with_models();
+    for number in ["18446744073709551615", "-9223372036854775808", "9007199254740993"] {
+        let row = format!("{{\"id\": {number}, \"response\": \"Yes, of course.\"}}");
+        let run = dir.demur("label - --model response --out -").stdin(row).succeeds();
+        assert!(run.stdout.contains(&format!("\"id\":{number},")), "{number} is not in {}", run.stdout);
+    }
+    for number in ["0.1", "0.47283747283747284", "2.2250738585072014e-308", "8.41e21"] {
+        let row = format!("{{\"id\": {number}, \"response\": \"Yes, of course.\"}}");
+        let run = dir.demur("label - --model response --out -").stdin(row).succeeds();
+        let (_, rest) = run.stdout.split_once("\"id\":").unwrap();
+        let found = rest.split_once(',').unwrap().0;
+        let bits = |text: &str| text.parse::<f64>().unwrap().to_bits();
+        assert_eq!(bits(found), bits(number), "{number} became {found}");
+    }
+}
+
+#[test]
+fn a_file_may_be_labelled_in_place() {
+    let dir = Dir::with_models();
+    let expected = labelled(&dir);
+    dir.demur("label answers.jsonl --model response --out answers.jsonl").succeeds();
+    assert_eq!(dir.rows("answers.jsonl"), expected);
+}

@@ -1,0 +1,19 @@
+//! Black-box tests of the built `demur`: what a user types, what stands on stdout and stderr, which code the
+//! process ends with, and which files lie there afterwards. One file a feature; `support` has the folder, the
+//! command and the inputs that all share.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
+
+mod bootstrap;
+mod evaluate;
+mod fit;
+mod help;
+mod inspect;
+#[cfg(unix)]
+mod interrupt;
+mod label;
+mod pipeline;
+mod predict;
+mod reading;
+mod shared_rows;
+mod support;

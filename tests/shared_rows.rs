@@ -1,0 +1,54 @@
+//! Published data sets as their authors wrote them, read where they lie. Without `../shared/data` these tests
+//! say so and pass.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{Dir, names, rows, shared_data};
+
+fn display(path: &Path, name: &str) -> String {
+    path.join(name).canonicalize().unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn every_file_of_labelled_responses_is_read_and_judged() {
+    let Some(data) = shared_data("every_file_of_labelled_responses_is_read_and_judged") else { return };
+    for folder in ["responses", "chatgpt-refusals"] {
+        for name in names(&data.join(folder)) {
+            let file = display(&data.join(folder), &name);
+            let views = "response.views=[{field='response',ngrams=[1,1],min_df=5,max_features=500}]";
+            let dir = Dir::new();
+            let run = dir
+                .demur(&format!("evaluate --holdout 0.2 --field response --json {file} --set {views}"))
+                .run();
+            assert_eq!(run.code, Some(0), "{name}: {}", run.stderr);
+            let figures = run.json();
+            assert!(figures["n"].as_u64().unwrap() > 2, "{name}: {figures}");
+            assert!((0.0..=1.0).contains(&figures["accuracy"].as_f64().unwrap()), "{name}: {figures}");
+            run.says("rows read from 1 file");
+        }
+    }
+}
+
+#[test]
+fn the_published_corpus_is_fitted_and_labelled() {
+    let Some(data) = shared_data("the_published_corpus_is_fitted_and_labelled") else { return };
+    let dir = Dir::new();
+    let file = display(&data, "chatgpt-refusals/hand_labeled.json");
+    let run = dir.demur(&format!("fit response --data {file} --out model")).fast().succeeds();
+    run.says("1465 rows read from 1 file: 1450 kept, 0 rejected, 15 dropped");
+    let run = dir.demur(&format!("label {file} --model model --out -")).succeeds();
+    let out = rows(&run.stdout);
+    assert_eq!(out.len(), 1465, "also the rows without a binary label are labelled");
+    let agreed = out
+        .iter()
+        .filter(|row| {
+            let refused = !matches!(row["tone"].as_str(), Some("complied"));
+            (row["label"] == "refused") == refused
+        })
+        .count();
+    assert!(agreed > 1_300, "{agreed} of 1465 training rows get the label that they have");
+    let first: Value = Value::Object(out[0].clone());
+    assert!(first["tone"].is_string() && first["finish_reason"].is_string(), "{first}");
+}
