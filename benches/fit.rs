@@ -4,7 +4,7 @@
 //! `DEMUR_BENCH_LABEL` the label column, `DEMUR_BENCH_CSR` the file that the matrix goes to (its format is described
 //! in `benches/peers/sklearn_fit.py`), `DEMUR_BENCH_NGRAMS` the longest n-gram and `DEMUR_BENCH_C` the penalty.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::env;
 use std::fs;
@@ -48,7 +48,7 @@ fn fit(c: &mut Criterion) {
         fs::write(path, csr(&x, &examples)).expect("a writable file");
     }
     let (rows, features) = (x.nsamples(), x.nfeatures());
-    let dataset = DatasetBase::new(x, Array1::from_vec(examples.targets.clone()));
+    let dataset = DatasetBase::new(x, Array1::from_vec(examples.targets));
     let penalty: f64 = setting("DEMUR_BENCH_C", "1").parse().expect("a number");
     let params = LogisticParams::default().c(penalty).check().expect("checked parameters");
     let fitted = params.fit(&dataset).expect("a fit");

@@ -101,7 +101,8 @@ fn a_share_can_be_held_out() {
 /// Rows with a split, so made that words tell the labels.
 fn split_rows() -> Vec<Value> {
     let row = |n: usize, split: &str| {
-        let (text, label) = if n % 2 == 0 { ("steal a car", "refused") } else { ("bake a cake", "complied") };
+        let (text, label) =
+            if n.is_multiple_of(2) { ("steal a car", "refused") } else { ("bake a cake", "complied") };
         json!({"prompt": format!("{split} {n}: how do I {text}?"), "label": label, "split": split})
     };
     (0..40).map(|n| row(n, "train")).chain((0..10).map(|n| row(n, "test"))).collect()

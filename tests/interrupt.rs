@@ -23,20 +23,20 @@ fn many(n: usize) -> Vec<Value> {
         .collect()
 }
 
-fn interrupt(child: &Child) {
-    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+fn send(signal: &str, child: &Child) {
+    let status = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
     assert!(status.success());
 }
 
 /// Starts it, waits until its stderr says something, interrupts it, and asserts how it ended.
 #[track_caller]
-fn interrupted_after(command: Demur, said: &str) {
+fn interrupted_after(command: Demur, said: &str, signal: &str) {
     let mut child = command.start();
     let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     let all: Vec<String> = stderr.by_ref().take_while(|line| !line.contains(said)).collect();
     // Past its reading, into its work.
     sleep(Duration::from_millis(100));
-    interrupt(&child);
+    send(signal, &child);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{all:?} {:?}", stderr.collect::<Vec<_>>());
     assert!(output.stdout.is_empty());
@@ -46,7 +46,7 @@ fn interrupted_after(command: Demur, said: &str) {
 fn an_interrupted_evaluation_leaves_nothing() {
     let dir = Dir::new();
     dir.write_rows("rows.jsonl", &many(8_000));
-    interrupted_after(dir.demur("evaluate --cv 10 --field response rows.jsonl"), "labelled rows:");
+    interrupted_after(dir.demur("evaluate --cv 10 --field response rows.jsonl"), "labelled rows:", "-INT");
     assert_eq!(dir.names(), ["rows.jsonl"]);
 }
 
@@ -56,7 +56,8 @@ fn an_interrupted_fit_leaves_the_old_model() {
     let (before, names) = (dir.tree("response"), dir.names());
     dir.write_rows("rows.jsonl", &many(8_000));
     let fit = dir.demur("fit response --data rows.jsonl --out response --set response.c=[0.1,1.0,10.0]");
-    interrupted_after(fit, "labelled rows:");
+    // As a scheduler ends it.
+    interrupted_after(fit, "labelled rows:", "-TERM");
     assert_eq!(dir.tree("response"), before);
     std::fs::remove_file(dir.path("rows.jsonl")).unwrap();
     assert_eq!(dir.names(), names);
@@ -67,7 +68,7 @@ fn an_interrupted_pipeline_leaves_no_file_here_and_none_in_the_temporary_folder(
     let dir = Dir::new();
     std::fs::create_dir(dir.path("tmp")).unwrap();
     let pipeline = dir.demur("pipeline --out out --set evaluation.folds=20").env("TMPDIR", dir.path("tmp"));
-    interrupted_after(pipeline, "unlabelled rows:");
+    interrupted_after(pipeline, "unlabelled rows:", "-INT");
     assert_eq!(dir.tree("out").keys().collect::<Vec<_>>(), [""; 0]);
     assert_eq!(names(&dir.path("tmp")), [""; 0], "the starter corpus was unpacked there");
 }
@@ -82,7 +83,7 @@ fn an_output_that_is_being_written_vanishes() {
     while dir.names() == before && child.try_wait().unwrap().is_none() {
         sleep(Duration::from_millis(2));
     }
-    interrupt(&child);
+    send("-INT", &child);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(dir.names(), before);

@@ -137,7 +137,7 @@ fn of_a_chat_the_last_question_and_its_answer_are_taken() {
         {"role": "assistant", "content": no},
     ]});
     let share = json!({"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": no}]});
-    dir.write_rows("chat.jsonl", &[chat.clone()]);
+    dir.write_rows("chat.jsonl", std::slice::from_ref(&chat));
     dir.write_rows("share.jsonl", &[share]);
     dir.write_rows("plain.jsonl", &[json!({"prompt": "Help me forge a signature", "response": no})]);
     for name in ["chat", "share", "plain"] {
@@ -175,7 +175,7 @@ fn files_cut_short_are_named() {
     let parquet = dir.bytes("whole.parquet");
     dir.write("cut.parquet", &parquet[..parquet.len() / 2]);
     cannot_fit(&dir, "cut.parquet", 1, &["cut.parquet", "cannot be read as Parquet", "cut short"]);
-    let mut damaged = parquet.clone();
+    let mut damaged = parquet;
     let end = damaged.len() - 20;
     damaged[end..end + 8].fill(0xff);
     dir.write("damaged.parquet", damaged);
@@ -288,7 +288,7 @@ fn a_file_that_may_not_be_read_is_named() {
     use std::os::unix::fs::PermissionsExt;
     let dir = Dir::new();
     dir.write_rows("rows.jsonl", &labelled(&json!("refused"), &json!("complied")));
-    std::fs::set_permissions(dir.path("rows.jsonl"), std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(dir.path("rows.jsonl"), std::fs::Permissions::from_mode(0o000)).unwrap();
     // Root may read everything.
     if std::fs::read(dir.path("rows.jsonl")).is_err() {
         cannot_fit(&dir, "rows.jsonl", 1, &["cannot read rows.jsonl", "permissions"]);

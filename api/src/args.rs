@@ -11,12 +11,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     version,
     max_term_width = 100,
     after_help = "\
-The flow: label some responses by hand; `fit response` learns to recognise refusals in them; `bootstrap` labels
-a larger corpus of prompts and responses with that; `fit prompt` learns from it which prompts are refused;
-`predict` says so for new prompts, before they are sent. `pipeline` does all of it from one recipe.
+The flow: label some responses by hand; `fit response` learns to recognise refusals in them;
+`bootstrap` labels a larger corpus of prompts and responses with that; `fit prompt` learns from
+it which prompts are refused; `predict` says so for new prompts, before they are sent.
+`pipeline` does all of it from one recipe.
 
-Files are JSON arrays, JSON Lines, CSV, TSV or Parquet, plain or compressed (gzip, zstd); `-` is stdin or stdout.
-Stdout is data, stderr is talk. Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted.
+Files are JSON arrays, JSON Lines, CSV, TSV or Parquet, plain or compressed (gzip, zstd); `-` is
+stdin or stdout. Stdout is data, stderr is talk.
+Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted.
 
 Examples:
   demur pipeline                                          the whole path on the built-in starter corpus
@@ -34,7 +36,7 @@ pub(crate) enum Command {
     Pipeline(Pipeline),
     /// Fits one model on labelled rows.
     Fit(Fit),
-    /// Adds p_refusal and label to (prompt, response) rows.
+    /// Adds `p_refusal` and label to (prompt, response) rows.
     Label(Label),
     /// Makes the machine-labelled prompt corpus from (prompt, response) rows.
     Bootstrap(Bootstrap),
@@ -59,7 +61,7 @@ pub(crate) enum FieldArg {
 pub(crate) struct Pipeline {
     /// The recipe, a TOML file. Default: the starter recipe on the starter corpus.
     pub(crate) recipe: Option<PathBuf>,
-    /// Folder of the results: response/, bootstrap.jsonl, prompt/, evaluation.json, recipe.toml.
+    /// Folder of the results: response/, bootstrap.jsonl, prompt/, evaluation.json, report.ipynb, recipe.toml.
     #[arg(long, value_name = "DIR", default_value = "demur-out")]
     pub(crate) out: PathBuf,
     /// Folder that the recipe's file names are relative to. Default: the recipe's own.

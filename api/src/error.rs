@@ -3,6 +3,9 @@
 use std::io;
 use std::process::ExitCode;
 
+use demur_data::DataError;
+use demur_training::TrainingError;
+
 use crate::output;
 
 /// The command line asks for something that cannot be: exit code 2.
@@ -17,11 +20,21 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     output::note(&format!("error: {error:#}"));
-    if error.is::<Usage>() {
+    if is_wrong_use(error) {
         output::note("try `demur --help`, or `demur COMMAND --help`");
         return ExitCode::from(2);
     }
     ExitCode::FAILURE
+}
+
+/// Whether the command line itself is at fault, not the data behind it.
+fn is_wrong_use(error: &anyhow::Error) -> bool {
+    let set = matches!(error.downcast_ref(), Some(TrainingError::Set { .. }));
+    let output = matches!(
+        error.downcast_ref(),
+        Some(DataError::UnknownOutput { .. } | DataError::CompressedParquet { .. })
+    );
+    error.is::<Usage>() || set || output
 }
 
 fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {

@@ -47,6 +47,15 @@ pub enum DataError {
         /// The file as the user named it.
         file: String,
     },
+    /// The name of an output does not tell its format.
+    #[error(
+        "{file}: the name does not tell the format of the output; end it in .jsonl, .json, .csv, .tsv or .parquet \
+         (.gz or .zst behind the text ones compresses)"
+    )]
+    UnknownOutput {
+        /// The file as the user named it.
+        file: String,
+    },
     /// A name that stands for no format.
     #[error("no format is called `{name}`; use json, jsonl, csv, tsv or parquet")]
     UnknownFormatName {
@@ -200,7 +209,9 @@ fn nothing_kept(summary: &ReadSummary, first: &[Rejection]) -> String {
     for rejection in first {
         let _ = write!(text, "; {rejection}");
     }
-    text.push_str("; check which columns hold what (`--prompt-column`, `--label-column`, ...)");
+    text.push_str(
+        "; check which columns hold what (`--prompt-column`, `--response-column`, `--label-column`)",
+    );
     text
 }
 

@@ -75,4 +75,4 @@ pub use split::{assign_folds, assign_holdout, shuffled};
 #[cfg(feature = "frames")]
 pub use vocabulary::{LabelVocabulary, Meaning};
 #[cfg(feature = "frames")]
-pub use write::{rejected_path, write_rejected, write_rows};
+pub use write::{check_output, rejected_path, write_rejected, write_rows};

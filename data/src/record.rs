@@ -24,7 +24,7 @@ impl fmt::Display for Place {
 }
 
 /// One turn of a conversation that came before the prompt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Turn {
     /// `system`, `user`, `assistant` or whatever the source calls it.
     pub role: String,

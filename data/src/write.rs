@@ -25,12 +25,7 @@ type Row = Map<String, Value>;
 pub fn write_rows(path: &Path, format: Option<Format>, rows: &[Row]) -> Result<(), DataError> {
     let file = || path.to_string_lossy().into_owned();
     let is_stdout = path == Path::new("-");
-    let format = format.or_else(|| if is_stdout { Some(Format::Jsonl) } else { Format::of_path(path) });
-    let format = format.ok_or_else(|| DataError::UnknownFormat { file: file() })?;
-    let packing = Packing::of(path);
-    if format == Format::Parquet && packing != Packing::None {
-        return Err(DataError::CompressedParquet { file: file() });
-    }
+    let (format, packing) = output_format(path, format)?;
     let write = || {
         if is_stdout {
             let mut out = io::BufWriter::new(io::stdout().lock());
@@ -44,10 +39,31 @@ pub fn write_rows(path: &Path, format: Option<Format>, rows: &[Row]) -> Result<(
     write().map_err(|cause| DataError::Write { file: file(), cause })
 }
 
+/// The format and compression of an output, told from its name where no format is asked for. Call it before the
+/// work, so that a wrong name is told before it and not after.
+///
+/// # Errors
+/// [`DataError::UnknownOutput`], [`DataError::CompressedParquet`].
+pub fn check_output(path: &Path) -> Result<(), DataError> {
+    output_format(path, None).map(|_| ())
+}
+
+fn output_format(path: &Path, format: Option<Format>) -> Result<(Format, Packing), DataError> {
+    let file = || path.to_string_lossy().into_owned();
+    let by_name = || if path == Path::new("-") { Some(Format::Jsonl) } else { Format::of_path(path) };
+    let format = format.or_else(by_name).ok_or_else(|| DataError::UnknownOutput { file: file() })?;
+    let packing = Packing::of(path);
+    if format == Format::Parquet && packing != Packing::None {
+        return Err(DataError::CompressedParquet { file: file() });
+    }
+    Ok((format, packing))
+}
+
 /// Where the bad rows of an output go: `OUTPUT.rejected.jsonl`.
 #[must_use]
 pub fn rejected_path(output: &Path) -> PathBuf {
-    let mut name = output.as_os_str().to_owned();
+    // By components, so that a slash behind a folder's name does not put the sidecar into the folder.
+    let mut name = output.components().collect::<PathBuf>().into_os_string();
     name.push(".rejected.jsonl");
     name.into()
 }

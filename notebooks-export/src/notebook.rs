@@ -74,6 +74,8 @@ pub enum Cell {
         source: String,
         /// What it shows.
         outputs: Vec<Output>,
+        /// Shown folded, for code that few want to read.
+        collapsed: bool,
     },
 }
 
@@ -98,7 +100,12 @@ impl Notebook {
     /// Adds a code cell with what it shows.
     pub fn code(&mut self, source: impl Into<String>, outputs: impl IntoIterator<Item = Output>) {
         let outputs = outputs.into_iter().collect();
-        self.cells.push(Cell::Code { source: source.into(), outputs });
+        self.cells.push(Cell::Code { source: source.into(), outputs, collapsed: false });
+    }
+
+    /// Adds a code cell that shows nothing and is itself folded.
+    pub fn collapsed_code(&mut self, source: impl Into<String>) {
+        self.cells.push(Cell::Code { source: source.into(), outputs: Vec::new(), collapsed: true });
     }
 
     /// The cells, in order.
@@ -141,11 +148,11 @@ fn cell_json(at: usize, cell: &Cell) -> Value {
             "source": lines(source),
         }),
         // The outputs come from no run of a kernel, so nothing is numbered.
-        Cell::Code { source, outputs } => json!({
+        Cell::Code { source, outputs, collapsed } => json!({
             "cell_type": "code",
             "execution_count": null,
             "id": id(at, source),
-            "metadata": {},
+            "metadata": if *collapsed { json!({ "jupyter": { "source_hidden": true } }) } else { json!({}) },
             "outputs": outputs.iter().map(output_json).collect::<Vec<Value>>(),
             "source": lines(source),
         }),
@@ -177,7 +184,7 @@ mod tests {
         let mut notebook = Notebook::new();
         notebook.markdown("# Title\n\ntext");
         notebook.code("1 + 1", [Output::text("2".to_owned()).with_html("<b>2</b>".to_owned())]);
-        notebook.code("1 + 1", []);
+        notebook.collapsed_code("1 + 1");
         notebook
     }
 
@@ -192,6 +199,7 @@ mod tests {
         let code = ["cell_type", "execution_count", "id", "metadata", "outputs", "source"];
         assert_eq!(keys(&cells[1]), code);
         assert_eq!(keys(&cells[1]["outputs"][0]), ["data", "metadata", "output_type"]);
+        assert_eq!(cells[2]["metadata"], json!({ "jupyter": { "source_hidden": true } }));
         assert_eq!(cells[0]["source"], json!(["# Title\n", "\n", "text"]));
         assert_eq!(cells[1]["outputs"][0]["data"], json!({ "text/html": ["<b>2</b>"], "text/plain": ["2"] }));
     }

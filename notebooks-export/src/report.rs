@@ -1,6 +1,6 @@
 //! The report of a pipeline: what ran, what was measured, which n-grams decide, and on what data.
 
-use demur_predictor::{Field, Model, WeightedNgram};
+use demur_predictor::{Analyzer, Model, Part, ViewManifest, WeightedNgram};
 use demur_training::{Baseline, Evaluation, PipelineFigures};
 use serde_json::Value;
 
@@ -27,7 +27,7 @@ its mind, another language or another topic needs new rows.
 - **All of the uncertainty.** The intervals count only the chance in drawing rows, as if these were independent. \
 Rows made from one template are not, and a doubtful human label counts as a sure one.
 - **What a prompt contributes.** A weight is multiplied by the TF-IDF value of its n-gram, which depends on the \
-rest of the text (`demur predict --explain` shows that). N-grams that occur together share their weight, and a \
+rest of the text. N-grams that occur together share their weight, and a \
 strong one can come from a few rows.
 - **The judged models' own n-grams.** The figures come from fits that had not seen the judged rows; the n-grams \
 are those of the models that are kept, which were fitted on all rows.
@@ -41,7 +41,7 @@ far from the line by chance: read the numbers below it.
 pub fn pipeline_report(figures: &PipelineFigures, response: &Model, prompt: &Model) -> Notebook {
     let mut notebook = Notebook::new();
     notebook.markdown(introduction(figures, response, prompt));
-    notebook.code(SETUP.trim_end(), []);
+    notebook.collapsed_code(SETUP.trim_end());
 
     let baselines = describe_baselines(&figures.response);
     notebook.markdown(format!(
@@ -190,13 +190,20 @@ fn model_charts(notebook: &mut Notebook, title: &str, evaluation: &Evaluation, m
 
 /// The views by their numbers, which the labels of the n-grams name.
 fn describe_views(model: &Model) -> String {
-    let line = |(at, view): (usize, &demur_predictor::ViewManifest)| {
+    let line = |(at, view): (usize, &ViewManifest)| {
         let (settings, features) = (view.settings, view.features);
         let (shortest, longest) = settings.vectorizer.ngrams;
-        let unit = format!("{:?}", settings.vectorizer.analyzer);
-        let part = format!("{:?}", settings.part);
-        let field: Field = settings.field;
-        format!("- view {at}: {}, {part}, {unit} {shortest} to {longest}, {features} n-grams", field.name())
+        let unit = match settings.vectorizer.analyzer {
+            Analyzer::Word => "words",
+            Analyzer::CharWb => "characters within words",
+        };
+        let part = match settings.part {
+            Part::Whole => "whole".to_owned(),
+            Part::FirstWords(count) => format!("first {count} words"),
+            Part::LastWords(count) => format!("last {count} words"),
+        };
+        let field = settings.field.name();
+        format!("- view {at}: {field}, {part}; n-grams of {shortest} to {longest} {unit}; {features} of them")
     };
     let views: Vec<String> = model.manifest().views.iter().enumerate().map(line).collect();
     format!("What the model reads:\n\n{}", views.join("\n"))

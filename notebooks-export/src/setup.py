@@ -52,13 +52,13 @@ def table(name):
 def intervals(*names):
     """Accuracy with its 95% Wilson interval: the models, and the baselines of the first."""
     model = figures[names[0]]
-    rows = [(name.replace("_", " "), figures[name], "o") for name in names]
-    rows += [(name.replace("_", " "), base, "") for name, base in model["baselines"].items()]
+    rows = [(name.replace("_", " "), figures[name], "full") for name in names]
+    rows += [(name.replace("_", " "), base, "none") for name, base in model["baselines"].items()]
     fig, axes = plt.subplots(figsize=(6.4, 0.8 + 0.25 * len(rows)))
-    for y, (_, judged, marker) in enumerate(rows):
+    for y, (_, judged, fill) in enumerate(rows):
         if judged["accuracy"] is not None:
             axes.plot(judged["accuracy_interval"], [y, y], color="black")
-            axes.plot(judged["accuracy"], y, "o", color="black", fillstyle="full" if marker else "none")
+            axes.plot(judged["accuracy"], y, "o", color="black", fillstyle=fill)
     axes.set_yticks(range(len(rows)), [label for label, _, _ in rows])
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), title=f"n = {model['n']} rows", xlabel="accuracy, 95% Wilson interval")
@@ -109,14 +109,11 @@ def ngram_bars(model, count):
 def data():
     """The files that the models were fitted on."""
     rows = [(model, part) for model, manifest in manifests.items() for part in manifest["training"]]
-    cells = [
-        {
-            "file": part["file"],
-            "rows": str(part["rows"]),
-            "labelled by": part["labelled_by"],
-            "licence": part["licence"] or "not stated",
-            "SHA-256, first 12": part["sha256"][:12],
-        }
-        for _, part in rows
-    ]
-    return pd.DataFrame(cells, index=[model for model, _ in rows])
+    columns = {
+        "file": [part["file"] for _, part in rows],
+        "rows": [str(part["rows"]) for _, part in rows],
+        "labelled by": [part["labelled_by"] for _, part in rows],
+        "licence": ["not stated" if part["licence"] is None else part["licence"] for _, part in rows],
+        "SHA-256, first 12": [part["sha256"][:12] for _, part in rows],
+    }
+    return pd.DataFrame(columns, index=[model for model, _ in rows])

@@ -155,12 +155,15 @@ pub fn diverging_bars(title: &str, note: &str, bars: &[Bar]) -> Chart {
     canvas.text((middle - 8.0, TOP + 8.0), Anchor::End, "← for compliance");
     canvas.text((middle + 8.0, TOP + 8.0), Anchor::Start, "for refusal →");
     let step = step(largest);
-    let decimals = if step < 0.1 { 3 } else { 1 };
+    // Enough decimals to tell the ticks apart; a step is 1, 2 or 5 times a power of ten.
+    let decimals = (-step.log10().floor()).clamp(0.0, 9.0) as usize;
+    canvas.line((middle, TOP + 16.0), (middle, bottom), DARK);
+    canvas.line((middle - reach, bottom), (middle + reach, bottom), DARK);
     for tick in -3..=3 {
         let value = f64::from(tick) * step;
         if value.abs() <= largest {
-            canvas.line((x(value), TOP + 16.0), (x(value), bottom), if tick == 0 { DARK } else { LIGHT });
-            canvas.text((x(value), bottom + 14.0), Anchor::Middle, &format!("{value:.decimals$}"));
+            canvas.line((x(value), bottom), (x(value), bottom + 4.0), DARK);
+            canvas.text((x(value), bottom + 16.0), Anchor::Middle, &format!("{value:.decimals$}"));
         }
     }
     let mut text = format!("{title}\n{note}");
@@ -234,7 +237,7 @@ pub fn reliability_diagram(title: &str, bins: &[ReliabilityBin]) -> Chart {
 /// Accuracies with their 95% Wilson intervals on the same `n` rows, one below the other.
 #[must_use]
 pub fn intervals(title: &str, n: usize, rows: &[Interval]) -> Chart {
-    let note = format!("n = {n} rows, the same for all; filled: the model, hollow: baselines");
+    let note = format!("n = {n} rows, the same for all; filled: fitted models, hollow: baselines");
     let (left, width) = (210.0, 330.0);
     let x = |share: f64| left + share * width;
     let bottom = TOP + ROW * rows.len() as f64;

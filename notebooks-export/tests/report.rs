@@ -47,7 +47,7 @@ fn model(field: Field) -> Model {
         settings: ViewSettings { field, part: Part::Whole, vectorizer },
         vectorizer: Vectorizer::new(vectorizer, &ngrams, vec![1.0; ngrams.len()]).unwrap(),
     };
-    let scorer = NgramModel::new(vec![view], vec![-1.25, 0.5, 2.0, 0.0, -0.125], 0.1).unwrap();
+    let scorer = NgramModel::new(vec![view], vec![-1.25, 0.5, 2.0, 0.25, -0.125], 0.1).unwrap();
     let data = |labelled_by: &str, licence: Option<&str>| TrainingData {
         file: format!("{HOSTILE}.csv"),
         sha256: "0123456789abcdef".repeat(4),
@@ -80,7 +80,7 @@ fn report() -> Notebook {
 /// The output of the cell with this code.
 fn output(notebook: &Notebook, code: &str) -> Output {
     let found = notebook.cells().iter().find_map(|cell| match cell {
-        Cell::Code { source, outputs } if source == code => outputs.first().cloned(),
+        Cell::Code { source, outputs, .. } if source == code => outputs.first().cloned(),
         _ => None,
     });
     found.unwrap_or_else(|| panic!("no cell {code}"))
@@ -176,7 +176,7 @@ fn nothing_hostile_becomes_mark_up() {
                 let outside: String = source.split('`').step_by(2).collect();
                 assert!(!outside.contains("<script"), "{source}");
             }
-            Cell::Code { source, outputs } => {
+            Cell::Code { source, outputs, .. } => {
                 assert!(!source.contains("script>"), "data must not reach the code: {source}");
                 for form in
                     outputs.iter().flat_map(|o| [o.get("text/html"), o.get("image/svg+xml")]).flatten()
@@ -197,7 +197,13 @@ fn the_bars_show_every_ngram_with_its_weight() {
     let bars = output(&report(), "ngram_bars(\"prompt\", 10)");
     assert_eq!(
         bars.get("text/plain").unwrap().lines().skip(2).collect::<Vec<&str>>(),
-        ["+2.000  \"<script>\"", "+0.500  \"&'\"", "-0.125  \"`$x$`\"", "-1.250  \" \"a\" \""]
+        [
+            "+2.000  \"<script>\"",
+            "+0.500  \"&'\"",
+            "+0.250  \"]]>\"",
+            "-0.125  \"`$x$`\"",
+            "-1.250  \" \"a\" \""
+        ]
     );
     let svg = bars.get("image/svg+xml").unwrap();
     assert!(svg.contains(">&quot;&lt;script&gt;&quot;</text>") && svg.contains(">+2.000</text>"), "{svg}");

@@ -78,12 +78,12 @@ pub enum ScoreError {
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// Reading or writing failed.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A file of the model is not there.
     #[error("{}: missing; a model directory holds manifest.json, vocabulary.txt, weights.safetensors and seen.bin", path.display())]
@@ -98,12 +98,12 @@ pub enum ModelError {
         path: PathBuf,
     },
     /// The manifest is no manifest.
-    #[error("{}: line {}, column {}: {source}", path.display(), source.line(), source.column())]
+    #[error("{}: {cause}", path.display())]
     Manifest {
         /// The file.
         path: PathBuf,
         /// What is wrong and where.
-        source: serde_json::Error,
+        cause: serde_json::Error,
     },
     /// The model was written in a newer format than this build reads.
     #[error("{}: model format {found}, and this build reads up to {supported}; use a newer demur", path.display())]
@@ -158,11 +158,11 @@ pub enum ModelError {
         expected: usize,
     },
     /// The content contradicts itself.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Settings {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        source: SettingsError,
+        cause: SettingsError,
     },
 }

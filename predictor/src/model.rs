@@ -52,7 +52,7 @@ impl Model {
     /// # Errors
     /// [`ModelError::Settings`] when the policy is wrong.
     pub fn new(mut manifest: Manifest, scorer: NgramModel, seen: SeenPrompts) -> Result<Self, ModelError> {
-        let settings = |source| ModelError::Settings { path: PathBuf::from(MANIFEST), source };
+        let settings = |cause| ModelError::Settings { path: PathBuf::from(MANIFEST), cause };
         manifest.policy.check().map_err(settings)?;
         manifest.format = FORMAT;
         POLARITY.clone_into(&mut manifest.polarity);
@@ -127,7 +127,7 @@ impl Model {
     pub fn save(&self, dir: &Path) -> Result<(), ModelError> {
         let io = |path: &Path| {
             let path = path.to_owned();
-            move |source| ModelError::Io { path, source }
+            move |cause| ModelError::Io { path, cause }
         };
         if dir.exists() && !is_replaceable(dir) {
             return Err(ModelError::NotAModel { path: dir.to_owned() });
@@ -150,7 +150,7 @@ impl Model {
     pub fn load(dir: &Path) -> Result<Self, ModelError> {
         let path = dir.join(MANIFEST);
         let text = read(&path)?;
-        let bad = |source| ModelError::Manifest { path: path.clone(), source };
+        let bad = |cause| ModelError::Manifest { path: path.clone(), cause };
         let header: Header = serde_json::from_slice(&text).map_err(bad)?;
         if header.format > FORMAT {
             return Err(ModelError::NewerFormat { path, found: header.format, supported: FORMAT });
@@ -159,7 +159,7 @@ impl Model {
             return Err(ModelError::Polarity { path, found: header.polarity });
         }
         let manifest: Manifest = serde_json::from_slice(&text).map_err(bad)?;
-        manifest.policy.check().map_err(|source| ModelError::Settings { path: path.clone(), source })?;
+        manifest.policy.check().map_err(|cause| ModelError::Settings { path: path.clone(), cause })?;
         let vocabulary = checked(dir, VOCABULARY, &manifest)?;
         let weights = checked(dir, WEIGHTS, &manifest)?;
         let seen = SeenPrompts::from_bytes(&checked(dir, SEEN, &manifest)?).ok_or_else(|| {
@@ -176,9 +176,9 @@ fn is_replaceable(dir: &Path) -> bool {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
-    fs::read(path).map_err(|source| match source.kind() {
+    fs::read(path).map_err(|cause| match cause.kind() {
         ErrorKind::NotFound => ModelError::Missing { path: path.to_owned() },
-        _ => ModelError::Io { path: path.to_owned(), source },
+        _ => ModelError::Io { path: path.to_owned(), cause },
     })
 }
 
@@ -228,7 +228,7 @@ fn assemble(
     size("n-grams", ngrams.len(), &path)?;
     size("weights", tensors.weight.len(), &dir.join(WEIGHTS))?;
     size("inverse document frequencies", tensors.idf.len(), &dir.join(WEIGHTS))?;
-    let settings = |source| ModelError::Settings { path: dir.to_owned(), source };
+    let settings = |cause| ModelError::Settings { path: dir.to_owned(), cause };
     let mut views = Vec::with_capacity(manifest.views.len());
     let mut start = 0;
     for view in &manifest.views {
@@ -244,7 +244,7 @@ fn assemble(
 fn manifest_json(manifest: &Manifest) -> Result<String, ModelError> {
     serde_json::to_string_pretty(manifest)
         .map(|json| json + "\n")
-        .map_err(|source| ModelError::Manifest { path: PathBuf::from(MANIFEST), source })
+        .map_err(|cause| ModelError::Manifest { path: PathBuf::from(MANIFEST), cause })
 }
 
 /// The files that the manifest describes, with their bytes.

@@ -190,10 +190,8 @@ fn numbers_that_are_not_finite_are_refused() {
         bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
         forge(dir, "weights.safetensors", &bytes);
     });
-    let expected = ModelError::Settings {
-        path: error_path(&error),
-        source: SettingsError::NotFinite { what: "weight" },
-    };
+    let expected =
+        ModelError::Settings { path: error_path(&error), cause: SettingsError::NotFinite { what: "weight" } };
     assert_eq!(error.to_string(), expected.to_string());
 }
 
@@ -226,7 +224,7 @@ fn what_is_no_safetensors_file_is_refused() {
     let error = load_after(|dir| forge(dir, "vocabulary.txt", &[0xff; 20]));
     assert!(matches!(error, ModelError::Layout { .. }), "{error}");
     let error = load_after(|dir| {
-        edit_manifest(dir, |m| drop(m["files"].as_object_mut().unwrap().remove("seen.bin")))
+        edit_manifest(dir, |m| drop(m["files"].as_object_mut().unwrap().remove("seen.bin")));
     });
     assert!(matches!(error, ModelError::Layout { .. }) && error.to_string().contains("seen.bin"), "{error}");
 }
@@ -237,9 +235,9 @@ fn a_vocabulary_or_policy_that_contradicts_itself_is_refused() {
         let text = fs::read_to_string(dir.join("vocabulary.txt")).unwrap();
         forge(dir, "vocabulary.txt", text.replacen("how\nhow to\n", "how to\nhow\n", 1).as_bytes());
     });
-    assert!(matches!(error, ModelError::Settings { source: SettingsError::NotSorted(_), .. }), "{error}");
+    assert!(matches!(error, ModelError::Settings { cause: SettingsError::NotSorted(_), .. }), "{error}");
     let error = load_after(|dir| edit_manifest(dir, |m| m["policy"]["send_below"] = Value::from(0.9)));
-    assert!(matches!(error, ModelError::Settings { source: SettingsError::Policy { .. }, .. }), "{error}");
+    assert!(matches!(error, ModelError::Settings { cause: SettingsError::Policy { .. }, .. }), "{error}");
 }
 
 #[test]

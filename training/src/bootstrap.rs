@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use demur_data::{Label, Labelled, Labeller, Place, Record, normalise};
+use demur_data::{Label, Labelled, Labeller, Place, Record, Turn, normalise};
 use demur_predictor::{Model, Probability, Scratch};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -47,15 +47,16 @@ pub fn label(model: &Model, records: &[Record]) -> Vec<Probability> {
     records.par_iter().with_min_len(64).map_init(Scratch::default, score).collect()
 }
 
-/// Labels (prompt, response) records and gathers them by normalised prompt and target, in order of appearance.
+/// Labels (prompt, response) records and gathers them by normalised prompt, target and context, in order of appearance.
 /// Records without a prompt are passed over.
 #[must_use]
 pub fn bootstrap(model: &Model, records: &[Record]) -> Vec<MachineLabelled> {
-    let mut places: FxHashMap<(String, Option<&str>), usize> = FxHashMap::default();
+    let mut places: FxHashMap<(String, Option<&str>, &[Turn]), usize> = FxHashMap::default();
     let mut rows: Vec<MachineLabelled> = Vec::new();
     for (record, p) in records.iter().zip(label(model, records)) {
         let Some(prompt) = &record.prompt else { continue };
-        let place = *places.entry((normalise(prompt), record.target.as_deref())).or_insert(rows.len());
+        let key = (normalise(prompt), record.target.as_deref(), record.context.as_slice());
+        let place = *places.entry(key).or_insert(rows.len());
         if place == rows.len() {
             rows.push(MachineLabelled {
                 prompt: prompt.clone(),

@@ -15,6 +15,7 @@ use crate::metrics::{
     reliability,
 };
 use crate::progress::Progress;
+use crate::teacher::FitPlan;
 use crate::train::Grouping;
 
 /// All figures of one evaluation. The positive class is refusal.
@@ -37,7 +38,7 @@ pub struct Evaluation {
     /// Area under the ROC curve.
     #[serde(serialize_with = "nan_is_null")]
     pub auroc: f64,
-    /// 95% interval of the AUROC (DeLong).
+    /// 95% interval of the AUROC (after `DeLong`).
     pub auroc_interval: (f64, f64),
     /// Average precision.
     #[serde(serialize_with = "nan_is_null")]
@@ -202,7 +203,7 @@ impl CrossValidation {
     /// Any [`TrainingError`] of a fit.
     pub fn judge(
         self,
-        params: &NgramParams,
+        plan: FitPlan<'_>,
         examples: &Examples<'_>,
         progress: Progress<'_>,
     ) -> Result<Evaluation, TrainingError> {
@@ -211,7 +212,7 @@ impl CrossValidation {
         }
         let folds = examples.folds(self.folds, self.seed)?;
         let score = |fold| {
-            let scores = score_fold(params, examples, split(&folds, fold), self.seed);
+            let scores = score_fold(plan, examples, split(&folds, fold), self.seed);
             progress.step("cross-validation", self.folds);
             scores
         };
@@ -232,7 +233,7 @@ impl CrossValidation {
             self.seed
         );
         let scored =
-            Scored { field: self.field, method, threshold: params.policy.hold_from, seed: self.seed };
+            Scored { field: self.field, method, threshold: plan.params.policy.hold_from, seed: self.seed };
         Ok(scored.judge_all(examples, &all, FITTED_ON_SHUFFLED))
     }
 }
@@ -242,13 +243,13 @@ impl CrossValidation {
 /// # Errors
 /// Any [`TrainingError`] of the fit.
 pub fn judge_holdout(
-    params: &NgramParams,
+    plan: FitPlan<'_>,
     examples: &Examples<'_>,
     held_out: &[bool],
     scored: Scored,
 ) -> Result<Evaluation, TrainingError> {
     let (test, train): (Vec<usize>, Vec<usize>) = (0..examples.len()).partition(|&row| held_out[row]);
-    let scores = score_fold(params, examples, (train, test), scored.seed)?;
+    let scores = score_fold(plan, examples, (train, test), scored.seed)?;
     let test = examples.subset(&scores.rows);
     let majority = vec![scores.majority; test.len()];
     let all = Scores { p: scores.p, shuffled: scores.shuffled, majority };
@@ -263,13 +264,13 @@ struct FoldScores {
 }
 
 fn score_fold(
-    params: &NgramParams,
+    plan: FitPlan<'_>,
     examples: &Examples<'_>,
     (train, rows): (Vec<usize>, Vec<usize>),
     seed: u64,
 ) -> Result<FoldScores, TrainingError> {
     let (train, test) = (examples.subset(&train), examples.subset(&rows));
-    let fitted = params.fit(&train, seed)?;
+    let fitted = plan.fit(&train, seed)?;
     let probabilities =
         |logits: Vec<f64>| logits.into_iter().map(|logit| Probability::from_logit(logit).get()).collect();
     let p = probabilities(fitted.model.logits(&test.inputs)?);
@@ -277,7 +278,8 @@ fn score_fold(
     for (at, from) in shuffled(train.len(), seed.wrapping_add(1)).into_iter().enumerate() {
         blind.targets[at] = train.targets[from];
     }
-    let twin = NgramParams { c: vec![fitted.c], ..params.clone() }.fit(&blind, seed)?;
+    let params = NgramParams { c: vec![fitted.c], ..plan.params.clone() };
+    let twin = FitPlan { params: &params, ..plan }.fit(&blind, seed)?;
     let refused = train.labels().into_iter().filter(|&label| label).count();
     Ok(FoldScores {
         p,

@@ -16,6 +16,7 @@ mod pipeline;
 mod progress;
 mod recipe;
 mod sparse;
+mod teacher;
 mod train;
 
 pub use baselines::phrase_list;
@@ -35,4 +36,5 @@ pub use recipe::{
     DataSource, EvaluationPlan, PromptParams, Recipe, STARTER_LABELLED, STARTER_RECIPE, STARTER_UNLABELLED,
 };
 pub use sparse::SparseMatrix;
-pub use train::{Grouping, Provenance, describe, seen, train, weighed};
+pub use teacher::{FitPlan, Teacher};
+pub use train::{Grouping, Provenance, describe, identity, seen, train, weighed};

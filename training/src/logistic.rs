@@ -1,7 +1,6 @@
 //! Sparse L2 logistic regression with sample weights, class weights and soft labels.
 //!
-//! Minimises  1/2 |w|^2 + C sum_i s_i [ t_i ln(1 + e^-z_i) + (1 - t_i) ln(1 + e^z_i) ],  z = Xw + b,
-//! where `t` is the target (0, 1 or a probability between them), `s` the weight of a row and the intercept `b`
+//! Minimises `1/2 |w|^2 + C sum_i s_i [ t_i ln(1 + e^-z_i) + (1 - t_i) ln(1 + e^z_i) ]`, `z = Xw + b`, where `t` is the target (0, 1 or a probability between them), `s` the weight of a row and the intercept `b`
 //! is not penalised: scikit-learn's objective of `LogisticRegression(C=...)`. The method is a truncated Newton
 //! method with a line search: conjugate gradients, preconditioned by the Hessian's diagonal, give the step
 //! (Lin, Weng & Keerthi 2008; Hsia, Chiang & Lin 2018). It follows linfa's idiom: parameters, checked

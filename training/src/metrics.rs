@@ -137,7 +137,7 @@ pub fn auroc(scores: &[f64], labels: &[bool]) -> f64 {
     pairs / (positives as f64 * negatives as f64)
 }
 
-/// Standard error of an AUROC after DeLong, DeLong & Clarke-Pearson (1988). NaN when a class has fewer than two.
+/// Standard error of an AUROC after `DeLong`, `DeLong` & Clarke-Pearson (1988). NaN when a class has fewer than two.
 #[must_use]
 pub fn auroc_standard_error(scores: &[f64], labels: &[bool]) -> f64 {
     let (mut positive, mut negative) = (Vec::new(), Vec::new());

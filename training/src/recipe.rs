@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
 use crate::fit::NgramParams;
+use crate::teacher::{FitPlan, Teacher};
 
 /// The starter recipe, which also gives the defaults of `fit` and `evaluate --cv`.
 pub const STARTER_RECIPE: &str = include_str!("../recipes/starter.toml");
@@ -55,6 +56,10 @@ pub struct PromptParams {
     /// Weight of a human label. 0 leaves them out. Default: 1.
     #[serde(default = "one")]
     pub human_weight: f64,
+    /// How much of a human label is replaced by what a response classifier says of the row's response (see
+    /// [`Teacher`]), from 0 to 1. Default: 0.
+    #[serde(default)]
+    pub teacher_share: f64,
     /// The fit.
     pub fit: NgramParams,
 }
@@ -203,6 +208,11 @@ impl Recipe {
             let wanted = "above 0, or else human_weight";
             return Err(TrainingError::Parameter { name: "prompt.machine_weight", value: 0.0, wanted });
         }
+        let share = self.prompt.teacher_share;
+        if !(0.0..=1.0).contains(&share) {
+            let wanted = "from 0 to 1";
+            return Err(TrainingError::Parameter { name: "prompt.teacher_share", value: share, wanted });
+        }
         if self.evaluation.folds < 2 {
             let (name, value) = ("evaluation.folds", self.evaluation.folds as f64);
             return Err(TrainingError::Parameter { name, value, wanted: "2 or more" });
@@ -226,6 +236,14 @@ impl Recipe {
             Field::Response => &self.response,
             Field::Prompt => &self.prompt.fit,
         }
+    }
+
+    /// The fit of one of the two models with its teacher.
+    #[must_use]
+    pub fn plan(&self, field: Field) -> FitPlan<'_> {
+        let taught = field == Field::Prompt && self.prompt.teacher_share > 0.0;
+        let teacher = Teacher { params: &self.response, share: self.prompt.teacher_share };
+        FitPlan { params: self.fit_of(field), teacher: taught.then_some(teacher) }
     }
 
     /// The recipe as JSON, for manifests.
@@ -322,6 +340,7 @@ mod tests {
             "response.views=[]",
             "response.inner_folds=1",
             "prompt.machine_weight=-1.0",
+            "prompt.teacher_share=1.5",
             "evaluation.folds=1",
         ] {
             let error = starter_with(&[setting]).unwrap_err();

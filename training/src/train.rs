@@ -43,10 +43,7 @@ impl Grouping {
     /// the file names goes before what is found.
     #[must_use]
     pub fn groups(self, records: &[Record]) -> Vec<u32> {
-        let texts: Vec<&str> = records
-            .iter()
-            .map(|record| record.prompt.as_deref().or(record.response.as_deref()).unwrap_or_default())
-            .collect();
+        let texts: Vec<&str> = records.iter().map(identity).collect();
         let mut groups = match self {
             Self::Equal => number(texts.iter().map(|text| normalise(text))),
             Self::Similar => find_groups(&texts),
@@ -75,10 +72,17 @@ fn number<T: Eq + Hash>(items: impl Iterator<Item = T>) -> Vec<u32> {
     items.map(number).collect()
 }
 
+/// What a record is known by in a model's [`SeenPrompts`] and in groups: its prompt, or its response where it has
+/// no prompt.
+#[must_use]
+pub fn identity(record: &Record) -> &str {
+    record.prompt.as_deref().or(record.response.as_deref()).unwrap_or_default()
+}
+
 /// The prompts of some records, for a model's [`SeenPrompts`].
 #[must_use]
 pub fn seen(records: &[Record]) -> SeenPrompts {
-    SeenPrompts::of(records.iter().filter_map(|record| record.prompt.as_deref()))
+    SeenPrompts::of(records.iter().map(identity))
 }
 
 /// Scales the weights of machine labels and of human ones as a recipe says; rows that end at 0 are left out.
@@ -124,7 +128,7 @@ pub fn train(
         return Err(TrainingError::NoRows { step: "fit", hint });
     }
     let recipe = &provenance.recipe;
-    let fitted = recipe.fit_of(field).fit(&examples, recipe.seed)?;
+    let fitted = recipe.plan(field).fit(&examples, recipe.seed)?;
     let mut targets: Vec<String> = records.iter().filter_map(|record| record.target.clone()).collect();
     targets.sort_unstable();
     targets.dedup();

@@ -126,7 +126,7 @@ proptest! {
         prop_assert_eq!(&one, &four);
         // d/dw_j = w_j + C sum_i (p_i - t_i) x_ij
         let logits = one.logits(&SparseMatrix::from_rows(&rows, 4));
-        let mut gradient = one.weights.clone();
+        let mut gradient = one.weights;
         for ((row, logit), target) in rows.iter().zip(logits).zip(&targets) {
             for &(feature, value) in row {
                 gradient[feature as usize] += c * (demur_predictor::sigmoid(logit) - target) * value;
@@ -278,7 +278,7 @@ fn no_row_is_judged_by_a_fit_that_saw_it() {
     for grouping in [Grouping::Equal, Grouping::Similar] {
         let examples = Examples::of(&rows, &grouping.groups(&rows));
         let plan = CrossValidation { field: Field::Prompt, folds: 5, grouping, seed: 1 };
-        let evaluation = plan.judge(&recipe.prompt.fit, &examples, Progress::none()).unwrap();
+        let evaluation = plan.judge(recipe.plan(Field::Prompt), &examples, Progress::none()).unwrap();
         assert!(
             (evaluation.auroc - 0.5).abs() < 0.1,
             "{grouping:?}: AUROC {} without a leak",

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::Context;
-use demur_data::{AtomicFile, write_rows};
+use demur_data::{AtomicFile, check_output, write_rows};
 use demur_predictor::Field;
 use demur_training::{DataSource, MachineLabelled, bootstrap, by_target};
 
@@ -13,6 +13,7 @@ use crate::input;
 use crate::output::{note, say_read};
 
 pub(crate) fn run(args: &Bootstrap) -> anyhow::Result<()> {
+    check_output(&args.out)?;
     let model = label::response_classifier(&args.model)?;
     let source = input::source(&args.inputs, &args.columns, DataSource::default())?;
     let corpus = source.read(&[Field::Prompt, Field::Response], false, false)?;

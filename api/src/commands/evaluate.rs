@@ -6,8 +6,8 @@ use anyhow::{Context, bail};
 use demur_data::{Record, assign_holdout, rejected_path, write_rejected};
 use demur_predictor::{Field, Model, SeenPrompts};
 use demur_training::{
-    CrossValidation, Decisions, Evaluation, Examples, Grouping, Recipe, Scored, evaluate_model, is_human,
-    judge_holdout,
+    CrossValidation, Decisions, Evaluation, Examples, Grouping, Recipe, Scored, evaluate_model, identity,
+    is_human, judge_holdout,
 };
 use serde_json::json;
 
@@ -92,7 +92,7 @@ fn without(
     records: Vec<Record>,
     allow: bool,
 ) -> anyhow::Result<(Vec<Record>, OverlapCount)> {
-    let is_seen = |record: &Record| record.prompt.as_deref().is_some_and(|prompt| seen.contains(prompt));
+    let is_seen = |record: &Record| seen.contains(identity(record));
     let rows = records.iter().filter(|record| is_seen(record)).count();
     let overlap = OverlapCount { rows, judged: allow };
     if allow || rows == 0 {
@@ -125,22 +125,22 @@ fn judge_recipe(
     recipe: &Recipe,
     records: Vec<Record>,
 ) -> anyhow::Result<(Evaluation, OverlapCount)> {
-    let (params, seed) = (recipe.fit_of(field), recipe.seed);
+    let (fit, seed) = (recipe.plan(field), recipe.seed);
     let grouping = Grouping::of(args.grouped);
     if let Some(folds) = args.cv {
         let examples = Examples::of(&records, &grouping.groups(&records));
         let plan = CrossValidation { field, folds: folds as usize, grouping, seed };
-        let evaluation = Bars::during(|progress| plan.judge(params, &examples, progress))?;
+        let evaluation = Bars::during(|progress| plan.judge(fit, &examples, progress))?;
         return Ok((evaluation, OverlapCount::default()));
     }
-    let scored = |method| Scored { field, method, threshold: params.policy.hold_from, seed };
+    let scored = |method| Scored { field, method, threshold: fit.params.policy.hold_from, seed };
     if let Some(share) = args.holdout {
         let examples = Examples::of(&records, &grouping.groups(&records));
         let strata: Vec<u32> = examples.labels().into_iter().map(u32::from).collect();
         let held_out = assign_holdout(&strata, Some(&examples.groups), share, seed)?;
         let method =
             format!("{share} of the rows held out, {}, stratified, seed {seed}", grouping.describe());
-        return Ok((judge_holdout(params, &examples, &held_out, scored(method))?, OverlapCount::default()));
+        return Ok((judge_holdout(fit, &examples, &held_out, scored(method))?, OverlapCount::default()));
     }
     let name = args.test_split.as_deref().unwrap_or_default();
     let (test, train): (Vec<Record>, Vec<Record>) =
@@ -156,7 +156,7 @@ fn judge_recipe(
     let all = [train, test].concat();
     let examples = Examples::of(&all, &Grouping::Similar.groups(&all));
     let method = format!("split `{name}` of the file, fitted on the other rows, seed {seed}");
-    Ok((judge_holdout(params, &examples, &held_out, scored(method))?, overlap))
+    Ok((judge_holdout(fit, &examples, &held_out, scored(method))?, overlap))
 }
 
 /// The figures as a person reads them.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use demur_data::{Corpus, write_rejected, write_rows};
+use demur_data::{Corpus, check_output, write_rejected, write_rows};
 use demur_predictor::{Field, Model};
 use demur_training::{DataSource, label};
 use serde_json::{Map, Value};
@@ -14,6 +14,7 @@ use crate::input;
 use crate::output::{note, say_read};
 
 pub(crate) fn run(args: &Label) -> anyhow::Result<()> {
+    check_output(&args.out)?;
     let model = response_classifier(&args.model)?;
     let source = input::source(&args.inputs, &args.columns, DataSource::default())?;
     let mut corpus = source.read(&[Field::Response], false, true)?;

@@ -5,12 +5,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use demur_data::{AtomicFile, rejected_path, write_rejected};
+use demur_data::{AtomicDir, AtomicFile, rejected_path, write_rejected};
 use demur_training::{
     PipelineData, PipelineOutput, Recipe, STARTER_LABELLED, STARTER_RECIPE, STARTER_UNLABELLED,
     run as run_recipe,
 };
-use tempfile::TempDir;
 
 use crate::args::Pipeline;
 use crate::commands::{bootstrap, evaluate};
@@ -45,8 +44,10 @@ pub(crate) fn run(args: &Pipeline) -> anyhow::Result<()> {
 }
 
 /// The starter corpus as files, since a recipe names files; gone when the run ends.
-fn starter_files() -> anyhow::Result<TempDir> {
-    let dir = TempDir::with_prefix("demur-starter-").context("cannot make a temporary folder")?;
+fn starter_files() -> anyhow::Result<AtomicDir> {
+    // Never committed: it goes when it is dropped, and when the run is interrupted.
+    let dir = AtomicDir::create(std::env::temp_dir().join("demur-starter"));
+    let dir = dir.context("cannot make a temporary folder")?;
     for (name, content) in [("labelled.jsonl", STARTER_LABELLED), ("unlabelled.jsonl", STARTER_UNLABELLED)] {
         fs::write(dir.path().join(name), content).context("cannot write the starter corpus")?;
     }
@@ -54,7 +55,7 @@ fn starter_files() -> anyhow::Result<TempDir> {
 }
 
 /// The recipe, its text, and the folder that its file names are relative to.
-fn load(args: &Pipeline, starter: Option<&TempDir>) -> anyhow::Result<(Recipe, String, PathBuf)> {
+fn load(args: &Pipeline, starter: Option<&AtomicDir>) -> anyhow::Result<(Recipe, String, PathBuf)> {
     match (&args.recipe, starter) {
         (Some(path), _) => {
             let recipe = Recipe::load(path, &args.settings.set)?;
@@ -95,9 +96,11 @@ fn write(args: &Pipeline, output: &PipelineOutput, recipe: &str) -> anyhow::Resu
     bootstrap::write(&corpus, &output.machine)?;
     bootstrap::write_seen(&corpus, &output.response)?;
     write_text(&args.out.join("evaluation.json"), &(serde_json::to_string_pretty(&output.figures)? + "\n"))?;
+    let report = demur_notebooks_export::pipeline_report(&output.figures, &output.response, &output.prompt);
+    write_text(&args.out.join("report.ipynb"), &report.to_string())?;
     let mut recipe = recipe.to_owned();
     for setting in &args.settings.set {
-        recipe += &format!("\n# run with --set {setting}");
+        recipe += &format!("# run with --set {setting}\n");
     }
     write_text(&args.out.join("recipe.toml"), &recipe)
 }

@@ -17,12 +17,13 @@ pub(crate) fn run(args: &Predict) -> anyhow::Result<()> {
         let dir = args.model.display();
         return Err(Usage(format!("{dir} is a response classifier; predict needs a prompt predictor")).into());
     }
+    if args.prompts.iter().any(|prompt| prompt.trim().is_empty()) {
+        return Err(Usage("the prompt is empty".to_owned()).into());
+    }
     let mut out = io::stdout().lock();
     for prompt in &args.prompts {
         if prompt == "-" {
             predict_lines(&model, args, &mut out)?;
-        } else if prompt.trim().is_empty() {
-            return Err(Usage("the prompt is empty".to_owned()).into());
         } else {
             write(&model, args, prompt, &mut out)?;
         }
@@ -42,6 +43,8 @@ fn predict_lines(model: &Model, args: &Predict, out: &mut impl Write) -> anyhow:
         let Ok(line) = std::str::from_utf8(&bytes) else {
             bail!("-:{number}: invalid UTF-8; convert the text to UTF-8 first");
         };
+        // Some editors begin a file with a byte order mark, which is no part of the first prompt.
+        let line = if number == 1 { line.trim_start_matches('\u{feff}') } else { line };
         let prompt = line.trim_end_matches(['\n', '\r']);
         if prompt.trim().is_empty() {
             blank.push(number.to_string());
