@@ -108,11 +108,11 @@ fn a_model_of_the_other_polarity_is_refused() {
 fn a_manifest_that_is_none_is_located() {
     let dir = Dir::with_models();
     dir.write("prompt/manifest.json", "{\"format\": 1,\n oops");
-    is_broken(&dir, &["prompt/manifest.json: line 2"]);
+    is_broken(&dir, &["prompt/manifest.json: ", "line 2"]);
     dir.write("prompt/manifest.json", "[]");
-    is_broken(&dir, &["prompt/manifest.json: line 1"]);
+    is_broken(&dir, &["prompt/manifest.json: ", "line 1"]);
     dir.write("prompt/manifest.json", "");
-    is_broken(&dir, &["prompt/manifest.json: line 1"]);
+    is_broken(&dir, &["prompt/manifest.json: ", "line 1"]);
 }
 
 #[test]

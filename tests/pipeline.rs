@@ -26,7 +26,8 @@ fn accuracy(figures: &Value) -> f64 {
 fn the_default_run_writes_both_models_the_corpus_and_the_figures() {
     let (files, run) = default_run();
     let names: Vec<&str> = files.keys().map(String::as_str).collect();
-    let mut expected = vec!["bootstrap.jsonl", "bootstrap.jsonl.seen", "evaluation.json", "recipe.toml"];
+    let mut expected =
+        vec!["bootstrap.jsonl", "bootstrap.jsonl.seen", "evaluation.json", "recipe.toml", "report.ipynb"];
     let model = ["README.md", "manifest.json", "seen.bin", "vocabulary.txt", "weights.safetensors"];
     let of_models: Vec<String> =
         ["prompt", "response"].iter().flat_map(|m| model.map(|file| format!("{m}/{file}"))).collect();
@@ -92,7 +93,7 @@ fn the_number_of_threads_changes_no_byte() {
             .succeeds();
     }
     let one = dir.tree("with-1");
-    assert_eq!(one.len(), 14);
+    assert_eq!(one.len(), 15);
     assert_equal(&one, &dir.tree("with-2"));
     assert_equal(&one, &dir.tree("with-4"));
 }

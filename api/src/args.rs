@@ -21,7 +21,7 @@ stdin or stdout. Stdout is data, stderr is talk.
 Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted.
 
 Examples:
-  demur pipeline                                          the whole path on the built-in starter corpus
+  demur pipeline                                          the whole path on the starter corpus
   demur evaluate --cv 10 --grouped --field response FILE  how well refusals are recognised
   demur predict --model demur-out/prompt \"Write a poem about autumn\""
 )]

@@ -189,9 +189,9 @@ fn cross_fit(
         scores
     };
     let parts: Vec<Fold> = (0..plan.folds).into_par_iter().map(run).collect::<Result<_, _>>()?;
-    let kind =
-        if plan.grouped { "templates and near-duplicates kept whole" } else { "equal prompts kept whole" };
-    let method = format!("{}-fold cross-fit of the whole path, {kind}, seed {}", plan.folds, recipe.seed);
+    let kind = grouping.describe();
+    let method =
+        format!("{}-fold cross-fit of the whole path, {kind}, stratified, seed {}", plan.folds, recipe.seed);
     let judge = |field, records: &[Record], scores: Vec<(usize, f64)>| {
         let groups = vec![0; records.len()];
         let threshold = recipe.fit_of(field).policy.hold_from;

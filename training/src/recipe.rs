@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use demur_data::{
-    Columns, Corpus, DataError, Format, KindPolicy, LabelVocabulary, ReadOptions, deduplicate, read,
+    Columns, Corpus, Format, KindPolicy, LabelVocabulary, ReadOptions, Record, deduplicate, read,
 };
 use demur_predictor::Field;
 use serde::{Deserialize, Serialize};
@@ -82,6 +82,8 @@ pub struct DataSource {
     pub policy: KindPolicy,
     /// Their format, where neither name nor content tells it.
     pub format: Option<Format>,
+    /// Keep only rows of these targets. Default: all.
+    pub targets: Vec<String>,
     /// Keep only the first row of each normalised prompt. Default: false.
     pub deduplicate: bool,
     /// The licence of the rows, for the model card.
@@ -116,8 +118,8 @@ impl DataSource {
     /// Reads the corpus; rows need these fields.
     ///
     /// # Errors
-    /// Any [`DataError`].
-    pub fn read(&self, fields: &[Field], need_label: bool, keep_rows: bool) -> Result<Corpus, DataError> {
+    /// [`TrainingError::Data`], or [`TrainingError::NoRows`] when no row is left.
+    pub fn read(&self, fields: &[Field], need_label: bool, keep_rows: bool) -> Result<Corpus, TrainingError> {
         let options = ReadOptions {
             columns: self.columns.clone(),
             labels: self.labels.clone(),
@@ -129,13 +131,32 @@ impl DataSource {
             keep_rows,
         };
         let mut corpus = read(&self.files, &options)?;
+        let of_target = |record: &Record| {
+            self.targets.is_empty()
+                || record.target.as_ref().is_some_and(|target| self.targets.contains(target))
+        };
+        let before = corpus.records.len();
+        corpus.records.retain(of_target);
+        count_dropped(&mut corpus, before, "of another target");
         if self.deduplicate {
-            let (records, dropped) = deduplicate(corpus.records);
-            corpus.records = records;
-            corpus.summary.kept -= dropped;
-            *corpus.summary.dropped.entry("duplicate prompt".to_owned()).or_default() += dropped;
+            let before = corpus.records.len();
+            corpus.records = deduplicate(std::mem::take(&mut corpus.records)).0;
+            count_dropped(&mut corpus, before, "duplicate prompt");
+        }
+        if corpus.records.is_empty() {
+            let hint = format!("{}; look at `targets` and the target column", corpus.summary);
+            return Err(TrainingError::NoRows { step: "reading", hint });
         }
         Ok(corpus)
+    }
+}
+
+/// Accounts for records that were kept by the reader and dropped after it.
+fn count_dropped(corpus: &mut Corpus, before: usize, why: &str) {
+    let dropped = before - corpus.records.len();
+    if dropped > 0 {
+        corpus.summary.kept -= dropped;
+        *corpus.summary.dropped.entry(why.to_owned()).or_default() += dropped;
     }
 }
 
