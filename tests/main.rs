@@ -15,5 +15,6 @@ mod label;
 mod pipeline;
 mod predict;
 mod reading;
+mod reproduce;
 mod shared_rows;
 mod support;

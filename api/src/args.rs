@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Evaluate(Evaluate),
     /// Shows what a model is: target, data, figures, strongest n-grams.
     Inspect(Inspect),
+    /// Runs the paper's tables on its authors' published files, their figures beside ours.
+    Reproduce(Reproduce),
 }
 
 /// Which of the two models: the text that it judges.
@@ -199,6 +201,17 @@ pub(crate) struct Inspect {
     #[arg(long, value_name = "N", default_value_t = 15)]
     pub(crate) top: usize,
     /// The manifest, digest and n-grams as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reproduce {
+    /// Folder of hand_labeled.json (or all_hand_labeled.json), quora_insincere_hand_labeled.json and, where
+    /// there is one, quora_insincere_large_bootstrap.json; or a clone of the authors' repository.
+    #[arg(value_name = "DIR_OF_CHATGPT_REFUSALS")]
+    pub(crate) dir: PathBuf,
+    /// Tables and figures as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -19,6 +19,7 @@ fn evaluation(field: Field, labels: &[f64], p: &[f64]) -> Evaluation {
     let examples = Examples {
         inputs: texts,
         targets: labels.to_vec(),
+        truth: labels.to_vec(),
         weights: vec![1.0; labels.len()],
         groups: vec![0; labels.len()],
     };
@@ -63,6 +64,8 @@ fn model(field: Field) -> Model {
         field,
         targets: vec!["a`b".to_owned()],
         seed: 17,
+        calibration: demur_predictor::Calibration::None,
+        calibration_report: None,
         policy: Policy::default(),
         views: Vec::new(),
         training: vec![data("machine", None), data("human", Some("CC0 & more"))],

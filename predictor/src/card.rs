@@ -40,6 +40,16 @@ fn write_card(card: &mut String, manifest: &Manifest, digest: &str) -> std::fmt:
     writeln!(card, "| targets | {targets} |")?;
     let (send, hold) = (manifest.policy.send_below, manifest.policy.hold_from);
     writeln!(card, "| policy | send below {send}, hold from {hold} |")?;
+    let calibration = match &manifest.calibration_report {
+        Some(report) => format!(
+            "{}, ECE {:.3} before, {:.3} after",
+            manifest.calibration.method(),
+            report.ece_before,
+            report.ece_after
+        ),
+        None => manifest.calibration.method().to_owned(),
+    };
+    writeln!(card, "| calibration | {calibration} |")?;
     let features: usize = manifest.views.iter().map(|view| view.features).sum();
     writeln!(card, "| features | {features} n-grams in {} views |", manifest.views.len())?;
     let licences = if licences.is_empty() { "not stated".to_owned() } else { licences.join(", ") };

@@ -49,6 +49,12 @@ pub enum SettingsError {
         /// Which numbers.
         what: &'static str,
     },
+    /// A calibration that is not monotone, or holds numbers that are none.
+    #[error("the {method} calibration is not a finite map that never falls")]
+    Calibration {
+        /// Its method.
+        method: &'static str,
+    },
     /// The thresholds of a policy are not probabilities in order.
     #[error(
         "policy: send_below {send_below}, hold_from {hold_from}: both lie within 0..=1, send_below <= hold_from"

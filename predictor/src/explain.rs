@@ -21,7 +21,7 @@ pub struct Term {
     pub spans: Vec<(usize, usize)>,
 }
 
-/// A logit taken apart: `bias` and the terms' contributions sum to it.
+/// A logit taken apart: `bias` and the terms' contributions sum to it. P(refusal) is the model's calibration of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
     /// Bias plus all contributions, before calibration.

@@ -13,6 +13,7 @@
 //! # Ok::<(), demur_predictor::ModelError>(())
 //! ```
 
+mod calibration;
 mod card;
 mod counter;
 mod digest;
@@ -30,11 +31,12 @@ mod text;
 mod trie;
 mod vectorizer;
 
+pub use calibration::Calibration;
 pub use counter::{NgramCount, NgramCounter};
 pub use digest::{sha256, sha256_of};
 pub use error::{ModelError, ScoreError, SettingsError};
 pub use explain::{Explanation, Term};
-pub use manifest::{FORMAT, FileDigest, Manifest, POLARITY, TrainingData, ViewManifest};
+pub use manifest::{CalibrationReport, FORMAT, FileDigest, Manifest, POLARITY, TrainingData, ViewManifest};
 pub use model::Model;
 pub use ngram_model::{Field, NgramModel, Part, View, ViewSettings, WeightedNgram};
 pub use ngrams::{Analyzer, MAX_NGRAM, Norm, VectorizerSettings};

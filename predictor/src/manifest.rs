@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::calibration::Calibration;
 use crate::ngram_model::{Field, ViewSettings};
 use crate::policy::Policy;
 
@@ -32,6 +33,11 @@ pub struct Manifest {
     pub targets: Vec<String>,
     /// Seed of everything random in the fit.
     pub seed: u64,
+    /// From the scorer's logit to P(refusal).
+    pub calibration: Calibration,
+    /// What the calibration was chosen by; absent where nothing was calibrated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration_report: Option<CalibrationReport>,
     /// Thresholds of its decisions.
     pub policy: Policy,
     /// The views with the number of features of each, in the order of the weights.
@@ -44,6 +50,21 @@ pub struct Manifest {
     pub recipe: Value,
     /// The other files of the directory.
     pub files: BTreeMap<String, FileDigest>,
+}
+
+/// What calibration was worth on out-of-fold scores of the training rows. The figures after it are cross-fitted: no
+/// score is judged by a map that it helped to fit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalibrationReport {
+    /// Scores that it was fitted on.
+    pub rows: usize,
+    /// Expected calibration error (ten bins of equal width) without it.
+    pub ece_before: f64,
+    /// And with it.
+    pub ece_after: f64,
+    /// Log loss in nats of each method that was tried, by name.
+    pub log_loss: BTreeMap<String, f64>,
 }
 
 /// A view and the size of its vocabulary.

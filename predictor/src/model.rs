@@ -50,10 +50,10 @@ impl Model {
     /// here from the scorer, so they cannot contradict it.
     ///
     /// # Errors
-    /// [`ModelError::Settings`] when the policy is wrong.
+    /// [`ModelError::Settings`] when policy or calibration is wrong.
     pub fn new(mut manifest: Manifest, scorer: NgramModel, seen: SeenPrompts) -> Result<Self, ModelError> {
         let settings = |cause| ModelError::Settings { path: PathBuf::from(MANIFEST), cause };
-        manifest.policy.check().map_err(settings)?;
+        manifest.policy.check().and_then(|()| manifest.calibration.check()).map_err(settings)?;
         manifest.format = FORMAT;
         POLARITY.clone_into(&mut manifest.polarity);
         manifest.views = scorer
@@ -97,7 +97,7 @@ impl Model {
     /// P(refusal) of one input, with buffers that the caller keeps: microseconds.
     #[must_use]
     pub fn predict(&self, input: &Input<'_>, scratch: &mut Scratch) -> Probability {
-        Probability::from_logit(self.scorer.logit(input, scratch))
+        self.calibrated(self.scorer.logit(input, scratch))
     }
 
     /// P(refusal) of every input, in order. An input gets the same bits here as alone.
@@ -112,6 +112,12 @@ impl Model {
             None => Err(ScoreError::MissingField { index, field: field.name() }),
         };
         inputs.iter().enumerate().map(score).collect()
+    }
+
+    /// P(refusal) at one of the scorer's logits.
+    #[must_use]
+    pub fn calibrated(&self, logit: f64) -> Probability {
+        self.manifest.calibration.apply(logit)
     }
 
     /// What the model's policy does at a probability.
@@ -159,7 +165,8 @@ impl Model {
             return Err(ModelError::Polarity { path, found: header.polarity });
         }
         let manifest: Manifest = serde_json::from_slice(&text).map_err(bad)?;
-        manifest.policy.check().map_err(|cause| ModelError::Settings { path: path.clone(), cause })?;
+        let checked_settings = manifest.policy.check().and_then(|()| manifest.calibration.check());
+        checked_settings.map_err(|cause| ModelError::Settings { path: path.clone(), cause })?;
         let vocabulary = checked(dir, VOCABULARY, &manifest)?;
         let weights = checked(dir, WEIGHTS, &manifest)?;
         let seen = SeenPrompts::from_bytes(&checked(dir, SEEN, &manifest)?).ok_or_else(|| {

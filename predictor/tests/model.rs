@@ -7,8 +7,9 @@ use std::fs;
 use std::path::Path;
 
 use demur_predictor::{
-    Analyzer, FORMAT, Field, Input, Manifest, Model, ModelError, NgramModel, Part, Policy, Probability,
-    Scratch, SeenPrompts, SettingsError, Vectorizer, VectorizerSettings, View, ViewSettings, sha256,
+    Analyzer, Calibration, FORMAT, Field, Input, Manifest, Model, ModelError, NgramModel, Part, Policy,
+    Probability, Scratch, SeenPrompts, SettingsError, Vectorizer, VectorizerSettings, View, ViewSettings,
+    sha256,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -40,6 +41,8 @@ fn manifest() -> Manifest {
         field: Field::Prompt,
         targets: vec!["some model".to_owned()],
         seed: 3,
+        calibration: Calibration::Platt { slope: 0.9, intercept: 0.1 },
+        calibration_report: None,
         policy: Policy { send_below: 0.4, hold_from: 0.6 },
         views: Vec::new(),
         training: Vec::new(),
@@ -236,6 +239,11 @@ fn a_vocabulary_or_policy_that_contradicts_itself_is_refused() {
         forge(dir, "vocabulary.txt", text.replacen("how\nhow to\n", "how to\nhow\n", 1).as_bytes());
     });
     assert!(matches!(error, ModelError::Settings { cause: SettingsError::NotSorted(_), .. }), "{error}");
+    let error = load_after(|dir| edit_manifest(dir, |m| m["calibration"]["slope"] = Value::from(-1.0)));
+    assert!(
+        matches!(error, ModelError::Settings { cause: SettingsError::Calibration { .. }, .. }),
+        "{error}"
+    );
     let error = load_after(|dir| edit_manifest(dir, |m| m["policy"]["send_below"] = Value::from(0.9)));
     assert!(matches!(error, ModelError::Settings { cause: SettingsError::Policy { .. }, .. }), "{error}");
 }

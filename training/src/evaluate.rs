@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use demur_data::shuffled;
-use demur_predictor::{Field, Model, Probability, Scorer};
+use demur_predictor::{Field, Model, Probability};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -271,19 +271,18 @@ fn score_fold(
 ) -> Result<FoldScores, TrainingError> {
     let (train, test) = (examples.subset(&train), examples.subset(&rows));
     let fitted = plan.fit(&train, seed)?;
-    let probabilities =
-        |logits: Vec<f64>| logits.into_iter().map(|logit| Probability::from_logit(logit).get()).collect();
-    let p = probabilities(fitted.model.logits(&test.inputs)?);
+    let p = fitted.probabilities(&test.inputs)?;
     let mut blind = train.clone();
     for (at, from) in shuffled(train.len(), seed.wrapping_add(1)).into_iter().enumerate() {
         blind.targets[at] = train.targets[from];
+        blind.truth[at] = train.truth[from];
     }
     let params = NgramParams { c: vec![fitted.c], ..plan.params.clone() };
     let twin = FitPlan { params: &params, ..plan }.fit(&blind, seed)?;
     let refused = train.labels().into_iter().filter(|&label| label).count();
     Ok(FoldScores {
         p,
-        shuffled: probabilities(twin.model.logits(&test.inputs)?),
+        shuffled: twin.probabilities(&test.inputs)?,
         majority: 2 * refused > train.len(),
         rows,
     })

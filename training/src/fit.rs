@@ -1,13 +1,14 @@
 //! Fitting an n-gram model: examples in, views and weights out, C chosen by inner cross-validation.
 
 use demur_data::{Record, assign_folds};
-use demur_predictor::{Input, NgramModel, Policy, sigmoid};
+use demur_predictor::{Calibration, CalibrationReport, Input, NgramModel, Policy, Scorer};
 use linfa::dataset::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard};
 use ndarray::Array1;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::calibrate::{CalibrationMethod, OutOfFold};
 use crate::error::TrainingError;
 use crate::features::{ViewParams, fit_views, transform};
 use crate::logistic::{ClassWeight, LogisticParams, SparseLogistic};
@@ -35,6 +36,9 @@ pub struct NgramParams {
     /// Newton steps before a fit gives up. Default: 100.
     #[serde(default = "default_max_iterations")]
     pub max_iterations: usize,
+    /// Fitted on out-of-fold scores of the inner cross-validation. Default: none.
+    #[serde(default)]
+    pub calibration: CalibrationMethod,
     /// Thresholds that the fitted model decides by. Default: 0.5 and 0.5.
     #[serde(default)]
     pub policy: Policy,
@@ -58,8 +62,10 @@ const fn default_max_iterations() -> usize {
 pub struct Examples<'a> {
     /// The texts.
     pub inputs: Vec<Input<'a>>,
-    /// P(refusal) of the label: 0, 1, or a machine's probability.
+    /// What a fit aims at: P(refusal) of the label, 0, 1 or a machine's probability.
     pub targets: Vec<f64>,
+    /// What figures, calibration and the choice of C go by: the target before any teacher softened it.
+    pub truth: Vec<f64>,
     /// The weight of each row.
     pub weights: Vec<f64>,
     /// Rows of one group stay on one side of every split.
@@ -75,6 +81,7 @@ impl<'a> Examples<'a> {
             let Some(target) = record.label.as_ref().and_then(demur_data::Labelled::target) else { continue };
             examples.inputs.push(input(record));
             examples.targets.push(target);
+            examples.truth.push(target);
             examples.weights.push(record.weight);
             examples.groups.push(group);
         }
@@ -99,25 +106,16 @@ impl<'a> Examples<'a> {
         Self {
             inputs: rows.iter().map(|&row| self.inputs[row]).collect(),
             targets: rows.iter().map(|&row| self.targets[row]).collect(),
+            truth: rows.iter().map(|&row| self.truth[row]).collect(),
             weights: rows.iter().map(|&row| self.weights[row]).collect(),
             groups: rows.iter().map(|&row| self.groups[row]).collect(),
         }
     }
 
-    /// These rows with those of another set behind them.
-    #[must_use]
-    pub fn joined(mut self, other: Self) -> Self {
-        self.inputs.extend(other.inputs);
-        self.targets.extend(other.targets);
-        self.weights.extend(other.weights);
-        self.groups.extend(other.groups);
-        self
-    }
-
-    /// The hard labels: refused from a target of 0.5 up.
+    /// The hard labels: refused where the truth is 0.5 or more.
     #[must_use]
     pub fn labels(&self) -> Vec<bool> {
-        self.targets.iter().map(|&target| target >= 0.5).collect()
+        self.truth.iter().map(|&truth| truth >= 0.5).collect()
     }
 
     /// A fold for each row: classes balanced, groups whole.
@@ -149,8 +147,22 @@ pub struct FittedNgram {
     pub model: NgramModel,
     /// The C that was given or chosen.
     pub c: f64,
-    /// Mean log loss of each C in the inner cross-validation, `(c, nats)`; empty when there was no choice.
+    /// Mean log loss of each C in the inner cross-validation, `(c, nats)`; empty when there was none.
     pub choice: Vec<(f64, f64)>,
+    /// From the model's logit to P(refusal).
+    pub calibration: Calibration,
+    /// What the calibration was worth; `None` when there was none.
+    pub report: Option<CalibrationReport>,
+}
+
+impl FittedNgram {
+    /// P(refusal) of each input, calibrated.
+    ///
+    /// # Errors
+    /// Never for an n-gram model; the type is that of all scorers.
+    pub fn probabilities(&self, inputs: &[Input<'_>]) -> Result<Vec<f64>, TrainingError> {
+        Ok(self.model.logits(inputs)?.into_iter().map(|logit| self.calibration.apply(logit).get()).collect())
+    }
 }
 
 impl NgramParams {
@@ -190,14 +202,23 @@ impl NgramParams {
     /// Any [`TrainingError`] of parameters, vocabulary or solver.
     pub fn fit(&self, examples: &Examples<'_>, seed: u64) -> Result<FittedNgram, TrainingError> {
         self.check()?;
-        let choice = if self.c.len() > 1 { self.log_losses(examples, seed)? } else { Vec::new() };
-        let best = choice.iter().min_by(|a, b| a.1.total_cmp(&b.1));
-        let c = best.map_or(self.c[0], |&(c, _)| c);
+        let (mut c, mut choice) = (self.c[0], Vec::new());
+        let (mut calibration, mut report) = (Calibration::None, None);
+        if self.c.len() > 1 || self.calibration != CalibrationMethod::None {
+            let by_c = self.out_of_fold(examples, seed)?;
+            choice = by_c.iter().map(|(c, scores)| (*c, scores.log_loss(&scores.plain()))).collect();
+            let best = choice.iter().zip(&by_c).min_by(|(a, _), (b, _)| a.1.total_cmp(&b.1));
+            if let Some((&(best, _), (_, scores))) = best {
+                c = best;
+                (calibration, report) = scores.calibrate(self.calibration)?;
+            }
+        }
         let views = fit_views(&self.views, &examples.inputs)?;
         let x = transform(&views, &examples.inputs);
         let fitted = self.fit_weights(x, examples, &[c])?.remove(0);
         let weights = fitted.weights.iter().map(|&weight| weight as f32).collect();
-        Ok(FittedNgram { model: NgramModel::new(views, weights, fitted.bias)?, c, choice })
+        let model = NgramModel::new(views, weights, fitted.bias)?;
+        Ok(FittedNgram { model, c, choice, calibration, report })
     }
 
     /// One fit per C on the same matrix, each begun where the one before ended.
@@ -221,35 +242,32 @@ impl NgramParams {
         Ok(fits)
     }
 
-    /// Weighted log loss of each C over the inner folds, ascending by C.
-    fn log_losses(&self, examples: &Examples<'_>, seed: u64) -> Result<Vec<(f64, f64)>, TrainingError> {
+    /// The out-of-fold logits of all rows under each C, ascending by C.
+    fn out_of_fold(
+        &self,
+        examples: &Examples<'_>,
+        seed: u64,
+    ) -> Result<Vec<(f64, OutOfFold)>, TrainingError> {
         let mut cs = self.c.clone();
         cs.sort_by(f64::total_cmp);
         let folds = examples.folds(self.inner_folds, seed)?;
-        let sums = (0..self.inner_folds).into_par_iter().map(|fold| {
-            let (train, test) = split(&folds, fold);
-            let (train, test) = (examples.subset(&train), examples.subset(&test));
+        let score = |fold| {
+            let (train, rows) = split(&folds, fold);
+            let (train, test) = (examples.subset(&train), examples.subset(&rows));
             let views = fit_views(&self.views, &train.inputs)?;
-            let held_out = transform(&views, &test.inputs);
+            let x = transform(&views, &test.inputs);
             let fits = self.fit_weights(transform(&views, &train.inputs), &train, &cs)?;
-            Ok(fits.iter().map(|fit| weighted_log_loss(fit, &held_out, &test)).collect::<Vec<f64>>())
-        });
-        let sums: Vec<Vec<f64>> = sums.collect::<Result<_, TrainingError>>()?;
-        let total: f64 = examples.weights.iter().sum();
-        Ok(cs
-            .iter()
-            .enumerate()
-            .map(|(at, &c)| (c, sums.iter().map(|s| s[at]).sum::<f64>() / total))
-            .collect())
+            Ok((rows, fits.iter().map(|fit| fit.logits(&x)).collect::<Vec<_>>()))
+        };
+        let parts: Vec<_> =
+            (0..self.inner_folds).into_par_iter().map(score).collect::<Result<_, TrainingError>>()?;
+        let gather = |(at, &c): (usize, &f64)| {
+            let mut logits = vec![0.0; examples.len()];
+            for (rows, by_c) in &parts {
+                rows.iter().zip(&by_c[at]).for_each(|(&row, &logit)| logits[row] = logit);
+            }
+            (c, OutOfFold { logits, truth: examples.truth.clone(), weights: examples.weights.clone() })
+        };
+        Ok(cs.iter().enumerate().map(gather).collect())
     }
-}
-
-fn weighted_log_loss(fit: &SparseLogistic, x: &SparseMatrix, examples: &Examples<'_>) -> f64 {
-    let logits = fit.logits(x);
-    let rows = logits.iter().zip(&examples.targets).zip(&examples.weights);
-    rows.map(|((&logit, &target), &weight)| {
-        let p = sigmoid(logit).clamp(f64::EPSILON, 1.0 - f64::EPSILON);
-        -weight * (target * p.ln() + (1.0 - target) * (1.0 - p).ln())
-    })
-    .sum()
 }

@@ -6,35 +6,43 @@
 
 mod baselines;
 mod bootstrap;
+mod calibrate;
 mod error;
 mod evaluate;
 mod features;
 mod fit;
+mod liblinear;
 mod logistic;
 mod metrics;
+mod numpy;
 mod pipeline;
 mod progress;
 mod recipe;
+mod reproduce;
 mod sparse;
 mod teacher;
 mod train;
 
 pub use baselines::phrase_list;
 pub use bootstrap::{LABELLED_BY, MachineLabelled, bootstrap, by_target, label};
+pub use calibrate::{CalibrationMethod, OutOfFold};
 pub use error::TrainingError;
 pub use evaluate::{Baseline, CrossValidation, Evaluation, Scored, evaluate_model, judge_holdout};
 pub use features::{DocumentFrequency, ViewParams, fit_views, transform};
 pub use fit::{Examples, FittedNgram, NgramParams, input, split};
+pub use liblinear::Liblinear;
 pub use logistic::{ClassWeight, LogisticParams, LogisticValidParams, SparseLogistic};
 pub use metrics::{
     BINS, Confusion, Decisions, ReliabilityBin, auroc, auroc_interval, auroc_standard_error,
     average_precision, brier, ece, log_loss, reliability, wilson,
 };
+pub use numpy::{PaperSplit, RandomState, TrainTest, paper_split, train_test_split};
 pub use pipeline::{PipelineData, PipelineFigures, PipelineOutput, is_human, run};
 pub use progress::Progress;
 pub use recipe::{
     DataSource, EvaluationPlan, PromptParams, Recipe, STARTER_LABELLED, STARTER_RECIPE, STARTER_UNLABELLED,
 };
+pub use reproduce::{Figure, FileRead, Line, Measured, PaperFiles, Reproduction, reproduce};
 pub use sparse::SparseMatrix;
 pub use teacher::{FitPlan, Teacher};
 pub use train::{Grouping, Provenance, describe, identity, seen, train, weighed};

@@ -11,7 +11,7 @@ use linfa::prelude::{Fit, ParamGuard};
 use ndarray::Array1;
 
 use crate::error::TrainingError;
-use crate::sparse::{Columns, SparseMatrix};
+use crate::sparse::{Columns, Merged, SparseMatrix};
 
 /// How the two classes are weighed against each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -143,8 +143,11 @@ impl Fit<SparseMatrix, Array1<f64>, TrainingError> for LogisticValidParams {
     fn fit(&self, dataset: &DatasetBase<SparseMatrix, Array1<f64>>) -> Result<SparseLogistic, TrainingError> {
         let costs = self.costs(dataset)?;
         let features = dataset.records().nfeatures();
+        let merged = Merged::of(dataset.records());
         let start = match &self.start {
-            Some(start) if start.weights.len() == features => start.clone(),
+            Some(start) if start.weights.len() == features => {
+                SparseLogistic { weights: merged.collapse(&start.weights), ..start.clone() }
+            }
             Some(start) => {
                 return Err(TrainingError::Lengths {
                     what: "starting weights",
@@ -152,10 +155,16 @@ impl Fit<SparseMatrix, Array1<f64>, TrainingError> for LogisticValidParams {
                     expected: features,
                 });
             }
-            None => SparseLogistic { weights: vec![0.0; features], bias: 0.0, objective: 0.0, iterations: 0 },
+            None => SparseLogistic {
+                weights: vec![0.0; merged.matrix.nfeatures()],
+                bias: 0.0,
+                objective: 0.0,
+                iterations: 0,
+            },
         };
-        Problem { x: dataset.records(), columns: Columns::of(dataset.records()), c: self.c, costs }
-            .solve(self, start)
+        let x = &merged.matrix;
+        let fitted = Problem { x, columns: Columns::of(x), c: self.c, costs }.solve(self, start)?;
+        Ok(SparseLogistic { weights: merged.expand(&fitted.weights), ..fitted })
     }
 }
 

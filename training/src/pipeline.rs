@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use demur_data::{Corpus, Labeller, Place, Record, assign_folds};
-use demur_predictor::{Field, Input, Model, Probability, Scorer, SeenPrompts, TrainingData};
+use demur_predictor::{Field, Input, Model, Scorer, SeenPrompts, TrainingData};
 use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
@@ -248,7 +248,7 @@ fn run_fold(
 fn scores(model: &Model, records: &[Record], rows: &[usize]) -> Result<Vec<(usize, f64)>, TrainingError> {
     let inputs: Vec<Input<'_>> = rows.iter().map(|&row| crate::fit::input(&records[row])).collect();
     let logits = model.scorer().logits(&inputs)?;
-    Ok(rows.iter().zip(logits).map(|(&row, logit)| (row, Probability::from_logit(logit).get())).collect())
+    Ok(rows.iter().zip(logits).map(|(&row, logit)| (row, model.calibrated(logit).get())).collect())
 }
 
 /// Whether a person labelled this record; figures are taken on no other.

@@ -63,6 +63,70 @@ impl SparseMatrix {
     }
 }
 
+/// A matrix in which all features that occur in one row only are one feature of that row.
+///
+/// An L2 penalty divides a weight among such features in proportion to their values, so they can be fitted as one
+/// whose value is their length: the same optimum with a fraction of the columns. In n-grams most features are such.
+pub(crate) struct Merged {
+    pub(crate) matrix: SparseMatrix,
+    /// For each original feature, its column in the merged matrix and its share of that column's weight.
+    shares: Vec<(u32, f64)>,
+}
+
+impl Merged {
+    pub(crate) fn of(matrix: &SparseMatrix) -> Self {
+        let csr = &matrix.0;
+        let mut occurrences = vec![0_u32; csr.cols()];
+        csr.indices().iter().for_each(|&feature| occurrences[feature as usize] += 1);
+        // A feature that stands in one row with the value 0 keeps no share of anything.
+        let mut shares = vec![(0, 0.0); csr.cols()];
+        let mut columns = 0;
+        for (share, _) in shares.iter_mut().zip(&occurrences).filter(|(_, count)| **count != 1) {
+            *share = (columns, 1.0);
+            columns += 1;
+        }
+        let mut rows = Vec::with_capacity(csr.rows());
+        for row in csr.outer_iterator() {
+            let mut merged = Vec::with_capacity(row.nnz());
+            let mut squares = 0.0;
+            for (feature, &value) in row.iter() {
+                if occurrences[feature] == 1 {
+                    squares += value * value;
+                } else {
+                    merged.push((shares[feature].0, value));
+                }
+            }
+            if squares > 0.0 {
+                let length = f64::sqrt(squares);
+                for (feature, &value) in row.iter().filter(|(feature, _)| occurrences[*feature] == 1) {
+                    shares[feature] = (columns, value / length);
+                }
+                merged.push((columns, length));
+                columns += 1;
+            }
+            rows.push(merged);
+        }
+        Self { matrix: SparseMatrix::from_rows(&rows, columns as usize), shares }
+    }
+
+    /// The weights of the original features.
+    pub(crate) fn expand(&self, weights: &[f64]) -> Vec<f64> {
+        let weight = |column: u32| weights.get(column as usize).copied().unwrap_or_default();
+        self.shares.iter().map(|&(column, share)| weight(column) * share).collect()
+    }
+
+    /// The weights of the merged features that stand for given original ones.
+    pub(crate) fn collapse(&self, weights: &[f64]) -> Vec<f64> {
+        let mut merged = vec![0.0; self.matrix.nfeatures()];
+        for (&(column, share), weight) in self.shares.iter().zip(weights) {
+            if let Some(merged) = merged.get_mut(column as usize) {
+                *merged += share * weight;
+            }
+        }
+        merged
+    }
+}
+
 /// The same matrix by columns, for products from the left.
 pub(crate) struct Columns(CsMatI<f64, u32, usize>);
 
@@ -106,6 +170,27 @@ fn gather(indices: &[u32], values: &[f64], from: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn features_of_one_row_are_merged_and_expanded_again() {
+        // Features 0 and 3 occur in the first row only, 1 in both, 2 in none.
+        let x = SparseMatrix::from_rows(&[vec![(0, 3.0), (1, 1.0), (3, 4.0)], vec![(1, 2.0)]], 4);
+        let merged = Merged::of(&x);
+        assert_eq!((merged.matrix.nsamples(), merged.matrix.nfeatures()), (2, 3));
+        let weights = merged.collapse(&[0.3, 7.0, 0.0, 0.4]);
+        assert!(weights.iter().zip([7.0, 0.0, 0.5]).all(|(a, b)| (a - b).abs() < 1e-12), "{weights:?}");
+        let expanded = merged.expand(&weights);
+        assert!(
+            expanded.iter().zip([0.3, 7.0, 0.0, 0.4]).all(|(a, b)| (a - b).abs() < 1e-12),
+            "{expanded:?}"
+        );
+        let with_bias = |mut w: Vec<f64>| {
+            w.push(0.5);
+            w
+        };
+        let (short, long) = (merged.matrix.times(&with_bias(weights)), x.times(&with_bias(expanded)));
+        assert!(short.iter().zip(&long).all(|(a, b)| (a - b).abs() < 1e-12), "{short:?} {long:?}");
+    }
 
     #[test]
     fn products_are_those_of_the_dense_matrix() {

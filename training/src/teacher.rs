@@ -8,6 +8,7 @@
 use demur_predictor::{Probability, Scorer};
 use rayon::prelude::*;
 
+use crate::calibrate::CalibrationMethod;
 use crate::error::TrainingError;
 use crate::fit::{Examples, FittedNgram, NgramParams, split};
 
@@ -60,10 +61,16 @@ impl Teacher<'_> {
         if refused.min(taught.len() - refused) < 2 * FOLDS {
             return Ok(softened);
         }
+        // What a target needs is the order of responses, not a calibrated number; and of several C the first will do.
+        let params = NgramParams {
+            c: self.params.c[..1].to_vec(),
+            calibration: CalibrationMethod::None,
+            ..self.params.clone()
+        };
         let folds = taught.folds(FOLDS, seed)?;
         let judge = |fold| {
             let (train, test) = split(&folds, fold);
-            let model = self.params.fit(&taught.subset(&train), seed)?.model;
+            let model = params.fit(&taught.subset(&train), seed)?.model;
             Ok((model.logits(&taught.subset(&test).inputs)?, test))
         };
         let judged: Vec<_> = (0..FOLDS).into_par_iter().map(judge).collect::<Result<_, TrainingError>>()?;

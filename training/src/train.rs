@@ -140,6 +140,8 @@ pub fn train(
         field,
         targets,
         seed: recipe.seed,
+        calibration: fitted.calibration.clone(),
+        calibration_report: fitted.report.clone(),
         policy: recipe.fit_of(field).policy,
         views: Vec::new(),
         training: provenance.training,

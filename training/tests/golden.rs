@@ -173,12 +173,14 @@ fn views_side_by_side_give_the_probabilities_of_scikit_learn() {
         inputs: inputs[..train].to_vec(),
         weights: vec![1.0; train],
         groups: (0..u32::try_from(train).unwrap()).collect(),
+        truth: targets.clone(),
         targets,
     };
     let params = NgramParams {
         views,
         c: vec![logistic["C"].as_f64().unwrap()],
         class_weight: ClassWeight::None,
+        calibration: demur_training::CalibrationMethod::None,
         inner_folds: 2,
         tolerance: 1e-6,
         max_iterations: 100,

@@ -42,6 +42,13 @@ fn describe(
     writeln!(out, "  targets     {targets}")?;
     let policy = manifest.policy;
     writeln!(out, "  policy      send below {}, hold from {}", policy.send_below, policy.hold_from)?;
+    write!(out, "  calibrated  {}", manifest.calibration.method())?;
+    match &manifest.calibration_report {
+        Some(report) => {
+            writeln!(out, ", ECE {:.3} before, {:.3} after", report.ece_before, report.ece_after)?;
+        }
+        None => writeln!(out)?,
+    }
     writeln!(out, "  seen        {} prompts", model.seen().len())?;
     for (view, settings) in manifest.views.iter().enumerate() {
         let (features, settings) = (settings.features, settings.settings);

@@ -7,6 +7,7 @@ mod inspect;
 mod label;
 mod pipeline;
 mod predict;
+mod reproduce;
 
 use crate::args::Command;
 
@@ -20,5 +21,6 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Predict(args) => predict::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Reproduce(args) => reproduce::run(&args),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
 
 use anyhow::{Context, bail};
-use demur_predictor::{Field, Input, Model, Probability};
+use demur_predictor::{Field, Input, Model};
 use serde_json::json;
 
 use crate::args::Predict;
@@ -62,7 +62,7 @@ fn predict_lines(model: &Model, args: &Predict, out: &mut impl Write) -> anyhow:
 fn write(model: &Model, args: &Predict, prompt: &str, out: &mut impl Write) -> anyhow::Result<()> {
     let mut explanation = model.scorer().explain(&Input::prompt(prompt));
     explanation.terms.truncate(args.top);
-    let p_refusal = Probability::from_logit(explanation.logit);
+    let p_refusal = model.calibrated(explanation.logit);
     let decision = model.decide(p_refusal);
     if args.json {
         let row = json!({

@@ -1,0 +1,194 @@
+//! From a logit to a probability that can be taken at its word: what a fit's scores are worth, learned on scores
+//! of rows that the fit had not seen.
+//!
+//! All methods are monotone: a larger logit never gets a smaller probability.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::SettingsError;
+use crate::probability::{Probability, sigmoid};
+
+/// A monotone map from a scorer's logit to P(refusal).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "method", deny_unknown_fields)]
+pub enum Calibration {
+    /// The logistic function of the logit as it is.
+    #[default]
+    None,
+    /// The logit is divided by a temperature above 0 (Guo et al. 2017).
+    Temperature {
+        /// Above 1 it draws probabilities towards one half.
+        temperature: f64,
+    },
+    /// A line through the logit (Platt 1999).
+    Platt {
+        /// At least 0.
+        slope: f64,
+        /// Added after the slope.
+        intercept: f64,
+    },
+    /// Logit of the result = a ln p - b ln(1 - p) + c, where p is the uncalibrated probability (Kull, Silva Filho &
+    /// Flach 2017).
+    Beta {
+        /// At least 0.
+        a: f64,
+        /// At least 0.
+        b: f64,
+        /// Any number.
+        c: f64,
+    },
+    /// Straight lines between points, flat beyond them (isotonic regression, Zadrozny & Elkan 2002).
+    Isotonic {
+        /// Logits, ascending.
+        logits: Vec<f64>,
+        /// P(refusal) at each, not descending.
+        probabilities: Vec<f64>,
+    },
+}
+
+impl Calibration {
+    /// P(refusal) at a logit. A NaN logit gives one half under [`Calibration::None`], and stays within 0..=1 under
+    /// all methods.
+    #[must_use]
+    pub fn apply(&self, logit: f64) -> Probability {
+        match self {
+            Self::None => Probability::from_logit(logit),
+            Self::Temperature { temperature } => Probability::from_logit(logit / temperature),
+            Self::Platt { slope, intercept } => Probability::from_logit(slope * logit + intercept),
+            Self::Beta { a, b, c } => {
+                Probability::from_logit(a * ln_sigmoid(logit) - b * ln_sigmoid(-logit) + c)
+            }
+            Self::Isotonic { logits, probabilities } => {
+                // Both lists were checked to be as long as each other and to hold probabilities.
+                Probability::new(interpolate(logits, probabilities, logit))
+                    .unwrap_or_else(|_| Probability::from_logit(logit))
+            }
+        }
+    }
+
+    /// The name of the method, as in files.
+    #[must_use]
+    pub const fn method(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Temperature { .. } => "temperature",
+            Self::Platt { .. } => "platt",
+            Self::Beta { .. } => "beta",
+            Self::Isotonic { .. } => "isotonic",
+        }
+    }
+
+    /// Checks that the map is monotone and finite.
+    ///
+    /// # Errors
+    /// [`SettingsError::Calibration`].
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let at_least_0 = |number: &f64| number.is_finite() && *number >= 0.0;
+        let good = match self {
+            Self::None => true,
+            Self::Temperature { temperature } => temperature.is_finite() && *temperature > 0.0,
+            Self::Platt { slope, intercept } => at_least_0(slope) && intercept.is_finite(),
+            Self::Beta { a, b, c } => at_least_0(a) && at_least_0(b) && c.is_finite(),
+            Self::Isotonic { logits, probabilities } => {
+                !logits.is_empty()
+                    && logits.len() == probabilities.len()
+                    && logits.iter().all(|logit| logit.is_finite())
+                    && logits.is_sorted_by(|x, y| x < y)
+                    && probabilities.iter().all(|p| (0.0..=1.0).contains(p))
+                    && probabilities.is_sorted()
+            }
+        };
+        if good { Ok(()) } else { Err(SettingsError::Calibration { method: self.method() }) }
+    }
+}
+
+/// ln of the logistic function, without losing the digits of large negative logits.
+fn ln_sigmoid(logit: f64) -> f64 {
+    if logit < -30.0 { logit } else { sigmoid(logit).ln() }
+}
+
+fn interpolate(xs: &[f64], ys: &[f64], x: f64) -> f64 {
+    let right = xs.partition_point(|&known| known < x);
+    match (right.checked_sub(1), ys.get(right)) {
+        (None, Some(&first)) => first,
+        (Some(left), None) => ys[left],
+        (Some(left), Some(&y)) => {
+            let share = (x - xs[left]) / (xs[right] - xs[left]);
+            (y - ys[left]).mul_add(share, ys[left])
+        }
+        (None, None) => f64::NAN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Vec<Calibration> {
+        vec![
+            Calibration::None,
+            Calibration::Temperature { temperature: 2.0 },
+            Calibration::Platt { slope: 0.5, intercept: -1.0 },
+            Calibration::Beta { a: 0.5, b: 2.0, c: 0.3 },
+            Calibration::Isotonic { logits: vec![-1.0, 0.0, 2.0], probabilities: vec![0.1, 0.1, 0.8] },
+        ]
+    }
+
+    #[test]
+    fn every_method_is_monotone_and_gives_probabilities() {
+        for calibration in all() {
+            assert_eq!(calibration.check(), Ok(()));
+            let mut before = 0.0;
+            for step in -2000..=2000 {
+                let p = calibration.apply(f64::from(step) / 10.0).get();
+                assert!((before..=1.0).contains(&p), "{calibration:?} at {step}: {p} after {before}");
+                before = p;
+            }
+            assert!((0.0..=1.0).contains(&calibration.apply(f64::NAN).get()), "{calibration:?}");
+        }
+    }
+
+    #[test]
+    fn the_neutral_parameters_change_nothing() {
+        for logit in [-50.0, -3.0, 0.0, 0.7, 20.0] {
+            let expected = sigmoid(logit);
+            for neutral in [
+                Calibration::Temperature { temperature: 1.0 },
+                Calibration::Platt { slope: 1.0, intercept: 0.0 },
+                Calibration::Beta { a: 1.0, b: 1.0, c: 0.0 },
+            ] {
+                let p = neutral.apply(logit).get();
+                assert!((p - expected).abs() <= 1e-12, "{neutral:?} at {logit}: {p} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn points_are_joined_by_lines() {
+        let isotonic = Calibration::Isotonic { logits: vec![0.0, 2.0], probabilities: vec![0.2, 0.8] };
+        for (logit, expected) in [(-9.0, 0.2), (0.0, 0.2), (1.0, 0.5), (2.0, 0.8), (9.0, 0.8)] {
+            assert!((isotonic.apply(logit).get() - expected).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn maps_that_are_not_monotone_or_finite_are_refused() {
+        for wrong in [
+            Calibration::Temperature { temperature: 0.0 },
+            Calibration::Platt { slope: -1.0, intercept: 0.0 },
+            Calibration::Platt { slope: 1.0, intercept: f64::NAN },
+            Calibration::Beta { a: 1.0, b: -0.1, c: 0.0 },
+            Calibration::Isotonic { logits: vec![], probabilities: vec![] },
+            Calibration::Isotonic { logits: vec![1.0, 0.0], probabilities: vec![0.1, 0.2] },
+            Calibration::Isotonic { logits: vec![0.0, 1.0], probabilities: vec![0.3, 0.2] },
+            Calibration::Isotonic { logits: vec![0.0], probabilities: vec![1.2] },
+            Calibration::Isotonic { logits: vec![0.0, 1.0], probabilities: vec![0.2] },
+        ] {
+            assert_eq!(
+                wrong.check(),
+                Err(SettingsError::Calibration { method: wrong.method() }),
+                "{wrong:?}"
+            );
+        }
+    }
+}
