@@ -31,11 +31,18 @@ fn json_adds_up() {
     let sum: f64 = terms.iter().map(|term| number(&term["contribution"])).sum();
     let logit = number(&row["logit"]);
     assert!((number(&row["bias"]) + sum - logit).abs() < 1e-6, "{row}");
-    assert!((number(&row["p_refusal"]) - 1.0 / (1.0 + (-logit).exp())).abs() < 1e-9, "{row}");
     let sizes: Vec<f64> = terms.iter().map(|term| number(&term["contribution"]).abs()).collect();
     assert!(sizes.is_sorted_by(|a, b| a >= b), "the strongest first: {sizes:?}");
     let model = dir.demur("inspect prompt --json").succeeds().json();
     assert_eq!(row["model"]["digest"], model["digest"]);
+    let calibration = &model["manifest"]["calibration"];
+    let (slope, intercept) = match calibration["method"].as_str() {
+        Some("none") => (1.0, 0.0),
+        Some("platt") => (number(&calibration["slope"]), number(&calibration["intercept"])),
+        other => panic!("{other:?}"),
+    };
+    let expected = 1.0 / (1.0 + (-(slope * logit + intercept)).exp());
+    assert!((number(&row["p_refusal"]) - expected).abs() < 1e-9, "{row}");
     let run = dir.demur("predict --model prompt --json --top 1").arg(prompt).succeeds();
     assert_eq!(run.json()["terms"].as_array().unwrap().len(), 1);
 }

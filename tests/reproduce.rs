@@ -58,8 +58,11 @@ fn a_file_that_cannot_be_read_is_named() {
     let dir = Dir::new();
     dir.write("hand_labeled.json", "[{\"prompt\": \"x\"");
     dir.demur("reproduce .").fails(1, &["hand_labeled.json"]);
-    dir.write("hand_labeled.json", array(&published()[..2]));
-    dir.demur("reproduce .").fails(1, &["rows"]);
+    dir.write("hand_labeled.json", "[{\"question\": \"Why?\"}]");
+    dir.demur("reproduce .").fails(1, &["hand_labeled.json: 1 row read", "`tone`"]);
+    // Nothing is left to judge by.
+    dir.write("hand_labeled.json", array(&published()[..1]));
+    dir.demur("reproduce .").fails(1, &["response classifier: 0 rows to fit on, 1 to judge by"]);
 }
 
 #[test]
@@ -160,7 +163,9 @@ fn a_broken_bootstrap_file_costs_only_its_lines() {
 
 #[test]
 fn the_published_rows_are_reproduced_as_far_as_they_are_there() {
-    let Some(data) = shared_data("the_published_rows_are_reproduced_as_far_as_they_are_there") else { return };
+    let Some(data) = shared_data("the_published_rows_are_reproduced_as_far_as_they_are_there") else {
+        return;
+    };
     let folder = data.join("chatgpt-refusals").canonicalize().unwrap();
     let found = Dir::new().demur(&format!("reproduce {} --json", folder.display())).succeeds().json();
     let files = found["files"].as_array().unwrap();
@@ -174,4 +179,23 @@ fn the_published_rows_are_reproduced_as_far_as_they_are_there() {
     let prompts = line(&found, "prompts by hand labels", "logistic regression");
     assert_eq!((&prompts["ours"]["n"], &prompts["ours"]["right"]), (&json!(126), &json!(88)));
     assert!((prompts["ours"]["auroc"].as_f64().unwrap() - 0.639_653).abs() < 1e-5, "{prompts}");
+}
+
+/// Rows over and over, until as many are usable as the paper has: the wording is what counts here.
+#[test]
+fn as_many_rows_as_published_are_said_to_be() {
+    let dir = Dir::new();
+    let rows = published();
+    let usable = rows.iter().filter(|row| !matches!(row["tone"].as_str(), Some("dontknow" | "incoherent")));
+    let all: Vec<Value> = usable.cycle().take(1_706).cloned().collect();
+    dir.write("hand_labeled.json", array(&all));
+    let found = dir.demur("reproduce . --json").succeeds().json();
+    assert_eq!(found["files"][0]["complete"], true);
+    assert_eq!(
+        found["files"][0]["note"],
+        "rows: 1,706 (1,706 usable), as many as published; if they stand as published, the split is the authors'"
+    );
+    let responses = line(&found, "response classifier", "logistic regression");
+    assert_eq!(responses["ours"]["n"], 256);
+    assert!(!responses["note"].as_str().unwrap().contains("not the authors'"), "{responses}");
 }

@@ -207,8 +207,8 @@ pub(crate) struct Inspect {
 
 #[derive(Debug, Args)]
 pub(crate) struct Reproduce {
-    /// Folder of hand_labeled.json (or all_hand_labeled.json), quora_insincere_hand_labeled.json and, where
-    /// there is one, quora_insincere_large_bootstrap.json; or a clone of the authors' repository.
+    /// Folder of `hand_labeled.json` (or `all_hand_labeled.json`), `quora_insincere_hand_labeled.json` and, where
+    /// there is one, `quora_insincere_large_bootstrap.json`; or a clone of the authors' repository.
     #[arg(value_name = "DIR_OF_CHATGPT_REFUSALS")]
     pub(crate) dir: PathBuf,
     /// Tables and figures as one JSON object.

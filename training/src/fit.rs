@@ -1,6 +1,6 @@
 //! Fitting an n-gram model: examples in, views and weights out, C chosen by inner cross-validation.
 
-use demur_data::{Record, assign_folds};
+use demur_data::{DataError, Record, assign_folds};
 use demur_predictor::{Calibration, CalibrationReport, Input, NgramModel, Policy, Scorer};
 use linfa::dataset::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard};
@@ -30,7 +30,7 @@ pub struct NgramParams {
     /// Folds of the inner cross-validation. Default: 5.
     #[serde(default = "default_inner_folds")]
     pub inner_folds: usize,
-    /// The fit ends when the gradient has shrunk by this factor. Default: 1e-5.
+    /// The fit ends when the gradient has shrunk by this factor. Default: 2e-5.
     #[serde(default = "default_tolerance")]
     pub tolerance: f64,
     /// Newton steps before a fit gives up. Default: 100.
@@ -51,7 +51,7 @@ const fn default_inner_folds() -> usize {
     5
 }
 const fn default_tolerance() -> f64 {
-    1e-5
+    2e-5
 }
 const fn default_max_iterations() -> usize {
     100
@@ -151,7 +151,7 @@ pub struct FittedNgram {
     pub choice: Vec<(f64, f64)>,
     /// From the model's logit to P(refusal).
     pub calibration: Calibration,
-    /// What the calibration was worth; `None` when there was none.
+    /// What the calibration was worth; `None` when there was none, asked for or not possible.
     pub report: Option<CalibrationReport>,
 }
 
@@ -205,7 +205,16 @@ impl NgramParams {
         let (mut c, mut choice) = (self.c[0], Vec::new());
         let (mut calibration, mut report) = (Calibration::None, None);
         if self.c.len() > 1 || self.calibration != CalibrationMethod::None {
-            let by_c = self.out_of_fold(examples, seed)?;
+            let by_c = match self.out_of_fold(examples, seed) {
+                // Too few rows, groups or classes to hold any out: without a choice of C, only calibration is lost,
+                // and the missing report says so.
+                Err(TrainingError::OneClass { .. } | TrainingError::Data(DataError::Split { .. }))
+                    if self.c.len() == 1 =>
+                {
+                    Vec::new()
+                }
+                other => other?,
+            };
             choice = by_c.iter().map(|(c, scores)| (*c, scores.log_loss(&scores.plain()))).collect();
             let best = choice.iter().zip(&by_c).min_by(|(a, _), (b, _)| a.1.total_cmp(&b.1));
             if let Some((&(best, _), (_, scores))) = best {

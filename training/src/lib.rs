@@ -17,6 +17,7 @@ mod metrics;
 mod numpy;
 mod pipeline;
 mod progress;
+mod published;
 mod recipe;
 mod reproduce;
 mod sparse;
@@ -39,10 +40,11 @@ pub use metrics::{
 pub use numpy::{PaperSplit, RandomState, TrainTest, paper_split, train_test_split};
 pub use pipeline::{PipelineData, PipelineFigures, PipelineOutput, is_human, run};
 pub use progress::Progress;
+pub use published::{FileRead, PaperFiles};
 pub use recipe::{
     DataSource, EvaluationPlan, PromptParams, Recipe, STARTER_LABELLED, STARTER_RECIPE, STARTER_UNLABELLED,
 };
-pub use reproduce::{Figure, FileRead, Line, Measured, PaperFiles, Reproduction, reproduce};
+pub use reproduce::{Figure, Line, Measured, Reproduction, reproduce};
 pub use sparse::SparseMatrix;
 pub use teacher::{FitPlan, Teacher};
 pub use train::{Grouping, Provenance, describe, identity, seen, train, weighed};

@@ -65,7 +65,7 @@ impl Default for LogisticParams {
     fn default() -> Self {
         Self(LogisticValidParams {
             c: 1.0,
-            tolerance: 1e-5,
+            tolerance: 2e-5,
             max_iterations: 100,
             class_weight: ClassWeight::None,
             start: None,
@@ -81,7 +81,7 @@ impl LogisticParams {
         self
     }
 
-    /// The fit ends when the gradient has shrunk by this factor. Default: 1e-5.
+    /// The fit ends when the gradient has shrunk by this factor. Default: 2e-5.
     #[must_use]
     pub const fn tolerance(mut self, tolerance: f64) -> Self {
         self.0.tolerance = tolerance;

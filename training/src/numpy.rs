@@ -1,8 +1,8 @@
-//! NumPy's legacy generator and scikit-learn's `train_test_split`, so that a published split gives the same rows.
+//! `NumPy`'s legacy generator and scikit-learn's `train_test_split`, so that a published split gives the same rows.
 //!
 //! `numpy.random.RandomState(seed)` is the Mersenne Twister MT19937 (Matsumoto & Nishimura 1998), seeded by
-//! Knuth's multiplier. NumPy keeps its stream frozen (NEP 19), so a split drawn with an integer `random_state` can
-//! be drawn again for good. Everything else in Demur that is random uses its own generator.
+//! Knuth's multiplier. Its stream is frozen (`NumPy`'s NEP 19), so a split drawn with an integer `random_state` can be
+//! drawn again for good. Everything else in Demur that is random uses its own generator.
 
 /// Words of the generator's state.
 const WORDS: usize = 624;

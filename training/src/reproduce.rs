@@ -7,10 +7,8 @@
 //! the 70%. The response classifier is judged on the last 15%, the prompt predictor is fitted on 70% of the
 //! machine-labelled prompts and judged on all hand-labelled ones.
 
-use std::path::{Path, PathBuf};
-
 use demur_data::Record;
-use demur_predictor::{Field, Probability, Scorer};
+use demur_predictor::Field;
 use serde::Serialize;
 
 use crate::error::TrainingError;
@@ -20,8 +18,9 @@ use crate::liblinear::Liblinear;
 use crate::metrics::{auroc, nan_is_null, wilson};
 use crate::numpy::paper_split;
 use crate::progress::Progress;
-use crate::recipe::{DataSource, Recipe};
-use crate::train::{Grouping, seen};
+use crate::published::{FileRead, Maybe, PaperFiles, Rows, thousands};
+use crate::recipe::Recipe;
+use crate::train::seen;
 
 /// The inverse penalty of the paper's logistic regressions.
 const PAPER_C: f64 = 10.0;
@@ -34,41 +33,11 @@ const RESPONSES: &str = "response classifier";
 const PROMPTS: &str = "prompt predictor";
 const PROMPTS_ALONE: &str = "prompts by hand labels";
 
+const JUDGED: &str = "the judged rows are";
+const SPLIT: &str = "the split is";
+
 const NO_FOREST: &str = "Demur has no random forest";
 const NO_BERT: &str = "the authors' fine-tuned weights (bert_assets.zip) are not among the published data";
-
-/// The published files in a folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PaperFiles {
-    /// All hand-labelled responses.
-    pub hand_labelled: PathBuf,
-    /// The hand-labelled Quora questions among them.
-    pub quora: Option<PathBuf>,
-    /// The 10,000 machine-labelled Quora questions.
-    pub bootstrap: Option<PathBuf>,
-}
-
-impl PaperFiles {
-    /// Names that the file of hand-labelled responses goes by.
-    pub const HAND_LABELLED: [&str; 2] = ["hand_labeled.json", "all_hand_labeled.json"];
-    /// The hand-labelled Quora questions.
-    pub const QUORA: &str = "quora_insincere_hand_labeled.json";
-    /// The machine-labelled Quora questions.
-    pub const BOOTSTRAP: &str = "quora_insincere_large_bootstrap.json";
-
-    /// Looks for the files in a folder and in its `data/` (a clone of the authors' repository). None when the
-    /// hand-labelled responses are in neither.
-    #[must_use]
-    pub fn find(dir: &Path) -> Option<Self> {
-        let folders = [dir.to_owned(), dir.join("data")];
-        let find = |name: &str| folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file());
-        Some(Self {
-            hand_labelled: Self::HAND_LABELLED.into_iter().find_map(find)?,
-            quora: find(Self::QUORA),
-            bootstrap: find(Self::BOOTSTRAP),
-        })
-    }
-}
 
 /// What a reproduction found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -81,23 +50,6 @@ pub struct Reproduction {
     pub lines: Vec<Line>,
     /// The figures: n-grams with the largest weights.
     pub figures: Vec<Figure>,
-}
-
-/// One published file.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct FileRead {
-    /// Its name.
-    pub file: String,
-    /// Rows in it.
-    pub rows: usize,
-    /// Rows with a binary label, which are those that the paper counts.
-    pub usable: usize,
-    /// As many as the paper has.
-    pub published: usize,
-    /// Whether both are equal, so that a split of the rows is the authors'.
-    pub complete: bool,
-    /// What that means, in words.
-    pub note: String,
 }
 
 /// One line of a table: the paper's figure beside ours.
@@ -180,75 +132,11 @@ pub fn reproduce(files: &PaperFiles, progress: Progress<'_>) -> Result<Reproduct
     Ok(out)
 }
 
-const JUDGED: &str = "the judged rows are";
-const SPLIT: &str = "the split is";
-
-/// The usable rows of one file.
-struct Rows {
-    records: Vec<Record>,
-    about: FileRead,
-}
-
-/// Rows, or why there are none.
-type Maybe<T> = Result<T, String>;
-
-impl Rows {
-    fn read(
-        path: &Path,
-        field: Field,
-        published: usize,
-        theirs: &'static str,
-    ) -> Result<Self, TrainingError> {
-        let corpus = DataSource::of(vec![path.to_owned()]).read(&[field], true, false)?;
-        let (rows, usable) = (corpus.summary.read, corpus.records.len());
-        let complete = usable == published;
-        let (r, u, p) = (thousands(rows), thousands(usable), thousands(published));
-        let mut note = if complete {
-            format!("rows: {r} ({u} usable), as many as published: {theirs} the authors'")
-        } else {
-            format!("rows: {r} ({u} usable) of {p} published: {theirs} not the authors'")
-        };
-        if let Some(first) = corpus.rejected.first() {
-            note += &format!("; bad rows left out: {}, the first at {}", corpus.rejected.len(), first.place);
-        }
-        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let about = FileRead { file, rows, usable, published, complete, note };
-        Ok(Self { records: corpus.records, about })
-    }
-
-    fn read_if_there(path: Option<&Path>, name: &str, published: usize, theirs: &'static str) -> Maybe<Self> {
-        let path = path.ok_or_else(|| format!("there is no {name} in the folder"))?;
-        Self::read(path, Field::Prompt, published, theirs).map_err(|error| error.to_string())
-    }
-
-    fn examples(&self) -> Examples<'_> {
-        Examples::of(&self.records, &Grouping::Similar.groups(&self.records))
-    }
-
-    /// What a line says of rows that are not the authors'.
-    fn caution(&self) -> &'static str {
-        if self.about.complete { "" } else { ", not the authors'" }
-    }
-}
-
 /// The 70% and the last 15%.
 fn train_and_test<'a>(all: &Examples<'a>) -> (Examples<'a>, Examples<'a>) {
     // Row numbers are u32 in every corpus that fits into memory with its texts.
     let split = paper_split(u32::try_from(all.len()).unwrap_or(u32::MAX));
     (all.subset(&split.train), all.subset(&split.test))
-}
-
-/// `1706` as `1,706`.
-fn thousands(n: usize) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// Judges logits by their sign; scikit-learn calls 0 complied.
@@ -299,12 +187,11 @@ impl Runs<'_> {
         test: &Examples<'_>,
     ) -> Result<Measured, TrainingError> {
         let fitted = self.recipe.plan(field).fit(train, self.recipe.seed)?;
-        let logits = fitted.model.logits(&test.inputs)?;
-        let policy = self.recipe.fit_of(field).policy;
-        let refused = |&logit: &f64| Probability::from_logit(logit).get() >= policy.hold_from;
-        let decisions: Vec<bool> = logits.iter().map(refused).collect();
+        let p_refusal = fitted.probabilities(&test.inputs)?;
+        let hold_from = self.recipe.fit_of(field).policy.hold_from;
+        let decisions: Vec<bool> = p_refusal.iter().map(|&p| p >= hold_from).collect();
         self.done();
-        Ok(measured(&logits, &decisions, test))
+        Ok(measured(&p_refusal, &decisions, test))
     }
 
     /// The paper's and Demur's model and the majority guess, one line each.

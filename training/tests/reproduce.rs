@@ -1,4 +1,4 @@
-//! What `demur reproduce` stands on, against NumPy and scikit-learn: `tests/golden/make_permutations.py` made the
+//! What `demur reproduce` stands on, against `NumPy` and scikit-learn: `tests/golden/make_permutations.py` made the
 //! fixture (versions in it).
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -94,10 +94,8 @@ fn record(prompt: &str, label: Label) -> Record {
 fn the_penalised_intercept_is_that_of_liblinear() {
     let (fixture, texts) = (fixture("permutations.json"), fixture("texts.json"));
     let label = |row: &Value| if row["label"] == 1 { Label::Refused } else { Label::Complied };
-    let records: Vec<Record> = list(&texts, "texts")
-        .iter()
-        .map(|row| record(row["text"].as_str().unwrap(), label(row)))
-        .collect();
+    let records: Vec<Record> =
+        list(&texts, "texts").iter().map(|row| record(row["text"].as_str().unwrap(), label(row))).collect();
     let examples = Examples::of(&records, &vec![0; records.len()]);
     for case in list(&fixture, "liblinear") {
         let c = case["c"].as_f64().unwrap();
