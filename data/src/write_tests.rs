@@ -137,7 +137,7 @@ fn what_cannot_be_written_leaves_nothing() {
     let message = |name: &str| write_rows(&dir.path().join(name), None, &[]).unwrap_err().to_string();
     assert!(message("no/a.csv").contains("does not exist; create it first"), "{}", message("no/a.csv"));
     assert!(message("a.parquet.gz").contains("drop the `.gz` or `.zst`"), "{}", message("a.parquet.gz"));
-    assert!(message("a.txt").contains("cannot tell the format of"), "{}", message("a.txt"));
+    assert!(message("a.txt").contains("does not tell the format of the output"), "{}", message("a.txt"));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 

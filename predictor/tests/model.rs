@@ -317,6 +317,32 @@ proptest! {
     }
 
     #[test]
+    fn features_are_the_counted_ngrams_of_the_text(
+        words in prop::collection::vec("(how|to|kill|poem|İx|Σας|été|a)", 0..12)
+    ) {
+        let text = words.join(" ").to_uppercase();
+        let view = &scorer().views()[0].vectorizer.clone();
+        // The same by its definition: lower-case, words of two characters or more, sublinear counts, tf-idf, unit length.
+        let lower = text.to_lowercase();
+        let tokens: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|t| t.chars().count() >= 2).collect();
+        let ngrams: Vec<String> = (1..=2).flat_map(|n| tokens.windows(n).map(|w| w.join(" "))).collect();
+        let mut expected: Vec<(u32, f64)> = Vec::new();
+        for feature in 0..u32::try_from(view.len()).unwrap() {
+            let count = ngrams.iter().filter(|ngram| **ngram == view.ngram(feature)).count();
+            if count > 0 {
+                expected.push((feature, (1.0 + (count as f64).ln()) * f64::from(view.idf()[feature as usize])));
+            }
+        }
+        let length = expected.iter().map(|(_, value)| value * value).sum::<f64>().sqrt();
+        let found = view.transform(&text, &mut Scratch::default());
+        prop_assert_eq!(found.len(), expected.len());
+        for ((feature, value), (wanted, expected)) in found.into_iter().zip(expected) {
+            prop_assert_eq!(feature, wanted);
+            prop_assert!((value - expected / length).abs() < 1e-12);
+        }
+    }
+
+    #[test]
     fn any_text_gives_a_probability(text in "\\PC*") {
         let p = model().predict(&Input::prompt(&text), &mut Scratch::default());
         prop_assert!((0.0..=1.0).contains(&p.get()));

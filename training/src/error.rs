@@ -113,16 +113,4 @@ pub enum TrainingError {
         /// What is wrong.
         reason: String,
     },
-    /// Evaluation rows that the model was fitted on.
-    #[error(
-        "{prompts} prompts ({rows} rows) of the evaluation are in the training data too (for example {example}): figures on them would be too good; leave them out (--drop-overlap) or say --allow-overlap"
-    )]
-    Overlap {
-        /// Distinct prompts in both.
-        prompts: usize,
-        /// Rows of the evaluation that they make.
-        rows: usize,
-        /// Where one stands in both.
-        example: String,
-    },
 }

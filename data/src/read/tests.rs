@@ -320,7 +320,9 @@ fn a_corpus_of_which_nothing_can_be_kept_is_an_error() {
     );
     assert!(text.contains("rows.jsonl:1: `prompt`: there is no prompt; "), "{text}");
     assert!(
-        text.ends_with("check which columns hold what (`--prompt-column`, `--label-column`, ...)"),
+        text.ends_with(
+            "check which columns hold what (`--prompt-column`, `--response-column`, `--label-column`)"
+        ),
         "{text}"
     );
 }
