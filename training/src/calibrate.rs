@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
 use crate::logistic::LogisticParams;
-use crate::metrics::ece;
+use crate::metrics::BINS;
 use crate::sparse::SparseMatrix;
 
 /// How a fit is calibrated.
@@ -79,12 +79,11 @@ impl OutOfFold {
         let asked =
             if method == Auto { results.iter().min_by(|a, b| a.1.total_cmp(&b.1)) } else { results.last() };
         let Some((best, _, p)) = asked else { return Ok((Calibration::None, Option::None)) };
-        let labels: Vec<bool> = self.truth.iter().map(|&truth| truth >= 0.5).collect();
         let name = |method: CalibrationMethod| format!("{method:?}").to_lowercase();
         let report = CalibrationReport {
-            rows: labels.len(),
-            ece_before: ece(&results[0].2, &labels),
-            ece_after: ece(p, &labels),
+            rows: self.truth.len(),
+            ece_before: self.ece(&results[0].2),
+            ece_after: self.ece(p),
             log_loss: results
                 .iter()
                 .map(|(method, loss, _)| (name(*method), *loss))
@@ -123,6 +122,16 @@ impl OutOfFold {
     /// The uncalibrated P(refusal) of each row.
     pub(crate) fn plain(&self) -> Vec<f64> {
         self.logits.iter().map(|&logit| sigmoid(logit)).collect()
+    }
+
+    /// Expected calibration error as in `metrics::ece`, by the rows' weights and soft labels.
+    fn ece(&self, p: &[f64]) -> f64 {
+        let mut gaps = [0.0; BINS];
+        for ((&p, &truth), &weight) in p.iter().zip(&self.truth).zip(&self.weights) {
+            // p lies within 0..=1, so the product is a small positive number.
+            gaps[((p * BINS as f64) as usize).min(BINS - 1)] += weight * (p - truth);
+        }
+        gaps.iter().map(|gap| gap.abs()).sum::<f64>() / self.weights.iter().sum::<f64>()
     }
 
     /// Weighted mean log loss of some probabilities, in nats.

@@ -6,6 +6,7 @@ use linfa::dataset::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard};
 use ndarray::Array1;
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::{CalibrationMethod, OutOfFold};
@@ -27,6 +28,10 @@ pub struct NgramParams {
     /// Default: none.
     #[serde(default)]
     pub class_weight: ClassWeight,
+    /// Rows of a group of n (a template with a hundred names in its slot) weigh n^-power each: 0 counts every row
+    /// alike, 1 counts a group as one row. Default: 0.
+    #[serde(default)]
+    pub group_power: f64,
     /// Folds of the inner cross-validation. Default: 5.
     #[serde(default = "default_inner_folds")]
     pub inner_folds: usize,
@@ -112,6 +117,19 @@ impl<'a> Examples<'a> {
         }
     }
 
+    /// The same rows, those of a group of n weighing n^-power of what they did.
+    #[must_use]
+    pub fn shared_out(mut self, power: f64) -> Self {
+        let mut sizes: FxHashMap<u32, f64> = FxHashMap::default();
+        for &group in &self.groups {
+            *sizes.entry(group).or_default() += 1.0;
+        }
+        for (weight, group) in self.weights.iter_mut().zip(&self.groups) {
+            *weight *= sizes[group].powf(-power);
+        }
+        self
+    }
+
     /// The hard labels: refused where the truth is 0.5 or more.
     #[must_use]
     pub fn labels(&self) -> Vec<bool> {
@@ -182,6 +200,10 @@ impl NgramParams {
         if self.inner_folds < 2 {
             return few("inner_folds", self.inner_folds, "2 or more");
         }
+        if !(self.group_power.is_finite() && self.group_power >= 0.0) {
+            let (name, wanted) = ("group_power", "a finite number of at least 0");
+            return Err(TrainingError::Parameter { name, value: self.group_power, wanted });
+        }
         for &c in &self.c {
             self.logistic(c).check_ref()?;
         }
@@ -202,6 +224,7 @@ impl NgramParams {
     /// Any [`TrainingError`] of parameters, vocabulary or solver.
     pub fn fit(&self, examples: &Examples<'_>, seed: u64) -> Result<FittedNgram, TrainingError> {
         self.check()?;
+        let examples = &examples.clone().shared_out(self.group_power);
         let (mut c, mut choice) = (self.c[0], Vec::new());
         let (mut calibration, mut report) = (Calibration::None, None);
         if self.c.len() > 1 || self.calibration != CalibrationMethod::None {

@@ -181,6 +181,7 @@ fn views_side_by_side_give_the_probabilities_of_scikit_learn() {
         c: vec![logistic["C"].as_f64().unwrap()],
         class_weight: ClassWeight::None,
         calibration: demur_training::CalibrationMethod::None,
+        group_power: 0.0,
         inner_folds: 2,
         tolerance: 1e-6,
         max_iterations: 100,
