@@ -75,6 +75,23 @@ impl Bars {
     }
 }
 
+/// Shows a spinner with the time that has gone by while some work of unknown length runs; silent where stderr is no
+/// terminal.
+pub(crate) fn waiting<T>(message: &'static str, work: impl FnOnce() -> T) -> T {
+    if !io::stderr().is_terminal() {
+        return work();
+    }
+    let spinner = ProgressBar::new_spinner().with_message(message);
+    // The template is a constant; if it were wrong, the default spinner would do.
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+        spinner.set_style(style);
+    }
+    spinner.enable_steady_tick(Duration::from_millis(200));
+    let result = work();
+    spinner.finish_and_clear();
+    result
+}
+
 fn new_bar(total: u64, step: &'static str) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();

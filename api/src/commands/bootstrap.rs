@@ -10,15 +10,15 @@ use demur_training::{DataSource, MachineLabelled, bootstrap, by_target};
 use crate::args::Bootstrap;
 use crate::commands::{fit, label};
 use crate::input;
-use crate::output::{note, say_read};
+use crate::output::{note, say_read, waiting};
 
 pub(crate) fn run(args: &Bootstrap) -> anyhow::Result<()> {
     check_output(&args.out)?;
     let model = label::response_classifier(&args.model)?;
     let source = input::source(&args.inputs, &args.columns, DataSource::default())?;
-    let corpus = source.read(&[Field::Prompt, Field::Response], false, false)?;
+    let corpus = waiting("reading", || source.read(&[Field::Prompt, Field::Response], false, false))?;
     say_read("rows", &corpus);
-    let machine = bootstrap(&model, &corpus.records);
+    let machine = waiting("labelling", || bootstrap(&model, &corpus.records));
     write(&args.out, &machine)?;
     if args.out.as_os_str() == "-" {
         note(

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::args::Evaluate;
 use crate::error::Usage;
 use crate::input;
-use crate::output::{self, Bars, note, say_read};
+use crate::output::{self, Bars, note, say_read, waiting};
 
 /// Rows of the evaluation whose prompts the fit has seen.
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
 /// Reads the rows that a person labelled.
 fn read(args: &Evaluate, field: Field, recipe: &Recipe) -> anyhow::Result<Vec<Record>> {
     let source = input::source(&args.data, &args.columns, recipe.labelled.clone())?;
-    let corpus = source.read(&[field], true, false)?;
+    let corpus = waiting("reading", || source.read(&[field], true, false))?;
     say_read("labelled rows", &corpus);
     if let Some(path) = &args.rejected {
         // The flag names the sidecar itself; its writer derives it from an output's name.

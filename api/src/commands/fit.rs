@@ -12,7 +12,7 @@ use demur_training::{DataSource, Provenance, describe, is_human, train, weighed}
 use crate::args::Fit;
 use crate::error::Usage;
 use crate::input;
-use crate::output::{note, say_read};
+use crate::output::{note, say_read, waiting};
 
 pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
     let field = Field::from(args.model);
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
             Usage("fit: name the labelled rows with --data FILE, or a recipe that does".to_owned()).into()
         );
     }
-    let corpus = source.read(&[field], true, false)?;
+    let corpus = waiting("reading", || source.read(&[field], true, false))?;
     say_read("labelled rows", &corpus);
     if let Some(path) = write_rejected(&args.out, &corpus.rejected)? {
         note(&format!("bad rows are in {}", path.display()));
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
     let name = |file: &PathBuf| file.file_name().map_or_else(|| file.clone(), PathBuf::from);
     recipe.labelled = DataSource { files: source.files.iter().map(name).collect(), ..source };
     let provenance = Provenance { recipe, training, figures: BTreeMap::new(), teacher };
-    let (model, fitted) = train(field, &records, provenance)?;
+    let (model, fitted) = waiting("fitting", || train(field, &records, provenance))?;
     model.save(&args.out)?;
     for (c, loss) in &fitted.choice {
         note(&format!("c = {c}: log loss {loss:.4} by inner cross-validation"));

@@ -11,13 +11,13 @@ use serde_json::{Map, Value};
 use crate::args::Label;
 use crate::error::Usage;
 use crate::input;
-use crate::output::{note, say_read};
+use crate::output::{note, say_read, waiting};
 
 pub(crate) fn run(args: &Label) -> anyhow::Result<()> {
     check_output(&args.out)?;
     let model = response_classifier(&args.model)?;
     let source = input::source(&args.inputs, &args.columns, DataSource::default())?;
-    let mut corpus = source.read(&[Field::Response], false, true)?;
+    let mut corpus = waiting("reading", || source.read(&[Field::Response], false, true))?;
     say_read("rows", &corpus);
     let rows = labelled_rows(&model, &mut corpus)?;
     write_rows(&args.out, None, &rows)?;
@@ -57,7 +57,7 @@ pub(crate) fn finish(out: &Path, corpus: &Corpus) -> anyhow::Result<()> {
 /// Every row as it was read, with `p_refusal` and `label` behind its own columns. Where the rows have columns
 /// of these names already, those stay, and the new ones are called `demur_p_refusal` and `demur_label`.
 fn labelled_rows(model: &Model, corpus: &mut Corpus) -> anyhow::Result<Vec<Map<String, Value>>> {
-    let p_refusal = label(model, &corpus.records);
+    let p_refusal = waiting("labelling", || label(model, &corpus.records));
     let mut rows: Vec<Map<String, Value>> =
         corpus.records.iter_mut().map(|record| record.row.take().map_or_else(Map::new, |row| *row)).collect();
     let name = |name: &str| {

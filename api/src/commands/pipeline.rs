@@ -13,14 +13,14 @@ use demur_training::{
 
 use crate::args::Pipeline;
 use crate::commands::{bootstrap, evaluate};
-use crate::output::{self, Bars, note, say_read};
+use crate::output::{self, Bars, note, say_read, waiting};
 
 pub(crate) fn run(args: &Pipeline) -> anyhow::Result<()> {
     let starter = if args.recipe.is_none() { Some(starter_files()?) } else { None };
     let (recipe, text, folder) = load(args, starter.as_ref())?;
     let mut resolved = recipe.clone();
     resolved.resolve(&folder);
-    let data = PipelineData::read(&resolved)?;
+    let data = waiting("reading", || PipelineData::read(&resolved))?;
     fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
     say(args, &data)?;
     // The manifests hold the file names as the recipe has them, not as this machine does.
