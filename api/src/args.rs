@@ -78,7 +78,7 @@ pub(crate) struct Pipeline {
 
 #[derive(Debug, Args)]
 pub(crate) struct Settings {
-    /// Set one value of the recipe, for example --set response.c=[3.0]; may be repeated.
+    /// Set one value of the recipe, for example --set response.c=3; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
 }

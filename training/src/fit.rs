@@ -7,7 +7,7 @@ use linfa::prelude::{Fit, ParamGuard};
 use ndarray::Array1;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::calibrate::{CalibrationMethod, OutOfFold};
 use crate::error::TrainingError;
@@ -22,8 +22,8 @@ pub struct NgramParams {
     /// The views, side by side.
     pub views: Vec<ViewParams>,
     /// Inverse strength of the penalty. With several values, inner cross-validation on the training rows takes
-    /// the one with the least log loss. Default: 1.
-    #[serde(default = "default_c")]
+    /// the one with the least log loss. A recipe may give one number or a list. Default: 1.
+    #[serde(default = "default_c", deserialize_with = "one_or_several")]
     pub c: Vec<f64>,
     /// Default: none.
     #[serde(default)]
@@ -47,6 +47,19 @@ pub struct NgramParams {
     /// Thresholds that the fitted model decides by. Default: 0.5 and 0.5.
     #[serde(default)]
     pub policy: Policy,
+}
+
+fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a number or a list of numbers")]
+    enum Numbers {
+        One(f64),
+        Several(Vec<f64>),
+    }
+    Ok(match Numbers::deserialize(deserializer)? {
+        Numbers::One(number) => vec![number],
+        Numbers::Several(numbers) => numbers,
+    })
 }
 
 fn default_c() -> Vec<f64> {

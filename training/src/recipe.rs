@@ -333,6 +333,7 @@ mod tests {
         let recipe =
             starter_with(&["seed=9", "response.c=[2.5]", "response.views.0.min_df=3", "name=mine"]).unwrap();
         assert_eq!((recipe.seed, recipe.response.c, recipe.name.as_str()), (9, vec![2.5], "mine"));
+        assert_eq!(starter_with(&["response.c=3"]).unwrap().response.c, [3.0], "one number is a list of one");
         assert_eq!(recipe.response.views[0].min_df, crate::DocumentFrequency::Count(3));
     }
 
