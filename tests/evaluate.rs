@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Dir, KIND, Run};
 
-const FIGURES: [&str; 15] = [
+const FIGURES: [&str; 17] = [
     "n",
     "base_rate",
     "accuracy",
@@ -19,6 +19,8 @@ const FIGURES: [&str; 15] = [
     "log_loss",
     "ece",
     "confusion",
+    "coverage",
+    "by",
     "baselines",
 ];
 
@@ -47,6 +49,9 @@ fn figures(run: &Run) -> Value {
         assert!(baseline["accuracy"].is_f64() && baseline["auroc"].is_f64(), "{baseline}");
     }
     assert_eq!(figures["baselines"]["majority"]["auroc"], 0.5);
+    let coverage: Vec<f64> =
+        figures["coverage"].as_array().unwrap().iter().map(|at| at["coverage"].as_f64().unwrap()).collect();
+    assert!(coverage.is_sorted_by(|easy, hard| easy >= hard), "{coverage:?}");
     figures
 }
 
@@ -269,4 +274,17 @@ fn rows_of_one_class_cannot_be_fitted_but_can_be_judged() {
     let found = run.json();
     assert_eq!((&found["n"], &found["base_rate"]), (&json!(2), &json!(1.0)));
     assert!(found["auroc"].is_null(), "there is nothing to rank: {found}");
+}
+
+#[test]
+fn figures_come_by_kind_subject_and_target_too() {
+    let dir = Dir::with_starter();
+    let command = "evaluate labelled.jsonl --cv 3 --field response --label-column kind --json";
+    let figures = dir.demur(command).fast().succeeds().json();
+    // The parts add up to the whole.
+    for facet in ["kind", "category", "target"] {
+        let rows: u64 =
+            figures["by"][facet].as_array().unwrap().iter().map(|part| part["n"].as_u64().unwrap()).sum();
+        assert_eq!(Some(rows), figures["n"].as_u64(), "{facet}: {}", figures["by"][facet]);
+    }
 }

@@ -20,6 +20,7 @@ fn evaluation(field: Field, labels: &[f64], p: &[f64]) -> Evaluation {
         inputs: texts,
         targets: labels.to_vec(),
         truth: labels.to_vec(),
+        facets: Vec::new(),
         weights: vec![1.0; labels.len()],
         groups: vec![0; labels.len()],
     };

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::baselines::phrase_list;
+use crate::breakdown::{Coverage, FacetFigures, by_facet, coverage};
 use crate::error::TrainingError;
 use crate::fit::{Examples, NgramParams, split};
 use crate::metrics::{
@@ -54,6 +55,10 @@ pub struct Evaluation {
     pub ece: f64,
     /// P(refusal) against the refusal rate, by those bins.
     pub reliability: Vec<ReliabilityBin>,
+    /// How many rows can be decided at 90, 95, 98 and 99% accuracy when the uncertain ones are left open.
+    pub coverage: Vec<Coverage>,
+    /// Figures by `kind`, `target`, `source` and `category`, where the rows have them.
+    pub by: BTreeMap<&'static str, Vec<FacetFigures>>,
     /// `majority`, `phrase_list` and `shuffled_labels` on the same rows.
     pub baselines: BTreeMap<&'static str, Baseline>,
 }
@@ -136,6 +141,8 @@ impl Scored {
             log_loss: log_loss(p, &labels),
             ece: ece(p, &labels),
             reliability: reliability(p, &labels),
+            coverage: coverage(p, &labels, self.threshold),
+            by: by_facet(&examples.facets, p, &labels, self.threshold),
             baselines: BTreeMap::from([
                 (
                     "majority",

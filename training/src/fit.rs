@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::breakdown::Facets;
 use crate::calibrate::{CalibrationMethod, OutOfFold};
 use crate::error::TrainingError;
 use crate::features::{ViewParams, fit_views, transform};
@@ -88,6 +89,8 @@ pub struct Examples<'a> {
     pub weights: Vec<f64>,
     /// Rows of one group stay on one side of every split.
     pub groups: Vec<u32>,
+    /// What else is known of each row, for figures by target, source and so on; may be empty.
+    pub facets: Vec<Facets<'a>>,
 }
 
 impl<'a> Examples<'a> {
@@ -102,6 +105,7 @@ impl<'a> Examples<'a> {
             examples.truth.push(target);
             examples.weights.push(record.weight);
             examples.groups.push(group);
+            examples.facets.push(Facets::of(record));
         }
         examples
     }
@@ -127,6 +131,7 @@ impl<'a> Examples<'a> {
             truth: rows.iter().map(|&row| self.truth[row]).collect(),
             weights: rows.iter().map(|&row| self.weights[row]).collect(),
             groups: rows.iter().map(|&row| self.groups[row]).collect(),
+            facets: rows.iter().filter_map(|&row| self.facets.get(row).copied()).collect(),
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod baselines;
 mod bootstrap;
+mod breakdown;
 mod calibrate;
 mod error;
 mod evaluate;
@@ -26,6 +27,7 @@ mod train;
 
 pub use baselines::phrase_list;
 pub use bootstrap::{LABELLED_BY, MachineLabelled, bootstrap, by_target, label};
+pub use breakdown::{Coverage, FacetFigures, Facets};
 pub use calibrate::{CalibrationMethod, OutOfFold};
 pub use error::TrainingError;
 pub use evaluate::{Baseline, CrossValidation, Evaluation, Scored, evaluate_model, judge_holdout};

@@ -173,6 +173,7 @@ fn views_side_by_side_give_the_probabilities_of_scikit_learn() {
         inputs: inputs[..train].to_vec(),
         weights: vec![1.0; train],
         groups: (0..u32::try_from(train).unwrap()).collect(),
+        facets: Vec::new(),
         truth: targets.clone(),
         targets,
     };

@@ -1,0 +1,162 @@
+//! Figures within an evaluation: by kind, target, source and category, and how many rows can be decided at a wanted
+//! accuracy when the uncertain ones are left open.
+
+use std::collections::BTreeMap;
+
+use demur_data::{Kind, Record};
+use serde::Serialize;
+
+use crate::metrics::{auroc, nan_is_null, wilson};
+
+/// What is known of a row beside its texts and label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Facets<'a> {
+    /// The kind of the response.
+    pub kind: Option<Kind>,
+    /// The model that was asked.
+    pub target: Option<&'a str>,
+    /// The data set.
+    pub source: Option<&'a str>,
+    /// The data set's category.
+    pub category: Option<&'a str>,
+}
+
+impl<'a> Facets<'a> {
+    /// The facets of a record.
+    #[must_use]
+    pub fn of(record: &'a Record) -> Self {
+        Self {
+            kind: record.label.as_ref().and_then(|label| label.kind),
+            target: record.target.as_deref(),
+            source: record.source.as_deref(),
+            category: record.category.as_deref(),
+        }
+    }
+
+    fn values(&self) -> [(&'static str, Option<&'a str>); 4] {
+        let kind = self.kind.map(Kind::name);
+        [("kind", kind), ("target", self.target), ("source", self.source), ("category", self.category)]
+    }
+}
+
+/// Figures of the rows that share one value of a facet.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FacetFigures {
+    /// The value.
+    pub value: String,
+    /// Rows.
+    pub n: usize,
+    /// Share of refusals among them.
+    pub base_rate: f64,
+    /// Share of right decisions.
+    pub accuracy: f64,
+    /// 95% Wilson interval of the accuracy.
+    pub accuracy_interval: (f64, f64),
+    /// Area under the ROC curve among them.
+    #[serde(serialize_with = "nan_is_null")]
+    pub auroc: f64,
+}
+
+/// The figures of every value of every facet that the rows have, sorted by value. Rows without a value of a facet take
+/// no part in it.
+pub(crate) fn by_facet(
+    facets: &[Facets<'_>],
+    p: &[f64],
+    labels: &[bool],
+    threshold: f64,
+) -> BTreeMap<&'static str, Vec<FacetFigures>> {
+    let mut rows: BTreeMap<(&'static str, &str), Vec<usize>> = BTreeMap::new();
+    for (row, facets) in facets.iter().enumerate() {
+        for (facet, value) in facets.values() {
+            if let Some(value) = value {
+                rows.entry((facet, value)).or_default().push(row);
+            }
+        }
+    }
+    let mut figures: BTreeMap<&'static str, Vec<FacetFigures>> = BTreeMap::new();
+    for ((facet, value), rows) in rows {
+        let (p, labels): (Vec<f64>, Vec<bool>) = rows.iter().map(|&row| (p[row], labels[row])).unzip();
+        let n = rows.len();
+        let right = p.iter().zip(&labels).filter(|(p, label)| (**p >= threshold) == **label).count();
+        figures.entry(facet).or_default().push(FacetFigures {
+            value: value.to_owned(),
+            n,
+            base_rate: labels.iter().filter(|&&label| label).count() as f64 / n as f64,
+            accuracy: right as f64 / n as f64,
+            accuracy_interval: wilson(right, n),
+            auroc: auroc(&p, &labels),
+        });
+    }
+    figures
+}
+
+/// How many rows can be decided at a wanted accuracy.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Coverage {
+    /// The accuracy that is wanted of the decided rows.
+    pub accuracy: f64,
+    /// The largest share of rows, the most certain first, on which it is reached.
+    pub coverage: f64,
+    /// Rows with P(refusal) at least this far from the threshold are decided; none where the coverage is 0.
+    pub margin: Option<f64>,
+}
+
+/// The accuracies that coverage is given for.
+const WANTED: [f64; 4] = [0.9, 0.95, 0.98, 0.99];
+
+/// Coverage at each wanted accuracy. Rows that are equally certain are decided together or not at all.
+pub(crate) fn coverage(p: &[f64], labels: &[bool], threshold: f64) -> Vec<Coverage> {
+    let margin = |row: &usize| (p[*row] - threshold).abs();
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|a, b| margin(b).total_cmp(&margin(a)));
+    let mut steps = Vec::new();
+    let (mut decided, mut right) = (0_usize, 0_usize);
+    for tied in order.chunk_by(|a, b| margin(a) == margin(b)) {
+        decided += tied.len();
+        right += tied.iter().filter(|&&row| (p[row] >= threshold) == labels[row]).count();
+        steps.push((decided, right, margin(&tied[0])));
+    }
+    let at = |wanted: f64| {
+        let reached = |&&(decided, right, _): &&(usize, usize, f64)| right as f64 >= wanted * decided as f64;
+        let last = steps.iter().rev().find(reached);
+        Coverage {
+            accuracy: wanted,
+            coverage: last.map_or(0.0, |&(decided, ..)| decided as f64 / p.len() as f64),
+            margin: last.map(|&(.., margin)| margin),
+        }
+    };
+    WANTED.map(at).to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facets_are_judged_apart() {
+        let facet = |target, kind| Facets { target: Some(target), kind, ..Facets::default() };
+        let facets = [facet("b", None), facet("a", Some(Kind::Rejected)), facet("a", Some(Kind::Complied))];
+        let figures = by_facet(&facets, &[0.9, 0.2, 0.1], &[true, true, false], 0.5);
+        assert_eq!(figures.keys().copied().collect::<Vec<_>>(), ["kind", "target"]);
+        let targets: Vec<_> = figures["target"].iter().map(|f| (f.value.as_str(), f.n, f.accuracy)).collect();
+        assert_eq!(targets, [("a", 2, 0.5), ("b", 1, 1.0)]);
+        assert_eq!(figures["target"][0].auroc, 1.0);
+        assert!(figures["kind"][0].auroc.is_nan(), "one class only");
+    }
+
+    #[test]
+    fn coverage_is_the_largest_share_that_is_accurate_enough() {
+        // By certainty: right, right, wrong, right.
+        let (p, labels) = ([0.99, 0.05, 0.8, 0.45], [true, false, false, false]);
+        let coverage = coverage(&p, &labels, 0.5);
+        assert_eq!(coverage[0].accuracy, 0.9);
+        assert_eq!(coverage[0].coverage, 0.5);
+        assert!((coverage[0].margin.unwrap_or_default() - 0.45).abs() < 1e-12);
+    }
+
+    #[test]
+    fn equally_certain_rows_are_decided_together() {
+        let coverage = coverage(&[0.9, 0.9], &[true, false], 0.5);
+        assert!(coverage.iter().all(|coverage| coverage.coverage == 0.0 && coverage.margin.is_none()));
+    }
+}
