@@ -38,5 +38,24 @@ fn is_wrong_use(error: &anyhow::Error) -> bool {
 }
 
 fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    // A `DataError` carries its cause in its message, not as a source, so the chain does not lead there.
+    let cause = match error.downcast_ref() {
+        Some(DataError::Write { cause, .. }) => Some(cause),
+        _ => error.downcast_ref::<io::Error>(),
+    };
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_has_seen_enough_is_told_from_other_failures() {
+        let write = |kind: io::ErrorKind| DataError::Write { file: "-".to_owned(), cause: kind.into() };
+        assert!(is_closed_pipe(&io::Error::from(io::ErrorKind::BrokenPipe)));
+        assert!(is_closed_pipe(&write(io::ErrorKind::BrokenPipe)));
+        assert!(!is_closed_pipe(&write(io::ErrorKind::StorageFull)));
+        assert!(!is_closed_pipe(&Usage(String::new())));
+    }
 }

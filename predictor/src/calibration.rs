@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::SettingsError;
-use crate::probability::{Probability, sigmoid};
+use crate::probability::{Probability, ln_sigmoid};
 
 /// A monotone map from a scorer's logit to P(refusal).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -102,11 +102,6 @@ impl Calibration {
     }
 }
 
-/// ln of the logistic function, without losing the digits of large negative logits.
-fn ln_sigmoid(logit: f64) -> f64 {
-    if logit < -30.0 { logit } else { sigmoid(logit).ln() }
-}
-
 fn interpolate(xs: &[f64], ys: &[f64], x: f64) -> f64 {
     let right = xs.partition_point(|&known| known < x);
     match (right.checked_sub(1), ys.get(right)) {
@@ -123,6 +118,7 @@ fn interpolate(xs: &[f64], ys: &[f64], x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sigmoid;
 
     fn all() -> Vec<Calibration> {
         vec![

@@ -41,7 +41,7 @@ pub use model::Model;
 pub use ngram_model::{Field, NgramModel, Part, View, ViewSettings, WeightedNgram};
 pub use ngrams::{Analyzer, MAX_NGRAM, Norm, VectorizerSettings};
 pub use policy::{Decision, Policy};
-pub use probability::{NotAProbability, Probability, sigmoid};
+pub use probability::{NotAProbability, Probability, ln_sigmoid, sigmoid};
 pub use scorer::{Input, Scorer};
 pub use seen::SeenPrompts;
 pub use vectorizer::{Scratch, Vectorizer};

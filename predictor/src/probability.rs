@@ -67,6 +67,12 @@ pub fn sigmoid(logit: f64) -> f64 {
     }
 }
 
+/// ln of the logistic function, without losing the digits of large negative logits.
+#[must_use]
+pub fn ln_sigmoid(logit: f64) -> f64 {
+    if logit < -30.0 { logit } else { sigmoid(logit).ln() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use demur_predictor::{Calibration, CalibrationReport, sigmoid};
+use demur_predictor::{Calibration, CalibrationReport, ln_sigmoid, sigmoid};
 use linfa::dataset::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard};
 use ndarray::Array1;
@@ -155,17 +155,17 @@ impl OutOfFold {
                 Calibration::Platt { slope: weights[0].max(0.0), intercept }
             }
             CalibrationMethod::Beta => {
-                let terms = |z: f64| vec![(0, ln_p(z)), (1, -ln_p(-z))];
+                let terms = |z: f64| vec![(0, ln_sigmoid(z)), (1, -ln_sigmoid(-z))];
                 let (weights, c) = self.line(&rows(&terms), 2)?;
                 // A falling side is left out and the other fitted again, as the authors of the method do.
                 match (weights[0] >= 0.0, weights[1] >= 0.0) {
                     (true, true) => Calibration::Beta { a: weights[0], b: weights[1], c },
                     (true, false) => {
-                        let (weights, c) = self.line(&rows(&|z| vec![(0, ln_p(z))]), 1)?;
+                        let (weights, c) = self.line(&rows(&|z| vec![(0, ln_sigmoid(z))]), 1)?;
                         Calibration::Beta { a: weights[0].max(0.0), b: 0.0, c }
                     }
                     (false, _) => {
-                        let (weights, c) = self.line(&rows(&|z| vec![(0, -ln_p(-z))]), 1)?;
+                        let (weights, c) = self.line(&rows(&|z| vec![(0, -ln_sigmoid(-z))]), 1)?;
                         Calibration::Beta { a: 0.0, b: weights[0].max(0.0), c }
                     }
                 }
@@ -256,11 +256,6 @@ fn never_falling(mut probabilities: Vec<f64>) -> Vec<f64> {
         *p = highest;
     }
     probabilities
-}
-
-/// ln of the logistic function.
-fn ln_p(logit: f64) -> f64 {
-    if logit < -30.0 { logit } else { sigmoid(logit).ln() }
 }
 
 #[cfg(test)]
