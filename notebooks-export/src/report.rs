@@ -195,6 +195,7 @@ fn describe_views(model: &Model) -> String {
         let (shortest, longest) = settings.vectorizer.ngrams;
         let unit = match settings.vectorizer.analyzer {
             Analyzer::Word => "words",
+            Analyzer::Token => "words with apostrophes",
             Analyzer::CharWb => "characters within words",
         };
         let part = match settings.part {

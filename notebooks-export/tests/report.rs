@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use demur_notebooks_export::{Cell, Notebook, Output, pipeline_report};
 use demur_predictor::{
-    Analyzer, Field, Input, Manifest, Model, NgramModel, Part, Policy, SeenPrompts, TrainingData, Vectorizer,
-    VectorizerSettings, View, ViewSettings,
+    Analyzer, Dense, Field, Input, Manifest, Model, NgramModel, Part, Parts, Policy, SeenPrompts,
+    TrainingData, Vectorizer, VectorizerSettings, View, ViewSettings,
 };
 use demur_training::{Evaluation, Examples, PipelineFigures, Scored};
 use serde_json::json;
@@ -15,7 +15,8 @@ use serde_json::json;
 const HOSTILE: &str = "<script>alert(1)</script>";
 
 fn evaluation(field: Field, labels: &[f64], p: &[f64]) -> Evaluation {
-    let texts = vec![Input { prompt: Some("can you"), response: Some("I cannot") }; labels.len()];
+    let texts =
+        vec![Input { prompt: Some("can you"), response: Some("I cannot"), target: None }; labels.len()];
     let examples = Examples {
         inputs: texts,
         targets: labels.to_vec(),
@@ -49,7 +50,8 @@ fn model(field: Field) -> Model {
         settings: ViewSettings { field, part: Part::Whole, vectorizer },
         vectorizer: Vectorizer::new(vectorizer, &ngrams, vec![1.0; ngrams.len()]).unwrap(),
     };
-    let scorer = NgramModel::new(vec![view], vec![-1.25, 0.5, 2.0, 0.25, -0.125], 0.1).unwrap();
+    let scorer =
+        NgramModel::new(vec![view], vec![-1.25, 0.5, 2.0, 0.25, -0.125], Dense::default(), 0.1).unwrap();
     let data = |labelled_by: &str, licence: Option<&str>| TrainingData {
         file: format!("{HOSTILE}.csv"),
         sha256: "0123456789abcdef".repeat(4),
@@ -69,12 +71,15 @@ fn model(field: Field) -> Model {
         calibration_report: None,
         policy: Policy::default(),
         views: Vec::new(),
+        target_shifts: BTreeMap::new(),
+        style: false,
+        kinds: None,
         training: vec![data("machine", None), data("human", Some("CC0 & more"))],
         figures: BTreeMap::new(),
         recipe: json!({ "name": HOSTILE }),
         files: BTreeMap::new(),
     };
-    Model::new(manifest, scorer, SeenPrompts::default()).unwrap()
+    Model::new(manifest, Parts { scorer, kinds: None, seen: SeenPrompts::default() }).unwrap()
 }
 
 fn report() -> Notebook {

@@ -4,20 +4,43 @@ use serde::Serialize;
 
 use crate::ngram_model::Field;
 
-/// One n-gram of an input with its share of the logit.
+/// Where a term comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// An n-gram of the prompt.
+    Prompt,
+    /// An n-gram of the response.
+    Response,
+    /// A measure of the response's style.
+    Style,
+    /// The target.
+    Target,
+}
+
+impl From<Field> for Origin {
+    fn from(field: Field) -> Self {
+        match field {
+            Field::Prompt => Self::Prompt,
+            Field::Response => Self::Response,
+        }
+    }
+}
+
+/// One feature of an input with its share of the logit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Term {
-    /// The text in which it stands.
-    pub field: Field,
-    /// The n-gram, words joined by one space.
+    /// The text in which it stands, or what else it is.
+    pub field: Origin,
+    /// The n-gram, words joined by one space; the name of a measure of style or of the target.
     pub ngram: String,
-    /// Its feature value (scaled tf-idf).
+    /// Its feature value: scaled tf-idf, the measure, or 1 for the target.
     pub value: f64,
     /// Its weight in the model.
     pub weight: f64,
     /// `value x weight`: above 0 it speaks for refusal.
     pub contribution: f64,
-    /// Where it stands in the field's text: byte ranges `(start, end)`.
+    /// Where it stands in the field's text: byte ranges `(start, end)`; none for style and target.
     pub spans: Vec<(usize, usize)>,
 }
 

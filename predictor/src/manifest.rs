@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::calibration::Calibration;
+use crate::kinds::KindSettings;
 use crate::ngram_model::{Field, ViewSettings};
 use crate::policy::Policy;
 
 /// The model format that this build writes, and the newest that it reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What a logit above 0 means. Stored in every manifest and checked at load.
 pub const POLARITY: &str = "refused=1";
@@ -31,6 +32,9 @@ pub struct Manifest {
     pub field: Field,
     /// The models whose refusals it learned; empty where the data do not say.
     pub targets: Vec<String>,
+    /// What each target that the model takes as an input adds to the logit; empty where it takes none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub target_shifts: BTreeMap<String, f32>,
     /// Seed of everything random in the fit.
     pub seed: u64,
     /// From the scorer's logit to P(refusal).
@@ -42,6 +46,12 @@ pub struct Manifest {
     pub policy: Policy,
     /// The views with the number of features of each, in the order of the weights.
     pub views: Vec<ViewManifest>,
+    /// Whether measures of style stand beside the n-grams.
+    #[serde(default)]
+    pub style: bool,
+    /// The model of kinds; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kinds: Option<KindManifest>,
     /// The data that it was fitted on.
     pub training: Vec<TrainingData>,
     /// Figures on rows that the fit has not seen, by name of the evaluation.
@@ -75,6 +85,16 @@ pub struct ViewManifest {
     pub settings: ViewSettings,
     /// How many n-grams it has.
     pub features: usize,
+}
+
+/// A model of kinds: its numbers and its views. Its n-grams and weights stand behind those of the model itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KindManifest {
+    /// The kinds and the numbers of each.
+    pub settings: KindSettings,
+    /// The views with the number of features of each.
+    pub views: Vec<ViewManifest>,
 }
 
 /// One file that a model was fitted on.

@@ -5,21 +5,23 @@
 //! frequencies are safetensors. A load checks, in this order: the files are there, the format is known, the
 //! polarity is right, sizes and digests match, every number is finite, vocabulary and weights fit together.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use demur_data::AtomicDir;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Deserialize;
 
 use crate::card;
 use crate::digest::sha256;
 use crate::error::{ModelError, ScoreError};
-use crate::manifest::{FORMAT, FileDigest, Manifest, POLARITY};
-use crate::ngram_model::{NgramModel, View};
+use crate::kinds::{KindDistribution, KindModel};
+use crate::manifest::{FORMAT, FileDigest, KindManifest, Manifest, POLARITY, ViewManifest};
+use crate::ngram_model::{Dense, NgramModel, View};
 use crate::policy::Decision;
 use crate::seen::SeenPrompts;
+use crate::tensors::{self, Tensors};
 use crate::vectorizer::{Scratch, Vectorizer};
 use crate::{Input, Probability};
 
@@ -34,8 +36,18 @@ const CARD: &str = "README.md";
 pub struct Model {
     manifest: Manifest,
     digest: String,
-    scorer: NgramModel,
-    seen: SeenPrompts,
+    parts: Parts,
+}
+
+/// What the files of a model hold, beside the manifest.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Input -> logit.
+    pub scorer: NgramModel,
+    /// Input and logit -> kinds, where the model tells them apart.
+    pub kinds: Option<KindModel>,
+    /// The prompts that the fit has seen.
+    pub seen: SeenPrompts,
 }
 
 /// The part of a manifest that must be readable in every format, present and future.
@@ -46,28 +58,30 @@ struct Header {
 }
 
 impl Model {
-    /// Puts a manifest and a scorer together. The manifest's views, format, polarity and file digests are set
-    /// here from the scorer, so they cannot contradict it.
+    /// Puts a manifest and its parts together. The manifest's views, format, polarity and file digests are set
+    /// here from the parts, so they cannot contradict them.
     ///
     /// # Errors
     /// [`ModelError::Settings`] when policy or calibration is wrong.
-    pub fn new(mut manifest: Manifest, scorer: NgramModel, seen: SeenPrompts) -> Result<Self, ModelError> {
+    pub fn new(mut manifest: Manifest, parts: Parts) -> Result<Self, ModelError> {
         let settings = |cause| ModelError::Settings { path: PathBuf::from(MANIFEST), cause };
         manifest.policy.check().and_then(|()| manifest.calibration.check()).map_err(settings)?;
         manifest.format = FORMAT;
         POLARITY.clone_into(&mut manifest.polarity);
-        manifest.views = scorer
-            .views()
-            .iter()
-            .map(|view| crate::ViewManifest { settings: view.settings, features: view.vectorizer.len() })
-            .collect();
-        manifest.files = content(&scorer, &seen)?
+        manifest.views = describe(parts.scorer.views());
+        manifest.style = !parts.scorer.dense().style.is_empty();
+        manifest.target_shifts.clone_from(&parts.scorer.dense().targets);
+        manifest.kinds = parts
+            .kinds
+            .as_ref()
+            .map(|kinds| KindManifest { settings: kinds.settings().clone(), views: describe(kinds.views()) });
+        manifest.files = content(&parts)?
             .map(|(name, bytes)| {
                 (name.to_owned(), FileDigest { bytes: bytes.len() as u64, sha256: sha256(&bytes) })
             })
             .into();
         let digest = sha256(manifest_json(&manifest)?.as_bytes());
-        Ok(Self { manifest, digest, scorer, seen })
+        Ok(Self { manifest, digest, parts })
     }
 
     /// The manifest.
@@ -85,19 +99,44 @@ impl Model {
     /// The fitted scorer.
     #[must_use]
     pub const fn scorer(&self) -> &NgramModel {
-        &self.scorer
+        &self.parts.scorer
+    }
+
+    /// The model of kinds, where there is one.
+    #[must_use]
+    pub const fn kinds(&self) -> Option<&KindModel> {
+        self.parts.kinds.as_ref()
     }
 
     /// The prompts that its fit has seen.
     #[must_use]
     pub const fn seen(&self) -> &SeenPrompts {
-        &self.seen
+        &self.parts.seen
     }
 
     /// P(refusal) of one input, with buffers that the caller keeps: microseconds.
     #[must_use]
     pub fn predict(&self, input: &Input<'_>, scratch: &mut Scratch) -> Probability {
-        self.calibrated(self.scorer.logit(input, scratch))
+        self.calibrated(self.parts.scorer.logit(input, scratch))
+    }
+
+    /// P(refusal) of one input and the distribution over its kinds, where the model tells kinds apart.
+    #[must_use]
+    pub fn predict_kind(
+        &self,
+        input: &Input<'_>,
+        scratch: &mut Scratch,
+    ) -> (Probability, Option<KindDistribution>) {
+        let logit = self.parts.scorer.logit(input, scratch);
+        let p_refusal = self.calibrated(logit);
+        let kinds = self.parts.kinds.as_ref().map(|kinds| kinds.predict(input, (logit, p_refusal), scratch));
+        (p_refusal, kinds)
+    }
+
+    /// Whether the model takes this target as an input: its rows moved the fit apart from those of others.
+    #[must_use]
+    pub fn knows_target(&self, target: &str) -> bool {
+        self.parts.scorer.dense().targets.contains_key(target)
     }
 
     /// P(refusal) of every input, in order. An input gets the same bits here as alone.
@@ -143,7 +182,7 @@ impl Model {
             (MANIFEST, manifest_json(&self.manifest)?.into_bytes()),
             (CARD, card::render(&self.manifest, &self.digest).into_bytes()),
         ];
-        for (name, bytes) in content(&self.scorer, &self.seen)?.into_iter().chain(described) {
+        for (name, bytes) in content(&self.parts)?.into_iter().chain(described) {
             fs::write(unfinished.path().join(name), bytes).map_err(io(&dir.join(name)))?;
         }
         unfinished.commit().map_err(io(dir))
@@ -154,26 +193,46 @@ impl Model {
     /// # Errors
     /// One [`ModelError`] for each way in which a directory can be wrong.
     pub fn load(dir: &Path) -> Result<Self, ModelError> {
+        Self::from_files(dir, |name| {
+            let path = dir.join(name);
+            fs::read(&path).map_err(|cause| match cause.kind() {
+                ErrorKind::NotFound => ModelError::Missing { path },
+                _ => ModelError::Io { path, cause },
+            })
+        })
+    }
+
+    /// Puts a model together from its files and checks all of it; `dir` only names it in errors.
+    pub(crate) fn from_files<B: AsRef<[u8]>>(
+        dir: &Path,
+        read: impl Fn(&str) -> Result<B, ModelError>,
+    ) -> Result<Self, ModelError> {
         let path = dir.join(MANIFEST);
-        let text = read(&path)?;
+        let text = read(MANIFEST)?;
+        let text = text.as_ref();
         let bad = |cause| ModelError::Manifest { path: path.clone(), cause };
-        let header: Header = serde_json::from_slice(&text).map_err(bad)?;
+        let header: Header = serde_json::from_slice(text).map_err(bad)?;
         if header.format > FORMAT {
             return Err(ModelError::NewerFormat { path, found: header.format, supported: FORMAT });
         }
         if header.polarity != POLARITY {
             return Err(ModelError::Polarity { path, found: header.polarity });
         }
-        let manifest: Manifest = serde_json::from_slice(&text).map_err(bad)?;
+        let manifest: Manifest = serde_json::from_slice(text).map_err(bad)?;
         let checked_settings = manifest.policy.check().and_then(|()| manifest.calibration.check());
         checked_settings.map_err(|cause| ModelError::Settings { path: path.clone(), cause })?;
-        let vocabulary = checked(dir, VOCABULARY, &manifest)?;
-        let weights = checked(dir, WEIGHTS, &manifest)?;
-        let seen = SeenPrompts::from_bytes(&checked(dir, SEEN, &manifest)?).ok_or_else(|| {
-            ModelError::Layout { path: dir.join(SEEN), reason: "not a sorted list of 64-bit keys".to_owned() }
+        let file = |name: &str| {
+            let bytes = read(name)?;
+            check(dir, name, &manifest, bytes.as_ref())?;
+            Ok::<B, ModelError>(bytes)
+        };
+        let (vocabulary, weights, seen) = (file(VOCABULARY)?, file(WEIGHTS)?, file(SEEN)?);
+        let seen = SeenPrompts::from_bytes(seen.as_ref()).ok_or_else(|| ModelError::Layout {
+            path: dir.join(SEEN),
+            reason: "not a sorted list of 64-bit keys".to_owned(),
         })?;
-        let scorer = assemble(dir, &manifest, &vocabulary, &weights)?;
-        Ok(Self { digest: sha256(&text), manifest, scorer, seen })
+        let parts = assemble(dir, &manifest, (vocabulary.as_ref(), weights.as_ref()), seen)?;
+        Ok(Self { digest: sha256(text), manifest, parts })
     }
 }
 
@@ -182,29 +241,20 @@ fn is_replaceable(dir: &Path) -> bool {
     dir.join(MANIFEST).is_file() || fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
-    fs::read(path).map_err(|cause| match cause.kind() {
-        ErrorKind::NotFound => ModelError::Missing { path: path.to_owned() },
-        _ => ModelError::Io { path: path.to_owned(), cause },
-    })
-}
-
-/// Reads a file of the model and compares it with the manifest's size and digest.
-fn checked(dir: &Path, name: &str, manifest: &Manifest) -> Result<Vec<u8>, ModelError> {
-    let path = dir.join(name);
+/// Compares a file of the model with the manifest's size and digest.
+fn check(dir: &Path, name: &str, manifest: &Manifest, bytes: &[u8]) -> Result<(), ModelError> {
     let Some(expected) = manifest.files.get(name) else {
         return Err(ModelError::Layout {
             path: dir.join(MANIFEST),
             reason: format!("`files` does not describe {name}"),
         });
     };
-    let bytes = read(&path)?;
-    let found = sha256(&bytes);
+    let found = sha256(bytes);
     if found == expected.sha256 && bytes.len() as u64 == expected.bytes {
-        return Ok(bytes);
+        return Ok(());
     }
     Err(ModelError::Digest {
-        path,
+        path: dir.join(name),
         bytes: bytes.len() as u64,
         found,
         expected_bytes: expected.bytes,
@@ -212,40 +262,72 @@ fn checked(dir: &Path, name: &str, manifest: &Manifest) -> Result<Vec<u8>, Model
     })
 }
 
+/// The n-grams of a model that no view has taken yet.
+struct Lines<'a> {
+    dir: &'a Path,
+    left: std::str::Lines<'a>,
+}
+
+impl Lines<'_> {
+    /// The next views, their n-grams from the vocabulary and their inverse document frequencies from a tensor.
+    fn views(&mut self, manifests: &[ViewManifest], idf: &[f32]) -> Result<Vec<View>, ModelError> {
+        let mut start = 0;
+        let view = |manifest: &ViewManifest| {
+            let ngrams: Vec<&str> = self.left.by_ref().take(manifest.features).collect();
+            let idf = idf[start..start + manifest.features].to_vec();
+            start += manifest.features;
+            let settings = manifest.settings;
+            let vectorizer = Vectorizer::new(settings.vectorizer, &ngrams, idf)
+                .map_err(|cause| ModelError::Settings { path: self.dir.to_owned(), cause })?;
+            Ok(View { settings, vectorizer })
+        };
+        manifests.iter().map(view).collect()
+    }
+}
+
 fn assemble(
     dir: &Path,
     manifest: &Manifest,
-    vocabulary: &[u8],
-    weights: &[u8],
-) -> Result<NgramModel, ModelError> {
-    let path = dir.join(WEIGHTS);
-    let tensors = Tensors::read(&path, weights)?;
-    let path = dir.join(VOCABULARY);
+    (vocabulary, weights): (&[u8], &[u8]),
+    seen: SeenPrompts,
+) -> Result<Parts, ModelError> {
+    let tensors_path = dir.join(WEIGHTS);
+    let layout = |reason| ModelError::Layout { path: tensors_path.clone(), reason };
+    let settings = |cause| ModelError::Settings { path: dir.to_owned(), cause };
+    let size = |file: &str, what, found, expected| {
+        let path = dir.join(file);
+        if found == expected { Ok(()) } else { Err(ModelError::Size { path, what, found, expected }) }
+    };
+    let tensors = Tensors::read(weights).map_err(layout)?;
     let text = std::str::from_utf8(vocabulary)
-        .map_err(|source| ModelError::Layout { path: path.clone(), reason: source.to_string() })?;
-    let ngrams: Vec<&str> = text.lines().collect();
-    let expected = manifest.views.iter().map(|view| view.features).sum();
-    let size = |what, found, path: &Path| {
-        if found == expected {
-            Ok(())
-        } else {
-            Err(ModelError::Size { path: path.to_owned(), what, found, expected })
+        .map_err(|source| ModelError::Layout { path: dir.join(VOCABULARY), reason: source.to_string() })?;
+    let features = |views: &[ViewManifest]| views.iter().map(|view| view.features).sum::<usize>();
+    let (own, of_kinds) =
+        (features(&manifest.views), manifest.kinds.as_ref().map_or(0, |kinds| features(&kinds.views)));
+    size(VOCABULARY, "n-grams", text.lines().count(), own + of_kinds)?;
+    let (weight, idf) = (tensors.singles("weight").map_err(layout)?, tensors.singles("idf").map_err(layout)?);
+    size(WEIGHTS, "weights", weight.len(), own)?;
+    size(WEIGHTS, "inverse document frequencies", idf.len(), own)?;
+    let mut lines = Lines { dir, left: text.lines() };
+    let views = lines.views(&manifest.views, &idf)?;
+    let style = if manifest.style { tensors.singles("style").map_err(layout)? } else { Vec::new() };
+    let dense = Dense { style, targets: manifest.target_shifts.clone() };
+    let bias = tensors.double("bias").map_err(layout)?;
+    let scorer = NgramModel::new(views, weight, dense, bias).map_err(settings)?;
+    let kinds = match &manifest.kinds {
+        None => None,
+        Some(kinds) => {
+            let idf = tensors.singles("kind.idf").map_err(layout)?;
+            size(WEIGHTS, "inverse document frequencies of kinds", idf.len(), of_kinds)?;
+            let views = lines.views(&kinds.views, &idf)?;
+            let (weights, style) = (
+                tensors.singles("kind.weight").map_err(layout)?,
+                tensors.singles("kind.style").map_err(layout)?,
+            );
+            Some(KindModel::new(kinds.settings.clone(), views, weights, style).map_err(settings)?)
         }
     };
-    size("n-grams", ngrams.len(), &path)?;
-    size("weights", tensors.weight.len(), &dir.join(WEIGHTS))?;
-    size("inverse document frequencies", tensors.idf.len(), &dir.join(WEIGHTS))?;
-    let settings = |cause| ModelError::Settings { path: dir.to_owned(), cause };
-    let mut views = Vec::with_capacity(manifest.views.len());
-    let mut start = 0;
-    for view in &manifest.views {
-        let range = start..start + view.features;
-        start = range.end;
-        let idf = tensors.idf[range.clone()].to_vec();
-        let vectorizer = Vectorizer::new(view.settings.vectorizer, &ngrams[range], idf).map_err(settings)?;
-        views.push(View { settings: view.settings, vectorizer });
-    }
-    NgramModel::new(views, tensors.weight, tensors.bias).map_err(settings)
+    Ok(Parts { scorer, kinds, seen })
 }
 
 fn manifest_json(manifest: &Manifest) -> Result<String, ModelError> {
@@ -254,14 +336,25 @@ fn manifest_json(manifest: &Manifest) -> Result<String, ModelError> {
         .map_err(|cause| ModelError::Manifest { path: PathBuf::from(MANIFEST), cause })
 }
 
-/// The files that the manifest describes, with their bytes.
-fn content(scorer: &NgramModel, seen: &SeenPrompts) -> Result<[(&'static str, Vec<u8>); 3], ModelError> {
-    Ok([(VOCABULARY, vocabulary(scorer).into_bytes()), (WEIGHTS, weights(scorer)?), (SEEN, seen.to_bytes())])
+fn describe(views: &[View]) -> Vec<ViewManifest> {
+    views
+        .iter()
+        .map(|view| ViewManifest { settings: view.settings, features: view.vectorizer.len() })
+        .collect()
 }
 
-fn vocabulary(scorer: &NgramModel) -> String {
+/// The files that the manifest describes, with their bytes.
+fn content(parts: &Parts) -> Result<[(&'static str, Vec<u8>); 3], ModelError> {
+    let kind_views = parts.kinds.as_ref().map_or(&[][..], KindModel::views);
+    let vocabulary = vocabulary(parts.scorer.views().iter().chain(kind_views));
+    let weights =
+        weights(parts).map_err(|reason| ModelError::Layout { path: PathBuf::from(WEIGHTS), reason })?;
+    Ok([(VOCABULARY, vocabulary.into_bytes()), (WEIGHTS, weights), (SEEN, parts.seen.to_bytes())])
+}
+
+fn vocabulary<'a>(views: impl Iterator<Item = &'a View>) -> String {
     let mut out = String::new();
-    for view in scorer.views() {
+    for view in views {
         // A view has fewer than 2^32 features: they are numbered by u32.
         for feature in 0..u32::try_from(view.vectorizer.len()).unwrap_or(u32::MAX) {
             out.push_str(&view.vectorizer.ngram(feature));
@@ -271,63 +364,24 @@ fn vocabulary(scorer: &NgramModel) -> String {
     out
 }
 
-/// The numbers of a weights file.
-struct Tensors {
-    weight: Vec<f32>,
-    idf: Vec<f32>,
-    bias: f64,
-}
-
-fn weights(scorer: &NgramModel) -> Result<Vec<u8>, ModelError> {
-    let path = PathBuf::from(WEIGHTS);
-    let weight: Vec<u8> = scorer.weights().iter().flat_map(|w| w.to_le_bytes()).collect();
-    let idf: Vec<u8> = scorer
-        .views()
-        .iter()
-        .flat_map(|view| view.vectorizer.idf())
-        .flat_map(|idf| idf.to_le_bytes())
-        .collect();
-    let bias = scorer.bias().to_le_bytes();
-    let tensors = [
-        ("bias", Dtype::F64, 1, &bias[..]),
-        ("idf", Dtype::F32, idf.len() / 4, &idf[..]),
-        ("weight", Dtype::F32, weight.len() / 4, &weight[..]),
-    ]
-    .map(|(name, dtype, length, data)| TensorView::new(dtype, vec![length], data).map(|view| (name, view)));
-    let layout = |source: safetensors::SafeTensorError| ModelError::Layout {
-        path: path.clone(),
-        reason: source.to_string(),
+fn weights(parts: &Parts) -> Result<Vec<u8>, String> {
+    let idf = |views: &[View]| {
+        let idf: Vec<f32> = views.iter().flat_map(|view| view.vectorizer.idf()).copied().collect();
+        tensors::singles(&idf)
     };
-    let tensors = tensors.into_iter().collect::<Result<Vec<_>, _>>().map_err(layout)?;
-    safetensors::serialize(tensors, None).map_err(layout)
-}
-
-impl Tensors {
-    fn read(path: &Path, bytes: &[u8]) -> Result<Self, ModelError> {
-        let bad = |reason: String| ModelError::Layout { path: path.to_owned(), reason };
-        let file = SafeTensors::deserialize(bytes).map_err(|source| bad(source.to_string()))?;
-        let tensor = |name: &str, dtype: Dtype| -> Result<Vec<u8>, ModelError> {
-            let view = file.tensor(name).map_err(|source| bad(source.to_string()))?;
-            if view.dtype() == dtype && view.shape().len() == 1 {
-                Ok(view.data().to_vec())
-            } else {
-                Err(bad(format!(
-                    "tensor `{name}` is {:?} {:?}, not a vector of {dtype:?}",
-                    view.dtype(),
-                    view.shape()
-                )))
-            }
-        };
-        let singles = |bytes: Vec<u8>| -> Vec<f32> {
-            bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
-        };
-        let bias = tensor("bias", Dtype::F64)?;
-        let bias =
-            <[u8; 8]>::try_from(bias.as_slice()).map_err(|_| bad("`bias` is not one number".to_owned()))?;
-        Ok(Self {
-            weight: singles(tensor("weight", Dtype::F32)?),
-            idf: singles(tensor("idf", Dtype::F32)?),
-            bias: f64::from_le_bytes(bias),
-        })
+    let scorer = &parts.scorer;
+    let mut all = BTreeMap::from([
+        ("bias", tensors::double(scorer.bias())),
+        ("idf", idf(scorer.views())),
+        ("weight", tensors::singles(scorer.weights())),
+    ]);
+    if !scorer.dense().style.is_empty() {
+        all.insert("style", tensors::singles(&scorer.dense().style));
     }
+    if let Some(kinds) = &parts.kinds {
+        all.insert("kind.idf", idf(kinds.views()));
+        all.insert("kind.weight", tensors::singles(kinds.weights()));
+        all.insert("kind.style", tensors::singles(kinds.style()));
+    }
+    tensors::write(&all)
 }

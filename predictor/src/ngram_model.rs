@@ -1,13 +1,15 @@
-//! The n-gram model: several TF-IDF views side by side and one weight per feature.
+//! The n-gram model: several TF-IDF views side by side, measures of style, the target, and one weight per feature.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ScoreError, SettingsError};
-use crate::explain::{Explanation, Term};
+use crate::explain::{Explanation, Origin, Term};
 use crate::ngrams::VectorizerSettings;
 use crate::scorer::{Input, Scorer};
+use crate::style::{STYLE, style, style_names};
 use crate::text;
 use crate::vectorizer::{Scratch, Vectorizer};
 
@@ -93,15 +95,27 @@ pub struct View {
     pub vectorizer: Vectorizer,
 }
 
-/// A linear model over n-gram views: logit = bias + sum over features of weight x value.
+/// What a model reads beside n-grams; by default nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Dense {
+    /// A weight for each measure of [`style`](crate::style()), or none.
+    pub style: Vec<f32>,
+    /// What each known target adds to the logit. They are centred in the fit: a target that is not known, or not
+    /// named, adds nothing and stands for the average target.
+    pub targets: BTreeMap<String, f32>,
+}
+
+/// A linear model: logit = bias + sum over features of weight x value. Features are the n-grams of the views, and, where
+/// the model has them, measures of style and the target.
 ///
-/// Features are numbered through the views in order. Each view's part of the row is scaled on its own.
+/// N-grams are numbered through the views in order. Each view's part of the row is scaled on its own.
 #[derive(Debug, Clone)]
 pub struct NgramModel {
     views: Vec<View>,
     /// First feature of each view.
     offsets: Vec<usize>,
     weights: Vec<f32>,
+    dense: Dense,
     bias: f64,
 }
 
@@ -110,7 +124,7 @@ impl NgramModel {
     ///
     /// # Errors
     /// [`SettingsError`] when weights and features differ in number or a number is not finite.
-    pub fn new(views: Vec<View>, weights: Vec<f32>, bias: f64) -> Result<Self, SettingsError> {
+    pub fn new(views: Vec<View>, weights: Vec<f32>, dense: Dense, bias: f64) -> Result<Self, SettingsError> {
         let mut offsets = Vec::with_capacity(views.len());
         let mut features = 0;
         for view in &views {
@@ -122,10 +136,15 @@ impl NgramModel {
             return Err(SettingsError::Weights { weights: weights.len(), features });
         }
         finite("weight", &weights)?;
+        if !dense.style.is_empty() && dense.style.len() != STYLE {
+            return Err(SettingsError::Weights { weights: dense.style.len(), features: STYLE });
+        }
+        finite("style weight", &dense.style)?;
+        finite("target weight", &dense.targets.values().copied().collect::<Vec<_>>())?;
         if !bias.is_finite() {
             return Err(SettingsError::NotFinite { what: "bias" });
         }
-        Ok(Self { views, offsets, weights, bias })
+        Ok(Self { views, offsets, weights, dense, bias })
     }
 
     /// The views, in the order of their features.
@@ -138,6 +157,12 @@ impl NgramModel {
     #[must_use]
     pub fn weights(&self) -> &[f32] {
         &self.weights
+    }
+
+    /// What it reads beside n-grams.
+    #[must_use]
+    pub const fn dense(&self) -> &Dense {
+        &self.dense
     }
 
     /// The logit of an input in which no feature occurs.
@@ -170,21 +195,50 @@ impl NgramModel {
             });
             logit += dot * vectorizer.scale(squares);
         }
+        if let Some(shift) = self.target_shift(input) {
+            logit += f64::from(shift);
+        }
+        if !self.dense.style.is_empty() {
+            let values = style(input, scratch);
+            logit +=
+                values.iter().zip(&self.dense.style).map(|(value, &w)| value * f64::from(w)).sum::<f64>();
+        }
         logit
+    }
+
+    fn target_shift(&self, input: &Input<'_>) -> Option<f32> {
+        if self.dense.targets.is_empty() { None } else { self.dense.targets.get(input.target?).copied() }
+    }
+
+    /// The terms that are no n-grams.
+    fn dense_terms(&self, input: &Input<'_>, scratch: &mut Scratch) -> Vec<Term> {
+        let term = |field, ngram: String, value: f64, weight: f32| {
+            let weight = f64::from(weight);
+            Term { field, ngram, value, weight, contribution: weight * value, spans: Vec::new() }
+        };
+        let mut terms = Vec::new();
+        if let (Some(shift), Some(target)) = (self.target_shift(input), input.target) {
+            terms.push(term(Origin::Target, target.to_owned(), 1.0, shift));
+        }
+        if !self.dense.style.is_empty() {
+            let values = style(input, scratch).into_iter().zip(style_names()).zip(&self.dense.style);
+            terms.extend(values.map(|((value, name), &weight)| term(Origin::Style, name, value, weight)));
+        }
+        terms
     }
 
     /// The logit of one input, taken apart into the contributions of its n-grams.
     #[must_use]
     pub fn explain(&self, input: &Input<'_>) -> Explanation {
         let mut scratch = Scratch::default();
-        let mut terms = Vec::new();
+        let mut terms = self.dense_terms(input, &mut scratch);
         for (view, &offset) in self.views.iter().zip(&self.offsets) {
             let spans = occurrences(view, input, &mut scratch);
             for (feature, value) in view.vectorizer.transform(view.settings.text(input), &mut scratch) {
                 let weight = f64::from(self.weights[offset + feature as usize]);
                 let found = spans.partition_point(|(other, _)| *other < feature);
                 terms.push(Term {
-                    field: view.settings.field,
+                    field: view.settings.field.into(),
                     ngram: view.vectorizer.ngram(feature),
                     value,
                     weight,

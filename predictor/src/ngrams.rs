@@ -17,6 +17,8 @@ pub const MAX_NGRAM: usize = 16;
 pub enum Analyzer {
     /// Words of two or more characters.
     Word,
+    /// Words of any length; an apostrophe within a word belongs to it, so that `can't` is not `can`.
+    Token,
     /// Characters within white-space separated pieces, padded by one space on each side.
     CharWb,
 }
@@ -95,6 +97,14 @@ pub(crate) fn walk(
                 each(&symbols[start..], shortest, longest);
             }
         }
+        Analyzer::Token => {
+            text::tokens(lower, |bytes| {
+                symbols.push(Symbol { id: number(&text::plain_apostrophe(&lower[bytes.clone()])), bytes });
+            });
+            for start in 0..symbols.len() {
+                each(&symbols[start..], shortest, longest);
+            }
+        }
         Analyzer::CharWb => text::pieces(lower, |piece| {
             symbols.clear();
             let space = Some(u32::from(' '));
@@ -125,7 +135,7 @@ pub(crate) fn insert(
 ) -> Result<u32, SettingsError> {
     let (mut node, mut length) = (ROOT, 0);
     match settings.analyzer {
-        Analyzer::Word => {
+        Analyzer::Word | Analyzer::Token => {
             for word in ngram.split(' ') {
                 node = tree.child_or_insert(node, tokens.insert(word));
                 length += 1;
@@ -150,7 +160,9 @@ pub(crate) fn insert(
 pub(crate) fn spell(tokens: &TokenTable, tree: &Tree, analyzer: Analyzer, node: u32) -> String {
     let path = tree.path(node);
     match analyzer {
-        Analyzer::Word => path.iter().map(|&symbol| tokens.word(symbol)).collect::<Vec<_>>().join(" "),
+        Analyzer::Word | Analyzer::Token => {
+            path.iter().map(|&symbol| tokens.word(symbol)).collect::<Vec<_>>().join(" ")
+        }
         Analyzer::CharWb => path.iter().filter_map(|&symbol| char::from_u32(symbol)).collect(),
     }
 }

@@ -11,13 +11,15 @@ pub struct Input<'a> {
     pub prompt: Option<&'a str>,
     /// What the target answered.
     pub response: Option<&'a str>,
+    /// The model that is asked. A name that the scorer does not know counts as none.
+    pub target: Option<&'a str>,
 }
 
 impl<'a> Input<'a> {
     /// A prompt alone.
     #[must_use]
     pub const fn prompt(prompt: &'a str) -> Self {
-        Self { prompt: Some(prompt), response: None }
+        Self { prompt: Some(prompt), response: None, target: None }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Words are the maximal runs of two or more word characters of the lower-cased text (its default pattern
 //! `(?u)\b\w\w+\b`); `char_wb` n-grams are those of each white-space separated piece, padded with one space on
-//! both sides. Python's `\w` is a letter, a number or `_`: a combining mark is not one, unlike in Rust's
+//! both sides. Tokens are Demur's own: words of any length, with the apostrophes within them. Python's `\w` is a letter, a number or `_`: a combining mark is not one, unlike in Rust's
 //! `char::is_alphanumeric`, so the general category decides.
 
 use std::borrow::Cow;
@@ -61,6 +61,36 @@ pub(crate) fn words(text: &str, mut each: impl FnMut(Range<usize>)) {
     }
 }
 
+/// The typewriter's apostrophe and the typographer's, which mean the same.
+const fn is_apostrophe(c: char) -> bool {
+    matches!(c, '\'' | '\u{2019}')
+}
+
+/// Calls `each` with the byte range of every token of `text` (lower-cased already), in order: Python's
+/// `\w+(?:['’]\w+)*`.
+pub(crate) fn tokens(text: &str, mut each: impl FnMut(Range<usize>)) {
+    // The token that is being read, and where its last word character ended.
+    let mut token: Option<Range<usize>> = None;
+    for (at, c) in text.char_indices() {
+        if is_word_char(c) {
+            let end = at + c.len_utf8();
+            token = Some(token.map_or(at, |token| token.start)..end);
+        } else if !(is_apostrophe(c) && token.as_ref().is_some_and(|token| token.end == at))
+            && let Some(token) = token.take()
+        {
+            each(token);
+        }
+    }
+    if let Some(token) = token {
+        each(token);
+    }
+}
+
+/// A token with every apostrophe as the typewriter's.
+pub(crate) fn plain_apostrophe(token: &str) -> Cow<'_, str> {
+    if token.contains('\u{2019}') { Cow::Owned(token.replace('\u{2019}', "'")) } else { Cow::Borrowed(token) }
+}
+
 /// Calls `each` with the byte range of every white-space separated piece of `text`, in order.
 pub(crate) fn pieces(text: &str, mut each: impl FnMut(Range<usize>)) {
     let mut start = None;
@@ -113,6 +143,20 @@ mod tests {
     fn words_have_two_characters_or_more() {
         assert_eq!(all_words("I can't do A_B x 42, naïve ÉTÉ"), ["can", "do", "a_b", "42", "naïve", "été"]);
         assert!(all_words(" . !? a").is_empty());
+    }
+
+    #[test]
+    fn tokens_keep_their_apostrophes() {
+        let all = |text: &str| {
+            let lower = lowercase(text);
+            let mut out = Vec::new();
+            tokens(&lower, |range| out.push(plain_apostrophe(&lower[range]).into_owned()));
+            out
+        };
+        assert_eq!(all("I can't, I won\u{2019}t!"), ["i", "can't", "i", "won't"]);
+        assert_eq!(all("'quoted' rock'n'roll o''clock x'"), ["quoted", "rock'n'roll", "o", "clock", "x"]);
+        assert_eq!(all("the dogs' a"), ["the", "dogs", "a"]);
+        assert!(all(" ' \u{2019} .").is_empty());
     }
 
     #[test]

@@ -7,9 +7,9 @@ use std::fs;
 use std::path::Path;
 
 use demur_predictor::{
-    Analyzer, Calibration, FORMAT, Field, Input, Manifest, Model, ModelError, NgramModel, Part, Policy,
-    Probability, Scratch, SeenPrompts, SettingsError, Vectorizer, VectorizerSettings, View, ViewSettings,
-    sha256,
+    Analyzer, Calibration, Dense, FORMAT, Field, Input, Manifest, Model, ModelError, NgramModel, Part, Parts,
+    Policy, Probability, Scratch, SeenPrompts, SettingsError, Vectorizer, VectorizerSettings, View,
+    ViewSettings, sha256,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -29,7 +29,7 @@ fn scorer() -> NgramModel {
         view(chars, Part::FirstWords(3), &[" h", "ho", "how", "ill", "ow", "é "]),
     ];
     let weights = (0..12_i16).map(|at| f32::from(at - 6) / 3.0).collect();
-    NgramModel::new(views, weights, -0.25).unwrap()
+    NgramModel::new(views, weights, Dense::default(), -0.25).unwrap()
 }
 
 fn manifest() -> Manifest {
@@ -45,6 +45,9 @@ fn manifest() -> Manifest {
         calibration_report: None,
         policy: Policy { send_below: 0.4, hold_from: 0.6 },
         views: Vec::new(),
+        target_shifts: BTreeMap::new(),
+        style: false,
+        kinds: None,
         training: Vec::new(),
         figures: BTreeMap::new(),
         recipe: Value::Null,
@@ -53,7 +56,8 @@ fn manifest() -> Manifest {
 }
 
 fn model() -> Model {
-    Model::new(manifest(), scorer(), SeenPrompts::of(["how to"].into_iter())).unwrap()
+    let seen = SeenPrompts::of(["how to"].into_iter());
+    Model::new(manifest(), Parts { scorer: scorer(), kinds: None, seen }).unwrap()
 }
 
 fn saved() -> TempDir {
@@ -257,15 +261,15 @@ fn settings_that_cannot_be_are_refused() {
     assert!(matches!(lengths, Err(SettingsError::Lengths { ngrams: 1, idf: 0 })));
     let long = Vectorizer::new(words, &["ab cd"], vec![1.0]);
     assert!(matches!(long, Err(SettingsError::NgramLength { length: 2, .. })));
-    let weights = NgramModel::new(vec![view(words, Part::Whole, &["ab"])], vec![], 0.0);
+    let weights = NgramModel::new(vec![view(words, Part::Whole, &["ab"])], vec![], Dense::default(), 0.0);
     assert!(matches!(weights, Err(SettingsError::Weights { weights: 0, features: 1 })));
-    let bias = NgramModel::new(vec![], vec![], f64::NAN);
+    let bias = NgramModel::new(vec![], vec![], Dense::default(), f64::NAN);
     assert!(matches!(bias, Err(SettingsError::NotFinite { what: "bias" })));
 }
 
 #[test]
 fn an_input_without_the_judged_text_is_refused() {
-    let inputs = [Input::prompt("how"), Input { prompt: None, response: Some("x") }];
+    let inputs = [Input::prompt("how"), Input { response: Some("x"), ..Input::default() }];
     let error = model().predict_all(&inputs).unwrap_err();
     assert_eq!(error.to_string(), "the model reads the prompt, and input 1 has none");
 }

@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn finds_phrases_in_any_case_and_with_curly_apostrophes() {
-        let refused = |text| phrase_list(Field::Response, &Input { prompt: None, response: Some(text) });
+        let refused =
+            |text| phrase_list(Field::Response, &Input { response: Some(text), ..Input::default() });
         assert!(refused("I\u{2019}M SORRY, but no."));
         assert!(!refused("Here is the recipe."));
         assert!(!phrase_list(Field::Response, &Input::prompt("I'm sorry")));

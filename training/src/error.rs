@@ -23,6 +23,9 @@ pub enum TrainingError {
     /// linfa refused.
     #[error(transparent)]
     Linfa(#[from] linfa::error::Error),
+    /// The dense logistic regression of linfa gave up.
+    #[error("second level: {0}; raise alpha, or look for columns that are all alike")]
+    Dense(#[from] linfa_logistic::error::Error),
     /// A parameter out of its range.
     #[error("`{name}` is {value}: it must be {wanted}")]
     Parameter {

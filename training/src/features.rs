@@ -190,10 +190,15 @@ pub fn fit_views(params: &[ViewParams], inputs: &[Input<'_>]) -> Result<Vec<View
     params.par_iter().enumerate().map(fit).collect()
 }
 
-/// The feature rows of some inputs under fitted views, numbered as in `NgramModel`.
+/// The feature matrix of some inputs under fitted views, numbered as in `NgramModel`.
 #[must_use]
 pub fn transform(views: &[View], inputs: &[Input<'_>]) -> SparseMatrix {
     let features: usize = views.iter().map(|view| view.vectorizer.len()).sum();
+    SparseMatrix::from_rows(&rows(views, inputs), features)
+}
+
+/// The rows of that matrix: `(feature, value)`, ascending by feature.
+pub(crate) fn rows(views: &[View], inputs: &[Input<'_>]) -> Vec<Vec<(u32, f64)>> {
     let row = |scratch: &mut Scratch, input: &Input<'_>| {
         let mut row = Vec::new();
         let mut offset = 0_u32;
@@ -205,6 +210,5 @@ pub fn transform(views: &[View], inputs: &[Input<'_>]) -> SparseMatrix {
         }
         row
     };
-    let rows: Vec<_> = inputs.par_iter().with_min_len(64).map_init(Scratch::default, row).collect();
-    SparseMatrix::from_rows(&rows, features)
+    inputs.par_iter().with_min_len(64).map_init(Scratch::default, row).collect()
 }

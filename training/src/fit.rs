@@ -1,20 +1,25 @@
 //! Fitting an n-gram model: examples in, views and weights out, C chosen by inner cross-validation.
 
 use demur_data::{DataError, Record, assign_folds};
-use demur_predictor::{Calibration, CalibrationReport, Input, NgramModel, Policy, Scorer};
+use demur_predictor::{
+    Calibration, CalibrationReport, Dense, Input, KindModel, NgramModel, Policy, STYLE, Scorer, round,
+};
 use linfa::dataset::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard};
-use ndarray::Array1;
+use ndarray::{Array1, Array2};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::breakdown::Facets;
 use crate::calibrate::{CalibrationMethod, OutOfFold};
+use crate::design::{Design, Weights};
 use crate::error::TrainingError;
-use crate::features::{ViewParams, fit_views, transform};
+use crate::features::ViewParams;
+use crate::kinds::KindParams;
 use crate::logistic::{ClassWeight, LogisticParams, SparseLogistic};
-use crate::sparse::SparseMatrix;
+use crate::prune::strongest;
+use crate::second_level::{Line, SecondLevelParams, fit_binary, styles};
 
 /// How a model is fitted: its views and its solver, as a recipe's `[response]` or `[prompt]` describes them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +38,29 @@ pub struct NgramParams {
     /// alike, 1 counts a group as one row. Default: 0.
     #[serde(default)]
     pub group_power: f64,
+    /// Rows of a source of n weigh n^-power each, so that a large source does not drown the others. Default: 0.
+    #[serde(default)]
+    pub source_power: f64,
+    /// The target becomes an input that shifts the logit: the prior width of a shift, in feature values (a view's row
+    /// has length 1). Default: 0, no input.
+    #[serde(default)]
+    pub target_shift: f64,
+    /// The same for the source, within the fit alone: words need not explain why one source refuses more than another.
+    /// Default: 0, none.
+    #[serde(default)]
+    pub source_shift: f64,
+    /// Keep at most so many n-grams, those with the largest weights, and fit again on them. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<usize>,
+    /// Round all weights to bfloat16, which halves their file. Default: false.
+    #[serde(default)]
+    pub round: bool,
+    /// A second level over the out-of-fold logits of the views and the style of the response. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_level: Option<SecondLevelParams>,
+    /// Tell kinds of answers apart. Default: no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kinds: Option<KindParams>,
     /// Folds of the inner cross-validation. Default: 5.
     #[serde(default = "default_inner_folds")]
     pub inner_folds: usize,
@@ -85,7 +113,7 @@ pub struct Examples<'a> {
     pub targets: Vec<f64>,
     /// What figures, calibration and the choice of C go by: the target before any teacher softened it.
     pub truth: Vec<f64>,
-    /// The weight of each row.
+    /// The weight of each row. A row of weight 0 has no label and is there for its kind alone.
     pub weights: Vec<f64>,
     /// Rows of one group stay on one side of every split.
     pub groups: Vec<u32>,
@@ -94,16 +122,22 @@ pub struct Examples<'a> {
 }
 
 impl<'a> Examples<'a> {
-    /// The labelled ones of some records, each with its group.
+    /// The labelled ones of some records, each with its group; and, with weight 0, those that have a kind which stands
+    /// for no label.
     #[must_use]
     pub fn of(records: &'a [Record], groups: &[u32]) -> Self {
         let mut examples = Self::default();
         for (record, &group) in records.iter().zip(groups) {
-            let Some(target) = record.label.as_ref().and_then(demur_data::Labelled::target) else { continue };
+            let Some(label) = &record.label else { continue };
+            let (target, weight) = match (label.target(), label.kind) {
+                (Some(target), _) => (target, record.weight),
+                (None, Some(_)) => (0.0, 0.0),
+                (None, None) => continue,
+            };
             examples.inputs.push(input(record));
             examples.targets.push(target);
             examples.truth.push(target);
-            examples.weights.push(record.weight);
+            examples.weights.push(weight);
             examples.groups.push(group);
             examples.facets.push(Facets::of(record));
         }
@@ -135,16 +169,26 @@ impl<'a> Examples<'a> {
         }
     }
 
+    /// The rows that have a label.
+    #[must_use]
+    pub fn judged(&self) -> Self {
+        let rows: Vec<usize> = (0..self.len()).filter(|&row| self.weights[row] > 0.0).collect();
+        if rows.len() == self.len() { self.clone() } else { self.subset(&rows) }
+    }
+
     /// The same rows, those of a group of n weighing n^-power of what they did.
     #[must_use]
     pub fn shared_out(mut self, power: f64) -> Self {
-        let mut sizes: FxHashMap<u32, f64> = FxHashMap::default();
-        for &group in &self.groups {
-            *sizes.entry(group).or_default() += 1.0;
-        }
-        for (weight, group) in self.weights.iter_mut().zip(&self.groups) {
-            *weight *= sizes[group].powf(-power);
-        }
+        let groups = self.groups.clone();
+        share_out(&mut self.weights, &groups, power);
+        self
+    }
+
+    /// The same rows, those of a source of n weighing n^-power of what they did.
+    #[must_use]
+    pub fn balanced(mut self, power: f64) -> Self {
+        let sources: Vec<Option<&str>> = self.facets.iter().map(|facets| facets.source).collect();
+        share_out(&mut self.weights, &sources, power);
         self
     }
 
@@ -164,10 +208,25 @@ impl<'a> Examples<'a> {
     }
 }
 
+/// Multiplies each weight by the size of its group to the power of -power.
+fn share_out<T: std::hash::Hash + Eq>(weights: &mut [f64], groups: &[T], power: f64) {
+    let mut sizes: FxHashMap<&T, f64> = FxHashMap::default();
+    for group in groups {
+        *sizes.entry(group).or_default() += 1.0;
+    }
+    for (weight, group) in weights.iter_mut().zip(groups) {
+        *weight *= sizes[group].powf(-power);
+    }
+}
+
 /// The texts of a record.
 #[must_use]
 pub fn input(record: &Record) -> Input<'_> {
-    Input { prompt: record.prompt.as_deref(), response: record.response.as_deref() }
+    Input {
+        prompt: record.prompt.as_deref(),
+        response: record.response.as_deref(),
+        target: record.target.as_deref(),
+    }
 }
 
 /// The rows outside a fold, and those in it.
@@ -181,6 +240,8 @@ pub fn split(folds: &[usize], fold: usize) -> (Vec<usize>, Vec<usize>) {
 pub struct FittedNgram {
     /// The model.
     pub model: NgramModel,
+    /// What tells kinds apart, where that was asked for and two kinds have rows enough.
+    pub kinds: Option<KindModel>,
     /// The C that was given or chosen.
     pub c: f64,
     /// Mean log loss of each C in the inner cross-validation, `(c, nats)`; empty when there was none.
@@ -202,6 +263,29 @@ impl FittedNgram {
 }
 
 impl NgramParams {
+    /// These views with all defaults.
+    #[must_use]
+    pub fn new(views: Vec<ViewParams>) -> Self {
+        Self {
+            views,
+            c: default_c(),
+            class_weight: ClassWeight::default(),
+            group_power: 0.0,
+            source_power: 0.0,
+            target_shift: 0.0,
+            source_shift: 0.0,
+            keep: None,
+            round: false,
+            second_level: None,
+            kinds: None,
+            inner_folds: default_inner_folds(),
+            tolerance: default_tolerance(),
+            max_iterations: default_max_iterations(),
+            calibration: CalibrationMethod::default(),
+            policy: Policy::default(),
+        }
+    }
+
     /// Checks what can be checked without rows.
     ///
     /// # Errors
@@ -218,9 +302,26 @@ impl NgramParams {
         if self.inner_folds < 2 {
             return few("inner_folds", self.inner_folds, "2 or more");
         }
-        if !(self.group_power.is_finite() && self.group_power >= 0.0) {
-            let (name, wanted) = ("group_power", "a finite number of at least 0");
-            return Err(TrainingError::Parameter { name, value: self.group_power, wanted });
+        for (name, value) in [
+            ("group_power", self.group_power),
+            ("source_power", self.source_power),
+            ("target_shift", self.target_shift),
+            ("source_shift", self.source_shift),
+            ("second_level.alpha", self.second_level.map_or(0.0, |params| params.alpha)),
+        ] {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(TrainingError::Parameter {
+                    name,
+                    value,
+                    wanted: "a finite number of at least 0",
+                });
+            }
+        }
+        if self.keep == Some(0) {
+            return few("keep", 0, "1 or more");
+        }
+        if let Some(kinds) = &self.kinds {
+            kinds.check()?;
         }
         for &c in &self.c {
             self.logistic(c).check_ref()?;
@@ -242,45 +343,94 @@ impl NgramParams {
     /// Any [`TrainingError`] of parameters, vocabulary or solver.
     pub fn fit(&self, examples: &Examples<'_>, seed: u64) -> Result<FittedNgram, TrainingError> {
         self.check()?;
-        let examples = &examples.clone().shared_out(self.group_power);
-        let (mut c, mut choice) = (self.c[0], Vec::new());
-        let (mut calibration, mut report) = (Calibration::None, None);
-        if self.c.len() > 1 || self.calibration != CalibrationMethod::None {
-            let by_c = match self.out_of_fold(examples, seed) {
-                // Too few rows, groups or classes to hold any out: without a choice of C, only calibration is lost,
-                // and the missing report says so.
-                Err(TrainingError::OneClass { .. } | TrainingError::Data(DataError::Split { .. }))
-                    if self.c.len() == 1 =>
-                {
-                    Vec::new()
+        let examples = &examples.clone().shared_out(self.group_power).balanced(self.source_power);
+        let above = self.above(examples, seed)?;
+        let (design, weights) = self.first_level(examples, &[above.c])?.remove(0);
+        let single = |number: f64| if self.round { round(number as f32) } else { number as f32 };
+        let (weights, style, bias) = fold(&design, &weights, above.second.as_ref());
+        let dense = Dense {
+            style: style.into_iter().map(single).collect(),
+            targets: weights.targets.iter().map(|(name, &shift)| (name.clone(), single(shift))).collect(),
+        };
+        let ngrams = weights.ngrams.iter().copied().map(single).collect();
+        Ok(FittedNgram {
+            model: NgramModel::new(design.views, ngrams, dense, bias)?,
+            kinds: match (&self.kinds, &above.logits) {
+                (Some(kinds), Some(logits)) => {
+                    kinds.fit(examples, logits, &above.calibration, (seed, self.round))?
                 }
-                other => other?,
-            };
-            choice = by_c.iter().map(|(c, scores)| (*c, scores.log_loss(&scores.plain()))).collect();
-            let best = choice.iter().zip(&by_c).min_by(|(a, _), (b, _)| a.1.total_cmp(&b.1));
-            if let Some((&(best, _), (_, scores))) = best {
-                c = best;
-                (calibration, report) = scores.calibrate(self.calibration)?;
-            }
-        }
-        let views = fit_views(&self.views, &examples.inputs)?;
-        let x = transform(&views, &examples.inputs);
-        let fitted = self.fit_weights(x, examples, &[c])?.remove(0);
-        let weights = fitted.weights.iter().map(|&weight| weight as f32).collect();
-        let model = NgramModel::new(views, weights, fitted.bias)?;
-        Ok(FittedNgram { model, c, choice, calibration, report })
+                _ => None,
+            },
+            c: above.c,
+            choice: above.choice,
+            calibration: above.calibration,
+            report: above.report,
+        })
     }
 
-    /// One fit per C on the same matrix, each begun where the one before ended.
+    /// Everything that is learned from out-of-fold scores: C, the second level, calibration.
+    fn above(&self, examples: &Examples<'_>, seed: u64) -> Result<Above, TrainingError> {
+        let mut above = Above { c: self.c[0], ..Above::default() };
+        let needed = self.second_level.is_some() || self.kinds.is_some();
+        if self.c.len() == 1 && self.calibration == CalibrationMethod::None && !needed {
+            return Ok(above);
+        }
+        let mut by_c = match self.out_of_fold(examples, seed) {
+            // Too few rows, groups or classes to hold any out: without a choice of C, only calibration is lost,
+            // and the missing report says so.
+            Err(TrainingError::OneClass { .. } | TrainingError::Data(DataError::Split { .. }))
+                if self.c.len() == 1 && !needed =>
+            {
+                return Ok(above);
+            }
+            other => other?,
+        };
+        above.choice = by_c
+            .iter()
+            .map(|(c, scores)| {
+                let scores = scores.out_of_fold(examples);
+                (*c, scores.log_loss(&scores.plain()))
+            })
+            .collect();
+        let best = (0..by_c.len()).min_by(|&a, &b| above.choice[a].1.total_cmp(&above.choice[b].1));
+        let (c, mut scores) = by_c.swap_remove(best.unwrap_or_default());
+        above.c = c;
+        if let Some(params) = self.second_level {
+            let folds = examples.folds(self.inner_folds, seed)?;
+            let (second, logits) = scores.second_level(examples, params, &folds)?;
+            above.second = Some(second);
+            scores.logits = logits;
+        }
+        (above.calibration, above.report) = scores.out_of_fold(examples).calibrate(self.calibration)?;
+        above.logits = Some(scores.logits);
+        Ok(above)
+    }
+
+    /// One fit of the first level per C, each begun where the one before ended.
+    fn first_level(
+        &self,
+        examples: &Examples<'_>,
+        cs: &[f64],
+    ) -> Result<Vec<(Design, Weights)>, TrainingError> {
+        let shifts = (self.target_shift, self.source_shift);
+        let mut design = Design::fit(&self.views, shifts, examples)?;
+        if let Some(keep) = self.keep {
+            let all = self.fit_weights(&design, examples, &cs[..1])?.remove(0);
+            design.views = strongest(design.views, &all.weights, keep)?;
+        }
+        let fits = self.fit_weights(&design, examples, cs)?;
+        Ok(fits.iter().map(|fit| (design.clone(), design.read(&fit.weights, fit.bias, examples))).collect())
+    }
+
     fn fit_weights(
         &self,
-        x: SparseMatrix,
+        design: &Design,
         examples: &Examples<'_>,
         cs: &[f64],
     ) -> Result<Vec<SparseLogistic>, TrainingError> {
         let weights = examples.weights.iter().map(|&weight| weight as f32).collect();
         let targets = Array1::from_vec(examples.targets.clone());
-        let dataset = DatasetBase::new(x, targets).with_weights(weights);
+        let dataset = DatasetBase::new(design.matrix(examples), targets).with_weights(weights);
         let mut fits: Vec<SparseLogistic> = Vec::with_capacity(cs.len());
         for &c in cs {
             let mut params = self.logistic(c);
@@ -292,32 +442,106 @@ impl NgramParams {
         Ok(fits)
     }
 
-    /// The out-of-fold logits of all rows under each C, ascending by C.
-    fn out_of_fold(
-        &self,
-        examples: &Examples<'_>,
-        seed: u64,
-    ) -> Result<Vec<(f64, OutOfFold)>, TrainingError> {
+    /// The out-of-fold scores of all rows under each C, ascending by C.
+    fn out_of_fold(&self, examples: &Examples<'_>, seed: u64) -> Result<Vec<(f64, Scores)>, TrainingError> {
         let mut cs = self.c.clone();
         cs.sort_by(f64::total_cmp);
         let folds = examples.folds(self.inner_folds, seed)?;
         let score = |fold| {
             let (train, rows) = split(&folds, fold);
             let (train, test) = (examples.subset(&train), examples.subset(&rows));
-            let views = fit_views(&self.views, &train.inputs)?;
-            let x = transform(&views, &test.inputs);
-            let fits = self.fit_weights(transform(&views, &train.inputs), &train, &cs)?;
-            Ok((rows, fits.iter().map(|fit| fit.logits(&x)).collect::<Vec<_>>()))
+            let fits = self.first_level(&train, &cs)?;
+            let scores = fits.iter().map(|(design, weights)| design.logits(weights, &test));
+            Ok((rows, scores.collect::<Vec<_>>()))
         };
         let parts: Vec<_> =
             (0..self.inner_folds).into_par_iter().map(score).collect::<Result<_, TrainingError>>()?;
         let gather = |(at, &c): (usize, &f64)| {
-            let mut logits = vec![0.0; examples.len()];
+            let mut scores = Scores {
+                parts: vec![vec![0.0; examples.len()]; self.views.len()],
+                logits: vec![0.0; examples.len()],
+            };
             for (rows, by_c) in &parts {
-                rows.iter().zip(&by_c[at]).for_each(|(&row, &logit)| logits[row] = logit);
+                let (of_views, logits) = &by_c[at];
+                for (to, from) in scores.parts.iter_mut().zip(of_views) {
+                    rows.iter().zip(from).for_each(|(&row, &part)| to[row] = part);
+                }
+                rows.iter().zip(logits).for_each(|(&row, &logit)| scores.logits[row] = logit);
             }
-            (c, OutOfFold { logits, truth: examples.truth.clone(), weights: examples.weights.clone() })
+            (c, scores)
         };
         Ok(cs.iter().enumerate().map(gather).collect())
     }
+}
+
+/// What stands above the first level.
+#[derive(Debug, Default)]
+struct Above {
+    c: f64,
+    choice: Vec<(f64, f64)>,
+    second: Option<Line>,
+    calibration: Calibration,
+    report: Option<CalibrationReport>,
+    /// The out-of-fold logits, second level included.
+    logits: Option<Vec<f64>>,
+}
+
+/// Out-of-fold scores of the first level.
+struct Scores {
+    /// The part of each view in each row's logit.
+    parts: Vec<Vec<f64>>,
+    logits: Vec<f64>,
+}
+
+impl Scores {
+    fn out_of_fold(&self, examples: &Examples<'_>) -> OutOfFold {
+        let logits = self.logits.clone();
+        OutOfFold { logits, truth: examples.truth.clone(), weights: examples.weights.clone() }
+    }
+
+    /// Fits the second level on all rows, and gives each row's logit by one that has not seen the row.
+    fn second_level(
+        &self,
+        examples: &Examples<'_>,
+        params: SecondLevelParams,
+        folds: &[usize],
+    ) -> Result<(Line, Vec<f64>), TrainingError> {
+        let style = styles(&examples.inputs);
+        let views = self.parts.len();
+        let dense =
+            Array2::from_shape_fn((examples.len(), 1 + views + STYLE), |(row, column)| match column {
+                0 => self.logits[row],
+                column if column <= views => self.parts[column - 1][row],
+                column => style[[row, column - 1 - views]],
+            });
+        let labels = examples.labels();
+        let fit = |rows: &[usize]| {
+            let x = dense.select(ndarray::Axis(0), rows);
+            let labels: Vec<bool> = rows.iter().map(|&row| labels[row]).collect();
+            let weights: Vec<f64> = rows.iter().map(|&row| examples.weights[row]).collect();
+            fit_binary(&x, &labels, &weights, params)
+        };
+        let mut logits = vec![0.0; examples.len()];
+        for fold in 0..folds.iter().max().map_or(0, |last| last + 1) {
+            let (train, test) = split(folds, fold);
+            let line = fit(&train)?;
+            test.into_iter().for_each(|row| logits[row] = line.at(dense.row(row)));
+        }
+        Ok((fit(&(0..examples.len()).collect::<Vec<_>>())?, logits))
+    }
+}
+
+/// Puts the second level into the weights of the first: weights, style and bias of one linear model.
+fn fold(design: &Design, weights: &Weights, second: Option<&Line>) -> (Weights, Vec<f64>, f64) {
+    let Some(line) = second else { return (weights.clone(), Vec::new(), weights.bias) };
+    let (slopes, style) = line.weights.split_at(1 + design.views.len());
+    let mut folded = weights.clone();
+    let mut rest = folded.ngrams.as_mut_slice();
+    for (view, slope) in design.views.iter().zip(&slopes[1..]) {
+        let (own, others) = rest.split_at_mut(view.vectorizer.len());
+        own.iter_mut().for_each(|weight| *weight *= slopes[0] + slope);
+        rest = others;
+    }
+    folded.targets.values_mut().for_each(|shift| *shift *= slopes[0]);
+    (folded, style.to_vec(), slopes[0].mul_add(weights.bias, line.bias))
 }

@@ -43,7 +43,7 @@ impl Liblinear {
         }
         let views = fit_views(views, &examples.inputs)?;
         let mut inputs = examples.inputs.clone();
-        inputs.push(Input { prompt: None, response: None });
+        inputs.push(Input::default());
         let x = transform(&views, &inputs);
         let params = LogisticParams::default().c(c).tolerance(1e-8).max_iterations(200).check()?;
         let mut bias = 0.0;

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::path::{Path, PathBuf};
 
 use demur_data::{DataError, Labeller, Record, find_groups, normalise};
-use demur_predictor::{Field, Manifest, Model, SeenPrompts, TrainingData, sha256_of};
+use demur_predictor::{Field, Manifest, Model, Parts, SeenPrompts, TrainingData, sha256_of};
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
@@ -144,12 +144,20 @@ pub fn train(
         calibration_report: fitted.report.clone(),
         policy: recipe.fit_of(field).policy,
         views: Vec::new(),
+        target_shifts: BTreeMap::new(),
+        style: false,
+        kinds: None,
         training: provenance.training,
         figures: provenance.figures,
         recipe: recipe.to_json(),
         files: BTreeMap::new(),
     };
-    let model = Model::new(manifest, fitted.model.clone(), seen(records).union(&provenance.teacher))?;
+    let parts = Parts {
+        scorer: fitted.model.clone(),
+        kinds: fitted.kinds.clone(),
+        seen: seen(records).union(&provenance.teacher),
+    };
+    let model = Model::new(manifest, parts)?;
     Ok((model, fitted))
 }
 

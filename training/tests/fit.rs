@@ -344,6 +344,10 @@ fn the_cross_fit_takes_a_folds_prompts_out_of_every_step() {
 #[test]
 fn inputs_are_the_texts_of_records() {
     let records = corpus(0..1);
-    let expected = Input { prompt: records[0].prompt.as_deref(), response: records[0].response.as_deref() };
+    let expected = Input {
+        prompt: records[0].prompt.as_deref(),
+        response: records[0].response.as_deref(),
+        target: records[0].target.as_deref(),
+    };
     assert_eq!(demur_training::input(&records[0]), expected);
 }

@@ -177,17 +177,8 @@ fn views_side_by_side_give_the_probabilities_of_scikit_learn() {
         truth: targets.clone(),
         targets,
     };
-    let params = NgramParams {
-        views,
-        c: vec![logistic["C"].as_f64().unwrap()],
-        class_weight: ClassWeight::None,
-        calibration: demur_training::CalibrationMethod::None,
-        group_power: 0.0,
-        inner_folds: 2,
-        tolerance: 1e-6,
-        max_iterations: 100,
-        policy: demur_predictor::Policy::default(),
-    };
+    let c = vec![logistic["C"].as_f64().unwrap()];
+    let params = NgramParams { c, inner_folds: 2, tolerance: 1e-6, ..NgramParams::new(views) };
     let model = params.fit(&examples, 0).unwrap().model;
     let logits = model.logits(&inputs).unwrap();
     for (logit, expected) in logits.into_iter().zip(numbers(&logistic["probabilities"])) {

@@ -1,0 +1,222 @@
+//! The second level of a response classifier: a dense logistic regression, by linfa, on the logits of the first level
+//! and the measures of style.
+//!
+//! Its inputs are out-of-fold: each row's logits come from a first level that has not seen the row, so that the second
+//! learns how far they can be trusted on new rows. All of it is linear, so the fitted second level is folded into the
+//! weights of the first, and a model in use is still one sum whose terms can be read.
+
+use demur_predictor::{Input, STYLE, Scratch, style};
+use linfa::dataset::DatasetBase;
+use linfa::prelude::Fit;
+use linfa_logistic::{LogisticRegression, MultiLogisticRegression};
+use ndarray::{Array1, Array2, ArrayView1, Axis};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainingError;
+
+/// How the second level is fitted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecondLevelParams {
+    /// Strength of the L2 penalty on its weights, for standardised inputs. Default: 1.
+    #[serde(default = "one")]
+    pub alpha: f64,
+}
+
+const fn one() -> f64 {
+    1.0
+}
+
+/// A linear function of dense inputs.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Line {
+    pub(crate) weights: Vec<f64>,
+    pub(crate) bias: f64,
+}
+
+impl Line {
+    pub(crate) fn at(&self, row: ArrayView1<'_, f64>) -> f64 {
+        self.bias + self.weights.iter().zip(row).map(|(weight, value)| weight * value).sum::<f64>()
+    }
+}
+
+/// The style of each input, one row per input.
+pub(crate) fn styles(inputs: &[Input<'_>]) -> Array2<f64> {
+    let rows: Vec<[f64; STYLE]> = inputs
+        .par_iter()
+        .with_min_len(64)
+        .map_init(Scratch::default, |scratch, input| style(input, scratch))
+        .collect();
+    Array2::from_shape_fn((rows.len(), STYLE), |(row, column)| rows[row][column])
+}
+
+/// Mean and standard deviation of each column; a column that does not vary has the deviation 1.
+fn moments(x: &Array2<f64>) -> (Array1<f64>, Array1<f64>) {
+    let mean = x.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(x.ncols()));
+    let spread = x.std_axis(Axis(0), 0.0).mapv(|spread| if spread > 1e-9 { spread } else { 1.0 });
+    (mean, spread)
+}
+
+const MAX_ITERATIONS: u64 = 300;
+/// Of the gradient of the summed loss, by row: far below what moves a third digit.
+const TOLERANCE_PER_ROW: f64 = 1e-6;
+
+/// A binary logistic regression of dense columns; rows count by their weights.
+///
+/// # Errors
+/// [`TrainingError::Dense`] when linfa gives up, [`TrainingError::OneClass`].
+pub(crate) fn fit_binary(
+    x: &Array2<f64>,
+    refused: &[bool],
+    weights: &[f64],
+    params: SecondLevelParams,
+) -> Result<Line, TrainingError> {
+    if refused.iter().all(|&label| label) || !refused.iter().any(|&label| label) {
+        return Err(TrainingError::OneClass { rows: refused.len() });
+    }
+    let (mean, spread) = moments(x);
+    let rows = resample(weights);
+    let standard = (&x.select(Axis(0), &rows) - &mean) / &spread;
+    let targets = Array1::from_iter(rows.iter().map(|&row| refused[row]));
+    let fitted = LogisticRegression::default()
+        .alpha(params.alpha)
+        .max_iterations(MAX_ITERATIONS)
+        .gradient_tolerance(TOLERANCE_PER_ROW * rows.len() as f64)
+        .fit(&DatasetBase::new(standard, targets))?;
+    // linfa takes the class for positive that has more rows, whatever it is called: turn it so that refusal is.
+    let sign = if fitted.labels().pos.class { 1.0 } else { -1.0 };
+    Ok(unstandardise(fitted.params().view(), fitted.intercept(), (&mean, &spread), sign))
+}
+
+/// A multinomial logistic regression of dense columns: one line per class, classes numbered from 0.
+///
+/// # Errors
+/// [`TrainingError::Dense`] when linfa gives up.
+pub(crate) fn fit_multinomial(
+    x: &Array2<f64>,
+    classes: &[usize],
+    count: usize,
+    params: SecondLevelParams,
+) -> Result<Vec<Line>, TrainingError> {
+    let (mean, spread) = moments(x);
+    let standard = (x - &mean) / &spread;
+    let fitted = MultiLogisticRegression::default()
+        .alpha(params.alpha)
+        .max_iterations(MAX_ITERATIONS)
+        .gradient_tolerance(TOLERANCE_PER_ROW * classes.len() as f64)
+        .fit(&DatasetBase::new(standard, Array1::from_vec(classes.to_vec())))?;
+    // A class without a row here is as unlikely as can be said without infinities.
+    let mut lines = vec![Line { weights: vec![0.0; x.ncols()], bias: -20.0 }; count];
+    for (at, &class) in fitted.classes().iter().enumerate() {
+        let intercept = fitted.intercept()[at];
+        lines[class] = unstandardise(fitted.params().column(at), intercept, (&mean, &spread), 1.0);
+    }
+    Ok(lines)
+}
+
+fn unstandardise(
+    weights: ArrayView1<'_, f64>,
+    intercept: f64,
+    (mean, spread): (&Array1<f64>, &Array1<f64>),
+    sign: f64,
+) -> Line {
+    let weights: Vec<f64> =
+        weights.iter().zip(spread).map(|(weight, spread)| sign * weight / spread).collect();
+    let at_mean: f64 = weights.iter().zip(mean).map(|(weight, mean)| weight * mean).sum();
+    Line { bias: sign * intercept - at_mean, weights }
+}
+
+/// Rows repeated by their weights, for a solver that knows none: row i stands as often as the running sum of weights,
+/// scaled to twice the number of rows, passes a whole number in it. Which rows these are depends on nothing but the
+/// weights.
+fn resample(weights: &[f64]) -> Vec<usize> {
+    let total: f64 = weights.iter().sum();
+    let scale = if total > 0.0 { 2.0 * weights.len() as f64 / total } else { 0.0 };
+    let mut rows = Vec::with_capacity(2 * weights.len());
+    let mut sum = 0.5;
+    for (row, weight) in weights.iter().enumerate() {
+        let before = f64::floor(sum);
+        sum += weight * scale;
+        let mut at = before;
+        while at < sum.floor() {
+            rows.push(row);
+            at += 1.0;
+        }
+    }
+    rows
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Rows of two columns; refused where the first is large, with a few exceptions.
+    fn rows(refused_of_ten: usize) -> (Array2<f64>, Vec<bool>) {
+        let refused: Vec<bool> = (0..400).map(|row| row % 10 < refused_of_ten).collect();
+        let x = Array2::from_shape_fn((400, 2), |(row, column)| {
+            let noise = ((row * 7919 + column * 104_729) % 1000) as f64 / 250.0 - 2.0;
+            if column == 0 { f64::from(u8::from(refused[row])).mul_add(3.0, noise) } else { noise }
+        });
+        (x, refused)
+    }
+
+    #[test]
+    fn refusal_is_positive_whichever_class_has_more_rows() {
+        for refused_of_ten in [2, 5, 8] {
+            let (x, refused) = rows(refused_of_ten);
+            let line = fit_binary(&x, &refused, &vec![1.0; 400], SecondLevelParams { alpha: 1.0 }).unwrap();
+            assert!(line.weights[0] > 1.0, "{refused_of_ten}: {line:?}");
+            let right = x.outer_iter().zip(&refused).filter(|(row, label)| (line.at(*row) > 0.0) == **label);
+            assert!(right.count() > 340, "{refused_of_ten}");
+        }
+    }
+
+    #[test]
+    fn weights_count_as_repeated_rows_do() {
+        let (x, refused) = rows(3);
+        let weights: Vec<f64> = (0..400).map(|row| if row < 100 { 3.0 } else { 1.0 }).collect();
+        let weighed = fit_binary(&x, &refused, &weights, SecondLevelParams { alpha: 1e-3 }).unwrap();
+        let repeated: Vec<usize> = (0..100).chain(0..100).chain(0..400).collect();
+        let labels: Vec<bool> = repeated.iter().map(|&row| refused[row]).collect();
+        let expected = fit_binary(
+            &x.select(Axis(0), &repeated),
+            &labels,
+            &vec![1.0; 600],
+            SecondLevelParams { alpha: 1e-3 },
+        )
+        .unwrap();
+        for (a, b) in weighed.weights.iter().zip(&expected.weights) {
+            assert!((a - b).abs() < 0.05 * b.abs().max(1.0), "{weighed:?} {expected:?}");
+        }
+    }
+
+    #[test]
+    fn resampling_keeps_proportions() {
+        assert_eq!(resample(&[1.0, 1.0]), [0, 0, 1, 1]);
+        assert_eq!(resample(&[3.0, 0.0, 1.0]), [0, 0, 0, 0, 0, 2]);
+        assert!(resample(&[0.0, 0.0]).is_empty());
+    }
+
+    #[test]
+    fn one_class_alone_is_refused() {
+        let (x, _) = rows(5);
+        let error = fit_binary(&x, &[true; 400], &[1.0; 400], SecondLevelParams { alpha: 1.0 }).unwrap_err();
+        assert!(matches!(error, TrainingError::OneClass { rows: 400 }));
+    }
+
+    #[test]
+    fn classes_keep_their_numbers() {
+        let classes: Vec<usize> = (0..300).map(|row| [0, 0, 2, 0, 3][row % 5]).collect();
+        let x = Array2::from_shape_fn((300, 4), |(row, column)| {
+            f64::from(u8::from(classes[row] == column)) + ((row * 31 + column * 17) % 10) as f64 / 20.0
+        });
+        let lines = fit_multinomial(&x, &classes, 4, SecondLevelParams { alpha: 0.1 }).unwrap();
+        for (row, &class) in x.outer_iter().zip(&classes) {
+            let best = (0..4).max_by(|&a, &b| lines[a].at(row).total_cmp(&lines[b].at(row)));
+            assert_eq!(best, Some(class));
+        }
+        assert_eq!(lines[1].bias, -20.0, "a class without rows");
+    }
+}
