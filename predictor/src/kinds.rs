@@ -1,9 +1,9 @@
 //! Which kind of answer a response is: a distribution over the refusal continuum, and how far along it the response
 //! stands.
 //!
-//! The kinds are told apart by a multinomial logistic regression. Each kind has a score that is linear in n-grams,
-//! measures of style and the binary model's logit; the distribution is their softmax, scaled by a temperature, and
-//! then made to agree with P(refusal), so that no two numbers about one response contradict each other.
+//! The kinds are told apart by a multinomial logistic regression: each kind has a score that is linear in n-grams. The
+//! distribution is the softmax of the scores, scaled by a temperature, and then made to agree with P(refusal), so that
+//! no two numbers about one response contradict each other.
 
 use demur_data::{Kind, KindPolicy, Label};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,6 @@ use crate::error::SettingsError;
 use crate::ngram_model::View;
 use crate::probability::Probability;
 use crate::scorer::Input;
-use crate::style::{STYLE, style};
 use crate::vectorizer::Scratch;
 
 /// What a manifest says of a kind model.
@@ -21,8 +20,6 @@ use crate::vectorizer::Scratch;
 pub struct KindSettings {
     /// The kinds that it tells apart, in the order of the scores.
     pub kinds: Vec<Kind>,
-    /// Weight of the binary model's logit in each kind's score.
-    pub logit: Vec<f64>,
     /// What each kind's score is without any feature.
     pub bias: Vec<f64>,
     /// The scores are divided by it before the softmax.
@@ -71,8 +68,6 @@ pub struct KindModel {
     views: Vec<View>,
     /// Feature after feature, one weight per kind.
     weights: Vec<f32>,
-    /// Measure after measure of style, one weight per kind.
-    style: Vec<f32>,
 }
 
 impl KindModel {
@@ -80,32 +75,23 @@ impl KindModel {
     ///
     /// # Errors
     /// [`SettingsError`] when numbers do not fit together or are not finite.
-    pub fn new(
-        settings: KindSettings,
-        views: Vec<View>,
-        weights: Vec<f32>,
-        style: Vec<f32>,
-    ) -> Result<Self, SettingsError> {
+    pub fn new(settings: KindSettings, views: Vec<View>, weights: Vec<f32>) -> Result<Self, SettingsError> {
         let kinds = settings.kinds.len();
         let features = views.iter().map(|view| view.vectorizer.len()).sum::<usize>() * kinds;
-        for (weights, features) in [
-            (weights.len(), features),
-            (style.len(), STYLE * kinds),
-            (settings.logit.len(), kinds),
-            (settings.bias.len(), kinds),
-            (settings.naming.len(), kinds),
-        ] {
+        for (weights, features) in
+            [(weights.len(), features), (settings.bias.len(), kinds), (settings.naming.len(), kinds)]
+        {
             if weights != features {
                 return Err(SettingsError::Weights { weights, features });
             }
         }
-        let of_kinds = settings.logit.iter().chain(&settings.bias).chain(&settings.naming);
-        let singles = weights.iter().chain(&style).map(|&weight| f64::from(weight));
+        let of_kinds = settings.bias.iter().chain(&settings.naming);
+        let singles = weights.iter().map(|&weight| f64::from(weight));
         let good_temperature = settings.temperature.is_finite() && settings.temperature > 0.0;
         if kinds == 0 || !good_temperature || !of_kinds.copied().chain(singles).all(f64::is_finite) {
             return Err(SettingsError::NotFinite { what: "number of the kind model" });
         }
-        Ok(Self { settings, views, weights, style })
+        Ok(Self { settings, views, weights })
     }
 
     /// What the manifest says of it.
@@ -126,34 +112,20 @@ impl KindModel {
         &self.weights
     }
 
-    /// One weight per measure of style and kind: those of a measure stand together.
+    /// The score of each kind, before temperature and softmax.
     #[must_use]
-    pub fn style(&self) -> &[f32] {
-        &self.style
-    }
-
-    /// The score of each kind, before temperature and softmax, of an input whose binary logit is `logit`.
-    #[must_use]
-    pub fn scores(&self, input: &Input<'_>, logit: f64, scratch: &mut Scratch) -> Vec<f64> {
-        let KindSettings { kinds, logit: slopes, bias, .. } = &self.settings;
-        let mut scores: Vec<f64> =
-            bias.iter().zip(slopes).map(|(bias, slope)| slope.mul_add(logit, *bias)).collect();
-        let mut add = |weights: &[f32], value: f64| {
-            for (score, &weight) in scores.iter_mut().zip(weights) {
-                *score += value * f64::from(weight);
-            }
-        };
+    pub fn scores(&self, input: &Input<'_>, scratch: &mut Scratch) -> Vec<f64> {
+        let kinds = self.settings.kinds.len();
+        let mut scores = self.settings.bias.clone();
         let mut weights = self.weights.as_slice();
         for view in &self.views {
-            let row = view.vectorizer.transform(view.settings.text(input), scratch);
-            for (feature, value) in row {
-                let start = feature as usize * kinds.len();
-                add(&weights[start..start + kinds.len()], value);
+            for (feature, value) in view.vectorizer.transform(view.settings.text(input), scratch) {
+                let start = feature as usize * kinds;
+                for (score, &weight) in scores.iter_mut().zip(&weights[start..start + kinds]) {
+                    *score += value * f64::from(weight);
+                }
             }
-            weights = &weights[view.vectorizer.len() * kinds.len()..];
-        }
-        for (value, weights) in style(input, scratch).into_iter().zip(self.style.chunks_exact(kinds.len())) {
-            add(weights, value);
+            weights = &weights[view.vectorizer.len() * kinds..];
         }
         scores
     }
@@ -195,15 +167,15 @@ impl KindModel {
         }
     }
 
-    /// The distribution over kinds of an input whose binary logit and P(refusal) are known.
+    /// The distribution over kinds of an input whose P(refusal) is known.
     #[must_use]
     pub fn predict(
         &self,
         input: &Input<'_>,
-        (logit, p_refusal): (f64, Probability),
+        p_refusal: Probability,
         scratch: &mut Scratch,
     ) -> KindDistribution {
-        self.distribution(&self.scores(input, logit, scratch), p_refusal)
+        self.distribution(&self.scores(input, scratch), p_refusal)
     }
 }
 
@@ -239,7 +211,6 @@ mod tests {
     fn settings(kinds: Vec<Kind>) -> KindSettings {
         let zeros = vec![0.0; kinds.len()];
         KindSettings {
-            logit: zeros.clone(),
             bias: zeros.clone(),
             naming: zeros,
             kinds,
@@ -250,8 +221,7 @@ mod tests {
     }
 
     fn model(settings: KindSettings) -> Result<KindModel, SettingsError> {
-        let style = vec![0.0; STYLE * settings.kinds.len()];
-        KindModel::new(settings, Vec::new(), Vec::new(), style)
+        KindModel::new(settings, Vec::new(), Vec::new())
     }
 
     fn p(probability: f64) -> Probability {
@@ -282,14 +252,6 @@ mod tests {
         assert_eq!(model(settings.clone()).unwrap().distribution(&scores, p(0.8)).kind, Kind::Rejected);
         settings.naming = vec![0.0, 1.5, 0.0];
         assert_eq!(model(settings).unwrap().distribution(&scores, p(0.8)).kind, Kind::Contradicted);
-    }
-
-    #[test]
-    fn the_binary_logit_takes_part() {
-        let mut settings = settings(vec![Kind::Complied, Kind::Rejected]);
-        (settings.logit, settings.bias) = (vec![-0.5, 0.5], vec![0.25, 0.0]);
-        let scores = model(settings).unwrap().scores(&Input::default(), 3.0, &mut Scratch::default());
-        assert_eq!(scores, [-1.25, 1.5]);
     }
 
     #[test]

@@ -127,9 +127,8 @@ impl Model {
         input: &Input<'_>,
         scratch: &mut Scratch,
     ) -> (Probability, Option<KindDistribution>) {
-        let logit = self.parts.scorer.logit(input, scratch);
-        let p_refusal = self.calibrated(logit);
-        let kinds = self.parts.kinds.as_ref().map(|kinds| kinds.predict(input, (logit, p_refusal), scratch));
+        let p_refusal = self.predict(input, scratch);
+        let kinds = self.parts.kinds.as_ref().map(|kinds| kinds.predict(input, p_refusal, scratch));
         (p_refusal, kinds)
     }
 
@@ -320,11 +319,8 @@ fn assemble(
             let idf = tensors.singles("kind.idf").map_err(layout)?;
             size(WEIGHTS, "inverse document frequencies of kinds", idf.len(), of_kinds)?;
             let views = lines.views(&kinds.views, &idf)?;
-            let (weights, style) = (
-                tensors.singles("kind.weight").map_err(layout)?,
-                tensors.singles("kind.style").map_err(layout)?,
-            );
-            Some(KindModel::new(kinds.settings.clone(), views, weights, style).map_err(settings)?)
+            let weights = tensors.singles("kind.weight").map_err(layout)?;
+            Some(KindModel::new(kinds.settings.clone(), views, weights).map_err(settings)?)
         }
     };
     Ok(Parts { scorer, kinds, seen })
@@ -381,7 +377,6 @@ fn weights(parts: &Parts) -> Result<Vec<u8>, String> {
     if let Some(kinds) = &parts.kinds {
         all.insert("kind.idf", idf(kinds.views()));
         all.insert("kind.weight", tensors::singles(kinds.weights()));
-        all.insert("kind.style", tensors::singles(kinds.style()));
     }
     tensors::write(&all)
 }

@@ -1,11 +1,12 @@
 //! Fitting the kinds of answers: one n-gram model per kind against all others, and above them a multinomial logistic
-//! regression by linfa on their out-of-fold logits, the binary model's logit and the measures of style.
+//! regression by linfa on their out-of-fold logits. (With measures of style beside them the rare kinds, of which there
+//! are a dozen rows, were found less often.)
 
 use demur_data::{Kind, KindPolicy, assign_folds};
-use demur_predictor::{Calibration, KindModel, KindReport, KindSettings, STYLE, round, softmax};
+use demur_predictor::{Calibration, KindModel, KindReport, KindSettings, round, softmax};
 use linfa::dataset::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard};
-use ndarray::{Array1, Array2, Axis, concatenate};
+use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,7 @@ use crate::error::TrainingError;
 use crate::features::{ViewParams, fit_views, transform};
 use crate::fit::{Examples, split};
 use crate::logistic::{LogisticParams, SparseLogistic};
-use crate::second_level::{Line, SecondLevelParams, fit_multinomial, styles};
+use crate::second_level::{Line, SecondLevelParams, fit_multinomial};
 use crate::sparse::SparseMatrix;
 
 /// How kinds are told apart, as a recipe's `[response.kinds]` describes it.
@@ -61,7 +62,6 @@ struct Rows<'a> {
     kinds: Vec<Kind>,
     /// The binary model's out-of-fold logit of each row.
     logits: Vec<f64>,
-    styles: Array2<f64>,
 }
 
 impl KindParams {
@@ -107,12 +107,9 @@ impl KindParams {
         let views = fit_views(&self.views, &rows.examples.inputs)?;
         let heads = self.heads(&rows, transform(&views, &rows.examples.inputs))?;
         let lines = fit_multinomial(&dense, &rows.classes, rows.kinds.len(), self.second())?;
-        let folded = fold(&heads, &lines, &mut settings);
-        let [weights, style] = folded.map(|numbers| {
-            let single = |number: f64| if rounded { round(number as f32) } else { number as f32 };
-            numbers.into_iter().map(single).collect::<Vec<f32>>()
-        });
-        Ok(Some(KindModel::new(settings, views, weights, style)?))
+        let single = |number: f64| if rounded { round(number as f32) } else { number as f32 };
+        let weights = fold(&heads, &lines, &mut settings).into_iter().map(single).collect();
+        Ok(Some(KindModel::new(settings, views, weights)?))
     }
 
     const fn second(&self) -> SecondLevelParams {
@@ -133,13 +130,7 @@ impl KindParams {
         let (rows, classes): (Vec<usize>, Vec<usize>) =
             (0..examples.len()).filter_map(|row| Some((row, class(row)?))).unzip();
         let examples = examples.subset(&rows);
-        Some(Rows {
-            styles: styles(&examples.inputs),
-            logits: rows.iter().map(|&row| logits[row]).collect(),
-            examples,
-            classes,
-            kinds,
-        })
+        Some(Rows { logits: rows.iter().map(|&row| logits[row]).collect(), examples, classes, kinds })
     }
 
     /// One model per kind: this kind against all others. The rarer a kind, the more a row of it weighs, by the square
@@ -156,11 +147,10 @@ impl KindParams {
         (0..rows.kinds.len()).into_par_iter().map(fit).collect()
     }
 
-    /// The inputs of the second level: each kind's logit of each row by a model that has not seen the row, the binary
-    /// logit, and the style.
+    /// The inputs of the second level: each kind's logit of each row by a model that has not seen the row.
     fn out_of_fold(&self, rows: &Rows<'_>, folds: &[usize]) -> Result<Array2<f64>, TrainingError> {
         let kinds = rows.kinds.len();
-        let mut heads = Array2::zeros((rows.classes.len(), kinds + 1));
+        let mut heads = Array2::zeros((rows.classes.len(), kinds));
         let score = |fold| {
             let (train, test) = split(folds, fold);
             let inputs = |rows_of: &[usize]| rows.examples.subset(rows_of).inputs;
@@ -170,7 +160,6 @@ impl KindParams {
                 classes: train.iter().map(|&row| rows.classes[row]).collect(),
                 kinds: rows.kinds.clone(),
                 logits: Vec::new(),
-                styles: Array2::zeros((0, 0)),
             };
             let fitted = self.heads(&part, transform(&views, &inputs(&train)))?;
             let x = transform(&views, &inputs(&test));
@@ -182,12 +171,7 @@ impl KindParams {
                 test.iter().zip(logits).for_each(|(&row, logit)| heads[[row, class]] = logit);
             }
         }
-        rows.logits.iter().enumerate().for_each(|(row, &logit)| heads[[row, kinds]] = logit);
-        concatenate(Axis(1), &[heads.view(), rows.styles.view()]).map_err(|_| TrainingError::Lengths {
-            what: "rows of style",
-            found: rows.styles.nrows(),
-            expected: rows.classes.len(),
-        })
+        Ok(heads)
     }
 
     /// The scores of each row by a second level that has not seen it.
@@ -232,7 +216,6 @@ fn settings(
     let zeros = vec![0.0; rows.kinds.len()];
     let mut best = KindSettings {
         kinds: rows.kinds.clone(),
-        logit: zeros.clone(),
         bias: zeros.clone(),
         temperature,
         naming: zeros,
@@ -270,9 +253,8 @@ fn naming_f1(
     scores: &[Vec<f64>],
     calibration: &Calibration,
 ) -> Vec<f64> {
-    let style = vec![0.0; STYLE * settings.kinds.len()];
     // Settings of matching lengths always make a model; without views it only turns scores into a distribution.
-    let Ok(model) = KindModel::new(settings.clone(), Vec::new(), Vec::new(), style) else {
+    let Ok(model) = KindModel::new(settings.clone(), Vec::new(), Vec::new()) else {
         return Vec::new();
     };
     let named: Vec<Kind> = scores
@@ -289,25 +271,19 @@ fn naming_f1(
     settings.kinds.iter().enumerate().map(f1).collect()
 }
 
-/// Puts the second level into the weights of the first: weights of n-grams and of style, each with one number per kind,
-/// and the numbers of the settings.
-fn fold(heads: &[SparseLogistic], lines: &[Line], settings: &mut KindSettings) -> [Vec<f64>; 2] {
+/// Puts the second level into the weights of the first: one number per n-gram and kind, and the biases of the settings.
+fn fold(heads: &[SparseLogistic], lines: &[Line], settings: &mut KindSettings) -> Vec<f64> {
     let kinds = heads.len();
     let features = heads.first().map_or(0, |head| head.weights.len());
     let mut weights = vec![0.0; features * kinds];
-    let mut style = vec![0.0; STYLE * kinds];
     for (kind, line) in lines.iter().enumerate() {
         settings.bias[kind] =
             line.bias + heads.iter().zip(&line.weights).map(|(head, weight)| head.bias * weight).sum::<f64>();
-        settings.logit[kind] = line.weights[kinds];
         for (head, weight) in heads.iter().zip(&line.weights) {
             for (feature, own) in head.weights.iter().enumerate() {
                 weights[feature * kinds + kind] += weight * own;
             }
         }
-        for (measure, weight) in line.weights[kinds + 1..].iter().enumerate() {
-            style[measure * kinds + kind] = *weight;
-        }
     }
-    [weights, style]
+    weights
 }
