@@ -240,7 +240,7 @@ fn a_method_is_needed_and_only_one() {
     dir.demur("evaluate --cv 5 --holdout 0.2 --field prompt labelled.jsonl")
         .fails(2, &["cannot be used with"]);
     dir.demur("evaluate --model prompt --grouped labelled.jsonl").fails(2, &["--grouped"]);
-    dir.demur("evaluate --cv 5 --field prompt").fails(2, &["<DATA>"]);
+    dir.demur("evaluate --cv 5 --field prompt").fails(2, &["name the labelled rows", "--recipe"]);
     dir.demur("evaluate --model prompt --field response labelled.jsonl")
         .fails(2, &["--field response", "the model judges the prompt"]);
 }

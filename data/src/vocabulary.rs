@@ -66,12 +66,16 @@ impl From<Meaning> for String {
     }
 }
 
+/// In a user's table: every value that is not known otherwise.
+const OTHERS: &str = "*";
+
 /// The values that labels may have and what each means, compared trimmed and without regard to case.
 ///
 /// Built in are the paper's tones (the names of [`Kind`]); `refused`, `complied`; `true`, `false`, `1`, `0`
 /// as JSON values or as text, true and 1 meaning refused; `XSTest`'s `1_full_compliance`, `2_full_refusal`
 /// and `3_partial_refusal`, a partial refusal being a refusal as in the paper. A user's table adds to these
-/// and overrides them. In a recipe it stands as a table: `[labels]`, `denial = "rejected"`.
+/// and overrides them; in it, `*` stands for every value that is not known otherwise. In a recipe it stands as a
+/// table: `labels = { denial = "rejected", "*" = "drop" }`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<String, Meaning>", into = "BTreeMap<String, Meaning>")]
 pub struct LabelVocabulary {
@@ -95,7 +99,7 @@ impl LabelVocabulary {
             Value::String(text) => text_key(text),
             Value::Null | Value::Array(_) | Value::Object(_) => return None,
         };
-        self.table.get(&key).copied().or_else(|| built_in(&key))
+        self.table.get(&key).copied().or_else(|| built_in(&key)).or_else(|| self.table.get(OTHERS).copied())
     }
 }
 
@@ -180,6 +184,15 @@ mod tests {
         assert_eq!(vocabulary.read(&json!(4)), REFUSED);
         assert_eq!(vocabulary.read(&json!(1)), COMPLIED);
         assert_eq!(vocabulary.read(&json!("rejected")), Some(Meaning::Kind(Kind::Rejected)));
+    }
+
+    #[test]
+    fn a_star_stands_for_all_other_values() {
+        let vocabulary: LabelVocabulary = toml::from_str("a = \"refused\"\n\"*\" = \"drop\"").unwrap();
+        let values = [json!("A"), json!("complied"), json!(0), json!("b"), json!(7)];
+        let expected = [REFUSED, COMPLIED, COMPLIED, Some(Meaning::Drop), Some(Meaning::Drop)];
+        assert_eq!(values.map(|value| vocabulary.read(&value)), expected);
+        assert_eq!(vocabulary.read(&json!(null)), None, "no label is no value");
     }
 
     #[test]

@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use crate::error::TrainingError;
 use crate::fit::{Examples, FittedNgram};
-use crate::recipe::{DataSource, Recipe};
+use crate::recipe::Recipe;
+use crate::source::DataSource;
 
 /// Which rows must stay on one side of every split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,15 +154,13 @@ pub fn train(
     Ok((model, fitted))
 }
 
-/// Describes the files of a corpus for a manifest: name, digest, and how many of the records came from each.
+/// Describes the files of a source for a manifest: name, digest, how many of the records came from each, and who
+/// labelled them.
 ///
 /// # Errors
 /// [`TrainingError::Data`] when a file cannot be read again.
-pub fn describe(
-    source: &DataSource,
-    records: &[Record],
-    labelled_by: &str,
-) -> Result<Vec<TrainingData>, TrainingError> {
+pub(crate) fn describe(source: &DataSource, records: &[&Record]) -> Result<Vec<TrainingData>, TrainingError> {
+    let labelled_by = labelled_by(records);
     let describe = |path: &PathBuf| {
         let name = path.to_string_lossy();
         let sha256 = if name == "-" { "standard input".to_owned() } else { digest(path)? };
@@ -171,11 +170,28 @@ pub fn describe(
                 .map_or_else(|| name.to_string(), |file| file.to_string_lossy().into_owned()),
             sha256,
             rows: records.iter().filter(|record| *record.place.file == *name).count(),
-            labelled_by: labelled_by.to_owned(),
+            labelled_by: labelled_by.clone(),
             licence: source.licence.clone(),
         })
     };
     source.files.iter().map(describe).collect()
+}
+
+/// Who labelled some records, in words. What no one has labelled yet, a machine will.
+fn labelled_by(records: &[&Record]) -> String {
+    let by_human = records.iter().filter(|record| is_human(record)).count();
+    match by_human {
+        0 => "machine",
+        all if all == records.len() => "human",
+        _ => "human and machine",
+    }
+    .to_owned()
+}
+
+/// Whether a person labelled this record; figures are taken on no other.
+#[must_use]
+pub fn is_human(record: &Record) -> bool {
+    record.label.as_ref().is_some_and(|label| label.by == Labeller::Human)
 }
 
 fn digest(path: &Path) -> Result<String, TrainingError> {

@@ -39,6 +39,9 @@ pub struct ReadOptions {
     pub need_prompt: bool,
     /// Reject rows whose response is missing or blank. Default: false.
     pub need_response: bool,
+    /// Ask for no text that not one row of a file has: a file of prompts alone may stand where responses are needed,
+    /// and a file of responses alone where prompts are. Its rows need the other text then. Default: false.
+    pub spare_absent: bool,
     /// Drop rows without a binary label: unlabelled ones, and those whose kind the policy leaves out.
     /// Default: false.
     pub need_label: bool,

@@ -37,6 +37,8 @@ impl Fault {
 pub(super) struct RowReader<'a> {
     file: &'a Arc<str>,
     columns: Columns,
+    need_prompt: bool,
+    need_response: bool,
     options: &'a ReadOptions,
 }
 
@@ -52,7 +54,24 @@ impl<'a> RowReader<'a> {
         let named = &options.columns;
         columns.label = check(file, rows, columns.label, named.label.is_some(), options)?;
         columns.kind = check(file, rows, columns.kind, named.kind.is_some(), options)?;
-        Ok(Self { file, columns, options })
+        let (need_prompt, need_response) = (options.need_prompt, options.need_response);
+        let mut reader = Self { file, columns, need_prompt, need_response, options };
+        if options.spare_absent {
+            reader.spare_absent(rows);
+        }
+        Ok(reader)
+    }
+
+    /// Asks for the other text in place of one that not one row has.
+    fn spare_absent(&mut self, rows: &[RawRow]) {
+        let has = |text: fn(Conversation) -> Option<String>| {
+            let text = |row: &RawRow| self.texts(&row.fields).ok().and_then(text);
+            rows.iter().any(|row| text(row).is_some_and(|text| !text.trim().is_empty()))
+        };
+        let (prompt, response) = (has(|texts| texts.prompt), has(|texts| texts.response));
+        if prompt != response {
+            (self.need_prompt, self.need_response) = (prompt, response);
+        }
     }
 
     pub(super) fn read(&self, row: RawRow) -> Fate {
@@ -73,7 +92,7 @@ impl<'a> RowReader<'a> {
 
     /// The record, or inside the reason for leaving it out, or outside the fault.
     fn record(&self, fields: &Map<String, Value>, place: &Place) -> Result<Result<Record, String>, Fault> {
-        let Conversation { context, prompt, response } = self.texts(fields)?;
+        let Conversation { context, prompt, response } = self.needed_texts(fields)?;
         let weight = self.weight(fields)?;
         let label = match self.label(fields)? {
             Ok(label) => label,
@@ -121,13 +140,15 @@ impl<'a> RowReader<'a> {
         if texts.response.is_none() {
             texts.response = text(fields, columns.response.as_deref())?;
         }
-        self.need("prompt", columns.prompt.as_deref(), self.options.need_prompt, texts.prompt.as_deref())?;
-        self.need(
-            "response",
-            columns.response.as_deref(),
-            self.options.need_response,
-            texts.response.as_deref(),
-        )?;
+        Ok(texts)
+    }
+
+    /// The texts, when none that is needed is missing.
+    fn needed_texts(&self, fields: &Map<String, Value>) -> Result<Conversation, Fault> {
+        let texts = self.texts(fields)?;
+        let columns = &self.columns;
+        self.need("prompt", columns.prompt.as_deref(), self.need_prompt, texts.prompt.as_deref())?;
+        self.need("response", columns.response.as_deref(), self.need_response, texts.response.as_deref())?;
         Ok(texts)
     }
 
