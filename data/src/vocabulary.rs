@@ -93,13 +93,24 @@ impl LabelVocabulary {
     /// What a value means, if the vocabulary knows it.
     #[must_use]
     pub fn read(&self, value: &Value) -> Option<Meaning> {
-        let key = match value {
-            Value::Bool(truth) => truth.to_string(),
-            Value::Number(number) => text_key(&number.to_string()),
-            Value::String(text) => text_key(text),
-            Value::Null | Value::Array(_) | Value::Object(_) => return None,
-        };
-        self.table.get(&key).copied().or_else(|| built_in(&key)).or_else(|| self.table.get(OTHERS).copied())
+        let others = || self.table.get(OTHERS).copied().filter(|_| key(value).is_some());
+        self.known(value).or_else(others)
+    }
+
+    /// The same without the meaning of all other values.
+    pub(crate) fn known(&self, value: &Value) -> Option<Meaning> {
+        let key = key(value)?;
+        self.table.get(&key).copied().or_else(|| built_in(&key))
+    }
+}
+
+/// What a value is looked up by; `None` for one that is no label.
+fn key(value: &Value) -> Option<String> {
+    match value {
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Number(number) => Some(text_key(&number.to_string())),
+        Value::String(text) => Some(text_key(text)),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
 

@@ -53,4 +53,4 @@ pub use source::{DataSource, Deduplicate};
 pub use source_rows::SourceRows;
 pub use sparse::SparseMatrix;
 pub use teacher::{FitPlan, Teacher};
-pub use train::{Grouping, Provenance, identity, is_human, seen, train, weighed};
+pub use train::{Grouping, Provenance, identity, may_judge, seen, train, weighed};

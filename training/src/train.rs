@@ -1,6 +1,6 @@
 //! From a corpus to a model directory: what `fit`, and each half of a pipeline, does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::hash::Hash;
 use std::path::{Path, PathBuf};
@@ -179,19 +179,21 @@ pub(crate) fn describe(source: &DataSource, records: &[&Record]) -> Result<Vec<T
 
 /// Who labelled some records, in words. What no one has labelled yet, a machine will.
 fn labelled_by(records: &[&Record]) -> String {
-    let by_human = records.iter().filter(|record| is_human(record)).count();
-    match by_human {
-        0 => "machine",
-        all if all == records.len() => "human",
-        _ => "human and machine",
-    }
-    .to_owned()
+    let by = |record: &&Record| match record.label.as_ref().map(|label| &label.by) {
+        Some(Labeller::Human) => "human",
+        Some(Labeller::Sampled { .. }) => "repeated sampling",
+        Some(Labeller::Machine { .. }) | None => "machine",
+    };
+    let names: BTreeSet<&str> = records.iter().map(by).collect();
+    names.into_iter().collect::<Vec<_>>().join(" and ")
 }
 
-/// Whether a person labelled this record; figures are taken on no other.
+/// Whether figures may be taken on this record: its label is a person's, the data set's own or a rate measured over
+/// several responses, and not the guess of a response classifier of this project.
 #[must_use]
-pub fn is_human(record: &Record) -> bool {
-    record.label.as_ref().is_some_and(|label| label.by == Labeller::Human)
+pub fn may_judge(record: &Record) -> bool {
+    let by = record.label.as_ref().map(|label| &label.by);
+    matches!(by, Some(Labeller::Human | Labeller::Sampled { .. }))
 }
 
 fn digest(path: &Path) -> Result<String, TrainingError> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use demur_data::{Record, write_rejected};
 use demur_predictor::{Field, SeenPrompts};
-use demur_training::{Provenance, SourceRows, is_human, train, weighed};
+use demur_training::{Provenance, SourceRows, may_judge, train, weighed};
 
 use crate::args::Fit;
 use crate::input;
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
         note(&format!("bad rows are in {}", path.display()));
     }
     let records = rows.records(field);
-    let by_machine = records.iter().any(|record| !is_human(record));
+    let by_machine = records.iter().any(|record| !may_judge(record));
     let teacher = teacher(sources.read.iter().flat_map(|source| &source.files), by_machine)?;
     let records: Vec<Record> = match field {
         Field::Response => records,

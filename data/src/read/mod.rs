@@ -1,9 +1,10 @@
 //! Corpora in: from bytes to [`Record`]s, with an account of every row.
 //!
 //! Four steps, one file each: [`source`] loads and decompresses, `json`, `csv` and `parquet` tell the rows
-//! apart, [`row`] turns each into a record (with [`messages`] and [`labels`]), and this file counts. A file
-//! is held in memory while it is read.
+//! apart, [`row`] turns each into a record (with [`messages`], [`labels`] and [`counts`]), and this file counts.
+//! A file is held in memory while it is read.
 
+mod counts;
 mod csv;
 mod json;
 mod labels;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+pub(crate) use counts::pairs;
 pub use summary::ReadSummary;
 
 use crate::{Columns, DataError, Format, KindPolicy, LabelVocabulary, Place, Record, Rejection};
