@@ -190,7 +190,9 @@ fn training_rows_without_prompts_are_known_too() {
 #[test]
 fn machine_labels_are_no_yardstick() {
     let dir = Dir::with_models();
-    dir.demur("evaluate --cv 3 --field prompt machine.jsonl").fast().fails(1, &["no human-labelled rows"]);
+    dir.demur("evaluate --cv 3 --field prompt machine.jsonl")
+        .fast()
+        .fails(1, &["no rows are left to judge by"]);
     let rows = dir.text("machine.jsonl") + &dir.text("labelled.jsonl").replace("\"kind\"", "\"label\"");
     dir.write("rows.jsonl", rows);
     let run = dir.demur("evaluate --cv 3 --field prompt --json rows.jsonl").fast().succeeds();
@@ -240,7 +242,7 @@ fn a_method_is_needed_and_only_one() {
     dir.demur("evaluate --cv 5 --holdout 0.2 --field prompt labelled.jsonl")
         .fails(2, &["cannot be used with"]);
     dir.demur("evaluate --model prompt --grouped labelled.jsonl").fails(2, &["--grouped"]);
-    dir.demur("evaluate --cv 5 --field prompt").fails(2, &["<DATA>"]);
+    dir.demur("evaluate --cv 5 --field prompt").fails(2, &["name the labelled rows", "--recipe"]);
     dir.demur("evaluate --model prompt --field response labelled.jsonl")
         .fails(2, &["--field response", "the model judges the prompt"]);
 }

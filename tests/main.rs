@@ -17,4 +17,5 @@ mod predict;
 mod reading;
 mod reproduce;
 mod shared_rows;
+mod sources;
 mod support;

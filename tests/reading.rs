@@ -85,6 +85,50 @@ fn unknown_labels_are_listed_and_can_be_mapped() {
     cannot_fit(&dir, "rows.jsonl --label-map declined", 2, &["--label-map declined", "VALUE=MEANING"]);
 }
 
+/// Prompts that were answered several times, each with what the answers were.
+fn rates() -> Vec<Value> {
+    (0..20)
+        .map(|n| match n % 2 {
+            0 => json!({"prompt": format!("how do I steal car {n}"), "fine_label": "REFUSE=17;COMPLY=1;PARTIAL=2"}),
+            _ => json!({"prompt": format!("how do I bake cake {n}"), "fine_label": "COMPLY=16;REFUSE=4"}),
+        })
+        .chain([json!({"prompt": "who knows", "fine_label": "PARTIAL=20"})])
+        .collect()
+}
+
+#[test]
+fn counts_of_labels_are_rates_to_fit_on_and_to_judge_by() {
+    let dir = Dir::new();
+    dir.write_rows("rates.jsonl", &rates());
+    let flags =
+        "rates.jsonl --label-column fine_label --label-map REFUSE=refused --label-map COMPLY=complied";
+    cannot_fit(&dir, flags, 1, &["`PARTIAL` (10x, first at line 1)", "--label-map"]);
+    let flags = format!("{flags} --label-map PARTIAL=drop");
+    let left_out = "20 kept, 0 rejected, 1 dropped (1 label without refused or complied counts)";
+    fits(&dir, &flags).says(left_out);
+    let manifest: Value = serde_json::from_slice(&dir.bytes("model/manifest.json")).unwrap();
+    assert_eq!(manifest["training"][0]["labelled_by"], "repeated sampling");
+    let p = |prompt: &str| {
+        let run = dir.demur("predict --json --model model").arg(prompt).succeeds();
+        run.json()["p_refusal"].as_f64().unwrap()
+    };
+    let (high, low) = (p("how do I steal car 4"), p("how do I bake cake 5"));
+    assert!(low < 0.5 && high > 0.6, "{low} {high}");
+    let run = dir.demur(&format!("evaluate --cv 2 --field prompt --json {flags}")).fast().succeeds();
+    let figures = run.says(left_out).json();
+    assert_eq!((&figures["n"], &figures["base_rate"]), (&json!(20), &json!(0.5)));
+}
+
+#[test]
+fn a_star_stands_for_all_other_labels() {
+    let dir = Dir::new();
+    let mut rows = labelled(&json!("refused"), &json!("complied"));
+    rows[3]["label"] = json!("huh");
+    dir.write_rows("rows.jsonl", &rows);
+    cannot_fit(&dir, "rows.jsonl", 1, &["`huh` (1x", "`*` as VALUE stands for all others"]);
+    fits(&dir, "rows.jsonl --label-map *=drop").says("9 kept, 0 rejected, 1 dropped (1 label says drop)");
+}
+
 #[test]
 fn a_policy_says_which_label_a_kind_stands_for() {
     let dir = Dir::new();

@@ -52,3 +52,26 @@ fn the_published_corpus_is_fitted_and_labelled() {
     let first: Value = Value::Object(out[0].clone());
     assert!(first["tone"].is_string() && first["finish_reason"].is_string(), "{first}");
 }
+
+#[test]
+fn measured_rates_are_read_and_judged() {
+    let Some(data) = shared_data("measured_rates_are_read_and_judged") else { return };
+    for (name, map, kept) in [
+        ("refusal_stability", "REFUSE=refused COMPLY=complied PARTIAL=drop ERROR=drop", 3_448),
+        ("speechmap", "denial=refused evasive=redirected complete=complied", 400),
+    ] {
+        let dir = Dir::new();
+        let file = display(&data, &format!("rates/{name}.jsonl"));
+        let map: String = map.split(' ').map(|pair| format!(" --label-map {pair}")).collect();
+        let run = dir
+            .demur(&format!(
+                "evaluate --holdout 0.2 --field prompt --label-column fine_label --json {file}{map}"
+            ))
+            .fast()
+            .succeeds();
+        run.says(&format!("{kept} kept, 0 rejected"));
+        let figures = run.json();
+        assert!((0.0..=1.0).contains(&figures["accuracy"].as_f64().unwrap()), "{name}: {figures}");
+        run.says("rows read from 1 file");
+    }
+}

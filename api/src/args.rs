@@ -101,9 +101,13 @@ pub(crate) struct Fit {
 
 #[derive(Debug, Args)]
 pub(crate) struct RecipeArgs {
-    /// Take features, solver, seed and columns from this recipe. Default: the starter recipe's.
+    /// Take features, solver and seed from this recipe, and its labelled files where none are named. Default: the
+    /// starter recipe's features, solver and seed.
     #[arg(long, value_name = "TOML")]
     pub(crate) recipe: Option<PathBuf>,
+    /// Folder that the recipe's file names are relative to. Default: the recipe's own.
+    #[arg(long, value_name = "DIR", requires = "recipe")]
+    pub(crate) data_dir: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) settings: Settings,
 }
@@ -157,8 +161,8 @@ pub(crate) struct Predict {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("method").required(true).args(["model", "cv", "holdout", "test_split"]))]
 pub(crate) struct Evaluate {
-    /// Labelled rows.
-    #[arg(required = true, value_name = "DATA")]
+    /// Labelled rows. Default: the recipe's labelled files.
+    #[arg(value_name = "DATA")]
     pub(crate) data: Vec<PathBuf>,
     /// Judge this model, on rows whose prompts it has not seen.
     #[arg(long, value_name = "DIR")]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use demur_data::{Kind, Label, Meaning};
 use demur_predictor::Field;
-use demur_training::{DataSource, Recipe};
+use demur_training::{DataSource, Deduplicate, Recipe};
 
 use crate::args::{DataArgs, FieldArg, RecipeArgs};
 use crate::error::Usage;
@@ -19,26 +19,63 @@ impl From<FieldArg> for Field {
     }
 }
 
-/// The recipe that the flags name, its files relative to its folder; else the starter recipe, which then has
-/// no say in columns.
+/// The recipe that the flags name; else the starter recipe, which then has no say in what is read.
 pub(crate) fn recipe(args: &RecipeArgs) -> anyhow::Result<Recipe> {
     let Some(path) = &args.recipe else {
         let path = Path::new("starter.toml");
         let mut recipe = Recipe::parse(demur_training::STARTER_RECIPE, path, &args.settings.set)?;
-        recipe.labelled = DataSource::default();
+        recipe.labelled.clear();
         return Ok(recipe);
     };
-    let mut recipe = Recipe::load(path, &args.settings.set)?;
-    recipe.resolve(path.parent().unwrap_or_else(|| Path::new("")));
-    Ok(recipe)
+    Ok(Recipe::load(path, &args.settings.set)?)
 }
 
-/// Which files are read and how: those of the flags, with the recipe's source for all that they leave open.
-pub(crate) fn source(files: &[PathBuf], args: &DataArgs, recipe: DataSource) -> anyhow::Result<DataSource> {
-    let mut source = recipe;
-    if !files.is_empty() {
-        source.files = files.to_vec();
+/// The folder that the file names of a recipe are relative to: the one asked for, or the recipe's own.
+pub(crate) fn folder(recipe: Option<&Path>, data_dir: Option<&Path>) -> PathBuf {
+    data_dir.or_else(|| recipe?.parent()).unwrap_or_else(|| Path::new("")).to_owned()
+}
+
+/// Labelled rows as a command reads them.
+pub(crate) struct Labelled {
+    /// Where the files lie.
+    pub(crate) read: Vec<DataSource>,
+    /// The same as a manifest tells it: without the folders of this machine.
+    pub(crate) told: Vec<DataSource>,
+}
+
+/// The labelled files of the flags, read as the recipe's source where it has just one; else the recipe's labelled
+/// sources. Flags on top.
+pub(crate) fn labelled(
+    files: &[PathBuf],
+    args: &DataArgs,
+    recipe: &Recipe,
+    recipe_args: &RecipeArgs,
+) -> anyhow::Result<Labelled> {
+    if files.is_empty() {
+        let told =
+            recipe.labelled.iter().map(|from| source(args, from.clone())).collect::<Result<Vec<_>, _>>()?;
+        if told.iter().all(|source| source.files.is_empty()) {
+            let none =
+                "name the labelled rows (evaluate FILE, fit --data FILE), or a recipe that does (--recipe)";
+            return Err(Usage(none.to_owned()).into());
+        }
+        let folder = folder(recipe_args.recipe.as_deref(), recipe_args.data_dir.as_deref());
+        return Ok(Labelled { read: told.iter().map(|source| source.within(&folder)).collect(), told });
     }
+    let like = match recipe.labelled.as_slice() {
+        // How these are read says nothing of what the rows of other files count.
+        [one] => DataSource { name: None, limit: None, weight: 1.0, prompt_weight: None, ..one.clone() },
+        _ => DataSource::default(),
+    };
+    let read = DataSource { files: files.to_vec(), ..source(args, like)? };
+    let name = |file: &PathBuf| file.file_name().map_or_else(|| file.clone(), PathBuf::from);
+    let told = DataSource { files: files.iter().map(name).collect(), ..read.clone() };
+    Ok(Labelled { read: vec![read], told: vec![told] })
+}
+
+/// A source with the flags on top.
+pub(crate) fn source(args: &DataArgs, source: DataSource) -> anyhow::Result<DataSource> {
+    let mut source = source;
     let columns = &mut source.columns;
     for (to, from) in [
         (&mut columns.prompt, &args.prompt_column),
@@ -56,7 +93,9 @@ pub(crate) fn source(files: &[PathBuf], args: &DataArgs, recipe: DataSource) -> 
         }
     }
     source.format = args.format.or(source.format);
-    source.deduplicate |= args.deduplicate;
+    if args.deduplicate {
+        source.deduplicate = Deduplicate::Prompt;
+    }
     let mut table = BTreeMap::new();
     for pair in &args.label_map {
         let (value, meaning) = parse_pair("--label-map", pair)?;

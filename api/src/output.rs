@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use demur_data::{Corpus, Rejection};
-use demur_training::Progress;
+use demur_predictor::Field;
+use demur_training::{Progress, SourceRows};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Writes one line of talk to stderr. There is nowhere to report a failure of that.
@@ -35,6 +36,27 @@ pub(crate) fn say_read(what: &str, corpus: &Corpus) {
     }
     if corpus.rejected.len() > SHOWN {
         note(&format!("  ... and {} more bad rows", corpus.rejected.len() - SHOWN));
+    }
+}
+
+/// Says what was read of each source, and how many of the rows take no part in a fit.
+pub(crate) fn say_sources(what: &str, rows: &SourceRows, fits: &[Field]) {
+    let parts: Vec<_> = rows.parts().collect();
+    for (source, corpus) in &parts {
+        match parts.len() {
+            1 => say_read(what, corpus),
+            _ => say_read(&format!("{what} of {}", source.title()), corpus),
+        }
+    }
+    for field in fits {
+        let left_out = rows.left_out(*field);
+        if left_out > 0 {
+            let field = field.name();
+            note(&format!(
+                "{left_out} of the {what} take no part in the {field} fit: they have no {field}, or their source \
+                 has no weight there"
+            ));
+        }
     }
 }
 

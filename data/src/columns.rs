@@ -18,6 +18,7 @@ use crate::DataError;
 /// | `messages` | messages, conversation, conversations; not looked for when `prompt` or `response` is named |
 /// | `label` | label, tone, refusal, `is_refusal`, refused |
 /// | `target` | target, model, generator |
+/// | `refusal_rate` | its own name, in a file without `p_refusal` |
 /// | the others | their own name |
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -49,6 +50,8 @@ pub struct Columns {
     pub weight: Option<String>,
     /// A machine's P(refusal).
     pub p_refusal: Option<String>,
+    /// A measured rate of refusals, the label of rows that have no other.
+    pub refusal_rate: Option<String>,
 }
 
 impl Columns {
@@ -58,6 +61,9 @@ impl Columns {
         let find = |role, named: &Option<String>, usual: &[&str]| present.find(role, named.as_deref(), usual);
         let texts_named = [&self.prompt, &self.response].into_iter().flatten().any(|name| !name.is_empty());
         let conversations: &[&str] = &["messages", "conversation", "conversations"];
+        let p_refusal = find("p_refusal", &self.p_refusal, &["p_refusal"])?;
+        // Beside a machine's probability it is not measured: this project's bootstrap writes both.
+        let rates: &[&str] = if p_refusal.is_none() { &["refusal_rate"] } else { &[] };
         let conversations = if texts_named { &[] } else { conversations };
         Ok(Self {
             id: find("id", &self.id, &["id"])?,
@@ -76,7 +82,8 @@ impl Columns {
             split: find("split", &self.split, &["split"])?,
             group: find("group", &self.group, &["group"])?,
             weight: find("weight", &self.weight, &["weight"])?,
-            p_refusal: find("p_refusal", &self.p_refusal, &["p_refusal"])?,
+            p_refusal,
+            refusal_rate: find("refusal_rate", &self.refusal_rate, rates)?,
         })
     }
 }

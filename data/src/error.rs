@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::io;
 
+use crate::read::pairs;
 use crate::{ReadSummary, Rejection};
 
 /// A file, a column or a request that cannot be worked with. Each message says what, where, and what to do.
@@ -196,10 +197,13 @@ fn unknown_labels(file: &str, column: &str, values: &[UnknownLabel]) -> String {
     if values.len() > LISTED {
         let _ = write!(text, " and {} more", values.len() - LISTED);
     }
+    if values.iter().any(|unknown| pairs(&unknown.value).is_some()) {
+        text.push_str("; where a value counts labels (`a=3;b=1`), give each name in it a meaning");
+    }
     text.push_str(
         "; say what they mean with `--label-map VALUE=MEANING` or a `[labels]` table in the recipe, where MEANING \
          is refused, complied, drop or a kind (disclaimed, contradicted, redirected, counseling, rejected, \
-         dontknow, incoherent), or name another label column",
+         dontknow, incoherent) and `*` as VALUE stands for all others, or name another label column",
     );
     text
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{DataError, Kind, Label, Labeller, Record};
 
 /// The records as a frame: `id, prompt, response, target, source, category, label, kind, p_refusal, samples,
-/// weight`. `p_refusal` and `samples` are null unless a machine labelled the row.
+/// weight`. `p_refusal` is null where a row has just a label, `samples` unless a machine labelled it.
 ///
 /// # Errors
 /// If polars refuses the columns.
@@ -50,17 +50,16 @@ fn refused(error: &PolarsError) -> DataError {
 }
 
 fn frame(records: &[Record]) -> PolarsResult<DataFrame> {
-    let machine = |record: &Record| match record.label.as_ref().map(|label| &label.by) {
-        Some(Labeller::Machine { p_refusal, samples, .. }) => Some((*p_refusal, *samples)),
-        _ => None,
-    };
     let texts = |name: &str, text: fn(&Record) -> Option<&str>| {
         Series::new(name.into(), records.iter().map(text).collect::<Vec<_>>()).into_column()
     };
-    let p_refusal: Vec<Option<f64>> =
-        records.iter().map(|record| machine(record).map(|found| found.0)).collect();
-    let samples: Vec<Option<u32>> =
-        records.iter().map(|record| machine(record).map(|found| found.1)).collect();
+    let by = |record: &Record| record.label.as_ref().map(|label| label.by.clone());
+    let p_refusal: Vec<Option<f64>> = records.iter().map(|record| by(record)?.p_refusal()).collect();
+    let samples = |record: &Record| match by(record) {
+        Some(Labeller::Machine { samples, .. }) => Some(samples),
+        _ => None,
+    };
+    let samples: Vec<Option<u32>> = records.iter().map(samples).collect();
     let weight: Vec<f64> = records.iter().map(|record| record.weight).collect();
     let columns: Vec<Column> = vec![
         texts("id", |record| record.id.as_deref()),
@@ -104,12 +103,17 @@ mod tests {
     #[test]
     fn records_become_columns_and_counts() {
         let mut rows = vec![record(1, Some("a")), record(2, Some("b")), record(3, None)];
+        let by = Labeller::Sampled { p_refusal: 0.25 };
+        rows[2].label = Some(Labelled { label: None, kind: None, by });
         let by = Labeller::Machine { model: "m".into(), p_refusal: 0.75, samples: 3 };
         rows[1].label = Some(Labelled { label: Some(Label::Refused), kind: Some(Kind::Rejected), by });
         rows[1].source = Some("s".into());
         let frame = to_frame(&rows).unwrap();
         assert_eq!(frame.shape(), (3, 11));
-        assert_eq!(frame.column("p_refusal").unwrap().f64().unwrap().get(1), Some(0.75));
+        assert_eq!(
+            frame.column("p_refusal").unwrap().f64().unwrap().iter().collect::<Vec<_>>(),
+            [None, Some(0.75), Some(0.25)]
+        );
         assert_eq!(
             frame.column("samples").unwrap().u32().unwrap().iter().collect::<Vec<_>>(),
             [None, Some(3), None]

@@ -192,6 +192,11 @@ impl KindPolicy {
 pub enum Labeller {
     /// A person, or the data set's own authors.
     Human,
+    /// The same, of several responses to the prompt: not one label but the rate of refusals among them.
+    Sampled {
+        /// The share of refusals.
+        p_refusal: f64,
+    },
     /// A response classifier of this project.
     Machine {
         /// Digest of the model that gave it.
@@ -201,6 +206,17 @@ pub enum Labeller {
         /// How many responses to the same prompt stand behind it.
         samples: u32,
     },
+}
+
+impl Labeller {
+    /// P(refusal), where it is not just a label: a machine's probability, or a measured rate.
+    #[must_use]
+    pub const fn p_refusal(&self) -> Option<f64> {
+        match self {
+            Self::Human => None,
+            Self::Sampled { p_refusal } | Self::Machine { p_refusal, .. } => Some(*p_refusal),
+        }
+    }
 }
 
 /// A label with its origin.
@@ -215,12 +231,10 @@ pub struct Labelled {
 }
 
 impl Labelled {
-    /// The training target, P(refusal): a machine's probability as it is, a person's label as 0 or 1.
+    /// The training target, P(refusal): a machine's probability and a measured rate as they are, a person's label as 0
+    /// or 1.
     #[must_use]
     pub fn target(&self) -> Option<f64> {
-        match &self.by {
-            Labeller::Machine { p_refusal, .. } => Some(*p_refusal),
-            Labeller::Human => self.label.map(Label::target),
-        }
+        self.by.p_refusal().or_else(|| self.label.map(Label::target))
     }
 }

@@ -66,12 +66,16 @@ impl From<Meaning> for String {
     }
 }
 
+/// In a user's table: every value that is not known otherwise.
+const OTHERS: &str = "*";
+
 /// The values that labels may have and what each means, compared trimmed and without regard to case.
 ///
 /// Built in are the paper's tones (the names of [`Kind`]); `refused`, `complied`; `true`, `false`, `1`, `0`
 /// as JSON values or as text, true and 1 meaning refused; `XSTest`'s `1_full_compliance`, `2_full_refusal`
 /// and `3_partial_refusal`, a partial refusal being a refusal as in the paper. A user's table adds to these
-/// and overrides them. In a recipe it stands as a table: `[labels]`, `denial = "rejected"`.
+/// and overrides them; in it, `*` stands for every value that is not known otherwise. In a recipe it stands as a
+/// table: `labels = { denial = "rejected", "*" = "drop" }`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<String, Meaning>", into = "BTreeMap<String, Meaning>")]
 pub struct LabelVocabulary {
@@ -89,13 +93,24 @@ impl LabelVocabulary {
     /// What a value means, if the vocabulary knows it.
     #[must_use]
     pub fn read(&self, value: &Value) -> Option<Meaning> {
-        let key = match value {
-            Value::Bool(truth) => truth.to_string(),
-            Value::Number(number) => text_key(&number.to_string()),
-            Value::String(text) => text_key(text),
-            Value::Null | Value::Array(_) | Value::Object(_) => return None,
-        };
+        let others = || self.table.get(OTHERS).copied().filter(|_| key(value).is_some());
+        self.known(value).or_else(others)
+    }
+
+    /// The same without the meaning of all other values.
+    pub(crate) fn known(&self, value: &Value) -> Option<Meaning> {
+        let key = key(value)?;
         self.table.get(&key).copied().or_else(|| built_in(&key))
+    }
+}
+
+/// What a value is looked up by; `None` for one that is no label.
+fn key(value: &Value) -> Option<String> {
+    match value {
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Number(number) => Some(text_key(&number.to_string())),
+        Value::String(text) => Some(text_key(text)),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
@@ -180,6 +195,15 @@ mod tests {
         assert_eq!(vocabulary.read(&json!(4)), REFUSED);
         assert_eq!(vocabulary.read(&json!(1)), COMPLIED);
         assert_eq!(vocabulary.read(&json!("rejected")), Some(Meaning::Kind(Kind::Rejected)));
+    }
+
+    #[test]
+    fn a_star_stands_for_all_other_values() {
+        let vocabulary: LabelVocabulary = toml::from_str("a = \"refused\"\n\"*\" = \"drop\"").unwrap();
+        let values = [json!("A"), json!("complied"), json!(0), json!("b"), json!(7)];
+        let expected = [REFUSED, COMPLIED, COMPLIED, Some(Meaning::Drop), Some(Meaning::Drop)];
+        assert_eq!(values.map(|value| vocabulary.read(&value)), expected);
+        assert_eq!(vocabulary.read(&json!(null)), None, "no label is no value");
     }
 
     #[test]

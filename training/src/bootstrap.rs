@@ -34,7 +34,7 @@ pub struct MachineLabelled {
     pub samples: u32,
     /// Mean of |2 P(refusal) - 1| over the answers: 0 is a coin, 1 is certain.
     pub confidence: f64,
-    /// Weight in training: the confidence.
+    /// Weight in training: the mean over the answers of each one's own weight times its confidence.
     pub weight: f64,
     /// `demur:` and the digest of the classifier.
     pub labelled_by: String,
@@ -75,14 +75,16 @@ pub fn bootstrap(model: &Model, records: &[Record]) -> Vec<MachineLabelled> {
         row.samples += 1;
         row.p_refusal += p.get();
         row.refusal_rate += model.manifest().policy.label(p).target();
-        row.confidence += (2.0 * p.get() - 1.0).abs();
+        let confidence = (2.0 * p.get() - 1.0).abs();
+        row.confidence += confidence;
+        row.weight += record.weight * confidence;
     }
     for row in &mut rows {
         let samples = f64::from(row.samples);
         row.p_refusal /= samples;
         row.refusal_rate /= samples;
         row.confidence /= samples;
-        row.weight = row.confidence;
+        row.weight /= samples;
         row.label = Label::at(row.p_refusal, model.manifest().policy.hold_from);
     }
     rows

@@ -36,6 +36,18 @@ pub enum TrainingError {
         /// What it may be.
         wanted: &'static str,
     },
+    /// A source is described wrongly.
+    #[error("source {title}: `{name}` is {value}: it must be {wanted}")]
+    Source {
+        /// Its name, or its first file.
+        title: String,
+        /// The key in the recipe.
+        name: &'static str,
+        /// What it is.
+        value: f64,
+        /// What it may be.
+        wanted: &'static str,
+    },
     /// Vectors that belong together differ in length.
     #[error("{found} {what}, expected {expected}")]
     Lengths {

@@ -25,6 +25,8 @@ mod published;
 mod recipe;
 mod reproduce;
 mod second_level;
+mod source;
+mod source_rows;
 mod sparse;
 mod teacher;
 mod train;
@@ -45,14 +47,16 @@ pub use metrics::{
     average_precision, brier, ece, log_loss, reliability, wilson,
 };
 pub use numpy::{PaperSplit, RandomState, TrainTest, paper_split, train_test_split};
-pub use pipeline::{PipelineData, PipelineFigures, PipelineOutput, is_human, run};
+pub use pipeline::{PipelineData, PipelineFigures, PipelineOutput, run};
 pub use progress::Progress;
 pub use published::{FileRead, PaperFiles};
 pub use recipe::{
-    DataSource, EvaluationPlan, PromptParams, Recipe, STARTER_LABELLED, STARTER_RECIPE, STARTER_UNLABELLED,
+    EvaluationPlan, PromptParams, Recipe, STARTER_LABELLED, STARTER_RECIPE, STARTER_UNLABELLED,
 };
 pub use reproduce::{Figure, Line, Measured, Reproduction, reproduce};
 pub use second_level::SecondLevelParams;
+pub use source::{DataSource, Deduplicate};
+pub use source_rows::SourceRows;
 pub use sparse::SparseMatrix;
 pub use teacher::{FitPlan, Teacher};
-pub use train::{Grouping, Provenance, describe, identity, seen, train, weighed};
+pub use train::{Grouping, Provenance, identity, may_judge, seen, train, weighed};

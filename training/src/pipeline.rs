@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use demur_data::{Corpus, Labeller, Place, Record, assign_folds};
-use demur_predictor::{Field, Input, Model, Scorer, SeenPrompts, TrainingData};
+use demur_data::{Corpus, Place, Record, assign_folds};
+use demur_predictor::{Field, Input, Model, Scorer, SeenPrompts};
 use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
@@ -20,38 +20,36 @@ use crate::evaluate::{Evaluation, Scored};
 use crate::fit::{Examples, split};
 use crate::progress::Progress;
 use crate::recipe::Recipe;
-use crate::train::{Grouping, Provenance, describe, seen, train, weighed};
+use crate::source_rows::SourceRows;
+use crate::train::{Grouping, Provenance, seen, train, weighed};
 
 /// What a pipeline reads.
 #[derive(Debug, Clone)]
 pub struct PipelineData {
-    /// Responses with human labels.
-    pub labelled: Corpus,
-    /// Responses without labels.
-    pub unlabelled: Corpus,
-    /// Prompts with human labels to judge by; `None` stands for the labelled rows.
+    /// Rows with labels: those with responses for the classifier, those with prompts for the predictor.
+    pub labelled: SourceRows,
+    /// Prompts with responses, without labels.
+    pub unlabelled: SourceRows,
+    /// Prompts with labels to judge by; `None` stands for the labelled rows.
     pub evaluation: Option<Corpus>,
-    /// The files behind the labelled rows.
-    labelled_files: Vec<TrainingData>,
-    /// The files behind the rows without labels.
-    unlabelled_files: Vec<TrainingData>,
 }
 
 impl PipelineData {
     /// Reads the corpora of a recipe whose file names are [resolved](Recipe::resolve).
     ///
     /// # Errors
-    /// [`TrainingError::Data`].
+    /// [`TrainingError::Data`], or [`TrainingError::NoRows`] when the recipe names no source.
     pub fn read(recipe: &Recipe) -> Result<Self, TrainingError> {
-        let both = [Field::Prompt, Field::Response];
+        for (name, sources) in [("labelled", &recipe.labelled), ("unlabelled", &recipe.unlabelled)] {
+            if sources.is_empty() {
+                let hint = format!("name files under [{name}] in the recipe");
+                return Err(TrainingError::NoRows { step: "reading", hint });
+            }
+        }
         let evaluation = &recipe.evaluation.data;
-        let labelled = recipe.labelled.read(&[Field::Response], true, false)?;
-        let unlabelled = recipe.unlabelled.read(&both, false, false)?;
         Ok(Self {
-            labelled_files: describe(&recipe.labelled, &labelled.records, "human")?,
-            unlabelled_files: describe(&recipe.unlabelled, &unlabelled.records, "machine")?,
-            labelled,
-            unlabelled,
+            labelled: SourceRows::labelled(&recipe.labelled, Field::Response)?,
+            unlabelled: SourceRows::unlabelled(&recipe.unlabelled)?,
             evaluation: if evaluation.files.is_empty() {
                 None
             } else {
@@ -59,9 +57,32 @@ impl PipelineData {
             },
         })
     }
+}
 
-    fn evaluation(&self) -> &[Record] {
-        self.evaluation.as_ref().map_or(&self.labelled.records, |corpus| &corpus.records)
+/// The rows of a pipeline as they take part in its steps.
+struct Rows {
+    /// Labelled responses, with the weights of the response fit.
+    responses: Vec<Record>,
+    /// Labelled prompts, with the weights of the prompt fit.
+    prompts: Vec<Record>,
+    /// What the classifier labels, with the weights of the prompt fit.
+    unlabelled: Vec<Record>,
+    /// Prompts to judge by.
+    evaluation: Vec<Record>,
+}
+
+impl Rows {
+    fn of(data: &PipelineData) -> Self {
+        let prompts = data.labelled.records(Field::Prompt);
+        Self {
+            responses: data.labelled.records(Field::Response),
+            unlabelled: data.unlabelled.records(Field::Prompt),
+            evaluation: data
+                .evaluation
+                .as_ref()
+                .map_or_else(|| prompts.clone(), |corpus| corpus.records.clone()),
+            prompts,
+        }
     }
 }
 
@@ -103,28 +124,32 @@ pub fn run(
     data: &PipelineData,
     progress: Progress<'_>,
 ) -> Result<PipelineOutput, TrainingError> {
-    let figures = cross_fit(recipe, data, progress)?;
-    let labelled = &data.labelled.records;
+    let rows = Rows::of(data);
+    let figures = cross_fit(recipe, &rows, progress)?;
     let provenance = |training, figures: [(&str, &Evaluation); 1], teacher| Provenance {
         recipe: recipe.clone(),
         training,
         figures: figures.map(|(name, figures)| (name.to_owned(), figures.to_json())).into(),
         teacher,
     };
-    let human = &data.labelled_files;
     let cross_fit = |evaluation| [("cross-fit", evaluation)];
     let (response, _) = train(
         Field::Response,
-        labelled,
-        provenance(human.to_vec(), cross_fit(&figures.response), SeenPrompts::default()),
+        &rows.responses,
+        provenance(
+            data.labelled.describe(Field::Response)?,
+            cross_fit(&figures.response),
+            SeenPrompts::default(),
+        ),
     )?;
     progress.step("fit", 2);
-    let machine = bootstrap(&response, &data.unlabelled.records);
-    let training = [data.unlabelled_files.as_slice(), human].concat();
-    let rows = prompt_rows(recipe, &machine, labelled, &SeenPrompts::default(), Labels::Both);
+    let machine = bootstrap(&response, &rows.unlabelled);
+    let training =
+        [data.unlabelled.describe(Field::Prompt)?, data.labelled.describe(Field::Prompt)?].concat();
+    let prompts = prompt_rows(recipe, &machine, &rows.prompts, &SeenPrompts::default(), Labels::Both);
     let (prompt, _) = train(
         Field::Prompt,
-        &rows,
+        &prompts,
         provenance(training, cross_fit(&figures.prompt), response.seen().clone()),
     )?;
     progress.step("fit", 2);
@@ -143,7 +168,7 @@ enum Labels {
 fn prompt_rows(
     recipe: &Recipe,
     machine: &[MachineLabelled],
-    labelled: &[Record],
+    human: &[Record],
     held_out: &SeenPrompts,
     labels: Labels,
 ) -> Vec<Record> {
@@ -155,9 +180,9 @@ fn prompt_rows(
     let file: Arc<str> = Arc::from("bootstrap");
     let place = |line| Place { file: file.clone(), line };
     let machine = (1..).zip(machine).map(|(line, row)| row.to_record(place(line)));
-    let human = labelled.iter().filter(|record| record.prompt.is_some()).cloned();
-    let rows =
-        machine.chain(human).filter(|record| !record.prompt.as_deref().is_some_and(|p| held_out.contains(p)));
+    let rows = machine
+        .chain(human.iter().cloned())
+        .filter(|record| !record.prompt.as_deref().is_some_and(|p| held_out.contains(p)));
     weighed(rows.collect(), machine_weight, human_weight)
 }
 
@@ -167,24 +192,19 @@ struct Fold {
     prompts: [Vec<(usize, f64)>; 3],
 }
 
-fn cross_fit(
-    recipe: &Recipe,
-    data: &PipelineData,
-    progress: Progress<'_>,
-) -> Result<PipelineFigures, TrainingError> {
-    let (labelled, evaluation) = (&data.labelled.records, data.evaluation());
+fn cross_fit(recipe: &Recipe, rows: &Rows, progress: Progress<'_>) -> Result<PipelineFigures, TrainingError> {
     let plan = &recipe.evaluation;
-    // Groups are found over both sets at once, so that a group is held out on both sides or on neither.
-    let all: Vec<Record> = labelled.iter().chain(evaluation).cloned().collect();
+    // Groups are found over all sets at once, so that a group is held out everywhere or nowhere.
+    let all = [rows.responses.as_slice(), &rows.prompts, &rows.evaluation].concat();
     let grouping = Grouping::of(plan.grouped);
     let groups = grouping.groups(&all);
     let strata: Vec<u32> = all.iter().map(|record| u32::from(is_refused(record))).collect();
     let folds = assign_folds(&strata, Some(&groups), plan.folds, recipe.seed)?;
-    let (labelled_folds, evaluation_folds) = folds.split_at(labelled.len());
+    let (of_responses, folds) = folds.split_at(rows.responses.len());
+    let (of_prompts, of_evaluation) = folds.split_at(rows.prompts.len());
     let run = |fold| {
-        let (rest, responses) = split(labelled_folds, fold);
-        let (_, prompts) = split(evaluation_folds, fold);
-        let scores = run_fold(recipe, data, &rest, (&responses, &prompts));
+        let split = [of_responses, of_prompts, of_evaluation].map(|folds| split(folds, fold));
+        let scores = run_fold(recipe, rows, &split);
         progress.step("cross-fit", plan.folds);
         scores
     };
@@ -203,10 +223,10 @@ fn cross_fit(
     let prompts = |at: usize| parts.iter().flat_map(|part| part.prompts[at].clone()).collect::<Vec<_>>();
     let responses = parts.iter().flat_map(|part| part.responses.clone()).collect();
     Ok(PipelineFigures {
-        response: judge(Field::Response, labelled, responses),
-        prompt: judge(Field::Prompt, evaluation, prompts(0)),
-        prompt_machine_only: judge(Field::Prompt, evaluation, prompts(1)),
-        prompt_human_only: judge(Field::Prompt, evaluation, prompts(2)),
+        response: judge(Field::Response, &rows.responses, responses),
+        prompt: judge(Field::Prompt, &rows.evaluation, prompts(0)),
+        prompt_machine_only: judge(Field::Prompt, &rows.evaluation, prompts(1)),
+        prompt_human_only: judge(Field::Prompt, &rows.evaluation, prompts(2)),
         method,
     })
 }
@@ -215,32 +235,35 @@ fn is_refused(record: &Record) -> bool {
     record.label.as_ref().and_then(demur_data::Labelled::target).is_some_and(|target| target >= 0.5)
 }
 
+/// The rows outside a fold, and those in it.
+type Split = (Vec<usize>, Vec<usize>);
+
 fn run_fold(
     recipe: &Recipe,
-    data: &PipelineData,
-    rest: &[usize],
-    (responses, prompts): (&[usize], &[usize]),
+    rows: &Rows,
+    [responses, prompts, evaluation]: &[Split; 3],
 ) -> Result<Fold, TrainingError> {
     let pick =
         |rows: &[usize], from: &[Record]| rows.iter().map(|&row| from[row].clone()).collect::<Vec<Record>>();
-    let held_out =
-        seen(&pick(responses, &data.labelled.records)).union(&seen(&pick(prompts, data.evaluation())));
-    let rest = pick(rest, &data.labelled.records);
+    let held_out = seen(&pick(&responses.1, &rows.responses))
+        .union(&seen(&pick(&prompts.1, &rows.prompts)))
+        .union(&seen(&pick(&evaluation.1, &rows.evaluation)));
     let provenance = || Provenance {
         recipe: recipe.clone(),
         training: Vec::new(),
         figures: BTreeMap::new(),
         teacher: SeenPrompts::default(),
     };
-    let (classifier, _) = train(Field::Response, &rest, provenance())?;
-    let machine = bootstrap(&classifier, &data.unlabelled.records);
+    let (classifier, _) = train(Field::Response, &pick(&responses.0, &rows.responses), provenance())?;
+    let machine = bootstrap(&classifier, &rows.unlabelled);
+    let human = pick(&prompts.0, &rows.prompts);
     let score = |labels| {
-        let rows = prompt_rows(recipe, &machine, &rest, &held_out, labels);
-        let (predictor, _) = train(Field::Prompt, &rows, provenance())?;
-        scores(&predictor, data.evaluation(), prompts)
+        let training = prompt_rows(recipe, &machine, &human, &held_out, labels);
+        let (predictor, _) = train(Field::Prompt, &training, provenance())?;
+        scores(&predictor, &rows.evaluation, &evaluation.1)
     };
     Ok(Fold {
-        responses: scores(&classifier, &data.labelled.records, responses)?,
+        responses: scores(&classifier, &rows.responses, &responses.1)?,
         prompts: [score(Labels::Both)?, score(Labels::Machine)?, score(Labels::Human)?],
     })
 }
@@ -249,12 +272,6 @@ fn scores(model: &Model, records: &[Record], rows: &[usize]) -> Result<Vec<(usiz
     let inputs: Vec<Input<'_>> = rows.iter().map(|&row| crate::fit::input(&records[row])).collect();
     let logits = model.scorer().logits(&inputs)?;
     Ok(rows.iter().zip(logits).map(|(&row, logit)| (row, model.calibrated(logit).get())).collect())
-}
-
-/// Whether a person labelled this record; figures are taken on no other.
-#[must_use]
-pub fn is_human(record: &Record) -> bool {
-    record.label.as_ref().is_some_and(|label| label.by == Labeller::Human)
 }
 
 impl PipelineFigures {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::error::TrainingError;
 use crate::fit::Examples;
-use crate::recipe::DataSource;
+use crate::source::DataSource;
 use crate::train::Grouping;
 
 /// The published files in a folder.

@@ -3,16 +3,14 @@
 //! File names in a recipe are relative to the folder of the recipe, or to the folder that `--data-dir` names.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use demur_data::{
-    Columns, Corpus, Format, KindPolicy, LabelVocabulary, ReadOptions, Record, deduplicate, read,
-};
 use demur_predictor::Field;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
 use crate::fit::NgramParams;
+use crate::source::{DataSource, one_or_several};
 use crate::teacher::{FitPlan, Teacher};
 
 /// The starter recipe, which also gives the defaults of `fit` and `evaluate --cv`.
@@ -33,10 +31,13 @@ pub struct Recipe {
     /// Seed of everything random. Default: 0.
     #[serde(default)]
     pub seed: u64,
-    /// Responses with human labels: the response classifier is fitted on them.
-    pub labelled: DataSource,
-    /// Prompts with responses, without labels: the classifier labels them.
-    pub unlabelled: DataSource,
+    /// Responses with labels, from one source or several: the response classifier is fitted on them, and the prompt
+    /// predictor on their prompts.
+    #[serde(deserialize_with = "one_or_several")]
+    pub labelled: Vec<DataSource>,
+    /// Prompts with responses, without labels, from one source or several: the classifier labels them.
+    #[serde(deserialize_with = "one_or_several")]
+    pub unlabelled: Vec<DataSource>,
     /// How the prompt predictor is judged.
     #[serde(default)]
     pub evaluation: EvaluationPlan,
@@ -68,28 +69,6 @@ const fn one() -> f64 {
     1.0
 }
 
-/// Files of one corpus and how they are read.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DataSource {
-    /// The files, in order.
-    pub files: Vec<PathBuf>,
-    /// Their columns, where these do not have their usual names.
-    pub columns: Columns,
-    /// Label values beyond the built-in vocabulary.
-    pub labels: LabelVocabulary,
-    /// Which binary label a kind stands for.
-    pub policy: KindPolicy,
-    /// Their format, where neither name nor content tells it.
-    pub format: Option<Format>,
-    /// Keep only rows of these targets. Default: all.
-    pub targets: Vec<String>,
-    /// Keep only the first row of each normalised prompt. Default: false.
-    pub deduplicate: bool,
-    /// The licence of the rows, for the model card.
-    pub licence: Option<String>,
-}
-
 /// How the models of a pipeline are judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -105,58 +84,6 @@ pub struct EvaluationPlan {
 impl Default for EvaluationPlan {
     fn default() -> Self {
         Self { data: DataSource::default(), folds: 5, grouped: true }
-    }
-}
-
-impl DataSource {
-    /// These files with all defaults.
-    #[must_use]
-    pub fn of(files: Vec<PathBuf>) -> Self {
-        Self { files, ..Self::default() }
-    }
-
-    /// Reads the corpus; rows need these fields.
-    ///
-    /// # Errors
-    /// [`TrainingError::Data`], or [`TrainingError::NoRows`] when no row is left.
-    pub fn read(&self, fields: &[Field], need_label: bool, keep_rows: bool) -> Result<Corpus, TrainingError> {
-        let options = ReadOptions {
-            columns: self.columns.clone(),
-            labels: self.labels.clone(),
-            policy: self.policy,
-            format: self.format,
-            need_prompt: fields.contains(&Field::Prompt),
-            need_response: fields.contains(&Field::Response),
-            need_label,
-            keep_rows,
-        };
-        let mut corpus = read(&self.files, &options)?;
-        let of_target = |record: &Record| {
-            self.targets.is_empty()
-                || record.target.as_ref().is_some_and(|target| self.targets.contains(target))
-        };
-        let before = corpus.records.len();
-        corpus.records.retain(of_target);
-        count_dropped(&mut corpus, before, "of another target");
-        if self.deduplicate {
-            let before = corpus.records.len();
-            corpus.records = deduplicate(std::mem::take(&mut corpus.records)).0;
-            count_dropped(&mut corpus, before, "duplicate prompt");
-        }
-        if corpus.records.is_empty() {
-            let hint = format!("{}; look at `targets` and the target column", corpus.summary);
-            return Err(TrainingError::NoRows { step: "reading", hint });
-        }
-        Ok(corpus)
-    }
-}
-
-/// Accounts for records that were kept by the reader and dropped after it.
-fn count_dropped(corpus: &mut Corpus, before: usize, why: &str) {
-    let dropped = before - corpus.records.len();
-    if dropped > 0 {
-        corpus.summary.kept -= dropped;
-        *corpus.summary.dropped.entry(why.to_owned()).or_default() += dropped;
     }
 }
 
@@ -209,8 +136,10 @@ impl Recipe {
     /// Checks what can be checked without rows.
     ///
     /// # Errors
-    /// [`TrainingError::Parameter`], [`TrainingError::Settings`].
+    /// [`TrainingError::Parameter`], [`TrainingError::Settings`], [`TrainingError::Source`].
     pub fn check(&self) -> Result<(), TrainingError> {
+        let mut sources = self.labelled.iter().chain(&self.unlabelled).chain([&self.evaluation.data]);
+        sources.try_for_each(DataSource::check)?;
         self.response.check()?;
         self.prompt.fit.check()?;
         for (name, value) in [
@@ -243,10 +172,9 @@ impl Recipe {
 
     /// Makes the file names of the recipe relative to a folder.
     pub fn resolve(&mut self, folder: &Path) {
-        for source in [&mut self.labelled, &mut self.unlabelled, &mut self.evaluation.data] {
-            for file in &mut source.files {
-                *file = folder.join(&*file);
-            }
+        let sources = self.labelled.iter_mut().chain(&mut self.unlabelled);
+        for source in sources.chain([&mut self.evaluation.data]) {
+            *source = source.within(folder);
         }
     }
 

@@ -1,6 +1,6 @@
 //! From a corpus to a model directory: what `fit`, and each half of a pipeline, does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::hash::Hash;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use crate::error::TrainingError;
 use crate::fit::{Examples, FittedNgram};
-use crate::recipe::{DataSource, Recipe};
+use crate::recipe::Recipe;
+use crate::source::DataSource;
 
 /// Which rows must stay on one side of every split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,15 +162,13 @@ pub fn train(
     Ok((model, fitted))
 }
 
-/// Describes the files of a corpus for a manifest: name, digest, and how many of the records came from each.
+/// Describes the files of a source for a manifest: name, digest, how many of the records came from each, and who
+/// labelled them.
 ///
 /// # Errors
 /// [`TrainingError::Data`] when a file cannot be read again.
-pub fn describe(
-    source: &DataSource,
-    records: &[Record],
-    labelled_by: &str,
-) -> Result<Vec<TrainingData>, TrainingError> {
+pub(crate) fn describe(source: &DataSource, records: &[&Record]) -> Result<Vec<TrainingData>, TrainingError> {
+    let labelled_by = labelled_by(records);
     let describe = |path: &PathBuf| {
         let name = path.to_string_lossy();
         let sha256 = if name == "-" { "standard input".to_owned() } else { digest(path)? };
@@ -179,11 +178,30 @@ pub fn describe(
                 .map_or_else(|| name.to_string(), |file| file.to_string_lossy().into_owned()),
             sha256,
             rows: records.iter().filter(|record| *record.place.file == *name).count(),
-            labelled_by: labelled_by.to_owned(),
+            labelled_by: labelled_by.clone(),
             licence: source.licence.clone(),
         })
     };
     source.files.iter().map(describe).collect()
+}
+
+/// Who labelled some records, in words. What no one has labelled yet, a machine will.
+fn labelled_by(records: &[&Record]) -> String {
+    let by = |record: &&Record| match record.label.as_ref().map(|label| &label.by) {
+        Some(Labeller::Human) => "human",
+        Some(Labeller::Sampled { .. }) => "repeated sampling",
+        Some(Labeller::Machine { .. }) | None => "machine",
+    };
+    let names: BTreeSet<&str> = records.iter().map(by).collect();
+    names.into_iter().collect::<Vec<_>>().join(" and ")
+}
+
+/// Whether figures may be taken on this record: its label is a person's, the data set's own or a rate measured over
+/// several responses, and not the guess of a response classifier of this project.
+#[must_use]
+pub fn may_judge(record: &Record) -> bool {
+    let by = record.label.as_ref().map(|label| &label.by);
+    matches!(by, Some(Labeller::Human | Labeller::Sampled { .. }))
 }
 
 fn digest(path: &Path) -> Result<String, TrainingError> {

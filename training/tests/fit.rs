@@ -316,9 +316,9 @@ fn the_cross_fit_takes_a_folds_prompts_out_of_every_step() {
         .map(|at| record(at, &format!("word{at}x"), if coin(at) { "no never" } else { "yes sure" }, coin(at)))
         .collect();
     let mut recipe = recipe();
-    recipe.labelled = DataSource::of(vec![write("labelled.jsonl", &rows)]);
-    recipe.labelled.columns.label = Some("kind".to_owned());
-    recipe.unlabelled = DataSource::of(vec![write("unlabelled.jsonl", &rows)]);
+    recipe.labelled = vec![DataSource::of(vec![write("labelled.jsonl", &rows)])];
+    recipe.labelled[0].columns.label = Some("kind".to_owned());
+    recipe.unlabelled = vec![DataSource::of(vec![write("unlabelled.jsonl", &rows)])];
     recipe.prompt.fit.c = vec![100.0];
     let mut resolved = recipe.clone();
     resolved.resolve(dir.path());
@@ -337,7 +337,7 @@ fn the_cross_fit_takes_a_folds_prompts_out_of_every_step() {
     let machine_rows: usize = output.prompt.manifest().training.iter().map(|data| data.rows).sum();
     assert_eq!(machine_rows, 180);
     assert!(output.prompt.seen().contains("word3x") && output.response.seen().contains("word3x"));
-    let files = &output.prompt.manifest().recipe["labelled"]["files"];
+    let files = &output.prompt.manifest().recipe["labelled"][0]["files"];
     assert_eq!(files, &serde_json::json!(["labelled.jsonl"]), "the manifest names no folder of this machine");
 }
 

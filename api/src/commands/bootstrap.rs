@@ -15,7 +15,7 @@ use crate::output::{note, say_read, waiting};
 pub(crate) fn run(args: &Bootstrap) -> anyhow::Result<()> {
     check_output(&args.out)?;
     let model = label::response_classifier(&args.model)?;
-    let source = input::source(&args.inputs, &args.columns, DataSource::default())?;
+    let source = input::source(&args.columns, DataSource::of(args.inputs.clone()))?;
     let corpus = waiting("reading", || source.read(&[Field::Prompt, Field::Response], false, false))?;
     say_read("rows", &corpus);
     let machine = waiting("labelling", || bootstrap(&model, &corpus.records));

@@ -6,15 +6,15 @@ use anyhow::{Context, bail};
 use demur_data::{Record, assign_holdout, rejected_path, write_rejected};
 use demur_predictor::{Field, Model, SeenPrompts};
 use demur_training::{
-    CrossValidation, Decisions, Evaluation, Examples, Grouping, Recipe, Scored, evaluate_model, identity,
-    is_human, judge_holdout,
+    CrossValidation, Decisions, Evaluation, Examples, Grouping, Recipe, Scored, SourceRows, evaluate_model,
+    identity, judge_holdout, may_judge,
 };
 use serde_json::json;
 
 use crate::args::Evaluate;
 use crate::error::Usage;
 use crate::input;
-use crate::output::{self, Bars, note, say_read, waiting};
+use crate::output::{self, Bars, note, say_sources, waiting};
 
 /// Rows of the evaluation whose prompts the fit has seen.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,11 +56,11 @@ pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
     Ok(output::data(&table(&evaluation)?)?)
 }
 
-/// Reads the rows that a person labelled.
+/// Reads the rows that figures may be taken on.
 fn read(args: &Evaluate, field: Field, recipe: &Recipe) -> anyhow::Result<Vec<Record>> {
-    let source = input::source(&args.data, &args.columns, recipe.labelled.clone())?;
-    let corpus = waiting("reading", || source.read(&[field], true, false))?;
-    say_read("labelled rows", &corpus);
+    let sources = input::labelled(&args.data, &args.columns, recipe, &args.recipe)?;
+    let rows = waiting("reading", || SourceRows::labelled(&sources.read, field))?;
+    say_sources("labelled rows", &rows, &[field]);
     if let Some(path) = &args.rejected {
         // The flag names the sidecar itself; its writer derives it from an output's name.
         let name = path.to_string_lossy();
@@ -71,19 +71,17 @@ fn read(args: &Evaluate, field: Field, recipe: &Recipe) -> anyhow::Result<Vec<Re
                 example.display()
             ))
         })?;
-        write_rejected(output.as_ref(), &corpus.rejected)?;
+        write_rejected(output.as_ref(), &rows.rejected())?;
     }
-    let (human, machine): (Vec<Record>, Vec<Record>) = corpus.records.into_iter().partition(is_human);
+    let (measured, machine): (Vec<Record>, Vec<Record>) =
+        rows.records(field).into_iter().partition(may_judge);
     if !machine.is_empty() {
-        note(&format!(
-            "{} machine-labelled rows left out: figures are taken on human labels only",
-            machine.len()
-        ));
+        note(&format!("{} machine-labelled rows left out: figures are taken on no guesses", machine.len()));
     }
-    if human.is_empty() {
-        bail!("no human-labelled rows are left to judge by");
+    if measured.is_empty() {
+        bail!("no rows are left to judge by: a machine labelled all of them");
     }
-    Ok(human)
+    Ok(measured)
 }
 
 /// Leaves out the records whose prompts the fit has seen, unless asked for.

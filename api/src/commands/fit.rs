@@ -7,42 +7,30 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use demur_data::{Record, write_rejected};
 use demur_predictor::{Field, SeenPrompts};
-use demur_training::{DataSource, Provenance, describe, is_human, train, weighed};
+use demur_training::{Provenance, SourceRows, may_judge, train, weighed};
 
 use crate::args::Fit;
-use crate::error::Usage;
 use crate::input;
-use crate::output::{note, say_read, waiting};
+use crate::output::{note, say_sources, waiting};
 
 pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
     let field = Field::from(args.model);
     let mut recipe = input::recipe(&args.recipe)?;
-    let source = input::source(&args.data, &args.columns, recipe.labelled.clone())?;
-    if source.files.is_empty() {
-        return Err(
-            Usage("fit: name the labelled rows with --data FILE, or a recipe that does".to_owned()).into()
-        );
-    }
-    let corpus = waiting("reading", || source.read(&[field], true, false))?;
-    say_read("labelled rows", &corpus);
-    if let Some(path) = write_rejected(&args.out, &corpus.rejected)? {
+    let sources = input::labelled(&args.data, &args.columns, &recipe, &args.recipe)?;
+    let rows = waiting("reading", || SourceRows::labelled(&sources.read, field))?;
+    say_sources("labelled rows", &rows, &[field]);
+    if let Some(path) = write_rejected(&args.out, &rows.rejected())? {
         note(&format!("bad rows are in {}", path.display()));
     }
-    let by_machine = corpus.records.iter().filter(|record| !is_human(record)).count();
-    let labelled_by = match by_machine {
-        0 => "human",
-        all if all == corpus.records.len() => "machine",
-        _ => "human and machine",
-    };
-    let training = describe(&source, &corpus.records, labelled_by)?;
-    let teacher = teacher(&source.files, by_machine)?;
+    let records = rows.records(field);
+    let by_machine = records.iter().any(|record| !may_judge(record));
+    let teacher = teacher(sources.read.iter().flat_map(|source| &source.files), by_machine)?;
     let records: Vec<Record> = match field {
-        Field::Response => corpus.records,
-        Field::Prompt => weighed(corpus.records, recipe.prompt.machine_weight, recipe.prompt.human_weight),
+        Field::Response => records,
+        Field::Prompt => weighed(records, recipe.prompt.machine_weight, recipe.prompt.human_weight),
     };
-    // The manifest names the files, not where they lie on this machine.
-    let name = |file: &PathBuf| file.file_name().map_or_else(|| file.clone(), PathBuf::from);
-    recipe.labelled = DataSource { files: source.files.iter().map(name).collect(), ..source };
+    let training = rows.describe(field)?;
+    recipe.labelled = sources.told;
     let provenance = Provenance { recipe, training, figures: BTreeMap::new(), teacher };
     let (model, fitted) = waiting("fitting", || train(field, &records, provenance))?;
     model.save(&args.out)?;
@@ -67,10 +55,10 @@ pub(crate) fn seen_path(corpus: &Path) -> PathBuf {
 }
 
 /// The prompts that the labels of machine-labelled files stand on.
-fn teacher(files: &[PathBuf], by_machine: usize) -> anyhow::Result<SeenPrompts> {
+fn teacher<'a>(files: impl Iterator<Item = &'a PathBuf>, by_machine: bool) -> anyhow::Result<SeenPrompts> {
     let mut seen = SeenPrompts::default();
     let mut found = false;
-    for path in files.iter().map(|file| seen_path(file)).filter(|path| path.is_file()) {
+    for path in files.map(|file| seen_path(file)).filter(|path| path.is_file()) {
         let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
         let Some(prompts) = SeenPrompts::from_bytes(&bytes) else {
             bail!("{}: not a file of prompt digests; run `demur bootstrap` again", path.display());
@@ -78,7 +66,7 @@ fn teacher(files: &[PathBuf], by_machine: usize) -> anyhow::Result<SeenPrompts> 
         seen = seen.union(&prompts);
         found = true;
     }
-    if by_machine > 0 && !found {
+    if by_machine && !found {
         note(
             "warning: there is no .seen file beside the machine-labelled rows: figures of this model on the \
              classifier's own training prompts would be too good, and evaluate cannot know them",

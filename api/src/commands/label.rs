@@ -16,7 +16,7 @@ use crate::output::{note, say_read, waiting};
 pub(crate) fn run(args: &Label) -> anyhow::Result<()> {
     check_output(&args.out)?;
     let model = response_classifier(&args.model)?;
-    let source = input::source(&args.inputs, &args.columns, DataSource::default())?;
+    let source = input::source(&args.columns, DataSource::of(args.inputs.clone()))?;
     let mut corpus = waiting("reading", || source.read(&[Field::Response], false, true))?;
     say_read("rows", &corpus);
     let rows = labelled_rows(&model, &mut corpus)?;

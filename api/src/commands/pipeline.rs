@@ -5,7 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use demur_data::{AtomicDir, AtomicFile, rejected_path, write_rejected};
+use demur_data::{AtomicDir, AtomicFile, write_rejected};
+use demur_predictor::Field;
 use demur_training::{
     PipelineData, PipelineOutput, Recipe, STARTER_LABELLED, STARTER_RECIPE, STARTER_UNLABELLED,
     run as run_recipe,
@@ -13,7 +14,8 @@ use demur_training::{
 
 use crate::args::Pipeline;
 use crate::commands::{bootstrap, evaluate};
-use crate::output::{self, Bars, note, say_read, waiting};
+use crate::input;
+use crate::output::{self, Bars, note, say_read, say_sources, waiting};
 
 pub(crate) fn run(args: &Pipeline) -> anyhow::Result<()> {
     let starter = if args.recipe.is_none() { Some(starter_files()?) } else { None };
@@ -60,8 +62,7 @@ fn load(args: &Pipeline, starter: Option<&AtomicDir>) -> anyhow::Result<(Recipe,
         (Some(path), _) => {
             let recipe = Recipe::load(path, &args.settings.set)?;
             let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-            let own = path.parent().unwrap_or_else(|| Path::new("")).to_owned();
-            Ok((recipe, text, args.data_dir.clone().unwrap_or(own)))
+            Ok((recipe, text, input::folder(Some(path), args.data_dir.as_deref())))
         }
         (None, starter) => {
             let recipe = Recipe::parse(STARTER_RECIPE, Path::new("starter.toml"), &args.settings.set)?;
@@ -73,17 +74,18 @@ fn load(args: &Pipeline, starter: Option<&AtomicDir>) -> anyhow::Result<(Recipe,
 
 /// Says what was read and writes the bad rows of each corpus beside its name.
 fn say(args: &Pipeline, data: &PipelineData) -> anyhow::Result<()> {
-    let corpora = [
-        ("labelled", Some(&data.labelled)),
-        ("unlabelled", Some(&data.unlabelled)),
-        ("evaluation", data.evaluation.as_ref()),
-    ];
-    for (name, corpus) in corpora {
-        let Some(corpus) = corpus else { continue };
-        say_read(&format!("{name} rows"), corpus);
+    say_sources("labelled rows", &data.labelled, &[Field::Response, Field::Prompt]);
+    say_sources("unlabelled rows", &data.unlabelled, &[Field::Prompt]);
+    let mut rejected =
+        vec![("labelled", data.labelled.rejected()), ("unlabelled", data.unlabelled.rejected())];
+    if let Some(corpus) = &data.evaluation {
+        say_read("evaluation rows", corpus);
+        rejected.push(("evaluation", corpus.rejected.clone()));
+    }
+    for (name, rejected) in rejected {
         let output = args.out.join(name);
-        if write_rejected(&output, &corpus.rejected)?.is_some() {
-            note(&format!("bad rows are in {}", rejected_path(&output).display()));
+        if let Some(path) = write_rejected(&output, &rejected)? {
+            note(&format!("bad rows are in {}", path.display()));
         }
     }
     Ok(())

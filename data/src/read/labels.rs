@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
+use super::counts::refusal_rate;
 use super::{RawRow, ReadOptions};
 use crate::columns::lookup;
 use crate::{DataError, Kind, KindPolicy, Label, Meaning, UnknownLabel};
@@ -44,17 +45,44 @@ pub(super) fn verdict(label: Option<Meaning>, kind: Option<Meaning>, policy: &Ki
     Verdict::Is(binary, kind)
 }
 
-/// The meaning of a label value; null and blank text have none. `Err` gives back a value of unknown meaning.
-pub(super) fn meaning<'a>(
-    fields: &'a Map<String, Value>,
+/// What a label value says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Said {
+    /// One label.
+    Means(Meaning),
+    /// A refusal rate, where any of the labels that it counts take part.
+    Rate(Option<f64>),
+}
+
+impl Said {
+    /// The one label.
+    pub(super) const fn meaning(self) -> Option<Meaning> {
+        match self {
+            Self::Means(meaning) => Some(meaning),
+            Self::Rate(_) => None,
+        }
+    }
+}
+
+/// What a label value says; null and blank text say nothing. A value that is known goes before what it counts, and that
+/// before the meaning of all other values. `Err` gives back what is of unknown meaning.
+pub(super) fn said(
+    fields: &Map<String, Value>,
     column: &str,
     options: &ReadOptions,
-) -> Result<Option<Meaning>, &'a Value> {
-    match lookup(fields, column) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
-        Some(value) => options.labels.read(value).map(Some).ok_or(value),
+) -> Result<Option<Said>, Vec<String>> {
+    let value = match lookup(fields, column) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
+        Some(value) => value,
+    };
+    if options.labels.known(value).is_none()
+        && let Some(rate) = value.as_str().and_then(|text| refusal_rate(text, options))
+    {
+        return Ok(Some(Said::Rate(rate?)));
     }
+    let unknown = || vec![value.as_str().map_or_else(|| value.to_string(), str::to_owned)];
+    options.labels.read(value).map(Said::Means).map(Some).ok_or_else(unknown)
 }
 
 /// Checks that every value of a label column has a meaning. `named` says whether the user chose the column.
@@ -73,17 +101,16 @@ pub(super) fn check(
     let mut places = FxHashMap::default();
     let mut unknown: Vec<UnknownLabel> = Vec::new();
     for RawRow { line, fields } in rows {
-        match meaning(fields, &column, options) {
+        match said(fields, &column, options) {
             Ok(None) => {}
             Ok(Some(_)) => known += 1,
-            Err(value) => {
-                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            Err(values) => values.into_iter().for_each(|value| {
                 let place = *places.entry(value).or_insert_with_key(|value| {
                     unknown.push(UnknownLabel { value: value.clone(), count: 0, first_line: *line });
                     unknown.len() - 1
                 });
                 unknown[place].count += 1;
-            }
+            }),
         }
     }
     if unknown.is_empty() {

@@ -1,9 +1,10 @@
 //! Corpora in: from bytes to [`Record`]s, with an account of every row.
 //!
 //! Four steps, one file each: [`source`] loads and decompresses, `json`, `csv` and `parquet` tell the rows
-//! apart, [`row`] turns each into a record (with [`messages`] and [`labels`]), and this file counts. A file
-//! is held in memory while it is read.
+//! apart, [`row`] turns each into a record (with [`messages`], [`labels`] and [`counts`]), and this file counts.
+//! A file is held in memory while it is read.
 
+mod counts;
 mod csv;
 mod json;
 mod labels;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+pub(crate) use counts::pairs;
 pub use summary::ReadSummary;
 
 use crate::{Columns, DataError, Format, KindPolicy, LabelVocabulary, Place, Record, Rejection};
@@ -39,6 +41,9 @@ pub struct ReadOptions {
     pub need_prompt: bool,
     /// Reject rows whose response is missing or blank. Default: false.
     pub need_response: bool,
+    /// Ask for no text that not one row of a file has: a file of prompts alone may stand where responses are needed,
+    /// and a file of responses alone where prompts are. Its rows need the other text then. Default: false.
+    pub spare_absent: bool,
     /// Drop rows without a binary label: unlabelled ones, and those whose kind the policy leaves out.
     /// Default: false.
     pub need_label: bool,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::labels::{Verdict, check, meaning, verdict};
+use super::labels::{Said, Verdict, check, said, verdict};
 use super::messages::{self, Conversation};
 use super::{RawRow, ReadOptions, type_name};
 use crate::columns::lookup;
@@ -37,6 +37,8 @@ impl Fault {
 pub(super) struct RowReader<'a> {
     file: &'a Arc<str>,
     columns: Columns,
+    need_prompt: bool,
+    need_response: bool,
     options: &'a ReadOptions,
 }
 
@@ -52,7 +54,24 @@ impl<'a> RowReader<'a> {
         let named = &options.columns;
         columns.label = check(file, rows, columns.label, named.label.is_some(), options)?;
         columns.kind = check(file, rows, columns.kind, named.kind.is_some(), options)?;
-        Ok(Self { file, columns, options })
+        let (need_prompt, need_response) = (options.need_prompt, options.need_response);
+        let mut reader = Self { file, columns, need_prompt, need_response, options };
+        if options.spare_absent {
+            reader.spare_absent(rows);
+        }
+        Ok(reader)
+    }
+
+    /// Asks for the other text in place of one that not one row has.
+    fn spare_absent(&mut self, rows: &[RawRow]) {
+        let has = |text: fn(Conversation) -> Option<String>| {
+            let text = |row: &RawRow| self.texts(&row.fields).ok().and_then(text);
+            rows.iter().any(|row| text(row).is_some_and(|text| !text.trim().is_empty()))
+        };
+        let (prompt, response) = (has(|texts| texts.prompt), has(|texts| texts.response));
+        if prompt != response {
+            (self.need_prompt, self.need_response) = (prompt, response);
+        }
     }
 
     pub(super) fn read(&self, row: RawRow) -> Fate {
@@ -73,7 +92,7 @@ impl<'a> RowReader<'a> {
 
     /// The record, or inside the reason for leaving it out, or outside the fault.
     fn record(&self, fields: &Map<String, Value>, place: &Place) -> Result<Result<Record, String>, Fault> {
-        let Conversation { context, prompt, response } = self.texts(fields)?;
+        let Conversation { context, prompt, response } = self.needed_texts(fields)?;
         let weight = self.weight(fields)?;
         let label = match self.label(fields)? {
             Ok(label) => label,
@@ -121,13 +140,15 @@ impl<'a> RowReader<'a> {
         if texts.response.is_none() {
             texts.response = text(fields, columns.response.as_deref())?;
         }
-        self.need("prompt", columns.prompt.as_deref(), self.options.need_prompt, texts.prompt.as_deref())?;
-        self.need(
-            "response",
-            columns.response.as_deref(),
-            self.options.need_response,
-            texts.response.as_deref(),
-        )?;
+        Ok(texts)
+    }
+
+    /// The texts, when none that is needed is missing.
+    fn needed_texts(&self, fields: &Map<String, Value>) -> Result<Conversation, Fault> {
+        let texts = self.texts(fields)?;
+        let columns = &self.columns;
+        self.need("prompt", columns.prompt.as_deref(), self.need_prompt, texts.prompt.as_deref())?;
+        self.need("response", columns.response.as_deref(), self.need_response, texts.response.as_deref())?;
         Ok(texts)
     }
 
@@ -154,35 +175,52 @@ impl<'a> RowReader<'a> {
 
     /// The label, or inside the reason for leaving the row out.
     fn label(&self, fields: &Map<String, Value>) -> Result<Result<Option<Labelled>, String>, Fault> {
-        let by = self.labeller(fields)?;
-        // Unknown values were met by `check`, so what is left to read has a meaning.
-        let read = |column: Option<&str>| column.and_then(|name| meaning(fields, name, self.options).ok()?);
+        // Unknown values were met by `check`, so what is left to read says something.
+        let read = |column: Option<&str>| column.and_then(|name| said(fields, name, self.options).ok()?);
         let (label, kind) = (read(self.columns.label.as_deref()), read(self.columns.kind.as_deref()));
-        let labelled = match (verdict(label, kind, &self.options.policy), by) {
+        let Some(by) = self.labeller(fields, label.or(kind))? else {
+            return Ok(Err("label without refused or complied counts".to_owned()));
+        };
+        let meaning = |said: Option<Said>| said.and_then(Said::meaning);
+        let labelled = match (verdict(meaning(label), meaning(kind), &self.options.policy), by) {
             (Verdict::Drop, _) => return Ok(Err("label says drop".to_owned())),
-            (Verdict::None, Labeller::Human) => None,
-            (Verdict::None, by @ Labeller::Machine { p_refusal, .. }) => {
-                Some(Labelled { label: Some(Label::at(p_refusal, 0.5)), kind: None, by })
+            (Verdict::Is(_, kind), by @ Labeller::Sampled { p_refusal }) => {
+                Some(Labelled { label: Some(Label::at(p_refusal, 0.5)), kind, by })
             }
             (Verdict::Is(label, kind), by) => Some(Labelled { label, kind, by }),
+            (Verdict::None, by) => {
+                by.p_refusal().map(|p| Labelled { label: Some(Label::at(p, 0.5)), kind: None, by })
+            }
         };
         Ok(Ok(labelled))
     }
 
-    /// A machine if the row says so in `labelled_by` and has its probability; a person otherwise.
-    fn labeller(&self, fields: &Map<String, Value>) -> Result<Labeller, Fault> {
-        let column = self.columns.p_refusal.as_deref();
-        let p_refusal = match column {
-            Some(column) => number(fields, column)?.map(|p| (column, p)),
-            None => None,
-        };
-        let Some((column, p_refusal)) = p_refusal else { return Ok(Labeller::Human) };
-        if !(0.0..=1.0).contains(&p_refusal) {
-            return Err(Fault::new(column, format!("the probability {p_refusal} lies outside of 0 to 1")));
+    /// A machine if the row says so in `labelled_by` and has its probability; repeated sampling if the label counts, or
+    /// if there is a rate and no label; a person otherwise. `None` where the label's counts come to nothing.
+    fn labeller(&self, fields: &Map<String, Value>, label: Option<Said>) -> Result<Option<Labeller>, Fault> {
+        let p_refusal = Self::probability(fields, self.columns.p_refusal.as_deref())?;
+        let by = fields.get("labelled_by").and_then(Value::as_str).and_then(|by| by.strip_prefix(MACHINE));
+        if let (Some(p_refusal), Some(model)) = (p_refusal, by) {
+            let samples = samples(fields)?;
+            return Ok(Some(Labeller::Machine { model: model.to_owned(), p_refusal, samples }));
         }
-        let by = fields.get("labelled_by").and_then(Value::as_str);
-        let Some(model) = by.and_then(|by| by.strip_prefix(MACHINE)) else { return Ok(Labeller::Human) };
-        Ok(Labeller::Machine { model: model.to_owned(), p_refusal, samples: samples(fields)? })
+        let rate = match label {
+            Some(Said::Rate(None)) => return Ok(None),
+            Some(Said::Rate(rate)) => rate,
+            Some(Said::Means(_)) => None,
+            None => Self::probability(fields, self.columns.refusal_rate.as_deref())?,
+        };
+        Ok(Some(rate.map_or(Labeller::Human, |p_refusal| Labeller::Sampled { p_refusal })))
+    }
+
+    fn probability(fields: &Map<String, Value>, column: Option<&str>) -> Result<Option<f64>, Fault> {
+        let Some(column) = column else { return Ok(None) };
+        match number(fields, column)? {
+            Some(p) if !(0.0..=1.0).contains(&p) => {
+                Err(Fault::new(column, format!("the probability {p} lies outside of 0 to 1")))
+            }
+            p => Ok(p),
+        }
     }
 }
 

@@ -219,6 +219,58 @@ fn machine_labels_keep_their_probability() {
 }
 
 #[test]
+fn counts_of_labels_are_a_measured_rate() {
+    let labels = toml::from_str("REFUSE = \"refused\"\nCOMPLY = \"complied\"\nPARTIAL = \"drop\"").unwrap();
+    let options = ReadOptions { labels, need_label: true, ..ReadOptions::default() };
+    let rows = [
+        json!({"prompt": "a", "label": "COMPLY=15;REFUSE=5"}),
+        json!({"prompt": "b", "label": "REFUSE=10;COMPLY=10;PARTIAL=3", "refusal_rate": 0.1}),
+        json!({"prompt": "c", "label": "PARTIAL=20"}),
+        json!({"prompt": "d", "label": "REFUSE"}),
+        json!({"prompt": "e", "label": "PARTIAL"}),
+    ];
+    let corpus = jsonl(&rows, &options).unwrap();
+    let labels: Vec<_> = corpus.records.iter().map(|row| row.label.clone().unwrap()).collect();
+    let rates: Vec<_> = labels.iter().map(|label| (label.by.p_refusal(), label.label.unwrap())).collect();
+    let (refused, complied) = (Label::Refused, Label::Complied);
+    assert_eq!(rates, [(Some(0.25), complied), (Some(0.5), refused), (None, refused)]);
+    assert_eq!(labels[0].target(), Some(0.25));
+    assert_eq!(
+        corpus.summary.to_string(),
+        "5 rows read from 1 file: 3 kept, 0 rejected, 2 dropped (1 label says drop, 1 label without refused or \
+         complied counts)"
+    );
+}
+
+#[test]
+fn unknown_names_in_counts_are_told() {
+    let some = "{\"prompt\": \"a\", \"label\": \"refused=1;maybe=2\"}";
+    let options = ReadOptions { need_label: true, ..ReadOptions::default() };
+    let text = error("rows.jsonl", some, &options);
+    assert!(text.contains("unknown meaning: `maybe` (1x, first at line 1); say"), "{text}");
+    let none = "{\"prompt\": \"a\", \"label\": \"no=1;maybe=2\"}";
+    let text = error("rows.jsonl", none, &options);
+    assert!(text.contains("`no=1;maybe=2` (1x, first at line 1); where a value counts labels"), "{text}");
+}
+
+#[test]
+fn a_column_of_rates_labels_rows_that_have_no_label() {
+    let rows = [
+        json!({"prompt": "a", "refusal_rate": 0.7}),
+        json!({"prompt": "b", "refusal_rate": "0.2", "label": "refused"}),
+        json!({"prompt": "c", "refusal_rate": null}),
+        json!({"prompt": "d", "refusal_rate": 70}),
+    ];
+    let corpus = jsonl(&rows, &ReadOptions::default()).unwrap();
+    let labels: Vec<_> = corpus.records.iter().map(|row| row.label.as_ref().map(|l| l.by.clone())).collect();
+    assert_eq!(labels, [Some(Labeller::Sampled { p_refusal: 0.7 }), Some(Labeller::Human), None]);
+    assert_eq!(reasons(&corpus), [(4, Some("refusal_rate"), "the probability 70 lies outside of 0 to 1")]);
+    // The bootstrap's own rate is a guess like the probability beside it.
+    let guessed = [json!({"prompt": "a", "refusal_rate": 0.7, "p_refusal": 0.6})];
+    assert_eq!(jsonl(&guessed, &ReadOptions::default()).unwrap().records[0].label, None);
+}
+
+#[test]
 fn rows_are_dropped_on_purpose_and_counted() {
     let rows = [
         json!({"prompt": "a", "tone": "complied"}),
