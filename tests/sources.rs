@@ -106,6 +106,34 @@ fn a_pipeline_takes_all_sources() {
     assert!(sources.iter().any(|source| source["value"] == "one"), "{sources:?}");
 }
 
+#[test]
+fn unlabelled_sources_have_weights_too() {
+    let dir = with_sources(THREE);
+    let mut rows: Vec<Value> = dir.rows("unlabelled.jsonl").into_iter().map(Value::Object).collect();
+    // One answer a prompt, so that no row of the bootstrap stands on two sources.
+    let mut prompts = std::collections::HashSet::new();
+    rows.retain(|row| prompts.insert(row["prompt"].to_string()));
+    dir.write_rows("data/trusted.jsonl", &rows[..30]);
+    dir.write_rows("data/doubted.jsonl", &rows[30..60]);
+    dir.write_rows("data/ignored.jsonl", &rows[60..]);
+    let unlabelled = "[[unlabelled]]\nname = \"trusted\"\nfiles = [\"trusted.jsonl\"]\n\
+         [[unlabelled]]\nname = \"doubted\"\nfiles = [\"doubted.jsonl\"]\nprompt_weight = 0.25\n\
+         [[unlabelled]]\nname = \"ignored\"\nfiles = [\"ignored.jsonl\"]\nprompt_weight = 0";
+    dir.write("own.toml", format!("name = \"own\"\n{THREE}\n{unlabelled}\n{FITS}"));
+    let run = dir.demur("pipeline own.toml --data-dir data --out out").succeeds();
+    run.says(&format!("{} of the unlabelled rows take no part in the prompt fit", rows.len() - 60));
+    let machine = dir.rows("out/bootstrap.jsonl");
+    for row in &machine {
+        let trust = if row["source"] == "trusted" { 1.0 } else { 0.25 };
+        let (weight, confidence) = (row["weight"].as_f64().unwrap(), row["confidence"].as_f64().unwrap());
+        assert!((weight - trust * confidence).abs() < 1e-12, "{row:?}");
+        assert_ne!(row["source"], "ignored");
+    }
+    assert!(machine.iter().any(|row| row["source"] == "doubted"));
+    let files = training(&dir, "out/prompt");
+    assert_eq!(names(&files), ["trusted.jsonl", "doubted.jsonl", "first.jsonl", "prompts.jsonl"]);
+}
+
 /// Rows whose words tell the label, and as many that say the opposite.
 fn contradicting(weights: &str) -> Dir {
     let dir = Dir::new();

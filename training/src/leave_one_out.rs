@@ -154,6 +154,30 @@ struct Rows<'a> {
     judged: Vec<bool>,
 }
 
+impl<'a> Rows<'a> {
+    fn of(records: &'a [Record], facet: LeftOutFacet) -> Self {
+        let has_target = |record: &&Record| record.label.as_ref().is_some_and(|l| l.target().is_some());
+        let labelled = || records.iter().filter(has_target);
+        Self {
+            examples: Examples::of(records, &Grouping::Similar.groups(records)),
+            values: labelled().map(|record| facet.of(record)).collect(),
+            texts: labelled().map(|record| normalise(identity(record))).collect(),
+            judged: labelled().map(may_judge).collect(),
+        }
+    }
+
+    /// How many rows of each value figures may be taken on.
+    fn judged_by_value(&self) -> BTreeMap<&'a str, usize> {
+        let mut counts = BTreeMap::new();
+        for (value, &judged) in self.values.iter().zip(&self.judged) {
+            if let Some(value) = value {
+                *counts.entry(*value).or_default() += usize::from(judged);
+            }
+        }
+        counts
+    }
+}
+
 impl LeaveOneOut {
     /// The fewest rows of a value that are judged.
     pub const MIN_ROWS: usize = 20;
@@ -170,23 +194,8 @@ impl LeaveOneOut {
         records: &[Record],
         progress: Progress<'_>,
     ) -> Result<LeftOutFigures, TrainingError> {
-        let examples = Examples::of(records, &Grouping::Similar.groups(records));
-        let labelled = || {
-            let has_target = |record: &&Record| record.label.as_ref().is_some_and(|l| l.target().is_some());
-            records.iter().filter(has_target)
-        };
-        let rows = Rows {
-            examples,
-            values: labelled().map(|record| self.facet.of(record)).collect(),
-            texts: labelled().map(|record| normalise(identity(record))).collect(),
-            judged: labelled().map(may_judge).collect(),
-        };
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for (value, &judged) in rows.values.iter().zip(&rows.judged) {
-            if let Some(value) = value {
-                *counts.entry(value).or_default() += usize::from(judged);
-            }
-        }
+        let rows = Rows::of(records, self.facet);
+        let counts = rows.judged_by_value();
         let values: Vec<&str> =
             counts.iter().filter(|&(_, &n)| n >= Self::MIN_ROWS).map(|(&value, _)| value).collect();
         if values.is_empty() {
