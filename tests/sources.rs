@@ -106,6 +106,34 @@ fn a_pipeline_takes_all_sources() {
     assert!(sources.iter().any(|source| source["value"] == "one"), "{sources:?}");
 }
 
+#[test]
+fn unlabelled_sources_have_weights_too() {
+    let dir = with_sources(THREE);
+    let mut rows: Vec<Value> = dir.rows("unlabelled.jsonl").into_iter().map(Value::Object).collect();
+    // One answer a prompt, so that no row of the bootstrap stands on two sources.
+    let mut prompts = std::collections::HashSet::new();
+    rows.retain(|row| prompts.insert(row["prompt"].to_string()));
+    dir.write_rows("data/trusted.jsonl", &rows[..30]);
+    dir.write_rows("data/doubted.jsonl", &rows[30..60]);
+    dir.write_rows("data/ignored.jsonl", &rows[60..]);
+    let unlabelled = "[[unlabelled]]\nname = \"trusted\"\nfiles = [\"trusted.jsonl\"]\n\
+         [[unlabelled]]\nname = \"doubted\"\nfiles = [\"doubted.jsonl\"]\nprompt_weight = 0.25\n\
+         [[unlabelled]]\nname = \"ignored\"\nfiles = [\"ignored.jsonl\"]\nprompt_weight = 0";
+    dir.write("own.toml", format!("name = \"own\"\n{THREE}\n{unlabelled}\n{FITS}"));
+    let run = dir.demur("pipeline own.toml --data-dir data --out out").succeeds();
+    run.says(&format!("{} of the unlabelled rows take no part in the prompt fit", rows.len() - 60));
+    let machine = dir.rows("out/bootstrap.jsonl");
+    for row in &machine {
+        let trust = if row["source"] == "trusted" { 1.0 } else { 0.25 };
+        let (weight, confidence) = (row["weight"].as_f64().unwrap(), row["confidence"].as_f64().unwrap());
+        assert!((weight - trust * confidence).abs() < 1e-12, "{row:?}");
+        assert_ne!(row["source"], "ignored");
+    }
+    assert!(machine.iter().any(|row| row["source"] == "doubted"));
+    let files = training(&dir, "out/prompt");
+    assert_eq!(names(&files), ["trusted.jsonl", "doubted.jsonl", "first.jsonl", "prompts.jsonl"]);
+}
+
 /// Rows whose words tell the label, and as many that say the opposite.
 fn contradicting(weights: &str) -> Dir {
     let dir = Dir::new();
@@ -185,4 +213,105 @@ fn what_is_wrong_with_a_source_is_said() {
     dir.demur("fit prompt --recipe own.toml --out model").fails(2, &["--recipe"]);
     dir.demur("evaluate --cv 2 --field prompt --recipe own.toml").fails(2, &["--recipe"]);
     dir.demur("fit prompt --data-dir data --out model").fails(2, &["--recipe"]);
+}
+
+/// A recipe of three sources that agree and a small one, and a file of one whose labels are the other way round.
+fn agreeing() -> Dir {
+    let dir = Dir::new();
+    let rows = |name: &str, n: usize, flipped: bool| -> Vec<Value> {
+        let row = |at: usize| {
+            let steals = at.is_multiple_of(2);
+            let word = if steals { "steal" } else { "bake" };
+            let label = if steals == flipped { "complied" } else { "refused" };
+            json!({"prompt": format!("{word} {name}{at}"), "source": name, "label": label, "model": "m"})
+        };
+        (0..n).map(row).collect()
+    };
+    let mut recipe = "name = \"own\"\n".to_owned();
+    for (name, n) in [("one", 40), ("two", 40), ("three", 40), ("small", 10)] {
+        dir.write_rows(&format!("data/{name}.jsonl"), &rows(name, n, false));
+        recipe += &format!("[[labelled]]\nfiles = [\"{name}.jsonl\"]\n");
+    }
+    dir.write_rows("flipped.jsonl", &rows("odd", 40, true));
+    dir.write("own.toml", format!("{recipe}[unlabelled]\n{FITS}"));
+    dir
+}
+
+const LEAVE_OUT: &str = "evaluate --leave-one-out source --field prompt";
+
+#[test]
+fn each_source_is_left_out_in_turn() {
+    let dir = agreeing();
+    let command = format!("{LEAVE_OUT} --recipe own.toml --data-dir data");
+    let figures = dir.demur(&command).arg("--json").succeeds().json();
+    let values = figures["values"].as_array().unwrap();
+    let names: Vec<&str> = values.iter().map(|value| value["value"].as_str().unwrap()).collect();
+    assert_eq!(names, ["one", "three", "two"]);
+    assert_eq!((&figures["passed_over"], &figures["mean"]["values"]), (&json!(1), &json!(3)));
+    assert_eq!((&values[0]["n"], &values[0]["fitted_on"]), (&json!(40), &json!(90)));
+    assert_eq!(values[0]["auroc"], 1.0);
+
+    let table = dir.demur(&command).succeeds().stdout;
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[1].contains("sources passed over, with fewer than 20 rows: 1"), "{table}");
+    let cells = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(cells(lines[3])[..3], ["one", "40", "0.500"], "{table}");
+    assert!(lines[6].trim_start().starts_with("mean of 3"), "{table}");
+    for figure in ["accuracy", "balanced_accuracy", "recall_refused", "recall_complied", "auroc", "ece"] {
+        let number = format!("{:.3}", figures["mean"][figure].as_f64().unwrap());
+        assert!(cells(lines[6]).contains(&number), "{figure} {number}: {table}");
+    }
+}
+
+/// The AUROC of each value that was left out.
+fn aurocs(run: &Run) -> Vec<(String, f64)> {
+    let figures = run.json();
+    let values = figures["values"].as_array().unwrap().iter();
+    values
+        .map(|value| (value["value"].as_str().unwrap().to_owned(), value["auroc"].as_f64().unwrap()))
+        .collect()
+}
+
+#[test]
+fn named_files_can_be_left_out_of_each_other() {
+    let dir = agreeing();
+    let files = "data/one.jsonl data/two.jsonl data/three.jsonl flipped.jsonl";
+    let run = dir.demur(&format!("{LEAVE_OUT} --json {files}")).fast().succeeds();
+    for (name, auroc) in aurocs(&run) {
+        assert_eq!(auroc < 0.5, name == "odd", "{name}: {auroc}");
+    }
+}
+
+#[test]
+fn what_is_left_out_is_judged_by_those_that_are_trusted() {
+    for (weight, one) in [("0.05", 1.0), ("20", 0.0)] {
+        let dir = agreeing();
+        let recipe = format!(
+            "name = \"own\"\n[[labelled]]\nfiles = [\"data/one.jsonl\", \"data/two.jsonl\"]\n\
+             [[labelled]]\nfiles = [\"flipped.jsonl\"]\nprompt_weight = {weight}\n[unlabelled]\n{FITS}"
+        );
+        dir.write("own.toml", recipe);
+        let run = dir.demur(&format!("{LEAVE_OUT} --json --recipe own.toml")).succeeds();
+        assert!(aurocs(&run).contains(&("one".to_owned(), one)), "{weight}: {}", run.stdout);
+    }
+}
+
+#[test]
+fn leaving_out_says_what_it_lacks() {
+    let dir = agreeing();
+    let method = "evaluate --leave-one-out";
+    dir.demur(&format!("{method} source --recipe own.toml --data-dir data")).fails(2, &["--field"]);
+    dir.demur(&format!("{method} colour --field prompt flipped.jsonl"))
+        .fails(2, &["colour", "source", "target"]);
+    dir.demur(&format!("{LEAVE_OUT} --cv 3 flipped.jsonl")).fails(2, &["cannot be used with"]);
+    dir.demur(&format!("{LEAVE_OUT} --grouped flipped.jsonl")).fails(2, &["--grouped"]);
+    dir.demur(LEAVE_OUT).fails(2, &["name the labelled rows", "--recipe"]);
+    let rows = dir.rows("flipped.jsonl").into_iter().map(Value::Object).take(15).collect::<Vec<_>>();
+    dir.write_rows("few.jsonl", &rows);
+    dir.demur(&format!("{LEAVE_OUT} few.jsonl"))
+        .fast()
+        .fails(1, &["no source has 20 labelled rows to judge by"]);
+    dir.demur(&format!("{method} target --field prompt flipped.jsonl"))
+        .fast()
+        .fails(1, &["without `m`: fit: no rows are left to work on; give rows of another target"]);
 }

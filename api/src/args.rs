@@ -59,6 +59,15 @@ pub(crate) enum FieldArg {
     Prompt,
 }
 
+/// What rows are left out by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FacetArg {
+    /// The data set.
+    Source,
+    /// The model that was asked.
+    Target,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Pipeline {
     /// The recipe, a TOML file. Default: the starter recipe on the starter corpus.
@@ -159,7 +168,7 @@ pub(crate) struct Predict {
 }
 
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("method").required(true).args(["model", "cv", "holdout", "test_split"]))]
+#[command(group = clap::ArgGroup::new("method").required(true).args(["model", "cv", "holdout", "test_split", "leave_one_out"]))]
 pub(crate) struct Evaluate {
     /// Labelled rows. Default: the recipe's labelled files.
     #[arg(value_name = "DATA")]
@@ -176,8 +185,11 @@ pub(crate) struct Evaluate {
     /// Judge a recipe on the rows whose split column says NAME, fitted on the others.
     #[arg(long, value_name = "NAME", requires = "field")]
     pub(crate) test_split: Option<String>,
+    /// Judge a recipe on each source or target with at least 20 rows, fitted on the others.
+    #[arg(long, value_name = "FACET", requires = "field")]
+    pub(crate) leave_one_out: Option<FacetArg>,
     /// Keep templates and near-duplicates on one side of --cv and --holdout.
-    #[arg(long, conflicts_with_all = ["model", "test_split"])]
+    #[arg(long, conflicts_with_all = ["model", "test_split", "leave_one_out"])]
     pub(crate) grouped: bool,
     /// The text to judge (a model knows its own).
     #[arg(long)]

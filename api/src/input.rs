@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use demur_data::{Kind, Label, Meaning};
 use demur_predictor::Field;
-use demur_training::{DataSource, Deduplicate, Recipe};
+use demur_training::{DataSource, Deduplicate, LeftOutFacet, Recipe};
 
-use crate::args::{DataArgs, FieldArg, RecipeArgs};
+use crate::args::{DataArgs, FacetArg, FieldArg, RecipeArgs};
 use crate::error::Usage;
 
 impl From<FieldArg> for Field {
@@ -15,6 +15,15 @@ impl From<FieldArg> for Field {
         match field {
             FieldArg::Response => Self::Response,
             FieldArg::Prompt => Self::Prompt,
+        }
+    }
+}
+
+impl From<FacetArg> for LeftOutFacet {
+    fn from(facet: FacetArg) -> Self {
+        match facet {
+            FacetArg::Source => Self::Source,
+            FacetArg::Target => Self::Target,
         }
     }
 }

@@ -112,6 +112,14 @@ pub enum TrainingError {
         /// What to do.
         hint: String,
     },
+    /// A fit without one of the sources or targets failed.
+    #[error("without `{value}`: {cause}")]
+    LeftOut {
+        /// What was left out.
+        value: String,
+        /// Why the fit failed.
+        cause: Box<Self>,
+    },
     /// The recipe is not one.
     #[error("{}: {reason}", path.display())]
     Recipe {

@@ -2,7 +2,7 @@
 //!
 //! The flow, one way: [`Recipe`] says what is read and fitted; [`train()`] makes a model from labelled records;
 //! [`bootstrap()`] labels a larger corpus with it; [`run`] does the whole path and judges it by a cross-fit;
-//! [`CrossValidation`], [`judge_holdout`] and [`evaluate_model`] give the figures of one model.
+//! [`CrossValidation`], [`LeaveOneOut`], [`judge_holdout`] and [`evaluate_model`] give the figures of one model.
 
 mod baselines;
 mod bootstrap;
@@ -14,6 +14,7 @@ mod evaluate;
 mod features;
 mod fit;
 mod kinds;
+mod leave_one_out;
 mod liblinear;
 mod logistic;
 mod metrics;
@@ -40,6 +41,7 @@ pub use evaluate::{Baseline, CrossValidation, Evaluation, Scored, evaluate_model
 pub use features::{DocumentFrequency, ViewParams, fit_views, transform};
 pub use fit::{Examples, FittedNgram, NgramParams, input, split};
 pub use kinds::KindParams;
+pub use leave_one_out::{LeaveOneOut, LeftOut, LeftOutFacet, LeftOutFigures, LeftOutMean};
 pub use liblinear::Liblinear;
 pub use logistic::{ClassWeight, LogisticParams, LogisticValidParams, SparseLogistic};
 pub use metrics::{

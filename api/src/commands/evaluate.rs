@@ -12,6 +12,7 @@ use demur_training::{
 use serde_json::json;
 
 use crate::args::Evaluate;
+use crate::commands::leave_one_out;
 use crate::error::Usage;
 use crate::input;
 use crate::output::{self, Bars, note, say_sources, waiting};
@@ -40,6 +41,10 @@ pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
     };
     let recipe = input::recipe(&args.recipe)?;
     let records = read(args, field, &recipe)?;
+    if let Some(facet) = args.leave_one_out {
+        return leave_one_out::run(args, facet.into(), field, &recipe, records);
+    }
+    let records = measured(records)?;
     let (evaluation, overlap) = match &model {
         Some(model) => judge_model(args, model, records, recipe.seed)?,
         None => judge_recipe(args, field, &recipe, records)?,
@@ -56,7 +61,7 @@ pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
     Ok(output::data(&table(&evaluation)?)?)
 }
 
-/// Reads the rows that figures may be taken on.
+/// Reads the labelled rows.
 fn read(args: &Evaluate, field: Field, recipe: &Recipe) -> anyhow::Result<Vec<Record>> {
     let sources = input::labelled(&args.data, &args.columns, recipe, &args.recipe)?;
     let rows = waiting("reading", || SourceRows::labelled(&sources.read, field))?;
@@ -73,8 +78,12 @@ fn read(args: &Evaluate, field: Field, recipe: &Recipe) -> anyhow::Result<Vec<Re
         })?;
         write_rejected(output.as_ref(), &rows.rejected())?;
     }
-    let (measured, machine): (Vec<Record>, Vec<Record>) =
-        rows.records(field).into_iter().partition(may_judge);
+    Ok(rows.records(field))
+}
+
+/// The rows that figures may be taken on.
+fn measured(records: Vec<Record>) -> anyhow::Result<Vec<Record>> {
+    let (measured, machine): (Vec<Record>, Vec<Record>) = records.into_iter().partition(may_judge);
     if !machine.is_empty() {
         note(&format!("{} machine-labelled rows left out: figures are taken on no guesses", machine.len()));
     }

@@ -5,6 +5,7 @@ mod evaluate;
 mod fit;
 mod inspect;
 mod label;
+mod leave_one_out;
 mod pipeline;
 mod predict;
 mod reproduce;

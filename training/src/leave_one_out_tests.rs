@@ -1,0 +1,136 @@
+//! Leaving out on made-up corpora, of which it is known what must come out.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use demur_data::{Label, Labelled, Labeller, Place, Record};
+use demur_predictor::Field;
+
+use super::{LeaveOneOut, LeftOut, LeftOutFacet, LeftOutFigures};
+use crate::{FitPlan, NgramParams, Progress, TrainingError};
+
+fn record(source: &str, prompt: &str, refused: bool) -> Record {
+    let label = if refused { Label::Refused } else { Label::Complied };
+    Record {
+        id: None,
+        prompt: Some(prompt.to_owned()),
+        response: None,
+        context: Vec::new(),
+        target: Some("a model".to_owned()),
+        source: Some(source.to_owned()),
+        category: None,
+        split: None,
+        group: None,
+        label: Some(Labelled { label: Some(label), kind: None, by: Labeller::Human }),
+        weight: 1.0,
+        place: Place { file: Arc::from("rows"), line: 1 },
+        row: None,
+    }
+}
+
+/// Rows whose words tell the label, or, where the source is flipped, its opposite.
+fn source(name: &str, n: usize, flipped: bool) -> Vec<Record> {
+    let row = |at: usize| {
+        let steals = at.is_multiple_of(2);
+        let verb = if steals { "steal" } else { "paint" };
+        record(name, &format!("{verb} {name}thing{at}"), steals != flipped)
+    };
+    (0..n).map(row).collect()
+}
+
+fn judge(facet: LeftOutFacet, records: &[Record]) -> Result<LeftOutFigures, TrainingError> {
+    let params: NgramParams =
+        toml::from_str("views = [{ field = \"prompt\", ngrams = [1, 1] }]\nc = 10.0").unwrap();
+    let plan = FitPlan { params: &params, teacher: None };
+    LeaveOneOut { field: Field::Prompt, facet, seed: 0 }.judge(plan, records, Progress::none())
+}
+
+fn by_source(records: &[Record]) -> LeftOutFigures {
+    judge(LeftOutFacet::Source, records).unwrap()
+}
+
+fn of<'a>(figures: &'a LeftOutFigures, value: &str) -> &'a LeftOut {
+    figures.values.iter().find(|left_out| left_out.value == value).unwrap()
+}
+
+#[test]
+fn a_source_of_flipped_labels_is_told_from_the_others() {
+    let rows = ["a", "b", "c", "flipped"].map(|name| source(name, 40, name == "flipped")).concat();
+    let figures = by_source(&rows);
+    assert_eq!(
+        figures.values.iter().map(|v| v.value.as_str()).collect::<Vec<_>>(),
+        ["a", "b", "c", "flipped"]
+    );
+    for name in ["a", "b", "c"] {
+        let found = of(&figures, name);
+        assert!(found.auroc > 0.9 && found.accuracy > 0.9, "{found:?}");
+        assert_eq!((found.n, found.fitted_on, found.base_rate), (40, 120, 0.5));
+    }
+    let flipped = of(&figures, "flipped");
+    assert!(
+        flipped.auroc < 0.1 && flipped.recall_refused < 0.1 && flipped.recall_complied < 0.1,
+        "{flipped:?}"
+    );
+    let mean = figures.values.iter().map(|v| v.auroc).sum::<f64>() / 4.0;
+    assert_eq!((figures.mean.values, figures.mean.auroc), (4, mean));
+}
+
+#[test]
+fn a_left_out_prompt_is_left_out_of_the_other_sources_too() {
+    let mut rows = [source("a", 30, false), source("b", 40, false)].concat();
+    rows.extend((0..5).map(|at| record("b", &format!("STEAL athing{}!", 2 * at), true)));
+    let figures = by_source(&rows);
+    assert_eq!(of(&figures, "a").fitted_on, 40, "five of the 45 rows have prompts of `a`");
+    assert_eq!(of(&figures, "b").fitted_on, 25);
+}
+
+#[test]
+fn small_sources_are_counted_and_rows_without_one_only_teach() {
+    let mut rows = [source("a", 20, false), source("small", 19, false), source("none", 21, false)].concat();
+    rows.iter_mut().filter(|row| row.source.as_deref() == Some("none")).for_each(|row| row.source = None);
+    let figures = by_source(&rows);
+    assert_eq!((figures.values.len(), figures.passed_over, of(&figures, "a").fitted_on), (1, 1, 40));
+}
+
+#[test]
+fn machine_labels_teach_and_do_not_judge() {
+    let mut rows = [source("a", 60, false), source("b", 40, false)].concat();
+    for row in &mut rows[..30] {
+        let by = Labeller::Machine { model: "m".to_owned(), p_refusal: 0.5, samples: 1 };
+        row.label = Some(Labelled { label: Some(Label::Refused), kind: None, by });
+    }
+    let figures = by_source(&rows);
+    assert_eq!((of(&figures, "a").n, of(&figures, "a").fitted_on), (30, 40));
+    assert_eq!((of(&figures, "b").n, of(&figures, "b").fitted_on), (40, 60));
+}
+
+#[test]
+fn a_value_of_one_class_is_judged_and_takes_no_part_in_the_means() {
+    let refused: Vec<Record> = source("refused", 60, false).into_iter().step_by(2).collect();
+    let figures = by_source(&[source("a", 40, false), source("b", 40, false), refused].concat());
+    let found = of(&figures, "refused");
+    assert_eq!((found.n, found.base_rate), (30, 1.0));
+    assert!(
+        found.recall_refused > 0.9 && found.recall_complied.is_nan() && found.auroc.is_nan(),
+        "{found:?}"
+    );
+    assert_eq!(figures.mean.values, 2);
+    let json = figures.to_json();
+    assert_eq!(json["values"][2]["recall_complied"], serde_json::Value::Null);
+    assert_eq!(json["facet"], "source");
+}
+
+#[test]
+fn what_cannot_be_judged_is_said() {
+    let one = judge(LeftOutFacet::Target, &source("a", 40, false)).unwrap_err().to_string();
+    assert!(
+        one.contains("without `a model`: fit: no rows are left") && one.contains("another target"),
+        "{one}"
+    );
+    let few = judge(LeftOutFacet::Source, &source("a", 19, false)).unwrap_err().to_string();
+    assert!(few.contains("no source has 20 labelled rows") && few.contains("`name`"), "{few}");
+    let refused: Vec<Record> = source("b", 60, false).into_iter().step_by(2).collect();
+    let error = judge(LeftOutFacet::Source, &[source("a", 40, false), refused].concat()).unwrap_err();
+    assert!(matches!(&error, TrainingError::LeftOut { value, .. } if value == "a"), "{error}");
+    assert!(error.to_string().contains("all refused or all complied"), "{error}");
+}
