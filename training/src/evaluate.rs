@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use demur_data::shuffled;
-use demur_predictor::{Field, Model, Probability};
+use demur_predictor::{Field, KindDistribution, Model, Probability, ScoreError, Scratch};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::baselines::phrase_list;
 use crate::breakdown::{Coverage, FacetFigures, by_facet, coverage};
 use crate::error::TrainingError;
-use crate::fit::{Examples, NgramParams, split};
+use crate::fit::{Examples, FittedNgram, NgramParams, split};
+use crate::kind_figures::{self, KindFigures};
 use crate::metrics::{
     Decisions, ReliabilityBin, auroc, auroc_interval, average_precision, brier, ece, log_loss, nan_is_null,
     reliability,
@@ -59,6 +60,9 @@ pub struct Evaluation {
     pub coverage: Vec<Coverage>,
     /// Figures by `kind`, `target`, `source` and `category`, where the rows have them.
     pub by: BTreeMap<&'static str, Vec<FacetFigures>>,
+    /// Telling kinds apart, where the model does and the rows have kinds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kinds: Option<KindFigures>,
     /// `majority`, `phrase_list` and `shuffled_labels` on the same rows.
     pub baselines: BTreeMap<&'static str, Baseline>,
 }
@@ -92,6 +96,8 @@ pub struct Scored {
 /// P(refusal) of each row under the method and under its shuffled twin, and the majority guess of each row.
 struct Scores {
     p: Vec<f64>,
+    /// The kinds of each row; all `None` without a model of kinds.
+    kinds: Vec<Option<KindDistribution>>,
     shuffled: Vec<f64>,
     majority: Vec<bool>,
 }
@@ -103,6 +109,19 @@ fn as_scores(decisions: &[bool]) -> Vec<f64> {
     decisions.iter().map(|&decision| f64::from(u8::from(decision))).collect()
 }
 
+impl Scores {
+    /// Those of the rows that have a label.
+    fn judged(&self, examples: &Examples<'_>) -> Self {
+        let rows: Vec<usize> = (0..examples.len()).filter(|&row| examples.weights[row] > 0.0).collect();
+        Self {
+            p: rows.iter().map(|&row| self.p[row]).collect(),
+            kinds: Vec::new(),
+            shuffled: rows.iter().map(|&row| self.shuffled[row]).collect(),
+            majority: rows.iter().map(|&row| self.majority[row]).collect(),
+        }
+    }
+}
+
 impl Scored {
     /// Judges one score per example.
     ///
@@ -110,15 +129,28 @@ impl Scored {
     /// When there is not exactly one score per example.
     #[must_use]
     pub fn judge(self, examples: &Examples<'_>, p: Vec<f64>) -> Evaluation {
+        let kinds = vec![None; p.len()];
+        self.judge_with_kinds(examples, p, kinds)
+    }
+
+    fn judge_with_kinds(
+        self,
+        examples: &Examples<'_>,
+        p: Vec<f64>,
+        kinds: Vec<Option<KindDistribution>>,
+    ) -> Evaluation {
         let labels = examples.labels();
         let refused = labels.iter().filter(|&&label| label).count();
         // Judging shuffled scores against the labels is judging the scores against shuffled labels.
         let shuffled = shuffled(p.len(), self.seed).into_iter().map(|row| p[row]).collect();
         let majority = vec![2 * refused > labels.len(); labels.len()];
-        self.judge_all(examples, &Scores { p, shuffled, majority }, JUDGED_ON_SHUFFLED)
+        self.judge_all(examples, &Scores { p, kinds, shuffled, majority }, JUDGED_ON_SHUFFLED)
     }
 
-    fn judge_all(self, examples: &Examples<'_>, scores: &Scores, twin: &'static str) -> Evaluation {
+    fn judge_all(self, all: &Examples<'_>, scores: &Scores, twin: &'static str) -> Evaluation {
+        let kinds = kind_figures::judge(&all.facets, &scores.kinds);
+        // Rows that are there for their kind alone have no label to judge a score by.
+        let (examples, scores) = (&all.judged(), &scores.judged(all));
         let labels = examples.labels();
         let refused = |p: &[f64]| p.iter().map(|&p| p >= self.threshold).collect::<Vec<bool>>();
         let baseline = |description, decisions: &[bool], p: &[f64]| Baseline {
@@ -142,6 +174,7 @@ impl Scored {
             ece: ece(p, &labels),
             reliability: reliability(p, &labels),
             coverage: coverage(p, &labels, self.threshold),
+            kinds,
             by: by_facet(&examples.facets, p, &labels, self.threshold),
             baselines: BTreeMap::from([
                 (
@@ -183,10 +216,22 @@ pub fn evaluate_model(
     if examples.is_empty() {
         return Err(none_left("evaluate"));
     }
-    let p = model.predict_all(&examples.inputs)?.into_iter().map(Probability::get).collect();
     let manifest = model.manifest();
+    let field = manifest.field;
+    if let Some(index) = examples.inputs.iter().position(|input| field.of(input).is_none()) {
+        return Err(ScoreError::MissingField { index, field: field.name() }.into());
+    }
     let scored = Scored { field: manifest.field, method, threshold: manifest.policy.hold_from, seed };
-    Ok(scored.judge(examples, p))
+    let mut scratch = Scratch::default();
+    let (p, kinds) = examples
+        .inputs
+        .iter()
+        .map(|input| {
+            let (p, kinds) = model.predict_kind(input, &mut scratch);
+            (p.get(), kinds)
+        })
+        .unzip();
+    Ok(scored.judge_with_kinds(examples, p, kinds))
 }
 
 /// A cross-validation.
@@ -225,10 +270,12 @@ impl CrossValidation {
         };
         let parts: Vec<FoldScores> = (0..self.folds).into_par_iter().map(score).collect::<Result<_, _>>()?;
         let n = examples.len();
-        let mut all = Scores { p: vec![0.0; n], shuffled: vec![0.0; n], majority: vec![false; n] };
+        let (zeros, majority) = (vec![0.0; n], vec![false; n]);
+        let mut all = Scores { p: zeros.clone(), kinds: vec![None; n], shuffled: zeros, majority };
         for part in parts {
             for (at, &row) in part.rows.iter().enumerate() {
                 all.p[row] = part.p[at];
+                all.kinds[row].clone_from(&part.kinds[at]);
                 all.shuffled[row] = part.shuffled[at];
                 all.majority[row] = part.majority;
             }
@@ -259,13 +306,24 @@ pub fn judge_holdout(
     let scores = score_fold(plan, examples, (train, test), scored.seed)?;
     let test = examples.subset(&scores.rows);
     let majority = vec![scores.majority; test.len()];
-    let all = Scores { p: scores.p, shuffled: scores.shuffled, majority };
+    let all = Scores { p: scores.p, kinds: scores.kinds, shuffled: scores.shuffled, majority };
     Ok(scored.judge_all(&test, &all, FITTED_ON_SHUFFLED))
+}
+
+/// The kinds of some examples whose P(refusal) is known.
+fn kinds(fitted: &FittedNgram, examples: &Examples<'_>, p: &[f64]) -> Vec<Option<KindDistribution>> {
+    let mut scratch = Scratch::default();
+    let kinds = |(input, &p)| {
+        let kinds = fitted.kinds.as_ref()?;
+        Some(kinds.predict(input, Probability::new(p).ok()?, &mut scratch))
+    };
+    examples.inputs.iter().zip(p).map(kinds).collect()
 }
 
 struct FoldScores {
     rows: Vec<usize>,
     p: Vec<f64>,
+    kinds: Vec<Option<KindDistribution>>,
     shuffled: Vec<f64>,
     majority: bool,
 }
@@ -279,16 +337,18 @@ fn score_fold(
     let (train, test) = (examples.subset(&train), examples.subset(&rows));
     let fitted = plan.fit(&train, seed)?;
     let p = fitted.probabilities(&test.inputs)?;
+    let kinds = kinds(&fitted, &test, &p);
     let mut blind = train.clone();
     for (at, from) in shuffled(train.len(), seed.wrapping_add(1)).into_iter().enumerate() {
         blind.targets[at] = train.targets[from];
         blind.truth[at] = train.truth[from];
     }
-    let params = NgramParams { c: vec![fitted.c], ..plan.params.clone() };
+    let params = NgramParams { c: vec![fitted.c], kinds: None, ..plan.params.clone() };
     let twin = FitPlan { params: &params, ..plan }.fit(&blind, seed)?;
     let refused = train.labels().into_iter().filter(|&label| label).count();
     Ok(FoldScores {
         p,
+        kinds,
         shuffled: twin.probabilities(&test.inputs)?,
         majority: 2 * refused > train.len(),
         rows,

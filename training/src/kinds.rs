@@ -10,6 +10,7 @@ use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::breakdown::Facets;
 use crate::error::TrainingError;
 use crate::features::{ViewParams, fit_views, transform};
 use crate::fit::{Examples, split};
@@ -32,6 +33,10 @@ pub struct KindParams {
     /// Kinds with fewer rows are not told apart: there is nothing to learn from. Default: 10.
     #[serde(default = "ten")]
     pub min_rows: usize,
+    /// The sources whose labels tell kinds apart; of others, "complied" need not mean that nothing was disclaimed.
+    /// Default: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
     /// The binary label that each kind stands for.
     #[serde(default)]
     pub policy: KindPolicy,
@@ -118,13 +123,19 @@ impl KindParams {
 
     /// The examples of kinds that have rows enough, in the order of [`Kind::ALL`].
     fn rows<'a>(&self, examples: &Examples<'a>, logits: &[f64]) -> Option<Rows<'a>> {
-        let of_kind = |kind: Kind| examples.facets.iter().filter(|facets| facets.kind == Some(kind)).count();
+        let kind_of = |facets: &Facets<'_>| {
+            let told = self.sources.is_empty()
+                || facets.source.is_some_and(|source| self.sources.iter().any(|known| known == source));
+            facets.kind.filter(|_| told)
+        };
+        let of_kind =
+            |kind: Kind| examples.facets.iter().filter(|facets| kind_of(facets) == Some(kind)).count();
         let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|&kind| of_kind(kind) >= self.min_rows).collect();
         if kinds.len() < 2 {
             return None;
         }
         let class = |row: usize| {
-            let kind = examples.facets.get(row)?.kind?;
+            let kind = kind_of(examples.facets.get(row)?)?;
             kinds.iter().position(|&known| known == kind)
         };
         let (rows, classes): (Vec<usize>, Vec<usize>) =

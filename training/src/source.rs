@@ -209,6 +209,7 @@ impl DataSource {
             format: self.format,
             need_prompt: fields.contains(&Field::Prompt),
             need_response: fields.contains(&Field::Response),
+            keep_kinds: fields.contains(&Field::Response),
             ..ReadOptions::default()
         }
     }

@@ -47,6 +47,8 @@ pub struct ReadOptions {
     /// Drop rows without a binary label: unlabelled ones, and those whose kind the policy leaves out.
     /// Default: false.
     pub need_label: bool,
+    /// With `need_label`: rows whose kind stands for no label are kept all the same, for their kind.
+    pub keep_kinds: bool,
     /// Keep each row as it stood in the file in [`Record::row`]. Default: false.
     pub keep_rows: bool,
 }

@@ -101,7 +101,7 @@ impl<'a> RowReader<'a> {
         if self.options.need_label {
             match &label {
                 None => return Ok(Err("no label".to_owned())),
-                Some(Labelled { label: None, kind: Some(kind), .. }) => {
+                Some(Labelled { label: None, kind: Some(kind), .. }) if !self.options.keep_kinds => {
                     return Ok(Err(format!("kind {kind}")));
                 }
                 Some(_) => {}
