@@ -21,6 +21,8 @@ const MIN_ROWS: usize = 20;
 #[derive(Debug, Clone)]
 pub(crate) struct Design {
     pub(crate) views: Vec<View>,
+    /// The length of each view's rows.
+    scales: Vec<f64>,
     targets: Shifts,
     sources: Shifts,
 }
@@ -68,6 +70,7 @@ impl Design {
     ) -> Result<Self, TrainingError> {
         Ok(Self {
             views: fit_views(views, &examples.inputs)?,
+            scales: views.iter().map(|view| view.scale).collect(),
             targets: Shifts::of(target_shift, examples.inputs.iter().map(|input| input.target)),
             sources: Shifts::of(source_shift, examples.facets.iter().map(|facets| facets.source)),
         })
@@ -77,18 +80,38 @@ impl Design {
         self.views.iter().map(|view| view.vectorizer.len()).sum()
     }
 
+    /// One past the last feature of each view.
+    fn ends(&self) -> Vec<usize> {
+        let end = |end: &mut usize, view: &View| {
+            *end += view.vectorizer.len();
+            Some(*end)
+        };
+        self.views.iter().scan(0, end).collect()
+    }
+
+    /// Weights for rows of length 1 from weights for rows of the fit.
+    fn unscaled(&self, ngrams: &[f64]) -> Vec<f64> {
+        let ends = self.ends();
+        let scale = |feature| self.scales[ends.partition_point(|&end| end <= feature)];
+        ngrams.iter().enumerate().map(|(feature, weight)| weight * scale(feature)).collect()
+    }
+
     /// The rows of a fit.
     pub(crate) fn matrix(&self, examples: &Examples<'_>) -> SparseMatrix {
         let ngrams = self.ngrams();
         let shifts = self.targets.names.len() + self.sources.names.len();
-        if shifts == 0 {
+        if shifts == 0 && self.scales.iter().all(|&scale| scale == 1.0) {
             return transform(&self.views, &examples.inputs);
         }
+        let ends = self.ends();
         let (target, source) = (ngrams, ngrams + self.targets.names.len());
         // Feature numbers are u32 throughout; a vectorizer cannot be built with more.
         let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let mut rows = crate::features::rows(&self.views, &examples.inputs);
         for (at, row) in rows.iter_mut().enumerate() {
+            for (feature, value) in &mut *row {
+                *value *= self.scales[ends.partition_point(|&end| end <= *feature as usize)];
+            }
             if let Some(column) = self.targets.column(examples.inputs[at].target) {
                 row.push((number(target + column), self.targets.value));
             }
@@ -120,7 +143,7 @@ impl Design {
         let shift =
             |(name, weight): (&String, &f64)| (name.clone(), weight * self.targets.value - mean_target);
         Weights {
-            ngrams: ngrams.to_vec(),
+            ngrams: self.unscaled(ngrams),
             targets: self.targets.names.iter().zip(targets).map(shift).collect(),
             bias: bias + mean_target + mean_source,
         }
@@ -130,12 +153,7 @@ impl Design {
     /// the target where it is known, and no source.
     pub(crate) fn logits(&self, weights: &Weights, examples: &Examples<'_>) -> (Vec<Vec<f64>>, Vec<f64>) {
         let x = transform(&self.views, &examples.inputs);
-        let mut ends = Vec::with_capacity(self.views.len());
-        let mut end = 0;
-        for view in &self.views {
-            end += view.vectorizer.len();
-            ends.push(end);
-        }
+        let ends = self.ends();
         let mut parts = vec![vec![0.0; examples.len()]; self.views.len()];
         for (at, row) in x.csr().outer_iterator().enumerate() {
             let mut view = 0;
@@ -152,5 +170,69 @@ impl Design {
         };
         let logits = (0..examples.len()).map(logit).collect();
         (parts, logits)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use demur_predictor::{Field, Input};
+
+    use super::*;
+    use crate::breakdown::Facets;
+
+    fn examples() -> Examples<'static> {
+        let mut examples = Examples::default();
+        for row in 0..60 {
+            let target = ["a", "b", "c"][row % 3];
+            examples
+                .inputs
+                .push(Input { target: Some(target), ..Input::prompt(["red bird", "old tree"][row % 2]) });
+            examples.targets.push(0.0);
+            examples.truth.push(0.0);
+            examples.groups.push(0);
+            examples.weights.push(if target == "a" { 2.0 } else { 1.0 });
+            examples.facets.push(Facets { source: Some(["x", "y"][row / 30]), ..Facets::default() });
+        }
+        examples
+    }
+
+    fn design(shifts: (f64, f64), scale: f64) -> Design {
+        Design::fit(&[ViewParams { scale, ..ViewParams::new(Field::Prompt) }], shifts, &examples()).unwrap()
+    }
+
+    #[test]
+    fn targets_and_sources_have_columns_behind_the_ngrams() {
+        let x = design((1.0, 3.0), 1.0).matrix(&examples());
+        assert_eq!((x.csr().rows(), x.csr().cols()), (60, 4 + 3 + 2));
+        let row: Vec<(usize, f64)> = x.csr().outer_view(31).unwrap().iter().map(|(at, v)| (at, *v)).collect();
+        assert_eq!(row[2..], [(5, 1.0), (8, 3.0)], "target b, source y");
+        let without = design((0.0, 0.0), 1.0).matrix(&examples());
+        assert_eq!(without.csr().cols(), 4);
+    }
+
+    #[test]
+    fn shifts_are_centred_and_sources_forgotten() {
+        let (design, examples) = (design((2.0, 1.0), 1.0), examples());
+        let weights = design.read(&[0.0, 0.0, 0.0, 0.0, 1.0, 0.0, -1.0, 0.5, 0.1], 0.25, &examples);
+        // Targets add 2, 0 and -2 with weights 2, 1 and 1: 0.5 on average; sources 0.3.
+        assert!((weights.bias - (0.25 + 0.5 + 0.3)).abs() < 1e-12, "{}", weights.bias);
+        let shifts: Vec<f64> = weights.targets.values().copied().collect();
+        assert_eq!(shifts, [1.5, -0.5, -2.5]);
+        let (_, logits) = design.logits(&weights, &examples.subset(&[0]));
+        assert!((logits[0] - (weights.bias + 1.5)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_scaled_view_scores_as_it_was_fitted() {
+        let (examples, half) = (examples(), design((0.0, 0.0), 0.5));
+        let x = half.matrix(&examples);
+        let fitted = [1.0, -2.0, 0.5, 3.0];
+        let weights = half.read(&fitted, 0.0, &examples);
+        let (parts, logits) = half.logits(&weights, &examples);
+        for (row, expected) in x.csr().outer_iterator().enumerate() {
+            let expected: f64 = expected.iter().map(|(at, value)| value * fitted[at]).sum();
+            assert!((logits[row] - expected).abs() < 1e-12 && (parts[0][row] - expected).abs() < 1e-12);
+        }
     }
 }

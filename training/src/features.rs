@@ -58,6 +58,10 @@ pub struct ViewParams {
     /// Default: l2.
     #[serde(default = "l2")]
     pub norm: Norm,
+    /// In the fit, the view's rows have this length instead of 1: the prior width of its weights against those of other
+    /// views. A view of many features that say little is best kept short. Default: 1.
+    #[serde(default = "one")]
+    pub scale: f64,
     /// N-grams in fewer texts are left out. Default: 1 text.
     #[serde(default = "one_text")]
     pub min_df: DocumentFrequency,
@@ -107,6 +111,7 @@ impl ViewParams {
             use_idf: true,
             idf_power: one(),
             norm: l2(),
+            scale: one(),
             min_df: one_text(),
             max_df: all_texts(),
             max_features: None,
@@ -135,6 +140,10 @@ impl ViewParams {
         if !(self.idf_power.is_finite() && self.idf_power >= 0.0) {
             let wanted = "a finite number of at least 0";
             return Err(TrainingError::Parameter { name: "idf_power", value: self.idf_power, wanted });
+        }
+        if !(self.scale.is_finite() && self.scale > 0.0) {
+            let wanted = "a finite number above 0";
+            return Err(TrainingError::Parameter { name: "scale", value: self.scale, wanted });
         }
         let settings = self.settings().vectorizer;
         let mut counter = NgramCounter::new(settings)?;

@@ -32,6 +32,8 @@ pub struct DataSource {
     pub format: Option<Format>,
     /// Keep only rows of these targets. Default: all.
     pub targets: Vec<String>,
+    /// Keep only rows of these categories. Default: all.
+    pub categories: Vec<String>,
     /// Keep only the first row of each normalised text. Default: all rows.
     pub deduplicate: Deduplicate,
     /// Keep at most so many rows of each label, the same ones in any order of the file. Default: all.
@@ -55,6 +57,7 @@ impl Default for DataSource {
             policy: KindPolicy::default(),
             format: None,
             targets: Vec::new(),
+            categories: Vec::new(),
             deduplicate: Deduplicate::No,
             limit: None,
             weight: 1.0,
@@ -222,6 +225,13 @@ impl DataSource {
         };
         drop_rows(&mut corpus, "of another target", |records| {
             records.into_iter().filter(of_target).collect()
+        });
+        let of_category = |record: &Record| {
+            self.categories.is_empty()
+                || record.category.as_ref().is_some_and(|category| self.categories.contains(category))
+        };
+        drop_rows(&mut corpus, "of another category", |records| {
+            records.into_iter().filter(of_category).collect()
         });
         match self.deduplicate {
             Deduplicate::No => {}
