@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use demur_data::{Kind, Record};
 use serde::Serialize;
 
-use crate::metrics::{auroc, nan_is_null, wilson};
+use crate::metrics::{auroc, ece, nan_is_null, wilson};
 
 /// What is known of a row beside its texts and label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,6 +55,8 @@ pub struct FacetFigures {
     /// Area under the ROC curve among them.
     #[serde(serialize_with = "nan_is_null")]
     pub auroc: f64,
+    /// Expected calibration error over ten bins of equal width, among them.
+    pub ece: f64,
 }
 
 /// The figures of every value of every facet that the rows have, sorted by value. Rows without a value of a facet take
@@ -85,6 +87,7 @@ pub(crate) fn by_facet(
             accuracy: right as f64 / n as f64,
             accuracy_interval: wilson(right, n),
             auroc: auroc(&p, &labels),
+            ece: ece(&p, &labels),
         });
     }
     figures
@@ -141,6 +144,7 @@ mod tests {
         let targets: Vec<_> = figures["target"].iter().map(|f| (f.value.as_str(), f.n, f.accuracy)).collect();
         assert_eq!(targets, [("a", 2, 0.5), ("b", 1, 1.0)]);
         assert_eq!(figures["target"][0].auroc, 1.0);
+        assert!((figures["target"][1].ece - 0.1).abs() < 1e-12, "0.9 for a refusal");
         assert!(figures["kind"][0].auroc.is_nan(), "one class only");
     }
 
