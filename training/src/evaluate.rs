@@ -190,6 +190,14 @@ impl Scored {
 }
 
 impl Evaluation {
+    /// The figures as a manifest holds them: without those by category, of which there can be thousands.
+    #[must_use]
+    pub fn for_manifest(&self) -> serde_json::Value {
+        let mut short = self.clone();
+        short.by.remove("category");
+        short.to_json()
+    }
+
     /// The figures as a JSON object.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {

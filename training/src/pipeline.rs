@@ -129,7 +129,7 @@ pub fn run(
     let provenance = |training, figures: [(&str, &Evaluation); 1], teacher| Provenance {
         recipe: recipe.clone(),
         training,
-        figures: figures.map(|(name, figures)| (name.to_owned(), figures.to_json())).into(),
+        figures: figures.map(|(name, figures)| (name.to_owned(), figures.for_manifest())).into(),
         teacher,
     };
     let cross_fit = |evaluation| [("cross-fit", evaluation)];

@@ -28,6 +28,8 @@ pub struct DataSource {
     pub labels: LabelVocabulary,
     /// Which binary label a kind stands for.
     pub policy: KindPolicy,
+    /// Keep rows whose kind stands for no label (`dontknow`), for a model of kinds to learn from. Default: false.
+    pub keep_kinds: bool,
     /// Their format, where neither name nor content tells it.
     pub format: Option<Format>,
     /// Keep only rows of these targets. Default: all.
@@ -55,6 +57,7 @@ impl Default for DataSource {
             columns: Columns::default(),
             labels: LabelVocabulary::default(),
             policy: KindPolicy::default(),
+            keep_kinds: false,
             format: None,
             targets: Vec::new(),
             categories: Vec::new(),
@@ -212,7 +215,7 @@ impl DataSource {
             format: self.format,
             need_prompt: fields.contains(&Field::Prompt),
             need_response: fields.contains(&Field::Response),
-            keep_kinds: fields.contains(&Field::Response),
+            keep_kinds: self.keep_kinds && fields.contains(&Field::Response),
             ..ReadOptions::default()
         }
     }
