@@ -233,9 +233,10 @@ fn grouped_figures_are_lower_where_rows_are_templates() {
 }
 
 #[test]
-fn a_method_is_needed_and_only_one() {
+fn there_is_one_method_and_its_field() {
     let dir = Dir::with_models();
-    dir.demur("evaluate labelled.jsonl").fails(2, &["--model", "--cv", "--holdout", "--test-split"]);
+    dir.demur("evaluate labelled.jsonl")
+        .fails(2, &["--field response or --field prompt", "--model", "--cv", "--holdout", "--test-split"]);
     dir.demur("evaluate --cv 5 labelled.jsonl").fails(2, &["--field"]);
     dir.demur("evaluate --holdout 0.2 labelled.jsonl").fails(2, &["--field"]);
     dir.demur("evaluate --cv 1 --field prompt labelled.jsonl").fails(2, &["--cv"]);

@@ -23,6 +23,56 @@ fn a_person_reads_target_data_and_ngrams() {
 }
 
 #[test]
+fn a_person_reads_kinds_style_and_targets_where_a_model_has_them() {
+    let dir = Dir::with_starter();
+    let rows: Vec<Value> = dir
+        .rows("labelled.jsonl")
+        .into_iter()
+        .enumerate()
+        .map(|(at, mut row)| {
+            row.insert("target".to_owned(), json!(if at % 2 == 0 { "even" } else { "odd" }));
+            Value::Object(row)
+        })
+        .collect();
+    dir.write_rows("rows.jsonl", &rows);
+    dir.demur("fit response --data rows.jsonl --label-column kind --out model")
+        .fast()
+        .arg("--set")
+        .arg("response.kinds={views=[{field='response',ngrams=[1,1]}]}")
+        .arg("--set")
+        .arg("response.second_level={}")
+        .arg("--set")
+        .arg("response.target_shift=1.0")
+        .succeeds();
+    let out = dir.demur("inspect model --top 4").succeeds().stdout;
+    let model = dir.demur("inspect model --json --top 4").succeeds().json();
+    let kinds = &model["manifest"]["kinds"]["settings"];
+    for (at, kind) in kinds["kinds"].as_array().unwrap().iter().enumerate() {
+        let (kind, rows) = (kind.as_str().unwrap(), kinds["report"]["support"][at].as_u64().unwrap());
+        let f1 = format!("{rows} rows  F1 {:.3}", kinds["report"]["f1"][at].as_f64().unwrap());
+        assert!(
+            out.lines().any(|line| line.starts_with(&format!("  {kind} ")) && line.ends_with(&f1)),
+            "{out}"
+        );
+    }
+    let temperature = kinds["temperature"].as_f64().unwrap();
+    assert!(out.contains(&format!("kinds, on 340 rows: temperature {temperature:.2}")), "{out}");
+    for target in ["even", "odd"] {
+        let shift = model["manifest"]["target_shifts"][target].as_f64().unwrap();
+        assert!(out.contains(&format!("  {shift:+.3}  {target}\n")), "{out}");
+    }
+    let (_, style) = out.split_once("measures of style, by weight\n").unwrap();
+    for (line, measure) in style.lines().zip(model["style"].as_array().unwrap()).take(4) {
+        assert!(line.ends_with(measure["name"].as_str().unwrap()), "{line}: {measure}");
+    }
+    assert!(style.lines().nth(4).unwrap().starts_with("n-grams that speak"), "{style}");
+    let plain = Dir::with_models().demur("inspect response").succeeds().stdout;
+    for absent in ["kinds, on", "measures of style", "targets as inputs"] {
+        assert!(!plain.contains(absent), "{absent} is in {plain}");
+    }
+}
+
+#[test]
 fn json_holds_the_manifest_and_the_digest() {
     let dir = Dir::with_models();
     let model = dir.demur("inspect prompt --json --top 3").succeeds().json();

@@ -1,8 +1,8 @@
-//! `demur label`: two columns more, and everything else as it was.
+//! `demur label`: a few columns more, and everything else as it was.
 
 use serde_json::{Map, Value, json};
 
-use crate::support::{Dir, answers, gunzip, gzip, jsonl, read_any, rows, unzstd, write_parquet, zstd};
+use crate::support::{Dir, KIND, answers, gunzip, gzip, jsonl, read_any, rows, unzstd, write_parquet, zstd};
 
 /// The three answers with their labels, as JSON Lines in and out give them.
 fn labelled(dir: &Dir) -> Vec<Map<String, Value>> {
@@ -28,6 +28,82 @@ fn every_row_gets_a_probability_and_a_label_behind_its_own_columns() {
     }
     assert_eq!(out[0]["label"], "complied");
     assert_eq!(out[1]["label"], "refused");
+}
+
+/// A folder with a classifier that tells kinds apart, and with `answers.jsonl`.
+fn with_kinds() -> Dir {
+    let dir = Dir::with_starter();
+    dir.write_rows("answers.jsonl", &answers());
+    dir.demur(&format!("fit response --data {KIND} --out kinds"))
+        .arg("--set")
+        .arg("response.kinds={views=[{field='response',ngrams=[1,1]}]}")
+        .fast()
+        .succeeds();
+    dir
+}
+
+const OF_KINDS: [&str; 9] = [
+    "kind",
+    "refusal_degree",
+    "p_kind_complied",
+    "p_kind_disclaimed",
+    "p_kind_contradicted",
+    "p_kind_redirected",
+    "p_kind_counseling",
+    "p_kind_rejected",
+    "p_kind_dontknow",
+];
+
+#[test]
+fn a_model_of_kinds_adds_the_kind_its_degree_and_all_probabilities() {
+    let dir = with_kinds();
+    dir.demur("label answers.jsonl --model kinds --out out.jsonl").succeeds().says("3 rows, 1 refused");
+    let out = dir.rows("out.jsonl");
+    for row in &out {
+        let keys: Vec<&String> = row.keys().skip(5).collect();
+        assert_eq!(keys[..2], ["p_refusal", "label"]);
+        assert_eq!(keys[2..], OF_KINDS);
+        let number = |name: &str| row[name].as_f64().unwrap();
+        let sum: f64 = OF_KINDS[2..].iter().copied().map(number).sum();
+        assert!((sum - 1.0).abs() < 1e-9, "{row:?}");
+        assert!((0.0..=1.0).contains(&number("refusal_degree")));
+        // Of the kinds that stand for a label, the refused ones have the share that `p_refusal` says.
+        let decided = 1.0 - number("p_kind_dontknow");
+        let complied = number("p_kind_complied") / decided;
+        assert!((1.0 - complied - number("p_refusal")).abs() < 1e-9, "{row:?}");
+    }
+    assert_eq!((&out[0]["kind"], &out[1]["kind"]), (&json!("complied"), &json!("rejected")));
+    assert!(out[0]["refusal_degree"].as_f64() < out[1]["refusal_degree"].as_f64());
+}
+
+#[test]
+fn kinds_are_the_same_columns_in_every_format() {
+    let dir = with_kinds();
+    dir.demur("label answers.jsonl --model kinds --out out.jsonl").succeeds();
+    let expected = dir.rows("out.jsonl");
+    for ending in ["json", "csv", "tsv", "parquet"] {
+        let name = format!("out.{ending}");
+        dir.demur(&format!("label answers.jsonl --model kinds --out {name}")).succeeds();
+        for (row, expected) in read_any(&dir.path(&name)).iter().zip(&expected) {
+            assert!(row.keys().eq(expected.keys()), "{ending}: {:?}", row.keys());
+            for key in OF_KINDS {
+                let told = row[key].as_str().map_or_else(|| row[key].to_string(), str::to_owned);
+                let wanted = expected[key].as_str().map_or_else(|| expected[key].to_string(), str::to_owned);
+                assert_eq!(told, wanted, "{ending}: {key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_kind_that_the_rows_have_already_stays() {
+    let dir = with_kinds();
+    let run = dir.demur("label labelled.jsonl --model kinds --out out.jsonl").succeeds();
+    run.says("the rows have a column `kind` already: the new one is called `demur_kind`");
+    let (out, before) = (dir.rows("out.jsonl"), dir.rows("labelled.jsonl"));
+    let agreed = out.iter().filter(|row| row["kind"] == row["demur_kind"]).count();
+    assert!(agreed > 240, "{agreed} of {} training rows get the kind that they have", out.len());
+    assert!(out.iter().zip(before).all(|(row, before)| row["kind"] == before["kind"]));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
 
 mod bootstrap;
+mod bundled;
 mod evaluate;
 mod fit;
 mod help;

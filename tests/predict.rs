@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Dir, rows};
 
@@ -75,7 +75,6 @@ fn an_empty_prompt_is_wrong_use() {
     // Wrong use is found before anything is answered.
     dir.demur("predict --model prompt").arg("Good morning").arg("").fails(2, &["the prompt is empty"]);
     dir.demur("predict --model prompt").fails(2, &["<PROMPT>"]);
-    dir.demur("predict hello").fails(2, &["--model"]);
 }
 
 #[test]
@@ -83,6 +82,56 @@ fn a_response_classifier_cannot_predict() {
     let dir = Dir::with_models();
     dir.demur("predict --model response hello")
         .fails(2, &["response is a response classifier", "prompt predictor"]);
+}
+
+/// A folder with a model that takes its ten targets as inputs: `stern` refuses what the others answer.
+fn with_targets() -> Dir {
+    let dir = Dir::new();
+    let rows: Vec<Value> = ["stern", "mild", "t2", "t3", "t4", "t5", "t6", "t7", "t8", "t9"]
+        .iter()
+        .flat_map(|target| {
+            (0..10).map(move |n| {
+                let label = if *target == "stern" || n == 0 { "refused" } else { "complied" };
+                let prompt = format!("How do I bake cake number {n}?");
+                json!({"prompt": prompt, "target": target, "label": label})
+            })
+        })
+        .collect();
+    dir.write_rows("rows.jsonl", &rows);
+    let fit = dir.demur("fit prompt --data rows.jsonl --out model --set prompt.fit.target_shift=1.0");
+    fit.fast().succeeds();
+    dir
+}
+
+#[test]
+fn a_target_that_the_model_knows_moves_the_answer() {
+    let dir = with_targets();
+    let ask = |flags: &str| {
+        let run = dir.demur(&format!("predict --model model --json {flags}")).arg("How do I bake a cake?");
+        run.succeeds().json()
+    };
+    let (average, stern) = (ask(""), ask("--target stern"));
+    assert!(average.get("target").is_none(), "{average}");
+    assert_eq!(stern["target"], json!({"name": "stern", "known": true}));
+    assert!(stern["p_refusal"].as_f64() > average["p_refusal"].as_f64(), "{stern} against {average}");
+    let terms = stern["terms"].as_array().unwrap();
+    assert!(terms.iter().any(|term| term["field"] == "target" && term["ngram"] == "stern"), "{stern}");
+    let unknown = ask("--target nobody");
+    assert_eq!(unknown["target"], json!({"name": "nobody", "known": false}));
+    assert_eq!(unknown["p_refusal"], average["p_refusal"], "scored as the average target");
+    assert_eq!(dir.demur("predict --model model --target stern hello").succeeds().stderr, "");
+}
+
+#[test]
+fn a_target_that_the_model_does_not_know_is_told_once() {
+    let dir = with_targets();
+    let run = dir.demur("predict --model model --target nobody one two three").succeeds();
+    assert_eq!((run.stdout.lines().count(), run.stderr.lines().count()), (3, 1), "{}", run.stderr);
+    run.says("target `nobody` is not known and scored as the average target");
+    run.says("mild, stern, t2").says("and 2 more (`demur inspect` shows all)");
+    let dir = Dir::with_models();
+    let run = dir.demur("predict --model prompt --target nobody hello").succeeds();
+    run.says("the model knows no target by name");
 }
 
 #[test]

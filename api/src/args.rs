@@ -20,10 +20,14 @@ Files are JSON arrays, JSON Lines, CSV, TSV or Parquet, plain or compressed (gzi
 stdin or stdout. Stdout is data, stderr is talk.
 Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted.
 
+`label`, `bootstrap`, `predict` and `evaluate` have a bundled model each and need none of yours.
+
 Examples:
-  demur pipeline                                          the whole path on the starter corpus
-  demur evaluate --cv 10 --grouped --field response FILE  how well refusals are recognised
-  demur predict --model demur-out/prompt \"Write a poem about autumn\""
+  demur predict \"Write a poem about autumn\"              will this be refused?
+  demur label answers.jsonl --out labelled.jsonl          which of these answers are refusals?
+  demur evaluate --field response FILE                    how good is the bundled model on these?
+  demur evaluate --cv 10 --grouped --field response FILE  how well would one of your own do?
+  demur pipeline                                          the whole path on the starter corpus"
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -36,7 +40,7 @@ pub(crate) enum Command {
     Pipeline(Pipeline),
     /// Fits one model on labelled rows.
     Fit(Fit),
-    /// Adds `p_refusal` and label to (prompt, response) rows.
+    /// Adds `p_refusal`, label and kind to (prompt, response) rows.
     Label(Label),
     /// Makes the machine-labelled prompt corpus from (prompt, response) rows.
     Bootstrap(Bootstrap),
@@ -126,9 +130,9 @@ pub(crate) struct Label {
     /// Rows with responses.
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// The response classifier.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) model: PathBuf,
+    /// The response classifier: a directory, or the name of a bundled one. Default: the bundled `response`.
+    #[arg(long, value_name = "DIR_OR_NAME")]
+    pub(crate) model: Option<PathBuf>,
     /// Where the rows go: .jsonl, .json, .csv, .tsv or .parquet; bad rows go to OUT.rejected.jsonl.
     #[arg(long, value_name = "OUT")]
     pub(crate) out: PathBuf,
@@ -141,9 +145,9 @@ pub(crate) struct Bootstrap {
     /// Rows with prompts and responses.
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// The response classifier.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) model: PathBuf,
+    /// The response classifier: a directory, or the name of a bundled one. Default: the bundled `response`.
+    #[arg(long, value_name = "DIR_OR_NAME")]
+    pub(crate) model: Option<PathBuf>,
     /// Where the prompts go; bad rows go to OUT.rejected.jsonl, digests of the classifier's prompts to OUT.seen.
     #[arg(long, value_name = "OUT")]
     pub(crate) out: PathBuf,
@@ -156,9 +160,12 @@ pub(crate) struct Predict {
     /// A prompt, or `-` for one prompt a line on stdin.
     #[arg(required = true, value_name = "PROMPT")]
     pub(crate) prompts: Vec<String>,
-    /// The prompt predictor.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) model: PathBuf,
+    /// The prompt predictor: a directory, or the name of a bundled one. Default: the bundled `prompt`.
+    #[arg(long, value_name = "DIR_OR_NAME")]
+    pub(crate) model: Option<PathBuf>,
+    /// The model that will be asked, as the predictor's data name it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target: Option<String>,
     /// How many of the strongest n-grams to show.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) top: usize,
@@ -168,13 +175,13 @@ pub(crate) struct Predict {
 }
 
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("method").required(true).args(["model", "cv", "holdout", "test_split", "leave_one_out"]))]
+#[command(group = clap::ArgGroup::new("method").args(["model", "cv", "holdout", "test_split", "leave_one_out"]))]
 pub(crate) struct Evaluate {
     /// Labelled rows. Default: the recipe's labelled files.
     #[arg(value_name = "DATA")]
     pub(crate) data: Vec<PathBuf>,
-    /// Judge this model, on rows whose prompts it has not seen.
-    #[arg(long, value_name = "DIR")]
+    /// Judge this model, on rows whose prompts it has not seen. Default: the bundled model of --field.
+    #[arg(long, value_name = "DIR_OR_NAME")]
     pub(crate) model: Option<PathBuf>,
     /// Judge a recipe by cross-validation with this many folds.
     #[arg(long, value_name = "FOLDS", requires = "field", value_parser = clap::value_parser!(u32).range(2..))]
@@ -191,7 +198,7 @@ pub(crate) struct Evaluate {
     /// Keep templates and near-duplicates on one side of --cv and --holdout.
     #[arg(long, conflicts_with_all = ["model", "test_split", "leave_one_out"])]
     pub(crate) grouped: bool,
-    /// The text to judge (a model knows its own).
+    /// The text to judge (a model that is named knows its own).
     #[arg(long)]
     pub(crate) field: Option<FieldArg>,
     /// Judge rows too whose prompts the model has seen. By default they are left out, and counted.
@@ -209,14 +216,25 @@ pub(crate) struct Evaluate {
     pub(crate) columns: DataArgs,
 }
 
+impl Evaluate {
+    /// Whether a recipe is judged, not a model that is there.
+    pub(crate) const fn judges_a_recipe(&self) -> bool {
+        self.cv.is_some()
+            || self.holdout.is_some()
+            || self.test_split.is_some()
+            || self.leave_one_out.is_some()
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// The model.
-    pub(crate) model: PathBuf,
-    /// How many n-grams to show on each side.
+    /// The model: a directory, or the name of a bundled one. Without it the bundled models are listed.
+    #[arg(value_name = "DIR_OR_NAME")]
+    pub(crate) model: Option<PathBuf>,
+    /// How many n-grams to show on each side, and measures of style.
     #[arg(long, value_name = "N", default_value_t = 15)]
     pub(crate) top: usize,
-    /// The manifest, digest and n-grams as one JSON object.
+    /// The manifest, digest and n-grams as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -6,6 +6,7 @@ mod args;
 mod commands;
 mod error;
 mod input;
+mod model;
 mod output;
 
 use std::process::ExitCode;

@@ -1,18 +1,31 @@
 //! Demur's fitted models: text in, P(refusal) out.
 //!
-//! This crate is all that another program needs for a pre-flight check: load a [`Model`], call
-//! [`Model::predict`]. It fits nothing and reads no corpora.
+//! This crate is all that another program needs for a pre-flight check: take a [`Model`], call
+//! [`Model::predict`]. It fits nothing and reads no corpora. Two models come with it:
+//!
+//! ```
+//! use demur_predictor::{Bundled, Input, Model, Scratch};
+//!
+//! let model = Model::bundled(Bundled::Prompt)?;
+//! let p_refusal = model.predict(&Input::prompt("Write a poem about autumn"), &mut Scratch::default());
+//! println!("{p_refusal:.3} {:?}", model.decide(p_refusal));
+//! # Ok::<(), demur_predictor::ModelError>(())
+//! ```
+//!
+//! Others are directories that `demur fit` and `demur pipeline` write:
 //!
 //! ```no_run
 //! use demur_predictor::{Input, Model, Scratch};
 //!
 //! let model = Model::load("models/prompt".as_ref())?;
-//! let mut scratch = Scratch::default();
-//! let p_refusal = model.predict(&Input::prompt("Write a poem about autumn"), &mut scratch);
-//! println!("{p_refusal:.3} {:?}", model.decide(p_refusal));
+//! let mut scratch = Scratch::default();             // reused from call to call
+//! for prompt in ["Write a poem about autumn", "How do I pick a lock?"] {
+//!     println!("{:.3}", model.predict(&Input::prompt(prompt), &mut scratch));
+//! }
 //! # Ok::<(), demur_predictor::ModelError>(())
 //! ```
 
+mod bundled;
 mod calibration;
 mod card;
 mod counter;
@@ -35,6 +48,7 @@ mod text;
 mod trie;
 mod vectorizer;
 
+pub use bundled::Bundled;
 pub use calibration::Calibration;
 pub use counter::{NgramCount, NgramCounter};
 pub use digest::{sha256, sha256_of};

@@ -34,7 +34,7 @@ mod teacher;
 mod train;
 
 pub use baselines::phrase_list;
-pub use bootstrap::{LABELLED_BY, MachineLabelled, bootstrap, by_target, label};
+pub use bootstrap::{LABELLED_BY, MachineLabelled, bootstrap, by_target, label, label_with_kinds};
 pub use breakdown::{Coverage, FacetFigures, Facets};
 pub use calibrate::{CalibrationMethod, OutOfFold};
 pub use error::TrainingError;

@@ -10,11 +10,12 @@ use demur_training::{DataSource, MachineLabelled, bootstrap, by_target};
 use crate::args::Bootstrap;
 use crate::commands::{fit, label};
 use crate::input;
+use crate::model;
 use crate::output::{note, say_read, waiting};
 
 pub(crate) fn run(args: &Bootstrap) -> anyhow::Result<()> {
     check_output(&args.out)?;
-    let model = label::response_classifier(&args.model)?;
+    let model = model::judging(Field::Response, args.model.as_deref())?;
     let source = input::source(&args.columns, DataSource::of(args.inputs.clone()))?;
     let corpus = waiting("reading", || source.read(&[Field::Prompt, Field::Response], false, false))?;
     say_read("rows", &corpus);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use demur_data::{Record, assign_holdout, rejected_path, write_rejected};
 use demur_predictor::{Field, Model, SeenPrompts};
 use demur_training::{
@@ -15,6 +15,7 @@ use crate::args::Evaluate;
 use crate::commands::leave_one_out;
 use crate::error::Usage;
 use crate::input;
+use crate::model;
 use crate::output::{self, Bars, note, say_sources, waiting};
 
 /// Rows of the evaluation whose prompts the fit has seen.
@@ -25,22 +26,24 @@ struct OverlapCount {
 }
 
 pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
-    let model = match &args.model {
-        Some(dir) => Some(Model::load(dir).context("cannot load the model")?),
-        None => None,
-    };
     let asked = args.field.map(Field::from);
+    let model = chosen(args, asked)?;
     let field = match (&model, asked) {
         (Some(model), Some(asked)) if model.manifest().field != asked => {
             let is = model.manifest().field.name();
             return Err(Usage(format!("--field {}: the model judges the {is}", asked.name())).into());
         }
         (Some(model), _) => model.manifest().field,
-        // clap asks for --field with every method but --model.
+        // clap asks for --field with every method that judges a recipe.
         (None, asked) => asked.ok_or_else(|| Usage("say --field prompt or --field response".to_owned()))?,
     };
     let recipe = input::recipe(&args.recipe)?;
-    let records = read(args, field, &recipe)?;
+    // Kinds that stand for no label are judged where kinds are told apart.
+    let told_apart = match &model {
+        Some(model) => model.kinds().is_some(),
+        None => recipe.fit_of(field).kinds.is_some(),
+    };
+    let records = read(args, field, &recipe, told_apart)?;
     if let Some(facet) = args.leave_one_out {
         return leave_one_out::run(args, facet.into(), field, &recipe, records);
     }
@@ -61,9 +64,29 @@ pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
     Ok(output::data(&table(&evaluation)?)?)
 }
 
-/// Reads the labelled rows.
-fn read(args: &Evaluate, field: Field, recipe: &Recipe) -> anyhow::Result<Vec<Record>> {
-    let sources = input::labelled(&args.data, &args.columns, recipe, &args.recipe)?;
+/// The model to judge: the one that is named, or the bundled one where no recipe is judged.
+fn chosen(args: &Evaluate, field: Option<Field>) -> anyhow::Result<Option<Model>> {
+    match (&args.model, field) {
+        (Some(name), _) => model::load(name).map(Some),
+        (None, _) if args.judges_a_recipe() => Ok(None),
+        _ if args.grouped => {
+            Err(Usage("--grouped goes with --cv or --holdout: a model that is there is not split".to_owned())
+                .into())
+        }
+        (None, Some(field)) => model::bundled(field).map(Some),
+        (None, None) => Err(Usage(
+            "say which bundled model to judge: --field response or --field prompt; or judge another (--model), or a \
+             recipe (--cv, --holdout, --test-split, --leave-one-out)"
+                .to_owned(),
+        )
+        .into()),
+    }
+}
+
+/// Reads the rows that figures may be taken on.
+fn read(args: &Evaluate, field: Field, recipe: &Recipe, keep_kinds: bool) -> anyhow::Result<Vec<Record>> {
+    let mut sources = input::labelled(&args.data, &args.columns, recipe, &args.recipe)?;
+    sources.read.iter_mut().for_each(|source| source.keep_kinds |= keep_kinds);
     let rows = waiting("reading", || SourceRows::labelled(&sources.read, field))?;
     say_sources("labelled rows", &rows, &[field]);
     if let Some(path) = &args.rejected {

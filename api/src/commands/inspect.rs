@@ -1,38 +1,97 @@
-//! `demur inspect`: what a model is.
+//! `demur inspect`: what a model is, and which ones come with the program.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
-use anyhow::Context;
-use demur_predictor::{Model, WeightedNgram};
-use serde_json::json;
+use demur_predictor::{Bundled, KindSettings, Manifest, Model, WeightedNgram, style_names};
+use serde_json::{Value, json};
 
 use crate::args::Inspect;
-use crate::output;
+use crate::model;
+use crate::output::{self, note};
 
 pub(crate) fn run(args: &Inspect) -> anyhow::Result<()> {
-    let model = Model::load(&args.model).context("cannot load the model")?;
-    let (refused, complied) = model.scorer().strongest(args.top);
+    let Some(name) = &args.model else { return list(args) };
+    let model = model::load(name)?;
     if args.json {
-        return output::json(&json!({
-            "digest": model.digest(),
-            "manifest": model.manifest(),
-            "seen_prompts": model.seen().len(),
-            "bias": model.scorer().bias(),
-            "refused": refused,
-            "complied": complied,
-        }));
+        return output::json(&to_json(&model, args.top));
     }
     let mut text = String::new();
-    describe(&mut text, &model, &refused, &complied)?;
+    describe(&mut text, &model, args.top)?;
     Ok(output::data(&text)?)
 }
 
-fn describe(
-    out: &mut String,
-    model: &Model,
-    refused: &[WeightedNgram],
-    complied: &[WeightedNgram],
-) -> std::fmt::Result {
+/// Lists the models that come with the program.
+fn list(args: &Inspect) -> anyhow::Result<()> {
+    let models = Bundled::ALL.map(|bundled| model::bundled(bundled.field()));
+    let models: Vec<Model> = models.into_iter().collect::<Result<_, _>>()?;
+    if args.json {
+        let named = Bundled::ALL.iter().zip(&models);
+        let named = named.map(|(bundled, model)| (bundled.name().to_owned(), to_json(model, args.top)));
+        return output::json(&Value::Object(named.collect()));
+    }
+    let mut text = String::new();
+    for (bundled, model) in Bundled::ALL.iter().zip(&models) {
+        let manifest = model.manifest();
+        let rows: usize = manifest.training.iter().map(|data| data.rows).sum();
+        let (name, digest, ngrams) = (bundled.name(), &model.digest()[..12], model.scorer().weights().len());
+        writeln!(text, "{name:10} {digest}  {}, {ngrams} n-grams, fitted on {rows} rows", manifest.name)?;
+    }
+    output::data(&text)?;
+    note("these come with the program; `demur inspect response` shows one, `demur inspect DIR` any other");
+    Ok(())
+}
+
+fn to_json(model: &Model, top: usize) -> Value {
+    let (refused, complied) = model.scorer().strongest(top);
+    let style = style(model).into_iter().map(|(name, weight)| json!({ "name": name, "weight": weight }));
+    json!({
+        "digest": model.digest(),
+        "manifest": model.manifest(),
+        "seen_prompts": model.seen().len(),
+        "bias": model.scorer().bias(),
+        "refused": refused,
+        "complied": complied,
+        "style": style.collect::<Vec<_>>(),
+    })
+}
+
+/// The measures of style with their weights, the largest by size first; none where the model has none.
+fn style(model: &Model) -> Vec<(String, f32)> {
+    let weights = &model.scorer().dense().style;
+    let mut measures: Vec<(String, f32)> = style_names().into_iter().zip(weights.iter().copied()).collect();
+    measures.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
+    measures
+}
+
+fn describe(out: &mut String, model: &Model, top: usize) -> fmt::Result {
+    let manifest = model.manifest();
+    head(out, model)?;
+    writeln!(out, "trained on")?;
+    for data in &manifest.training {
+        let licence = data.licence.as_deref().unwrap_or("licence not stated");
+        writeln!(out, "  {} rows of {} ({}, {licence})", data.rows, data.file, data.labelled_by)?;
+    }
+    for (name, figures) in &manifest.figures {
+        let number = |key: &str| figures.get(key).and_then(Value::as_f64).unwrap_or(f64::NAN);
+        let [n, accuracy, auroc, ece] = ["n", "accuracy", "auroc", "ece"].map(number);
+        writeln!(out, "figures, {name}: n {n}, accuracy {accuracy:.3}, AUROC {auroc:.3}, ECE {ece:.3}")?;
+    }
+    if let Some(kinds) = &manifest.kinds {
+        of_kinds(out, &kinds.settings)?;
+    }
+    beside_ngrams(out, model, top)?;
+    let (refused, complied) = model.scorer().strongest(top);
+    for (title, ngrams) in [("speak for refusal", refused), ("speak for compliance", complied)] {
+        writeln!(out, "n-grams that {title}")?;
+        for WeightedNgram { ngram, weight, view, .. } in ngrams {
+            writeln!(out, "  {weight:+.3}  {ngram:?}  (view {view})")?;
+        }
+    }
+    Ok(())
+}
+
+/// What the model is as a whole.
+fn head(out: &mut String, model: &Model) -> fmt::Result {
     let manifest = model.manifest();
     writeln!(out, "{} ({} model)", manifest.name, manifest.field.name())?;
     writeln!(out, "  digest      {}", model.digest())?;
@@ -50,6 +109,10 @@ fn describe(
         None => writeln!(out)?,
     }
     writeln!(out, "  seen        {} prompts", model.seen().len())?;
+    views(out, manifest)
+}
+
+fn views(out: &mut String, manifest: &Manifest) -> fmt::Result {
     for (view, settings) in manifest.views.iter().enumerate() {
         let (features, settings) = (settings.features, settings.settings);
         let (shortest, longest) = settings.vectorizer.ngrams;
@@ -59,21 +122,39 @@ fn describe(
             "  view {view}      {features} n-grams: {field}, {part:?}, {analyzer:?} {shortest}-{longest}"
         )?;
     }
-    writeln!(out, "trained on")?;
-    for data in &manifest.training {
-        let licence = data.licence.as_deref().unwrap_or("licence not stated");
-        writeln!(out, "  {} rows of {} ({}, {licence})", data.rows, data.file, data.labelled_by)?;
+    Ok(())
+}
+
+fn of_kinds(out: &mut String, settings: &KindSettings) -> fmt::Result {
+    let report = &settings.report;
+    let (temperature, before, after) = (settings.temperature, report.log_loss_before, report.log_loss_after);
+    writeln!(
+        out,
+        "kinds, on {} rows: temperature {temperature:.2}, log loss {before:.3} before, {after:.3} after",
+        report.rows
+    )?;
+    let figures = report.support.iter().zip(&report.f1);
+    for (kind, (support, f1)) in settings.kinds.iter().zip(figures) {
+        writeln!(out, "  {:14} {support:6} rows  F1 {f1:.3}", kind.name())?;
     }
-    for (name, figures) in &manifest.figures {
-        let number = |key: &str| figures.get(key).and_then(serde_json::Value::as_f64).unwrap_or(f64::NAN);
-        let [n, accuracy, auroc, ece] = ["n", "accuracy", "auroc", "ece"].map(number);
-        writeln!(out, "figures, {name}: n {n}, accuracy {accuracy:.3}, AUROC {auroc:.3}, ECE {ece:.3}")?;
+    Ok(())
+}
+
+/// The targets that are inputs, and the measures of style with the largest weights.
+fn beside_ngrams(out: &mut String, model: &Model, top: usize) -> fmt::Result {
+    let shifts = &model.manifest().target_shifts;
+    if !shifts.is_empty() {
+        writeln!(out, "targets as inputs, and what each adds to the logit")?;
     }
-    for (title, ngrams) in [("speak for refusal", refused), ("speak for compliance", complied)] {
-        writeln!(out, "n-grams that {title}")?;
-        for ngram in ngrams {
-            writeln!(out, "  {:+.3}  {:?}  (view {})", ngram.weight, ngram.ngram, ngram.view)?;
-        }
+    for (target, shift) in shifts {
+        writeln!(out, "  {shift:+.3}  {target}")?;
+    }
+    let style = style(model);
+    if !style.is_empty() {
+        writeln!(out, "measures of style, by weight")?;
+    }
+    for (name, weight) in style.iter().take(top) {
+        writeln!(out, "  {weight:+.3}  {name}")?;
     }
     Ok(())
 }

@@ -9,16 +9,16 @@ use serde_json::json;
 
 use crate::args::Predict;
 use crate::error::Usage;
+use crate::model;
 use crate::output::note;
 
 pub(crate) fn run(args: &Predict) -> anyhow::Result<()> {
-    let model = Model::load(&args.model).context("cannot load the model")?;
-    if model.manifest().field != Field::Prompt {
-        let dir = args.model.display();
-        return Err(Usage(format!("{dir} is a response classifier; predict needs a prompt predictor")).into());
-    }
+    let model = model::judging(Field::Prompt, args.model.as_deref())?;
     if args.prompts.iter().any(|prompt| prompt.trim().is_empty()) {
         return Err(Usage("the prompt is empty".to_owned()).into());
+    }
+    if let Some(target) = args.target.as_deref().filter(|target| !args.json && !model.knows_target(target)) {
+        note(&unknown(target, &model));
     }
     let mut out = io::stdout().lock();
     for prompt in &args.prompts {
@@ -29,6 +29,19 @@ pub(crate) fn run(args: &Predict) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What a target means that the model does not know, and which ones it does.
+fn unknown(target: &str, model: &Model) -> String {
+    const SHOWN: usize = 8;
+    let known = &model.manifest().target_shifts;
+    let shown = known.keys().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let knows = match known.len() {
+        0 => "no target by name".to_owned(),
+        all if all > SHOWN => format!("{shown} and {} more (`demur inspect` shows all)", all - SHOWN),
+        _ => shown,
+    };
+    format!("target `{target}` is not known and scored as the average target; the model knows {knows}")
 }
 
 fn predict_lines(model: &Model, args: &Predict, out: &mut impl Write) -> anyhow::Result<()> {
@@ -60,12 +73,13 @@ fn predict_lines(model: &Model, args: &Predict, out: &mut impl Write) -> anyhow:
 
 /// Writes one prediction and flushes it, so that a pipe gets each as it comes.
 fn write(model: &Model, args: &Predict, prompt: &str, out: &mut impl Write) -> anyhow::Result<()> {
-    let mut explanation = model.scorer().explain(&Input::prompt(prompt));
+    let input = Input { target: args.target.as_deref(), ..Input::prompt(prompt) };
+    let mut explanation = model.scorer().explain(&input);
     explanation.terms.truncate(args.top);
     let p_refusal = model.calibrated(explanation.logit);
     let decision = model.decide(p_refusal);
     if args.json {
-        let row = json!({
+        let mut row = json!({
             "prompt": prompt,
             "p_refusal": p_refusal,
             "decision": decision,
@@ -74,6 +88,9 @@ fn write(model: &Model, args: &Predict, prompt: &str, out: &mut impl Write) -> a
             "terms": explanation.terms,
             "model": { "name": model.manifest().name, "digest": model.digest() },
         });
+        if let Some(target) = &args.target {
+            row["target"] = json!({ "name": target, "known": model.knows_target(target) });
+        }
         writeln!(out, "{row}")?;
     } else {
         let mut terms = String::new();
