@@ -90,7 +90,7 @@ fn with_targets() -> Dir {
     let rows: Vec<Value> = ["stern", "mild", "t2", "t3", "t4", "t5", "t6", "t7", "t8", "t9"]
         .iter()
         .flat_map(|target| {
-            (0..10).map(move |n| {
+            (0..25).map(move |n| {
                 let label = if *target == "stern" || n == 0 { "refused" } else { "complied" };
                 let prompt = format!("How do I bake cake number {n}?");
                 json!({"prompt": prompt, "target": target, "label": label})

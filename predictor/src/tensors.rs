@@ -101,8 +101,8 @@ mod tests {
             (0.0_f32, 0.0_f32),
             (1.0, 1.0),
             (-1.5, -1.5),
-            (1.003_906_25, 1.0),       // half way, to even
-            (1.011_718_75, 1.015_625), // half way, to even
+            (1.003_906_3, 1.0),       // half way, to even
+            (1.011_718_8, 1.015_625), // half way, to even
             (1.004, 1.007_812_5),
         ] {
             assert_eq!(round(number), expected, "{number}");

@@ -110,7 +110,7 @@ impl KindParams {
         let scores = self.cross_fitted(&rows, &folds, &dense)?;
         let mut settings = settings(&rows, &scores, self.policy, calibration);
         let views = fit_views(&self.views, &rows.examples.inputs)?;
-        let heads = self.heads(&rows, transform(&views, &rows.examples.inputs))?;
+        let heads = self.heads(&rows, &transform(&views, &rows.examples.inputs))?;
         let lines = fit_multinomial(&dense, &rows.classes, rows.kinds.len(), self.second())?;
         let single = |number: f64| if rounded { round(number as f32) } else { number as f32 };
         let weights = fold(&heads, &lines, &mut settings).into_iter().map(single).collect();
@@ -146,7 +146,7 @@ impl KindParams {
 
     /// One model per kind: this kind against all others. The rarer a kind, the more a row of it weighs, by the square
     /// root of its rarity.
-    fn heads(&self, rows: &Rows<'_>, x: SparseMatrix) -> Result<Vec<SparseLogistic>, TrainingError> {
+    fn heads(&self, rows: &Rows<'_>, x: &SparseMatrix) -> Result<Vec<SparseLogistic>, TrainingError> {
         let params = LogisticParams::default().c(self.c).check()?;
         let fit = |class: usize| {
             let of_class = |other: &usize| f64::from(u8::from(*other == class));
@@ -172,7 +172,7 @@ impl KindParams {
                 kinds: rows.kinds.clone(),
                 logits: Vec::new(),
             };
-            let fitted = self.heads(&part, transform(&views, &inputs(&train)))?;
+            let fitted = self.heads(&part, &transform(&views, &inputs(&train)))?;
             let x = transform(&views, &inputs(&test));
             Ok((test, fitted.iter().map(|head| head.logits(&x)).collect::<Vec<_>>()))
         };

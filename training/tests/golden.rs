@@ -7,8 +7,8 @@ use std::path::Path;
 
 use demur_predictor::{Analyzer, Field, Input, Norm, Probability, Scorer, Scratch};
 use demur_training::{
-    ClassWeight, Confusion, Decisions, DocumentFrequency, Examples, LogisticParams, NgramParams,
-    SparseMatrix, ViewParams, auroc, average_precision, brier, log_loss, wilson,
+    Confusion, Decisions, DocumentFrequency, Examples, LogisticParams, NgramParams, SparseMatrix, ViewParams,
+    auroc, average_precision, brier, log_loss, wilson,
 };
 use linfa::dataset::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard};

@@ -16,7 +16,11 @@ use crate::output::{note, say_sources, waiting};
 pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
     let field = Field::from(args.model);
     let mut recipe = input::recipe(&args.recipe)?;
-    let sources = input::labelled(&args.data, &args.columns, &recipe, &args.recipe)?;
+    let mut sources = input::labelled(&args.data, &args.columns, &recipe, &args.recipe)?;
+    if recipe.fit_of(field).kinds.is_some() {
+        let told = sources.told.iter_mut();
+        sources.read.iter_mut().chain(told).for_each(|source| source.keep_kinds = true);
+    }
     let rows = waiting("reading", || SourceRows::labelled(&sources.read, field))?;
     say_sources("labelled rows", &rows, &[field]);
     if let Some(path) = write_rejected(&args.out, &rows.rejected())? {
