@@ -38,7 +38,8 @@ pub struct NgramParams {
     /// alike, 1 counts a group as one row. Default: 0.
     #[serde(default)]
     pub group_power: f64,
-    /// Rows of a source of n weigh n^-power each, so that a large source does not drown the others. Default: 0.
+    /// Rows of a source of n weigh n^-power of what they did, so that a large source does not drown the others; the sum
+    /// of all weights stays. Default: 0.
     #[serde(default)]
     pub source_power: f64,
     /// The target becomes an input that shifts the logit: the prior width of a shift, in feature values (a view's row
@@ -184,11 +185,17 @@ impl<'a> Examples<'a> {
         self
     }
 
-    /// The same rows, those of a source of n weighing n^-power of what they did.
+    /// The same rows, those of a source of n weighing n^-power of what they did, against each other: the sum of all
+    /// weights stays, and with it what a C means.
     #[must_use]
     pub fn balanced(mut self, power: f64) -> Self {
+        let before: f64 = self.weights.iter().sum();
         let sources: Vec<Option<&str>> = self.facets.iter().map(|facets| facets.source).collect();
         share_out(&mut self.weights, &sources, power);
+        let after: f64 = self.weights.iter().sum();
+        if after > 0.0 {
+            self.weights.iter_mut().for_each(|weight| *weight *= before / after);
+        }
         self
     }
 
