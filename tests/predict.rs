@@ -86,14 +86,14 @@ fn a_response_classifier_cannot_predict() {
 
 /// A folder with a model that takes its ten targets as inputs: `stern` refuses what the others answer.
 fn with_targets() -> Dir {
-    let dir = Dir::new();
+    let dir = Dir::with_starter();
+    let prompts = dir.rows("labelled.jsonl");
     let rows: Vec<Value> = ["stern", "mild", "t2", "t3", "t4", "t5", "t6", "t7", "t8", "t9"]
         .iter()
         .flat_map(|target| {
-            (0..10).map(move |n| {
-                let label = if *target == "stern" || n == 0 { "refused" } else { "complied" };
-                let prompt = format!("How do I bake cake number {n}?");
-                json!({"prompt": prompt, "target": target, "label": label})
+            prompts.iter().take(20).enumerate().map(move |(at, row)| {
+                let label = if *target == "stern" || at % 5 == 0 { "refused" } else { "complied" };
+                json!({"prompt": row["prompt"], "target": target, "label": label})
             })
         })
         .collect();
