@@ -42,7 +42,7 @@ fn with_kinds() -> Dir {
     dir
 }
 
-const OF_KINDS: [&str; 8] = [
+const OF_KINDS: [&str; 9] = [
     "kind",
     "refusal_degree",
     "p_kind_complied",
@@ -51,6 +51,7 @@ const OF_KINDS: [&str; 8] = [
     "p_kind_redirected",
     "p_kind_counseling",
     "p_kind_rejected",
+    "p_kind_dontknow",
 ];
 
 #[test]
@@ -66,8 +67,10 @@ fn a_model_of_kinds_adds_the_kind_its_degree_and_all_probabilities() {
         let sum: f64 = OF_KINDS[2..].iter().copied().map(number).sum();
         assert!((sum - 1.0).abs() < 1e-9, "{row:?}");
         assert!((0.0..=1.0).contains(&number("refusal_degree")));
-        let refused = 1.0 - number("p_kind_complied");
-        assert!((refused - number("p_refusal")).abs() < 1e-9, "all other kinds stand for refusal: {row:?}");
+        // Of the kinds that stand for a label, the refused ones have the share that `p_refusal` says.
+        let decided = 1.0 - number("p_kind_dontknow");
+        let complied = number("p_kind_complied") / decided;
+        assert!((1.0 - complied - number("p_refusal")).abs() < 1e-9, "{row:?}");
     }
     assert_eq!((&out[0]["kind"], &out[1]["kind"]), (&json!("complied"), &json!("rejected")));
     assert!(out[0]["refusal_degree"].as_f64() < out[1]["refusal_degree"].as_f64());
