@@ -156,10 +156,13 @@ struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     fn of(records: &'a [Record], facet: LeftOutFacet) -> Self {
-        let has_target = |record: &&Record| record.label.as_ref().is_some_and(|l| l.target().is_some());
+        let has_target = |record: &&Record| {
+            record.weight > 0.0 && record.label.as_ref().is_some_and(|label| label.target().is_some())
+        };
         let labelled = || records.iter().filter(has_target);
         Self {
-            examples: Examples::of(records, &Grouping::Similar.groups(records)),
+            // Rows that are there for their kind alone have no label to fit on or to judge by.
+            examples: Examples::of(records, &Grouping::Similar.groups(records)).judged(),
             values: labelled().map(|record| facet.of(record)).collect(),
             texts: labelled().map(|record| normalise(identity(record))).collect(),
             judged: labelled().map(may_judge).collect(),
