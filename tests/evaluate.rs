@@ -280,6 +280,17 @@ fn rows_of_one_class_cannot_be_fitted_but_can_be_judged() {
 }
 
 #[test]
+fn rows_of_kinds_without_a_label_alone_are_no_rows_to_judge() {
+    let dir = Dir::new();
+    dir.write_rows(
+        "rows.jsonl",
+        &[json!({"prompt": "Who?", "response": "I do not know.", "kind": "dontknow"})],
+    );
+    dir.demur("evaluate --field response --label-column kind rows.jsonl")
+        .fails(1, &["no rows are left", "rows with a label"]);
+}
+
+#[test]
 fn figures_come_by_kind_subject_and_target_too() {
     let dir = Dir::with_starter();
     let command = "evaluate labelled.jsonl --cv 3 --field response --label-column kind --json";

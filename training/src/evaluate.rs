@@ -221,7 +221,7 @@ pub fn evaluate_model(
     method: String,
     seed: u64,
 ) -> Result<Evaluation, TrainingError> {
-    if examples.is_empty() {
+    if examples.is_unlabelled() {
         return Err(none_left("evaluate"));
     }
     let manifest = model.manifest();
@@ -267,7 +267,7 @@ impl CrossValidation {
         examples: &Examples<'_>,
         progress: Progress<'_>,
     ) -> Result<Evaluation, TrainingError> {
-        if examples.is_empty() {
+        if examples.is_unlabelled() {
             return Err(none_left("cross-validation"));
         }
         let folds = examples.folds(self.folds, self.seed)?;

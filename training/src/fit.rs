@@ -170,6 +170,12 @@ impl<'a> Examples<'a> {
         }
     }
 
+    /// Whether no row has a label.
+    #[must_use]
+    pub fn is_unlabelled(&self) -> bool {
+        self.weights.iter().all(|&weight| weight <= 0.0)
+    }
+
     /// The rows that have a label.
     #[must_use]
     pub fn judged(&self) -> Self {
