@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use demur_data::{Label, Labelled, Labeller, Place, Record, Turn, normalise};
-use demur_predictor::{KindDistribution, Model, Probability, Scratch};
+use demur_predictor::{Input, KindDistribution, Model, Probability, Scratch};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -43,15 +43,19 @@ pub struct MachineLabelled {
 /// P(refusal) of every record, in order, on all cores.
 #[must_use]
 pub fn label(model: &Model, records: &[Record]) -> Vec<Probability> {
-    let score = |scratch: &mut Scratch, record: &Record| model.predict(&input(record), scratch);
-    records.par_iter().with_min_len(64).map_init(Scratch::default, score).collect()
+    each(records, |input, scratch| model.predict(input, scratch))
 }
 
 /// P(refusal) of every record and, where the model tells kinds apart, the distribution over them; in order, on all cores.
 #[must_use]
 pub fn label_with_kinds(model: &Model, records: &[Record]) -> Vec<(Probability, Option<KindDistribution>)> {
-    let score = |scratch: &mut Scratch, record: &Record| model.predict_kind(&input(record), scratch);
-    records.par_iter().with_min_len(64).map_init(Scratch::default, score).collect()
+    each(records, |input, scratch| model.predict_kind(input, scratch))
+}
+
+/// Scores every record, in order, on all cores.
+fn each<T: Send>(records: &[Record], score: impl Fn(&Input<'_>, &mut Scratch) -> T + Sync) -> Vec<T> {
+    let of = |scratch: &mut Scratch, record: &Record| score(&input(record), scratch);
+    records.par_iter().with_min_len(64).map_init(Scratch::default, of).collect()
 }
 
 /// Labels (prompt, response) records and gathers them by normalised prompt, target and context, in order of appearance.

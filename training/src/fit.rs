@@ -358,7 +358,8 @@ impl NgramParams {
         self.check()?;
         let examples = &examples.clone().shared_out(self.group_power).balanced(self.source_power);
         let above = self.above(examples, seed)?;
-        let (design, weights) = self.first_level(examples, &[above.c])?.remove(0);
+        let (design, mut by_c) = self.first_level(examples, &[above.c])?;
+        let weights = by_c.remove(0);
         let single = |number: f64| if self.round { round(number as f32) } else { number as f32 };
         let (weights, style, bias) = fold(&design, &weights, above.second.as_ref());
         let dense = Dense {
@@ -419,12 +420,12 @@ impl NgramParams {
         Ok(above)
     }
 
-    /// One fit of the first level per C, each begun where the one before ended.
+    /// The design of the first level and its weights under each C, each fit begun where the one before ended.
     fn first_level(
         &self,
         examples: &Examples<'_>,
         cs: &[f64],
-    ) -> Result<Vec<(Design, Weights)>, TrainingError> {
+    ) -> Result<(Design, Vec<Weights>), TrainingError> {
         let shifts = (self.target_shift, self.source_shift);
         let mut design = Design::fit(&self.views, shifts, examples)?;
         if let Some(keep) = self.keep {
@@ -432,7 +433,8 @@ impl NgramParams {
             design.views = strongest(design.views, &all.weights, keep)?;
         }
         let fits = self.fit_weights(&design, examples, cs)?;
-        Ok(fits.iter().map(|fit| (design.clone(), design.read(&fit.weights, fit.bias, examples))).collect())
+        let weights = fits.iter().map(|fit| design.read(&fit.weights, fit.bias, examples)).collect();
+        Ok((design, weights))
     }
 
     fn fit_weights(
@@ -463,8 +465,8 @@ impl NgramParams {
         let score = |fold| {
             let (train, rows) = split(&folds, fold);
             let (train, test) = (examples.subset(&train), examples.subset(&rows));
-            let fits = self.first_level(&train, &cs)?;
-            let scores = fits.iter().map(|(design, weights)| design.logits(weights, &test));
+            let (design, by_c) = self.first_level(&train, &cs)?;
+            let scores = by_c.iter().map(|weights| design.logits(weights, &test));
             Ok((rows, scores.collect::<Vec<_>>()))
         };
         let parts: Vec<_> =

@@ -110,7 +110,7 @@ impl KindParams {
         let scores = self.cross_fitted(&rows, &folds, &dense)?;
         let mut settings = settings(&rows, &scores, self.policy, calibration);
         let views = fit_views(&self.views, &rows.examples.inputs)?;
-        let heads = self.heads(&rows, &transform(&views, &rows.examples.inputs))?;
+        let heads = self.heads(&rows.classes, rows.kinds.len(), &transform(&views, &rows.examples.inputs))?;
         let lines = fit_multinomial(&dense, &rows.classes, rows.kinds.len(), self.second())?;
         let single = |number: f64| if rounded { round(number as f32) } else { number as f32 };
         let weights = fold(&heads, &lines, &mut settings).into_iter().map(single).collect();
@@ -146,16 +146,21 @@ impl KindParams {
 
     /// One model per kind: this kind against all others. The rarer a kind, the more a row of it weighs, by the square
     /// root of its rarity.
-    fn heads(&self, rows: &Rows<'_>, x: &SparseMatrix) -> Result<Vec<SparseLogistic>, TrainingError> {
+    fn heads(
+        &self,
+        classes: &[usize],
+        kinds: usize,
+        x: &SparseMatrix,
+    ) -> Result<Vec<SparseLogistic>, TrainingError> {
         let params = LogisticParams::default().c(self.c).check()?;
         let fit = |class: usize| {
             let of_class = |other: &usize| f64::from(u8::from(*other == class));
-            let targets: Array1<f64> = rows.classes.iter().map(of_class).collect();
+            let targets: Array1<f64> = classes.iter().map(of_class).collect();
             let rarity = (targets.len() as f64 - targets.sum()) / targets.sum().max(1.0);
             let weights = targets.iter().map(|&target| if target > 0.5 { rarity.sqrt() as f32 } else { 1.0 });
             params.fit(&DatasetBase::new(x.clone(), targets.clone()).with_weights(weights.collect()))
         };
-        (0..rows.kinds.len()).into_par_iter().map(fit).collect()
+        (0..kinds).into_par_iter().map(fit).collect()
     }
 
     /// The inputs of the second level: each kind's logit of each row by a model that has not seen the row.
@@ -166,13 +171,8 @@ impl KindParams {
             let (train, test) = split(folds, fold);
             let inputs = |rows_of: &[usize]| rows.examples.subset(rows_of).inputs;
             let views = fit_views(&self.views, &inputs(&train))?;
-            let part = Rows {
-                examples: Examples::default(),
-                classes: train.iter().map(|&row| rows.classes[row]).collect(),
-                kinds: rows.kinds.clone(),
-                logits: Vec::new(),
-            };
-            let fitted = self.heads(&part, &transform(&views, &inputs(&train)))?;
+            let classes: Vec<usize> = train.iter().map(|&row| rows.classes[row]).collect();
+            let fitted = self.heads(&classes, kinds, &transform(&views, &inputs(&train)))?;
             let x = transform(&views, &inputs(&test));
             Ok((test, fitted.iter().map(|head| head.logits(&x)).collect::<Vec<_>>()))
         };

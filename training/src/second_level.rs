@@ -58,6 +58,17 @@ fn moments(x: &Array2<f64>) -> (Array1<f64>, Array1<f64>) {
     (mean, spread)
 }
 
+/// The rows that a fit takes, standardised, with their targets.
+fn standardised<T: Copy>(
+    x: &Array2<f64>,
+    (mean, spread): (&Array1<f64>, &Array1<f64>),
+    rows: &[usize],
+    targets: &[T],
+) -> DatasetBase<Array2<f64>, Array1<T>> {
+    let targets = rows.iter().map(|&row| targets[row]).collect();
+    DatasetBase::new((&x.select(Axis(0), rows) - mean) / spread, targets)
+}
+
 const MAX_ITERATIONS: u64 = 300;
 /// Of the gradient of the summed loss, by row: far below what moves a third digit.
 const TOLERANCE_PER_ROW: f64 = 1e-6;
@@ -77,13 +88,12 @@ pub(crate) fn fit_binary(
     }
     let (mean, spread) = moments(x);
     let rows = resample(weights);
-    let standard = (&x.select(Axis(0), &rows) - &mean) / &spread;
-    let targets = Array1::from_iter(rows.iter().map(|&row| refused[row]));
+    let dataset = standardised(x, (&mean, &spread), &rows, refused);
     let fitted = LogisticRegression::default()
         .alpha(params.alpha)
         .max_iterations(MAX_ITERATIONS)
         .gradient_tolerance(TOLERANCE_PER_ROW * rows.len() as f64)
-        .fit(&DatasetBase::new(standard, targets))?;
+        .fit(&dataset)?;
     // linfa takes the class for positive that has more rows, whatever it is called: turn it so that refusal is.
     let sign = if fitted.labels().pos.class { 1.0 } else { -1.0 };
     Ok(unstandardise(fitted.params().view(), fitted.intercept(), (&mean, &spread), sign))
@@ -106,13 +116,12 @@ pub(crate) fn fit_multinomial(
     classes.iter().for_each(|&class| rarity[class] += 1.0);
     rarity.iter_mut().for_each(|rarity| *rarity = f64::sqrt(classes.len() as f64 / f64::max(*rarity, 1.0)));
     let rows = resample(&classes.iter().map(|&class| rarity[class]).collect::<Vec<_>>());
-    let standard = (&x.select(Axis(0), &rows) - &mean) / &spread;
-    let targets = Array1::from_iter(rows.iter().map(|&row| classes[row]));
+    let dataset = standardised(x, (&mean, &spread), &rows, classes);
     let fitted = MultiLogisticRegression::default()
         .alpha(params.alpha)
         .max_iterations(MAX_ITERATIONS)
         .gradient_tolerance(TOLERANCE_PER_ROW * rows.len() as f64)
-        .fit(&DatasetBase::new(standard, targets))?;
+        .fit(&dataset)?;
     // A class without a row here is as unlikely as can be said without infinities.
     let mut lines = vec![Line { weights: vec![0.0; x.ncols()], bias: -20.0 }; count];
     for (at, &class) in fitted.classes().iter().enumerate() {
