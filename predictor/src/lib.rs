@@ -25,6 +25,7 @@
 //! # Ok::<(), demur_predictor::ModelError>(())
 //! ```
 
+mod answer;
 mod bundled;
 mod calibration;
 mod card;
@@ -32,12 +33,14 @@ mod counter;
 mod digest;
 mod error;
 mod explain;
+mod flip;
 mod kinds;
 mod lexicon;
 mod manifest;
 mod model;
 mod ngram_model;
 mod ngrams;
+mod passages;
 mod policy;
 mod probability;
 mod scorer;
@@ -48,12 +51,14 @@ mod text;
 mod trie;
 mod vectorizer;
 
+pub use answer::{Answer, Form, Phrases, Verdict};
 pub use bundled::Bundled;
 pub use calibration::Calibration;
 pub use counter::{NgramCount, NgramCounter};
 pub use digest::{sha256, sha256_of};
 pub use error::{ModelError, ScoreError, SettingsError};
-pub use explain::{Explanation, Origin, Term};
+pub use explain::{Explanation, Origin, Term, WordShare};
+pub use flip::Flip;
 pub use kinds::{KindDistribution, KindModel, KindReport, KindSettings, place, softmax};
 pub use manifest::{
     CalibrationReport, FORMAT, FileDigest, KindManifest, Manifest, POLARITY, TrainingData, ViewManifest,

@@ -10,7 +10,7 @@ use crate::explain::{Explanation, Origin, Term};
 use crate::ngrams::VectorizerSettings;
 use crate::scorer::{Input, Scorer};
 use crate::style::{STYLE, style, style_names};
-use crate::text;
+use crate::text::{self, Lowered};
 use crate::vectorizer::{Scratch, Vectorizer};
 
 /// A text of an input.
@@ -309,7 +309,7 @@ fn finite(what: &'static str, numbers: &[f32]) -> Result<(), SettingsError> {
 fn occurrences(view: &View, input: &Input<'_>, scratch: &mut Scratch) -> Vec<(u32, Range<usize>)> {
     let Some(whole) = view.settings.field.of(input) else { return Vec::new() };
     let part = view.settings.part.of(whole);
-    let (lower, offsets) = lowercase_with_offsets(part);
+    let Lowered { text: lower, offsets } = text::lowercase_with_offsets(part);
     // A part is a slice of the whole, so the distance of their beginnings is where it starts.
     let base = part.as_ptr() as usize - whole.as_ptr() as usize;
     let base = if part.is_empty() { 0 } else { base };
@@ -319,17 +319,4 @@ fn occurrences(view: &View, input: &Input<'_>, scratch: &mut Scratch) -> Vec<(u3
     });
     spans.sort_by_key(|(feature, span)| (*feature, span.start));
     spans
-}
-
-/// Lower-cases and tells for every byte of the result where it came from (and one past the end).
-fn lowercase_with_offsets(text: &str) -> (String, Vec<usize>) {
-    let lower = text::lowercase(text).into_owned();
-    let mut offsets = Vec::with_capacity(lower.len() + 1);
-    for (at, c) in text.char_indices() {
-        // The final sigma is the one context-dependent mapping, and both sigmas have the same length.
-        let length: usize = c.to_lowercase().map(char::len_utf8).sum();
-        offsets.extend(std::iter::repeat_n(at, length));
-    }
-    offsets.push(text.len());
-    (lower, offsets)
 }

@@ -39,6 +39,28 @@ pub(crate) fn lowercase(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// A lower-cased text that knows where it came from.
+pub(crate) struct Lowered {
+    /// The text in lower case.
+    pub(crate) text: String,
+    /// For every byte of it, and one past the end, the byte of the original.
+    pub(crate) offsets: Vec<usize>,
+}
+
+/// Lower-cases as [`lowercase`] does, and keeps where every byte came from.
+#[must_use]
+pub(crate) fn lowercase_with_offsets(text: &str) -> Lowered {
+    let lower = lowercase(text).into_owned();
+    let mut offsets = Vec::with_capacity(lower.len() + 1);
+    for (at, c) in text.char_indices() {
+        // The final sigma is the one context-dependent mapping, and both sigmas have the same length.
+        let length: usize = c.to_lowercase().map(char::len_utf8).sum();
+        offsets.extend(std::iter::repeat_n(at, length));
+    }
+    offsets.push(text.len());
+    Lowered { text: lower, offsets }
+}
+
 /// Calls `each` with the byte range of every word of `text` (lower-cased already), in order.
 pub(crate) fn words(text: &str, mut each: impl FnMut(Range<usize>)) {
     let mut start = None;
