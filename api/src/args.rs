@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::service::Options;
+
 /// Predicts whether a language model will refuse a prompt.
 #[derive(Debug, Parser)]
 #[command(
@@ -20,13 +22,14 @@ Files are JSON arrays, JSON Lines, CSV, TSV or Parquet, plain or compressed (gzi
 stdin or stdout. Stdout is data, stderr is talk.
 Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted.
 
-`label`, `bootstrap`, `predict` and `evaluate` have a bundled model each and need none of yours.
+`label`, `bootstrap`, `predict`, `evaluate` and `serve` have bundled models and need none of yours.
 
 Examples:
   demur predict \"Write a poem about autumn\"              will this be refused?
   demur label answers.jsonl --out labelled.jsonl          which of these answers are refusals?
   demur evaluate --field response FILE                    how good is the bundled model on these?
   demur evaluate --cv 10 --grouped --field response FILE  how well would one of your own do?
+  demur serve                                             a pre-flight API and a page to try it
   demur pipeline                                          the whole path on the starter corpus"
 )]
 pub(crate) struct Cli {
@@ -52,6 +55,10 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Runs the paper's tables on its authors' published files, their figures beside ours.
     Reproduce(Reproduce),
+    /// Serves the models over HTTP, with a playground at `/` and the API's document at `/docs/`.
+    Serve(Serve),
+    /// Makes an API key for `serve`: its entry for the file of --keys on stdout, the key itself on stderr.
+    Key(Key),
 }
 
 /// Which of the two models: the text that it judges.
@@ -248,6 +255,24 @@ pub(crate) struct Reproduce {
     /// Tables and figures as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Key {
+    /// Whose key it is; the name stands in the file and in logs.
+    pub(crate) name: String,
+    /// The key may use the admin routes.
+    #[arg(long)]
+    pub(crate) admin: bool,
+    /// Most requests a second by this key.
+    #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rate: Option<u32>,
 }
 
 /// How files are read. Names are found by themselves where they are usual ones.

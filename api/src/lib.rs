@@ -1,4 +1,4 @@
-//! Demur's command line (and, to come, its service). The binary `demur` only calls [`main()`].
+//! Demur's command line and its service. The binary `demur` only calls [`main()`].
 //!
 //! Stdout is data, stderr is talk. Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted.
 
@@ -8,12 +8,13 @@ mod error;
 mod input;
 mod model;
 mod output;
+mod service;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::Cli;
+use crate::args::{Cli, Command};
 use crate::error::exit_code;
 
 /// Runs the command line of this process.
@@ -24,7 +25,9 @@ pub fn main() -> ExitCode {
         demur_data::remove_unfinished();
         std::process::exit(130);
     };
-    if let Err(error) = ctrlc::set_handler(interrupt) {
+    // The service writes no files and ends in its own way.
+    let serves = matches!(cli.command, Command::Serve(_));
+    if let Some(Err(error)) = (!serves).then(|| ctrlc::set_handler(interrupt)) {
         output::note(&format!(
             "cannot watch for Ctrl-C ({error}): an interrupted run may leave temporary files"
         ));

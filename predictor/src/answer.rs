@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::kinds::KindDistribution;
 use crate::model::Model;
 use crate::passages::{declining, quoted_refusals, without};
+use crate::policy::Policy;
 use crate::probability::Probability;
 use crate::scorer::Input;
 use crate::text::{self, Lowered};
@@ -97,6 +98,22 @@ pub enum Form {
 }
 
 impl Form {
+    /// The name used in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Passage => "passage",
+            Self::Empty => "empty",
+            Self::Filtered => "filtered",
+            Self::RefusalField => "refusal_field",
+            Self::ProviderError => "provider_error",
+            Self::Guardrail => "guardrail",
+            Self::Allowed => "allowed",
+            Self::ToolCall => "tool_call",
+        }
+    }
+
     /// All forms.
     pub const ALL: [Self; 9] = [
         Self::Text,
@@ -156,9 +173,16 @@ impl Verdict {
 }
 
 impl Model {
-    /// Judges an answer in whatever form it came. The model must be a response classifier.
+    /// Judges an answer in whatever form it came; from `policy.hold_from` up a text counts as refused. The model must be a
+    /// response classifier.
     #[must_use]
-    pub fn judge(&self, answer: &Answer<'_>, phrases: &Phrases, scratch: &mut Scratch) -> Verdict {
+    pub fn judge(
+        &self,
+        answer: &Answer<'_>,
+        policy: &Policy,
+        phrases: &Phrases,
+        scratch: &mut Scratch,
+    ) -> Verdict {
         if answer.refusal.is_some_and(|text| !text.trim().is_empty()) {
             return Verdict::certain(Form::RefusalField, Label::Refused);
         }
@@ -180,13 +204,14 @@ impl Model {
         if let Some(error) = error_body(response) {
             return judge_error(&error);
         }
-        self.judge_text(answer.prompt, response, phrases, scratch)
+        self.judge_text(answer.prompt, response, policy, phrases, scratch)
     }
 
     fn judge_text(
         &self,
         prompt: Option<&str>,
         response: &str,
+        policy: &Policy,
         phrases: &Phrases,
         scratch: &mut Scratch,
     ) -> Verdict {
@@ -215,13 +240,9 @@ impl Model {
                 (p_refusal, form, place) = (p, Form::Passage, Some(sentence));
             }
         }
-        let label = match form {
-            Form::Passage => Label::Refused,
-            _ => self.manifest().policy.label(p_refusal),
-        };
         let kinds = self.kinds().map(|kinds| kinds.predict(&input, p_refusal, scratch));
         let kind = kinds.as_ref().map(|kinds| kinds.kind);
-        Verdict { form, label: Some(label), p_refusal: Some(p_refusal), kind, kinds, place }
+        Verdict { form, label: Some(policy.label(p_refusal)), p_refusal: Some(p_refusal), kind, kinds, place }
     }
 }
 
@@ -312,7 +333,12 @@ mod tests {
                         the energy is stored for later use in the cells.";
 
     fn judge(answer: &Answer<'_>, phrases: &Phrases) -> Verdict {
-        Model::bundled(Bundled::Response).unwrap().judge(answer, phrases, &mut Scratch::default())
+        Model::bundled(Bundled::Response).unwrap().judge(
+            answer,
+            &Policy::default(),
+            phrases,
+            &mut Scratch::default(),
+        )
     }
 
     fn text(response: &str) -> Verdict {

@@ -4,11 +4,13 @@ mod bootstrap;
 mod evaluate;
 mod fit;
 mod inspect;
+mod key;
 mod label;
 mod leave_one_out;
 mod pipeline;
 mod predict;
 mod reproduce;
+mod serve;
 
 use crate::args::Command;
 
@@ -23,5 +25,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Reproduce(args) => reproduce::run(&args),
+        Command::Serve(args) => serve::run(args),
+        Command::Key(args) => key::run(&args),
     }
 }

@@ -1,0 +1,153 @@
+//! From the bytes of a request to a checked value.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::{Bytes, Payload};
+use serde::de::DeserializeOwned;
+
+use crate::service::error::{ApiError, ErrorType};
+use crate::service::options::Limits;
+
+/// Reads a body that is declared as JSON, of at most `limits.body` bytes.
+///
+/// # Errors
+/// 415 when it is not declared as JSON, 413 when it is too large.
+pub(crate) async fn read(
+    request: &HttpRequest,
+    payload: Payload,
+    limits: &Limits,
+) -> Result<Bytes, ApiError> {
+    let declared = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if !declared.is_some_and(is_json) {
+        return Err(ApiError::new(
+            ErrorType::UnsupportedMediaType,
+            "the body must be JSON and be declared so: content-type: application/json",
+        ));
+    }
+    match payload.to_bytes_limited(limits.body).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(cause)) => {
+            Err(ApiError::new(ErrorType::MalformedJson, format!("the body cannot be read: {cause}")))
+        }
+        Err(_) => Err(ApiError::new(
+            ErrorType::BodyTooLarge,
+            format!("the body is larger than {} bytes; send less at once", limits.body),
+        )),
+    }
+}
+
+/// Whether a media type is JSON, with any parameters.
+fn is_json(declared: &str) -> bool {
+    let essence = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// Reads JSON.
+///
+/// # Errors
+/// 400 when it is no JSON, 422 when it is another JSON than is wanted.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        if error.is_data() { wrong_value::<T>(bytes, &error) } else { malformed(bytes, &error) }
+    })
+}
+
+fn malformed(bytes: &[u8], error: &serde_json::Error) -> ApiError {
+    let message = match std::str::from_utf8(bytes) {
+        Err(cause) => format!("the body is not UTF-8 from byte {} on", cause.valid_up_to()),
+        Ok(_) => format!("the body is not JSON: {error}"),
+    };
+    ApiError::new(ErrorType::MalformedJson, message)
+}
+
+/// Reads the body once more to find which field is wrong; only requests that fail pay for it.
+fn wrong_value<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> ApiError {
+    // A value of the wrong type may stand before a syntax error: then the body is no JSON all the same.
+    if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+        return malformed(bytes, &error);
+    }
+    let deserializer = &mut serde_json::Deserializer::from_slice(bytes);
+    let field = match serde_path_to_error::deserialize::<_, T>(deserializer) {
+        Err(found) => found.path().to_string(),
+        Ok(_) => ".".to_owned(),
+    };
+    let message = without_content(error);
+    if field == "." {
+        return ApiError::new(ErrorType::InvalidRequest, message);
+    }
+    ApiError::invalid(field, message)
+}
+
+/// What serde says of a wrong value, without the value where it is a text: it may be a prompt.
+fn without_content(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    match (message.find("string \""), message.rfind("\", expected")) {
+        (Some(start), Some(end)) if start < end => {
+            format!("{}string{}", &message[..start], &message[end + 1..])
+        }
+        _ => message,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Wanted {
+        list: Vec<Item>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)]
+    struct Item {
+        number: u8,
+    }
+
+    #[test]
+    fn errors_say_where() {
+        let deep = "[".repeat(200);
+        for (body, kind, field, said) in [
+            (&b"{"[..], ErrorType::MalformedJson, None, "EOF"),
+            (b"", ErrorType::MalformedJson, None, "EOF"),
+            (b"{\"list\": [{\"number\": \"secret\"}", ErrorType::MalformedJson, None, "EOF"),
+            (b"\"\xff\"", ErrorType::MalformedJson, None, "not UTF-8 from byte 1"),
+            (b"{\"list\": \"\\ud800\"}", ErrorType::MalformedJson, None, "line 1"),
+            (deep.as_bytes(), ErrorType::MalformedJson, None, "recursion"),
+            (b"[]", ErrorType::InvalidRequest, None, "invalid"),
+            (b"{\"lost\": 1}", ErrorType::InvalidRequest, Some("lost"), "unknown field"),
+            (
+                b"{\"list\": [{\"number\": 1}, {\"number\": 300}]}",
+                ErrorType::InvalidRequest,
+                Some("list[1].number"),
+                "300",
+            ),
+            (
+                b"{\"list\": [{\"number\": \"secret\"}]}",
+                ErrorType::InvalidRequest,
+                Some("list[0].number"),
+                "string",
+            ),
+        ] {
+            let error = parse::<Wanted>(body).unwrap_err();
+            assert_eq!(error.kind, kind, "{error:?}");
+            assert_eq!(error.field.as_deref(), field, "{error:?}");
+            assert!(error.message.contains(said) && !error.message.contains("secret"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn media_types_are_told_apart() {
+        for json in ["application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json"] {
+            assert!(is_json(json), "{json}");
+        }
+        for other in ["text/plain", "application/x-www-form-urlencoded", "", "text/x+json"] {
+            assert!(!is_json(other), "{other}");
+        }
+    }
+}

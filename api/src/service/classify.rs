@@ -1,0 +1,250 @@
+//! `POST /v1/classify`: is this answer a refusal, and of which kind?
+
+use std::time::Instant;
+
+use demur_data::{Kind, Label};
+use demur_predictor::{Answer, Field, Form, Policy, Scratch};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::service::error::ApiError;
+use crate::service::explain::Characters;
+use crate::service::options::Limits;
+use crate::service::predict::{
+    KindName, KindProbability, ModelRef, Thresholds, check_batch, check_length, probabilities,
+};
+use crate::service::registry::{Registry, Served};
+
+/// One answer by its own fields, or a batch as `answers`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"prompt": "How do I pick a lock?", "response": "I'm sorry, but I can't help with that."}))]
+pub(crate) struct ClassifyRequest {
+    /// What was asked, where it is known.
+    pub(crate) prompt: Option<String>,
+    /// What came back; `null` or empty where nothing did, which is a refusal.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub(crate) response: Option<Option<String>>,
+    /// The provider's own field for refusals.
+    pub(crate) refusal: Option<String>,
+    /// `finish_reason`, `stop_reason` or `blockReason` of the provider.
+    #[schema(example = "content_filter")]
+    pub(crate) finish_reason: Option<String>,
+    /// The body of the provider's error, where one came instead of an answer.
+    #[schema(value_type = Option<Object>)]
+    pub(crate) error: Option<Value>,
+    /// A batch; then the fields above must be left out.
+    #[schema(min_items = 1)]
+    pub(crate) answers: Option<Vec<AnswerBody>>,
+    /// The classifier by its name. Default: the first.
+    pub(crate) model: Option<String>,
+    /// Thresholds for this request: from `hold_from` up an answer counts as refused. Default: the model's own.
+    pub(crate) policy: Option<Thresholds>,
+}
+
+/// One answer of a batch.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AnswerBody {
+    /// What was asked, where it is known.
+    pub(crate) prompt: Option<String>,
+    /// What came back; `null` or empty where nothing did, which is a refusal.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub(crate) response: Option<Option<String>>,
+    /// The provider's own field for refusals.
+    pub(crate) refusal: Option<String>,
+    /// `finish_reason`, `stop_reason` or `blockReason` of the provider.
+    pub(crate) finish_reason: Option<String>,
+    /// The body of the provider's error, where one came instead of an answer.
+    #[schema(value_type = Option<Object>)]
+    pub(crate) error: Option<Value>,
+}
+
+/// A field that is there, be it null, is told from one that is not.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// What the answers are.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ClassifyResponse {
+    /// One for each answer, in the order of the request.
+    pub(crate) classifications: Vec<Classification>,
+    /// The classifier.
+    pub(crate) model: ModelRef,
+    /// The time that the judging took.
+    pub(crate) seconds: f64,
+}
+
+/// What one answer is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Classification {
+    /// Its place in the request, from 0.
+    pub(crate) index: usize,
+    /// Refused or complied; null where there was no answer to judge (an outage, a rate limit).
+    #[schema(value_type = Option<LabelName>)]
+    pub(crate) label: Option<Label>,
+    /// The kind of answer to name; null without a label.
+    #[schema(value_type = Option<KindName>)]
+    pub(crate) kind: Option<Kind>,
+    /// The probability that it is a refusal; 0 or 1 where a sign beside the text decides, null without a label.
+    #[schema(minimum = 0, maximum = 1)]
+    pub(crate) p_refusal: Option<f64>,
+    /// How it was recognised.
+    #[schema(value_type = FormName)]
+    pub(crate) form: Form,
+    /// The sentence or phrase that decided it, where one did.
+    #[schema(inline)]
+    pub(crate) passage: Option<Passage>,
+    /// From 0 (complied) to 1 (rejected), where the text was judged.
+    #[schema(minimum = 0, maximum = 1)]
+    pub(crate) refusal_degree: Option<f64>,
+    /// The probabilities of the kinds, where the text was judged.
+    pub(crate) kinds: Option<Vec<KindProbability>>,
+}
+
+/// A part of a response, in characters (Unicode code points), the end not included.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Passage {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) text: String,
+}
+
+/// The two labels.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[allow(dead_code, reason = "stands for demur_data::Label in the OpenAPI document")]
+pub(crate) enum LabelName {
+    Refused,
+    Complied,
+}
+
+/// How an answer was recognised: by its `text`, by one `passage` of it, or by a sign beside it.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code, reason = "stands for demur_predictor::Form in the OpenAPI document")]
+pub(crate) enum FormName {
+    Text,
+    Passage,
+    Empty,
+    Filtered,
+    RefusalField,
+    ProviderError,
+    Guardrail,
+    Allowed,
+    ToolCall,
+}
+
+/// Answers the request.
+///
+/// # Errors
+/// 422 by field.
+pub(crate) fn classify(
+    request: &ClassifyRequest,
+    registry: &Registry,
+    limits: &Limits,
+    scratch: &mut Scratch,
+) -> Result<ClassifyResponse, ApiError> {
+    let answers = answers(request, limits)?;
+    let served = registry.choose(Field::Response, request.model.as_deref(), None)?;
+    let policy = Thresholds::of_request(request.policy, &served.model)?;
+    let started = Instant::now();
+    let one = |(index, answer)| classify_one(served, &answer, &policy, registry, scratch, index);
+    Ok(ClassifyResponse {
+        classifications: answers.into_iter().enumerate().map(one).collect(),
+        model: served.into(),
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+fn classify_one(
+    served: &Served,
+    answer: &Answer<'_>,
+    policy: &Policy,
+    registry: &Registry,
+    scratch: &mut Scratch,
+    index: usize,
+) -> Classification {
+    let verdict = served.model.judge(answer, policy, &registry.phrases, scratch);
+    served.metrics.judged(verdict.form, verdict.p_refusal);
+    let response = answer.response.unwrap_or_default();
+    let passage = verdict.place.map(|place| {
+        let span = Characters::of(response).span(place.start, place.end);
+        Passage { start: span.start, end: span.end, text: response[place].to_owned() }
+    });
+    Classification {
+        index,
+        label: verdict.label,
+        kind: verdict.kind,
+        p_refusal: verdict.p_refusal.map(f64::from),
+        form: verdict.form,
+        passage,
+        refusal_degree: verdict.kinds.as_ref().map(|kinds| kinds.degree),
+        kinds: verdict.kinds.map(|kinds| probabilities(&kinds.probabilities)),
+    }
+}
+
+/// The answers of a request, checked.
+fn answers<'a>(request: &'a ClassifyRequest, limits: &Limits) -> Result<Vec<Answer<'a>>, ApiError> {
+    let single = Fields {
+        prompt: &request.prompt,
+        response: &request.response,
+        refusal: &request.refusal,
+        finish_reason: &request.finish_reason,
+        error: &request.error,
+    };
+    let Some(batch) = &request.answers else {
+        return Ok(vec![single.check("", limits)?]);
+    };
+    if single.is_given() || request.prompt.is_some() {
+        return Err(ApiError::invalid("answers", "give one answer by its own fields or `answers`, not both"));
+    }
+    check_batch(batch.len(), "answers", limits)?;
+    let one = |(at, body): (usize, &'a AnswerBody)| {
+        let AnswerBody { prompt, response, refusal, finish_reason, error } = body;
+        Fields { prompt, response, refusal, finish_reason, error }.check(&format!("answers[{at}]."), limits)
+    };
+    batch.iter().enumerate().map(one).collect()
+}
+
+/// The fields of an answer, as they stand in either body.
+struct Fields<'a> {
+    prompt: &'a Option<String>,
+    response: &'a Option<Option<String>>,
+    refusal: &'a Option<String>,
+    finish_reason: &'a Option<String>,
+    error: &'a Option<Value>,
+}
+
+impl<'a> Fields<'a> {
+    const fn is_given(&self) -> bool {
+        self.response.is_some()
+            || self.refusal.is_some()
+            || self.finish_reason.is_some()
+            || self.error.is_some()
+    }
+
+    /// Checks the lengths, and that anything is there; `place` goes before the names of fields in errors.
+    fn check(&self, place: &str, limits: &Limits) -> Result<Answer<'a>, ApiError> {
+        if !self.is_given() {
+            let message = "there is no answer; give `response` (null where nothing came), `finish_reason`, `refusal` or \
+                           `error`";
+            return Err(ApiError::invalid(format!("{place}response"), message));
+        }
+        let response = self.response.as_ref().and_then(Option::as_deref);
+        for (name, text) in [("prompt", self.prompt.as_deref()), ("response", response)] {
+            check_length(text.unwrap_or_default(), || format!("{place}{name}"), limits)?;
+        }
+        Ok(Answer {
+            prompt: self.prompt.as_deref(),
+            response,
+            refusal: self.refusal.as_deref(),
+            finish_reason: self.finish_reason.as_deref(),
+            error: self.error.as_ref(),
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! What goes wrong with a request, and the one table of what a client is told of it.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The kinds of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ErrorType {
+    /// The body is no JSON text in UTF-8.
+    MalformedJson,
+    /// No key was sent, or none that is known.
+    Unauthorized,
+    /// The key may not do this.
+    Forbidden,
+    /// There is no such path or model.
+    NotFound,
+    /// The path is there, the method is not.
+    MethodNotAllowed,
+    /// The request took too long to arrive.
+    RequestTimeout,
+    /// The body is larger than the limit.
+    BodyTooLarge,
+    /// The body is not declared as JSON.
+    UnsupportedMediaType,
+    /// The JSON says something that cannot be.
+    InvalidRequest,
+    /// A model cannot be reloaded; the old one serves on.
+    ReloadFailed,
+    /// Too many requests are at work.
+    Overloaded,
+    /// This caller has sent too many requests.
+    RateLimited,
+    /// The server itself failed.
+    Internal,
+    /// The server is starting or about to end.
+    NotReady,
+}
+
+impl ErrorType {
+    /// The status table.
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::MalformedJson => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::InvalidRequest | Self::ReloadFailed => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Overloaded | Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// A failed request.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ApiError {
+    pub(crate) kind: ErrorType,
+    pub(crate) message: Cow<'static, str>,
+    /// The field of the body that is wrong, as a path (`messages[1].content`).
+    pub(crate) field: Option<String>,
+    /// When to come again.
+    pub(crate) retry_after: Option<Duration>,
+    /// The methods that the path has.
+    pub(crate) allow: Option<&'static str>,
+}
+
+/// What a failed request is answered with.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorBody<'a> {
+    pub(crate) error: ErrorDetail<'a>,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorDetail<'a> {
+    /// For programs.
+    #[serde(rename = "type")]
+    pub(crate) kind: ErrorType,
+    /// For people: what was wrong and what to do.
+    #[schema(example = "the prompt is empty")]
+    pub(crate) message: &'a str,
+    /// The field of the body that is wrong, as a path, where it is one.
+    #[schema(example = "messages[1].content")]
+    pub(crate) field: Option<&'a str>,
+    /// The request's id, as in the header `x-request-id` and in the log.
+    pub(crate) request_id: &'a str,
+}
+
+impl ApiError {
+    pub(crate) fn new(kind: ErrorType, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), field: None, retry_after: None, allow: None }
+    }
+
+    /// A body that is JSON and says something that cannot be.
+    pub(crate) fn invalid(field: impl Into<String>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: Some(field.into()), ..Self::new(ErrorType::InvalidRequest, message) }
+    }
+
+    /// The answer.
+    pub(crate) fn response(&self, request_id: &str) -> HttpResponse {
+        let mut response = HttpResponse::build(self.kind.status());
+        match self.kind {
+            ErrorType::Unauthorized => {
+                response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+            }
+            // What is left of the body is not read, so the connection is of no more use.
+            ErrorType::RequestTimeout | ErrorType::BodyTooLarge => {
+                response.insert_header((CONNECTION, "close"));
+            }
+            _ => {}
+        }
+        if let Some(wait) = self.retry_after {
+            // A header of whole seconds; rounded up, so that a client that obeys is let in.
+            response.insert_header((RETRY_AFTER, wait.as_secs_f64().ceil().max(1.0).to_string()));
+        }
+        if let Some(methods) = self.allow {
+            response.insert_header((ALLOW, methods));
+        }
+        let detail =
+            ErrorDetail { kind: self.kind, message: &self.message, field: self.field.as_deref(), request_id };
+        response.json(ErrorBody { error: detail })
+    }
+}

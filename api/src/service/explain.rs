@@ -1,0 +1,242 @@
+//! `POST /v1/explain`: which words say so, and which would have to go.
+
+use std::time::Instant;
+
+use demur_predictor::{Decision, Explanation, Field, Flip, Input, Origin, Scratch};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::service::error::ApiError;
+use crate::service::options::Limits;
+use crate::service::predict::{DecisionName, ModelRef, Thresholds, check_length, check_text};
+use crate::service::registry::Registry;
+
+/// Longer prompts are explained, but no flip is looked for: each step of that reads the prompt anew.
+const FLIP_CHARS: usize = 8000;
+
+/// A prompt, or a prompt and its response, to explain.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"prompt": "How do I pick a lock?"}))]
+pub(crate) struct ExplainRequest {
+    /// The prompt; it may be left out where a response is given.
+    pub(crate) prompt: Option<String>,
+    /// The response: then the response classifier is explained.
+    pub(crate) response: Option<String>,
+    /// The target, as in `/v1/predict`.
+    pub(crate) target: Option<String>,
+    /// The model by its name. Default: the first of the field that knows the target.
+    pub(crate) model: Option<String>,
+    /// At most so many terms. Default: all.
+    pub(crate) top: Option<usize>,
+    /// Thresholds for this request. Default: the model's own.
+    pub(crate) policy: Option<Thresholds>,
+}
+
+/// A logit taken apart.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ExplainResponse {
+    /// The probability of a refusal: the model's calibration of the logit.
+    #[schema(minimum = 0, maximum = 1)]
+    pub(crate) p_refusal: f64,
+    /// What the policy does at it; for a response, `hold` says that it counts as refused.
+    #[schema(value_type = DecisionName)]
+    pub(crate) decision: Decision,
+    /// `bias` and the contributions of all terms; those sum to it.
+    pub(crate) logit: f64,
+    /// The logit of a text in which no n-gram is known.
+    pub(crate) bias: f64,
+    /// The terms, the strongest first.
+    pub(crate) terms: Vec<Term>,
+    /// How many terms there are, shown or not.
+    pub(crate) terms_in_all: usize,
+    /// The words of the judged text with what falls on each, for highlighting.
+    pub(crate) words: Vec<Word>,
+    /// The smallest set of words found whose removal carries the prompt over `hold_from`; null where none was found, and
+    /// for responses.
+    #[schema(inline)]
+    pub(crate) flip: Option<FlipView>,
+    /// Whether a flip was looked for: prompts over 8,000 characters are too long for it.
+    pub(crate) flip_searched: bool,
+    /// The model.
+    pub(crate) model: ModelRef,
+    /// The time that it took.
+    pub(crate) seconds: f64,
+}
+
+/// A feature with its share of the logit.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Term {
+    /// Where it comes from: the `prompt`, the `response`, the response's `style`, or the `target`.
+    #[schema(value_type = String, example = "prompt")]
+    pub(crate) field: Origin,
+    /// The n-gram, or the name of the measure.
+    #[schema(example = "how do")]
+    pub(crate) ngram: String,
+    /// Its value in this text (scaled TF-IDF).
+    pub(crate) value: f64,
+    /// Its weight in the model.
+    pub(crate) weight: f64,
+    /// `value x weight`: above 0 it speaks for refusal.
+    pub(crate) contribution: f64,
+    /// Where it stands in its text, in characters (Unicode code points), the end not included.
+    #[schema(example = json!([{"start": 0, "end": 6}]))]
+    pub(crate) spans: Vec<Span>,
+}
+
+/// A stretch of a text in characters (Unicode code points), the end not included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Span {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+/// A word of the judged text.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Word {
+    /// Its beginning in characters.
+    pub(crate) start: usize,
+    /// Its end in characters, not included.
+    pub(crate) end: usize,
+    /// The word.
+    #[schema(example = "pick")]
+    pub(crate) text: String,
+    /// Its share of the terms' contributions: above 0 it speaks for refusal.
+    pub(crate) contribution: f64,
+}
+
+/// An edit that changes the decision.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FlipView {
+    /// The words that go.
+    pub(crate) removed: Vec<RemovedWord>,
+    /// P(refusal) without them.
+    #[schema(minimum = 0, maximum = 1)]
+    pub(crate) p_refusal: f64,
+    /// The decision without them.
+    #[schema(value_type = DecisionName)]
+    pub(crate) decision: Decision,
+    /// The prompt without them, the other words joined by one space.
+    pub(crate) rest: String,
+}
+
+/// A word that a flip removes.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RemovedWord {
+    /// Its beginning in characters.
+    pub(crate) start: usize,
+    /// Its end in characters, not included.
+    pub(crate) end: usize,
+    /// The word.
+    pub(crate) text: String,
+}
+
+/// From bytes of a text to characters.
+pub(crate) struct Characters(Option<Vec<usize>>);
+
+impl Characters {
+    pub(crate) fn of(text: &str) -> Self {
+        if text.is_ascii() {
+            return Self(None);
+        }
+        let mut numbers = vec![0; text.len() + 1];
+        let mut count = 0;
+        for (at, c) in text.char_indices() {
+            numbers[at..at + c.len_utf8()].fill(count);
+            count += 1;
+        }
+        numbers[text.len()] = count;
+        Self(Some(numbers))
+    }
+
+    /// The characters of a stretch of bytes.
+    pub(crate) fn span(&self, start: usize, end: usize) -> Span {
+        match &self.0 {
+            None => Span { start, end },
+            Some(numbers) => Span { start: numbers[start], end: numbers[end] },
+        }
+    }
+}
+
+/// The strongest terms of an explanation as the API shows them.
+pub(crate) fn terms(explanation: &Explanation, input: &Input<'_>, top: usize) -> Vec<Term> {
+    let [prompt, response] =
+        [input.prompt, input.response].map(|text| Characters::of(text.unwrap_or_default()));
+    let shown = explanation.terms.iter().take(top);
+    shown
+        .map(|term| {
+            let characters = if term.field == Origin::Response { &response } else { &prompt };
+            Term {
+                field: term.field,
+                ngram: term.ngram.clone(),
+                value: term.value,
+                weight: term.weight,
+                contribution: term.contribution,
+                spans: term.spans.iter().map(|&(start, end)| characters.span(start, end)).collect(),
+            }
+        })
+        .collect()
+}
+
+/// Answers the request.
+///
+/// # Errors
+/// 422 by field.
+pub(crate) fn explain(
+    request: &ExplainRequest,
+    registry: &Registry,
+    limits: &Limits,
+    scratch: &mut Scratch,
+) -> Result<ExplainResponse, ApiError> {
+    let (field, text) = match (&request.prompt, &request.response) {
+        (_, Some(response)) => (Field::Response, response),
+        (Some(prompt), None) => (Field::Prompt, prompt),
+        (None, None) => {
+            return Err(ApiError::invalid("prompt", "there is no prompt and no response to explain"));
+        }
+    };
+    check_text(text, || field.name().to_owned(), limits)?;
+    check_length(request.prompt.as_deref().unwrap_or_default(), || "prompt".to_owned(), limits)?;
+    let served = registry.choose(field, request.model.as_deref(), request.target.as_deref())?;
+    let model = &served.model;
+    let policy = Thresholds::of_request(request.policy, model)?;
+    let started = Instant::now();
+    let input = Input {
+        prompt: request.prompt.as_deref(),
+        response: request.response.as_deref(),
+        target: request.target.as_deref(),
+    };
+    let explanation = model.scorer().explain(&input);
+    let p_refusal = model.calibrated(explanation.logit);
+    let characters = Characters::of(text);
+    let words = explanation.words(field, text).into_iter().map(|word| {
+        let Span { start, end } = characters.span(word.bytes.start, word.bytes.end);
+        Word { start, end, text: text[word.bytes].to_owned(), contribution: word.contribution }
+    });
+    let flip_searched = field == Field::Prompt && text.len() <= FLIP_CHARS;
+    let flip = if flip_searched { model.flip(&input, &policy, scratch) } else { None };
+    Ok(ExplainResponse {
+        p_refusal: p_refusal.get(),
+        decision: policy.decide(p_refusal),
+        logit: explanation.logit,
+        bias: explanation.bias,
+        terms: terms(&explanation, &input, request.top.unwrap_or(usize::MAX)),
+        terms_in_all: explanation.terms.len(),
+        words: words.collect(),
+        flip: flip.map(|Flip { removed, rest, p_refusal }| FlipView {
+            removed: removed
+                .into_iter()
+                .map(|bytes| {
+                    let Span { start, end } = characters.span(bytes.start, bytes.end);
+                    RemovedWord { start, end, text: text[bytes].to_owned() }
+                })
+                .collect(),
+            p_refusal: p_refusal.get(),
+            decision: policy.decide(p_refusal),
+            rest,
+        }),
+        flip_searched,
+        model: served.into(),
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}

@@ -1,0 +1,296 @@
+//! One path for every request: admit it, read it, judge it, count it.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use actix_web::body::MessageBody;
+use actix_web::http::Method;
+use actix_web::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, LOCATION,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::rt::time::timeout;
+use actix_web::web::{Bytes, Data, Payload};
+use actix_web::{HttpRequest, HttpResponse, web};
+use demur_predictor::Scratch;
+use serde::Serialize;
+
+use crate::service::classify::{ClassifyRequest, classify};
+use crate::service::error::{ApiError, ErrorType};
+use crate::service::explain::{ExplainRequest, explain};
+use crate::service::predict::{PredictRequest, predict};
+use crate::service::registry::Registry;
+use crate::service::route::{Access, Route};
+use crate::service::state::State;
+use crate::service::{body, models, openapi, page};
+
+/// The header of a request's id, in and out.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Bodies from this size up are judged on a thread beside the workers, so that small requests do not wait behind them.
+const LARGE: usize = 16 << 10;
+
+thread_local! {
+    /// The buffers of this thread.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Adds every route.
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    for route in Route::ALL {
+        let answer = move |request: HttpRequest, payload: Payload| handle(route, request, payload);
+        if route == Route::Other {
+            config.default_service(web::route().to(answer));
+            continue;
+        }
+        config.service(web::resource(route.name()).route(web::route().to(answer)));
+    }
+}
+
+/// Answers any request.
+async fn handle(route: Route, request: HttpRequest, payload: Payload) -> HttpResponse {
+    let started = Instant::now();
+    // `routes` is only ever used with this state, and without it there is nothing to answer by.
+    let Some(state) = request.app_data::<Data<State>>() else {
+        return HttpResponse::InternalServerError().finish();
+    };
+    let id = request_id(&request);
+    let result = answer(route, &request, payload, state).await;
+    // The id is a header value of visible ASCII, made or checked in `request_id`.
+    let id_text = id.to_str().unwrap_or_default();
+    let error = result.as_ref().err().map(|error| error.kind);
+    let mut response = result.unwrap_or_else(|error| {
+        tracing::debug!(target: "demur", request_id = id_text, route = route.name(), "{}", error.message);
+        error.response(id_text)
+    });
+    let elapsed = started.elapsed();
+    state.metrics.answered(route, response.status(), elapsed);
+    if state.settings.access_log {
+        tracing::info!(
+            target: "demur",
+            request_id = id_text,
+            method = request.method().as_str(),
+            route = route.name(),
+            status = response.status().as_u16(),
+            error = error.map(tracing::field::debug),
+            seconds = elapsed.as_secs_f64(),
+            "answered"
+        );
+    }
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, id);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if state.draining.load(Ordering::Acquire) {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// The id that the caller sent, where it is one, else a new one.
+fn request_id(request: &HttpRequest) -> HeaderValue {
+    const LONGEST: usize = 128;
+    let sent = request.headers().get(REQUEST_ID);
+    let is_id = |id: &&HeaderValue| {
+        (1..=LONGEST).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
+    };
+    sent.filter(is_id).cloned().unwrap_or_else(|| {
+        let mut text = [0; uuid::fmt::Simple::LENGTH];
+        let text = uuid::Uuid::new_v4().as_simple().encode_lower(&mut text);
+        // Hexadecimal digits are a header value.
+        HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("-"))
+    })
+}
+
+async fn answer(
+    route: Route,
+    request: &HttpRequest,
+    payload: Payload,
+    state: &Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    check_method(route, request.method())?;
+    admit(route, request, state)?;
+    let permit = if route.is_limited() { Some(state.enter()?) } else { None };
+    let response = match route {
+        Route::Predict | Route::Classify | Route::Explain => {
+            let late = || {
+                ApiError::new(ErrorType::RequestTimeout, "the request took too long to arrive or to answer")
+            };
+            timeout(state.settings.limits.timeout, judge(route, request, payload, state))
+                .await
+                .map_err(|_| late())?
+        }
+        Route::Models => json(&models::models(&state.registry.load(), &state.settings.limits)),
+        Route::Model => {
+            let registry = state.registry.load();
+            json(&models::model(&registry, registry.named(request.match_info().query("name"))?))
+        }
+        Route::Live => Ok(status("live")),
+        Route::Ready if state.draining.load(Ordering::Acquire) => {
+            Err(ApiError::new(ErrorType::NotReady, "the service is about to end"))
+        }
+        Route::Ready => Ok(status("ready")),
+        Route::Metrics => metrics(state),
+        Route::Reload => reload(state).await,
+        Route::OpenApi => Ok(text("application/json", state.openapi.clone())),
+        // Its files are named relative to the folder.
+        Route::Docs => Ok(HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish()),
+        Route::DocsFile => docs(request.match_info().query("file")),
+        Route::Page => Ok(page_of("text/html; charset=utf-8", page::HTML)),
+        Route::Script => Ok(page_of("text/javascript; charset=utf-8", page::SCRIPT)),
+        Route::Style => Ok(page_of("text/css; charset=utf-8", page::STYLE)),
+        Route::Other => Err(no_such_path()),
+    };
+    drop(permit);
+    response
+}
+
+/// Whether a path has this method.
+fn check_method(route: Route, method: &Method) -> Result<(), ApiError> {
+    let get = route.method() == Method::GET;
+    if route == Route::Other || *method == route.method() || (get && *method == Method::HEAD) {
+        return Ok(());
+    }
+    let message = format!("{} takes {} only", route.name(), route.allow());
+    Err(ApiError { allow: Some(route.allow()), ..ApiError::new(ErrorType::MethodNotAllowed, message) })
+}
+
+/// Checks the caller's key and how often it calls.
+fn admit(route: Route, request: &HttpRequest, state: &State) -> Result<(), ApiError> {
+    let registry = state.registry.load();
+    match (route.access(), &registry.keys) {
+        (Access::Open, _) => Ok(()),
+        (Access::Keyed, None) => state.take_address(request.peer_addr()),
+        (Access::Keyed, Some(_)) => take_key(request, &registry, state).map(drop),
+        (Access::Admin, keys) => match state.admin_address {
+            Some(address) if request.app_config().local_addr() == address => Ok(()),
+            Some(_) => {
+                Err(ApiError::new(ErrorType::NotFound, "the admin routes have an address of their own"))
+            }
+            None if keys.as_ref().is_some_and(|keys| keys.has_admin()) => {
+                if take_key(request, &registry, state)? {
+                    return Ok(());
+                }
+                Err(ApiError::new(ErrorType::Forbidden, "this key is not an admin's"))
+            }
+            None => Err(ApiError::new(
+                ErrorType::Forbidden,
+                "the admin routes need an admin key (`demur key NAME --admin`) or an address of their own \
+                 (--admin-bind); SIGHUP reloads as well",
+            )),
+        },
+    }
+}
+
+/// Checks the bearer key of a request and counts it; gives whether it is an admin's.
+fn take_key(request: &HttpRequest, registry: &Registry, state: &State) -> Result<bool, ApiError> {
+    let unauthorized = |message| ApiError::new(ErrorType::Unauthorized, message);
+    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let scheme = header.and_then(|header| header.split_once(' '));
+    let Some((_, token)) = scheme.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
+        return Err(unauthorized("a key is needed: authorization: Bearer KEY"));
+    };
+    let key = registry.keys.as_ref().and_then(|keys| keys.find(token.trim()));
+    let key = key.ok_or_else(|| unauthorized("the key is not known"))?;
+    key.take().map_err(|wait| state.turned_away(ErrorType::RateLimited, wait))?;
+    tracing::debug!(target: "demur", key = key.name, "admitted");
+    Ok(key.admin)
+}
+
+/// Reads a body and judges it, on this thread where it is small.
+async fn judge(
+    route: Route,
+    request: &HttpRequest,
+    payload: Payload,
+    state: &Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let bytes = body::read(request, payload, &state.settings.limits).await?;
+    let json = if bytes.len() < LARGE && route != Route::Explain {
+        work(route, &bytes, state)?
+    } else {
+        let state = state.clone();
+        let failed = |_| ApiError::new(ErrorType::Internal, "the request could not be worked on");
+        web::block(move || work(route, &bytes, &state)).await.map_err(failed)??
+    };
+    Ok(text("application/json", json))
+}
+
+/// From the bytes of a request to those of its answer. A panic in it would be a fault of ours, and is answered as one.
+fn work(route: Route, bytes: &Bytes, state: &State) -> Result<Vec<u8>, ApiError> {
+    let judged = catch_unwind(AssertUnwindSafe(|| {
+        let (registry, limits) = (state.registry.load(), &state.settings.limits);
+        SCRATCH.with_borrow_mut(|scratch| match route {
+            Route::Classify => {
+                to_json(&classify(&body::parse::<ClassifyRequest>(bytes)?, &registry, limits, scratch)?)
+            }
+            Route::Explain => {
+                to_json(&explain(&body::parse::<ExplainRequest>(bytes)?, &registry, limits, scratch)?)
+            }
+            _ => {
+                let request: PredictRequest = body::parse(bytes)?;
+                let response = predict(&request, &registry, limits, scratch)?;
+                if state.settings.log_prompts {
+                    tracing::info!(target: "demur", ?request, ?response, "predicted");
+                }
+                to_json(&response)
+            }
+        })
+    }));
+    judged.unwrap_or_else(|_| {
+        tracing::error!(target: "demur", route = route.name(), "a request made the service panic");
+        Err(ApiError::new(ErrorType::Internal, "the service failed on this request"))
+    })
+}
+
+fn to_json(value: &impl Serialize) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(value)
+        .map_err(|cause| ApiError::new(ErrorType::Internal, format!("cannot write the answer: {cause}")))
+}
+
+fn json(value: &impl Serialize) -> Result<HttpResponse, ApiError> {
+    Ok(text("application/json", to_json(value)?))
+}
+
+fn text(media_type: &'static str, body: impl MessageBody + 'static) -> HttpResponse {
+    HttpResponse::Ok().content_type(media_type).body(body)
+}
+
+fn status(status: &'static str) -> HttpResponse {
+    text("application/json", format!("{{\"status\":\"{status}\"}}"))
+}
+
+/// A file of the playground. It is asked for anew each time, for its next version comes with the next binary.
+fn page_of(media_type: &'static str, body: &'static str) -> HttpResponse {
+    let mut response = text(media_type, body);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::CONTENT_POLICY));
+    response
+}
+
+fn no_such_path() -> ApiError {
+    ApiError::new(ErrorType::NotFound, "there is no such path; /docs/ lists those that there are")
+}
+
+/// A file of Swagger UI.
+fn docs(file: &str) -> Result<HttpResponse, ApiError> {
+    let (bytes, media_type) = openapi::swagger_file(file).ok_or_else(no_such_path)?;
+    let mut response = HttpResponse::Ok().content_type(media_type).body(bytes);
+    let policy = HeaderValue::from_static(openapi::CONTENT_POLICY);
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    Ok(response)
+}
+
+fn metrics(state: &State) -> Result<HttpResponse, ApiError> {
+    let failed = |cause| ApiError::new(ErrorType::Internal, format!("cannot write the metrics: {cause}"));
+    state.metrics.in_flight.set(i64::try_from(state.in_flight()).unwrap_or(i64::MAX));
+    Ok(text("text/plain; version=0.0.4; charset=utf-8", state.metrics.text().map_err(failed)?))
+}
+
+async fn reload(state: &Data<State>) -> Result<HttpResponse, ApiError> {
+    let shared = state.clone();
+    let failed =
+        |message| ApiError::new(ErrorType::ReloadFailed, format!("the old models serve on: {message}"));
+    let done = web::block(move || shared.reload().map_err(|error| format!("{error:#}"))).await;
+    done.map_err(|error| failed(error.to_string()))?.map_err(failed)?;
+    json(&models::models(&state.registry.load(), &state.settings.limits))
+}

@@ -1,0 +1,172 @@
+//! API keys: what a caller must show, and how often it may call.
+//!
+//! A file holds the SHA-256 of each key, never the key. Keys are long and random (`demur key` makes them), so a fast hash
+//! is enough: there is no dictionary to try.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// One key of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: String,
+    sha256: String,
+    #[serde(default)]
+    rate: Option<NonZeroU32>,
+    #[serde(default)]
+    admin: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    key: Vec<Entry>,
+}
+
+/// A caller.
+#[derive(Debug)]
+pub(crate) struct Key {
+    /// The name in logs.
+    pub(crate) name: String,
+    /// Whether it may use the admin routes.
+    pub(crate) admin: bool,
+    digest: [u8; 32],
+    limiter: Option<DefaultDirectRateLimiter>,
+}
+
+impl Key {
+    /// Counts one request.
+    ///
+    /// # Errors
+    /// How long to wait, where the key has called too often.
+    pub(crate) fn take(&self) -> Result<(), Duration> {
+        let Some(limiter) = &self.limiter else { return Ok(()) };
+        limiter.check().map_err(|until| until.wait_time_from(DefaultClock::default().now()))
+    }
+}
+
+/// All keys of a file.
+#[derive(Debug, Default)]
+pub(crate) struct Keys(Vec<Key>);
+
+impl Keys {
+    /// Reads the file. `rate` holds for keys that have none of their own, in requests a second.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no such file, or names a key twice.
+    pub(crate) fn read(path: &Path, rate: Option<u32>) -> anyhow::Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(&text, rate).with_context(|| path.display().to_string())
+    }
+
+    fn parse(text: &str, rate: Option<u32>) -> anyhow::Result<Self> {
+        let file: File = toml::from_str(text)?;
+        ensure!(!file.key.is_empty(), "there is no [[key]]; `demur key NAME` makes one");
+        let mut keys: Vec<Key> = Vec::with_capacity(file.key.len());
+        for Entry { name, sha256, rate: own, admin } in file.key {
+            let Some(digest) = digest_of_hex(&sha256) else {
+                bail!("key `{name}`: sha256 must be 64 hexadecimal digits");
+            };
+            ensure!(keys.iter().all(|key| key.name != name), "two keys are called `{name}`");
+            let quota = own.or(rate.and_then(NonZeroU32::new)).map(Quota::per_second);
+            keys.push(Key { name, admin, digest, limiter: quota.map(RateLimiter::direct) });
+        }
+        Ok(Self(keys))
+    }
+
+    /// The key with this text. Every key is compared, each in constant time.
+    pub(crate) fn find(&self, text: &str) -> Option<&Key> {
+        let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        let mut found = None;
+        for key in &self.0 {
+            if bool::from(key.digest.ct_eq(&digest)) {
+                found = Some(key);
+            }
+        }
+        found
+    }
+
+    /// Whether some key may use the admin routes.
+    pub(crate) fn has_admin(&self) -> bool {
+        self.0.iter().any(|key| key.admin)
+    }
+}
+
+fn digest_of_hex(hex: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    if hex.len() != 64 || !hex.is_ascii() {
+        return None;
+    }
+    for (at, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).ok()?;
+    }
+    Some(digest)
+}
+
+/// A new key: its text, and its entry for the file.
+pub(crate) fn generate(name: &str, admin: bool, rate: Option<u32>) -> (String, String) {
+    // Two random UUIDs hold 244 random bits from the system's generator.
+    let text = format!("demur-{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+    let mut entry = format!("[[key]]\nname = {}\nsha256 = \"", toml::Value::from(name));
+    for byte in Sha256::digest(text.as_bytes()) {
+        // Writing to a String cannot fail.
+        let _ = write!(entry, "{byte:02x}");
+    }
+    entry.push_str("\"\n");
+    if admin {
+        entry.push_str("admin = true\n");
+    }
+    if let Some(rate) = rate {
+        let _ = writeln!(entry, "rate = {rate}");
+    }
+    (text, entry)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generated_key_is_found_and_no_other() {
+        let (text, entry) = generate("gate \"1\"", true, Some(1));
+        let (_, other) = generate("other", false, None);
+        assert!(!entry.contains(&text));
+        let keys = Keys::parse(&(entry + &other), None).unwrap();
+        let key = keys.find(&text).unwrap();
+        assert_eq!((key.name.as_str(), key.admin, keys.has_admin()), ("gate \"1\"", true, true));
+        assert!(keys.find(&format!("{text} ")).is_none());
+        assert!(keys.find("").is_none());
+        assert_eq!(key.take(), Ok(()));
+        let wait = key.take().unwrap_err();
+        assert!(wait <= Duration::from_secs(1) && wait > Duration::ZERO, "{wait:?}");
+    }
+
+    #[test]
+    fn files_that_are_none_are_refused_with_their_reason() {
+        let hex = "0".repeat(64);
+        for (text, said) in [
+            (String::new(), "no [[key]]"),
+            ("[[key]]\nname = \"a\"\nsha256 = \"12\"".to_owned(), "64 hexadecimal"),
+            (format!("[[key]]\nname = \"a\"\nsha256 = \"{}\"", "\u{e9}".repeat(32)), "64 hexadecimal"),
+            (format!("[[key]]\nname = \"a\"\nsha256 = \"{hex}\"\n").repeat(2), "two keys"),
+            (format!("[[key]]\nname = \"a\"\nsha256 = \"{hex}\"\nrate = 0"), "rate"),
+            (format!("[[key]]\nname = \"a\"\nsecret = \"{hex}\""), "secret"),
+        ] {
+            let error = Keys::parse(&text, None).unwrap_err();
+            assert!(format!("{error:#}").contains(said), "{error:#}");
+        }
+    }
+}

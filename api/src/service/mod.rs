@@ -1,0 +1,26 @@
+//! The service: Demur's models behind HTTP.
+
+mod body;
+mod classify;
+mod error;
+mod explain;
+mod http;
+mod keys;
+mod logging;
+mod metrics;
+mod models;
+mod openapi;
+mod options;
+mod page;
+mod predict;
+mod registry;
+mod route;
+mod server;
+mod signals;
+mod state;
+mod tls;
+
+pub(crate) use keys::generate;
+pub(crate) use logging::start as start_log;
+pub(crate) use options::Options;
+pub(crate) use server::Application;

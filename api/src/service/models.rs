@@ -1,0 +1,138 @@
+//! `GET /v1/models`: what is loaded, and how good it is.
+
+use demur_predictor::{Calibration, Field};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::service::options::Limits;
+use crate::service::predict::Thresholds;
+use crate::service::registry::{Registry, Served, targets};
+
+/// All models.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ModelsResponse {
+    /// The models in the order in which a request's choice looks through them.
+    pub(crate) models: Vec<ModelInfo>,
+    /// The service's limits.
+    pub(crate) limits: LimitsInfo,
+}
+
+/// One model.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ModelInfo {
+    /// The name that requests choose it by.
+    #[schema(example = "prompt")]
+    pub(crate) name: String,
+    /// What its manifest calls it.
+    pub(crate) title: String,
+    /// SHA-256 of its manifest.
+    pub(crate) digest: String,
+    /// What it judges.
+    #[schema(value_type = FieldName)]
+    pub(crate) field: Field,
+    /// Whether it is taken where a request names no model and no target.
+    pub(crate) default: bool,
+    /// The targets that it knows by name.
+    pub(crate) targets: Vec<String>,
+    /// The thresholds of its policy.
+    pub(crate) policy: Thresholds,
+    /// How its logits become probabilities.
+    #[schema(value_type = Object)]
+    pub(crate) calibration: Calibration,
+    /// How many n-grams it weighs.
+    pub(crate) ngrams: usize,
+    /// The kinds of answers that it tells apart; empty where it tells none.
+    #[schema(value_type = Vec<crate::service::predict::KindName>)]
+    pub(crate) kinds: Vec<demur_data::Kind>,
+    /// What it was fitted on.
+    pub(crate) training: Vec<TrainingInfo>,
+    /// Figures on rows that its fit had not seen, by name of the evaluation.
+    #[schema(value_type = Object)]
+    pub(crate) figures: Value,
+}
+
+/// What a model judges: `prompt` for a predictor, `response` for a classifier.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[allow(dead_code, reason = "stands for demur_predictor::Field in the OpenAPI document")]
+pub(crate) enum FieldName {
+    Prompt,
+    Response,
+}
+
+/// One file of training rows.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TrainingInfo {
+    /// Its name.
+    pub(crate) file: String,
+    /// Rows of it that took part.
+    pub(crate) rows: usize,
+    /// `human` or `machine`.
+    pub(crate) labelled_by: String,
+    /// The rows' licence, where the recipe names it.
+    pub(crate) licence: Option<String>,
+}
+
+/// What a request may be at most.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LimitsInfo {
+    /// Bytes of a body.
+    pub(crate) max_body: usize,
+    /// Prompts or answers in one request.
+    pub(crate) max_batch: usize,
+    /// Characters of a prompt or response.
+    pub(crate) max_chars: usize,
+    /// Requests at work at once.
+    pub(crate) max_concurrent: usize,
+    /// Seconds for one request.
+    pub(crate) request_timeout: f64,
+    /// Requests a second by one key, or by one address where there are no keys; null without a limit.
+    pub(crate) rate: Option<u32>,
+}
+
+impl From<&Limits> for LimitsInfo {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            max_body: limits.body,
+            max_batch: limits.batch,
+            max_chars: limits.chars,
+            max_concurrent: limits.concurrent,
+            request_timeout: limits.timeout.as_secs_f64(),
+            rate: limits.rate,
+        }
+    }
+}
+
+/// All models and the limits.
+pub(crate) fn models(registry: &Registry, limits: &Limits) -> ModelsResponse {
+    let models = registry.models.iter().map(|served| model(registry, served)).collect();
+    ModelsResponse { models, limits: limits.into() }
+}
+
+/// One model.
+pub(crate) fn model(registry: &Registry, served: &Served) -> ModelInfo {
+    let manifest = served.model.manifest();
+    let first = registry.of(manifest.field).next();
+    let kinds = served.model.kinds().map_or_else(Vec::new, |kinds| kinds.settings().kinds.clone());
+    let training = manifest.training.iter().map(|data| TrainingInfo {
+        file: data.file.clone(),
+        rows: data.rows,
+        labelled_by: data.labelled_by.clone(),
+        licence: data.licence.clone(),
+    });
+    ModelInfo {
+        name: served.name.clone(),
+        title: manifest.name.clone(),
+        digest: served.model.digest().to_owned(),
+        field: manifest.field,
+        default: first.is_some_and(|first| first.name == served.name),
+        targets: targets(&served.model).map(str::to_owned).collect(),
+        policy: manifest.policy.into(),
+        calibration: manifest.calibration.clone(),
+        ngrams: served.model.scorer().weights().len(),
+        kinds,
+        training: training.collect(),
+        figures: manifest.figures.clone().into_iter().collect(),
+    }
+}

@@ -1,0 +1,295 @@
+//! The OpenAPI document, made from the types that the service reads and writes, with this service's own limits in it; and
+//! Swagger UI, which shows it.
+
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
+
+use serde_json::{Value, json};
+use utoipa::OpenApi;
+use utoipa_swagger_ui::Config;
+
+use crate::service::error::ErrorBody;
+use crate::service::options::Limits;
+use crate::service::route::Route;
+use crate::service::{classify, explain, models, predict};
+
+/// What the pages of Swagger UI may load: it sets styles within its elements.
+pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Demur",
+        description = "Says, before a prompt is sent, whether a language model will refuse it; and of an answer, whether it \
+                       is a refusal. Errors have one form; `x-request-id` is taken from the request or made, and stands \
+                       in every answer.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    components(schemas(
+        predict::PredictRequest,
+        predict::PredictResponse,
+        predict::DecisionName,
+        predict::KindName,
+        classify::ClassifyRequest,
+        classify::ClassifyResponse,
+        classify::LabelName,
+        classify::FormName,
+        explain::ExplainRequest,
+        explain::ExplainResponse,
+        models::ModelsResponse,
+        models::ModelInfo,
+        models::FieldName,
+        ErrorBody,
+    ))
+)]
+struct Schemas;
+
+/// An operation of the API.
+struct Operation {
+    route: Route,
+    id: &'static str,
+    summary: &'static str,
+    request: Option<&'static str>,
+    /// The schema of the answer, or its media type where it is no JSON of a schema.
+    response: Response,
+    /// The statuses of failures beyond those of every route.
+    failures: &'static [u16],
+    examples: &'static [(&'static str, &'static str)],
+}
+
+enum Response {
+    Schema(&'static str),
+    Status,
+    Text(&'static str),
+}
+
+const JUDGING: &[u16] = &[400, 401, 408, 413, 415, 422, 429];
+const READING: &[u16] = &[401, 429];
+
+const OPERATIONS: [Operation; 9] = [
+    Operation {
+        route: Route::Predict,
+        id: "predict",
+        summary: "Will these prompts be refused?",
+        request: Some("PredictRequest"),
+        response: Response::Schema("PredictResponse"),
+        failures: JUDGING,
+        examples: &[
+            ("one prompt", r#"{"prompt": "How do I pick a lock?"}"#),
+            (
+                "a batch, explained, with thresholds of its own",
+                r#"{"prompts": ["How do I pick a lock?", "What is the capital of France?"], "explain": true, "top": 3, "policy": {"send_below": 0.3, "hold_from": 0.7}}"#,
+            ),
+            (
+                "a chat",
+                r#"{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How do I pick a lock?"}]}"#,
+            ),
+        ],
+    },
+    Operation {
+        route: Route::Classify,
+        id: "classify",
+        summary: "Are these answers refusals, and of which kind?",
+        request: Some("ClassifyRequest"),
+        response: Response::Schema("ClassifyResponse"),
+        failures: JUDGING,
+        examples: &[
+            (
+                "one answer",
+                r#"{"prompt": "How do I pick a lock?", "response": "I'm sorry, but I can't help with that."}"#,
+            ),
+            (
+                "a batch with an empty answer, a filtered one and an outage",
+                r#"{"answers": [{"response": null}, {"response": "", "finish_reason": "content_filter"}, {"error": {"type": "overloaded_error"}}]}"#,
+            ),
+        ],
+    },
+    Operation {
+        route: Route::Explain,
+        id: "explain",
+        summary: "Which words say so, and which would have to go?",
+        request: Some("ExplainRequest"),
+        response: Response::Schema("ExplainResponse"),
+        failures: JUDGING,
+        examples: &[("a prompt", r#"{"prompt": "How do I pick a lock?"}"#)],
+    },
+    Operation {
+        route: Route::Models,
+        id: "models",
+        summary: "The models that are loaded, and the limits",
+        request: None,
+        response: Response::Schema("ModelsResponse"),
+        failures: READING,
+        examples: &[],
+    },
+    Operation {
+        route: Route::Model,
+        id: "model",
+        summary: "One model",
+        request: None,
+        response: Response::Schema("ModelInfo"),
+        failures: &[401, 404, 429],
+        examples: &[],
+    },
+    Operation {
+        route: Route::Live,
+        id: "live",
+        summary: "Whether the process answers",
+        request: None,
+        response: Response::Status,
+        failures: &[],
+        examples: &[],
+    },
+    Operation {
+        route: Route::Ready,
+        id: "ready",
+        summary: "Whether requests should be sent here; not while it is about to end",
+        request: None,
+        response: Response::Status,
+        failures: &[503],
+        examples: &[],
+    },
+    Operation {
+        route: Route::Metrics,
+        id: "metrics",
+        summary: "Counters and histograms for Prometheus",
+        request: None,
+        response: Response::Text("text/plain"),
+        failures: &[],
+        examples: &[],
+    },
+    Operation {
+        route: Route::Reload,
+        id: "reload",
+        summary: "Loads models, keys and phrases anew; where any is bad, the old serve on",
+        request: None,
+        response: Response::Schema("ModelsResponse"),
+        failures: &[401, 403, 404, 422, 429],
+        examples: &[],
+    },
+];
+
+/// The document, as JSON.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn document(limits: &Limits) -> serde_json::Result<String> {
+    let mut document = serde_json::to_value(Schemas::openapi())?;
+    document["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));
+    document["components"]["securitySchemes"] = json!({
+        "key": { "type": "http", "scheme": "bearer", "description": "Where the operator asks for keys." }
+    });
+    set_limits(&mut document["components"]["schemas"], limits);
+    for operation in &OPERATIONS {
+        let method = operation.route.method().as_str().to_lowercase();
+        document["paths"][operation.route.name()][method] = path(operation);
+    }
+    serde_json::to_string_pretty(&document)
+}
+
+/// Writes this service's limits into the schemas.
+fn set_limits(schemas: &mut Value, limits: &Limits) {
+    for (schema, texts) in [
+        ("PredictRequest", &["prompt"][..]),
+        ("ClassifyRequest", &["prompt", "response"]),
+        ("AnswerBody", &["prompt", "response"]),
+        ("ExplainRequest", &["prompt", "response"]),
+    ] {
+        for text in texts {
+            schemas[schema]["properties"][text]["maxLength"] = json!(limits.chars);
+        }
+    }
+    for (schema, list) in [("PredictRequest", "prompts"), ("ClassifyRequest", "answers")] {
+        schemas[schema]["properties"][list]["maxItems"] = json!(limits.batch);
+    }
+    schemas["PredictRequest"]["properties"]["prompts"]["items"] =
+        json!({"type": "string", "minLength": 1, "maxLength": limits.chars});
+}
+
+fn path(operation: &Operation) -> Value {
+    let mut responses = json!({ "200": { "description": "Done.", "content": content(&operation.response) } });
+    for &status in operation.failures.iter().chain(&[500]) {
+        responses[status.to_string()] = failure(status);
+    }
+    let mut path = json!({
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "responses": responses,
+    });
+    if let Some(schema) = operation.request {
+        let examples = operation.examples.iter().map(|(name, text)| {
+            // The examples are constants, and a test sends every one of them.
+            (
+                name.replace([' ', ','], "-"),
+                json!({"summary": name, "value": serde_json::from_str::<Value>(text).ok()}),
+            )
+        });
+        path["requestBody"] = json!({
+            "required": true,
+            "content": {
+                "application/json": {
+                    "schema": reference(schema),
+                    "examples": examples.collect::<serde_json::Map<_, _>>(),
+                }
+            }
+        });
+    }
+    if operation.route == Route::Model {
+        path["parameters"] = json!([{
+            "name": "name",
+            "in": "path",
+            "required": true,
+            "schema": { "type": "string" },
+            "example": "prompt",
+        }]);
+    }
+    if operation.failures.contains(&401) {
+        path["security"] = json!([{}, { "key": [] }]);
+    }
+    path
+}
+
+fn reference(schema: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{schema}") })
+}
+
+fn content(response: &Response) -> Value {
+    match response {
+        Response::Schema(schema) => json!({ "application/json": { "schema": reference(schema) } }),
+        Response::Status => json!({ "application/json": { "schema": {
+            "type": "object",
+            "required": ["status"],
+            "properties": { "status": { "type": "string", "enum": ["live", "ready"] } },
+        } } }),
+        Response::Text(media_type) => json!({ *media_type: { "schema": { "type": "string" } } }),
+    }
+}
+
+fn failure(status: u16) -> Value {
+    let (description, header) = match status {
+        400 => ("The body is no JSON text in UTF-8.", None),
+        401 => ("A key is needed, or the one sent is not known.", Some("WWW-Authenticate")),
+        403 => ("The caller may not do this.", None),
+        404 => ("There is no such thing here.", None),
+        408 => ("The request took too long to arrive or to answer.", None),
+        413 => ("The body is too large.", None),
+        415 => ("The body is not declared as JSON.", None),
+        422 => ("What is asked for cannot be; `field` says where.", None),
+        429 => ("Too many requests, by this caller or at work.", Some("Retry-After")),
+        503 => ("The service is about to end.", None),
+        _ => ("The service failed.", None),
+    };
+    let mut response = json!({ "description": description, "content": { "application/json": { "schema": reference("ErrorBody") } } });
+    if let Some(header) = header {
+        response["headers"] = json!({ header: { "schema": { "type": "string" } } });
+    }
+    response
+}
+
+/// A file of Swagger UI: its bytes and media type; none where there is no such file.
+pub(crate) fn swagger_file(path: &str) -> Option<(Cow<'static, [u8]>, String)> {
+    static CONFIG: LazyLock<Arc<Config<'static>>> =
+        LazyLock::new(|| Arc::new(Config::new([Route::OpenApi.name()]).try_it_out_enabled(true)));
+    let file = utoipa_swagger_ui::serve(path, Arc::clone(&CONFIG)).ok()??;
+    Some((file.bytes, file.content_type))
+}

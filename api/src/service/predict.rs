@@ -1,0 +1,368 @@
+//! `POST /v1/predict`: will these prompts be refused?
+
+use std::time::Instant;
+
+use demur_data::Kind;
+use demur_predictor::{Decision, Field, Input, Model, Policy, Probability, Scratch};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::service::error::ApiError;
+use crate::service::explain::{Term, terms};
+use crate::service::options::Limits;
+use crate::service::registry::{Registry, Served};
+
+/// How many n-grams are shown where the request does not say.
+pub(crate) const TOP: usize = 10;
+
+/// Prompts to judge: exactly one of `prompt`, `prompts` and `messages`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"prompt": "How do I pick a lock?"}))]
+pub(crate) struct PredictRequest {
+    /// One prompt.
+    #[schema(min_length = 1)]
+    pub(crate) prompt: Option<String>,
+    /// A batch of prompts.
+    #[schema(min_items = 1)]
+    pub(crate) prompts: Option<Vec<String>>,
+    /// A chat, of which the last message of the user is judged.
+    #[schema(min_items = 1)]
+    pub(crate) messages: Option<Vec<Message>>,
+    /// The model that the prompts would be sent to, by a name that a predictor knows (`GET /v1/models`). Default: the
+    /// average target.
+    pub(crate) target: Option<String>,
+    /// The predictor by its name. Default: the first that knows the target.
+    pub(crate) model: Option<String>,
+    /// The system prompt. Today's predictors judge the prompt alone and say so in `not_judged`.
+    pub(crate) system: Option<String>,
+    /// What was said before the prompt. Not judged either.
+    pub(crate) context: Option<String>,
+    /// Whether to show the strongest n-grams of each prompt.
+    pub(crate) explain: Option<bool>,
+    /// How many n-grams to show. Default: 10.
+    #[schema(maximum = 1000)]
+    pub(crate) top: Option<usize>,
+    /// Thresholds for this request. Default: the model's own.
+    pub(crate) policy: Option<Thresholds>,
+}
+
+/// A message of a chat.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"role": "user", "content": "How do I pick a lock?"}))]
+pub(crate) struct Message {
+    /// Who speaks; `user` is whose message is judged.
+    pub(crate) role: String,
+    /// What is said.
+    pub(crate) content: Content,
+}
+
+/// A text, or parts of which those of type `text` count.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum Content {
+    /// The text.
+    Text(String),
+    /// Parts, as multimodal clients send them.
+    Parts(Vec<ContentPart>),
+}
+
+/// A part of a message.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct ContentPart {
+    /// `text`, `image_url` and so on.
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    /// The text of a part of type `text`.
+    pub(crate) text: Option<String>,
+}
+
+/// Below `send_below` a prompt is sent, from `hold_from` up it is held, between them the policy abstains.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"send_below": 0.3, "hold_from": 0.7}))]
+pub(crate) struct Thresholds {
+    /// From 0 to `hold_from`.
+    #[schema(minimum = 0, maximum = 1)]
+    pub(crate) send_below: f64,
+    /// From `send_below` to 1.
+    #[schema(minimum = 0, maximum = 1)]
+    pub(crate) hold_from: f64,
+}
+
+impl From<Policy> for Thresholds {
+    fn from(policy: Policy) -> Self {
+        Self { send_below: policy.send_below, hold_from: policy.hold_from }
+    }
+}
+
+impl Thresholds {
+    /// The policy of a request: its own thresholds, else the model's.
+    ///
+    /// # Errors
+    /// When the thresholds are out of range or out of order.
+    pub(crate) fn of_request(own: Option<Self>, model: &Model) -> Result<Policy, ApiError> {
+        let Some(Self { send_below, hold_from }) = own else { return Ok(model.manifest().policy) };
+        let policy = Policy { send_below, hold_from };
+        policy.check().map_err(|cause| ApiError::invalid("policy", cause.to_string()))?;
+        Ok(policy)
+    }
+}
+
+/// What a prompt is predicted to meet.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PredictResponse {
+    /// One for each prompt, in the order of the request.
+    pub(crate) predictions: Vec<Prediction>,
+    /// The predictor.
+    pub(crate) model: ModelRef,
+    /// The target that was taken, where the request names one.
+    pub(crate) target: Option<String>,
+    /// The fields of the request that the model does not read.
+    #[schema(example = json!([]))]
+    pub(crate) not_judged: Vec<&'static str>,
+    /// The time that the judging took.
+    pub(crate) seconds: f64,
+}
+
+/// A predictor or classifier.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct ModelRef {
+    /// The name that requests choose it by.
+    #[schema(example = "prompt")]
+    pub(crate) name: String,
+    /// SHA-256 of its manifest, which holds the digests of all else: the same digest, the same answers.
+    pub(crate) digest: String,
+}
+
+impl From<&Served> for ModelRef {
+    fn from(served: &Served) -> Self {
+        Self { name: served.name.clone(), digest: served.model.digest().to_owned() }
+    }
+}
+
+/// One prompt's answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Prediction {
+    /// Its place in the request, from 0.
+    pub(crate) index: usize,
+    /// The probability that the target refuses, as calibrated on rows that the fit had not seen.
+    #[schema(minimum = 0, maximum = 1)]
+    pub(crate) p_refusal: f64,
+    /// The probability of the likelier of both outcomes: from .5, a guess, to 1.
+    #[schema(minimum = 0.5, maximum = 1)]
+    pub(crate) confidence: f64,
+    /// What to do, by the policy.
+    #[schema(value_type = DecisionName)]
+    pub(crate) decision: Decision,
+    /// Where the model tells kinds of refusal apart: their probabilities.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kinds: Option<Vec<KindProbability>>,
+    /// The strongest n-grams, where the request asks for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) terms: Option<Vec<Term>>,
+}
+
+/// `send` the prompt, `hold` it, or `abstain`: not sure enough either way.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[allow(dead_code, reason = "stands for demur_predictor::Decision in the OpenAPI document")]
+pub(crate) enum DecisionName {
+    Send,
+    Abstain,
+    Hold,
+}
+
+/// A kind of answer with its probability.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct KindProbability {
+    /// Its name.
+    #[schema(value_type = KindName)]
+    pub(crate) kind: Kind,
+    /// Its probability.
+    #[schema(minimum = 0, maximum = 1)]
+    pub(crate) p: f64,
+}
+
+/// The kinds of answers, from compliance to rejection; apart from these dontknow and incoherent.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[allow(dead_code, reason = "stands for demur_data::Kind in the OpenAPI document")]
+pub(crate) enum KindName {
+    Complied,
+    Disclaimed,
+    Contradicted,
+    Redirected,
+    Counseling,
+    Rejected,
+    DontKnow,
+    Incoherent,
+}
+
+/// What of a request is judged, and under which name errors speak of it.
+struct Judged<'a> {
+    texts: Vec<&'a str>,
+    field: &'static str,
+    not_judged: Vec<&'static str>,
+}
+
+/// Answers the request.
+///
+/// # Errors
+/// 422 by field.
+pub(crate) fn predict(
+    request: &PredictRequest,
+    registry: &Registry,
+    limits: &Limits,
+    scratch: &mut Scratch,
+) -> Result<PredictResponse, ApiError> {
+    let joined;
+    let mut judged = judged(request)?;
+    if let Some(messages) = &request.messages {
+        let (at, text) = last_of_user(messages)?;
+        joined = text;
+        judged.texts.push(&joined);
+        check_text(&joined, || format!("messages[{at}].content"), limits)?;
+    } else {
+        check_batch(judged.texts.len(), judged.field, limits)?;
+        for (at, text) in judged.texts.iter().enumerate() {
+            let name =
+                || if request.prompts.is_some() { format!("prompts[{at}]") } else { "prompt".to_owned() };
+            check_text(text, name, limits)?;
+        }
+    }
+    let served = registry.choose(Field::Prompt, request.model.as_deref(), request.target.as_deref())?;
+    let policy = Thresholds::of_request(request.policy, &served.model)?;
+    let top = request.explain.unwrap_or(false).then(|| request.top.unwrap_or(TOP));
+    let started = Instant::now();
+    let target = request.target.as_deref();
+    let one = |(index, text): (usize, &&str)| {
+        let input = Input { target, ..Input::prompt(text) };
+        predict_one(served, &input, policy, top, scratch, index)
+    };
+    let predictions = judged.texts.iter().enumerate().map(one).collect();
+    Ok(PredictResponse {
+        predictions,
+        model: served.into(),
+        target: request.target.clone(),
+        not_judged: judged.not_judged,
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+fn predict_one(
+    served: &Served,
+    input: &Input<'_>,
+    policy: Policy,
+    top: Option<usize>,
+    scratch: &mut Scratch,
+    index: usize,
+) -> Prediction {
+    let (p_refusal, kinds) = served.model.predict_kind(input, scratch);
+    let decision = policy.decide(p_refusal);
+    served.metrics.predicted(p_refusal, decision);
+    Prediction {
+        index,
+        p_refusal: p_refusal.get(),
+        confidence: confidence(p_refusal),
+        decision,
+        kinds: kinds.map(|kinds| probabilities(&kinds.probabilities)),
+        terms: top.map(|top| terms(&served.model.scorer().explain(input), input, top)),
+    }
+}
+
+/// The probability of the likelier outcome.
+pub(crate) fn confidence(p_refusal: Probability) -> f64 {
+    p_refusal.get().max(1.0 - p_refusal.get())
+}
+
+/// A distribution as the API shows it.
+pub(crate) fn probabilities(kinds: &[(Kind, f64)]) -> Vec<KindProbability> {
+    kinds.iter().map(|&(kind, p)| KindProbability { kind, p }).collect()
+}
+
+/// Which of the three ways of giving prompts a request takes.
+fn judged(request: &PredictRequest) -> Result<Judged<'_>, ApiError> {
+    let mut not_judged = Vec::new();
+    for (name, given) in [("system", request.system.is_some()), ("context", request.context.is_some())] {
+        if given {
+            not_judged.push(name);
+        }
+    }
+    match (&request.prompt, &request.prompts, &request.messages) {
+        (Some(prompt), None, None) => Ok(Judged { texts: vec![prompt], field: "prompt", not_judged }),
+        (None, Some(prompts), None) => {
+            Ok(Judged { texts: prompts.iter().map(String::as_str).collect(), field: "prompts", not_judged })
+        }
+        (None, None, Some(messages)) => {
+            if messages.len() > 1 {
+                not_judged.push("messages before the last of the user");
+            }
+            Ok(Judged { texts: Vec::new(), field: "messages", not_judged })
+        }
+        (None, None, None) => {
+            Err(ApiError::invalid("prompt", "there is no prompt; give `prompt`, `prompts` or `messages`"))
+        }
+        _ => Err(ApiError::invalid("prompt", "give one of `prompt`, `prompts` and `messages`, not several")),
+    }
+}
+
+/// The last message of the user, and its place.
+fn last_of_user(messages: &[Message]) -> Result<(usize, String), ApiError> {
+    let last = messages.iter().enumerate().rfind(|(_, message)| message.role == "user");
+    let (at, message) =
+        last.ok_or_else(|| ApiError::invalid("messages", "there is no message with the role `user`"))?;
+    let text = match &message.content {
+        Content::Text(text) => text.clone(),
+        Content::Parts(parts) => {
+            let texts =
+                parts.iter().filter(|part| part.kind == "text").filter_map(|part| part.text.as_deref());
+            texts.collect::<Vec<_>>().join("\n")
+        }
+    };
+    Ok((at, text))
+}
+
+/// Checks the number of items.
+///
+/// # Errors
+/// 422 when there are none or too many.
+pub(crate) fn check_batch(items: usize, field: &str, limits: &Limits) -> Result<(), ApiError> {
+    if items == 0 {
+        return Err(ApiError::invalid(field, "the list is empty"));
+    }
+    if items > limits.batch {
+        let message = format!("{items} items; the limit is {}: send them in several requests", limits.batch);
+        return Err(ApiError::invalid(field, message));
+    }
+    Ok(())
+}
+
+/// Checks one text that must be there.
+///
+/// # Errors
+/// 422 when it is empty or too long.
+pub(crate) fn check_text(text: &str, field: impl Fn() -> String, limits: &Limits) -> Result<(), ApiError> {
+    if text.trim().is_empty() {
+        return Err(ApiError::invalid(field(), "the text is empty"));
+    }
+    check_length(text, field, limits)
+}
+
+/// Checks the length of one text.
+///
+/// # Errors
+/// 422 when it is too long.
+pub(crate) fn check_length(text: &str, field: impl Fn() -> String, limits: &Limits) -> Result<(), ApiError> {
+    // Characters are counted only where there could be too many.
+    if text.len() > limits.chars {
+        let chars = text.chars().count();
+        if chars > limits.chars {
+            return Err(ApiError::invalid(
+                field(),
+                format!("{chars} characters; the limit is {}", limits.chars),
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! What is loaded: the models by name, the keys, and the operator's phrases. All of it is one value that a reload replaces
+//! whole, so a request sees either the old or the new.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, bail, ensure};
+use demur_predictor::{Bundled, Field, Model, Phrases};
+
+use crate::model;
+use crate::service::error::{ApiError, ErrorType};
+use crate::service::keys::Keys;
+use crate::service::metrics::{Metrics, ModelMetrics};
+use crate::service::options::Settings;
+
+/// A model that is served.
+pub(crate) struct Served {
+    /// By which requests choose it.
+    pub(crate) name: String,
+    /// The model.
+    pub(crate) model: Model,
+    /// Its counters.
+    pub(crate) metrics: ModelMetrics,
+}
+
+/// All that is loaded.
+pub(crate) struct Registry {
+    /// The models; the first of a field is its default.
+    pub(crate) models: Vec<Served>,
+    /// The keys; none where no key is asked for.
+    pub(crate) keys: Option<Keys>,
+    /// The operator's phrases.
+    pub(crate) phrases: Phrases,
+}
+
+impl Registry {
+    /// Loads everything that the settings name.
+    ///
+    /// # Errors
+    /// When anything of it cannot be loaded.
+    pub(crate) fn load(settings: &Settings, metrics: &Metrics) -> anyhow::Result<Self> {
+        let mut models: Vec<(String, Model)> = Vec::new();
+        for spec in &settings.models {
+            let (name, model) = load_model(spec)?;
+            ensure!(
+                models.iter().all(|(other, _)| *other != name),
+                "two models are called `{name}`; give one another name: --model NAME={spec}"
+            );
+            models.push((name, model));
+        }
+        for bundled in Bundled::ALL {
+            if models.iter().all(|(_, model)| model.manifest().field != bundled.field()) {
+                let name = bundled.name().to_owned();
+                ensure!(
+                    models.iter().all(|(other, _)| *other != name),
+                    "the model `{name}` bears the name of the bundled {} and does something else; give it another",
+                    bundled.name()
+                );
+                models.push((name, model::bundled(bundled.field())?));
+            }
+        }
+        let keys = settings.keys.as_deref().map(|path| Keys::read(path, settings.limits.rate));
+        let phrases = settings.phrases.as_deref().map(read_phrases);
+        let serve = |(name, model): (String, Model)| {
+            let metrics = metrics.of_model(&name);
+            Served { name, model, metrics }
+        };
+        let registry = Self {
+            models: models.into_iter().map(serve).collect(),
+            keys: keys.transpose().context("cannot load the keys")?,
+            phrases: phrases.transpose().context("cannot load the phrases")?.unwrap_or_default(),
+        };
+        metrics.set_models(&registry.models);
+        Ok(registry)
+    }
+
+    /// The models of a field.
+    pub(crate) fn of(&self, field: Field) -> impl Iterator<Item = &Served> {
+        self.models.iter().filter(move |served| served.model.manifest().field == field)
+    }
+
+    /// The model with this name.
+    pub(crate) fn named(&self, name: &str) -> Result<&Served, ApiError> {
+        let found = self.models.iter().find(|served| served.name == name);
+        found.ok_or_else(|| {
+            ApiError::new(ErrorType::NotFound, "there is no such model; GET /v1/models lists them")
+        })
+    }
+
+    /// The model that a request asks for: by name, or the first of the field that knows the target.
+    ///
+    /// # Errors
+    /// When there is none; it says which there are.
+    pub(crate) fn choose(
+        &self,
+        field: Field,
+        name: Option<&str>,
+        target: Option<&str>,
+    ) -> Result<&Served, ApiError> {
+        let mut served =
+            self.of(field).filter(|served| name.is_none_or(|name| served.name == name)).peekable();
+        let Some(first) = served.peek().copied() else {
+            let names = list(self.of(field).map(|served| served.name.as_str()));
+            return Err(ApiError::invalid(
+                "model",
+                format!("there is no such {} model; there are {names}", field.name()),
+            ));
+        };
+        let Some(target) = target else { return Ok(first) };
+        served.find(|served| knows(&served.model, target)).ok_or_else(|| {
+            let served = self.of(field).filter(|served| name.is_none_or(|name| served.name == name));
+            let known = list(served.flat_map(|served| targets(&served.model)));
+            let message =
+                format!("the target is not known; known are {known}. Leave it out for the average target");
+            ApiError::invalid("target", message)
+        })
+    }
+}
+
+/// Whether a model learned of this target.
+pub(crate) fn knows(model: &Model, target: &str) -> bool {
+    targets(model).any(|known| known == target)
+}
+
+/// The targets that a model learned of, those that it takes as an input or those of its data.
+pub(crate) fn targets(model: &Model) -> impl Iterator<Item = &str> {
+    let manifest = model.manifest();
+    let shifts = manifest.target_shifts.keys().map(String::as_str);
+    let of_data = if manifest.target_shifts.is_empty() { &manifest.targets[..] } else { &[] };
+    shifts.chain(of_data.iter().map(String::as_str))
+}
+
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// Loads `[NAME=]DIR_OR_NAME`.
+fn load_model(spec: &str) -> anyhow::Result<(String, Model)> {
+    // A path may hold `=`: only what stands before the first one and is no path itself is a name.
+    let (name, place) = match spec.split_once('=') {
+        Some((name, place)) if !name.contains(['/', '\\']) => (Some(name), place),
+        _ => (None, spec),
+    };
+    let name = match name {
+        Some("") => bail!("--model {spec}: the name before `=` is empty"),
+        Some(name) => name.to_owned(),
+        None => Path::new(place)
+            .file_name()
+            .map_or_else(|| place.to_owned(), |name| name.to_string_lossy().into_owned()),
+    };
+    let model = model::load(Path::new(place)).with_context(|| format!("model `{name}`"))?;
+    Ok((name, model))
+}
+
+fn read_phrases(path: &Path) -> anyhow::Result<Phrases> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text).with_context(|| path.display().to_string())
+}

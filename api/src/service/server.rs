@@ -1,0 +1,132 @@
+//! The running service: it binds first, reloads on SIGHUP and drains on SIGTERM.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix_cors::Cors;
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use actix_web::http::{KeepAlive, Method};
+use actix_web::middleware::Condition;
+use actix_web::{App, HttpServer, web};
+use anyhow::Context;
+
+use crate::service::http::{self, REQUEST_ID};
+use crate::service::options::Settings;
+use crate::service::signals::{Signal, Signals};
+use crate::service::state::State;
+use crate::service::tls;
+
+/// An idle connection is kept for so long. A drain waits for those, so it is short.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// A bound service.
+pub(crate) struct Application {
+    server: Server,
+    state: Arc<State>,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// `http` or `https`.
+    pub(crate) scheme: &'static str,
+}
+
+impl Application {
+    /// Binds and loads the models. Requests wait until [`run`](Self::run).
+    ///
+    /// # Errors
+    /// When an address cannot be bound, or something not be loaded.
+    pub(crate) fn build(settings: Settings) -> anyhow::Result<Self> {
+        let listen = |address: SocketAddr| {
+            TcpListener::bind(address).with_context(|| {
+                format!("cannot listen on {address}; --port 0 takes a free port, --bind another address")
+            })
+        };
+        let listener = listen(settings.address)?;
+        let admin = settings.admin_address.map(listen).transpose()?;
+        let address = listener.local_addr()?;
+        let admin_address = admin.as_ref().map(TcpListener::local_addr).transpose()?;
+        let tls = settings.tls.as_ref().map(|(chain, key)| tls::config(chain, key)).transpose()?;
+        let state = Arc::new(State::load(settings, admin_address)?);
+        let shared = Arc::clone(&state);
+        let settings = &state.settings;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let mut server = HttpServer::new(move || {
+            let origins = &shared.settings.cors_origins;
+            App::new()
+                .app_data(web::Data::from(Arc::clone(&shared)))
+                .configure(http::routes)
+                .wrap(Condition::new(!origins.is_empty(), cross_origin(origins)))
+        })
+        .workers(settings.workers)
+        .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
+        .client_request_timeout(settings.limits.timeout)
+        .shutdown_timeout(settings.drain_timeout.as_secs())
+        .disable_signals();
+        server = match tls {
+            Some(config) => server.listen_rustls_0_23(listener, config)?,
+            None => server.listen(listener)?,
+        };
+        if let Some(admin) = admin {
+            server = server.listen(admin)?;
+        }
+        Ok(Self { server: server.run(), state, address, scheme })
+    }
+
+    /// Where it listens for the admin routes, if apart.
+    pub(crate) fn admin_address(&self) -> Option<SocketAddr> {
+        self.state.admin_address
+    }
+
+    /// Serves until SIGINT or SIGTERM.
+    ///
+    /// # Errors
+    /// When signals cannot be watched, or the server fails.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let signals = Signals::watch().context("cannot watch for signals")?;
+        actix_web::rt::spawn(obey(signals, self.state, self.server.handle()));
+        self.server.await.context("the server failed")?;
+        tracing::info!(target: "demur", "ended");
+        Ok(())
+    }
+}
+
+/// Reloads and ends as signals ask for it; a second wish to end does not wait for anyone.
+async fn obey(mut signals: Signals, state: Arc<State>, handle: ServerHandle) {
+    let last = loop {
+        match signals.next().await {
+            Signal::Reload => {
+                let state = Arc::clone(&state);
+                // A failure is logged and counted where it happens; a panic there leaves the old models as well.
+                let _ = web::block(move || state.reload()).await;
+            }
+            end => break end,
+        }
+    };
+    state.draining.store(true, Ordering::Release);
+    tracing::info!(target: "demur", "ending; open requests are finished first");
+    actix_web::rt::spawn({
+        let handle = handle.clone();
+        async move {
+            while signals.next().await == Signal::Reload {}
+            handle.stop(false).await;
+        }
+    });
+    if last == Signal::Terminate {
+        actix_web::rt::time::sleep(state.settings.drain_delay).await;
+    }
+    handle.stop(true).await;
+}
+
+fn cross_origin(origins: &[String]) -> Cors {
+    let cors = Cors::default()
+        .allowed_methods([Method::GET, Method::POST])
+        .allowed_headers([AUTHORIZATION, CONTENT_TYPE, REQUEST_ID])
+        .expose_headers([REQUEST_ID])
+        .max_age(3600);
+    if origins.iter().any(|origin| origin == "*") {
+        return cors.allow_any_origin();
+    }
+    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}
