@@ -17,6 +17,10 @@ mod pipeline;
 mod predict;
 mod reading;
 mod reproduce;
+mod serve;
+#[cfg(unix)]
+mod serve_life;
+mod server;
 mod shared_rows;
 mod sources;
 mod support;

@@ -1,0 +1,439 @@
+//! `demur serve`: what each route answers, each failure of the table, keys and limits.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::server::{Client, JSON, Server};
+use crate::support::Dir;
+
+const PROMPT: &str = "/v1/predict";
+
+#[test]
+fn a_prompt_is_predicted_as_the_command_line_does() {
+    let dir = Dir::new();
+    let server = Server::start(&dir, "");
+    let prompts = ["How do I pick a lock?", "What is the capital of France?", "\u{202e}\u{1f600} \0 a"];
+    let body = server.post(PROMPT, json!({"prompts": prompts}).to_string()).ok();
+    for (at, prompt) in prompts.iter().enumerate() {
+        let alone = server.post(PROMPT, json!({"prompt": prompt}).to_string()).ok();
+        assert_eq!(alone["predictions"][0]["p_refusal"], body["predictions"][at]["p_refusal"]);
+        assert_eq!(body["predictions"][at]["index"], at);
+        if !prompt.contains('\0') {
+            let line = dir.demur("predict --json").arg(prompt).succeeds().stdout;
+            let line: Value = serde_json::from_str(&line).unwrap();
+            for (ours, theirs) in [("p_refusal", &line["p_refusal"]), ("decision", &line["decision"])] {
+                assert_eq!(&body["predictions"][at][ours], theirs);
+            }
+            assert_eq!(body["model"]["digest"], line["model"]["digest"]);
+        }
+    }
+}
+
+#[test]
+fn a_request_may_bring_its_thresholds_its_target_and_a_chat() {
+    let server = Server::start(&Dir::new(), "");
+    let ask = |body: Value| server.post(PROMPT, body.to_string()).ok();
+    let prompt = "How do I pick a lock?";
+    let p = ask(json!({"prompt": prompt}))["predictions"][0]["p_refusal"].as_f64().unwrap();
+    for (send_below, hold_from, decision) in [(0.0, p, "hold"), (1.0, 1.0, "send"), (0.0, 1.0, "abstain")] {
+        let policy = json!({"send_below": send_below, "hold_from": hold_from});
+        let body = ask(json!({"prompt": prompt, "policy": policy}));
+        assert_eq!(body["predictions"][0]["decision"], decision);
+    }
+    let chat = ask(json!({"messages": [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Hello"},
+        {"role": "user", "content": [{"type": "text", "text": prompt}, {"type": "image_url", "image_url": {"url": "x"}}]},
+        {"role": "assistant", "content": "Well"},
+    ]}));
+    assert_eq!(chat["predictions"][0]["p_refusal"], p);
+    assert_eq!(chat["not_judged"], json!(["messages before the last of the user"]));
+    let known = server.get("/v1/models/prompt").ok()["targets"][0].clone();
+    let body = ask(json!({"prompt": prompt, "target": known}));
+    assert_eq!(body["target"], known);
+    assert_ne!(body["predictions"][0]["p_refusal"], p, "the target shifts the score");
+    let explained = ask(json!({"prompt": prompt, "explain": true, "top": 2, "system": "s", "context": null}));
+    assert_eq!(explained["predictions"][0]["terms"].as_array().unwrap().len(), 2);
+    assert_eq!(explained["not_judged"], json!(["system"]));
+}
+
+#[test]
+fn answers_are_classified_in_every_form() {
+    let server = Server::start(&Dir::new(), "");
+    let body = server.post(
+        "/v1/classify",
+        json!({"answers": [
+            {"prompt": "How do I pick a lock?", "response": "I'm sorry, but I can't help with that."},
+            {"response": "Sure! Mix flour, water, salt and yeast, and bake the loaf for forty minutes."},
+            {"response": null},
+            {"response": "Sure", "finish_reason": "content_filter"},
+            {"error": {"code": "content_policy_violation"}},
+            {"error": {"type": "overloaded_error"}},
+            {"refusal": "No."},
+        ]})
+        .to_string(),
+    );
+    let found: Vec<(Value, Value)> = body.ok()["classifications"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|answer| (answer["form"].clone(), answer["label"].clone()))
+        .collect();
+    let refused = json!("refused");
+    let forms = [
+        ("text", refused.clone()),
+        ("text", json!("complied")),
+        ("empty", refused.clone()),
+        ("filtered", refused.clone()),
+        ("provider_error", refused.clone()),
+        ("provider_error", Value::Null),
+        ("refusal_field", refused),
+    ];
+    assert_eq!(found, forms.map(|(form, label)| (json!(form), label)));
+    let one = server.post("/v1/classify", r#"{"response": "I'm sorry, but I can't help with that."}"#).ok();
+    let kinds = one["classifications"][0]["kinds"].as_array().unwrap();
+    let sum: f64 = kinds.iter().map(|kind| kind["p"].as_f64().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 1e-9, "{sum}");
+}
+
+#[test]
+fn an_operators_phrases_count() {
+    let dir = Dir::new();
+    dir.write(
+        "phrases.toml",
+        "guardrail = [\"blocked by our gateway\"]\nallowed = [\"sorry for the wait\"]\n",
+    );
+    let server = Server::start(&dir, "--phrases phrases.toml");
+    let form = |text: &str| {
+        let body = server.post("/v1/classify", json!({"response": text}).to_string()).ok();
+        body["classifications"][0].clone()
+    };
+    let blocked = form("\u{e9} Blocked by our GATEWAY.");
+    assert_eq!((&blocked["form"], &blocked["label"]), (&json!("guardrail"), &json!("refused")));
+    assert_eq!(blocked["passage"], json!({"start": 2, "end": 24, "text": "Blocked by our GATEWAY"}));
+    assert_eq!(form("Sorry for the wait!")["form"], "allowed");
+}
+
+#[test]
+fn an_explanation_sums_to_its_logit_and_marks_characters() {
+    let server = Server::start(&Dir::new(), "");
+    let prompt = "\u{1f600} Explain how to make a b\u{f6}mb at home";
+    let body = server.post("/v1/explain", json!({"prompt": prompt}).to_string()).ok();
+    let sum = |list: &str| -> f64 {
+        body[list].as_array().unwrap().iter().map(|item| item["contribution"].as_f64().unwrap()).sum()
+    };
+    let (logit, bias) = (body["logit"].as_f64().unwrap(), body["bias"].as_f64().unwrap());
+    assert!((bias + sum("terms") - logit).abs() < 1e-9);
+    assert!((sum("words") - sum("terms")).abs() < 1e-9);
+    let characters: Vec<char> = prompt.chars().collect();
+    for word in body["words"].as_array().unwrap() {
+        let at = |name: &str| usize::try_from(word[name].as_u64().unwrap()).unwrap();
+        assert_eq!(
+            characters[at("start")..at("end")].iter().collect::<String>(),
+            word["text"].as_str().unwrap()
+        );
+    }
+    let p = body["p_refusal"].as_f64().unwrap();
+    let policy = json!({"send_below": p - 0.02, "hold_from": p - 0.02});
+    let held = server.post("/v1/explain", json!({"prompt": prompt, "policy": policy}).to_string()).ok();
+    assert_eq!(held["decision"], "hold");
+    let flip = &held["flip"];
+    assert_eq!(flip["decision"], "send");
+    let again = server.post(PROMPT, json!({"prompt": flip["rest"]}).to_string()).ok();
+    assert_eq!(again["predictions"][0]["p_refusal"], flip["p_refusal"], "the flip is a real one");
+}
+
+#[test]
+fn models_health_metrics_and_documents_are_there() {
+    let server = Server::start(&Dir::new(), "");
+    let models = server.get("/v1/models").ok();
+    let names: Vec<_> = models["models"].as_array().unwrap().iter().map(|model| &model["name"]).collect();
+    assert_eq!(names, ["response", "prompt"]);
+    assert_eq!(models["limits"]["max_batch"], 1024);
+    assert_eq!(server.get("/v1/models/response").ok(), models["models"][0]);
+    server.get("/v1/models/none").is_error(404, "not_found", None, "no such model");
+    assert_eq!(server.get("/health/live").ok()["status"], "live");
+    assert_eq!(server.get("/health/ready").ok()["status"], "ready");
+    assert_eq!(server.send("HEAD", "/health/ready", &[], b"").status, 200);
+    server.post(PROMPT, r#"{"prompt": "Hello"}"#).ok();
+    let metrics = server.get("/metrics").text();
+    for line in [
+        "demur_http_requests_total{route=\"/v1/predict\",status=\"200\"} 1",
+        "demur_http_requests_total{route=\"/v1/models/{name}\",status=\"404\"} 1",
+        "demur_p_refusal_count{model=\"prompt\"} 1",
+        "demur_requests_in_flight 0",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line}\n{metrics}");
+    }
+    let digest = models["models"][1]["digest"].as_str().unwrap();
+    assert!(
+        metrics.contains(&format!(
+            "demur_model_info{{digest=\"{digest}\",field=\"prompt\",model=\"prompt\"}} 1"
+        ))
+    );
+    let page = server.get("/");
+    assert!(page.headers["content-type"].starts_with("text/html") && page.status == 200);
+    assert!(page.headers["content-security-policy"].contains("default-src 'self'"));
+    assert_eq!(server.get("/docs").headers["location"], "/docs/");
+    assert!(server.get("/docs/").text().contains("swagger-ui"));
+    assert!(server.get("/docs/swagger-initializer.js").text().contains("/openapi.json"));
+    server.get("/docs/none.js").is_error(404, "not_found", None, "/docs/");
+}
+
+#[test]
+fn every_example_of_the_document_runs() {
+    let server = Server::start(&Dir::new(), "--max-batch 7");
+    let document = server.get("/openapi.json").ok();
+    let mut sent = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let Some(examples) =
+            methods["post"]["requestBody"]["content"]["application/json"]["examples"].as_object()
+        else {
+            continue;
+        };
+        for example in examples.values() {
+            server.post(path, example["value"].to_string()).ok();
+            sent += 1;
+        }
+    }
+    assert!(sent >= 6, "{sent}");
+    let schemas = &document["components"]["schemas"];
+    assert_eq!(
+        schemas["PredictRequest"]["properties"]["prompts"]["maxItems"], 7,
+        "the limits are this service's"
+    );
+    for status in ["400", "401", "408", "413", "415", "422", "429", "500"] {
+        assert!(document["paths"][PROMPT]["post"]["responses"][status].is_object(), "{status}");
+    }
+}
+
+#[test]
+fn every_failure_has_its_status_and_says_where() {
+    let server = Server::start(&Dir::new(), "--max-batch 2 --max-chars 10 --max-body 1000");
+    let long = json!({"prompt": "a".repeat(2000)}).to_string();
+    let predict = |body: &str| server.post(PROMPT, body);
+    predict("{").is_error(400, "malformed_json", None, "not JSON");
+    predict("").is_error(400, "malformed_json", None, "not JSON");
+    server.post(PROMPT, b"{\"prompt\": \"\xff\"}").is_error(
+        400,
+        "malformed_json",
+        None,
+        "UTF-8 from byte 12",
+    );
+    predict("{\"prompt\": \"\\ud800\"}").is_error(400, "malformed_json", None, "not JSON");
+    predict(&"[".repeat(900)).is_error(400, "malformed_json", None, "not JSON");
+    predict(&long).is_error(413, "body_too_large", None, "1000 bytes");
+    let typed = |headers: &[_]| server.send("POST", PROMPT, headers, b"{}");
+    typed(&[]).is_error(415, "unsupported_media_type", None, "content-type");
+    typed(&[("content-type", "text/plain")]).is_error(415, "unsupported_media_type", None, "content-type");
+    for (body, field, said) in [
+        (r#"{}"#, "prompt", "there is no prompt"),
+        (r#"{"prompt": " \n"}"#, "prompt", "empty"),
+        (r#"{"prompt": "a", "prompts": ["b"]}"#, "prompt", "not several"),
+        (r#"{"prompts": []}"#, "prompts", "empty"),
+        (r#"{"prompts": ["a", "b", "c"]}"#, "prompts", "limit is 2"),
+        (r#"{"prompts": ["a", ""]}"#, "prompts[1]", "empty"),
+        (r#"{"prompts": ["a", 1]}"#, "prompts[1]", "invalid type"),
+        (r#"{"prompt": "01234567890"}"#, "prompt", "limit is 10"),
+        (r#"{"messages": []}"#, "messages", "role `user`"),
+        (r#"{"messages": [{"role": "user", "content": ""}]}"#, "messages[0].content", "empty"),
+        (r#"{"prompt": "a", "model": "response"}"#, "model", "there are `prompt`"),
+        (r#"{"prompt": "a", "target": "gpt-99"}"#, "target", "known are `"),
+        (r#"{"prompt": "a", "policy": {"send_below": 0.9, "hold_from": 0.1}}"#, "policy", "send_below"),
+        (r#"{"prompt": "a", "promt": 1}"#, "promt", "unknown field"),
+    ] {
+        predict(body).is_error(422, "invalid_request", Some(field), said);
+    }
+    for (path, body, field) in [
+        ("/v1/classify", r#"{}"#, "response"),
+        ("/v1/classify", r#"{"answers": [{"response": "a"}, {"prompt": "a"}]}"#, "answers[1].response"),
+        ("/v1/classify", r#"{"response": "a", "answers": []}"#, "answers"),
+        ("/v1/classify", r#"{"response": "01234567890"}"#, "response"),
+        ("/v1/explain", r#"{}"#, "prompt"),
+        ("/v1/explain", r#"{"response": ""}"#, "response"),
+    ] {
+        server.post(path, body).is_error(422, "invalid_request", Some(field), "");
+    }
+    server.get("/v1/predct").is_error(404, "not_found", None, "no such path");
+    let method = server.send("DELETE", PROMPT, &[], b"");
+    method.is_error(405, "method_not_allowed", None, "POST only");
+    assert_eq!(method.headers["allow"], "POST");
+    server.post("/v1/models", "{}").is_error(405, "method_not_allowed", None, "GET, HEAD only");
+    server.post("/admin/reload", "").is_error(403, "forbidden", None, "demur key");
+}
+
+#[test]
+fn a_request_keeps_its_id() {
+    let server = Server::start(&Dir::new(), "");
+    let id = |sent: &str| {
+        let reply = server.send("GET", "/health/live", &[("x-request-id", sent)], b"");
+        reply.headers["x-request-id"].clone()
+    };
+    assert_eq!(id("mine-1"), "mine-1");
+    for other in ["", "two words", &"a".repeat(200)] {
+        assert_eq!(id(other).len(), 32, "{other} is no id");
+    }
+    assert_ne!(id(""), id(""));
+}
+
+#[test]
+fn keys_open_what_is_theirs_and_are_rotated() {
+    let dir = Dir::new();
+    let make = |arguments: &str| {
+        let made = dir.demur(&format!("key {arguments}")).succeeds();
+        (made.stdout, made.stderr.trim().rsplit(' ').next().unwrap().to_owned())
+    };
+    let ((user, user_key), (admin, admin_key), (slow, slow_key)) =
+        (make("user"), make("boss --admin"), make("slow --rate 1"));
+    dir.write("keys.toml", format!("{user}{admin}{slow}"));
+    let server = Server::start(&dir, "--keys keys.toml");
+    let predict = |key: &str| {
+        let bearer = format!("Bearer {key}");
+        let headers = [JSON, ("authorization", bearer.as_str())];
+        server.send("POST", PROMPT, &headers[..if key.is_empty() { 1 } else { 2 }], br#"{"prompt": "a"}"#)
+    };
+    let refused = predict("");
+    refused.is_error(401, "unauthorized", None, "Bearer KEY");
+    assert_eq!(refused.headers["www-authenticate"], "Bearer");
+    predict("demur-0").is_error(401, "unauthorized", None, "not known");
+    predict(&user_key).ok();
+    predict(&slow_key).ok();
+    let again = predict(&slow_key);
+    again.is_error(429, "rate_limited", None, "come again later");
+    assert_eq!(again.headers["retry-after"], "1");
+    assert_eq!(server.get("/health/ready").status, 200, "probes need no key");
+    let reload =
+        |key: &str| server.send("POST", "/admin/reload", &[("authorization", &format!("bearer {key}"))], b"");
+    reload(&user_key).is_error(403, "forbidden", None, "not an admin's");
+    dir.write("keys.toml", &admin);
+    reload(&admin_key).ok();
+    predict(&user_key).is_error(401, "unauthorized", None, "not known");
+    dir.write("keys.toml", "[[key]]\nname = \"x\"\nsha256 = \"1\"\n");
+    reload(&admin_key).is_error(422, "reload_failed", None, "64 hexadecimal");
+    predict(&admin_key).ok();
+    let log = server.stop();
+    assert!(log.contains("the reload is refused") && !log.contains(&admin_key), "{log}");
+}
+
+#[test]
+fn callers_without_keys_are_counted_by_address() {
+    let server = Server::start(&Dir::new(), "--rate 2");
+    let statuses: Vec<u16> = (0..4).map(|_| server.post(PROMPT, r#"{"prompt": "a"}"#).status).collect();
+    assert_eq!(statuses[..3], [200, 200, 429]);
+    assert_eq!(server.get("/health/live").status, 200);
+}
+
+#[test]
+fn the_admin_routes_may_have_an_address_of_their_own() {
+    let server = Server::start(&Dir::new(), "--admin-bind 127.0.0.1:0");
+    server.post("/admin/reload", "").is_error(404, "not_found", None, "address of their own");
+    let mut admin = Client::to(server.admin.as_ref().unwrap()).unwrap();
+    let reply = admin.send("POST", "/admin/reload", &[], b"").unwrap();
+    assert_eq!(reply.ok()["models"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn only_origins_that_are_named_may_call_from_a_browser() {
+    let server = Server::start(&Dir::new(), "--cors-origin https://a.example");
+    let allowed = |origin: &str| {
+        let headers = [
+            ("origin", origin),
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", "content-type"),
+        ];
+        server.send("OPTIONS", PROMPT, &headers, b"").headers.get("access-control-allow-origin").cloned()
+    };
+    assert_eq!(allowed("https://a.example").as_deref(), Some("https://a.example"));
+    assert_eq!(allowed("https://b.example"), None);
+}
+
+#[test]
+fn prompts_are_not_logged_unless_the_operator_asks_for_it() {
+    for (flags, logged) in [("--log debug --access-log", false), ("--log-format json --log-prompts", true)] {
+        let server = Server::start(&Dir::new(), flags);
+        server.post(PROMPT, r#"{"prompt": "xyzzy"}"#).ok();
+        server.post(PROMPT, r#"{"prompt": ["xyzzy"]}"#).is_error(422, "invalid_request", Some("prompt"), "");
+        server.post(PROMPT, r#"{"policy": "xyzzy"}"#).is_error(422, "invalid_request", Some("policy"), "");
+        server.post(PROMPT, r#"{"prompt": "xyzzy"#).is_error(400, "malformed_json", None, "");
+        let log = server.stop();
+        assert_eq!(log.contains("xyzzy"), logged, "{log}");
+        if logged {
+            for line in log.lines() {
+                serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            }
+        } else {
+            assert!(log.contains("route=\"/v1/predict\" status=200"), "{log}");
+        }
+    }
+}
+
+#[test]
+fn settings_come_from_flags_then_variables_then_the_file() {
+    let dir = Dir::with_models();
+    dir.write("demur.toml", "max-batch = 3\nmax-chars = 3\nmodel = [\"mine=prompt\"]\n");
+    let demur = dir.demur("serve --port 0 --max-chars 5 --config demur.toml").env("DEMUR_MAX_CHARS", "4");
+    let server = Server::of_command(demur.env("DEMUR_MAX_BODY", "77"));
+    let models = server.get("/v1/models").ok();
+    assert_eq!(models["limits"]["max_chars"], 5);
+    assert_eq!(models["limits"]["max_body"], 77);
+    assert_eq!(models["limits"]["max_batch"], 3);
+    assert_eq!(models["models"][0]["name"], "mine");
+    assert_eq!(
+        models["models"][1]["name"], "response",
+        "the field that no model is named of has the bundled one"
+    );
+}
+
+#[test]
+fn what_cannot_be_served_is_said_before_it_starts() {
+    let dir = Dir::with_models();
+    dir.write("bad.toml", "prot = 1\n");
+    dir.write("broken/manifest.json", "{}");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    for (flags, said) in [
+        ("--model none", "none: there is no such directory"),
+        ("--model broken", "manifest.json"),
+        ("--model a=prompt --model a=response", "two models are called `a`"),
+        ("--config bad.toml", "prot"),
+        ("--keys none.toml", "cannot read none.toml"),
+        ("--max-batch 0", "--max-batch is 0"),
+        ("--tls-cert bad.toml --tls-key bad.toml", "bad.toml"),
+        (&format!("--port {port}"), "cannot listen on 127.0.0.1"),
+        ("--otlp-endpoint http://127.0.0.1:1", "--features otel"),
+    ] {
+        let free = if flags.contains("--port") { "" } else { "--port 0 " };
+        dir.demur(&format!("serve {free}{flags}")).fails(1, &["error: ", said]);
+    }
+}
+
+#[test]
+fn a_slow_body_is_answered_and_cut_off() {
+    let server = Server::start(&Dir::new(), "--request-timeout 0.5");
+    let mut slow = Client::to(&server.address).unwrap();
+    slow.write(b"POST /v1/predict HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{")
+        .unwrap();
+    slow.read(false).unwrap().is_error(408, "request_timeout", None, "too long");
+    let mut silent = Client::to(&server.address).unwrap();
+    silent.write(b"POST /v1/predict HTTP/1.1\r\nhost:").unwrap();
+    let ended = silent.read(false).map(|reply| reply.status);
+    assert!(matches!(ended, Ok(408) | Err(_)), "{ended:?}");
+    assert_eq!(server.get("/health/live").status, 200);
+}
+
+#[test]
+fn too_many_at_work_are_turned_away() {
+    let server = Server::start(&Dir::new(), "--max-concurrent 1 --request-timeout 5");
+    let mut slow = Client::to(&server.address).unwrap();
+    slow.write(b"POST /v1/predict HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 15\r\n\r\n{")
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let other = server.post(PROMPT, r#"{"prompt": "a"}"#);
+    other.is_error(429, "overloaded", None, "come again later");
+    assert_eq!(other.headers["retry-after"], "1");
+    assert_eq!(server.get("/health/ready").status, 200);
+    slow.write(br#""prompt": "a"}"#).unwrap();
+    slow.read(false).unwrap().ok();
+    server.post(PROMPT, r#"{"prompt": "a"}"#).ok();
+}

@@ -1,0 +1,190 @@
+//! A running `demur serve`, and a client of it that sends just the bytes that a test wants.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::{Demur, Dir};
+
+/// The service, on a free port, killed when the test ends.
+pub(crate) struct Server {
+    child: Child,
+    /// Where it listens.
+    pub(crate) address: String,
+    /// Where it listens for the admin routes, if apart.
+    pub(crate) admin: Option<String>,
+}
+
+impl Server {
+    /// With these flags.
+    pub(crate) fn start(dir: &Dir, flags: &str) -> Self {
+        Self::of(dir.demur(&format!("serve --port 0 {flags}")), flags.contains("--admin-bind"))
+    }
+
+    /// By a command line of the test's own.
+    pub(crate) fn of_command(demur: Demur) -> Self {
+        Self::of(demur, false)
+    }
+
+    fn of(demur: Demur, admin: bool) -> Self {
+        let mut child = demur.start();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut next = || {
+            let line = lines.next().unwrap_or_else(|| panic!("it does not start")).unwrap();
+            line.split_once("://").unwrap().1.to_owned()
+        };
+        let address = next();
+        let admin = admin.then(&mut next);
+        Self { child, address, admin }
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Waits for its end; gives how it ended and what stands on its stderr.
+    pub(crate) fn wait(mut self, longest: Duration) -> (ExitStatus, String) {
+        let started = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(started.elapsed() < longest, "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let mut stderr = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        (status, stderr)
+    }
+
+    /// Ends it as a scheduler does, and gives its stderr.
+    pub(crate) fn stop(self) -> String {
+        self.signal("-TERM");
+        let (status, stderr) = self.wait(Duration::from_secs(20));
+        assert!(status.success(), "{status}: {stderr}");
+        stderr
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Reply {
+        self.send("GET", path, &[], b"")
+    }
+
+    /// Posts JSON.
+    pub(crate) fn post(&self, path: &str, body: impl AsRef<[u8]>) -> Reply {
+        self.send("POST", path, &[JSON], body.as_ref())
+    }
+
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        let mut client = Client::to(&self.address).unwrap();
+        client.send(method, path, headers, body).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The header of a JSON body.
+pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
+
+/// A connection that is kept.
+pub(crate) struct Client(BufReader<TcpStream>);
+
+impl Client {
+    pub(crate) fn to(address: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.set_nodelay(true)?;
+        Ok(Self(BufReader::new(stream)))
+    }
+
+    pub(crate) fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<Reply> {
+        let mut head =
+            format!("{method} {path} HTTP/1.1\r\nhost: demur\r\ncontent-length: {}\r\n", body.len());
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        let bytes = [head.as_bytes(), body].concat();
+        // The server may answer, and close, before it has read all; the answer is there all the same.
+        let written = self.write(&bytes);
+        self.read(method == "HEAD").or_else(|error| written.and(Err(error)))
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.get_mut().write_all(bytes)
+    }
+
+    /// Reads one answer.
+    pub(crate) fn read(&mut self, head_only: bool) -> io::Result<Reply> {
+        let mut line = String::new();
+        if self.0.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let status = line.split(' ').nth(1).unwrap().parse().unwrap();
+        let mut headers = BTreeMap::new();
+        loop {
+            let mut line = String::new();
+            self.0.read_line(&mut line)?;
+            let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+            headers.insert(name.to_lowercase(), value.to_owned());
+        }
+        let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+        let mut body = vec![0; if head_only { 0 } else { length }];
+        self.0.read_exact(&mut body)?;
+        Ok(Reply { status, headers, body })
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    /// The body of an answer of 200.
+    #[track_caller]
+    pub(crate) fn ok(&self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.text());
+        self.json()
+    }
+
+    /// Asserts an error: its status, type and field, and that its message holds a text; its one form, too.
+    #[track_caller]
+    pub(crate) fn is_error(&self, status: u16, kind: &str, field: Option<&str>, said: &str) {
+        let body = self.json();
+        let error = &body["error"];
+        assert_eq!((self.status, error["type"].as_str()), (status, Some(kind)), "{body}");
+        assert_eq!(error["field"].as_str(), field, "{body}");
+        assert!(error["message"].as_str().unwrap().contains(said), "{body}");
+        assert_eq!(error["request_id"].as_str(), self.headers.get("x-request-id").map(String::as_str));
+        let keys: Vec<_> = error.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["type", "message", "field", "request_id"]);
+    }
+}
