@@ -167,7 +167,7 @@ fn admit(route: Route, request: &HttpRequest, state: &State) -> Result<(), ApiEr
             Some(_) => {
                 Err(ApiError::new(ErrorType::NotFound, "the admin routes have an address of their own"))
             }
-            None if keys.as_ref().is_some_and(|keys| keys.has_admin()) => {
+            None if keys.as_ref().is_some_and(super::keys::Keys::has_admin) => {
                 if take_key(request, &registry, state)? {
                     return Ok(());
                 }

@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the types that the service reads and writes, with this service's own limits in it; and
+//! The `OpenAPI` document, made from the types that the service reads and writes, with this service's own limits in it; and
 //! Swagger UI, which shows it.
 
 use std::borrow::Cow;

@@ -297,7 +297,7 @@ mod tests {
         fs::create_dir(dir.path().join("m")).unwrap();
         fs::write(&config, "port = 1\nmax-batch = 7\nkeys = \"keys.toml\"\nmodel = [\"a=m\", \"prompt\"]\n")
             .unwrap();
-        let flags = Options { config: Some(config.clone()), port: Some(2), ..Options::default() };
+        let flags = Options { config: Some(config), port: Some(2), ..Options::default() };
         let settings = flags.resolve().unwrap();
         assert_eq!(settings.address, "127.0.0.1:2".parse().unwrap());
         assert_eq!((settings.limits.batch, settings.limits.chars), (7, 100_000));

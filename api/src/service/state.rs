@@ -27,7 +27,7 @@ pub(crate) struct State {
     pub(crate) metrics: Metrics,
     /// Whether the service is about to end.
     pub(crate) draining: AtomicBool,
-    /// The OpenAPI document, written once.
+    /// The `OpenAPI` document, written once.
     pub(crate) openapi: String,
     /// Where the admin routes are reached without a key.
     pub(crate) admin_address: Option<SocketAddr>,
