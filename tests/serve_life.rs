@@ -122,7 +122,7 @@ fn after_a_sudden_death_it_starts_again_on_its_port() {
     let port = server.address.rsplit(':').next().unwrap().to_owned();
     server.signal("-KILL");
     assert!(!server.wait(Duration::from_secs(5)).0.success());
-    let again = Server::start(&dir, &format!("--port {port}"));
+    let again = Server::of_command(dir.demur(&format!("serve --port {port}")));
     again.post("/v1/predict", BODY).ok();
 }
 

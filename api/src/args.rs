@@ -55,9 +55,11 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Runs the paper's tables on its authors' published files, their figures beside ours.
     Reproduce(Reproduce),
-    /// Serves the models over HTTP, with a playground at `/` and the API's document at `/docs/`.
+    /// Serves the models over HTTP, with a page to try them.
     Serve(Serve),
-    /// Makes an API key for `serve`: its entry for the file of --keys on stdout, the key itself on stderr.
+    /// Makes an API key for `serve`: its entry for the file of --keys.
+    ///
+    /// The entry goes to stdout, the key itself, this once, to stderr.
     Key(Key),
 }
 

@@ -118,7 +118,7 @@ mod tests {
             (b"{\"list\": [{\"number\": \"secret\"}", ErrorType::MalformedJson, None, "EOF"),
             (b"\"\xff\"", ErrorType::MalformedJson, None, "not UTF-8 from byte 1"),
             (b"{\"list\": \"\\ud800\"}", ErrorType::MalformedJson, None, "line 1"),
-            (deep.as_bytes(), ErrorType::MalformedJson, None, "recursion"),
+            (deep.as_bytes(), ErrorType::MalformedJson, None, "EOF"),
             (b"[]", ErrorType::InvalidRequest, None, "invalid"),
             (b"{\"lost\": 1}", ErrorType::InvalidRequest, Some("lost"), "unknown field"),
             (

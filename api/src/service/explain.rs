@@ -11,6 +11,8 @@ use crate::service::options::Limits;
 use crate::service::predict::{DecisionName, ModelRef, Thresholds, check_length, check_text};
 use crate::service::registry::Registry;
 
+/// How many terms are shown where the request does not say: a prompt's, but not those of a long document.
+const TOP: usize = 100;
 /// Longer prompts are explained, but no flip is looked for: each step of that reads the prompt anew.
 const FLIP_CHARS: usize = 8000;
 
@@ -27,7 +29,7 @@ pub(crate) struct ExplainRequest {
     pub(crate) target: Option<String>,
     /// The model by its name. Default: the first of the field that knows the target.
     pub(crate) model: Option<String>,
-    /// At most so many terms. Default: all.
+    /// At most so many terms. Default: 100.
     pub(crate) top: Option<usize>,
     /// Thresholds for this request. Default: the model's own.
     pub(crate) policy: Option<Thresholds>,
@@ -220,7 +222,7 @@ pub(crate) fn explain(
         decision: policy.decide(p_refusal),
         logit: explanation.logit,
         bias: explanation.bias,
-        terms: terms(&explanation, &input, request.top.unwrap_or(usize::MAX)),
+        terms: terms(&explanation, &input, request.top.unwrap_or(TOP)),
         terms_in_all: explanation.terms.len(),
         words: words.collect(),
         flip: flip.map(|Flip { removed, rest, p_refusal }| FlipView {
