@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use demur_predictor::{Decision, Form, Model, Probability};
+use demur_predictor::{Decision, Field, Form, Model, Probability};
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
@@ -43,7 +43,9 @@ struct RouteMetrics {
 #[derive(Debug, Clone)]
 pub(crate) struct ModelMetrics {
     scores: Histogram,
-    decisions: [IntCounter; 3],
+    /// By decision; only a predictor has them.
+    decisions: Vec<IntCounter>,
+    /// By form; only a classifier has them.
     forms: Vec<IntCounter>,
 }
 
@@ -51,7 +53,7 @@ impl ModelMetrics {
     /// Counts a prediction.
     pub(crate) fn predicted(&self, p_refusal: Probability, decision: Decision) {
         self.scores.observe(p_refusal.get());
-        self.decisions[decision as usize].inc();
+        self.decisions.get(decision as usize).into_iter().for_each(IntCounter::inc);
     }
 
     /// Counts a judged answer.
@@ -59,7 +61,7 @@ impl ModelMetrics {
         if let Some(p) = p_refusal {
             self.scores.observe(p.get());
         }
-        self.forms[form as usize].inc();
+        self.forms.get(form as usize).into_iter().for_each(IntCounter::inc);
     }
 }
 
@@ -128,13 +130,18 @@ impl Metrics {
     }
 
     /// The handles of a model, which live on through reloads.
-    pub(crate) fn of_model(&self, name: &str) -> ModelMetrics {
+    pub(crate) fn of_model(&self, name: &str, field: Field) -> ModelMetrics {
         let decisions = [Decision::Send, Decision::Abstain, Decision::Hold];
+        let decision = |decision: Decision| self.decisions.with_label_values(&[name, decision.name()]);
         let form = |form: Form| self.forms.with_label_values(&[name, form.name()]);
-        ModelMetrics {
-            scores: self.scores.with_label_values(&[name]),
-            decisions: decisions.map(|decision| self.decisions.with_label_values(&[name, decision.name()])),
-            forms: Form::ALL.map(form).to_vec(),
+        let scores = self.scores.with_label_values(&[name]);
+        match field {
+            Field::Prompt => {
+                ModelMetrics { scores, decisions: decisions.map(decision).to_vec(), forms: Vec::new() }
+            }
+            Field::Response => {
+                ModelMetrics { scores, decisions: Vec::new(), forms: Form::ALL.map(form).to_vec() }
+            }
         }
     }
 
@@ -187,9 +194,9 @@ mod tests {
         let metrics = Metrics::new(7).unwrap();
         metrics.answered(Route::Predict, StatusCode::OK, Duration::from_millis(3));
         metrics.answered(Route::Predict, StatusCode::BAD_REQUEST, Duration::from_micros(1));
-        let model = metrics.of_model("m");
+        let model = metrics.of_model("m", Field::Prompt);
         model.predicted(Probability::new(0.95).unwrap(), Decision::Hold);
-        model.judged(Form::Empty, None);
+        metrics.of_model("c", Field::Response).judged(Form::Empty, None);
         metrics.reloaded("refused");
         let text = String::from_utf8(metrics.text().unwrap()).unwrap();
         for line in [
@@ -199,7 +206,7 @@ mod tests {
             "demur_p_refusal_bucket{model=\"m\",le=\"0.9\"} 0",
             "demur_p_refusal_count{model=\"m\"} 1",
             "demur_decisions_total{decision=\"hold\",model=\"m\"} 1",
-            "demur_answers_total{form=\"empty\",model=\"m\"} 1",
+            "demur_answers_total{form=\"empty\",model=\"c\"} 1",
             "demur_reloads_total{outcome=\"refused\"} 1",
             "demur_requests_limit 7",
         ] {

@@ -13,6 +13,9 @@ use crate::service::keys::Keys;
 use crate::service::metrics::{Metrics, ModelMetrics};
 use crate::service::options::Settings;
 
+/// How many targets an error lists.
+const SHOWN: usize = 20;
+
 /// A model that is served.
 pub(crate) struct Served {
     /// By which requests choose it.
@@ -62,7 +65,7 @@ impl Registry {
         let keys = settings.keys.as_deref().map(|path| Keys::read(path, settings.limits.rate));
         let phrases = settings.phrases.as_deref().map(read_phrases);
         let serve = |(name, model): (String, Model)| {
-            let metrics = metrics.of_model(&name);
+            let metrics = metrics.of_model(&name, model.manifest().field);
             Served { name, model, metrics }
         };
         let registry = Self {
@@ -109,9 +112,15 @@ impl Registry {
         let Some(target) = target else { return Ok(first) };
         served.find(|served| knows(&served.model, target)).ok_or_else(|| {
             let served = self.of(field).filter(|served| name.is_none_or(|name| served.name == name));
-            let known = list(served.flat_map(|served| targets(&served.model)));
-            let message =
-                format!("the target is not known; known are {known}. Leave it out for the average target");
+            let known: Vec<&str> = served.flat_map(|served| targets(&served.model)).collect();
+            let more = match known.len().saturating_sub(SHOWN) {
+                0 => String::new(),
+                more => format!(" and {more} more (GET /v1/models lists them)"),
+            };
+            let known = list(known.into_iter().take(SHOWN));
+            let message = format!(
+                "the target is not known; known are {known}{more}. Leave it out for the average target"
+            );
             ApiError::invalid("target", message)
         })
     }
