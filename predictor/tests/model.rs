@@ -352,4 +352,48 @@ proptest! {
         prop_assert!((0.0..=1.0).contains(&p.get()));
         prop_assert_eq!(Probability::new(p.get()), Ok(p));
     }
+
+    /// Whoever writes a model directory can make its digests agree: what lies behind them is hostile all the same.
+    #[test]
+    fn a_forged_model_is_refused_or_scores_and_never_panics(
+        name in prop_oneof![Just("vocabulary.txt"), Just("weights.safetensors"), Just("seen.bin")],
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        length in any::<prop::sample::Index>(),
+        cut in any::<bool>(),
+    ) {
+        let dir = saved();
+        let path = dir.path().join("model");
+        let mut bytes = fs::read(path.join(name)).unwrap();
+        for (at, byte) in edits {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if cut {
+            bytes.truncate(length.index(bytes.len()));
+        }
+        forge(&path, name, &bytes);
+        if let Ok(model) = Model::load(&path) {
+            let p = model.predict(&Input::prompt("how to kill a poem"), &mut Scratch::default());
+            prop_assert!((0.0..=1.0).contains(&p.get()));
+        }
+    }
+
+    #[test]
+    fn a_damaged_manifest_is_refused_or_scores_and_never_panics(
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let dir = saved();
+        let path = dir.path().join("model");
+        let file = path.join("manifest.json");
+        let mut bytes = fs::read(&file).unwrap();
+        for (at, byte) in edits {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        fs::write(&file, &bytes).unwrap();
+        if let Ok(model) = Model::load(&path) {
+            let p = model.predict(&Input::prompt("how to kill a poem"), &mut Scratch::default());
+            prop_assert!((0.0..=1.0).contains(&p.get()));
+        }
+    }
 }
