@@ -13,6 +13,8 @@ mod inspect;
 #[cfg(unix)]
 mod interrupt;
 mod label;
+#[cfg(feature = "otel")]
+mod otel;
 mod pipeline;
 mod predict;
 mod reading;

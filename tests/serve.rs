@@ -402,7 +402,8 @@ fn what_cannot_be_served_is_said_before_it_starts() {
         ("--max-batch 0", "--max-batch is 0"),
         ("--tls-cert bad.toml --tls-key bad.toml", "bad.toml"),
         (&format!("--port {port}"), "cannot listen on 127.0.0.1"),
-        ("--otlp-endpoint http://127.0.0.1:1", "--features otel"),
+        #[cfg(not(feature = "otel"))]
+        ("--otlp-endpoint http://127.0.0.1:1", "--features demur-api/otel"),
     ] {
         let free = if flags.contains("--port") { "" } else { "--port 0 " };
         dir.demur(&format!("serve {free}{flags}")).fails(1, &["error: ", said]);

@@ -4,17 +4,19 @@ use actix_web::rt::System;
 
 use crate::args::Serve;
 use crate::output::data;
-use crate::service::{Application, start_log};
+use crate::service::{Application, finish_log, start_log};
 
 pub(crate) fn run(args: Serve) -> anyhow::Result<()> {
     let settings = args.options.resolve()?;
     start_log(&settings)?;
-    System::new().block_on(async {
+    let served = System::new().block_on(async {
         let application = Application::build(settings)?;
         data(&format!("{}://{}\n", application.scheme, application.address))?;
         if let Some(address) = application.admin_address() {
             data(&format!("admin http://{address}\n"))?;
         }
         application.run().await
-    })
+    });
+    finish_log();
+    served
 }

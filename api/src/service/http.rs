@@ -16,6 +16,7 @@ use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, web};
 use demur_predictor::Scratch;
 use serde::Serialize;
+use tracing::Instrument;
 
 use crate::service::classify::{ClassifyRequest, classify};
 use crate::service::error::{ApiError, ErrorType};
@@ -56,7 +57,20 @@ async fn handle(route: Route, request: HttpRequest, payload: Payload) -> HttpRes
         return HttpResponse::InternalServerError().finish();
     };
     let id = request_id(&request);
-    let result = answer(route, &request, payload, state).await;
+    let span = match state.settings.otlp_endpoint {
+        // A span costs as much as a prediction: there is none unless it goes somewhere.
+        None => tracing::Span::none(),
+        Some(_) => tracing::info_span!(
+            target: "demur",
+            "request",
+            otel.name = route.name(),
+            http.route = route.name(),
+            http.request.method = request.method().as_str(),
+            http.response.status_code = tracing::field::Empty,
+            request_id = id.to_str().unwrap_or_default(),
+        ),
+    };
+    let result = answer(route, &request, payload, state).instrument(span.clone()).await;
     // The id is a header value of visible ASCII, made or checked in `request_id`.
     let id_text = id.to_str().unwrap_or_default();
     let error = result.as_ref().err().map(|error| error.kind);
@@ -66,6 +80,7 @@ async fn handle(route: Route, request: HttpRequest, payload: Payload) -> HttpRes
     });
     let elapsed = started.elapsed();
     state.metrics.answered(route, response.status(), elapsed);
+    span.record("http.response.status_code", response.status().as_u16());
     if state.settings.access_log {
         tracing::info!(
             target: "demur",

@@ -35,7 +35,13 @@ pub(crate) fn start(settings: &Settings) -> anyhow::Result<()> {
     #[cfg(not(feature = "otel"))]
     anyhow::ensure!(
         settings.otlp_endpoint.is_none(),
-        "this build cannot send spans: build it with `cargo build --release --features otel`"
+        "this build cannot send spans: build it with `cargo build --release --features demur-api/otel`"
     );
     subscriber.try_init().context("cannot set up the log")
+}
+
+/// Sends what the log has not sent yet.
+pub(crate) fn finish() {
+    #[cfg(feature = "otel")]
+    crate::service::otel::finish();
 }

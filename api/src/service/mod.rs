@@ -11,6 +11,8 @@ mod metrics;
 mod models;
 mod openapi;
 mod options;
+#[cfg(feature = "otel")]
+mod otel;
 mod page;
 mod predict;
 mod registry;
@@ -21,6 +23,6 @@ mod state;
 mod tls;
 
 pub(crate) use keys::generate;
-pub(crate) use logging::start as start_log;
+pub(crate) use logging::{finish as finish_log, start as start_log};
 pub(crate) use options::Options;
 pub(crate) use server::Application;
