@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -117,7 +117,7 @@ impl ApiError {
             }
             // What is left of the body is not read, so the connection is of no more use.
             ErrorType::RequestTimeout | ErrorType::BodyTooLarge => {
-                response.insert_header((CONNECTION, "close"));
+                response.force_close();
             }
             _ => {}
         }

@@ -20,6 +20,7 @@ mod route;
 mod server;
 mod signals;
 mod state;
+mod tail;
 mod tls;
 
 pub(crate) use keys::generate;

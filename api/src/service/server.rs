@@ -17,15 +17,24 @@ use crate::service::http::{self, REQUEST_ID};
 use crate::service::options::Settings;
 use crate::service::signals::{Signal, Signals};
 use crate::service::state::State;
+use crate::service::tail::Tail;
 use crate::service::tls;
 
 /// An idle connection is kept for so long. A drain waits for those, so it is short.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
+/// How long at most who comes late is told so, before the address is free for another process.
+const LISTENING: Duration = Duration::from_secs(1);
+
+/// How long connections take from being accepted to their worker, generously.
+const SETTLING: Duration = Duration::from_millis(100);
+
 /// A bound service.
 pub(crate) struct Application {
     server: Server,
     state: Arc<State>,
+    /// Without TLS, whose clients could not read what it says.
+    tail: Option<Tail>,
     /// Where it listens.
     pub(crate) address: SocketAddr,
     /// `http` or `https`.
@@ -48,6 +57,7 @@ impl Application {
         let address = listener.local_addr()?;
         let admin_address = admin.as_ref().map(TcpListener::local_addr).transpose()?;
         let tls = settings.tls.as_ref().map(|(chain, key)| tls::config(chain, key)).transpose()?;
+        let tail = if tls.is_none() { Some(Tail::of(&listener)?) } else { None };
         let state = Arc::new(State::load(settings, admin_address)?);
         let shared = Arc::clone(&state);
         let settings = &state.settings;
@@ -71,7 +81,7 @@ impl Application {
         if let Some(admin) = admin {
             server = server.listen(admin)?;
         }
-        Ok(Self { server: server.run(), state, address, scheme })
+        Ok(Self { server: server.run(), state, tail, address, scheme })
     }
 
     /// Where it listens for the admin routes, if apart.
@@ -85,15 +95,17 @@ impl Application {
     /// When signals cannot be watched, or the server fails.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let signals = Signals::watch().context("cannot watch for signals")?;
-        actix_web::rt::spawn(obey(signals, self.state, self.server.handle()));
+        let ended = actix_web::rt::spawn(obey(signals, self.state, self.tail, self.server.handle()));
         self.server.await.context("the server failed")?;
+        // It has answered its last, and so should those who found it closing.
+        let _ = ended.await;
         tracing::info!(target: "demur", "ended");
         Ok(())
     }
 }
 
 /// Reloads and ends as signals ask for it; a second wish to end does not wait for anyone.
-async fn obey(mut signals: Signals, state: Arc<State>, handle: ServerHandle) {
+async fn obey(mut signals: Signals, state: Arc<State>, tail: Option<Tail>, handle: ServerHandle) {
     let last = loop {
         match signals.next().await {
             Signal::Reload => {
@@ -116,7 +128,20 @@ async fn obey(mut signals: Signals, state: Arc<State>, handle: ServerHandle) {
     if last == Signal::Terminate {
         actix_web::rt::time::sleep(state.settings.drain_delay).await;
     }
-    handle.stop(true).await;
+    // A worker that stops drops the connections that are on their way to it: nobody new is let in first.
+    handle.pause().await;
+    let end = actix_web::rt::spawn(async move {
+        actix_web::rt::time::sleep(SETTLING).await;
+        handle.stop(true).await;
+    });
+    let ended = async {
+        // Only a panic in it could fail, and the server is gone then as well.
+        let _ = end.await;
+    };
+    match tail {
+        Some(tail) => tail.turn_away(ended, LISTENING).await,
+        None => ended.await,
+    }
 }
 
 fn cross_origin(origins: &[String]) -> Cors {
