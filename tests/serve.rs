@@ -204,6 +204,8 @@ fn every_example_of_the_document_runs() {
         schemas["PredictRequest"]["properties"]["prompts"]["maxItems"], 7,
         "the limits are this service's"
     );
+    let description = document["info"]["description"].as_str().unwrap();
+    assert!(description.contains("4194304 bytes of a body, 30 seconds"), "{description}");
     for status in ["400", "401", "408", "413", "415", "422", "429", "500"] {
         assert!(document["paths"][PROMPT]["post"]["responses"][status].is_object(), "{status}");
     }

@@ -176,6 +176,8 @@ const OPERATIONS: [Operation; 9] = [
 pub(crate) fn document(limits: &Limits) -> serde_json::Result<String> {
     let mut document = serde_json::to_value(Schemas::openapi())?;
     document["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));
+    let described = document["info"]["description"].as_str().unwrap_or_default();
+    document["info"]["description"] = json!(format!("{described} {}", limits_in_words(limits)));
     document["components"]["securitySchemes"] = json!({
         "key": { "type": "http", "scheme": "bearer", "description": "Where the operator asks for keys." }
     });
@@ -185,6 +187,17 @@ pub(crate) fn document(limits: &Limits) -> serde_json::Result<String> {
         document["paths"][operation.route.name()][method] = path(operation);
     }
     serde_json::to_string_pretty(&document)
+}
+
+/// The limits that no schema can state.
+fn limits_in_words(limits: &Limits) -> String {
+    let Limits { body, concurrent, timeout, rate, .. } = limits;
+    let seconds = timeout.as_secs_f64();
+    let rate = rate.map_or_else(String::new, |rate| format!(" and {rate} requests a second by one caller"));
+    format!(
+        "Limits: {body} bytes of a body, {seconds} seconds for a request, {concurrent} requests at work at once{rate}; those of \
+         texts and lists stand at their fields."
+    )
 }
 
 /// Writes this service's limits into the schemas.
