@@ -166,12 +166,6 @@ pub enum DataError {
         /// The file as the user named it.
         file: String,
     },
-    /// polars refused a frame made of rows.
-    #[error("cannot make columns of the rows: {reason}")]
-    Frame {
-        /// What polars said.
-        reason: String,
-    },
 }
 
 /// A label value outside the vocabulary.
@@ -234,11 +228,5 @@ mod tests {
         assert!(text.contains("`v0` (15x, first at line 1), `v1`"), "{text}");
         assert!(text.contains("`v11` (4x, first at line 12) and 3 more; say"), "{text}");
         assert!(text.contains("--label-map VALUE=MEANING"), "{text}");
-    }
-
-    #[test]
-    fn a_frame_error_says_what_polars_said() {
-        let error = DataError::Frame { reason: "lengths differ".into() };
-        assert_eq!(error.to_string(), "cannot make columns of the rows: lengths differ");
     }
 }

@@ -1,4 +1,4 @@
-//! Rows in and out for Demur: what a row and a label are, corpora in and out, splits, groups, overlap.
+//! Rows in and out for Demur: what a row and a label are, corpora in and out, splits, groups.
 //!
 //! This is the bottom crate: it knows no sibling. Without the feature `frames` (on by default) only the
 //! small, embeddable part remains: labels, records, [`normalise`] and atomic writes. With it come
@@ -6,9 +6,8 @@
 //! - [`read`]: JSON, JSON Lines, CSV, TSV and Parquet, plain or compressed, into [`Record`]s. A bad row
 //!   becomes a [`Rejection`], never nothing; a bad file is a [`DataError`] that says where and what to do.
 //! - [`write_rows`], [`write_rejected`]: rows out, whole or not at all.
-//! - [`deduplicate`], [`overlap`], [`find_groups`], [`assign_folds`], [`assign_holdout`]: which rows may
+//! - [`deduplicate`], [`find_groups`], [`assign_folds`], [`assign_holdout`]: which rows may
 //!   stand on which side of an evaluation.
-//! - [`to_frame`], [`summarise`]: the same rows as columns, where polars is at home.
 #![deny(missing_docs)]
 
 mod atomic;
@@ -25,13 +24,9 @@ mod error;
 #[cfg(feature = "frames")]
 mod format;
 #[cfg(feature = "frames")]
-mod frames;
-#[cfg(feature = "frames")]
 mod group;
 #[cfg(feature = "frames")]
 mod near;
-#[cfg(feature = "frames")]
-mod overlap;
 #[cfg(feature = "frames")]
 mod parquet;
 #[cfg(feature = "frames")]
@@ -61,11 +56,7 @@ pub use error::{DataError, UnknownLabel};
 #[cfg(feature = "frames")]
 pub use format::Format;
 #[cfg(feature = "frames")]
-pub use frames::{SummaryRow, summarise, to_frame};
-#[cfg(feature = "frames")]
 pub use group::find_groups;
-#[cfg(feature = "frames")]
-pub use overlap::{Overlap, overlap};
 #[cfg(feature = "frames")]
 pub use read::{Corpus, ReadOptions, ReadSummary, read};
 #[cfg(feature = "frames")]

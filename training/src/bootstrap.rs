@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::TrainingError;
-use crate::fit::input;
+use crate::examples::input;
 
 /// What stands before a model's digest in `labelled_by`.
 pub const LABELLED_BY: &str = "demur:";

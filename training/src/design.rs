@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use demur_predictor::View;
 
 use crate::error::TrainingError;
+use crate::examples::Examples;
 use crate::features::{ViewParams, fit_views, transform};
-use crate::fit::Examples;
 use crate::sparse::SparseMatrix;
 
 /// Targets and sources with fewer rows have no column.

@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::baselines::phrase_list;
 use crate::breakdown::{Coverage, FacetFigures, by_facet, coverage};
 use crate::error::TrainingError;
-use crate::fit::{Examples, FittedNgram, NgramParams, split};
+use crate::examples::{Examples, split};
+use crate::fit::{FittedNgram, NgramParams};
 use crate::kind_figures::{self, KindFigures};
 use crate::metrics::{
     Decisions, ReliabilityBin, auroc, auroc_interval, average_precision, brier, ece, log_loss, nan_is_null,

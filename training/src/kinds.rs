@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::breakdown::Facets;
 use crate::error::TrainingError;
+use crate::examples::{Examples, split};
 use crate::features::{ViewParams, fit_views, transform};
-use crate::fit::{Examples, split};
 use crate::logistic::{LogisticParams, SparseLogistic};
 use crate::second_level::{Line, SecondLevelParams, fit_multinomial};
 use crate::sparse::SparseMatrix;

@@ -12,7 +12,7 @@ use rustc_hash::FxHashSet;
 use serde::Serialize;
 
 use crate::error::TrainingError;
-use crate::fit::Examples;
+use crate::examples::{Examples, is_judged};
 use crate::metrics::{Decisions, auroc, auroc_interval, ece, nan_is_null};
 use crate::progress::Progress;
 use crate::teacher::FitPlan;
@@ -69,10 +69,31 @@ pub struct LeftOut {
     pub n: usize,
     /// Share of refusals among them.
     pub base_rate: f64,
-    /// Share of right decisions.
-    pub accuracy: f64,
     /// 95% Wilson interval of the accuracy.
     pub accuracy_interval: (f64, f64),
+    /// 95% interval of the AUROC (after `DeLong`).
+    pub auroc_interval: (f64, f64),
+    /// The figures that are averaged over values.
+    #[serde(flatten)]
+    pub rates: LeftOutRates,
+}
+
+/// Means over the values that have both classes, each value counting alike; NaN where there are none.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct LeftOutMean {
+    /// The values with both classes.
+    pub values: usize,
+    /// The means.
+    #[serde(flatten)]
+    pub rates: LeftOutRates,
+}
+
+/// Figures of one value, or their means.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct LeftOutRates {
+    /// Share of right decisions.
+    #[serde(serialize_with = "nan_is_null")]
+    pub accuracy: f64,
     /// Mean of the two recalls.
     #[serde(serialize_with = "nan_is_null")]
     pub balanced_accuracy: f64,
@@ -85,33 +106,7 @@ pub struct LeftOut {
     /// Area under the ROC curve.
     #[serde(serialize_with = "nan_is_null")]
     pub auroc: f64,
-    /// 95% interval of the AUROC (after `DeLong`).
-    pub auroc_interval: (f64, f64),
     /// Expected calibration error over ten bins of equal width.
-    pub ece: f64,
-}
-
-/// Means over the values that have both classes, each value counting alike; NaN where there are none.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct LeftOutMean {
-    /// The values with both classes.
-    pub values: usize,
-    /// Mean accuracy.
-    #[serde(serialize_with = "nan_is_null")]
-    pub accuracy: f64,
-    /// Mean balanced accuracy.
-    #[serde(serialize_with = "nan_is_null")]
-    pub balanced_accuracy: f64,
-    /// Mean recall of refused rows.
-    #[serde(serialize_with = "nan_is_null")]
-    pub recall_refused: f64,
-    /// Mean recall of complied rows.
-    #[serde(serialize_with = "nan_is_null")]
-    pub recall_complied: f64,
-    /// Mean AUROC.
-    #[serde(serialize_with = "nan_is_null")]
-    pub auroc: f64,
-    /// Mean ECE.
     #[serde(serialize_with = "nan_is_null")]
     pub ece: f64,
 }
@@ -156,10 +151,7 @@ struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     fn of(records: &'a [Record], facet: LeftOutFacet) -> Self {
-        let has_target = |record: &&Record| {
-            record.weight > 0.0 && record.label.as_ref().is_some_and(|label| label.target().is_some())
-        };
-        let labelled = || records.iter().filter(has_target);
+        let labelled = || records.iter().filter(|record| is_judged(record));
         Self {
             // Rows that are there for their kind alone have no label to fit on or to judge by.
             examples: Examples::of(records, &Grouping::Similar.groups(records)).judged(),
@@ -262,32 +254,37 @@ impl LeftOut {
             fitted_on,
             n,
             base_rate: (n - complied) as f64 / n as f64,
-            accuracy: decisions.accuracy,
             accuracy_interval: decisions.accuracy_interval,
-            balanced_accuracy: decisions.balanced_accuracy,
-            recall_refused: decisions.recall,
-            recall_complied: confusion.true_negative as f64 / complied as f64,
-            auroc: auroc(p, labels),
             auroc_interval: auroc_interval(p, labels),
-            ece: ece(p, labels),
+            rates: LeftOutRates {
+                accuracy: decisions.accuracy,
+                balanced_accuracy: decisions.balanced_accuracy,
+                recall_refused: decisions.recall,
+                recall_complied: confusion.true_negative as f64 / complied as f64,
+                auroc: auroc(p, labels),
+                ece: ece(p, labels),
+            },
         }
     }
 }
 
 impl LeftOutMean {
     fn of(values: &[LeftOut]) -> Self {
-        let both: Vec<&LeftOut> = values.iter().filter(|value| value.auroc.is_finite()).collect();
-        let mean = |figure: fn(&LeftOut) -> f64| {
-            both.iter().map(|value| figure(value)).sum::<f64>() / both.len() as f64
+        let both: Vec<&LeftOutRates> =
+            values.iter().map(|value| &value.rates).filter(|rates| rates.auroc.is_finite()).collect();
+        let mean = |figure: fn(&LeftOutRates) -> f64| {
+            both.iter().map(|&rates| figure(rates)).sum::<f64>() / both.len() as f64
         };
         Self {
             values: both.len(),
-            accuracy: mean(|value| value.accuracy),
-            balanced_accuracy: mean(|value| value.balanced_accuracy),
-            recall_refused: mean(|value| value.recall_refused),
-            recall_complied: mean(|value| value.recall_complied),
-            auroc: mean(|value| value.auroc),
-            ece: mean(|value| value.ece),
+            rates: LeftOutRates {
+                accuracy: mean(|rates| rates.accuracy),
+                balanced_accuracy: mean(|rates| rates.balanced_accuracy),
+                recall_refused: mean(|rates| rates.recall_refused),
+                recall_complied: mean(|rates| rates.recall_complied),
+                auroc: mean(|rates| rates.auroc),
+                ece: mean(|rates| rates.ece),
+            },
         }
     }
 }

@@ -63,16 +63,18 @@ fn a_source_of_flipped_labels_is_told_from_the_others() {
     );
     for name in ["a", "b", "c"] {
         let found = of(&figures, name);
-        assert!(found.auroc > 0.9 && found.accuracy > 0.9, "{found:?}");
+        assert!(found.rates.auroc > 0.9 && found.rates.accuracy > 0.9, "{found:?}");
         assert_eq!((found.n, found.fitted_on, found.base_rate), (40, 120, 0.5));
     }
     let flipped = of(&figures, "flipped");
     assert!(
-        flipped.auroc < 0.1 && flipped.recall_refused < 0.1 && flipped.recall_complied < 0.1,
+        flipped.rates.auroc < 0.1
+            && flipped.rates.recall_refused < 0.1
+            && flipped.rates.recall_complied < 0.1,
         "{flipped:?}"
     );
-    let mean = figures.values.iter().map(|v| v.auroc).sum::<f64>() / 4.0;
-    assert_eq!((figures.mean.values, figures.mean.auroc), (4, mean));
+    let mean = figures.values.iter().map(|v| v.rates.auroc).sum::<f64>() / 4.0;
+    assert_eq!((figures.mean.values, figures.mean.rates.auroc), (4, mean));
 }
 
 #[test]
@@ -111,7 +113,9 @@ fn a_value_of_one_class_is_judged_and_takes_no_part_in_the_means() {
     let found = of(&figures, "refused");
     assert_eq!((found.n, found.base_rate), (30, 1.0));
     assert!(
-        found.recall_refused > 0.9 && found.recall_complied.is_nan() && found.auroc.is_nan(),
+        found.rates.recall_refused > 0.9
+            && found.rates.recall_complied.is_nan()
+            && found.rates.auroc.is_nan(),
         "{found:?}"
     );
     assert_eq!(figures.mean.values, 2);

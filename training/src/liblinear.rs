@@ -12,8 +12,8 @@ use linfa::prelude::{Fit, ParamGuard};
 use ndarray::Array1;
 
 use crate::error::TrainingError;
+use crate::examples::Examples;
 use crate::features::{ViewParams, fit_views, transform};
-use crate::fit::Examples;
 use crate::logistic::{LogisticParams, SparseLogistic};
 
 /// TF-IDF and a logistic regression whose intercept is penalised.

@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::bootstrap::{MachineLabelled, bootstrap};
 use crate::error::TrainingError;
 use crate::evaluate::{Evaluation, Scored};
-use crate::fit::{Examples, split};
+use crate::examples::{Examples, split};
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::source_rows::SourceRows;
@@ -269,7 +269,7 @@ fn run_fold(
 }
 
 fn scores(model: &Model, records: &[Record], rows: &[usize]) -> Result<Vec<(usize, f64)>, TrainingError> {
-    let inputs: Vec<Input<'_>> = rows.iter().map(|&row| crate::fit::input(&records[row])).collect();
+    let inputs: Vec<Input<'_>> = rows.iter().map(|&row| crate::examples::input(&records[row])).collect();
     let logits = model.scorer().logits(&inputs)?;
     Ok(rows.iter().zip(logits).map(|(&row, logit)| (row, model.calibrated(logit).get())).collect())
 }

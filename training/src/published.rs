@@ -7,7 +7,7 @@ use demur_predictor::Field;
 use serde::Serialize;
 
 use crate::error::TrainingError;
-use crate::fit::Examples;
+use crate::examples::Examples;
 use crate::source::DataSource;
 use crate::train::Grouping;
 

@@ -12,8 +12,8 @@ use demur_predictor::Field;
 use serde::Serialize;
 
 use crate::error::TrainingError;
+use crate::examples::Examples;
 use crate::features::ViewParams;
-use crate::fit::Examples;
 use crate::liblinear::Liblinear;
 use crate::metrics::{auroc, nan_is_null, wilson};
 use crate::numpy::paper_split;

@@ -10,7 +10,8 @@ use rayon::prelude::*;
 
 use crate::calibrate::CalibrationMethod;
 use crate::error::TrainingError;
-use crate::fit::{Examples, FittedNgram, NgramParams, split};
+use crate::examples::{Examples, split};
+use crate::fit::{FittedNgram, NgramParams};
 
 /// A fit, with its teacher where it has one.
 #[derive(Debug, Clone, Copy)]

@@ -11,7 +11,8 @@ use rustc_hash::FxHashMap;
 use serde_json::Value;
 
 use crate::error::TrainingError;
-use crate::fit::{Examples, FittedNgram};
+use crate::examples::Examples;
+use crate::fit::FittedNgram;
 use crate::recipe::Recipe;
 use crate::source::DataSource;
 

@@ -42,14 +42,14 @@ fn table(figures: &LeftOutFigures) -> Result<String, std::fmt::Error> {
         format!("mean of {}", mean.values),
         none(),
         none(),
-        number(mean.accuracy),
+        number(mean.rates.accuracy),
         none(),
-        number(mean.balanced_accuracy),
-        number(mean.recall_refused),
-        number(mean.recall_complied),
-        number(mean.auroc),
+        number(mean.rates.balanced_accuracy),
+        number(mean.rates.recall_refused),
+        number(mean.rates.recall_complied),
+        number(mean.rates.auroc),
         none(),
-        number(mean.ece),
+        number(mean.rates.ece),
     ]);
     let mut out = String::new();
     writeln!(out, "{}: {method}", field.name())?;
@@ -77,14 +77,14 @@ fn cells(left_out: &LeftOut) -> Vec<String> {
         left_out.value.clone(),
         left_out.n.to_string(),
         number(left_out.base_rate),
-        number(left_out.accuracy),
+        number(left_out.rates.accuracy),
         interval(left_out.accuracy_interval),
-        number(left_out.balanced_accuracy),
-        number(left_out.recall_refused),
-        number(left_out.recall_complied),
-        number(left_out.auroc),
+        number(left_out.rates.balanced_accuracy),
+        number(left_out.rates.recall_refused),
+        number(left_out.rates.recall_complied),
+        number(left_out.rates.auroc),
         interval(left_out.auroc_interval),
-        number(left_out.ece),
+        number(left_out.rates.ece),
     ]
 }
 

@@ -1,0 +1,160 @@
+//! Rows as a fit takes them: texts, targets, weights and groups, side by side.
+
+use demur_data::{Record, assign_folds};
+use demur_predictor::Input;
+use rustc_hash::FxHashMap;
+
+use crate::breakdown::Facets;
+use crate::error::TrainingError;
+
+/// Rows to fit on or to be judged by; all vectors have one entry per row.
+#[derive(Debug, Clone, Default)]
+pub struct Examples<'a> {
+    /// The texts.
+    pub inputs: Vec<Input<'a>>,
+    /// What a fit aims at: P(refusal) of the label, 0, 1 or a machine's probability.
+    pub targets: Vec<f64>,
+    /// What figures, calibration and the choice of C go by: the target before any teacher softened it.
+    pub truth: Vec<f64>,
+    /// The weight of each row. A row of weight 0 has no label and is there for its kind alone.
+    pub weights: Vec<f64>,
+    /// Rows of one group stay on one side of every split.
+    pub groups: Vec<u32>,
+    /// What else is known of each row, for figures by target, source and so on; may be empty.
+    pub facets: Vec<Facets<'a>>,
+}
+
+impl<'a> Examples<'a> {
+    /// The labelled ones of some records, each with its group; and, with weight 0, those that have a kind which stands
+    /// for no label.
+    #[must_use]
+    pub fn of(records: &'a [Record], groups: &[u32]) -> Self {
+        let mut examples = Self::default();
+        for (record, &group) in records.iter().zip(groups) {
+            let Some((target, weight)) = aim(record) else { continue };
+            examples.inputs.push(input(record));
+            examples.targets.push(target);
+            examples.truth.push(target);
+            examples.weights.push(weight);
+            examples.groups.push(group);
+            examples.facets.push(Facets::of(record));
+        }
+        examples
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.inputs.is_empty()
+    }
+
+    /// These rows alone, in this order.
+    #[must_use]
+    pub fn subset(&self, rows: &[usize]) -> Self {
+        Self {
+            inputs: rows.iter().map(|&row| self.inputs[row]).collect(),
+            targets: rows.iter().map(|&row| self.targets[row]).collect(),
+            truth: rows.iter().map(|&row| self.truth[row]).collect(),
+            weights: rows.iter().map(|&row| self.weights[row]).collect(),
+            groups: rows.iter().map(|&row| self.groups[row]).collect(),
+            facets: rows.iter().filter_map(|&row| self.facets.get(row).copied()).collect(),
+        }
+    }
+
+    /// Whether no row has a label.
+    #[must_use]
+    pub fn is_unlabelled(&self) -> bool {
+        self.weights.iter().all(|&weight| weight <= 0.0)
+    }
+
+    /// The rows that have a label.
+    #[must_use]
+    pub fn judged(&self) -> Self {
+        let rows: Vec<usize> = (0..self.len()).filter(|&row| self.weights[row] > 0.0).collect();
+        if rows.len() == self.len() { self.clone() } else { self.subset(&rows) }
+    }
+
+    /// The same rows, those of a group of n weighing n^-power of what they did.
+    #[must_use]
+    pub fn shared_out(mut self, power: f64) -> Self {
+        let groups = self.groups.clone();
+        share_out(&mut self.weights, &groups, power);
+        self
+    }
+
+    /// The same rows, those of a source of n weighing n^-power of what they did, against each other: the sum of all
+    /// weights stays, and with it what a C means.
+    #[must_use]
+    pub fn balanced(mut self, power: f64) -> Self {
+        let before: f64 = self.weights.iter().sum();
+        let sources: Vec<Option<&str>> = self.facets.iter().map(|facets| facets.source).collect();
+        share_out(&mut self.weights, &sources, power);
+        let after: f64 = self.weights.iter().sum();
+        if after > 0.0 {
+            self.weights.iter_mut().for_each(|weight| *weight *= before / after);
+        }
+        self
+    }
+
+    /// The hard labels: refused where the truth is 0.5 or more.
+    #[must_use]
+    pub fn labels(&self) -> Vec<bool> {
+        self.truth.iter().map(|&truth| truth >= 0.5).collect()
+    }
+
+    /// A fold for each row: classes balanced, groups whole.
+    ///
+    /// # Errors
+    /// [`TrainingError::Data`] when the rows cannot be split so.
+    pub fn folds(&self, k: usize, seed: u64) -> Result<Vec<usize>, TrainingError> {
+        let strata: Vec<u32> = self.labels().into_iter().map(u32::from).collect();
+        Ok(assign_folds(&strata, Some(&self.groups), k, seed)?)
+    }
+}
+
+/// Multiplies each weight by the size of its group to the power of -power.
+fn share_out<T: std::hash::Hash + Eq>(weights: &mut [f64], groups: &[T], power: f64) {
+    let mut sizes: FxHashMap<&T, f64> = FxHashMap::default();
+    for group in groups {
+        *sizes.entry(group).or_default() += 1.0;
+    }
+    for (weight, group) in weights.iter_mut().zip(groups) {
+        *weight *= sizes[group].powf(-power);
+    }
+}
+
+/// What a fit aims at on a record, and the record's weight there; `None` for one that teaches nothing.
+fn aim(record: &Record) -> Option<(f64, f64)> {
+    let label = record.label.as_ref()?;
+    match label.target() {
+        Some(target) => Some((target, record.weight)),
+        None => label.kind.map(|_| (0.0, 0.0)),
+    }
+}
+
+/// Whether [`Examples::judged`] keeps a record.
+pub(crate) fn is_judged(record: &Record) -> bool {
+    aim(record).is_some_and(|(_, weight)| weight > 0.0)
+}
+
+/// The texts of a record.
+#[must_use]
+pub fn input(record: &Record) -> Input<'_> {
+    Input {
+        prompt: record.prompt.as_deref(),
+        response: record.response.as_deref(),
+        target: record.target.as_deref(),
+    }
+}
+
+/// The rows outside a fold, and those in it.
+#[must_use]
+pub fn split(folds: &[usize], fold: usize) -> (Vec<usize>, Vec<usize>) {
+    (0..folds.len()).partition(|&row| folds[row] != fold)
+}
