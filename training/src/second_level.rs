@@ -19,7 +19,8 @@ use crate::error::TrainingError;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecondLevelParams {
-    /// Strength of the L2 penalty on its weights, for standardised inputs. Default: 1.
+    /// Strength of the L2 penalty on its weights, for standardised inputs; the slope of the first level's logit is
+    /// free of it. Default: 1.
     #[serde(default = "one")]
     pub alpha: f64,
 }
@@ -70,10 +71,15 @@ fn standardised<T: Copy>(
 }
 
 const MAX_ITERATIONS: u64 = 300;
+/// How much wider the first column is made than the others, whose weight then costs a penalty this squared smaller:
+/// none to speak of.
+const FREE: f64 = 30.0;
 /// Of the gradient of the summed loss, by row: far below what moves a third digit.
 const TOLERANCE_PER_ROW: f64 = 1e-6;
 
-/// A binary logistic regression of dense columns; rows count by their weights.
+/// A binary logistic regression of dense columns; rows count by their weights. The weight of the first column, the first
+/// level's logit, bears no penalty: a strong one is there to keep the other columns at bay, and must not shrink what the
+/// first level says.
 ///
 /// # Errors
 /// [`TrainingError::Dense`] when linfa gives up, [`TrainingError::OneClass`].
@@ -86,7 +92,8 @@ pub(crate) fn fit_binary(
     if refused.iter().all(|&label| label) || !refused.iter().any(|&label| label) {
         return Err(TrainingError::OneClass { rows: refused.len() });
     }
-    let (mean, spread) = moments(x);
+    let (mean, mut spread) = moments(x);
+    spread[0] /= FREE;
     let rows = resample(weights);
     let dataset = standardised(x, (&mean, &spread), &rows, refused);
     let fitted = LogisticRegression::default()
@@ -187,6 +194,20 @@ mod tests {
             let right = x.outer_iter().zip(&refused).filter(|(row, label)| (line.at(*row) > 0.0) == **label);
             assert!(right.count() > 340, "{refused_of_ten}");
         }
+    }
+
+    #[test]
+    fn a_penalty_keeps_the_first_column_and_shrinks_the_others() {
+        let (mut x, refused) = rows(5);
+        // The second column tells the label as well as the first, by noise of its own.
+        for (row, label) in refused.iter().enumerate() {
+            x[[row, 1]] += f64::from(u8::from(*label)) * 3.0;
+        }
+        let fit = |alpha| fit_binary(&x, &refused, &vec![1.0; 400], SecondLevelParams { alpha }).unwrap();
+        let (loose, strict) = (fit(1e-3), fit(1e4));
+        assert!(loose.weights[1] > 0.5, "{loose:?}");
+        assert!(strict.weights[1].abs() < 0.05, "{strict:?}");
+        assert!(strict.weights[0] > 1.0, "{strict:?}");
     }
 
     #[test]
