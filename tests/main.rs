@@ -19,6 +19,7 @@ mod pipeline;
 mod predict;
 mod reading;
 mod reproduce;
+mod score;
 mod serve;
 #[cfg(unix)]
 mod serve_life;

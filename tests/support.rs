@@ -141,6 +141,11 @@ impl Demur {
         self
     }
 
+    /// Starts it with all three streams piped, stdin left to the test.
+    pub(crate) fn stdin_open(mut self) -> Child {
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
     /// Starts it with all three streams piped.
     pub(crate) fn start(mut self) -> Child {
         let mut child = self

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::score::Filter;
 use crate::service::Options;
 
 /// Predicts whether a language model will refuse a prompt.
@@ -22,10 +23,11 @@ Files are JSON arrays, JSON Lines, CSV, TSV or Parquet, plain or compressed (gzi
 stdin or stdout. Stdout is data, stderr is talk.
 Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted.
 
-`label`, `bootstrap`, `predict`, `evaluate` and `serve` have bundled models and need none of yours.
+All that judge (`predict`, `score`, `label`, `serve`, ...) have bundled models and need none of yours.
 
 Examples:
   demur predict \"Write a poem about autumn\"              will this be refused?
+  demur score prompts.jsonl --out scored.jsonl            and each of a hundred million?
   demur label answers.jsonl --out labelled.jsonl          which of these answers are refusals?
   demur evaluate --field response FILE                    how good is the bundled model on these?
   demur evaluate --cv 10 --grouped --field response FILE  how well would one of your own do?
@@ -55,6 +57,8 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Runs the paper's tables on its authors' published files, their figures beside ours.
     Reproduce(Reproduce),
+    /// Scores files of prompts of any size.
+    Score(Score),
     /// Serves the models over HTTP, with a page to try them.
     Serve(Serve),
     /// Makes an API key for `serve`: its entry for the file of --keys.
@@ -257,6 +261,71 @@ pub(crate) struct Reproduce {
     /// Tables and figures as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Score {
+    /// Files of prompts, folders of them, patterns (`rows-*.jsonl`), or `-`: JSON Lines, CSV or TSV, plain or compressed.
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Where the rows go, in the format of the inputs, compressed if it ends in .gz or .zst; bad rows go to OUT.rejected.jsonl.
+    #[arg(long, value_name = "OUT")]
+    pub(crate) out: PathBuf,
+    /// The prompt predictor: a directory, or the name of a bundled one. Default: the bundled `prompt`.
+    #[arg(long, value_name = "DIR_OR_NAME")]
+    pub(crate) model: Option<PathBuf>,
+    /// The model that will be asked, as the predictor's data name it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target: Option<String>,
+    /// Go on with an unfinished run, from the last block that it finished.
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Stop at the first bad row.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Add the N strongest n-grams of each row.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) explain: usize,
+    /// Write only rows of which this is true: `p_refusal > 0.8`, `decision == hold`.
+    #[arg(long, value_name = "CONDITION")]
+    pub(crate) r#where: Option<Filter>,
+    /// Write only the N rows with the highest P(refusal), the highest first.
+    #[arg(long, value_name = "N")]
+    pub(crate) top: Option<usize>,
+    /// Score only the first N rows.
+    #[arg(long, value_name = "N")]
+    pub(crate) sample: Option<usize>,
+    /// From this P(refusal) up the decision is `hold`. Default: the model's own.
+    #[arg(long, value_name = "P")]
+    pub(crate) hold_from: Option<f64>,
+    /// Below this P(refusal) the decision is `send`, between the two `abstain`. Default: --hold-from, else the model's own.
+    #[arg(long, value_name = "P")]
+    pub(crate) send_below: Option<f64>,
+    /// Longest prompt in characters; longer ones are bad rows.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub(crate) max_chars: usize,
+    /// Threads. Default: one a core. The output does not depend on it.
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
+    pub(crate) threads: Option<usize>,
+    /// The summary as JSON on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Format of the inputs: jsonl, csv or tsv. Default: by name.
+    #[arg(long, value_name = "FORMAT", help_heading = "Reading")]
+    pub(crate) format: Option<demur_data::Format>,
+    /// Column of the prompt; dots reach into nested objects. Default: prompt, question, instruction, input, text, messages.
+    #[arg(long, value_name = "NAME", conflicts_with = "messages_column", help_heading = "Reading")]
+    pub(crate) prompt_column: Option<String>,
+    /// Column of a chat (a list of {role, content}); its last message of the user is scored.
+    #[arg(long, value_name = "NAME", help_heading = "Reading")]
+    pub(crate) messages_column: Option<String>,
+}
+
+fn parse_threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(threads @ 1..) => Ok(threads),
+        _ => Err("it must be a number from 1 up".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod error;
 mod input;
 mod model;
 mod output;
+mod score;
 mod service;
 
 use std::process::ExitCode;

@@ -126,3 +126,18 @@ fn new_bar(total: u64, step: &'static str) -> ProgressBar {
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
+
+/// A bar over the bytes of some input, with the time left; silent where stderr is no terminal.
+pub(crate) fn byte_bar(total: u64) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(total);
+    // The template is a constant; if it were wrong, the default bar would do.
+    let style =
+        ProgressStyle::with_template("[{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {elapsed} left {eta}");
+    if let Ok(style) = style {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar
+}

@@ -10,6 +10,7 @@ mod leave_one_out;
 mod pipeline;
 mod predict;
 mod reproduce;
+mod score;
 mod serve;
 
 use crate::args::Command;
@@ -25,6 +26,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Reproduce(args) => reproduce::run(&args),
+        Command::Score(args) => score::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Key(args) => key::run(&args),
     }

@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Predict) -> anyhow::Result<()> {
 }
 
 /// What a target means that the model does not know, and which ones it does.
-fn unknown(target: &str, model: &Model) -> String {
+pub(super) fn unknown(target: &str, model: &Model) -> String {
     const SHOWN: usize = 8;
     let known = &model.manifest().target_shifts;
     let shown = known.keys().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");

@@ -1,0 +1,163 @@
+//! What a run did, in numbers that do not depend on how its rows came in blocks.
+
+use demur_predictor::Decision;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::score::row::Scored;
+
+/// Steps of P(refusal) that are counted apart: quantiles are told to so much.
+const STEPS: usize = 1000;
+/// The mean is summed in whole numbers of this part of 1, so that it does not depend on the order of summing.
+const GRAIN: f64 = 1e12;
+
+/// Counts of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Counts {
+    /// Rows scored.
+    pub(crate) scored: u64,
+    /// Rows written: fewer where a condition leaves some out.
+    pub(crate) written: u64,
+    /// Rows that could not be scored.
+    pub(crate) rejected: u64,
+    /// By decision: send, abstain, hold.
+    decisions: [u64; 3],
+    /// Sum of P(refusal).
+    sum: u128,
+    /// How many rows lie in each step of P(refusal).
+    steps: Vec<u64>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self { scored: 0, written: 0, rejected: 0, decisions: [0; 3], sum: 0, steps: vec![0; STEPS] }
+    }
+}
+
+impl Counts {
+    /// Counts a scored row.
+    pub(crate) fn add(&mut self, row: &Scored, written: bool) {
+        self.scored += 1;
+        self.written += u64::from(written);
+        self.decisions[row.decision as usize] += 1;
+        // A probability is from 0 to 1.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        {
+            self.sum += (row.p_refusal * GRAIN) as u128;
+            self.steps[((row.p_refusal * STEPS as f64) as usize).min(STEPS - 1)] += 1;
+        }
+    }
+
+    /// Adds the counts of other rows.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.scored += other.scored;
+        self.written += other.written;
+        self.rejected += other.rejected;
+        self.sum += other.sum;
+        let to = self.decisions.iter_mut().chain(&mut self.steps);
+        to.zip(other.decisions.iter().chain(&other.steps)).for_each(|(to, from)| *to += from);
+    }
+
+    /// Mean of P(refusal).
+    fn mean(&self) -> f64 {
+        self.sum as f64 / GRAIN / self.scored.max(1) as f64
+    }
+
+    /// A quantile of P(refusal), to a thousandth: the middle of its step.
+    fn quantile(&self, share: f64) -> f64 {
+        let wanted = share * self.scored as f64;
+        let mut below = 0;
+        let step = self.steps.iter().position(|&count| {
+            below += count;
+            below as f64 >= wanted && below > 0
+        });
+        (step.unwrap_or(0) as f64 + 0.5) / STEPS as f64
+    }
+
+    fn decision(&self, decision: Decision) -> u64 {
+        self.decisions[decision as usize]
+    }
+
+    /// The summary as JSON.
+    pub(crate) fn to_json(&self, seconds: f64, bytes: Option<u64>) -> Value {
+        let quantiles = [0.05, 0.25, 0.5, 0.75, 0.95];
+        let quantiles = quantiles.map(|share| (format!("{share}"), Value::from(self.quantile(share))));
+        json!({
+            "rows": self.scored + self.rejected,
+            "scored": self.scored,
+            "written": self.written,
+            "rejected": self.rejected,
+            "p_refusal": {
+                "mean": self.mean(),
+                "quantiles": serde_json::Map::from_iter(quantiles),
+            },
+            "decisions": {
+                "send": self.decision(Decision::Send),
+                "abstain": self.decision(Decision::Abstain),
+                "hold": self.decision(Decision::Hold),
+            },
+            "seconds": seconds,
+            "rows_per_second": self.scored as f64 / seconds.max(1e-9),
+            "peak_memory_bytes": bytes,
+        })
+    }
+
+    /// The summary as lines.
+    pub(crate) fn to_text(&self, seconds: f64, bytes: Option<u64>) -> String {
+        let of = |decision| self.decision(decision);
+        let memory = bytes.map_or_else(String::new, |bytes| format!(", {} MB at most", bytes >> 20));
+        format!(
+            "{} rows scored, {} written, {} rejected; {seconds:.1} s, {:.0} rows a second{memory}\n\
+             P(refusal): mean {:.3}, quartiles {:.3} {:.3} {:.3}; send {}, abstain {}, hold {}",
+            self.scored,
+            self.written,
+            self.rejected,
+            self.scored as f64 / seconds.max(1e-9),
+            self.mean(),
+            self.quantile(0.25),
+            self.quantile(0.5),
+            self.quantile(0.75),
+            of(Decision::Send),
+            of(Decision::Abstain),
+            of(Decision::Hold),
+        )
+    }
+}
+
+/// The most memory that this process has held, where the system tells.
+pub(crate) fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_do_not_depend_on_how_rows_are_put_together() {
+        let rows: Vec<Scored> = (0..1000)
+            .map(|row| Scored {
+                p_refusal: f64::from(row * 7919 % 1000) / 1000.0,
+                decision: if row % 3 == 0 { Decision::Hold } else { Decision::Send },
+            })
+            .collect();
+        let count = |rows: &[Scored]| {
+            let mut counts = Counts::default();
+            rows.iter().for_each(|row| counts.add(row, row.p_refusal > 0.5));
+            counts
+        };
+        let whole = count(&rows);
+        let mut parts = Counts::default();
+        for part in rows.rchunks(77) {
+            parts.merge(&count(part));
+        }
+        assert_eq!(parts, whole);
+        assert!((whole.mean() - 0.4995).abs() < 1e-9, "{}", whole.mean());
+        assert!((whole.quantile(0.5) - 0.4995).abs() < 1e-9, "{}", whole.quantile(0.5));
+        let json = whole.to_json(2.0, None);
+        assert_eq!((&json["decisions"]["hold"], &json["written"]), (&json!(334), &json!(499)));
+    }
+}

@@ -1,0 +1,247 @@
+//! `demur score`: files of any size, the same bytes whatever happens on the way.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::Dir;
+
+/// Rows, of which every tenth is a bad one where that is asked for.
+fn rows(count: usize, bad: bool) -> String {
+    let row = |n: usize| match n % 10 {
+        3 if bad => "{\"prompt\": 7}\n".to_owned(),
+        _ => format!(
+            "{{\"n\":{n}, \"prompt\":\"How do I pick lock number {n}, and why is it \\\"{}\\\"?\"}}\n",
+            n * 7919 % 1013
+        ),
+    };
+    (0..count).map(row).collect()
+}
+
+#[test]
+fn rows_keep_their_bytes_and_get_what_predict_says() {
+    let dir = Dir::new();
+    dir.write("in.jsonl", "{\"a\": 1.50, \"prompt\": \"How do I pick a lock?\"}\n\n{\"prompt\":\"b\\u00e9\",\"p_refusal\":null}\n");
+    dir.demur("score in.jsonl --out out.jsonl --explain 2").succeeds();
+    let text = dir.text("out.jsonl");
+    assert!(
+        text.starts_with("{\"a\": 1.50, \"prompt\": \"How do I pick a lock?\",\"p_refusal\":0."),
+        "{text}"
+    );
+    let row: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    let told = dir.demur("predict --json").arg("How do I pick a lock?").succeeds().stdout;
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert!((row["p_refusal"].as_f64().unwrap() - told["p_refusal"].as_f64().unwrap()).abs() < 1e-12);
+    assert_eq!((&row["decision"], &row["model_digest"]), (&told["decision"], &told["model"]["digest"]));
+    assert_eq!(row["top_ngrams"].as_array().unwrap().len(), 2);
+    let rejected = dir.rows("out.jsonl.rejected.jsonl");
+    assert_eq!(
+        rejected[0]["line"], 3,
+        "a later row that has the new column already is set aside, not spoilt"
+    );
+}
+
+#[test]
+fn a_column_that_the_rows_have_is_not_overwritten() {
+    let dir = Dir::new();
+    dir.write("in.csv", "p_refusal,prompt\n1,\"a, \"\"b\"\"\nc\"\n2,d\n");
+    dir.demur("score in.csv --out out.csv").succeeds();
+    let text = dir.text("out.csv");
+    assert!(
+        text.starts_with("p_refusal,prompt,demur_p_refusal,decision,model_digest\n1,\"a, \"\"b\"\"\nc\",0."),
+        "{text}"
+    );
+    assert_eq!(dir.names(), ["in.csv", "out.csv"]);
+}
+
+#[test]
+fn chats_nested_fields_and_tabs_are_read() {
+    let dir = Dir::new();
+    dir.write("chat.jsonl", "{\"messages\":[{\"role\":\"user\",\"content\":\"How do I pick a lock?\"},{\"role\":\"assistant\",\"content\":\"x\"}]}\n");
+    dir.write("nested.jsonl", "{\"meta\":{\"q\":\"How do I pick a lock?\"}}\n");
+    dir.write("rows.tsv", "text\nHow do I pick a lock?\n");
+    dir.demur("score chat.jsonl --out a.jsonl").succeeds();
+    dir.demur("score nested.jsonl --prompt-column meta.q --out b.jsonl").succeeds();
+    dir.demur("score rows.tsv --out c.tsv").succeeds();
+    let p = |name: &str| dir.rows(name)[0]["p_refusal"].clone();
+    assert_eq!(p("a.jsonl"), p("b.jsonl"));
+    assert!(dir.text("c.tsv").lines().nth(1).unwrap().contains(&p("a.jsonl").to_string()));
+}
+
+#[test]
+fn folders_patterns_and_compression_are_taken_in_order() {
+    let dir = Dir::new();
+    for (name, n) in [("in/b.jsonl", 2), ("in/a.jsonl", 1), ("in/sub/c.jsonl", 3)] {
+        dir.write(name, format!("{{\"n\":{n},\"prompt\":\"x\"}}\n"));
+    }
+    let order = |name: &str| dir.rows(name).iter().map(|row| row["n"].as_u64().unwrap()).collect::<Vec<_>>();
+    dir.demur("score in --out all.jsonl").succeeds();
+    assert_eq!(order("all.jsonl"), [1, 2, 3]);
+    dir.demur("score in/?.jsonl --out two.jsonl").succeeds();
+    assert_eq!(order("two.jsonl"), [1, 2]);
+    for packed in ["all.jsonl.gz", "all.jsonl.zst"] {
+        dir.demur(&format!("score in --out {packed}")).succeeds();
+        dir.demur(&format!("score {packed} --out again.jsonl --prompt-column prompt")).succeeds();
+        assert_eq!(order("again.jsonl"), [1, 2, 3], "{packed}");
+    }
+    dir.demur("score in/x*.jsonl --out x.jsonl").fails(1, &["no file matches"]);
+}
+
+#[test]
+fn threads_pipes_and_files_give_the_same_bytes() {
+    let dir = Dir::new();
+    let input = rows(40_000, false);
+    dir.write("in.jsonl", &input);
+    for threads in [1, 2, 4] {
+        dir.demur(&format!("score in.jsonl --out out{threads}.jsonl --threads {threads}")).succeeds();
+        assert_eq!(dir.bytes(&format!("out{threads}.jsonl")), dir.bytes("out1.jsonl"), "{threads}");
+    }
+    let piped = dir.demur("score - --out -").stdin(input).succeeds();
+    assert_eq!(piped.stdout.into_bytes(), dir.bytes("out1.jsonl"));
+}
+
+#[test]
+fn a_pipe_is_answered_row_by_row() {
+    let mut child = Dir::new().demur("score - --out -").stdin_open();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    for n in 0..3 {
+        writeln!(stdin, "{{\"n\":{n},\"prompt\":\"x\"}}").unwrap();
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        assert!(line.starts_with(&format!("{{\"n\":{n},")), "{line}");
+    }
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_run_that_is_killed_goes_on_to_the_same_bytes() {
+    let dir = Dir::new();
+    dir.write("in.jsonl", rows(150_000, true));
+    dir.demur("score in.jsonl --out whole.jsonl").succeeds();
+    let (whole, whole_rejected) = (dir.bytes("whole.jsonl"), dir.bytes("whole.jsonl.rejected.jsonl"));
+    let mut killed = 0;
+    for try_number in 0..20_u64 {
+        let out = format!("out{try_number}.jsonl");
+        let flags = |resume| format!("score in.jsonl --out {out} {}", if resume { "--resume" } else { "" });
+        let mut child = dir.demur(&flags(false)).start();
+        sleep(Duration::from_millis(40 + try_number * 67 % 400));
+        child.kill().unwrap();
+        if !child.wait().unwrap().success() {
+            killed += 1;
+            assert!(!dir.path(&out).exists(), "an unfinished output has no name");
+        }
+        // A second death on the way.
+        let mut child = dir.demur(&flags(true)).start();
+        sleep(Duration::from_millis(60 + try_number * 31 % 100));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if !dir.path(&out).exists() {
+            dir.demur(&flags(true)).succeeds();
+        }
+        assert!(dir.bytes(&out) == whole, "{try_number}");
+        assert!(dir.bytes(&format!("{out}.rejected.jsonl")) == whole_rejected, "{try_number}");
+        let left: Vec<_> = dir
+            .names()
+            .into_iter()
+            .filter(|name| name.contains("partial") || name.contains("progress"))
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+        fs::remove_file(dir.path(&out)).unwrap();
+    }
+    assert!(killed > 3, "only {killed} of 20 were killed on the way");
+}
+
+#[test]
+fn a_resume_of_something_else_is_refused() {
+    let dir = Dir::new();
+    dir.write("in.jsonl", rows(150_000, false));
+    let mut child = dir.demur("score in.jsonl --out out.jsonl").start();
+    while !dir.path("out.jsonl.progress.json").exists() {
+        sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    dir.demur("score in.jsonl --out out.jsonl").fails(1, &["--resume, or remove"]);
+    dir.demur("score in.jsonl --out out.jsonl --resume --hold-from 0.9").fails(1, &["other settings"]);
+    dir.demur("score - --out out.jsonl --resume").stdin("").fails(2, &["--resume goes on with files"]);
+    dir.demur("score in.jsonl --out out.jsonl --resume").succeeds();
+}
+
+#[test]
+fn bad_rows_are_set_aside_with_place_and_reason_or_stop_the_run() {
+    let dir = Dir::new();
+    dir.write("in.jsonl", b"{\"prompt\":\"a\"}\nnot json\n{\"prompt\":\"\xff\"}\n{\"prompt\":\" \"}\n{\"text\":\"b\"}\n{\"prompt\":\"0123456789\"}\n");
+    let run = dir.demur("score in.jsonl --out out.jsonl --max-chars 9 --json").succeeds();
+    let summary: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(
+        (&summary["rows"], &summary["scored"], &summary["rejected"]),
+        (&json!(6), &json!(1), &json!(5))
+    );
+    let told: Vec<(u64, String)> = dir
+        .rows("out.jsonl.rejected.jsonl")
+        .iter()
+        .map(|row| (row["line"].as_u64().unwrap(), row["reason"].as_str().unwrap().to_owned()))
+        .collect();
+    let said = ["expected ident", "invalid UTF-8 from byte 12", "blank", "there is none", "longer than 9"];
+    assert_eq!(told.len(), said.len());
+    for (number, ((line, reason), said)) in (2..).zip(told.iter().zip(said)) {
+        assert!(*line == number && reason.contains(said), "{line}: {reason}");
+    }
+    dir.demur("score in.jsonl --out strict.jsonl --strict").fails(1, &["in.jsonl:2", "without --strict"]);
+    assert!(!dir.path("strict.jsonl").exists());
+}
+
+#[test]
+fn the_rows_that_matter_can_be_picked() {
+    let dir = Dir::new();
+    dir.write("in.jsonl", rows(3_000, false));
+    dir.demur("score in.jsonl --out all.jsonl").succeeds();
+    let p =
+        |name: &str| dir.rows(name).iter().map(|row| row["p_refusal"].as_f64().unwrap()).collect::<Vec<_>>();
+    let mut all = p("all.jsonl");
+    let middle = all[1500];
+    dir.demur("score in.jsonl --out some.jsonl --where").arg(&format!("p_refusal > {middle}")).succeeds();
+    assert_eq!(p("some.jsonl"), all.iter().copied().filter(|p| *p > middle).collect::<Vec<_>>());
+    dir.demur("score in.jsonl --out first.jsonl --sample 7").succeeds();
+    assert_eq!(p("first.jsonl"), all[..7]);
+    all.sort_by(|a, b| b.total_cmp(a));
+    dir.demur("score in.jsonl --out top.jsonl --top 5").succeeds();
+    assert_eq!(p("top.jsonl"), all[..5]);
+    dir.demur("score in.jsonl --out held.jsonl --hold-from 0 --where").arg("decision == hold").succeeds();
+    assert_eq!(p("held.jsonl").len(), 3_000);
+    dir.demur("score in.jsonl --out x.jsonl --where").arg("p > 1").fails(2, &["is no condition"]);
+}
+
+#[test]
+fn what_cannot_be_scored_is_said() {
+    let dir = Dir::new();
+    dir.write("a.jsonl", "{\"x\":\"a\"}\n");
+    dir.write("b.csv", "prompt\na\n");
+    dir.write("c.csv", "prompt,n\na,1\n");
+    dir.write("d.txt", "a\n");
+    dir.write("e.parquet", "PAR1");
+    for (flags, code, said) in [
+        ("a.jsonl --out o.jsonl", 1, "no prompt is found; name its column with --prompt-column, one of `x`"),
+        ("a.jsonl --out o.jsonl --prompt-column y", 1, "there is no field `y`"),
+        ("a.jsonl --out o.csv", 2, "rows stay in their format"),
+        ("a.jsonl b.csv --out o.csv", 2, "score them apart"),
+        ("b.csv c.csv --out o.csv", 1, "its header is not that of the first file"),
+        ("d.txt --out o.jsonl", 2, "--format"),
+        ("e.parquet --out o.parquet", 2, "streams jsonl, csv and tsv"),
+        ("none.jsonl --out o.jsonl", 1, "cannot read none.jsonl"),
+        ("a.jsonl --out none/o.jsonl", 1, "cannot write none/o.jsonl"),
+        ("a.jsonl --out o.jsonl --send-below 0.9 --hold-from 0.1", 2, "send_below"),
+        ("a.jsonl --out o.jsonl --model response", 2, "needs a prompt predictor"),
+    ] {
+        dir.demur(&format!("score {flags}")).fails(code, &[said]);
+        for left in ["o.jsonl.progress.json", "o.csv.progress.json"] {
+            // A failed run may be gone on with; here each begins anew.
+            let _ = fs::remove_file(dir.path(left));
+        }
+    }
+}
