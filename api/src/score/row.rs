@@ -531,7 +531,7 @@ mod tests {
             ("{\"prompt\":\" \"}", "blank"),
             ("{\"prompt\":\"012345678901234567890\"}", "longer than 20"),
             ("{\"prompt\":\"a\",\"decision\":1}", "a name that the score needs"),
-            ("{\"prompt\":\"\\ud800\"}", "surrogate"),
+            ("{\"prompt\":\"\\ud800\"}", "hex escape"),
         ] {
             let fault = scored(row, text("prompt"), None).unwrap_err();
             assert!(fault.reason.contains(said), "{row}: {fault:?}");
