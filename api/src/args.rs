@@ -23,7 +23,7 @@ Files are JSON arrays, JSON Lines, CSV, TSV or Parquet, plain or compressed (gzi
 stdin or stdout. Stdout is data, stderr is talk.
 Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted.
 
-All that judge (`predict`, `score`, `label`, `serve`, ...) have bundled models and need none of yours.
+`predict`, `score`, `label`, `serve` and others have bundled models and need none of yours.
 
 Examples:
   demur predict \"Write a poem about autumn\"              will this be refused?
