@@ -57,7 +57,10 @@ const OF_KINDS: [&str; 9] = [
 #[test]
 fn a_model_of_kinds_adds_the_kind_its_degree_and_all_probabilities() {
     let dir = with_kinds();
-    dir.demur("label answers.jsonl --model kinds --out out.jsonl").succeeds().says("3 rows, 1 refused");
+    dir.demur("label answers.jsonl --model kinds --out out.jsonl")
+        .succeeds()
+        .says("3 rows scored")
+        .says("refused 1");
     let out = dir.rows("out.jsonl");
     for row in &out {
         let keys: Vec<&String> = row.keys().skip(5).collect();
@@ -113,8 +116,8 @@ fn the_summary_counts_what_was_read_and_refused() {
     let run = dir.demur("label answers.jsonl --model response --out out.jsonl").succeeds();
     assert_eq!(run.stdout, "");
     let refused = dir.rows("out.jsonl").iter().filter(|row| row["label"] == "refused").count();
-    run.says("rows: 3 rows read from 1 file: 3 kept, 0 rejected, 0 dropped");
-    run.says(&format!("out.jsonl: 3 rows, {refused} refused"));
+    run.says("3 rows scored").says("3 written, 0 rejected");
+    run.says(&format!("complied {}, refused {refused}", 3 - refused));
 }
 
 /// Every format in and out, packed and plain: the same rows with the same probabilities.
@@ -194,7 +197,7 @@ fn columns_of_the_same_name_stay_and_the_new_ones_are_called_otherwise() {
     assert_eq!(out[1]["demur_label"], "refused");
     assert!(!out[1].contains_key("label"), "a row that had none gets none");
     assert!(out[0].contains_key("p_refusal") && !out[0].contains_key("demur_p_refusal"));
-    run.says("3 rows, ").says(" refused, by ");
+    run.says("3 rows scored by ");
 }
 
 #[test]
@@ -245,8 +248,9 @@ fn bad_rows_are_kept_aside_with_their_place_and_the_reason() {
     ];
     dir.write("in.jsonl", jsonl(&answers()) + "\n" + &bad.join("\n") + "\n");
     let run = dir.demur("label in.jsonl --model response --out out.jsonl").succeeds();
-    run.says("8 rows read from 1 file: 3 kept, 5 rejected, 0 dropped").says("in.jsonl:5: response:");
-    run.says("bad rows are in out.jsonl.rejected.jsonl").says("out.jsonl: 3 rows");
+    run.says("3 written, 5 rejected")
+        .says("in.jsonl:5: `response`:")
+        .says("bad rows are in out.jsonl.rejected.jsonl");
     assert_eq!(dir.rows("out.jsonl").len(), 3);
     let rejected = dir.rows("out.jsonl.rejected.jsonl");
     let told: Vec<(&Value, &Value, &str)> =
@@ -317,12 +321,12 @@ fn numbers_keep_their_value() {
     for number in ["18446744073709551615", "-9223372036854775808", "9007199254740993"] {
         let row = format!("{{\"id\": {number}, \"response\": \"Yes, of course.\"}}");
         let run = dir.demur("label - --model response --out -").stdin(row).succeeds();
-        assert!(run.stdout.contains(&format!("\"id\":{number},")), "{number} is not in {}", run.stdout);
+        assert!(run.stdout.contains(&format!("\"id\": {number},")), "{number} is not in {}", run.stdout);
     }
     for number in ["0.1", "0.47283747283747284", "2.2250738585072014e-308", "8.41e21"] {
         let row = format!("{{\"id\": {number}, \"response\": \"Yes, of course.\"}}");
         let run = dir.demur("label - --model response --out -").stdin(row).succeeds();
-        let (_, rest) = run.stdout.split_once("\"id\":").unwrap();
+        let (_, rest) = run.stdout.split_once("\"id\": ").unwrap();
         let found = rest.split_once(',').unwrap().0;
         let bits = |text: &str| text.parse::<f64>().unwrap().to_bits();
         assert_eq!(bits(found), bits(number), "{number} became {found}");

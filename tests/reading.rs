@@ -276,7 +276,7 @@ fn a_format_is_known_by_content_or_told() {
     fits(&dir, "lines.json").says("10 kept");
     dir.write("rows.txt", "prompt;label\na;refused\n");
     cannot_fit(&dir, "rows.txt", 1, &["cannot tell the format of rows.txt", "--format"]);
-    cannot_fit(&dir, "rows.dat --format xlsx", 2, &["xlsx", "json, jsonl, csv, tsv or parquet"]);
+    cannot_fit(&dir, "rows.dat --format xlsx", 2, &["xlsx", "json, jsonl, csv, tsv, parquet or arrow"]);
     cannot_fit(&dir, "rows.dat --format json", 1, &["rows.dat"]);
     cannot_fit(&dir, "rows.dat --format parquet", 1, &["rows.dat", "PAR1"]);
     dir.write("one.json", "{\"prompt\":\n \"a\"}");

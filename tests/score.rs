@@ -5,9 +5,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::thread::sleep;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use demur_data::{Format, FrameReader, FrameWriter};
+use polars::prelude::{DataFrame, DataType, IntoColumn, NamedFrom, Series, TimeUnit};
+use serde_json::{Map, Value, json};
 
-use crate::support::Dir;
+use crate::support::{Dir, read_any};
 
 /// Rows, of which every tenth is a bad one where that is asked for.
 fn rows(count: usize, bad: bool) -> String {
@@ -24,7 +26,7 @@ fn rows(count: usize, bad: bool) -> String {
 #[test]
 fn rows_keep_their_bytes_and_get_what_predict_says() {
     let dir = Dir::new();
-    dir.write("in.jsonl", "{\"a\": 1.50, \"prompt\": \"How do I pick a lock?\"}\n\n{\"prompt\":\"b\\u00e9\",\"p_refusal\":null}\n");
+    dir.write("in.jsonl", format!("{{\"a\": 1.50, \"prompt\": \"How do I pick a lock?\"}}\n\n{}{{\"prompt\":\"b\\u00e9\",\"p_refusal\":null}}\n", "{\"prompt\": \"x\"}\n".repeat(200)));
     dir.demur("score in.jsonl --out out.jsonl --explain 2").succeeds();
     let text = dir.text("out.jsonl");
     assert!(
@@ -39,7 +41,7 @@ fn rows_keep_their_bytes_and_get_what_predict_says() {
     assert_eq!(row["top_ngrams"].as_array().unwrap().len(), 2);
     let rejected = dir.rows("out.jsonl.rejected.jsonl");
     assert_eq!(
-        rejected[0]["line"], 3,
+        rejected[0]["line"], 203,
         "a later row that has the new column already is set aside, not spoilt"
     );
 }
@@ -93,7 +95,7 @@ fn folders_patterns_and_compression_are_taken_in_order() {
 #[test]
 fn threads_pipes_and_files_give_the_same_bytes() {
     let dir = Dir::new();
-    let input = rows(40_000, false);
+    let input = rows(20_000, false);
     dir.write("in.jsonl", &input);
     for threads in [1, 2, 4] {
         dir.demur(&format!("score in.jsonl --out out{threads}.jsonl --threads {threads}")).succeeds();
@@ -121,7 +123,7 @@ fn a_pipe_is_answered_row_by_row() {
 #[test]
 fn a_run_that_is_killed_goes_on_to_the_same_bytes() {
     let dir = Dir::new();
-    dir.write("in.jsonl", rows(150_000, true));
+    dir.write("in.jsonl", rows(60_000, true));
     dir.demur("score in.jsonl --out whole.jsonl").succeeds();
     let (whole, whole_rejected) = (dir.bytes("whole.jsonl"), dir.bytes("whole.jsonl.rejected.jsonl"));
     let mut killed = 0;
@@ -129,7 +131,7 @@ fn a_run_that_is_killed_goes_on_to_the_same_bytes() {
         let out = format!("out{try_number}.jsonl");
         let flags = |resume| format!("score in.jsonl --out {out} {}", if resume { "--resume" } else { "" });
         let mut child = dir.demur(&flags(false)).start();
-        sleep(Duration::from_millis(40 + try_number * 67 % 400));
+        sleep(Duration::from_millis(20 + try_number * 67 % 300));
         child.kill().unwrap();
         if !child.wait().unwrap().success() {
             killed += 1;
@@ -137,7 +139,7 @@ fn a_run_that_is_killed_goes_on_to_the_same_bytes() {
         }
         // A second death on the way.
         let mut child = dir.demur(&flags(true)).start();
-        sleep(Duration::from_millis(60 + try_number * 31 % 100));
+        sleep(Duration::from_millis(30 + try_number * 31 % 100));
         child.kill().unwrap();
         child.wait().unwrap();
         if !dir.path(&out).exists() {
@@ -156,10 +158,154 @@ fn a_run_that_is_killed_goes_on_to_the_same_bytes() {
     assert!(killed > 3, "only {killed} of 20 were killed on the way");
 }
 
+/// Rows as Parquet, with types that JSON does not know.
+fn table(count: i64) -> DataFrame {
+    let numbers = Series::new("n".into(), (0..count).collect::<Vec<_>>());
+    let cast = |name: &str, to| numbers.cast(&to).unwrap().with_name(name.into()).into_column();
+    let prompts: Vec<Option<String>> =
+        (0..count).map(|n| (n != 777).then(|| format!("How do I pick lock number {n}?"))).collect();
+    let columns = vec![
+        numbers.clone().into_column(),
+        cast("small", DataType::Int32),
+        cast("time", DataType::Datetime(TimeUnit::Milliseconds, None)),
+        Series::new("question".into(), prompts).into_column(),
+    ];
+    DataFrame::new(columns[0].len(), columns).unwrap()
+}
+
+fn write_table(dir: &Dir, name: &str, format: Format, frame: &mut DataFrame) {
+    let file = fs::File::create(dir.path(name)).unwrap();
+    let mut writer = FrameWriter::new(format, file, frame).unwrap();
+    writer.write(frame).unwrap();
+    writer.finish().unwrap();
+}
+
+fn read_table(dir: &Dir, name: &str, format: Format) -> DataFrame {
+    let frames = FrameReader::open(&dir.path(name), format, 0).unwrap().map(Result::unwrap);
+    frames.reduce(|mut all, next| all.vstack_mut(&next).unwrap().clone()).unwrap()
+}
+
+#[test]
+fn a_table_keeps_its_columns_and_types() {
+    let dir = Dir::new();
+    let mut rows = table(3_000);
+    write_table(&dir, "in.parquet", Format::Parquet, &mut rows);
+    write_table(&dir, "in.arrow", Format::Arrow, &mut rows);
+    dir.demur("score in.parquet --out out.parquet --explain 1").succeeds();
+    let out = read_table(&dir, "out.parquet", Format::Parquet);
+    let names: Vec<&str> = out.get_column_names().iter().map(|name| name.as_str()).collect();
+    assert_eq!(names[..4], ["n", "small", "time", "question"]);
+    assert_eq!(
+        names[4..],
+        ["p_refusal", "decision", "model_digest", "top_ngrams"]
+    );
+    let kept = rows.slice(0, 777).vstack(&rows.slice(778, 3_000)).unwrap();
+    assert!(out.select(["n", "small", "time", "question"]).unwrap().equals_missing(&kept));
+    let rejected = dir.rows("out.parquet.rejected.jsonl");
+    assert_eq!(
+        (rejected.len(), &rejected[0]["line"], &rejected[0]["row"]["n"]),
+        (1, &json!(778), &json!(777))
+    );
+
+    // The same scores, whatever the format in or out.
+    dir.demur("score in.arrow --out out.arrow").succeeds();
+    let arrow = read_table(&dir, "out.arrow", Format::Arrow);
+    assert!(arrow.equals_missing(&out.select(arrow.get_column_names_owned()).unwrap()));
+    dir.demur("score in.parquet --out out.jsonl").succeeds();
+    let p = out.column("p_refusal").unwrap().f64().unwrap();
+    for (row, p) in dir.rows("out.jsonl").iter().zip(p.iter()) {
+        assert_eq!(row["p_refusal"].as_f64(), p);
+    }
+    dir.demur("score out.jsonl --out back.parquet").succeeds();
+    let back = read_table(&dir, "back.parquet", Format::Parquet);
+    assert!(
+        back.column("demur_p_refusal")
+            .unwrap()
+            .equals(&p.clone().with_name("demur_p_refusal".into()).into_column())
+    );
+}
+
+#[test]
+fn arrow_goes_through_a_pipe_batch_by_batch() {
+    let dir = Dir::new();
+    write_table(&dir, "in.arrow", Format::Arrow, &mut table(500));
+    let run = dir
+        .demur("score - --format arrow --out -")
+        .stdin(dir.bytes("in.arrow"))
+        .start()
+        .wait_with_output()
+        .unwrap();
+    assert!(run.status.success());
+    dir.write("out.arrow", run.stdout);
+    let out = read_table(&dir, "out.arrow", Format::Arrow);
+    assert_eq!((out.height(), out.width()), (500, 7));
+    let run = dir.demur("score - --format arrow --to jsonl --out -").stdin(dir.bytes("in.arrow")).succeeds();
+    assert_eq!(run.stdout.lines().count(), 500);
+}
+
+#[test]
+fn one_format_goes_in_and_another_comes_out() {
+    let dir = Dir::new();
+    dir.write("in.csv", "question,n\n\"a, \"\"b\"\"\nc\",1\nd,\n");
+    dir.demur("score in.csv --out out.jsonl").succeeds();
+    let rows = dir.rows("out.jsonl");
+    assert_eq!((&rows[0]["question"], &rows[1]["n"]), (&json!("a, \"b\"\nc"), &Value::Null));
+    for name in ["out.csv", "out.tsv.gz", "out.json", "out.json.zst", "out.parquet", "out.arrow"] {
+        dir.demur(&format!("score in.csv --out {name}")).succeeds();
+        let again = read_any(&dir.path(name));
+        assert_eq!(again.len(), 2, "{name}");
+        for (again, row) in again.iter().zip(&rows) {
+            assert!(again.keys().eq(row.keys()), "{name}");
+            let number = |row: &Map<String, Value>| match &row["p_refusal"] {
+                Value::String(text) => text.parse().unwrap(),
+                other => other.as_f64().unwrap(),
+            };
+            assert_eq!((&again["question"], number(again)), (&row["question"], number(row)), "{name}");
+        }
+    }
+    // Inputs of several formats, and an array whose rows stand on lines of their own.
+    dir.write("in.json", "[\n {\"question\":\n\"x\"}, {\"question\": 7},\n\n 3]");
+    dir.demur("score in.csv in.json --out all.jsonl").succeeds();
+    assert_eq!(dir.rows("all.jsonl").len(), 3);
+    let rejected = dir.rows("all.jsonl.rejected.jsonl");
+    assert_eq!((&rejected[0]["line"], &rejected[1]["line"]), (&json!(3), &json!(5)));
+    dir.demur("score in.csv --to parquet --out -").fails(2, &["cannot be written to a pipe"]);
+}
+
+#[test]
+fn a_table_goes_on_after_a_death() {
+    let dir = Dir::new();
+    write_table(&dir, "in.parquet", Format::Parquet, &mut table(100_000));
+    dir.write("in.jsonl", rows(60_000, true));
+    for (input, out) in [("in.parquet", "parquet"), ("in.jsonl", "parquet"), ("in.parquet", "csv")] {
+        let score = |name: &str, flags: &str| dir.demur(&format!("score {input} --out {name}.{out} {flags}"));
+        score("whole", "").succeeds();
+        for wait in [30, 150, 400] {
+            let mut child = score("killed", "").start();
+            sleep(Duration::from_millis(wait));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            if !dir.path(&format!("killed.{out}")).exists() {
+                score("killed", "--resume").succeeds();
+            }
+            assert!(
+                dir.bytes(&format!("killed.{out}")) == dir.bytes(&format!("whole.{out}")),
+                "{input} {out} {wait}"
+            );
+            fs::remove_file(dir.path(&format!("killed.{out}"))).unwrap();
+        }
+        score("again", "--threads 1").succeeds();
+        assert!(dir.bytes(&format!("again.{out}")) == dir.bytes(&format!("whole.{out}")), "{input} {out}");
+        for name in ["whole", "again"] {
+            fs::remove_file(dir.path(&format!("{name}.{out}"))).unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_resume_of_something_else_is_refused() {
     let dir = Dir::new();
-    dir.write("in.jsonl", rows(150_000, false));
+    dir.write("in.jsonl", rows(60_000, false));
     let mut child = dir.demur("score in.jsonl --out out.jsonl").start();
     while !dir.path("out.jsonl.progress.json").exists() {
         sleep(Duration::from_millis(2));
@@ -187,7 +333,8 @@ fn bad_rows_are_set_aside_with_place_and_reason_or_stop_the_run() {
         .iter()
         .map(|row| (row["line"].as_u64().unwrap(), row["reason"].as_str().unwrap().to_owned()))
         .collect();
-    let said = ["expected ident", "invalid UTF-8 from byte 12", "blank", "there is none", "longer than 9"];
+    let said =
+        ["expected ident", "invalid UTF-8 from byte 12", "blank", "there is no prompt", "longer than 9"];
     assert_eq!(told.len(), said.len());
     for (number, ((line, reason), said)) in (2..).zip(told.iter().zip(said)) {
         assert!(*line == number && reason.contains(said), "{line}: {reason}");
@@ -214,7 +361,22 @@ fn the_rows_that_matter_can_be_picked() {
     assert_eq!(p("top.jsonl"), all[..5]);
     dir.demur("score in.jsonl --out held.jsonl --hold-from 0 --where").arg("decision == hold").succeeds();
     assert_eq!(p("held.jsonl").len(), 3_000);
-    dir.demur("score in.jsonl --out x.jsonl --where").arg("p > 1").fails(2, &["is no condition"]);
+    dir.demur("score in.jsonl --out x.jsonl --where").arg("p > 1").fails(2, &["no such column is added"]);
+    // Sorted and packed, and as another format.
+    for name in ["sorted.jsonl", "sorted.jsonl.gz", "sorted.csv", "sorted.parquet"] {
+        dir.demur(&format!("score in.jsonl --out {name} --sort")).succeeds();
+        let sorted = read_any(&dir.path(name));
+        assert_eq!(sorted.len(), all.len(), "{name}");
+        for (row, p) in sorted.iter().zip(&all) {
+            let found = row["p_refusal"].as_str().map_or_else(|| row["p_refusal"].to_string(), str::to_owned);
+            assert_eq!(found.parse::<f64>().unwrap(), *p, "{name}");
+        }
+    }
+    dir.demur("score sorted.parquet --out top.parquet --top 5").succeeds();
+    assert_eq!(read_any(&dir.path("top.parquet")).len(), 5);
+    dir.demur("score sorted.parquet --out again.parquet --sort").succeeds();
+    let again = read_any(&dir.path("again.parquet"));
+    assert!(again.iter().zip(&all).all(|(row, p)| row["demur_p_refusal"].as_f64() == Some(*p)));
 }
 
 #[test]
@@ -225,21 +387,23 @@ fn what_cannot_be_scored_is_said() {
     dir.write("c.csv", "prompt,n\na,1\n");
     dir.write("d.txt", "a\n");
     dir.write("e.parquet", "PAR1");
+    dir.write("f.json", "[]");
     for (flags, code, said) in [
         ("a.jsonl --out o.jsonl", 1, "no prompt is found; name its column with --prompt-column, one of `x`"),
         ("a.jsonl --out o.jsonl --prompt-column y", 1, "there is no field `y`"),
-        ("a.jsonl --out o.csv", 2, "rows stay in their format"),
-        ("a.jsonl b.csv --out o.csv", 2, "score them apart"),
         ("b.csv c.csv --out o.csv", 1, "its header is not that of the first file"),
-        ("d.txt --out o.jsonl", 2, "--format"),
-        ("e.parquet --out o.parquet", 2, "streams jsonl, csv and tsv"),
+        ("d.txt --out o.jsonl", 2, "neither its ending nor its content"),
+        ("e.parquet --out o.parquet", 1, "e.parquet"),
+        ("f.json --out o.txt", 2, "does not tell the format"),
+        ("b.csv --out o.csv --kinds", 2, "does not tell kinds apart"),
+        ("- --format parquet --out o.parquet", 2, "cannot be read from a pipe"),
         ("none.jsonl --out o.jsonl", 1, "cannot read none.jsonl"),
         ("a.jsonl --out none/o.jsonl", 1, "cannot write none/o.jsonl"),
         ("a.jsonl --out o.jsonl --send-below 0.9 --hold-from 0.1", 2, "send_below"),
         ("a.jsonl --out o.jsonl --model response", 2, "needs a prompt predictor"),
     ] {
         dir.demur(&format!("score {flags}")).fails(code, &[said]);
-        for left in ["o.jsonl.progress.json", "o.csv.progress.json"] {
+        for left in ["o.jsonl.progress.json", "o.csv.progress.json", "o.parquet.progress.json"] {
             // A failed run may be gone on with; here each begins anew.
             let _ = fs::remove_file(dir.path(left));
         }

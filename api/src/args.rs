@@ -140,17 +140,64 @@ pub(crate) struct RecipeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct Label {
-    /// Rows with responses.
+    /// Files of rows with responses, folders of them, patterns (`rows-*.jsonl`), or `-`.
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
     /// The response classifier: a directory, or the name of a bundled one. Default: the bundled `response`.
     #[arg(long, value_name = "DIR_OR_NAME")]
     pub(crate) model: Option<PathBuf>,
-    /// Where the rows go: .jsonl, .json, .csv, .tsv or .parquet; bad rows go to OUT.rejected.jsonl.
+    /// Where the rows go; the ending tells the format, .gz or .zst behind it packs. Bad rows go to OUT.rejected.jsonl.
     #[arg(long, value_name = "OUT")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
-    pub(crate) columns: DataArgs,
+    pub(crate) rows: Rows,
+    /// Format of the inputs: jsonl, json, csv, tsv, parquet or arrow. Default: by content or name.
+    #[arg(long, value_name = "FORMAT", help_heading = "Reading")]
+    pub(crate) format: Option<demur_data::Format>,
+    /// Column of the prompt; dots reach into nested objects (meta.text).
+    #[arg(long, value_name = "NAME", help_heading = "Reading")]
+    pub(crate) prompt_column: Option<String>,
+    /// Column of the response.
+    #[arg(long, value_name = "NAME", help_heading = "Reading")]
+    pub(crate) response_column: Option<String>,
+    /// Column of a chat (a list of {role, content}).
+    #[arg(long, value_name = "NAME", help_heading = "Reading")]
+    pub(crate) messages_column: Option<String>,
+    /// Column of the model that answered.
+    #[arg(long, value_name = "NAME", help_heading = "Reading")]
+    pub(crate) target_column: Option<String>,
+}
+
+/// Which rows are written, and how a run goes.
+#[derive(Debug, Args)]
+pub(crate) struct Rows {
+    /// Format of the output. Default: by name; in a pipe, that of the inputs (`label`: JSON Lines).
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) to: Option<demur_data::Format>,
+    /// Write only rows of which this is true: `p_refusal > 0.8`, `decision == hold`, `kind != complied`.
+    #[arg(long, value_name = "CONDITION")]
+    pub(crate) r#where: Option<Filter>,
+    /// Write only the N rows with the highest P(refusal), the highest first.
+    #[arg(long, value_name = "N")]
+    pub(crate) top: Option<usize>,
+    /// Write the rows from the highest P(refusal) to the lowest.
+    #[arg(long, conflicts_with = "top")]
+    pub(crate) sort: bool,
+    /// Read only the first N rows.
+    #[arg(long, value_name = "N")]
+    pub(crate) sample: Option<usize>,
+    /// Go on with an unfinished run, from the last block that it finished.
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Stop at the first bad row.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Threads. Default: one a core. The output does not depend on it.
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
+    pub(crate) threads: Option<usize>,
+    /// The summary as JSON on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -265,10 +312,10 @@ pub(crate) struct Reproduce {
 
 #[derive(Debug, Args)]
 pub(crate) struct Score {
-    /// Files of prompts, folders of them, patterns (`rows-*.jsonl`), or `-`: JSON Lines, CSV or TSV, plain or compressed.
+    /// Files of prompts, folders of them, patterns (`rows-*.jsonl`), or `-`; text may be packed with gzip or zstd.
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// Where the rows go, in the format of the inputs, compressed if it ends in .gz or .zst; bad rows go to OUT.rejected.jsonl.
+    /// Where the rows go; the ending tells the format, .gz or .zst behind it packs. Bad rows go to OUT.rejected.jsonl.
     #[arg(long, value_name = "OUT")]
     pub(crate) out: PathBuf,
     /// The prompt predictor: a directory, or the name of a bundled one. Default: the bundled `prompt`.
@@ -277,24 +324,15 @@ pub(crate) struct Score {
     /// The model that will be asked, as the predictor's data name it.
     #[arg(long, value_name = "NAME")]
     pub(crate) target: Option<String>,
-    /// Go on with an unfinished run, from the last block that it finished.
-    #[arg(long)]
-    pub(crate) resume: bool,
-    /// Stop at the first bad row.
-    #[arg(long)]
-    pub(crate) strict: bool,
     /// Add the N strongest n-grams of each row.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) explain: usize,
-    /// Write only rows of which this is true: `p_refusal > 0.8`, `decision == hold`.
-    #[arg(long, value_name = "CONDITION")]
-    pub(crate) r#where: Option<Filter>,
-    /// Write only the N rows with the highest P(refusal), the highest first.
-    #[arg(long, value_name = "N")]
-    pub(crate) top: Option<usize>,
-    /// Score only the first N rows.
-    #[arg(long, value_name = "N")]
-    pub(crate) sample: Option<usize>,
+    /// Add the kind of refusal, where the predictor tells kinds apart.
+    #[arg(long)]
+    pub(crate) kinds: bool,
+    /// Add the 95% interval of the share refused among unseen rows with a similar P(refusal).
+    #[arg(long)]
+    pub(crate) interval: bool,
     /// From this P(refusal) up the decision is `hold`. Default: the model's own.
     #[arg(long, value_name = "P")]
     pub(crate) hold_from: Option<f64>,
@@ -304,13 +342,9 @@ pub(crate) struct Score {
     /// Longest prompt in characters; longer ones are bad rows.
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     pub(crate) max_chars: usize,
-    /// Threads. Default: one a core. The output does not depend on it.
-    #[arg(long, value_name = "N", value_parser = parse_threads)]
-    pub(crate) threads: Option<usize>,
-    /// The summary as JSON on stdout.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Format of the inputs: jsonl, csv or tsv. Default: by name.
+    #[command(flatten)]
+    pub(crate) rows: Rows,
+    /// Format of the inputs: jsonl, json, csv, tsv, parquet or arrow. Default: by content or name.
     #[arg(long, value_name = "FORMAT", help_heading = "Reading")]
     pub(crate) format: Option<demur_data::Format>,
     /// Column of the prompt; dots reach into nested objects. Default: prompt, question, instruction, input, text, messages.
@@ -350,7 +384,7 @@ pub(crate) struct Key {
 #[derive(Debug, Args, Default)]
 #[command(next_help_heading = "Reading")]
 pub(crate) struct DataArgs {
-    /// Format of all inputs: json, jsonl, csv, tsv or parquet. Default: by name or content.
+    /// Format of all inputs: json, jsonl, csv, tsv, parquet or arrow. Default: by name or content.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<demur_data::Format>,
     /// Column of the prompt; dots reach into nested objects (meta.text).

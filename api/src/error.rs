@@ -32,7 +32,7 @@ fn is_wrong_use(error: &anyhow::Error) -> bool {
     let set = matches!(error.downcast_ref(), Some(TrainingError::Set { .. }));
     let output = matches!(
         error.downcast_ref(),
-        Some(DataError::UnknownOutput { .. } | DataError::CompressedParquet { .. })
+        Some(DataError::UnknownOutput { .. } | DataError::CompressedTable { .. })
     );
     error.is::<Usage>() || set || output
 }

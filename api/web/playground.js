@@ -589,14 +589,16 @@ window.addEventListener('drop', (event) => {
 
 // ---- Many prompts: judging them
 
-// Cuts the prompts into requests that stay under the server's limits on count and size.
+const rowOf = (prompt) => `${JSON.stringify({ prompt })}\n`;
+
+// Cuts the prompts into files that stay under the server's limit on size, and small enough for progress to be seen.
 function* chunks(prompts) {
   const encoder = new TextEncoder();
   const room = state.limits.max_body - 2048; // for the rest of the body
   let chunk = [];
   let size = 0;
   for (const prompt of prompts) {
-    const bytes = encoder.encode(JSON.stringify(prompt)).length + 1;
+    const bytes = encoder.encode(JSON.stringify(rowOf(prompt))).length;
     if (chunk.length > 0 && (chunk.length >= state.limits.max_batch || size + bytes > room)) {
       yield chunk;
       chunk = [];
@@ -653,12 +655,14 @@ async function judgeMany({ prompts, skipped }, source) {
   try {
     for (const chunk of chunks(asked)) {
       el('progress-label').textContent = `Judged ${state.rows.length.toLocaleString('en')} of ${asked.length.toLocaleString('en')}`;
-      const question = { prompts: chunk, model: state.judgedFor.model };
+      const question = { format: 'jsonl', rows: chunk.map(rowOf).join(''), model: state.judgedFor.model };
       if (state.judgedFor.target) question.target = state.judgedFor.target;
-      const said = await askPatiently('/v1/predict', JSON.stringify(question), mine.signal);
+      const said = await askPatiently('/v1/score', JSON.stringify(question), mine.signal);
       if (mine !== state.running) return;
-      for (const { index, p_refusal: p } of said.predictions) {
-        state.rows.push({ index: state.rows.length + 1, prompt: chunk[index], p });
+      for (const line of said.rows.split('\n')) {
+        if (line === '') continue;
+        const { prompt, p_refusal: p } = JSON.parse(line);
+        state.rows.push({ index: state.rows.length + 1, prompt, p });
       }
       el('progress').value = state.rows.length;
       drawRows();

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::io;
 
 use crate::read::pairs;
-use crate::{ReadSummary, Rejection};
+use crate::{Format, ReadSummary, Rejection};
 
 /// A file, a column or a request that cannot be worked with. Each message says what, where, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -50,15 +50,15 @@ pub enum DataError {
     },
     /// The name of an output does not tell its format.
     #[error(
-        "{file}: the name does not tell the format of the output; end it in .jsonl, .json, .csv, .tsv or .parquet \
-         (.gz or .zst behind the text ones compresses)"
+        "{file}: the name does not tell the format of the output; end it in .jsonl, .json, .csv, .tsv, .parquet or \
+         .arrow (.gz or .zst behind the text ones compresses)"
     )]
     UnknownOutput {
         /// The file as the user named it.
         file: String,
     },
     /// A name that stands for no format.
-    #[error("no format is called `{name}`; use json, jsonl, csv, tsv or parquet")]
+    #[error("no format is called `{name}`; use json, jsonl, csv, tsv, parquet or arrow")]
     UnknownFormatName {
         /// The name given.
         name: String,
@@ -107,11 +107,13 @@ pub enum DataError {
         /// The name.
         column: String,
     },
-    /// A Parquet file that is cut short, damaged or of a type that cannot be read.
-    #[error("{file}: cannot be read as Parquet ({reason}); if it was cut short, fetch or write it again")]
-    Parquet {
+    /// A Parquet or Arrow file that is cut short, damaged or of a type that cannot be read.
+    #[error("{file}: cannot be read as {} ({reason}); if it was cut short, fetch or write it again", title(*.format))]
+    Table {
         /// The file as the user named it.
         file: String,
+        /// What it should be.
+        format: Format,
         /// What polars said.
         reason: String,
     },
@@ -161,11 +163,21 @@ pub enum DataError {
         reason: String,
     },
     /// A compression that does not go with the format.
-    #[error("{file}: Parquet compresses by itself; drop the `.gz` or `.zst` behind the name")]
-    CompressedParquet {
+    #[error("{file}: {} compresses by itself or not at all; drop the `.gz` or `.zst` behind the name", title(*.format))]
+    CompressedTable {
         /// The file as the user named it.
         file: String,
+        /// What it is.
+        format: Format,
     },
+}
+
+/// The name of a table format in a sentence.
+const fn title(format: Format) -> &'static str {
+    match format {
+        Format::Arrow => "Arrow",
+        _ => "Parquet",
+    }
 }
 
 /// A label value outside the vocabulary.

@@ -23,11 +23,13 @@ pub enum Format {
     Tsv,
     /// Apache Parquet.
     Parquet,
+    /// Apache Arrow's stream of record batches; on reading its file format too, which holds such a stream.
+    Arrow,
 }
 
 impl Format {
     /// The format that a path's ending stands for (`.json`, `.jsonl`, `.ndjson`, `.csv`, `.tsv`, `.parquet`,
-    /// `.pq`, with or without `.gz` or `.zst` behind it), if it stands for one.
+    /// `.pq`, `.arrow`, `.arrows`, with or without `.gz` or `.zst` behind it), if it stands for one.
     #[must_use]
     pub fn of_path(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?.to_lowercase();
@@ -35,11 +37,14 @@ impl Format {
         name.rsplit_once('.')?.1.parse().ok()
     }
 
-    /// The format that content begins like: Parquet's magic, `[` of a JSON array, `{` of JSON Lines.
+    /// The format that content begins like: the marks of Parquet and Arrow, `[` of a JSON array, `{` of JSON Lines.
     #[must_use]
-    pub(crate) fn of_content(bytes: &[u8]) -> Option<Self> {
+    pub fn of_content(bytes: &[u8]) -> Option<Self> {
         if bytes.starts_with(b"PAR1") {
             return Some(Self::Parquet);
+        }
+        if bytes.starts_with(b"ARROW1") || bytes.starts_with(&[0xff; 4]) {
+            return Some(Self::Arrow);
         }
         let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
         match text.iter().find(|byte| !byte.is_ascii_whitespace())? {
@@ -58,6 +63,7 @@ impl Format {
             Self::Csv => "csv",
             Self::Tsv => "tsv",
             Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
         }
     }
 }
@@ -78,6 +84,7 @@ impl FromStr for Format {
             "csv" => Ok(Self::Csv),
             "tsv" => Ok(Self::Tsv),
             "parquet" | "pq" => Ok(Self::Parquet),
+            "arrow" | "arrows" => Ok(Self::Arrow),
             _ => Err(DataError::UnknownFormatName { name: name.to_owned() }),
         }
     }
@@ -112,12 +119,13 @@ mod tests {
         assert_eq!(Format::of_content("\u{feff} \n[{}]".as_bytes()), Some(Format::Json));
         assert_eq!(Format::of_content(b"{}"), Some(Format::Jsonl));
         assert_eq!(Format::of_content(b"PAR1.."), Some(Format::Parquet));
+        assert_eq!(Format::of_content(b"ARROW1\0\0"), Some(Format::Arrow));
         assert_eq!(Format::of_content(b"prompt,response"), None);
     }
 
     #[test]
     fn an_unknown_name_is_refused() {
         let message = "xlsx".parse::<Format>().unwrap_err().to_string();
-        assert_eq!(message, "no format is called `xlsx`; use json, jsonl, csv, tsv or parquet");
+        assert_eq!(message, "no format is called `xlsx`; use json, jsonl, csv, tsv, parquet or arrow");
     }
 }

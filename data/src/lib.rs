@@ -24,6 +24,8 @@ mod error;
 #[cfg(feature = "frames")]
 mod format;
 #[cfg(feature = "frames")]
+mod frames;
+#[cfg(feature = "frames")]
 mod group;
 #[cfg(feature = "frames")]
 mod near;
@@ -56,9 +58,13 @@ pub use error::{DataError, UnknownLabel};
 #[cfg(feature = "frames")]
 pub use format::Format;
 #[cfg(feature = "frames")]
+pub use frames::{FrameReader, FrameWriter};
+#[cfg(feature = "frames")]
 pub use group::find_groups;
 #[cfg(feature = "frames")]
-pub use read::{Corpus, ReadOptions, ReadSummary, read};
+pub use parquet::to_rows;
+#[cfg(feature = "frames")]
+pub use read::{Corpus, ReadOptions, ReadSummary, TextReader, Texts, json_elements, read};
 #[cfg(feature = "frames")]
 pub use rejection::Rejection;
 #[cfg(feature = "frames")]
@@ -66,4 +72,4 @@ pub use split::{assign_folds, assign_holdout, shuffled};
 #[cfg(feature = "frames")]
 pub use vocabulary::{LabelVocabulary, Meaning};
 #[cfg(feature = "frames")]
-pub use write::{check_output, rejected_path, write_rejected, write_rows};
+pub use write::{check_output, convert_lines, rejected_path, write_rejected, write_rows};

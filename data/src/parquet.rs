@@ -1,14 +1,13 @@
-//! Rows of JSON values to and from Parquet, by polars.
+//! Rows of JSON values to and from polars frames, and so to and from Parquet and Arrow.
 //!
 //! polars' own JSON reader is not used: it infers types from the first rows and drops what does not fit. Here
 //! the type of a column is inferred over all rows, and what has no common type is kept as JSON text.
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Write};
+use std::io::Cursor;
 
 use polars::prelude::{
-    AnyValue, Column, DataFrame, DataType, Field, IntoColumn, ParquetReader, ParquetWriter, PolarsResult,
-    SerReader, Series,
+    AnyValue, Column, DataFrame, DataType, Field, IntoColumn, ParquetReader, PolarsResult, SerReader, Series,
 };
 use serde_json::{Map, Number, Value};
 
@@ -17,23 +16,26 @@ pub(crate) fn decode(bytes: Vec<u8>) -> PolarsResult<DataFrame> {
     ParquetReader::new(Cursor::new(bytes)).finish()
 }
 
-/// Writes rows as Parquet; the same rows give the same bytes.
-pub(crate) fn encode(rows: &[Map<String, Value>], columns: &[&str], writer: impl Write) -> PolarsResult<()> {
-    let made: PolarsResult<Vec<Column>> = columns
+/// Rows as a frame: the columns of these names, each of its shape. A row without a column has null there.
+pub(crate) fn frame(
+    rows: &[Map<String, Value>],
+    names: &[String],
+    shapes: &[Shape],
+) -> PolarsResult<DataFrame> {
+    let made: PolarsResult<Vec<Column>> = names
         .iter()
-        .map(|name| {
-            let values: Vec<&Value> = rows.iter().map(|row| row.get(*name).unwrap_or(&Value::Null)).collect();
-            let shape = values.iter().fold(Shape::Null, |shape, value| shape.join(Shape::of(value)));
+        .zip(shapes)
+        .map(|(name, shape)| {
+            let values: Vec<&Value> = rows.iter().map(|row| row.get(name).unwrap_or(&Value::Null)).collect();
             Ok(shape.series(name, &values)?.into_column())
         })
         .collect();
-    let mut frame = DataFrame::new(rows.len(), made?)?;
-    ParquetWriter::new(writer).finish(&mut frame)?;
-    Ok(())
+    DataFrame::new(rows.len(), made?)
 }
 
-/// The rows of a frame, every column in every row.
-pub(crate) fn to_rows(frame: &DataFrame) -> Vec<Map<String, Value>> {
+/// The rows of a frame as JSON, every column in every row. What JSON does not know (times, decimals, infinity) becomes text.
+#[must_use]
+pub fn to_rows(frame: &DataFrame) -> Vec<Map<String, Value>> {
     let mut rows = vec![Map::new(); frame.height()];
     for column in frame.columns() {
         let series = column.as_materialized_series().rechunk();
@@ -75,7 +77,7 @@ fn float(number: f64) -> Value {
 
 /// The common type of the values of a column.
 #[derive(Debug, Clone, PartialEq)]
-enum Shape {
+pub(crate) enum Shape {
     Null,
     Bool,
     Int,
@@ -106,6 +108,11 @@ impl Shape {
                 Self::Struct(fields.iter().map(|(name, value)| (name.clone(), Self::of(value))).collect())
             }
         }
+    }
+
+    /// Widens it to hold a value too.
+    pub(crate) fn take(&mut self, value: &Value) {
+        *self = std::mem::replace(self, Self::Null).join(Self::of(value));
     }
 
     fn join(self, other: Self) -> Self {

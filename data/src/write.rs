@@ -2,22 +2,26 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::write::GzEncoder;
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
-use crate::{AtomicFile, DataError, Format, Rejection, parquet};
+use crate::parquet::{Shape, frame};
+use crate::{AtomicFile, DataError, Format, FrameWriter, Rejection};
 
 type Row = Map<String, Value>;
+
+/// So many rows of a file are in memory at a time.
+const SLICE: usize = 1 << 15;
 
 /// Writes rows to a file, or to standard output for `-`.
 ///
 /// The format is the one asked for, else the path's (JSON Lines for `-`); `.gz` or `.zst` behind the name of a
 /// text format compresses. CSV and TSV have the union of the rows' keys as columns, in the order in which they
-/// first appear, null as an empty cell and lists and objects as JSON text; Parquet has a column's common type,
+/// first appear, null as an empty cell and lists and objects as JSON text; Parquet and Arrow have a column's common type,
 /// or JSON text where there is none. The same rows give the same bytes. A file appears when it is complete.
 ///
 /// # Errors
@@ -29,14 +33,42 @@ pub fn write_rows(path: &Path, format: Option<Format>, rows: &[Row]) -> Result<(
     let write = || {
         if is_stdout {
             let mut out = io::BufWriter::new(io::stdout().lock());
-            encode(format, rows, &mut out)?;
+            encode(format, &|each| each(rows), &mut out)?;
             return out.flush();
         }
         let mut out = AtomicFile::create(path)?;
-        packing.write(&mut out, |out| encode(format, rows, out))?;
+        packing.write(&mut out, |out| encode(format, &|each| each(rows), out))?;
         out.commit()
     };
     write().map_err(|cause| DataError::Write { file: file(), cause })
+}
+
+/// Writes the rows of a file of JSON Lines in another format, as [`write_rows`] does, with some thousand of them in memory
+/// at a time. `name` is what the output will be called: it says the format, where none is asked for, and the compression.
+///
+/// # Errors
+/// If a line is no JSON object, or something cannot be read or written.
+pub fn convert_lines(
+    lines: &Path,
+    format: Option<Format>,
+    name: &Path,
+    out: &mut dyn Write,
+) -> Result<(), DataError> {
+    let (format, packing) = output_format(name, format)?;
+    let slices = |each: &mut dyn FnMut(&[Row]) -> io::Result<()>| {
+        let mut rows = Vec::new();
+        for line in BufReader::new(fs::File::open(lines)?).lines() {
+            rows.push(serde_json::from_str(&line?)?);
+            if rows.len() == SLICE {
+                each(&rows)?;
+                rows.clear();
+            }
+        }
+        each(&rows)
+    };
+    packing
+        .write(out, |out| encode(format, &slices, out))
+        .map_err(|cause| DataError::Write { file: name.to_string_lossy().into_owned(), cause })
 }
 
 /// The format and compression of an output, told from its name where no format is asked for. Call it before the
@@ -53,8 +85,8 @@ fn output_format(path: &Path, format: Option<Format>) -> Result<(Format, Packing
     let by_name = || if path == Path::new("-") { Some(Format::Jsonl) } else { Format::of_path(path) };
     let format = format.or_else(by_name).ok_or_else(|| DataError::UnknownOutput { file: file() })?;
     let packing = Packing::of(path);
-    if format == Format::Parquet && packing != Packing::None {
-        return Err(DataError::CompressedParquet { file: file() });
+    if matches!(format, Format::Parquet | Format::Arrow) && packing != Packing::None {
+        return Err(DataError::CompressedTable { file: file(), format });
     }
     Ok((format, packing))
 }
@@ -118,11 +150,11 @@ impl Packing {
 
     fn write(
         self,
-        out: &mut AtomicFile,
+        mut out: &mut dyn Write,
         content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> io::Result<()> {
         match self {
-            Self::None => content(out),
+            Self::None => content(&mut out),
             Self::Gzip => {
                 let mut packed = GzEncoder::new(out, flate2::Compression::default());
                 content(&mut packed)?;
@@ -137,56 +169,105 @@ impl Packing {
     }
 }
 
-fn encode(format: Format, rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
+/// Calls a function with all rows, slice by slice, and from the beginning each time that it is called itself.
+type Slices<'a> = dyn Fn(&mut dyn FnMut(&[Row]) -> io::Result<()>) -> io::Result<()> + 'a;
+
+fn encode(format: Format, rows: &Slices<'_>, out: &mut dyn Write) -> io::Result<()> {
     match format {
         Format::Json => json_array(rows, out),
-        Format::Jsonl => json_lines(rows, out),
+        Format::Jsonl => rows(&mut |rows| {
+            rows.iter().try_for_each(|row| {
+                serde_json::to_writer(&mut *out, row)?;
+                out.write_all(b"\n")
+            })
+        }),
         Format::Csv => separated(rows, b',', out),
         Format::Tsv => separated(rows, b'\t', out),
-        Format::Parquet => parquet::encode(rows, &columns(rows), out).map_err(io::Error::other),
+        Format::Parquet | Format::Arrow => table(format, rows, out),
     }
 }
 
 /// One row a line all the same, so that two versions of a file can be compared.
-fn json_array(rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(b"[")?;
-    for (index, row) in rows.iter().enumerate() {
-        out.write_all(if index == 0 { b"\n" } else { b",\n" })?;
-        serde_json::to_writer(&mut *out, row)?;
-    }
-    out.write_all(b"\n]\n")
+fn json_array(rows: &Slices<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut before: &[u8] = b"[\n";
+    rows(&mut |rows| {
+        rows.iter().try_for_each(|row| {
+            out.write_all(std::mem::replace(&mut before, b",\n"))?;
+            serde_json::to_writer(&mut *out, row).map_err(io::Error::from)
+        })
+    })?;
+    out.write_all(if before == b"[\n" { b"[\n]\n" } else { b"\n]\n" })
 }
 
-fn json_lines(rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
-    for row in rows {
-        serde_json::to_writer(&mut *out, row)?;
-        out.write_all(b"\n")?;
-    }
-    Ok(())
-}
-
-fn separated(rows: &[Row], delimiter: u8, out: &mut dyn Write) -> io::Result<()> {
-    let columns = columns(rows);
-    if columns.is_empty() {
+fn separated(rows: &Slices<'_>, delimiter: u8, out: &mut dyn Write) -> io::Result<()> {
+    let mut columns = Columns::default();
+    rows(&mut |rows| {
+        columns.add(rows);
+        Ok(())
+    })?;
+    if columns.names.is_empty() {
         return Ok(());
     }
     let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(out);
-    writer.write_record(&columns)?;
-    for row in rows {
-        let cells = columns.iter().map(|name| match row.get(*name) {
-            None | Some(Value::Null) => String::new(),
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-        });
-        writer.write_record(cells.collect::<Vec<_>>())?;
-    }
+    writer.write_record(&columns.names)?;
+    rows(&mut |rows| {
+        for row in rows {
+            let cells = columns.names.iter().map(|name| match row.get(name) {
+                None | Some(Value::Null) => String::new(),
+                Some(Value::String(text)) => text.clone(),
+                Some(other) => other.to_string(),
+            });
+            writer.write_record(cells.collect::<Vec<_>>())?;
+        }
+        Ok(())
+    })?;
     writer.flush()
 }
 
-/// All keys of the rows, in the order in which they first appear.
-fn columns(rows: &[Row]) -> Vec<&str> {
-    let mut seen = FxHashSet::default();
-    rows.iter().flat_map(Map::keys).map(String::as_str).filter(|key| seen.insert(*key)).collect()
+fn table(format: Format, rows: &Slices<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut columns = Columns::default();
+    let mut shapes: Vec<Shape> = Vec::new();
+    rows(&mut |rows| {
+        columns.add(rows);
+        shapes.resize(columns.names.len(), Shape::Null);
+        for row in rows {
+            for (name, value) in row {
+                shapes[columns.places[name]].take(value);
+            }
+        }
+        Ok(())
+    })?;
+    let mut writer: Option<FrameWriter<&mut dyn Write>> = None;
+    let mut out = Some(out);
+    rows(&mut |rows| {
+        let mut frame = frame(rows, &columns.names, &shapes).map_err(io::Error::other)?;
+        if let Some(out) = out.take() {
+            writer = Some(FrameWriter::new(format, out, &frame)?);
+        } else if frame.height() == 0 {
+            // The end of a file that is a whole number of slices.
+            return Ok(());
+        }
+        writer.as_mut().map_or(Ok(()), |writer| writer.write(&mut frame))
+    })?;
+    writer.map_or(Ok(()), FrameWriter::finish)
+}
+
+/// All keys of the rows, in the order in which they first appear, and the place of each.
+#[derive(Default)]
+struct Columns {
+    names: Vec<String>,
+    places: FxHashMap<String, usize>,
+}
+
+impl Columns {
+    fn add(&mut self, rows: &[Row]) {
+        for name in rows.iter().flat_map(Map::keys) {
+            if !self.places.contains_key(name) {
+                self.places.insert(name.clone(), self.names.len());
+                self.names.push(name.clone());
+            }
+        }
+    }
 }
 
 #[cfg(test)]

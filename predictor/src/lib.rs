@@ -26,6 +26,8 @@
 //! ```
 
 mod answer;
+#[cfg(feature = "batch")]
+pub mod batch;
 mod bundled;
 mod calibration;
 mod card;
@@ -61,7 +63,8 @@ pub use explain::{Explanation, Origin, Term, WordShare};
 pub use flip::Flip;
 pub use kinds::{KindDistribution, KindModel, KindReport, KindSettings, place, softmax};
 pub use manifest::{
-    CalibrationReport, FORMAT, FileDigest, KindManifest, Manifest, POLARITY, TrainingData, ViewManifest,
+    CalibrationReport, FORMAT, FileDigest, KindManifest, Manifest, POLARITY, ReliabilityBin, TrainingData,
+    ViewManifest,
 };
 pub use model::{Model, Parts};
 pub use ngram_model::{Dense, Field, NgramModel, Part, View, ViewSettings, WeightedNgram};

@@ -75,6 +75,23 @@ pub struct CalibrationReport {
     pub ece_after: f64,
     /// Log loss in nats of each method that was tried, by name.
     pub log_loss: BTreeMap<String, f64>,
+    /// What was true of rows by their P(refusal), in tenths from 0 up; empty in models of before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reliability: Vec<ReliabilityBin>,
+}
+
+/// Rows that the fit had not seen and gave a similar P(refusal).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReliabilityBin {
+    /// How many they are.
+    pub rows: usize,
+    /// Share of them that was refused, by their weights.
+    pub refused: f64,
+    /// Lower end of the 95% interval of that share (Wilson 1927).
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
 }
 
 /// A view and the size of its vocabulary.

@@ -352,7 +352,7 @@ def many_prompts_go_in_chunks(page):
     page.open()
     page.judge_file("many.txt", "\n".join(f"prompt number {n}" for n in range(2500)), "2,500")
     same(sum(int(page.text(f"#count-{name}").replace(",", "")) for name in ("send", "abstain", "hold")), 2500, "prompts counted")
-    asked = page.run("return performance.getEntriesByType('resource').filter(e => e.name.endsWith('/v1/predict')).length")
+    asked = page.run("return performance.getEntriesByType('resource').filter(e => e.name.endsWith('/v1/score')).length")
     assert asked >= 3, f"{asked} requests for 2500 prompts"
     same(len(page.rows()), 100, "rows drawn")
     page.find("#more").click()
@@ -495,7 +495,7 @@ def docs_show_the_operations(page):
     page.open("/docs/")
     page.until("the operations", lambda: len(page.all(".opblock")) > 3)
     paths = page.run("return [...document.querySelectorAll('.opblock-summary-path')].map(p => p.dataset.path)")
-    for path in ("/v1/predict", "/v1/explain", "/v1/classify", "/v1/models"):
+    for path in ("/v1/predict", "/v1/explain", "/v1/classify", "/v1/score", "/v1/models"):
         assert path in paths, f"{path} is not among {paths}"
     same(page.console(), [], "console")
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use demur_predictor::{Calibration, CalibrationReport, ln_sigmoid, sigmoid};
+use demur_predictor::{Calibration, CalibrationReport, ReliabilityBin, ln_sigmoid, sigmoid};
 use linfa::dataset::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard};
 use ndarray::Array1;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
 use crate::logistic::LogisticParams;
-use crate::metrics::BINS;
+use crate::metrics::{BINS, wilson_of_share};
 use crate::sparse::SparseMatrix;
 
 /// How a fit is calibrated.
@@ -88,6 +88,7 @@ impl OutOfFold {
                 .iter()
                 .map(|(method, loss, _)| (name(*method), *loss))
                 .collect::<BTreeMap<_, _>>(),
+            reliability: self.reliability(p),
         };
         Ok((self.fit(*best)?, Some(report)))
     }
@@ -132,6 +133,27 @@ impl OutOfFold {
             gaps[((p * BINS as f64) as usize).min(BINS - 1)] += weight * (p - truth);
         }
         gaps.iter().map(|gap| gap.abs()).sum::<f64>() / self.weights.iter().sum::<f64>()
+    }
+
+    /// What is true of rows by their P(refusal), in tenths.
+    fn reliability(&self, p: &[f64]) -> Vec<ReliabilityBin> {
+        // Rows, sums of the weights, of their squares, and of those of refused rows.
+        let mut bins = [(0, 0.0, 0.0, 0.0); BINS];
+        for ((&p, &truth), &weight) in p.iter().zip(&self.truth).zip(&self.weights) {
+            // p lies within 0..=1, so the product is a small positive number.
+            let bin = &mut bins[((p * BINS as f64) as usize).min(BINS - 1)];
+            *bin = (bin.0 + 1, bin.1 + weight, bin.2 + weight * weight, bin.3 + weight * truth);
+        }
+        let bin = |(rows, weights, squares, refused): (usize, f64, f64, f64)| {
+            if weights <= 0.0 {
+                return ReliabilityBin { rows, refused: 0.0, low: 0.0, high: 1.0 };
+            }
+            let share = refused / weights;
+            // Rows of unequal weights count as fewer equal ones (Kish 1965).
+            let (low, high) = wilson_of_share(share, weights * weights / squares);
+            ReliabilityBin { rows, refused: share, low, high }
+        };
+        bins.map(bin).to_vec()
     }
 
     /// Weighted mean log loss of some probabilities, in nats.

@@ -104,12 +104,16 @@ pub fn wilson(successes: usize, trials: usize) -> (f64, f64) {
     if trials == 0 {
         return (0.0, 1.0);
     }
-    let (n, p) = (trials as f64, share(successes, trials));
+    wilson_of_share(share(successes, trials), trials as f64)
+}
+
+/// The same interval of a share that need not be a count's: of weighted rows, or of soft labels. `n` is above 0.
+pub(crate) fn wilson_of_share(p: f64, n: f64) -> (f64, f64) {
     let spread = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
     let (centre, scale) = (p + Z * Z / (2.0 * n), 1.0 + Z * Z / n);
-    // At 0 and at all successes the formula is exact, and rounding must not carry it past the end.
-    let low = if successes == 0 { 0.0 } else { (centre - spread) / scale };
-    let high = if successes == trials { 1.0 } else { (centre + spread) / scale };
+    // At 0 and at 1 the formula is exact, and rounding must not carry it past the end.
+    let low = if p <= 0.0 { 0.0 } else { (centre - spread) / scale };
+    let high = if p >= 1.0 { 1.0 } else { (centre + spread) / scale };
     (low, high)
 }
 

@@ -3,12 +3,12 @@
 use std::io::Write;
 
 use anyhow::Context;
-use demur_data::{AtomicFile, check_output, write_rows};
+use demur_data::{AtomicFile, check_output, write_rejected, write_rows};
 use demur_predictor::Field;
 use demur_training::{DataSource, MachineLabelled, bootstrap, by_target};
 
 use crate::args::Bootstrap;
-use crate::commands::{fit, label};
+use crate::commands::fit;
 use crate::input;
 use crate::model;
 use crate::output::{note, say_read, waiting};
@@ -28,7 +28,9 @@ pub(crate) fn run(args: &Bootstrap) -> anyhow::Result<()> {
     } else {
         write_seen(&args.out, &model)?;
     }
-    label::finish(&args.out, &corpus)?;
+    if let Some(path) = write_rejected(&args.out, &corpus.rejected)? {
+        note(&format!("bad rows are in {}", path.display()));
+    }
     say_targets(&machine);
     Ok(())
 }

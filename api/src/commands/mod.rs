@@ -14,13 +14,15 @@ mod score;
 mod serve;
 
 use crate::args::Command;
+use crate::output::{json, note};
+use crate::score::{Asked, Run, is_stdout, peak_memory};
 
 /// Runs a command.
 pub(crate) fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Pipeline(args) => pipeline::run(&args),
         Command::Fit(args) => fit::run(&args),
-        Command::Label(args) => label::run(&args),
+        Command::Label(args) => label::run(args),
         Command::Bootstrap(args) => bootstrap::run(&args),
         Command::Predict(args) => predict::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
@@ -30,4 +32,29 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(args) => serve::run(args),
         Command::Key(args) => key::run(&args),
     }
+}
+
+/// Judges the rows of files, and says at the end what came of it.
+fn judge(threads: Option<usize>, as_json: bool, asked: Asked<'_>) -> anyhow::Result<()> {
+    if let Some(threads) = threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    }
+    let (to_stdout, marks) = (is_stdout(&asked.out), asked.judge.marks());
+    let by = asked.judge.model().digest()[..12].to_owned();
+    let outcome = Run::new(asked)?.run()?;
+    note(&outcome.counts.to_text(&by, marks, outcome.seconds, peak_memory()));
+    if let Some(fault) = &outcome.first_fault {
+        note(&format!("the first bad row: {fault}"));
+    }
+    match &outcome.rejected {
+        Some(path) => note(&format!("bad rows are in {}", path.display())),
+        None if to_stdout && outcome.counts.rejected > 0 => {
+            note("bad rows were left out; with --out FILE they go to a file beside it");
+        }
+        None => {}
+    }
+    if as_json {
+        return json(&outcome.counts.to_json(marks, outcome.seconds, peak_memory()));
+    }
+    Ok(())
 }

@@ -1,12 +1,12 @@
 //! `demur score`: P(refusal) and decision beside every prompt of files of any size.
 
-use demur_predictor::{Field, Policy};
+use demur_predictor::{Field, Policy, Probability};
 
 use crate::args::Score;
 use crate::error::Usage;
 use crate::model;
-use crate::output::{json, note};
-use crate::score::{Run, peak_memory};
+use crate::output::note;
+use crate::score::{Asked, Judge, Reading};
 
 pub(crate) fn run(args: Score) -> anyhow::Result<()> {
     let model = model::judging(Field::Prompt, args.model.as_deref())?;
@@ -19,38 +19,43 @@ pub(crate) fn run(args: Score) -> anyhow::Result<()> {
     if let Some(target) = args.target.as_deref().filter(|target| !model.knows_target(target)) {
         note(&super::predict::unknown(target, &model));
     }
-    if let Some(threads) = args.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    if args.kinds && model.kinds().is_none() {
+        return Err(Usage(
+            "--kinds: this predictor does not tell kinds apart; fit one with prompt.kinds".to_owned(),
+        )
+        .into());
     }
-    let to_stdout = args.out.as_os_str() == "-";
-    let run = Run {
-        inputs: args.inputs,
-        out: args.out,
-        format: args.format,
-        model,
-        policy,
-        target: args.target,
-        prompt_column: args.prompt_column,
-        messages_column: args.messages_column,
-        ngrams: args.explain,
+    if args.interval && Probability::new(0.5).ok().and_then(|p| model.interval(p)).is_none() {
+        return Err(Usage(
+            "--interval: this model holds no table of its reliability; fit it again with calibration"
+                .to_owned(),
+        )
+        .into());
+    }
+    let (kinds, interval, ngrams, target) = (args.kinds, args.interval, args.explain, args.target);
+    let judge = Judge::Prompts { model: &model, policy, target, kinds, interval, ngrams };
+    let reading = Reading::Prompt {
+        column: args.prompt_column,
+        messages: args.messages_column,
         longest: args.max_chars,
-        filter: args.r#where,
-        sample: args.sample,
-        top: args.top,
-        strict: args.strict,
-        resume: args.resume,
     };
-    let outcome = run.score()?;
-    note(&outcome.counts.to_text(outcome.seconds, peak_memory()));
-    match &outcome.rejected {
-        Some(path) => note(&format!("bad rows are in {}", path.display())),
-        None if to_stdout && outcome.counts.rejected > 0 => {
-            note("bad rows were left out; with --out FILE they go to a file beside it");
-        }
-        None => {}
-    }
-    if args.json {
-        return json(&outcome.counts.to_json(outcome.seconds, peak_memory()));
-    }
-    Ok(())
+    let rows = args.rows;
+    super::judge(
+        rows.threads,
+        rows.json,
+        Asked {
+            inputs: args.inputs,
+            out: args.out,
+            format: args.format,
+            to: rows.to,
+            judge,
+            reading,
+            filter: rows.r#where,
+            sample: rows.sample,
+            top: rows.top,
+            sort: rows.sort,
+            strict: rows.strict,
+            resume: rows.resume,
+        },
+    )
 }

@@ -1,4 +1,4 @@
-//! Inputs as blocks of whole rows: some megabytes at a time, so that memory does not grow with the input.
+//! Inputs as blocks of whole rows, some megabytes at a time, so that memory does not grow with the input.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, bail};
-use demur_data::Format;
+use demur_data::{Format, FrameReader, json_elements};
 use flate2::read::MultiGzDecoder;
+use polars::prelude::DataFrame;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Usage;
@@ -22,25 +23,54 @@ const BLOCK: usize = 1 << 20;
 pub(crate) struct Position {
     /// Number of the input.
     pub(crate) input: usize,
-    /// Bytes of it, decompressed, that are done.
+    /// Bytes of it, decompressed, that are done; of text by lines alone.
     pub(crate) offset: u64,
-    /// Lines of it that are done.
+    /// Lines of it that are done; rows of a table or an array.
     pub(crate) line: usize,
+}
+
+/// What is known of an input before its rows are judged.
+pub(crate) struct Head {
+    /// Number of the input.
+    pub(crate) input: usize,
+    /// Its name.
+    pub(crate) file: Arc<str>,
+    pub(crate) format: Format,
+    /// The header of a separated file, without the end of its line.
+    pub(crate) header: Option<Vec<u8>>,
+    /// Its first rows.
+    pub(crate) sample: Rows,
+}
+
+/// Rows of one input.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Rows {
+    /// Whole rows of a text.
+    Text {
+        bytes: Vec<u8>,
+        /// Number of the first line, from 1.
+        line: usize,
+        /// The number of each row's line, where the rows do not stand as in the file.
+        lines: Option<Vec<usize>>,
+    },
+    /// Rows of a table.
+    Frame {
+        frame: DataFrame,
+        /// Rows of the input before them.
+        before: usize,
+    },
 }
 
 /// Whole rows of one input.
 pub(crate) struct Block {
-    /// The input's name.
-    pub(crate) file: Arc<str>,
-    /// Number of the first line, from 1.
-    pub(crate) line: usize,
-    /// The rows, each with the end of its line.
-    pub(crate) bytes: Vec<u8>,
-    /// The header of a separated file, without the end of its line.
-    pub(crate) header: Option<Arc<[u8]>>,
+    pub(crate) head: Arc<Head>,
+    pub(crate) rows: Rows,
     /// Where the run stands when this block is done.
     pub(crate) after: Position,
 }
+
+/// A sample has so many bytes or rows.
+const SAMPLE: usize = 1 << 16;
 
 /// The files that inputs name: files, `-`, folders (their files with a known ending, by name, those of folders in
 /// them too), and patterns with `*` and `?` in the file's name.
@@ -54,7 +84,10 @@ pub(crate) fn files(inputs: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
             let before = files.len();
             walk(input, &mut files)?;
             if files.len() == before {
-                bail!("{}: there is no file with a known ending in it (jsonl, csv, tsv)", input.display());
+                bail!(
+                    "{}: there is no file with a known ending in it (jsonl, json, csv, tsv, parquet, arrow)",
+                    input.display()
+                );
             }
         } else if let Some(pattern) = pattern(input) {
             let folder = match input.parent() {
@@ -89,7 +122,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     for path in paths {
         if path.is_dir() {
             walk(&path, files)?;
-        } else if Format::of_path(&path).is_some_and(|format| delimiter(format).is_ok()) {
+        } else if Format::of_path(&path).is_some() {
             files.push(path);
         }
     }
@@ -129,18 +162,36 @@ fn matches(pattern: &str, name: &str) -> bool {
     pattern[at..].iter().all(|&c| c == '*')
 }
 
-/// What separates the fields of a format; none for JSON Lines.
+/// The format of an input: the one asked for, else its content's, else its name's. Standard input, which cannot be looked at
+/// twice, is JSON Lines where nothing is asked for.
 ///
 /// # Errors
-/// For formats whose rows cannot be streamed.
-pub(crate) fn delimiter(format: Format) -> Result<Option<u8>, Usage> {
-    match format {
-        Format::Jsonl => Ok(None),
-        Format::Csv => Ok(Some(b',')),
-        Format::Tsv => Ok(Some(b'\t')),
-        Format::Json | Format::Parquet => Err(Usage(format!(
-            "`score` streams jsonl, csv and tsv so far, not {format}; `demur predict` and `demur label` read all formats"
-        ))),
+/// When it cannot be read, or nothing tells its format.
+pub(crate) fn format(path: &Path, asked: Option<Format>) -> anyhow::Result<Format> {
+    if let Some(format) = asked {
+        return Ok(format);
+    }
+    if path == Path::new("-") {
+        return Ok(Format::Jsonl);
+    }
+    let cannot = || format!("cannot read {}", path.display());
+    let mut start = Vec::new();
+    open(path, &Arc::default())
+        .and_then(|file| file.take(1 << 12).read_to_end(&mut start))
+        .with_context(cannot)?;
+    let found = Format::of_content(&start);
+    match Format::of_path(path) {
+        _ if matches!(found, Some(Format::Parquet | Format::Arrow)) => Ok(found.unwrap_or(Format::Parquet)),
+        // Many a `.json` holds JSON Lines.
+        Some(Format::Json) if found == Some(Format::Jsonl) => Ok(Format::Jsonl),
+        Some(format) => Ok(format),
+        None => found.ok_or_else(|| {
+            let message = format!(
+                "{}: neither its ending nor its content tells the format; name it with --format",
+                path.display()
+            );
+            Usage(message).into()
+        }),
     }
 }
 
@@ -175,69 +226,188 @@ fn open(path: &Path, read: &Arc<AtomicU64>) -> io::Result<Box<dyn Read + Send>> 
 /// # Errors
 /// When an input cannot be read.
 pub(crate) fn blocks(
-    files: &[PathBuf],
-    format: Format,
+    inputs: &[(PathBuf, Format)],
     from: Position,
     read: &Arc<AtomicU64>,
     mut each: impl FnMut(Block) -> bool,
 ) -> anyhow::Result<()> {
-    for (input, path) in files.iter().enumerate().skip(from.input) {
-        let name: Arc<str> = path.to_string_lossy().into();
-        let failed = || format!("cannot read {name}");
-        let mut source = open(path, read).with_context(failed)?;
-        let separated = delimiter(format)?.is_some();
-        let mut position = Position { input, ..Position::default() };
-        let mut rest = Vec::new();
-        let mut header: Option<Arc<[u8]>> = None;
-        let mut skip = if input == from.input { from.offset } else { 0 };
-        let mut end = false;
-        while !end {
-            end = fill(&mut source, &mut rest, path == Path::new("-")).with_context(failed)?;
-            if position.offset == 0 && rest.starts_with("\u{feff}".as_bytes()) {
-                rest.drain(..3);
+    for (input, (path, format)) in inputs.iter().enumerate().skip(from.input) {
+        let from = if input == from.input { from } else { Position { input, ..Position::default() } };
+        let file: Arc<str> = path.to_string_lossy().into();
+        let go_on = match format {
+            Format::Parquet | Format::Arrow => frames(path, *format, &file, from, read, &mut each)?,
+            Format::Json => elements(path, &file, from, read, &mut each)?,
+            Format::Jsonl | Format::Csv | Format::Tsv => {
+                let source = open(path, read).with_context(|| format!("cannot read {file}"))?;
+                lines(source, *format, &file, from, path == Path::new("-"), &mut each)?
             }
-            if separated && header.is_none() {
-                let Some(length) = record_end(&rest, true).or(end.then_some(rest.len())) else { continue };
-                let line: Vec<u8> = rest.drain(..length).collect();
-                position.offset += length as u64;
-                position.line += newlines(&line);
-                header = Some(line.trim_ascii_end().into());
-            }
-            // What an earlier run has done is read again only to pass over it, for compression cannot be entered midway.
-            if skip > position.offset {
-                let pass = usize::try_from(skip - position.offset).unwrap_or(usize::MAX).min(rest.len());
-                rest.drain(..pass);
-                position.offset += pass as u64;
-                if position.offset < skip {
-                    continue;
-                }
-                position.line = from.line;
-            }
-            skip = 0;
-            let length = if end {
-                rest.len()
-            } else {
-                match last_record_end(&rest, separated) {
-                    Some(length) => length,
-                    None => continue,
-                }
-            };
-            if length == 0 {
-                continue;
-            }
-            let kept = rest.split_off(length);
-            let bytes = std::mem::replace(&mut rest, kept);
-            let line = position.line + 1;
-            position.offset += bytes.len() as u64;
-            position.line += newlines(&bytes);
-            let block =
-                Block { file: Arc::clone(&name), line, bytes, header: header.clone(), after: position };
-            if !each(block) {
-                return Ok(());
-            }
+        };
+        if !go_on {
+            break;
         }
     }
     Ok(())
+}
+
+/// The blocks of a table; gives whether more are wanted.
+fn frames(
+    path: &Path,
+    format: Format,
+    file: &Arc<str>,
+    from: Position,
+    read: &Arc<AtomicU64>,
+    each: &mut impl FnMut(Block) -> bool,
+) -> anyhow::Result<bool> {
+    let mut frames = FrameReader::open(path, format, from.line)?;
+    let size = fs::metadata(path).map_or(0, |file| file.len());
+    let rows = frames.rows().unwrap_or(usize::MAX).max(1) as u64;
+    let mut head = None;
+    let mut before = from.line;
+    // The sample is of the beginning in a resumed run too, so that it finds the same columns.
+    if before > 0
+        && let Some(first) = FrameReader::open(path, format, 0)?.next()
+    {
+        head = Some(frame_head(from.input, file, format, &first?));
+    }
+    for frame in frames.by_ref() {
+        let frame = frame?;
+        let head = head.get_or_insert_with(|| frame_head(from.input, file, format, &frame));
+        let line = before + frame.height();
+        read.fetch_add(size * frame.height() as u64 / rows, Ordering::Relaxed);
+        let after = Position { input: from.input, offset: 0, line };
+        if !each(Block { head: Arc::clone(head), rows: Rows::Frame { frame, before }, after }) {
+            return Ok(false);
+        }
+        before = line;
+    }
+    Ok(true)
+}
+
+fn frame_head(input: usize, file: &Arc<str>, format: Format, frame: &DataFrame) -> Arc<Head> {
+    let sample = Rows::Frame { frame: frame.head(Some(100)), before: 0 };
+    Arc::new(Head { input, file: Arc::clone(file), format, header: None, sample })
+}
+
+/// The blocks of a JSON array, which is read whole; gives whether more are wanted.
+fn elements(
+    path: &Path,
+    file: &Arc<str>,
+    from: Position,
+    read: &Arc<AtomicU64>,
+    each: &mut impl FnMut(Block) -> bool,
+) -> anyhow::Result<bool> {
+    let mut bytes = Vec::new();
+    open(path, read)
+        .and_then(|mut file| file.read_to_end(&mut bytes))
+        .with_context(|| format!("cannot read {file}"))?;
+    let text = std::str::from_utf8(&bytes).with_context(|| file.to_string())?;
+    let elements = json_elements(text.strip_prefix('\u{feff}').unwrap_or(text), file)?;
+    let block = |elements: &[(usize, &str)]| {
+        // In JSON a line end is white space wherever it may stand.
+        let rows: Vec<String> =
+            elements.iter().map(|(_, row)| row.replace(['\n', '\r'], " ") + "\n").collect();
+        Rows::Text {
+            bytes: rows.concat().into_bytes(),
+            line: 1,
+            lines: Some(elements.iter().map(|(line, _)| *line).collect()),
+        }
+    };
+    let sample = block(&elements[..elements.len().min(100)]);
+    let head = Arc::new(Head {
+        input: from.input,
+        file: Arc::clone(file),
+        format: Format::Json,
+        header: None,
+        sample,
+    });
+    let mut done = from.line;
+    for rows in elements.get(done..).unwrap_or_default().chunks(1 << 11) {
+        done += rows.len();
+        let after = Position { input: from.input, offset: 0, line: done };
+        if !each(Block { head: Arc::clone(&head), rows: block(rows), after }) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The blocks of a text by lines; gives whether more are wanted. A pipe's blocks are what is there.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn lines(
+    mut source: impl Read,
+    format: Format,
+    file: &Arc<str>,
+    from: Position,
+    pipe: bool,
+    each: &mut impl FnMut(Block) -> bool,
+) -> anyhow::Result<bool> {
+    let failed = || format!("cannot read {file}");
+    let separated = matches!(format, Format::Csv | Format::Tsv);
+    let mut position = Position { input: from.input, ..Position::default() };
+    let mut rest = Vec::new();
+    let mut header: Option<Vec<u8>> = None;
+    let mut head: Option<Arc<Head>> = None;
+    let mut skip = from.offset;
+    let mut end = false;
+    while !end {
+        end = fill(&mut source, &mut rest, pipe).with_context(failed)?;
+        if position.offset == 0 && rest.starts_with("\u{feff}".as_bytes()) {
+            rest.drain(..3);
+        }
+        if separated && header.is_none() {
+            let Some(length) = record_end(&rest, true).or(end.then_some(rest.len())) else { continue };
+            let line: Vec<u8> = rest.drain(..length).collect();
+            position.offset += length as u64;
+            position.line += newlines(&line);
+            header = Some(line.trim_ascii_end().into());
+        }
+        // The sample is of the beginning in a resumed run too, so that it finds the same columns.
+        if head.is_none() {
+            let whole = if end { Some(rest.len()) } else { last_record_end(&rest, separated) };
+            let Some(whole) = whole else { continue };
+            let mut sample = rest[..whole.min(SAMPLE)].to_vec();
+            if sample.len() < whole {
+                // A first row that is longer than a sample stands for itself.
+                let length = last_record_end(&sample, separated).or_else(|| record_end(&rest, separated));
+                sample = rest[..length.unwrap_or(whole)].to_vec();
+            }
+            let sample = Rows::Text { bytes: sample, line: position.line + 1, lines: None };
+            let (file, header) = (Arc::clone(file), header.clone());
+            head = Some(Arc::new(Head { input: from.input, file, format, header, sample }));
+        }
+        // What an earlier run has done is read again only to pass over it, for compression cannot be entered midway.
+        if skip > position.offset {
+            let pass = usize::try_from(skip - position.offset).unwrap_or(usize::MAX).min(rest.len());
+            rest.drain(..pass);
+            position.offset += pass as u64;
+            if position.offset < skip {
+                continue;
+            }
+            position.line = from.line;
+        }
+        skip = 0;
+        let length = if end {
+            rest.len()
+        } else {
+            match last_record_end(&rest, separated) {
+                Some(length) => length,
+                None => continue,
+            }
+        };
+        let (Some(head), true) = (&head, length > 0) else { continue };
+        let kept = rest.split_off(length);
+        let bytes = std::mem::replace(&mut rest, kept);
+        let line = position.line + 1;
+        position.offset += bytes.len() as u64;
+        position.line += newlines(&bytes);
+        let rows = Rows::Text { bytes, line, lines: None };
+        if !each(Block { head: Arc::clone(head), rows, after: position }) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Reads up to a block more; gives whether the end was reached. From a pipe it takes what is there, so that a reader at the
@@ -354,15 +524,22 @@ mod tests {
         let all = |from| {
             let mut found = Vec::new();
             let take = |block: Block| {
-                found.push((block.line, block.bytes, block.after));
+                assert!(
+                    matches!(&block.head.sample, Rows::Text { bytes, .. } if bytes.starts_with(b"{\"n\":0}"))
+                );
+                found.push((block.rows, block.after));
                 true
             };
-            blocks(std::slice::from_ref(&path), Format::Jsonl, from, &Arc::default(), take).unwrap();
+            blocks(&[(path.clone(), Format::Jsonl)], from, &Arc::default(), take).unwrap();
             found
         };
         let whole = all(Position::default());
         assert!(whole.len() > 3);
-        assert_eq!(whole.iter().map(|(_, bytes, _)| bytes.len()).sum::<usize>(), rows.len());
-        assert_eq!(all(whole[1].2), whole[2..]);
+        let length = |rows: &Rows| match rows {
+            Rows::Text { bytes, .. } => bytes.len(),
+            Rows::Frame { .. } => 0,
+        };
+        assert_eq!(whole.iter().map(|(rows, _)| length(rows)).sum::<usize>(), rows.len());
+        assert_eq!(all(whole[1].1), whole[2..]);
     }
 }

@@ -1,62 +1,107 @@
-//! Scoring files of any size: blocks of whole rows are read, scored on all cores, and written in their order.
+//! Judging the rows of files of any size: blocks of whole rows are read, judged on all cores, and written in their order.
 //!
-//! A row keeps its own bytes; the score stands behind them. So no column, type or order is lost, and the output does
-//! not depend on threads or blocks.
+//! A row keeps what it has; the new columns stand behind that. So no column, type or order is lost, and the output does
+//! not depend on threads or blocks. Where input and output have one text format, a row's very bytes are kept; a table goes to
+//! a table in columns; between formats rows go as JSON Lines, which are made into the other format at the end.
 
 mod filter;
+mod finish;
+mod frame;
 mod input;
+mod json;
+mod judge;
 mod output;
 mod row;
+mod separated;
 mod summary;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
-use demur_data::{Format, Place, Rejection};
-use demur_predictor::{Model, Policy, Scratch, sha256};
+use demur_data::{Format, Place, ReadOptions, Rejection, TextReader, check_output, convert_lines};
+use demur_predictor::{Scratch, sha256};
+use polars::prelude::DataFrame;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use crate::error::Usage;
-use crate::output::byte_bar;
-use input::{Block, Position};
-use output::{Output, Packing};
-use row::{Names, Scoring};
+use crate::output::{byte_bar, note};
+use filter::Condition;
+use finish::{join_parts, order_entry, ranked, sort_rows};
+use input::{Block, Head, Position, Rows};
+use judge::Judged;
+use output::{JOINED, Output, Packing, Piece, SORTED, paths};
+use row::{RowFormat, Texts, delimiter, free_names};
 
 pub(crate) use filter::Filter;
+pub(crate) use judge::Judge;
 pub(crate) use summary::{Counts, peak_memory};
 
-/// Blocks that are scored at once, for each core.
+/// Blocks that are judged at once, for each core.
 const AHEAD: usize = 2;
 
+/// Where the texts of a row are.
+pub(crate) enum Reading {
+    /// The prompt alone: its column, or that of a chat, and how many characters it may have.
+    Prompt { column: Option<String>, messages: Option<String>, longest: usize },
+    /// The answer, and the prompt where there is one.
+    Answer(Box<ReadOptions>),
+}
+
 /// A run, as it was asked for.
-pub(crate) struct Run {
+pub(crate) struct Asked<'a> {
     /// Files, folders, patterns, `-`.
     pub(crate) inputs: Vec<PathBuf>,
     pub(crate) out: PathBuf,
+    /// Format of the inputs.
     pub(crate) format: Option<Format>,
-    pub(crate) model: Model,
-    pub(crate) policy: Policy,
-    pub(crate) target: Option<String>,
-    pub(crate) prompt_column: Option<String>,
-    pub(crate) messages_column: Option<String>,
-    /// How many of the strongest n-grams to add to each row.
-    pub(crate) ngrams: usize,
-    /// Longest prompt in characters.
-    pub(crate) longest: usize,
+    /// Format of the output.
+    pub(crate) to: Option<Format>,
+    pub(crate) judge: Judge<'a>,
+    pub(crate) reading: Reading,
     pub(crate) filter: Option<Filter>,
     /// Only so many rows of the beginning.
     pub(crate) sample: Option<usize>,
     /// Only so many rows, those with the highest P(refusal), the highest first.
     pub(crate) top: Option<usize>,
+    /// All rows, those with the highest P(refusal) first.
+    pub(crate) sort: bool,
     /// Stop at the first bad row.
     pub(crate) strict: bool,
     pub(crate) resume: bool,
+}
+
+/// How rows are written before the run is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// As they stand in the input.
+    Same,
+    /// As JSON Lines.
+    Lines,
+    /// As tables of some thousand rows.
+    Parts,
+}
+
+/// A run that can begin.
+pub(crate) struct Run<'a> {
+    inputs: Vec<(PathBuf, Format)>,
+    out: PathBuf,
+    to: Format,
+    written: Written,
+    judge: Judge<'a>,
+    reading: Reading,
+    condition: Option<Condition>,
+    sample: Option<usize>,
+    top: Option<usize>,
+    sort: bool,
+    strict: bool,
+    resume: bool,
+    digest: String,
 }
 
 /// What a run did.
@@ -65,250 +110,541 @@ pub(crate) struct Outcome {
     pub(crate) seconds: f64,
     /// Where the bad rows are.
     pub(crate) rejected: Option<PathBuf>,
+    /// The first of those that this run met.
+    pub(crate) first_fault: Option<Rejection>,
+}
+
+/// A text whose rows were judged in memory.
+pub(crate) struct Scored {
+    /// The rows with the new columns.
+    pub(crate) rows: Vec<u8>,
+    /// P(refusal) of each.
+    pub(crate) p_refusal: Vec<f64>,
+    /// The bad rows.
+    pub(crate) rejected: Vec<Rejection>,
 }
 
 /// What became of a block.
+#[derive(Default)]
 struct Done {
-    /// The rows that are written, packed where the output is and they are not to be sorted first.
+    /// The rows that are written as text.
     rows: Vec<u8>,
     /// P(refusal) and end of each of these rows.
     ends: Vec<(f64, usize)>,
-    rejected: Vec<u8>,
-    first_fault: Option<Rejection>,
+    /// The rows that are written as a table.
+    frame: Option<DataFrame>,
+    rejections: Vec<Rejection>,
     counts: Counts,
     after: Position,
 }
 
-impl Run {
-    /// Scores everything.
+impl Done {
+    fn end_row(&mut self, judged: Judged) {
+        self.ends.push((judged.p_refusal, self.rows.len()));
+    }
+
+    fn reject(&mut self, rejection: Rejection) {
+        self.counts.rejected += 1;
+        self.rejections.push(rejection);
+    }
+}
+
+impl<'a> Run<'a> {
+    /// Settles files, formats and conditions.
     ///
     /// # Errors
-    /// When something cannot be read or written, or a row is bad and `strict` is set.
-    pub(crate) fn score(&self) -> anyhow::Result<Outcome> {
-        let started = Instant::now();
-        let files = input::files(&self.inputs)?;
-        let format = self.input_format(&files)?;
-        let piped = files.iter().any(|file| file.as_os_str() == "-");
-        if self.resume && (piped || self.top.is_some() || self.sample.is_some()) {
+    /// When something that is asked for cannot be, or an input cannot be read.
+    pub(crate) fn new(asked: Asked<'a>) -> anyhow::Result<Self> {
+        let Asked { inputs, out, format, to, judge, reading, filter, sample, top, sort, strict, resume } =
+            asked;
+        let condition = filter.map(|filter| filter.of(&judge)).transpose()?;
+        let mut found = Vec::new();
+        for file in input::files(&inputs)? {
+            let format = input::format(&file, format)?;
+            found.push((file, format));
+        }
+        let piped = found.iter().any(|(file, _)| file.as_os_str() == "-");
+        if piped && found.iter().any(|(file, format)| file.as_os_str() == "-" && *format == Format::Parquet) {
+            return Err(
+                Usage("Parquet cannot be read from a pipe; name the file, or pipe Arrow".to_owned()).into()
+            );
+        }
+        if resume && (piped || top.is_some() || sample.is_some()) {
             return Err(
                 Usage("--resume goes on with files, and without --top and --sample".to_owned()).into()
             );
         }
-        let mut output = Output::open(&self.out, self.digest(&files)?, self.resume)?;
-        let counts = self.stream(&files, format, &mut output)?;
-        Ok(Outcome { counts, rejected: output.finish()?, seconds: started.elapsed().as_secs_f64() })
+        let first = found.first().map_or(Format::Jsonl, |(_, format)| *format);
+        let one_format = found.iter().all(|(_, format)| *format == first);
+        let to_stdout = is_stdout(&out);
+        if !to_stdout && to.is_none() {
+            check_output(&out)?;
+        }
+        let to =
+            to.or_else(|| Format::of_path(&out)).unwrap_or(if one_format { first } else { Format::Jsonl });
+        let tables = |format: Format| matches!(format, Format::Parquet | Format::Arrow);
+        let written = match to {
+            Format::Jsonl | Format::Csv | Format::Tsv if one_format && first == to => Written::Same,
+            _ if tables(to) && found.iter().all(|(_, format)| tables(*format)) => Written::Parts,
+            _ => Written::Lines,
+        };
+        let streams = match written {
+            Written::Same => true,
+            Written::Lines => to == Format::Jsonl,
+            Written::Parts => to == Format::Arrow,
+        };
+        if to_stdout && (!streams || sort) {
+            let what = if sort { "sorted rows".to_owned() } else { format!("{to} made of another format") };
+            return Err(Usage(format!("{what} cannot be written to a pipe; name a file with --out")).into());
+        }
+        let mut run = Self {
+            inputs: found,
+            out,
+            to,
+            written,
+            judge,
+            reading,
+            condition,
+            sample,
+            top,
+            sort,
+            strict,
+            resume,
+            digest: String::new(),
+        };
+        run.digest = run.settings_digest()?;
+        Ok(run)
     }
 
-    /// From the inputs to the output, block by block.
-    fn stream(&self, files: &[PathBuf], format: Format, output: &mut Output) -> anyhow::Result<Counts> {
-        let done = output.done();
-        let from = done.map_or_else(Position::default, |done| done.position);
-        let mut counts = done.map_or_else(Counts::default, |done| done.counts.clone());
-        let mut headed = done.is_some_and(|done| done.lengths.0 > 0);
-        let total = files.iter().filter_map(|file| fs::metadata(file).ok()).map(|file| file.len()).sum();
+    /// Judges everything.
+    ///
+    /// # Errors
+    /// When something cannot be read or written, a row is bad and `strict` is set, or not one row of a file can be judged.
+    pub(crate) fn run(&self) -> anyhow::Result<Outcome> {
+        let started = Instant::now();
+        let mut output = Output::open(&self.out, self.digest.clone(), self.resume, self.sort)?;
+        let (counts, first_fault) = self.stream(&mut output)?;
+        if let (0, Some(fault), Output::File(_)) = (counts.scored, &first_fault, &output) {
+            output.remove()?;
+            bail!(
+                "no row can be used: {} rows read, {} rejected; the first: {fault}; check which columns hold what",
+                counts.rejected,
+                counts.rejected
+            );
+        }
+        self.finish(&mut output)?;
+        let rejected = output.finish()?;
+        Ok(Outcome { counts, rejected, first_fault, seconds: started.elapsed().as_secs_f64() })
+    }
+
+    /// Judges the rows of a text that is held in memory.
+    ///
+    /// # Errors
+    /// When the prompt is not found.
+    pub(crate) fn of_bytes(
+        judge: Judge<'a>,
+        reading: Reading,
+        format: Format,
+        bytes: &[u8],
+    ) -> anyhow::Result<Scored> {
+        let run = Self {
+            inputs: Vec::new(),
+            out: PathBuf::from("-"),
+            to: format,
+            written: Written::Same,
+            judge,
+            reading,
+            condition: None,
+            sample: None,
+            top: None,
+            sort: true,
+            strict: false,
+            resume: false,
+            digest: String::new(),
+        };
+        let mut blocks = Vec::new();
+        input::lines(bytes, format, &"rows".into(), Position::default(), false, &mut |block| {
+            blocks.push(block);
+            true
+        })?;
+        let mut scored = Scored { rows: Vec::new(), p_refusal: Vec::new(), rejected: Vec::new() };
+        let Some(first) = blocks.first() else { return Ok(scored) };
+        let names = free_names(&field_names(&first.head)?, run.judge.columns());
+        let format = run.row_format(&first.head, &names)?;
+        if let Some(header) = &first.head.header {
+            scored.rows = format.head(header);
+        }
+        let done: Vec<Done> = blocks
+            .par_iter()
+            .map(|block| run.work(&format, block, Packing::None))
+            .collect::<anyhow::Result<_>>()?;
+        for mut block in done {
+            scored.rows.append(&mut block.rows);
+            scored.p_refusal.extend(block.ends.iter().map(|(p, _)| p));
+            scored.rejected.append(&mut block.rejections);
+        }
+        Ok(scored)
+    }
+
+    /// From what is written to the output's own format and order.
+    fn finish(&self, output: &mut Output) -> anyhow::Result<()> {
+        let name = output.progress().and_then(|progress| progress.names.first().cloned());
+        if self.written == Written::Parts {
+            let sort = name.as_deref().filter(|_| self.sort);
+            return output
+                .remake(JOINED, |progress, parts, out| join_parts(progress, parts, self.to, sort, out));
+        }
+        let [_, _, order] = paths(&self.out);
+        if self.sort {
+            output.remake(SORTED, |progress, rows, out| sort_rows(progress, rows, &order, out))?;
+        }
+        let packed = Packing::of(&self.out) != Packing::None;
+        if self.written == Written::Lines && self.to != Format::Jsonl {
+            output
+                .remake(JOINED, |_, lines, out| Ok(convert_lines(lines, Some(self.to), &self.out, out)?))?;
+        } else if self.sort && packed {
+            output.remake(JOINED, |_, rows, mut out| {
+                let bytes = Packing::of(&self.out).pack(fs::read(rows)?)?;
+                Ok(std::io::Write::write_all(&mut out, &bytes)?)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// How each block is packed: not at all where the rows are read again.
+    fn packing(&self) -> Packing {
+        let last =
+            self.written == Written::Same || (self.written == Written::Lines && self.to == Format::Jsonl);
+        if last && !self.sort { Packing::of(&self.out) } else { Packing::None }
+    }
+
+    /// From the inputs to what is written, block by block; gives the first fault too.
+    fn stream(&self, output: &mut Output) -> anyhow::Result<(Counts, Option<Rejection>)> {
+        let (from, mut counts, mut names, mut fields) = match output.progress() {
+            Some(done) => (done.position, done.counts.clone(), done.names.clone(), done.fields.clone()),
+            None => (Position::default(), Counts::default(), Vec::new(), Vec::new()),
+        };
+        let mut headed = output.progress().is_some_and(|done| done.header > 0);
+        let total =
+            self.inputs.iter().filter_map(|(file, _)| fs::metadata(file).ok()).map(|file| file.len()).sum();
         let (read, bar) = (Arc::new(AtomicU64::new(0)), byte_bar(total));
-        let packing = Packing::of(&self.out);
-        let mut scoring: Option<Scoring<'_>> = None;
-        let (mut left, mut best) = (self.sample, Vec::new());
+        let packing = self.packing();
+        let mut formats: Vec<(usize, Arc<RowFormat>)> = Vec::new();
+        let (mut left, mut best, mut best_frame) = (self.sample, Vec::new(), None);
+        let mut first_fault = None;
+        let mut after = from;
         std::thread::scope(|scope| {
             let (send, blocks) = sync_channel::<anyhow::Result<Block>>(AHEAD * rayon::current_num_threads());
-            let counter = &read;
+            let (counter, inputs) = (&read, &self.inputs);
             scope.spawn(move || {
-                let result =
-                    input::blocks(files, format, from, counter, |block| send.send(Ok(block)).is_ok());
+                let result = input::blocks(inputs, from, counter, |block| send.send(Ok(block)).is_ok());
                 if let Err(error) = result {
                     // A receiver that is gone needs no error.
                     let _ = send.send(Err(error));
                 }
             });
             while let Some(batch) = next_batch(&blocks, &mut left)? {
-                let scoring = match &scoring {
-                    Some(scoring) => scoring,
-                    None => &*scoring.insert(self.scoring(&batch[0], format)?),
-                };
-                if let (Some(header), false) = (&batch[0].header, headed) {
-                    output.write(&packing.pack(scoring.header(header))?, &[], from, &counts)?;
+                for block in &batch {
+                    if formats.last().is_none_or(|(input, _)| *input != block.head.input) {
+                        if names.is_empty() {
+                            names = self.new_names(&block.head, output)?;
+                        }
+                        let format = self.row_format(&block.head, &names)?;
+                        if self.written == Written::Same {
+                            if fields.is_empty() {
+                                fields.clone_from(&format.header);
+                                if let Some(progress) = output.progress() {
+                                    progress.fields.clone_from(&fields);
+                                }
+                            }
+                            ensure!(
+                                fields == format.header,
+                                "{}: its header is not that of the first file; score files with other columns apart",
+                                block.head.file
+                            );
+                        }
+                        formats.push((block.head.input, Arc::new(format)));
+                    }
+                }
+                if let (Some(header), Written::Same, false) = (&batch[0].head.header, self.written, headed) {
+                    let head = formats.first().map(|(_, format)| format.head(header)).unwrap_or_default();
+                    output.head(&packing.pack(head)?)?;
                     headed = true;
                 }
                 let done: Vec<Done> = batch
                     .into_par_iter()
-                    .map(|block| self.work(scoring, &block, packing))
+                    .map(|block| {
+                        let format = formats.iter().rfind(|(input, _)| *input == block.head.input);
+                        let (_, format) = format.context("a block of no input")?;
+                        self.work(format, &block, packing)
+                    })
                     .collect::<anyhow::Result<_>>()?;
-                for block in done {
-                    if let Some(fault) = block.first_fault.filter(|_| self.strict) {
-                        bail!("{fault}; without --strict bad rows are set aside");
+                // Blocks come in order, so only the last of these can be met again.
+                formats.drain(..formats.len().saturating_sub(1));
+                for mut block in done {
+                    let mut rejected = Vec::new();
+                    for rejection in &block.rejections {
+                        ensure!(!self.strict, "{rejection}; without --strict bad rows are set aside");
+                        serde_json::to_writer(&mut rejected, rejection)?;
+                        rejected.push(b'\n');
+                    }
+                    if first_fault.is_none() {
+                        first_fault = block.rejections.drain(..).next();
                     }
                     let before = counts.written;
                     counts.merge(&block.counts);
-                    let rows = if let Some(top) = self.top {
+                    after = block.after;
+                    if let Some(top) = self.top {
                         keep_best(&mut best, top, &block.rows, &block.ends, before);
-                        &[]
-                    } else {
-                        &block.rows[..]
-                    };
-                    output.write(rows, &block.rejected, block.after, &counts)?;
+                        if let Some(frame) = block.frame.take() {
+                            keep_best_frame(&mut best_frame, top, frame, &names[0])?;
+                        }
+                        block.rows.clear();
+                    }
+                    let order: Vec<u8> = if self.sort { order(&block.ends) } else { Vec::new() };
+                    match block.frame {
+                        Some(mut frame) => output.stream(&mut frame)?,
+                        None => output.write(
+                            &Piece {
+                                rows: &block.rows,
+                                rejected: &rejected,
+                                order: &order,
+                                part: self.written == Written::Parts,
+                            },
+                            after,
+                            &counts,
+                        )?,
+                    }
                     bar.set_position(read.load(Ordering::Relaxed));
                 }
             }
             anyhow::Ok(())
         })?;
         if self.top.is_some() {
-            counts.written = best.len() as u64;
-            let rows = best.into_iter().flat_map(|(.., row)| row).collect();
-            let after = output.done().map_or_else(Position::default, |done| done.position);
-            output.write(&packing.pack(rows)?, &[], after, &counts)?;
+            self.write_best(best, best_frame, output, after, &mut counts)?;
         }
         bar.finish_and_clear();
-        Ok(counts)
+        Ok((counts, first_fault))
     }
 
-    /// The one format of all inputs.
-    fn input_format(&self, files: &[PathBuf]) -> anyhow::Result<Format> {
-        let out = Format::of_path(&self.out);
-        let mut found = self.format;
-        for file in files {
-            let of_name = match Format::of_path(file) {
-                Some(format) => format,
-                // A pipe has no name: it is what the output is, else JSON Lines.
-                None if file.as_os_str() == "-" => out.unwrap_or(Format::Jsonl),
-                None if self.format.is_some() => continue,
-                None => {
-                    let file = file.display();
-                    return Err(Usage(format!(
-                        "{file}: no format is known by this ending; name it with --format"
-                    ))
-                    .into());
-                }
-            };
-            match found {
-                None => found = Some(of_name),
-                Some(format) if self.format.is_some() || format == of_name => {}
-                Some(format) => {
-                    let message = format!(
-                        "{} is {of_name}, other inputs are {format}; score them apart",
-                        file.display()
-                    );
-                    return Err(Usage(message).into());
-                }
+    /// Writes the rows that were kept for their P(refusal).
+    fn write_best(
+        &self,
+        best: Vec<(f64, u64, Vec<u8>)>,
+        frame: Option<DataFrame>,
+        output: &mut Output,
+        after: Position,
+        counts: &mut Counts,
+    ) -> anyhow::Result<()> {
+        if let Some(mut frame) = frame {
+            counts.written = frame.height() as u64;
+            if let Output::Stdout(_) = output {
+                return output.stream(&mut frame);
             }
+            let rows = frame::part(&mut frame)?;
+            return output.write(&Piece { rows: &rows, part: true, ..Piece::default() }, after, counts);
         }
-        let format = found.unwrap_or(Format::Jsonl);
-        input::delimiter(format)?;
-        if let Some(out) = out.filter(|&out| out != format) {
-            let message =
-                format!("the output is {out} by its name and the input {format}; rows stay in their format");
-            return Err(Usage(message).into());
-        }
-        Ok(format)
+        counts.written = best.len() as u64;
+        let rows = best.into_iter().flat_map(|(.., row)| row).collect();
+        output.write(&Piece { rows: &self.packing().pack(rows)?, ..Piece::default() }, after, counts)
     }
 
     /// The digest of all that the output depends on.
-    fn digest(&self, files: &[PathBuf]) -> anyhow::Result<String> {
+    fn settings_digest(&self) -> anyhow::Result<String> {
         let mut inputs = Vec::new();
-        for file in files {
+        for (file, format) in &self.inputs {
             let length = match fs::metadata(file) {
                 Ok(metadata) => metadata.len(),
                 Err(_) if file.as_os_str() == "-" => 0,
                 Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
             };
-            inputs.push(json!([file.to_string_lossy(), length]));
+            inputs.push(json!([file.to_string_lossy(), length, format.name()]));
         }
+        let judge = match &self.judge {
+            Judge::Prompts { policy, target, kinds, interval, ngrams, .. } => {
+                json!([policy, target, kinds, interval, ngrams])
+            }
+            Judge::Responses { .. } => Value::Null,
+        };
+        let reading = match &self.reading {
+            Reading::Prompt { column, messages, longest } => json!([column, messages, longest]),
+            Reading::Answer(options) => json!(options.columns),
+        };
         let settings = json!({
             "inputs": inputs,
-            "model": self.model.digest(),
-            "policy": self.policy,
-            "target": self.target,
-            "columns": [self.prompt_column, self.messages_column],
-            "ngrams": self.ngrams,
-            "longest": self.longest,
-            "filter": format!("{:?}", self.filter),
+            "to": self.to.name(),
+            "model": self.judge.model().digest(),
+            "judge": judge,
+            "reading": reading,
+            "condition": format!("{:?}", self.condition),
+            "sort": self.sort,
         });
         Ok(sha256(settings.to_string().as_bytes()))
     }
 
-    /// How rows are scored, by what the first block looks like.
-    fn scoring(&self, block: &Block, format: Format) -> anyhow::Result<Scoring<'_>> {
-        let delimiter = input::delimiter(format)?;
-        let records = input::records(&block.bytes, delimiter.is_some());
-        // The first rows may be bad ones; they are set aside in their turn.
-        let fields = match &block.header {
-            Some(header) => row::fields(header, delimiter)
-                .map_err(|reason| anyhow::anyhow!("{}: {reason}", block.file))?,
-            None => records.iter().find_map(|(_, record)| row::fields(record, None).ok()).unwrap_or_default(),
-        };
-        if fields.is_empty() {
-            bail!("{}: no row of the beginning is a JSON object", block.file);
+    /// The names of the new columns, by what the first rows have; and that they are told.
+    fn new_names(&self, head: &Head, output: &mut Output) -> anyhow::Result<Vec<String>> {
+        let taken = field_names(head)?;
+        let wanted = self.judge.columns();
+        let names = free_names(&taken, wanted.clone());
+        for (name, wanted) in names.iter().zip(wanted).filter(|(name, wanted)| *name != wanted) {
+            note(&format!("the rows have a column `{wanted}` already: the new one is called `{name}`"));
         }
-        let column =
-            row::column(&fields, self.prompt_column.as_deref(), self.messages_column.as_deref(), delimiter)
-                .map_err(|reason| anyhow::anyhow!("{}: {reason}", block.file))?;
-        Ok(Scoring {
-            model: &self.model,
-            policy: self.policy,
-            target: self.target.as_deref(),
-            column,
-            names: Names::free(&fields, self.ngrams > 0),
-            delimiter,
-            ngrams: self.ngrams,
-            longest: self.longest,
-            fields: fields.len(),
-            header: block.header.clone(),
-        })
+        if let Some(progress) = output.progress() {
+            progress.names.clone_from(&names);
+        }
+        Ok(names)
     }
 
-    fn work(&self, scoring: &Scoring<'_>, block: &Block, packing: Packing) -> anyhow::Result<Done> {
-        ensure!(
-            block.header == scoring.header,
-            "{}: its header is not that of the first file; score files with other columns apart",
-            block.file
-        );
-        let mut scratch = Scratch::default();
-        let mut done = Done {
-            rows: Vec::with_capacity(block.bytes.len() * 3 / 2),
-            ends: Vec::new(),
-            rejected: Vec::new(),
-            first_fault: None,
-            counts: Counts::default(),
-            after: block.after,
+    /// How the rows of an input are read and written, by what its first rows look like.
+    fn row_format(&self, head: &Head, names: &[String]) -> anyhow::Result<RowFormat> {
+        let header = match &head.header {
+            Some(_) => field_names(head)?,
+            None => Vec::new(),
         };
-        for (line, record) in input::records(&block.bytes, scoring.delimiter.is_some()) {
-            // A blank line is no row.
-            if record.trim_ascii().is_empty() {
-                continue;
+        let in_file = |reason: String| anyhow::anyhow!("{}: {reason}", head.file);
+        let texts = match &self.reading {
+            Reading::Prompt { column, messages, longest } => {
+                let fields = field_names(head)?;
+                if fields.is_empty() {
+                    bail!("{}: no row of the beginning is a JSON object", head.file);
+                }
+                let separated = head.header.is_some();
+                let found = row::column(&fields, column.as_deref(), messages.as_deref(), separated);
+                Texts::Prompt(found.map_err(in_file)?, *longest)
             }
-            let start = done.rows.len();
-            match scoring.score(record, &mut scratch, &mut done.rows) {
-                Ok(scored) => {
-                    let kept = self.filter.is_none_or(|filter| filter.keeps(&scored));
-                    done.counts.add(&scored, kept);
-                    if !kept {
-                        done.rows.truncate(start);
-                    } else if self.top.is_some() {
-                        done.ends.push((scored.p_refusal, done.rows.len()));
-                    }
+            Reading::Answer(options) => {
+                Texts::Answer(Box::new(TextReader::new(&head.file, sample(head, &header), options)?))
+            }
+        };
+        Ok(RowFormat { texts, format: head.format, header, names: names.into() })
+    }
+
+    fn work(&self, format: &RowFormat, block: &Block, packing: Packing) -> anyhow::Result<Done> {
+        let mut done = Done { after: block.after, ..Done::default() };
+        match &block.rows {
+            Rows::Frame { frame, before } => {
+                self.work_frame(format, &block.head, frame, *before, &mut done)?;
+                let kept_whole = self.top.is_some() || is_stdout(&self.out);
+                if let Some(frame) = done.frame.as_mut().filter(|_| !kept_whole) {
+                    done.rows = frame::part(frame)?;
+                    done.frame = None;
                 }
-                Err(fault) => {
-                    done.counts.rejected += 1;
-                    let rejection = Rejection {
-                        place: Place { file: Arc::clone(&block.file), line: block.line + line },
-                        field: fault.field,
-                        reason: fault.reason,
-                        raw: Some(Value::from(String::from_utf8_lossy(record))),
-                    };
-                    serde_json::to_writer(&mut done.rejected, &rejection)?;
-                    done.rejected.push(b'\n');
-                    done.first_fault.get_or_insert(rejection);
-                }
+            }
+            Rows::Text { bytes, line, lines } => {
+                self.work_text(format, block, bytes, *line, lines.as_deref(), &mut done)?;
             }
         }
-        if self.top.is_none() {
+        if self.top.is_none() && self.written != Written::Parts {
             done.rows = packing.pack(done.rows)?;
         }
         Ok(done)
     }
+
+    fn work_text(
+        &self,
+        format: &RowFormat,
+        block: &Block,
+        bytes: &[u8],
+        first_line: usize,
+        lines: Option<&[usize]>,
+        done: &mut Done,
+    ) -> anyhow::Result<()> {
+        let mut scratch = Scratch::default();
+        let mut cells = Vec::new();
+        done.rows.reserve(bytes.len() * 3 / 2);
+        let ordered = self.top.is_some() || self.sort;
+        let records = input::records(bytes, delimiter(format.format).is_some());
+        for (number, (line, record)) in records.into_iter().enumerate() {
+            // A blank line is no row.
+            if record.trim_ascii().is_empty() {
+                continue;
+            }
+            cells.clear();
+            match format.read(record, |input| self.judge.judge(input, &mut scratch, &mut cells)) {
+                Ok(judged) => {
+                    let kept = self.condition.as_ref().is_none_or(|condition| condition.keeps(&cells));
+                    done.counts.add(judged, kept);
+                    if kept {
+                        match self.written {
+                            Written::Same => format.write_same(record, &cells, &mut done.rows),
+                            Written::Lines | Written::Parts => {
+                                format.write_line(record, &cells, &mut done.rows);
+                            }
+                        }
+                        if ordered {
+                            done.end_row(judged);
+                        }
+                    }
+                }
+                Err(fault) => {
+                    let line = lines.map_or(first_line + line, |lines| lines[number]);
+                    let text = String::from_utf8_lossy(record);
+                    // The fields, or the text where they cannot be told apart.
+                    let raw = format.fields(&text).map_or_else(
+                        |_| serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.as_ref())),
+                        Value::Object,
+                    );
+                    let place = Place { file: Arc::clone(&block.head.file), line };
+                    done.reject(Rejection {
+                        place,
+                        field: fault.field,
+                        reason: fault.reason,
+                        raw: Some(raw),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
-/// The next blocks, at most as many as are scored at once; none at the end. `left` says how many rows are still wanted.
+/// The first rows of an input, by the names of their fields; rows that have none are passed over.
+fn sample(head: &Head, header: &[String]) -> Vec<serde_json::Map<String, Value>> {
+    match &head.sample {
+        Rows::Frame { frame, .. } => demur_data::to_rows(frame),
+        Rows::Text { bytes, .. } => {
+            let none = Texts::Prompt(row::Column::Field(0), 0);
+            let (header, names) = (header.to_vec(), Arc::default());
+            let format = RowFormat { texts: none, format: head.format, header, names };
+            let records = input::records(bytes, delimiter(head.format).is_some()).into_iter().take(100);
+            records.filter_map(|(_, row)| format.fields(std::str::from_utf8(row).ok()?).ok()).collect()
+        }
+    }
+}
+
+/// The names of an input's fields: its header's, or all that its first rows have.
+fn field_names(head: &Head) -> anyhow::Result<Vec<String>> {
+    if let Some(header) = &head.header {
+        let in_file = |reason: String| anyhow::anyhow!("{}: {reason}", head.file);
+        let fields = separated::split(header, delimiter(head.format).unwrap_or(b',')).map_err(in_file)?;
+        let fields: Vec<String> = fields.into_iter().map(std::borrow::Cow::into_owned).collect();
+        if let Some((_, twice)) = fields.iter().enumerate().find(|(n, name)| fields[..*n].contains(name)) {
+            bail!("{}: two columns are called `{twice}`; rename one", head.file);
+        }
+        return Ok(fields);
+    }
+    if let Rows::Frame { frame, .. } = &head.sample {
+        return Ok(frame.get_column_names().iter().map(ToString::to_string).collect());
+    }
+    let mut names: Vec<String> = Vec::new();
+    for row in sample(head, &[]) {
+        for (name, _) in row {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// P(refusal) and length of each row, as bytes.
+fn order(ends: &[(f64, usize)]) -> Vec<u8> {
+    let starts = std::iter::once(0).chain(ends.iter().map(|(_, end)| *end));
+    ends.iter().zip(starts).flat_map(|((p, end), start)| order_entry(*p, end - start)).collect()
+}
+
+/// The next blocks, at most as many as are judged at once; none at the end. `left` says how many rows are still wanted.
 fn next_batch(
     blocks: &Receiver<anyhow::Result<Block>>,
     left: &mut Option<usize>,
@@ -327,21 +663,31 @@ fn next_batch(
         batch.push(block?);
     }
     if let Some(left) = left {
-        for block in &mut batch {
-            let records = input::records(&block.bytes, block.header.is_some());
-            let mut rows = records.iter().filter(|(_, record)| !record.trim_ascii().is_empty());
-            match rows.by_ref().nth(*left) {
-                Some((_, record)) => {
-                    // A record is a slice of the block, so the distance of their beginnings is where it starts.
-                    let end = record.as_ptr() as usize - block.bytes.as_ptr() as usize;
-                    block.bytes.truncate(end);
-                    *left = 0;
-                }
-                None => *left -= records.iter().filter(|(_, record)| !record.trim_ascii().is_empty()).count(),
+        batch.iter_mut().for_each(|block| keep_first(block, left));
+    }
+    Ok((!batch.is_empty()).then_some(batch))
+}
+
+/// Keeps the rows of a block that are still wanted.
+fn keep_first(block: &mut Block, left: &mut usize) {
+    match &mut block.rows {
+        Rows::Frame { frame, .. } => {
+            let kept = frame.height().min(*left);
+            *frame = frame.head(Some(kept));
+            *left -= kept;
+        }
+        Rows::Text { bytes, .. } => {
+            let records = input::records(bytes, block.head.header.is_some());
+            let rows: Vec<&[u8]> =
+                records.into_iter().map(|(_, row)| row).filter(|row| !row.trim_ascii().is_empty()).collect();
+            // A record is a slice of the block, so the distance of their beginnings is where it starts.
+            let end = rows.get(*left).map(|row| row.as_ptr() as usize - bytes.as_ptr() as usize);
+            *left -= rows.len().min(*left);
+            if let Some(end) = end {
+                bytes.truncate(end);
             }
         }
     }
-    Ok((!batch.is_empty()).then_some(batch))
 }
 
 /// Takes rows among the best so far: those with the highest P(refusal), earlier ones first among equals.
@@ -362,4 +708,24 @@ fn keep_best(
         }
         start = end;
     }
+}
+
+/// The same for rows of a table.
+fn keep_best_frame(
+    best: &mut Option<DataFrame>,
+    top: usize,
+    frame: DataFrame,
+    p_refusal: &str,
+) -> anyhow::Result<()> {
+    let all = match best.take() {
+        Some(best) => best.vstack(&frame).context("the files have different columns; score them apart")?,
+        None => frame,
+    };
+    *best = Some(ranked(&all, p_refusal)?.head(Some(top)));
+    Ok(())
+}
+
+/// Whether an output is standard output.
+pub(crate) fn is_stdout(out: &Path) -> bool {
+    out.as_os_str() == "-"
 }

@@ -1,39 +1,21 @@
-//! One row: where its prompt is, and what it looks like with the score behind its own fields.
+//! One row of a text file: where its texts are, and what it looks like with the new columns behind its own.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
-use demur_predictor::{Decision, Input, Model, Policy, Scratch};
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
-use serde_json::Value;
+use demur_data::{Format, TextReader};
+use demur_predictor::Input;
+use serde_json::{Map, Value};
 
-/// The columns that a run adds, by the names that they get.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Names {
-    pub(crate) p_refusal: String,
-    pub(crate) decision: String,
-    pub(crate) digest: String,
-    pub(crate) ngrams: Option<String>,
-}
+use crate::score::json::{CLASH, Found, find, last_of_user, wrong};
+use crate::score::judge::Cell;
+use crate::score::separated::{push_field, split};
 
-impl Names {
-    /// Names that the rows do not have: `demur_` goes before one that they do.
-    pub(crate) fn free(taken: &[String], ngrams: bool) -> Self {
-        let free = |name: &str| {
-            if taken.iter().any(|taken| taken == name) { format!("demur_{name}") } else { name.to_owned() }
-        };
-        Self {
-            p_refusal: free("p_refusal"),
-            decision: free("decision"),
-            digest: free("model_digest"),
-            ngrams: ngrams.then(|| free("top_ngrams")),
-        }
-    }
-
-    fn all(&self) -> impl Iterator<Item = &String> {
-        [&self.p_refusal, &self.decision, &self.digest].into_iter().chain(&self.ngrams)
-    }
+/// Names for new columns that the rows do not have: `demur_` goes before one that they do.
+pub(crate) fn free_names(taken: &[String], wanted: Vec<String>) -> Vec<String> {
+    let free = |name: String| if taken.contains(&name) { format!("demur_{name}") } else { name };
+    wanted.into_iter().map(free).collect()
 }
 
 /// Where a row's prompt is.
@@ -47,20 +29,17 @@ pub(crate) enum Column {
     Field(usize),
 }
 
+impl Column {
+    fn name(&self) -> String {
+        match self {
+            Self::Text(path) | Self::Chat(path) => path.join("."),
+            Self::Field(at) => format!("column {}", at + 1),
+        }
+    }
+}
+
 /// The names under which a prompt is looked for, in this order; the last two are chats.
 const USUAL: [&str; 7] = ["prompt", "question", "instruction", "input", "text", "messages", "conversation"];
-
-/// The names of a row's fields: of an object, or of a header.
-///
-/// # Errors
-/// What is wrong with it.
-pub(crate) fn fields(row: &[u8], delimiter: Option<u8>) -> Result<Vec<String>, String> {
-    if let Some(delimiter) = delimiter {
-        return Ok(split(row, delimiter)?.into_iter().map(Cow::into_owned).collect());
-    }
-    let row: serde_json::Map<String, Value> = serde_json::from_slice(row).map_err(|error| bare(&error))?;
-    Ok(row.keys().cloned().collect())
-}
 
 /// Finds the prompt among the names of a row's fields.
 ///
@@ -70,7 +49,7 @@ pub(crate) fn column(
     fields: &[String],
     named: Option<&str>,
     chat: Option<&str>,
-    delimiter: Option<u8>,
+    separated: bool,
 ) -> Result<Column, String> {
     let listed = || fields.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let path = |name: &str| -> Vec<String> {
@@ -87,7 +66,7 @@ pub(crate) fn column(
     let Some(name) = found else {
         return Err(format!("no prompt is found; name its column with --prompt-column, one of {}", listed()));
     };
-    if delimiter.is_some() {
+    if separated {
         let at = fields.iter().position(|field| *field == name);
         return at
             .map(Column::Field)
@@ -101,31 +80,25 @@ pub(crate) fn column(
     Ok(if is_chat { Column::Chat(path) } else { Column::Text(path) })
 }
 
-/// How rows are scored.
-pub(crate) struct Scoring<'a> {
-    pub(crate) model: &'a Model,
-    pub(crate) policy: Policy,
-    pub(crate) target: Option<&'a str>,
-    pub(crate) column: Column,
-    pub(crate) names: Names,
-    pub(crate) delimiter: Option<u8>,
-    /// How many of the strongest n-grams to add.
-    pub(crate) ngrams: usize,
-    /// Longest prompt in characters.
-    pub(crate) longest: usize,
-    /// Number of fields of a separated file.
-    pub(crate) fields: usize,
-    /// The header of the first separated file.
-    pub(crate) header: Option<Arc<[u8]>>,
+/// What is read of a row.
+pub(crate) enum Texts {
+    /// The prompt alone, of at most so many characters.
+    Prompt(Column, usize),
+    /// The answer, and the prompt where there is one.
+    Answer(Box<TextReader>),
 }
 
-/// A scored row.
-pub(crate) struct Scored {
-    pub(crate) p_refusal: f64,
-    pub(crate) decision: Decision,
+/// Reads and writes the rows of one file.
+pub(crate) struct RowFormat {
+    pub(crate) texts: Texts,
+    pub(crate) format: Format,
+    /// Names of the fields of a separated file.
+    pub(crate) header: Vec<String>,
+    /// Names of the new columns.
+    pub(crate) names: Arc<[String]>,
 }
 
-/// A row that cannot be scored.
+/// A row that cannot be judged.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) field: Option<String>,
@@ -136,365 +109,223 @@ impl Fault {
     fn row(reason: impl Into<String>) -> Self {
         Self { field: None, reason: reason.into() }
     }
+
+    pub(crate) fn of(field: String, reason: impl Into<String>) -> Self {
+        Self { field: Some(field), reason: reason.into() }
+    }
 }
 
-impl Scoring<'_> {
-    /// Scores a row and writes it, with the score behind its own fields and a line end, to `out`.
+/// What stands between the fields of a format; none where they have names.
+pub(crate) const fn delimiter(format: Format) -> Option<u8> {
+    match format {
+        Format::Csv => Some(b','),
+        Format::Tsv => Some(b'\t'),
+        Format::Json | Format::Jsonl | Format::Parquet | Format::Arrow => None,
+    }
+}
+
+impl RowFormat {
+    /// Reads a row's texts and has them judged.
     ///
     /// # Errors
-    /// What is wrong with the row; `out` is as it was.
-    pub(crate) fn score(
-        &self,
-        row: &[u8],
-        scratch: &mut Scratch,
-        out: &mut Vec<u8>,
-    ) -> Result<Scored, Fault> {
-        let prompt = self.prompt(row)?;
-        if prompt.trim().is_empty() {
-            return Err(self.fault("the prompt is blank"));
+    /// What is wrong with the row.
+    pub(crate) fn read<T>(&self, row: &[u8], judge: impl FnOnce(&Input<'_>) -> T) -> Result<T, Fault> {
+        let text = std::str::from_utf8(row)
+            .map_err(|error| Fault::row(format!("invalid UTF-8 from byte {} on", error.valid_up_to() + 1)))?;
+        match &self.texts {
+            Texts::Prompt(column, longest) => {
+                let prompt = self.prompt(text, column)?;
+                check(&prompt, *longest).map_err(|reason| Fault::of(column.name(), reason))?;
+                Ok(judge(&Input::prompt(&prompt)))
+            }
+            Texts::Answer(reader) => {
+                let fields = self.fields(text).map_err(Fault::row)?;
+                if delimiter(self.format).is_none() && self.names.iter().any(|name| fields.contains_key(name))
+                {
+                    return Err(Fault::row(CLASH));
+                }
+                judge_answer(reader, &fields, judge)
+            }
         }
-        if prompt.len() > self.longest && prompt.chars().count() > self.longest {
-            return Err(self.fault(format!("the prompt is longer than {} characters", self.longest)));
+    }
+
+    fn prompt<'r>(&self, text: &'r str, column: &Column) -> Result<Cow<'r, str>, Fault> {
+        let fault = |reason: &str| Fault::of(column.name(), reason);
+        match column {
+            Column::Field(at) => Ok(self.cells(text).map_err(Fault::row)?.swap_remove(*at)),
+            Column::Text(path) => match find(text, path, false, &self.names).map_err(Fault::row)? {
+                Found::Text(text) => Ok(text),
+                Found::Value(_) | Found::Other => Err(fault("not a text")),
+                Found::Nothing => Err(fault("there is no prompt")),
+            },
+            Column::Chat(path) => match find(text, path, true, &self.names).map_err(Fault::row)? {
+                Found::Value(chat) => {
+                    last_of_user(&chat).map(Cow::Owned).ok_or_else(|| fault("no message of the user in it"))
+                }
+                _ => Err(fault("not a list of messages")),
+            },
         }
-        let input = Input { target: self.target, ..Input::prompt(&prompt) };
-        let p_refusal = self.model.predict(&input, scratch);
-        let decision = self.policy.decide(p_refusal);
-        let ngrams = (self.ngrams > 0).then(|| self.strongest(&input));
-        match self.delimiter {
-            None => self.write_json(row, p_refusal.get(), decision, ngrams, out),
-            Some(delimiter) => self.write_separated(row, delimiter, p_refusal.get(), decision, ngrams, out),
+    }
+
+    fn cells<'r>(&self, text: &'r str) -> Result<Vec<Cow<'r, str>>, String> {
+        let cells = split(text.as_bytes(), delimiter(self.format).unwrap_or(b','))?;
+        if cells.len() != self.header.len() {
+            return Err(format!("{} fields, where the header has {}", cells.len(), self.header.len()));
         }
-        Ok(Scored { p_refusal: p_refusal.get(), decision })
+        Ok(cells)
+    }
+
+    /// A row by the names of its fields.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn fields(&self, text: &str) -> Result<Map<String, Value>, String> {
+        if delimiter(self.format).is_none() {
+            return serde_json::from_str(text).map_err(|error| wrong(text, &error));
+        }
+        // An empty cell is null, for a separated file cannot tell the two apart.
+        let value = |cell: Cow<'_, str>| match cell.is_empty() {
+            true => Value::Null,
+            false => Value::String(cell.into_owned()),
+        };
+        Ok(self.header.iter().cloned().zip(self.cells(text)?.into_iter().map(value)).collect())
+    }
+
+    /// Writes a row as it stands, with the new cells behind its own fields and a line end.
+    pub(crate) fn write_same(&self, row: &[u8], cells: &[Cell<'_>], out: &mut Vec<u8>) {
+        let Some(delimiter) = delimiter(self.format) else {
+            let row = row.trim_ascii();
+            // It was read as an object, so it ends in a brace.
+            let body = row.strip_suffix(b"}").unwrap_or(row).trim_ascii_end();
+            out.extend_from_slice(body);
+            let first = body.ends_with(b"{");
+            return push_json(&self.names, cells, first, out);
+        };
+        out.extend_from_slice(row);
+        let mut number = String::new();
+        for cell in cells {
+            match cell {
+                Cell::Number(value) => {
+                    number.clear();
+                    push_number(*value, &mut number);
+                    push_field(out, delimiter, &number);
+                }
+                Cell::Text(text) => push_field(out, delimiter, text),
+                Cell::Json(text) => push_field(out, delimiter, text),
+            }
+        }
+        out.push(b'\n');
+    }
+
+    /// Writes a row as a JSON line.
+    pub(crate) fn write_line(&self, row: &[u8], cells: &[Cell<'_>], out: &mut Vec<u8>) {
+        if delimiter(self.format).is_none() {
+            return self.write_same(row, cells, out);
+        }
+        // It was read as text with as many fields as the header has.
+        let fields =
+            std::str::from_utf8(row).ok().and_then(|text| self.fields(text).ok()).unwrap_or_default();
+        write_fields(&fields, &self.names, cells, out);
     }
 
     /// The header of a separated file with the new columns.
-    pub(crate) fn header(&self, header: &[u8]) -> Vec<u8> {
+    pub(crate) fn head(&self, header: &[u8]) -> Vec<u8> {
         let mut out = header.to_vec();
-        for name in self.names.all() {
-            out.extend(self.delimiter);
-            out.extend_from_slice(name.as_bytes());
+        for name in self.names.iter() {
+            push_field(&mut out, delimiter(self.format).unwrap_or(b','), name);
         }
         out.push(b'\n');
         out
     }
+}
 
-    fn fault(&self, reason: impl Into<String>) -> Fault {
-        let field = match &self.column {
-            Column::Text(path) | Column::Chat(path) => path.join("."),
-            Column::Field(at) => format!("column {}", at + 1),
-        };
-        Fault { field: Some(field), reason: reason.into() }
-    }
+/// Reads the texts of an answer and has them judged.
+///
+/// # Errors
+/// What is wrong with the row.
+pub(crate) fn judge_answer<T>(
+    reader: &TextReader,
+    fields: &Map<String, Value>,
+    judge: impl FnOnce(&Input<'_>) -> T,
+) -> Result<T, Fault> {
+    let texts = reader.texts(fields).map_err(|(field, reason)| Fault::of(field, reason))?;
+    Ok(judge(&Input {
+        prompt: texts.prompt.as_deref(),
+        response: texts.response.as_deref(),
+        target: texts.target.as_deref(),
+    }))
+}
 
-    fn strongest(&self, input: &Input<'_>) -> Value {
-        let terms = self.model.scorer().explain(input).terms.into_iter().take(self.ngrams);
-        terms.map(|term| Value::from(vec![Value::from(term.ngram), Value::from(term.contribution)])).collect()
-    }
+/// Writes fields and new cells as a JSON line.
+pub(crate) fn write_fields(
+    fields: &Map<String, Value>,
+    names: &[String],
+    cells: &[Cell<'_>],
+    out: &mut Vec<u8>,
+) {
+    let mut text = Value::Object(fields.clone()).to_string();
+    text.pop();
+    out.extend_from_slice(text.as_bytes());
+    push_json(names, cells, fields.is_empty(), out);
+}
 
-    fn prompt<'r>(&self, row: &'r [u8]) -> Result<Cow<'r, str>, Fault> {
-        let text = std::str::from_utf8(row)
-            .map_err(|error| Fault::row(format!("invalid UTF-8 from byte {} on", error.valid_up_to() + 1)))?;
-        match &self.column {
-            Column::Field(at) => {
-                let delimiter = self.delimiter.unwrap_or(b',');
-                let mut fields = split(row, delimiter).map_err(Fault::row)?;
-                if fields.len() != self.fields {
-                    return Err(Fault::row(format!(
-                        "{} fields, the header has {}",
-                        fields.len(),
-                        self.fields
-                    )));
-                }
-                Ok(fields.swap_remove(*at))
+/// Writes the new cells and the end of a JSON object; `first` says that no field stands before them.
+fn push_json(names: &[String], cells: &[Cell<'_>], first: bool, out: &mut Vec<u8>) {
+    let mut text = String::with_capacity(160);
+    for (number, (name, cell)) in names.iter().zip(cells).enumerate() {
+        if !(first && number == 0) {
+            text.push(',');
+        }
+        // The names are our own, and so are the texts: neither needs an escape. Writing to a String cannot fail.
+        let _ = write!(text, "\"{name}\":");
+        match cell {
+            Cell::Number(value) => push_number(*value, &mut text),
+            Cell::Text(value) => {
+                let _ = write!(text, "\"{value}\"");
             }
-            Column::Text(path) => match self.find(text, path, false)? {
-                Found::Text(text) => Ok(text),
-                Found::Value(_) | Found::Other => Err(self.fault("not a text")),
-                Found::Nothing => Err(self.fault("there is none")),
-            },
-            Column::Chat(path) => match self.find(text, path, true)? {
-                Found::Value(chat) => last_of_user(&chat)
-                    .map(Cow::Owned)
-                    .ok_or_else(|| self.fault("no message of the user in it")),
-                _ => Err(self.fault("not a list of messages")),
-            },
+            Cell::Json(value) => text.push_str(value),
         }
     }
-
-    fn find<'r>(&self, row: &'r str, path: &[String], whole: bool) -> Result<Found<'r>, Fault> {
-        let mut clash = false;
-        let seek = Seek { path, whole, names: Some(&self.names), clash: &mut clash };
-        let mut deserializer = serde_json::Deserializer::from_str(row);
-        let found = seek.deserialize(&mut deserializer).and_then(|found| deserializer.end().map(|()| found));
-        let found = found.map_err(|error| Fault::row(bare(&error)))?;
-        if clash {
-            return Err(Fault::row(
-                "it has a field of a name that the score needs, which the first row did not have",
-            ));
-        }
-        Ok(found)
-    }
-
-    fn write_json(&self, row: &[u8], p: f64, decision: Decision, ngrams: Option<Value>, out: &mut Vec<u8>) {
-        let row = row.trim_ascii();
-        // `find` has read it as an object, so it ends in a brace.
-        let body = row.strip_suffix(b"}").unwrap_or(row).trim_ascii_end();
-        out.extend_from_slice(body);
-        let mut text = String::with_capacity(160);
-        let Names { p_refusal, decision: name, digest, ngrams: names } = &self.names;
-        // Writing to a String cannot fail. The names are our own and need no escape.
-        let _ = write!(text, "{}\"{p_refusal}\":", if body.ends_with(b"{") { "" } else { "," });
-        // Debug writes the shortest number that reads back as the same bits, with a point or an exponent: a float for all.
-        let _ =
-            write!(text, "{p:?},\"{name}\":\"{}\",\"{digest}\":\"{}\"", decision.name(), self.model.digest());
-        if let (Some(name), Some(ngrams)) = (names, ngrams) {
-            let _ = write!(text, ",\"{name}\":{ngrams}");
-        }
-        text.push_str("}\n");
-        out.extend_from_slice(text.as_bytes());
-    }
-
-    fn write_separated(
-        &self,
-        row: &[u8],
-        delimiter: u8,
-        p: f64,
-        decision: Decision,
-        ngrams: Option<Value>,
-        out: &mut Vec<u8>,
-    ) {
-        let separator = char::from(delimiter);
-        out.extend_from_slice(row);
-        let mut text = String::with_capacity(120);
-        text.push(separator);
-        let _ = write!(text, "{p:?}{separator}{}{separator}{}", decision.name(), self.model.digest());
-        if let Some(ngrams) = ngrams {
-            let _ = write!(text, "{separator}\"{}\"", ngrams.to_string().replace('"', "\"\""));
-        }
-        text.push('\n');
-        out.extend_from_slice(text.as_bytes());
-    }
+    text.push_str("}\n");
+    out.extend_from_slice(text.as_bytes());
 }
 
-/// What stands where a path leads.
-enum Found<'r> {
-    Text(Cow<'r, str>),
-    Value(Value),
-    Other,
-    Nothing,
+/// Debug writes the shortest number that reads back as the same bits, with a point or an exponent: a float for all.
+fn push_number(number: f64, text: &mut String) {
+    let _ = write!(text, "{number:?}");
 }
 
-/// Reads an object only as far as one of its fields; the rest is checked and passed over.
-struct Seek<'p> {
-    path: &'p [String],
-    /// Whether the field is wanted with all that is in it, else only as a text.
-    whole: bool,
-    /// Names that must not be taken, at the first level.
-    names: Option<&'p Names>,
-    clash: &'p mut bool,
-}
-
-impl<'de> DeserializeSeed<'de> for Seek<'_> {
-    type Value = Found<'de>;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Found<'de>, D::Error> {
-        deserializer.deserialize_map(self)
+/// Checks a prompt.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn check(prompt: &str, longest: usize) -> Result<(), String> {
+    if prompt.trim().is_empty() {
+        return Err("the prompt is blank".to_owned());
     }
-}
-
-impl<'de> Visitor<'de> for Seek<'_> {
-    type Value = Found<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
+    if prompt.len() > longest && prompt.chars().count() > longest {
+        return Err(format!("the prompt is longer than {longest} characters"));
     }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found<'de>, A::Error> {
-        let mut found = Found::Nothing;
-        while let Some(Text(key)) = map.next_key()? {
-            *self.clash |= self.names.is_some_and(|names| names.all().any(|name| *name == key));
-            if key != self.path[0] {
-                map.next_value::<IgnoredAny>()?;
-            } else if self.path.len() > 1 {
-                let inner = Seek { path: &self.path[1..], whole: self.whole, names: None, clash: self.clash };
-                found = map.next_value_seed(inner)?;
-            } else if self.whole {
-                found = Found::Value(map.next_value()?);
-            } else {
-                found = map.next_value_seed(Leaf)?;
-            }
-        }
-        Ok(found)
-    }
-}
-
-/// A text, borrowed where nothing in it is escaped.
-struct Text<'de>(Cow<'de, str>);
-
-impl<'de> serde::Deserialize<'de> for Text<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Own;
-        impl<'de> Visitor<'de> for Own {
-            type Value = Cow<'de, str>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Cow::Borrowed(text))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Cow::Owned(text.to_owned()))
-            }
-        }
-        deserializer.deserialize_str(Own).map(Text)
-    }
-}
-
-/// A text, or a note that it is something else.
-struct Leaf;
-
-impl<'de> DeserializeSeed<'de> for Leaf {
-    type Value = Found<'de>;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Found<'de>, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Leaf {
-    type Value = Found<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Found<'de>, E> {
-        Ok(Found::Text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Found<'de>, E> {
-        Ok(Found::Text(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_unit<E>(self) -> Result<Found<'de>, E> {
-        Ok(Found::Nothing)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Found<'de>, E> {
-        Ok(Found::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Found<'de>, E> {
-        Ok(Found::Other)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Found<'de>, E> {
-        Ok(Found::Other)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Found<'de>, E> {
-        Ok(Found::Other)
-    }
-
-    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Found<'de>, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Found::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found<'de>, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Found::Other)
-    }
-}
-
-/// The last message of the user in a chat: `{role, content}` or `{from, value}`, contents as texts or as parts.
-fn last_of_user(chat: &Value) -> Option<String> {
-    let message = chat.as_array()?.iter().rfind(|message| {
-        let role = message.get("role").or_else(|| message.get("from")).and_then(Value::as_str);
-        matches!(role, Some("user" | "human" | "prompter"))
-    })?;
-    match message.get("content").or_else(|| message.get("value"))? {
-        Value::String(text) => Some(text.clone()),
-        Value::Array(parts) => {
-            let texts = parts.iter().filter_map(|part| part.get("text")?.as_str());
-            Some(texts.collect::<Vec<_>>().join("\n"))
-        }
-        _ => None,
-    }
-}
-
-/// The fields of a separated record, quotes taken off.
-fn split(record: &[u8], delimiter: u8) -> Result<Vec<Cow<'_, str>>, String> {
-    let text = std::str::from_utf8(record)
-        .map_err(|error| format!("invalid UTF-8 from byte {} on", error.valid_up_to() + 1))?;
-    let (mut fields, mut rest) = (Vec::new(), text);
-    loop {
-        let (field, after) = match rest.strip_prefix('"') {
-            None => {
-                let end = rest.bytes().position(|byte| byte == delimiter).unwrap_or(rest.len());
-                (Cow::Borrowed(&rest[..end]), &rest[end..])
-            }
-            Some(quoted) => {
-                let mut from = 0;
-                let end = loop {
-                    let at = quoted[from..].find('"').ok_or("a quoted field does not end")? + from;
-                    if !quoted[at + 1..].starts_with('"') {
-                        break at;
-                    }
-                    from = at + 2;
-                };
-                let field = &quoted[..end];
-                let field = if field.contains('"') {
-                    Cow::Owned(field.replace("\"\"", "\""))
-                } else {
-                    Cow::Borrowed(field)
-                };
-                (field, &quoted[end + 1..])
-            }
-        };
-        fields.push(field);
-        match after.as_bytes().first() {
-            None => return Ok(fields),
-            Some(&byte) if byte == delimiter => rest = &after[1..],
-            Some(_) => return Err("text behind a quoted field".to_owned()),
-        }
-    }
-}
-
-/// What serde says, without the place: the line's number is another one here.
-fn bare(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.rfind(" at line ").map_or(text.clone(), |at| format!("{} (column {})", &text[..at], error.column()))
+    Ok(())
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use demur_predictor::Bundled;
-
     use super::*;
 
-    fn scored(row: &str, column: Column, delimiter: Option<u8>) -> Result<String, Fault> {
-        let model = Model::bundled(Bundled::Prompt).unwrap();
-        let scoring = Scoring {
-            model: &model,
-            policy: Policy::default(),
-            target: None,
-            column,
-            names: Names::free(&[], false),
-            delimiter,
-            ngrams: 0,
-            longest: 20,
-            fields: 3,
-            header: None,
-        };
+    fn format(column: Column, format: Format) -> RowFormat {
+        let names = ["p_refusal", "decision"].map(str::to_owned);
+        let header = ["a", "b", "c"].map(str::to_owned).to_vec();
+        RowFormat { texts: Texts::Prompt(column, 20), format, header, names: names.into() }
+    }
+
+    fn scored(row: &str, column: Column, of: Format) -> Result<String, Fault> {
+        let format = format(column, of);
+        format.read(row.as_bytes(), |input| assert!(input.prompt.is_some()))?;
         let mut out = Vec::new();
-        scoring
-            .score(row.as_bytes(), &mut Scratch::default(), &mut out)
-            .map(|_| String::from_utf8(out).unwrap())
+        format.write_same(row.as_bytes(), &[Cell::Number(0.25), Cell::Text("hold")], &mut out);
+        Ok(String::from_utf8(out).unwrap())
     }
 
     fn text(path: &str) -> Column {
@@ -504,58 +335,61 @@ mod tests {
     #[test]
     fn a_json_row_keeps_its_bytes_and_gets_a_score() {
         let row = r#" {"n": 1.50, "meta" : {"text":"h\u0069 you"},"prompt":"x" } "#;
-        let out = scored(row, text("meta.text"), None).unwrap();
-        let start = r#"{"n": 1.50, "meta" : {"text":"h\u0069 you"},"prompt":"x","p_refusal":0."#;
-        assert!(out.starts_with(start), "{out}");
-        assert!(out.ends_with("\"}\n") && serde_json::from_str::<Value>(&out).is_ok(), "{out}");
+        let out = scored(row, text("meta.text"), Format::Jsonl).unwrap();
+        let said =
+            r#"{"n": 1.50, "meta" : {"text":"h\u0069 you"},"prompt":"x","p_refusal":0.25,"decision":"hold"}"#;
+        assert_eq!(out, format!("{said}\n"));
         let chat = r#"{"m":[{"role":"user","content":[{"type":"text","text":"hi"}]},{"role":"assistant","content":"x"}]}"#;
-        assert!(scored(chat, Column::Chat(vec!["m".to_owned()]), None).is_ok());
+        assert!(scored(chat, Column::Chat(vec!["m".to_owned()]), Format::Jsonl).is_ok());
     }
 
     #[test]
     fn a_separated_row_keeps_its_bytes_and_gets_a_score() {
-        let out = scored("1,\"say \"\"hi\"\", you\",", Column::Field(1), Some(b',')).unwrap();
-        assert!(out.starts_with("1,\"say \"\"hi\"\", you\",,0."), "{out}");
-        assert_eq!(out.split(',').count(), 7);
+        let out = scored("1,\"say \"\"hi\"\", you\",", Column::Field(1), Format::Csv).unwrap();
+        assert_eq!(out, "1,\"say \"\"hi\"\", you\",,0.25,hold\n");
+        let mut line = Vec::new();
+        let cells = [Cell::Number(1.0), Cell::Json("[\"a\"]".to_owned())];
+        format(Column::Field(1), Format::Csv).write_line(b"1,\"\"\"\",", &cells, &mut line);
+        assert_eq!(line, b"{\"a\":\"1\",\"b\":\"\\\"\",\"c\":null,\"p_refusal\":1.0,\"decision\":[\"a\"]}\n");
     }
 
     #[test]
     fn rows_that_cannot_be_scored_say_why() {
         for (row, said) in [
             ("", "EOF"),
-            ("[1]", "an object"),
+            ("[1]", "no object but list"),
             ("{\"prompt\":\"a\"} x", "trailing"),
-            ("{}", "there is none"),
-            ("{\"prompt\":null}", "there is none"),
+            ("{}", "there is no prompt"),
+            ("{\"prompt\":null}", "there is no prompt"),
             ("{\"prompt\":[1,{\"a\":2}]}", "not a text"),
             ("{\"prompt\":\" \"}", "blank"),
             ("{\"prompt\":\"012345678901234567890\"}", "longer than 20"),
-            ("{\"prompt\":\"a\",\"decision\":1}", "a name that the score needs"),
+            ("{\"prompt\":\"a\",\"decision\":1}", "a name that a new column needs"),
             ("{\"prompt\":\"\\ud800\"}", "hex escape"),
         ] {
-            let fault = scored(row, text("prompt"), None).unwrap_err();
+            let fault = scored(row, text("prompt"), Format::Jsonl).unwrap_err();
             assert!(fault.reason.contains(said), "{row}: {fault:?}");
         }
         for (row, said) in
             [("a,b", "2 fields"), ("a,\"b,c", "does not end"), ("a,\"b\"c,d", "behind a quoted")]
         {
-            assert!(scored(row, Column::Field(1), Some(b',')).unwrap_err().reason.contains(said), "{row}");
+            assert!(scored(row, Column::Field(1), Format::Csv).unwrap_err().reason.contains(said), "{row}");
         }
     }
 
     #[test]
     fn the_prompt_is_found_by_name_path_or_habit() {
         let names = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-        let found = |list: &[&str], named, chat, delimiter| column(&names(list), named, chat, delimiter);
-        assert_eq!(found(&["a", "text", "question"], None, None, None), Ok(text("question")));
-        assert_eq!(found(&["messages"], None, None, None), Ok(Column::Chat(vec!["messages".to_owned()])));
-        assert_eq!(found(&["meta"], Some("meta.text"), None, None), Ok(text("meta.text")));
+        let found = |list: &[&str], named, chat, separated| column(&names(list), named, chat, separated);
+        assert_eq!(found(&["a", "text", "question"], None, None, false), Ok(text("question")));
+        assert_eq!(found(&["messages"], None, None, false), Ok(Column::Chat(vec!["messages".to_owned()])));
+        assert_eq!(found(&["meta"], Some("meta.text"), None, false), Ok(text("meta.text")));
         assert_eq!(
-            found(&["meta.text"], Some("meta.text"), None, None),
+            found(&["meta.text"], Some("meta.text"), None, false),
             Ok(Column::Text(vec!["meta.text".to_owned()]))
         );
-        assert_eq!(found(&["a", "prompt"], None, None, Some(b',')), Ok(Column::Field(1)));
-        assert!(found(&["a", "b"], None, None, None).unwrap_err().contains("one of `a`, `b`"));
-        assert!(found(&["a"], Some("b"), None, Some(b',')).unwrap_err().contains("no column `b`"));
+        assert_eq!(found(&["a", "prompt"], None, None, true), Ok(Column::Field(1)));
+        assert!(found(&["a", "b"], None, None, false).unwrap_err().contains("one of `a`, `b`"));
+        assert!(found(&["a"], Some("b"), None, true).unwrap_err().contains("no column `b`"));
     }
 }

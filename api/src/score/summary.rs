@@ -1,15 +1,24 @@
 //! What a run did, in numbers that do not depend on how its rows came in blocks.
 
-use demur_predictor::Decision;
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::score::row::Scored;
+use crate::score::judge::Judged;
 
 /// Steps of P(refusal) that are counted apart: quantiles are told to so much.
 const STEPS: usize = 1000;
 /// The mean is summed in whole numbers of this part of 1, so that it does not depend on the order of summing.
 const GRAIN: f64 = 1e12;
+
+/// The step that a P(refusal) lies in.
+pub(crate) fn step(p_refusal: f64) -> usize {
+    // A probability is from 0 to 1.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let step = (p_refusal * STEPS as f64) as usize;
+    step.min(STEPS - 1)
+}
 
 /// Counts of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +30,8 @@ pub(crate) struct Counts {
     pub(crate) written: u64,
     /// Rows that could not be scored.
     pub(crate) rejected: u64,
-    /// By decision: send, abstain, hold.
-    decisions: [u64; 3],
+    /// By decision or label, as a judge numbers them.
+    marks: [u64; 3],
     /// Sum of P(refusal).
     sum: u128,
     /// How many rows lie in each step of P(refusal).
@@ -31,22 +40,21 @@ pub(crate) struct Counts {
 
 impl Default for Counts {
     fn default() -> Self {
-        Self { scored: 0, written: 0, rejected: 0, decisions: [0; 3], sum: 0, steps: vec![0; STEPS] }
+        Self { scored: 0, written: 0, rejected: 0, marks: [0; 3], sum: 0, steps: vec![0; STEPS] }
     }
 }
 
 impl Counts {
     /// Counts a scored row.
-    pub(crate) fn add(&mut self, row: &Scored, written: bool) {
+    pub(crate) fn add(&mut self, row: Judged, written: bool) {
         self.scored += 1;
         self.written += u64::from(written);
-        self.decisions[row.decision as usize] += 1;
+        self.marks[row.mark] += 1;
+        self.steps[step(row.p_refusal)] += 1;
         // A probability is from 0 to 1.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        {
-            self.sum += (row.p_refusal * GRAIN) as u128;
-            self.steps[((row.p_refusal * STEPS as f64) as usize).min(STEPS - 1)] += 1;
-        }
+        let grains = (row.p_refusal * GRAIN) as u128;
+        self.sum += grains;
     }
 
     /// Adds the counts of other rows.
@@ -55,8 +63,8 @@ impl Counts {
         self.written += other.written;
         self.rejected += other.rejected;
         self.sum += other.sum;
-        let to = self.decisions.iter_mut().chain(&mut self.steps);
-        to.zip(other.decisions.iter().chain(&other.steps)).for_each(|(to, from)| *to += from);
+        let to = self.marks.iter_mut().chain(&mut self.steps);
+        to.zip(other.marks.iter().chain(&other.steps)).for_each(|(to, from)| *to += from);
     }
 
     /// Mean of P(refusal).
@@ -75,12 +83,22 @@ impl Counts {
         (step.unwrap_or(0) as f64 + 0.5) / STEPS as f64
     }
 
-    fn decision(&self, decision: Decision) -> u64 {
-        self.decisions[decision as usize]
+    /// Ranges of steps from the highest to the lowest, each with at most so many rows where one step has not more alone.
+    pub(crate) fn ranges(&self, rows: u64) -> Vec<Range<usize>> {
+        let (mut ranges, mut end, mut held) = (Vec::new(), STEPS, 0);
+        for step in (0..STEPS).rev() {
+            if held > 0 && held + self.steps[step] > rows {
+                ranges.push(step + 1..end);
+                (end, held) = (step + 1, 0);
+            }
+            held += self.steps[step];
+        }
+        ranges.push(0..end);
+        ranges
     }
 
     /// The summary as JSON.
-    pub(crate) fn to_json(&self, seconds: f64, bytes: Option<u64>) -> Value {
+    pub(crate) fn to_json(&self, marks: &[&str], seconds: f64, bytes: Option<u64>) -> Value {
         let quantiles = [0.05, 0.25, 0.5, 0.75, 0.95];
         let quantiles = quantiles.map(|share| (format!("{share}"), Value::from(self.quantile(share))));
         json!({
@@ -92,11 +110,8 @@ impl Counts {
                 "mean": self.mean(),
                 "quantiles": serde_json::Map::from_iter(quantiles),
             },
-            "decisions": {
-                "send": self.decision(Decision::Send),
-                "abstain": self.decision(Decision::Abstain),
-                "hold": self.decision(Decision::Hold),
-            },
+            (if marks.contains(&"hold") { "decisions" } else { "labels" }):
+                Value::Object(marks.iter().zip(self.marks).map(|(mark, n)| ((*mark).to_owned(), n.into())).collect()),
             "seconds": seconds,
             "rows_per_second": self.scored as f64 / seconds.max(1e-9),
             "peak_memory_bytes": bytes,
@@ -104,12 +119,13 @@ impl Counts {
     }
 
     /// The summary as lines.
-    pub(crate) fn to_text(&self, seconds: f64, bytes: Option<u64>) -> String {
-        let of = |decision| self.decision(decision);
+    pub(crate) fn to_text(&self, by: &str, marks: &[&str], seconds: f64, bytes: Option<u64>) -> String {
+        let marks: Vec<String> =
+            marks.iter().zip(self.marks).map(|(mark, n)| format!("{mark} {n}")).collect();
         let memory = bytes.map_or_else(String::new, |bytes| format!(", {} MB at most", bytes >> 20));
         format!(
-            "{} rows scored, {} written, {} rejected; {seconds:.1} s, {:.0} rows a second{memory}\n\
-             P(refusal): mean {:.3}, quartiles {:.3} {:.3} {:.3}; send {}, abstain {}, hold {}",
+            "{} rows scored by {by}, {} written, {} rejected; {seconds:.1} s, {:.0} rows a second{memory}\n\
+             P(refusal): mean {:.3}, quartiles {:.3} {:.3} {:.3}; {}",
             self.scored,
             self.written,
             self.rejected,
@@ -118,9 +134,7 @@ impl Counts {
             self.quantile(0.25),
             self.quantile(0.5),
             self.quantile(0.75),
-            of(Decision::Send),
-            of(Decision::Abstain),
-            of(Decision::Hold),
+            marks.join(", "),
         )
     }
 }
@@ -138,15 +152,15 @@ mod tests {
 
     #[test]
     fn counts_do_not_depend_on_how_rows_are_put_together() {
-        let rows: Vec<Scored> = (0..1000)
-            .map(|row| Scored {
+        let rows: Vec<Judged> = (0..1000)
+            .map(|row| Judged {
                 p_refusal: f64::from(row * 7919 % 1000) / 1000.0,
-                decision: if row % 3 == 0 { Decision::Hold } else { Decision::Send },
+                mark: if row % 3 == 0 { 2 } else { 0 },
             })
             .collect();
-        let count = |rows: &[Scored]| {
+        let count = |rows: &[Judged]| {
             let mut counts = Counts::default();
-            rows.iter().for_each(|row| counts.add(row, row.p_refusal > 0.5));
+            rows.iter().for_each(|row| counts.add(*row, row.p_refusal > 0.5));
             counts
         };
         let whole = count(&rows);
@@ -157,7 +171,9 @@ mod tests {
         assert_eq!(parts, whole);
         assert!((whole.mean() - 0.4995).abs() < 1e-9, "{}", whole.mean());
         assert!((whole.quantile(0.5) - 0.4995).abs() < 1e-9, "{}", whole.quantile(0.5));
-        let json = whole.to_json(2.0, None);
+        assert_eq!(whole.ranges(400), [600..1000, 200..600, 0..200]);
+        assert_eq!(whole.ranges(0).len(), 1000);
+        let json = whole.to_json(&["send", "abstain", "hold"], 2.0, None);
         assert_eq!((&json["decisions"]["hold"], &json["written"]), (&json!(334), &json!(499)));
     }
 }

@@ -24,6 +24,7 @@ use crate::service::explain::{ExplainRequest, explain};
 use crate::service::predict::{PredictRequest, predict};
 use crate::service::registry::Registry;
 use crate::service::route::{Access, Route};
+use crate::service::score::{ScoreRequest, score};
 use crate::service::state::State;
 use crate::service::{body, models, openapi, page};
 
@@ -127,7 +128,7 @@ async fn answer(
     admit(route, request, state)?;
     let permit = if route.is_limited() { Some(state.enter()?) } else { None };
     let response = match route {
-        Route::Predict | Route::Classify | Route::Explain => {
+        Route::Predict | Route::Classify | Route::Explain | Route::Score => {
             let late = || {
                 ApiError::new(ErrorType::RequestTimeout, "the request took too long to arrive or to answer")
             };
@@ -220,7 +221,7 @@ async fn judge(
     state: &Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let bytes = body::read(request, payload, &state.settings.limits).await?;
-    let json = if bytes.len() < LARGE && route != Route::Explain {
+    let json = if bytes.len() < LARGE && !matches!(route, Route::Explain | Route::Score) {
         work(route, &bytes, state)?
     } else {
         let state = state.clone();
@@ -241,6 +242,7 @@ fn work(route: Route, bytes: &Bytes, state: &State) -> Result<Vec<u8>, ApiError>
             Route::Explain => {
                 to_json(&explain(&body::parse::<ExplainRequest>(bytes)?, &registry, limits, scratch)?)
             }
+            Route::Score => to_json(&score(&body::parse::<ScoreRequest>(bytes)?, &registry, limits)?),
             _ => {
                 let request: PredictRequest = body::parse(bytes)?;
                 let response = predict(&request, &registry, limits, scratch)?;
@@ -327,7 +329,7 @@ mod tests {
 
     /// Answers a body on every route that takes one: a failure must be the caller's, and an answer must be JSON.
     fn judged(body: &[u8]) -> Result<(), TestCaseError> {
-        for route in [Route::Predict, Route::Classify, Route::Explain] {
+        for route in [Route::Predict, Route::Classify, Route::Explain, Route::Score] {
             match work(route, &Bytes::copy_from_slice(body), state()) {
                 Ok(answer) => prop_assert!(serde_json::from_slice::<Value>(&answer).is_ok()),
                 Err(error) => prop_assert!(error.kind.status().is_client_error(), "{error:?}"),
@@ -375,7 +377,7 @@ mod tests {
             fields in prop::collection::hash_map(
                 prop::sample::select(vec![
                     "prompt", "prompts", "messages", "response", "answers", "error", "refusal", "finish_reason", "policy",
-                    "explain", "top", "target", "model", "system",
+                    "explain", "top", "target", "model", "system", "format", "rows",
                 ]),
                 value(),
                 0..4,
@@ -384,6 +386,13 @@ mod tests {
             let fields: serde_json::Map<String, Value> =
                 fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
             judged(Value::Object(fields).to_string().as_bytes())?;
+        }
+
+        #[test]
+        fn any_text_is_scored(rows in "(prompt,?|\\{\"prompt\":\"x\"\\}|\n|\"|,|\t|\\PC){0,40}") {
+            for format in ["jsonl", "csv", "tsv"] {
+                judged(json!({ "format": format, "rows": rows }).to_string().as_bytes())?;
+            }
         }
 
         #[test]

@@ -17,6 +17,7 @@ mod page;
 mod predict;
 mod registry;
 mod route;
+mod score;
 mod server;
 mod signals;
 mod state;

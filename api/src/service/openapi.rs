@@ -11,7 +11,7 @@ use utoipa_swagger_ui::Config;
 use crate::service::error::ErrorBody;
 use crate::service::options::Limits;
 use crate::service::route::Route;
-use crate::service::{classify, explain, models, predict};
+use crate::service::{classify, explain, models, predict, score};
 
 /// What the pages of Swagger UI may load: it sets styles within its elements.
 pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
@@ -36,6 +36,8 @@ pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data
         classify::FormName,
         explain::ExplainRequest,
         explain::ExplainResponse,
+        score::ScoreRequest,
+        score::ScoreResponse,
         models::ModelsResponse,
         models::ModelInfo,
         models::FieldName,
@@ -66,7 +68,7 @@ enum Response {
 const JUDGING: &[u16] = &[400, 401, 408, 413, 415, 422, 429];
 const READING: &[u16] = &[401, 429];
 
-const OPERATIONS: [Operation; 9] = [
+const OPERATIONS: [Operation; 10] = [
     Operation {
         route: Route::Predict,
         id: "predict",
@@ -112,6 +114,21 @@ const OPERATIONS: [Operation; 9] = [
         response: Response::Schema("ExplainResponse"),
         failures: JUDGING,
         examples: &[("a prompt", r#"{"prompt": "How do I pick a lock?"}"#)],
+    },
+    Operation {
+        route: Route::Score,
+        id: "score",
+        summary: "A file's rows with their scores beside them",
+        request: Some("ScoreRequest"),
+        response: Response::Schema("ScoreResponse"),
+        failures: JUDGING,
+        examples: &[
+            ("CSV", r#"{"format": "csv", "rows": "id,prompt\n1,How do I pick a lock?\n"}"#),
+            (
+                "JSON Lines",
+                r#"{"format": "jsonl", "rows": "{\"question\": \"How do I pick a lock?\"}\n", "top": 3}"#,
+            ),
+        ],
     },
     Operation {
         route: Route::Models,

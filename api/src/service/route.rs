@@ -19,6 +19,7 @@ pub(crate) enum Route {
     Predict,
     Classify,
     Explain,
+    Score,
     Models,
     Model,
     Live,
@@ -36,10 +37,11 @@ pub(crate) enum Route {
 
 impl Route {
     /// All routes.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Predict,
         Self::Classify,
         Self::Explain,
+        Self::Score,
         Self::Models,
         Self::Model,
         Self::Live,
@@ -61,6 +63,7 @@ impl Route {
             Self::Predict => "/v1/predict",
             Self::Classify => "/v1/classify",
             Self::Explain => "/v1/explain",
+            Self::Score => "/v1/score",
             Self::Models => "/v1/models",
             Self::Model => "/v1/models/{name}",
             Self::Live => "/health/live",
@@ -80,7 +83,7 @@ impl Route {
     /// Its method; routes to read take HEAD as well.
     pub(crate) const fn method(self) -> Method {
         match self {
-            Self::Predict | Self::Classify | Self::Explain | Self::Reload => Method::POST,
+            Self::Predict | Self::Classify | Self::Explain | Self::Score | Self::Reload => Method::POST,
             _ => Method::GET,
         }
     }
@@ -93,7 +96,9 @@ impl Route {
     /// Who may call it.
     pub(crate) const fn access(self) -> Access {
         match self {
-            Self::Predict | Self::Classify | Self::Explain | Self::Models | Self::Model => Access::Keyed,
+            Self::Predict | Self::Classify | Self::Explain | Self::Score | Self::Models | Self::Model => {
+                Access::Keyed
+            }
             Self::Reload => Access::Admin,
             _ => Access::Open,
         }

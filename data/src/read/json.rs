@@ -9,19 +9,27 @@ use super::{Parsed, RawRow, rejection, type_name};
 use crate::DataError;
 
 /// The elements of one array, each with the line on which it starts.
-pub(super) fn array(text: &str, file: &Arc<str>) -> Result<Parsed, DataError> {
+pub(super) fn elements<'a>(text: &'a str, file: &Arc<str>) -> Result<Vec<(usize, &'a str)>, DataError> {
     if text.trim_start().starts_with('{') {
         return Err(DataError::NotAnArray { file: file.to_string(), found: "object" });
     }
     let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| syntax(text, file, &error))?;
     let (mut line, mut counted) = (1, 0);
-    let mut parsed = Parsed::default();
-    for element in elements {
+    let lined = elements.into_iter().map(|element| {
         let element = element.get();
         // The raw value is a slice of `text`, so the distance of the two is its offset.
         let offset = element.as_ptr() as usize - text.as_ptr() as usize;
         line += newlines(&text[counted..offset]);
         counted = offset;
+        (line, element)
+    });
+    Ok(lined.collect())
+}
+
+/// The rows of one array.
+pub(super) fn array(text: &str, file: &Arc<str>) -> Result<Parsed, DataError> {
+    let mut parsed = Parsed::default();
+    for (line, element) in elements(text, file)? {
         take(element, line, file, &mut parsed);
     }
     Ok(parsed)

@@ -1,6 +1,6 @@
 //! Corpora in: from bytes to [`Record`]s, with an account of every row.
 //!
-//! Four steps, one file each: [`source`] loads and decompresses, `json`, `csv` and `parquet` tell the rows
+//! Four steps, one file each: [`source`] loads and decompresses, `json`, `csv` and `table` tell the rows
 //! apart, [`row`] turns each into a record (with [`messages`], [`labels`] and [`counts`]), and this file counts.
 //! A file is held in memory while it is read.
 
@@ -9,10 +9,10 @@ mod csv;
 mod json;
 mod labels;
 mod messages;
-mod parquet;
 mod row;
 mod source;
 mod summary;
+mod table;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub(crate) use counts::pairs;
+pub use row::{TextReader, Texts};
 pub use summary::ReadSummary;
 
 use crate::{Columns, DataError, Format, KindPolicy, LabelVocabulary, Place, Record, Rejection};
@@ -108,7 +109,7 @@ fn read_source(source: &Source, options: &ReadOptions, corpus: &mut Corpus) -> R
         Format::Jsonl => json::lines(source.text()?, file),
         Format::Csv => csv::records(source.text()?, b',', file)?,
         Format::Tsv => csv::records(source.text()?, b'\t', file)?,
-        Format::Parquet => parquet::rows(&source.bytes, file)?,
+        format @ (Format::Parquet | Format::Arrow) => table::rows(&source.bytes, format, file)?,
     };
     if parsed.rows.is_empty() && parsed.rejected.is_empty() {
         return Err(DataError::Empty { file: file.to_string() });
@@ -128,6 +129,14 @@ fn read_source(source: &Source, options: &ReadOptions, corpus: &mut Corpus) -> R
     rejected.sort_by_key(|rejection| rejection.place.line);
     corpus.rejected.append(&mut rejected);
     Ok(())
+}
+
+/// The elements of a JSON array, each as its text with the line on which it starts.
+///
+/// # Errors
+/// When it is no JSON array.
+pub fn json_elements<'a>(text: &'a str, file: &Arc<str>) -> Result<Vec<(usize, &'a str)>, DataError> {
+    json::elements(text, file)
 }
 
 fn rejection(file: &Arc<str>, line: usize, reason: String, raw: Value) -> Rejection {

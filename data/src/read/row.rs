@@ -34,28 +34,69 @@ impl Fault {
 }
 
 /// Reads the rows of one file.
-pub(super) struct RowReader<'a> {
-    file: &'a Arc<str>,
+#[derive(Debug)]
+pub(super) struct RowReader {
+    file: Arc<str>,
     columns: Columns,
     need_prompt: bool,
     need_response: bool,
-    options: &'a ReadOptions,
+    options: ReadOptions,
 }
 
-impl<'a> RowReader<'a> {
-    /// Settles which column holds what in this file, and that its labels are known.
-    pub(super) fn new(
-        file: &'a Arc<str>,
-        rows: &[RawRow],
-        options: &'a ReadOptions,
+/// Finds the texts in the rows of a file that is too large to be read whole, as [`read`](super::read) does; which columns they
+/// are in is settled on some of the rows.
+#[derive(Debug)]
+pub struct TextReader(RowReader);
+
+/// The texts of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Texts {
+    /// What the user asked.
+    pub prompt: Option<String>,
+    /// What the target answered.
+    pub response: Option<String>,
+    /// The model that was asked.
+    pub target: Option<String>,
+}
+
+impl TextReader {
+    /// Settles the columns; labels are not looked for.
+    ///
+    /// # Errors
+    /// [`DataError::UnknownColumn`] when a column that is named is not there.
+    pub fn new(
+        file: &Arc<str>,
+        sample: Vec<Map<String, Value>>,
+        options: &ReadOptions,
     ) -> Result<Self, DataError> {
+        let mut options = options.clone();
+        (options.columns.label, options.columns.kind) = (Some(String::new()), Some(String::new()));
+        let rows: Vec<RawRow> = sample.into_iter().map(|fields| RawRow { line: 0, fields }).collect();
+        RowReader::new(file, &rows, &options).map(Self)
+    }
+
+    /// The texts of a row.
+    ///
+    /// # Errors
+    /// The field at fault, and what is wrong with it.
+    pub fn texts(&self, fields: &Map<String, Value>) -> Result<Texts, (String, String)> {
+        let texts = self.0.needed_texts(fields).map_err(|fault| (fault.field, fault.reason))?;
+        let target = name(fields, self.0.columns.target.as_deref());
+        Ok(Texts { prompt: texts.prompt, response: texts.response, target })
+    }
+}
+
+impl RowReader {
+    /// Settles which column holds what in this file, and that its labels are known.
+    pub(super) fn new(file: &Arc<str>, rows: &[RawRow], options: &ReadOptions) -> Result<Self, DataError> {
         let fields: Vec<&Map<String, Value>> = rows.iter().map(|row| &row.fields).collect();
         let mut columns = options.columns.resolve(file, &fields)?;
         let named = &options.columns;
         columns.label = check(file, rows, columns.label, named.label.is_some(), options)?;
         columns.kind = check(file, rows, columns.kind, named.kind.is_some(), options)?;
         let (need_prompt, need_response) = (options.need_prompt, options.need_response);
-        let mut reader = Self { file, columns, need_prompt, need_response, options };
+        let mut reader =
+            Self { file: Arc::clone(file), columns, need_prompt, need_response, options: options.clone() };
         if options.spare_absent {
             reader.spare_absent(rows);
         }
@@ -76,7 +117,7 @@ impl<'a> RowReader<'a> {
 
     pub(super) fn read(&self, row: RawRow) -> Fate {
         let RawRow { line, fields } = row;
-        let place = Place { file: Arc::clone(self.file), line };
+        let place = Place { file: Arc::clone(&self.file), line };
         match self.record(&fields, &place) {
             Ok(Ok(mut record)) => {
                 record.row = self.options.keep_rows.then(|| Box::new(fields));
@@ -176,7 +217,7 @@ impl<'a> RowReader<'a> {
     /// The label, or inside the reason for leaving the row out.
     fn label(&self, fields: &Map<String, Value>) -> Result<Result<Option<Labelled>, String>, Fault> {
         // Unknown values were met by `check`, so what is left to read says something.
-        let read = |column: Option<&str>| column.and_then(|name| said(fields, name, self.options).ok()?);
+        let read = |column: Option<&str>| column.and_then(|name| said(fields, name, &self.options).ok()?);
         let (label, kind) = (read(self.columns.label.as_deref()), read(self.columns.kind.as_deref()));
         let Some(by) = self.labeller(fields, label.or(kind))? else {
             return Ok(Err("label without refused or complied counts".to_owned()));

@@ -32,7 +32,7 @@ impl Source {
 
     /// The format: the one asked for, else the name's, else the content's.
     ///
-    /// Parquet is known by its magic whatever the name; and many a `.json` holds JSON Lines, which is told by
+    /// Parquet and Arrow are known by their marks whatever the name; and many a `.json` holds JSON Lines, which is told by
     /// a first line that is an object by itself.
     pub(super) fn format(&self, asked: Option<Format>) -> Result<Format, DataError> {
         if let Some(format) = asked {
@@ -42,8 +42,10 @@ impl Source {
             return Err(DataError::Empty { file: self.file.to_string() });
         }
         let found = Format::of_content(&self.bytes);
+        if let Some(table @ (Format::Parquet | Format::Arrow)) = found {
+            return Ok(table);
+        }
         match Format::of_path(Path::new(&*self.file)) {
-            Some(_) if found == Some(Format::Parquet) => Ok(Format::Parquet),
             Some(Format::Json) if found == Some(Format::Jsonl) && self.first_line_is_an_object() => {
                 Ok(Format::Jsonl)
             }

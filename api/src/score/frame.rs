@@ -1,0 +1,173 @@
+//! Rows of a table: judged where they lie, in columns, with the new columns behind their own.
+
+use anyhow::{Context, ensure};
+use demur_data::{Format, FrameWriter, Place, Rejection, to_rows};
+use demur_predictor::{Input, Scratch};
+use polars::prelude::{
+    BooleanChunked, Column as Series, DataFrame, IntoColumn, NamedFrom, NewChunkedArray, StringChunked,
+};
+use rayon::prelude::*;
+use serde_json::{Map, Value};
+
+use super::input::Head;
+use super::json::last_of_user;
+use super::judge::{Cell, Judged};
+use super::row::{Column, Fault, RowFormat, Texts, check, judge_answer, write_fields};
+use super::{Done, Run, Written};
+
+impl Run<'_> {
+    /// Judges the rows of a frame.
+    pub(super) fn work_frame(
+        &self,
+        format: &RowFormat,
+        head: &Head,
+        frame: &DataFrame,
+        before: usize,
+        done: &mut Done,
+    ) -> anyhow::Result<()> {
+        let as_lines = self.written == Written::Lines;
+        let prompts = match &format.texts {
+            Texts::Prompt(Column::Text(path), _) => {
+                Some(text_column(frame, path).with_context(|| head.file.to_string())?)
+            }
+            _ => None,
+        };
+        let prompts: Option<Vec<Option<&str>>> = prompts.as_ref().map(|column| column.iter().collect());
+        let rows = if as_lines || prompts.is_none() { to_rows(frame) } else { Vec::new() };
+        let judge = |scratch: &mut Scratch, number: usize| -> Result<(Judged, Vec<Cell<'_>>), Fault> {
+            let mut cells = Vec::with_capacity(format.names.len());
+            let judged = match &prompts {
+                Some(prompts) => {
+                    let fault = |reason: String| Fault::of(column_name(&format.texts), reason);
+                    let prompt = prompts[number].ok_or_else(|| fault("there is no prompt".to_owned()))?;
+                    if let Texts::Prompt(_, longest) = format.texts {
+                        check(prompt, longest).map_err(fault)?;
+                    }
+                    self.judge.judge(&Input::prompt(prompt), scratch, &mut cells)
+                }
+                None => judge_row(&format.texts, &rows[number], |input| {
+                    self.judge.judge(input, scratch, &mut cells)
+                })?,
+            };
+            Ok((judged, cells))
+        };
+        let judged: Vec<_> = (0..frame.height()).into_par_iter().map_init(Scratch::default, judge).collect();
+        let (mut kept, mut cells) = (Vec::with_capacity(judged.len()), Vec::new());
+        for (number, result) in judged.into_iter().enumerate() {
+            let keep = match result {
+                Ok((judged, row)) => {
+                    let keep = self.condition.as_ref().is_none_or(|condition| condition.keeps(&row));
+                    done.counts.add(judged, keep);
+                    if keep && as_lines {
+                        write_fields(&rows[number], &format.names, &row, &mut done.rows);
+                        done.end_row(judged);
+                    } else if keep {
+                        cells.push(row);
+                    }
+                    keep
+                }
+                Err(fault) => {
+                    let raw = match rows.get(number) {
+                        Some(row) => Some(row.clone()),
+                        None => i64::try_from(number).ok().and_then(|at| to_rows(&frame.slice(at, 1)).pop()),
+                    };
+                    let place = Place { file: std::sync::Arc::clone(&head.file), line: before + number + 1 };
+                    let raw = raw.map(Value::Object);
+                    done.reject(Rejection { place, field: fault.field, reason: fault.reason, raw });
+                    false
+                }
+            };
+            kept.push(keep);
+        }
+        if !cells.is_empty() {
+            let mut frame = frame.filter(&BooleanChunked::from_slice("".into(), &kept))?;
+            frame.hstack_mut(&columns(&format.names, &cells))?;
+            done.frame = Some(frame);
+        }
+        Ok(())
+    }
+}
+
+/// A frame as the bytes of a part.
+pub(super) fn part(frame: &mut DataFrame) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut writer = FrameWriter::new(Format::Parquet, &mut bytes, frame)?;
+    writer.write(frame)?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
+fn column_name(texts: &Texts) -> String {
+    match texts {
+        Texts::Prompt(Column::Text(path) | Column::Chat(path), _) => path.join("."),
+        _ => "prompt".to_owned(),
+    }
+}
+
+/// A row by the names of its fields, where the prompt is no text of its own.
+fn judge_row<T>(
+    texts: &Texts,
+    row: &Map<String, Value>,
+    judge: impl FnOnce(&Input<'_>) -> T,
+) -> Result<T, Fault> {
+    match texts {
+        Texts::Answer(reader) => judge_answer(reader, row, judge),
+        Texts::Prompt(Column::Chat(path), longest) => {
+            let fault = |reason: &str| Fault::of(path.join("."), reason);
+            let inner =
+                |value: Option<&'_ Value>, name: &String| value.and_then(|value| value.get(name)).cloned();
+            let chat =
+                path[1..].iter().fold(row.get(&path[0]).cloned(), |value, name| inner(value.as_ref(), name));
+            let chat = chat.filter(Value::is_array).ok_or_else(|| fault("not a list of messages"))?;
+            let prompt = last_of_user(&chat).ok_or_else(|| fault("no message of the user in it"))?;
+            check(&prompt, *longest).map_err(|reason| fault(&reason))?;
+            Ok(judge(&Input::prompt(&prompt)))
+        }
+        // Texts of their own are read in their column, and a table's columns have names.
+        Texts::Prompt(column, _) => Err(Fault::of(format!("{column:?}"), "no column of a table")),
+    }
+}
+
+/// The column of texts that a path leads to.
+fn text_column(frame: &DataFrame, path: &[String]) -> anyhow::Result<StringChunked> {
+    let mut column = frame.column(&path[0])?.as_materialized_series().clone();
+    for inner in &path[1..] {
+        column = column
+            .struct_()
+            .and_then(|fields| fields.field_by_name(inner))
+            .with_context(|| format!("there is no `{inner}` in `{}`", path[0]))?;
+    }
+    let dtype = column.dtype();
+    ensure!(column.str().is_ok(), "`{}` holds {dtype} and no text", path.join("."));
+    Ok(column.str()?.clone())
+}
+
+/// The new columns: as many cells in each row as there are names.
+fn columns(names: &[String], rows: &[Vec<Cell<'_>>]) -> Vec<Series> {
+    let column = |(at, name): (usize, &String)| match rows[0][at] {
+        Cell::Number(_) => {
+            let numbers: Vec<Option<f64>> = rows.iter().map(|row| number(&row[at])).collect();
+            polars::prelude::Series::new(name.as_str().into(), numbers).into_column()
+        }
+        Cell::Text(_) | Cell::Json(_) => {
+            let texts: Vec<Option<&str>> = rows.iter().map(|row| text(&row[at])).collect();
+            polars::prelude::Series::new(name.as_str().into(), texts).into_column()
+        }
+    };
+    names.iter().enumerate().map(column).collect()
+}
+
+const fn number(cell: &Cell<'_>) -> Option<f64> {
+    match cell {
+        Cell::Number(number) => Some(*number),
+        Cell::Text(_) | Cell::Json(_) => None,
+    }
+}
+
+fn text<'c>(cell: &'c Cell<'_>) -> Option<&'c str> {
+    match cell {
+        Cell::Text(text) => Some(text),
+        Cell::Json(text) => Some(text),
+        Cell::Number(_) => None,
+    }
+}

@@ -1,0 +1,197 @@
+//! One JSON row, read only as far as its prompt, so that nothing else of it is copied.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+
+/// Finds what stands where a path leads in a row; the rest is checked and passed over.
+///
+/// # Errors
+/// When the row is no JSON object, or has a field of one of these names.
+pub(crate) fn find<'r>(
+    row: &'r str,
+    path: &[String],
+    whole: bool,
+    names: &[String],
+) -> Result<Found<'r>, String> {
+    let mut clash = false;
+    let seek = Seek { path, whole, names, clash: &mut clash };
+    let mut deserializer = serde_json::Deserializer::from_str(row);
+    let found = seek.deserialize(&mut deserializer).and_then(|found| deserializer.end().map(|()| found));
+    let found = found.map_err(|error| wrong(row, &error))?;
+    if clash { Err(CLASH.to_owned()) } else { Ok(found) }
+}
+
+/// Why a row with a field of a new column's name is set aside.
+pub(crate) const CLASH: &str =
+    "it has a field of a name that a new column needs, which the first rows did not have";
+
+/// What is wrong with a row that is no JSON object.
+pub(crate) fn wrong(row: &str, error: &serde_json::Error) -> String {
+    let found = match serde_json::from_str::<Value>(row) {
+        Ok(Value::Null) => "null",
+        Ok(Value::Bool(_)) => "true or false",
+        Ok(Value::Number(_)) => "number",
+        Ok(Value::String(_)) => "text",
+        Ok(Value::Array(_)) => "list",
+        // The number of the line is another one here than serde's.
+        Ok(Value::Object(_)) | Err(_) => {
+            let text = error.to_string();
+            let said = text.rfind(" at line ").map_or(text.as_str(), |at| &text[..at]);
+            return format!("no valid JSON: {said} (column {})", error.column());
+        }
+    };
+    format!("the row is no object but {found}")
+}
+
+/// What stands where a path leads.
+pub(crate) enum Found<'r> {
+    Text(Cow<'r, str>),
+    Value(Value),
+    Other,
+    Nothing,
+}
+
+/// Reads an object only as far as one of its fields; the rest is checked and passed over.
+struct Seek<'p> {
+    path: &'p [String],
+    /// Whether the field is wanted with all that is in it, else only as a text.
+    whole: bool,
+    /// Names that must not be taken, at the first level.
+    names: &'p [String],
+    clash: &'p mut bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Seek<'_> {
+    type Value = Found<'de>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Found<'de>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seek<'_> {
+    type Value = Found<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found<'de>, A::Error> {
+        let mut found = Found::Nothing;
+        while let Some(Text(key)) = map.next_key()? {
+            *self.clash |= self.names.iter().any(|name| *name == key);
+            if key != self.path[0] {
+                map.next_value::<IgnoredAny>()?;
+            } else if self.path.len() > 1 {
+                let inner = Seek { path: &self.path[1..], whole: self.whole, names: &[], clash: self.clash };
+                found = map.next_value_seed(inner)?;
+            } else if self.whole {
+                found = Found::Value(map.next_value()?);
+            } else {
+                found = map.next_value_seed(Leaf)?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A text, borrowed where nothing in it is escaped.
+struct Text<'de>(Cow<'de, str>);
+
+impl<'de> serde::Deserialize<'de> for Text<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Own;
+        impl<'de> Visitor<'de> for Own {
+            type Value = Cow<'de, str>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Cow::Borrowed(text))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Cow::Owned(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_str(Own).map(Text)
+    }
+}
+
+/// A text, or a note that it is something else.
+struct Leaf;
+
+impl<'de> DeserializeSeed<'de> for Leaf {
+    type Value = Found<'de>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Found<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Leaf {
+    type Value = Found<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Found<'de>, E> {
+        Ok(Found::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Found<'de>, E> {
+        Ok(Found::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_unit<E>(self) -> Result<Found<'de>, E> {
+        Ok(Found::Nothing)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Found<'de>, E> {
+        Ok(Found::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Found<'de>, E> {
+        Ok(Found::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Found<'de>, E> {
+        Ok(Found::Other)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Found<'de>, E> {
+        Ok(Found::Other)
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Found<'de>, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Found::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found<'de>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Found::Other)
+    }
+}
+
+/// The last message of the user in a chat: `{role, content}` or `{from, value}`, contents as texts or as parts.
+pub(crate) fn last_of_user(chat: &Value) -> Option<String> {
+    let message = chat.as_array()?.iter().rfind(|message| {
+        let role = message.get("role").or_else(|| message.get("from")).and_then(Value::as_str);
+        matches!(role, Some("user" | "human" | "prompter"))
+    })?;
+    match message.get("content").or_else(|| message.get("value"))? {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(parts) => {
+            let texts = parts.iter().filter_map(|part| part.get("text")?.as_str());
+            Some(texts.collect::<Vec<_>>().join("\n"))
+        }
+        _ => None,
+    }
+}

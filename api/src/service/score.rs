@@ -1,0 +1,130 @@
+//! `POST /v1/score`: the rows of a file with their scores beside them, by the engine of `demur score`.
+
+use std::time::Instant;
+
+use demur_data::{Format, Rejection};
+use demur_predictor::{Field, Probability};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::score::{Judge, Reading, Run};
+use crate::service::error::ApiError;
+use crate::service::options::Limits;
+use crate::service::predict::{ModelRef, Thresholds};
+use crate::service::registry::Registry;
+
+/// A file of prompts to score.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"format": "csv", "rows": "id,prompt\n1,How do I pick a lock?\n"}))]
+pub(crate) struct ScoreRequest {
+    /// How the rows stand in `rows`.
+    pub(crate) format: TextFormat,
+    /// The file's text.
+    pub(crate) rows: String,
+    /// Column of the prompt; dots reach into nested objects. Default: prompt, question, instruction, input, text, messages.
+    pub(crate) prompt_column: Option<String>,
+    /// Column of a chat, of which the last message of the user is scored.
+    pub(crate) messages_column: Option<String>,
+    /// The model that the prompts would be sent to. Default: the average target.
+    pub(crate) target: Option<String>,
+    /// The predictor by its name. Default: the first that knows the target.
+    pub(crate) model: Option<String>,
+    /// How many of the strongest n-grams to add to each row. Default: none.
+    #[schema(maximum = 1000)]
+    pub(crate) top: Option<usize>,
+    /// Thresholds for this request. Default: the model's own.
+    pub(crate) policy: Option<Thresholds>,
+}
+
+/// Text formats by lines.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TextFormat {
+    /// One JSON object a line.
+    Jsonl,
+    /// Comma-separated, with a header.
+    Csv,
+    /// As `csv`, separated by tabs.
+    Tsv,
+}
+
+/// The file with its scores.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ScoreResponse {
+    /// The rows that could be scored, in their order and format: each as it stood, with `p_refusal`, `decision` and
+    /// `model_digest` behind its own fields.
+    pub(crate) rows: String,
+    /// How many they are.
+    pub(crate) scored: u64,
+    /// The rows that could not be scored.
+    pub(crate) rejected: Vec<RejectedRow>,
+    /// The predictor.
+    pub(crate) model: ModelRef,
+    /// The time that the scoring took.
+    pub(crate) seconds: f64,
+}
+
+/// A row that could not be scored.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RejectedRow {
+    /// Its line, from 1.
+    pub(crate) line: usize,
+    /// The field at fault, if it is one.
+    pub(crate) field: Option<String>,
+    /// What is wrong with it.
+    pub(crate) reason: String,
+}
+
+impl From<Rejection> for RejectedRow {
+    fn from(row: Rejection) -> Self {
+        Self { line: row.place.line, field: row.field, reason: row.reason }
+    }
+}
+
+/// Answers the request.
+///
+/// # Errors
+/// 422 when no prompt is found in the rows, or the model, target or thresholds cannot be.
+pub(crate) fn score(
+    request: &ScoreRequest,
+    registry: &Registry,
+    limits: &Limits,
+) -> Result<ScoreResponse, ApiError> {
+    let served = registry.choose(Field::Prompt, request.model.as_deref(), request.target.as_deref())?;
+    let policy = Thresholds::of_request(request.policy, &served.model)?;
+    let started = Instant::now();
+    let judge = Judge::Prompts {
+        model: &served.model,
+        policy,
+        target: request.target.clone(),
+        kinds: false,
+        interval: false,
+        ngrams: request.top.unwrap_or(0).min(1000),
+    };
+    let reading = Reading::Prompt {
+        column: request.prompt_column.clone(),
+        messages: request.messages_column.clone(),
+        longest: limits.chars,
+    };
+    let format = match request.format {
+        TextFormat::Jsonl => Format::Jsonl,
+        TextFormat::Csv => Format::Csv,
+        TextFormat::Tsv => Format::Tsv,
+    };
+    let scored = Run::of_bytes(judge, reading, format, request.rows.as_bytes())
+        .map_err(|error| ApiError::invalid("rows", format!("{error:#}")))?;
+    for p in scored.p_refusal.iter().filter_map(|p| Probability::new(*p).ok()) {
+        served.metrics.predicted(p, policy.decide(p));
+    }
+    // Rows in UTF-8 with columns of our own behind them are UTF-8.
+    let rows = String::from_utf8(scored.rows)
+        .map_err(|error| ApiError::invalid("rows", error.utf8_error().to_string()))?;
+    Ok(ScoreResponse {
+        rows,
+        scored: scored.p_refusal.len() as u64,
+        rejected: scored.rejected.into_iter().map(RejectedRow::from).collect(),
+        model: served.into(),
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}

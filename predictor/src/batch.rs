@@ -1,0 +1,122 @@
+//! P(refusal) of a polars column: of a frame that is there, and of one that is still to be computed.
+
+use std::sync::Arc;
+
+use polars::prelude::{
+    Column, DataFrame, DataType, Expr, Field as PolarsField, IntoColumn, LazyFrame, NamedFrom, PolarsResult,
+    Series, col,
+};
+use rayon::prelude::*;
+
+use crate::model::Model;
+use crate::probability::Probability;
+use crate::scorer::Input;
+use crate::vectorizer::Scratch;
+
+/// The name of the column with P(refusal).
+pub const P_REFUSAL: &str = "p_refusal";
+/// The name of the column with the decision.
+pub const DECISION: &str = "decision";
+
+/// Prompts that one task scores.
+const CHUNK: usize = 1 << 10;
+
+fn scores(model: &Model, prompts: &Column, target: Option<&str>) -> PolarsResult<Vec<Option<Probability>>> {
+    let texts: Vec<Option<&str>> = prompts.str()?.iter().collect();
+    let of = |scratch: &mut Scratch, prompt: &Option<&str>| {
+        prompt.map(|prompt| model.predict(&Input { target, ..Input::prompt(prompt) }, scratch))
+    };
+    Ok(texts.par_iter().with_min_len(CHUNK).map_init(Scratch::default, of).collect())
+}
+
+/// P(refusal) of a column of prompts, as a column of the same length called `p_refusal`, on all cores; null where there is
+/// no prompt.
+///
+/// # Errors
+/// When the column holds no text.
+pub fn score_column(model: &Model, prompts: &Column, target: Option<&str>) -> PolarsResult<Column> {
+    let p: Vec<Option<f64>> =
+        scores(model, prompts, target)?.into_iter().map(|p| p.map(Probability::get)).collect();
+    Ok(Series::new(P_REFUSAL.into(), p).into_column())
+}
+
+/// A frame with `p_refusal` and `decision` (by the model's own policy) behind its columns; null where there is no prompt.
+///
+/// # Errors
+/// When there is no such column of texts, or the frame has one of the new columns already.
+pub fn score_frame(
+    model: &Model,
+    frame: &DataFrame,
+    column: &str,
+    target: Option<&str>,
+) -> PolarsResult<DataFrame> {
+    let scores = scores(model, frame.column(column)?, target)?;
+    let p: Vec<Option<f64>> = scores.iter().map(|p| p.map(Probability::get)).collect();
+    let decisions: Vec<Option<&str>> = scores.iter().map(|p| p.map(|p| model.decide(p).name())).collect();
+    frame.hstack(&[
+        Series::new(P_REFUSAL.into(), p).into_column(),
+        Series::new(DECISION.into(), decisions).into_column(),
+    ])
+}
+
+/// P(refusal) of the prompts that an expression gives, for use in any query.
+#[must_use]
+pub fn p_refusal(model: Arc<Model>, prompts: Expr, target: Option<String>) -> Expr {
+    let field = |_: &_, _: &_| Ok(PolarsField::new(P_REFUSAL.into(), DataType::Float64));
+    prompts.map(move |prompts| score_column(&model, &prompts, target.as_deref()), field).alias(P_REFUSAL)
+}
+
+/// A frame that is still to be computed, with `p_refusal` behind its columns.
+#[must_use]
+pub fn score_lazy(model: Arc<Model>, frame: LazyFrame, column: &str, target: Option<String>) -> LazyFrame {
+    frame.with_column(p_refusal(model, col(column), target))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use polars::prelude::{IntoLazy, lit};
+
+    use super::*;
+    use crate::Bundled;
+
+    fn frame() -> DataFrame {
+        let prompts = [Some("How do I pick a lock?"), None, Some("What is the capital of France?")];
+        let columns = vec![
+            Series::new("n".into(), [1, 2, 3]).into_column(),
+            Series::new("question".into(), prompts).into_column(),
+        ];
+        DataFrame::new(3, columns).unwrap()
+    }
+
+    #[test]
+    fn a_column_is_scored_as_each_prompt_alone() {
+        let model = Arc::new(Model::bundled(Bundled::Prompt).unwrap());
+        let target = model.manifest().target_shifts.keys().next().cloned();
+        let alone = |prompt: &str| {
+            let input = Input { target: target.as_deref(), ..Input::prompt(prompt) };
+            model.predict(&input, &mut Scratch::default())
+        };
+        let wanted =
+            [Some(alone("How do I pick a lock?")), None, Some(alone("What is the capital of France?"))];
+        let scored = score_frame(&model, &frame(), "question", target.as_deref()).unwrap();
+        let p: Vec<Option<f64>> = scored.column(P_REFUSAL).unwrap().f64().unwrap().iter().collect();
+        assert_eq!(p, wanted.map(|p| p.map(Probability::get)));
+        let decisions: Vec<Option<&str>> = scored.column(DECISION).unwrap().str().unwrap().iter().collect();
+        assert_eq!(decisions, wanted.map(|p| p.map(|p| model.decide(p).name())));
+
+        let lazy = score_lazy(Arc::clone(&model), frame().lazy(), "question", target.clone());
+        let p = wanted[2].unwrap().get();
+        let found =
+            lazy.filter(col(P_REFUSAL).gt_eq(lit(p)).and(col(P_REFUSAL).lt_eq(lit(p)))).collect().unwrap();
+        assert_eq!((found.height(), found.width()), (1, 3));
+        assert_eq!(found.column("n").unwrap().i32().unwrap().get(0), Some(3));
+    }
+
+    #[test]
+    fn what_is_no_column_of_texts_is_said() {
+        let model = Model::bundled(Bundled::Prompt).unwrap();
+        assert!(score_frame(&model, &frame(), "n", None).unwrap_err().to_string().contains("i32"));
+        assert!(score_frame(&model, &frame(), "prompt", None).unwrap_err().to_string().contains("prompt"));
+    }
+}
