@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use demur_data::{Format, FrameReader, FrameWriter};
 use polars::prelude::{DataFrame, DataType, IntoColumn, NamedFrom, Series, TimeUnit};
 use serde_json::{Map, Value, json};
 
-use crate::support::{Dir, read_any};
+use crate::support::{Dir, gzip, read_any};
 
 /// Rows, of which every tenth is a bad one where that is asked for.
 fn rows(count: usize, bad: bool) -> String {
@@ -120,6 +121,38 @@ fn a_pipe_is_answered_row_by_row() {
     assert!(child.wait().unwrap().success());
 }
 
+/// The command of docs/scoring.md, but for `jq`, which not every machine has.
+#[test]
+fn a_shell_pipeline_drives_it() {
+    let dir = Dir::new();
+    dir.write("prompts.jsonl.gz", gzip(rows(500, false).as_bytes()));
+    let script = "gzip -dc prompts.jsonl.gz | \"$DEMUR\" score - --out - --where 'p_refusal > 0.1' | tail -n 1";
+    let mut shell = Command::new("sh");
+    let run = shell.args(["-c", script]).env("DEMUR", env!("CARGO_BIN_EXE_demur")).current_dir(dir.path("."));
+    let row: Value = serde_json::from_slice(&run.output().unwrap().stdout).unwrap();
+    assert!(row["p_refusal"].as_f64().unwrap() > 0.1);
+    dir.demur("score prompts.jsonl.gz --out all.jsonl --where").arg("p_refusal > 0.1").succeeds();
+    assert_eq!(Some(&row), dir.rows("all.jsonl").last().map(|row| Value::Object(row.clone())).as_ref());
+}
+
+#[test]
+fn a_run_on_a_full_disk_goes_on_when_there_is_room() {
+    let dir = Dir::new();
+    dir.write("in.jsonl", rows(30_000, true));
+    dir.demur("score in.jsonl --out whole.jsonl").succeeds();
+    // A limit on the size of files stands for the full disk: 2,048 blocks of 512 bytes.
+    let script = "trap '' XFSZ; ulimit -f 2048; exec \"$DEMUR\" score in.jsonl --out out.jsonl";
+    let mut shell = Command::new("sh");
+    let run = shell.args(["-c", script]).env("DEMUR", env!("CARGO_BIN_EXE_demur")).current_dir(dir.path("."));
+    let run = run.output().unwrap();
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(!run.status.success() && said.contains("cannot write out.jsonl.partial"), "{said}");
+    assert!(!dir.path("out.jsonl").exists());
+    dir.demur("score in.jsonl --out out.jsonl --resume").succeeds();
+    assert!(dir.bytes("out.jsonl") == dir.bytes("whole.jsonl"));
+    assert!(dir.bytes("out.jsonl.rejected.jsonl") == dir.bytes("whole.jsonl.rejected.jsonl"));
+}
+
 #[test]
 fn a_run_that_is_killed_goes_on_to_the_same_bytes() {
     let dir = Dir::new();
@@ -195,10 +228,7 @@ fn a_table_keeps_its_columns_and_types() {
     let out = read_table(&dir, "out.parquet", Format::Parquet);
     let names: Vec<&str> = out.get_column_names().iter().map(|name| name.as_str()).collect();
     assert_eq!(names[..4], ["n", "small", "time", "question"]);
-    assert_eq!(
-        names[4..],
-        ["p_refusal", "decision", "model_digest", "top_ngrams"]
-    );
+    assert_eq!(names[4..], ["p_refusal", "decision", "model_digest", "top_ngrams"]);
     let kept = rows.slice(0, 777).vstack(&rows.slice(778, 3_000)).unwrap();
     assert!(out.select(["n", "small", "time", "question"]).unwrap().equals_missing(&kept));
     let rejected = dir.rows("out.parquet.rejected.jsonl");

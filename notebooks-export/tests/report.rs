@@ -68,6 +68,7 @@ fn model(field: Field) -> Model {
         targets: vec!["a`b".to_owned()],
         seed: 17,
         calibration: demur_predictor::Calibration::None,
+        target_calibrations: std::collections::BTreeMap::new(),
         calibration_report: None,
         policy: Policy::default(),
         views: Vec::new(),

@@ -50,6 +50,10 @@ fn write_card(card: &mut String, manifest: &Manifest, digest: &str) -> std::fmt:
         None => manifest.calibration.method().to_owned(),
     };
     writeln!(card, "| calibration | {calibration} |")?;
+    if !manifest.target_calibrations.is_empty() {
+        let names: Vec<&str> = manifest.target_calibrations.keys().map(String::as_str).collect();
+        writeln!(card, "| calibrated on their own rows | {} |", names.join(", "))?;
+    }
     let features: usize = manifest.views.iter().map(|view| view.features).sum();
     writeln!(card, "| features | {features} n-grams in {} views |", manifest.views.len())?;
     let licences = if licences.is_empty() { "not stated".to_owned() } else { licences.join(", ") };

@@ -39,6 +39,9 @@ pub struct Manifest {
     pub seed: u64,
     /// From the scorer's logit to P(refusal).
     pub calibration: Calibration,
+    /// In its place for targets whose own rows say otherwise; absent where there are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub target_calibrations: BTreeMap<String, Calibration>,
     /// What the calibration was chosen by; absent where nothing was calibrated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration_report: Option<CalibrationReport>,

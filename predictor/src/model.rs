@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 use demur_data::AtomicDir;
 use serde::Deserialize;
 
+use crate::calibration::Calibration;
 use crate::card;
 use crate::digest::sha256;
-use crate::error::{ModelError, ScoreError};
+use crate::error::{ModelError, ScoreError, SettingsError};
 use crate::kinds::{KindDistribution, KindModel};
 use crate::manifest::{FORMAT, FileDigest, KindManifest, Manifest, POLARITY, ViewManifest};
 use crate::ngram_model::{Dense, NgramModel, View};
@@ -65,7 +66,7 @@ impl Model {
     /// [`ModelError::Settings`] when policy or calibration is wrong.
     pub fn new(mut manifest: Manifest, parts: Parts) -> Result<Self, ModelError> {
         let settings = |cause| ModelError::Settings { path: PathBuf::from(MANIFEST), cause };
-        manifest.policy.check().and_then(|()| manifest.calibration.check()).map_err(settings)?;
+        check_maps(&manifest).map_err(settings)?;
         manifest.format = FORMAT;
         POLARITY.clone_into(&mut manifest.polarity);
         manifest.views = describe(parts.scorer.views());
@@ -117,7 +118,7 @@ impl Model {
     /// P(refusal) of one input, with buffers that the caller keeps: microseconds.
     #[must_use]
     pub fn predict(&self, input: &Input<'_>, scratch: &mut Scratch) -> Probability {
-        self.calibrated(self.parts.scorer.logit(input, scratch))
+        self.calibrated(self.parts.scorer.logit(input, scratch), input.target)
     }
 
     /// P(refusal) of one input and the distribution over its kinds, where the model tells kinds apart.
@@ -152,10 +153,11 @@ impl Model {
         inputs.iter().enumerate().map(score).collect()
     }
 
-    /// P(refusal) at one of the scorer's logits.
+    /// P(refusal) at one of the scorer's logits, for a target where it has a calibration of its own.
     #[must_use]
-    pub fn calibrated(&self, logit: f64) -> Probability {
-        self.manifest.calibration.apply(logit)
+    pub fn calibrated(&self, logit: f64, target: Option<&str>) -> Probability {
+        let of_target = target.and_then(|target| self.manifest.target_calibrations.get(target));
+        of_target.unwrap_or(&self.manifest.calibration).apply(logit)
     }
 
     /// The 95% interval of the share refused among rows that the fit had not seen and gave a similar P(refusal) (the same
@@ -230,7 +232,7 @@ impl Model {
             return Err(ModelError::Polarity { path, found: header.polarity });
         }
         let manifest: Manifest = serde_json::from_slice(text).map_err(bad)?;
-        let checked_settings = manifest.policy.check().and_then(|()| manifest.calibration.check());
+        let checked_settings = check_maps(&manifest);
         checked_settings.map_err(|cause| ModelError::Settings { path: path.clone(), cause })?;
         let file = |name: &str| {
             let bytes = read(name)?;
@@ -391,4 +393,11 @@ fn weights(parts: &Parts) -> Result<Vec<u8>, String> {
         all.insert("kind.weight", tensors::singles(kinds.weights()));
     }
     tensors::write(&all)
+}
+
+/// Checks policy and calibrations.
+fn check_maps(manifest: &Manifest) -> Result<(), SettingsError> {
+    manifest.policy.check()?;
+    let calibrations = std::iter::once(&manifest.calibration).chain(manifest.target_calibrations.values());
+    calibrations.into_iter().try_for_each(Calibration::check)
 }

@@ -42,6 +42,7 @@ fn manifest() -> Manifest {
         targets: vec!["some model".to_owned()],
         seed: 3,
         calibration: Calibration::Platt { slope: 0.9, intercept: 0.1 },
+        target_calibrations: std::collections::BTreeMap::new(),
         calibration_report: None,
         policy: Policy { send_below: 0.4, hold_from: 0.6 },
         views: Vec::new(),

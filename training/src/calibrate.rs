@@ -93,6 +93,55 @@ impl OutOfFold {
         Ok((self.fit(*best)?, Some(report)))
     }
 
+    /// Platt's line for each target that has rows enough (200, and 20 of either class) and whose own line, cross-fitted over
+    /// its rows, has a mean log loss below that of the map for all by more than two standard errors of the difference.
+    ///
+    /// # Errors
+    /// [`TrainingError::NotConverged`].
+    pub fn calibrate_targets(
+        &self,
+        all: &Calibration,
+        targets: &[Option<&str>],
+    ) -> Result<BTreeMap<String, Calibration>, TrainingError> {
+        const ROWS: usize = 200;
+        const OF_A_CLASS: usize = 20;
+        let mut rows: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (row, target) in targets.iter().enumerate() {
+            if let Some(target) = target {
+                rows.entry(target).or_default().push(row);
+            }
+        }
+        let mut found = BTreeMap::new();
+        for (target, rows) in rows {
+            let own = self.subset(rows.into_iter());
+            let refused = own.truth.iter().filter(|&&truth| truth >= 0.5).count();
+            if own.truth.len() < ROWS || refused.min(own.truth.len() - refused) < OF_A_CLASS {
+                continue;
+            }
+            let of_all: Vec<f64> = own.logits.iter().map(|&logit| all.apply(logit).get()).collect();
+            let gains = own.gains(&of_all, &own.cross_fitted(CalibrationMethod::Platt)?);
+            let n = gains.len() as f64;
+            let mean = gains.iter().sum::<f64>() / n;
+            let variance = gains.iter().map(|gain| (gain - mean).powi(2)).sum::<f64>() / (n - 1.0);
+            let line = own.fit(CalibrationMethod::Platt)?;
+            // A flat line would say the same of every prompt.
+            let rises = matches!(line, Calibration::Platt { slope, .. } if slope > 0.0);
+            if rises && mean > 2.0 * (variance / n).sqrt() {
+                found.insert(target.to_owned(), line);
+            }
+        }
+        Ok(found)
+    }
+
+    /// By how much the log loss of each row falls from some probabilities to others, by the row's weight.
+    fn gains(&self, from: &[f64], to: &[f64]) -> Vec<f64> {
+        let loss = |row: usize, p: f64| {
+            let (p, truth) = (p.clamp(f64::EPSILON, 1.0 - f64::EPSILON), self.truth[row]);
+            -self.weights[row] * (truth * p.ln() + (1.0 - truth) * (1.0 - p).ln())
+        };
+        (0..self.truth.len()).map(|row| loss(row, from[row]) - loss(row, to[row])).collect()
+    }
+
     /// P(refusal) of each row by a map fitted on the other folds. Rows are dealt out in the order of their logits,
     /// so that every fold covers the whole range.
     fn cross_fitted(&self, method: CalibrationMethod) -> Result<Vec<f64>, TrainingError> {
@@ -320,6 +369,23 @@ mod tests {
             let (with, without) = (worst(scores, &calibration), worst(scores, &Calibration::None));
             assert!(with <= bar && with < without, "{method:?}: {with} with it, {without} without");
         }
+    }
+
+    #[test]
+    fn a_target_gets_a_line_of_its_own_where_its_rows_say_so() {
+        let mut rows = scores(|z| z);
+        let mut other = scores(|z| 0.5 * z - 1.0);
+        let mut few = scores(|z| 0.5 * z - 1.0).subset(0..150);
+        for part in [&mut other, &mut few] {
+            rows.logits.append(&mut part.logits);
+            rows.truth.append(&mut part.truth);
+            rows.weights.append(&mut part.weights);
+        }
+        let names = ["same", "other"].iter().flat_map(|name| std::iter::repeat_n(Some(*name), 401));
+        let targets: Vec<_> = names.chain(std::iter::repeat_n(Some("few"), 150)).collect();
+        let found = rows.calibrate_targets(&Calibration::None, &targets).unwrap();
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["other"]);
+        assert!(worst(&scores(|z| 0.5 * z - 1.0), &found["other"]) < 1e-3);
     }
 
     #[test]

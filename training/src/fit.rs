@@ -1,5 +1,7 @@
 //! Fitting an n-gram model: examples in, views and weights out, C chosen by inner cross-validation.
 
+use std::collections::BTreeMap;
+
 use demur_data::DataError;
 use demur_predictor::{
     Calibration, CalibrationReport, Dense, Input, KindModel, NgramModel, Policy, STYLE, Scorer, round,
@@ -73,6 +75,10 @@ pub struct NgramParams {
     /// Fitted on out-of-fold scores of the inner cross-validation. Default: none.
     #[serde(default)]
     pub calibration: CalibrationMethod,
+    /// Whether targets with rows enough get calibrations of their own. It learns how often each refuses in the data, so it is
+    /// for predictors: what an answer says does not depend on who gave it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub calibrate_targets: bool,
     /// Thresholds that the fitted model decides by. Default: 0.5 and 0.5.
     #[serde(default)]
     pub policy: Policy,
@@ -117,6 +123,8 @@ pub struct FittedNgram {
     pub choice: Vec<(f64, f64)>,
     /// From the model's logit to P(refusal).
     pub calibration: Calibration,
+    /// The same for targets whose own rows say otherwise.
+    pub target_calibrations: BTreeMap<String, Calibration>,
     /// What the calibration was worth; `None` when there was none, asked for or not possible.
     pub report: Option<CalibrationReport>,
 }
@@ -127,7 +135,11 @@ impl FittedNgram {
     /// # Errors
     /// Never for an n-gram model; the type is that of all scorers.
     pub fn probabilities(&self, inputs: &[Input<'_>]) -> Result<Vec<f64>, TrainingError> {
-        Ok(self.model.logits(inputs)?.into_iter().map(|logit| self.calibration.apply(logit).get()).collect())
+        let of = |(logit, input): (f64, &Input<'_>)| {
+            let own = input.target.and_then(|target| self.target_calibrations.get(target));
+            own.unwrap_or(&self.calibration).apply(logit).get()
+        };
+        Ok(self.model.logits(inputs)?.into_iter().zip(inputs).map(of).collect())
     }
 }
 
@@ -151,6 +163,7 @@ impl NgramParams {
             tolerance: default_tolerance(),
             max_iterations: default_max_iterations(),
             calibration: CalibrationMethod::default(),
+            calibrate_targets: false,
             policy: Policy::default(),
         }
     }
@@ -234,6 +247,7 @@ impl NgramParams {
             c: above.c,
             choice: above.choice,
             calibration: above.calibration,
+            target_calibrations: above.target_calibrations,
             report: above.report,
         })
     }
@@ -271,7 +285,12 @@ impl NgramParams {
             above.second = Some(second);
             scores.logits = logits;
         }
-        (above.calibration, above.report) = scores.out_of_fold(examples).calibrate(self.calibration)?;
+        let out_of_fold = scores.out_of_fold(examples);
+        (above.calibration, above.report) = out_of_fold.calibrate(self.calibration)?;
+        if self.calibrate_targets {
+            let targets: Vec<Option<&str>> = examples.inputs.iter().map(|input| input.target).collect();
+            above.target_calibrations = out_of_fold.calibrate_targets(&above.calibration, &targets)?;
+        }
         above.logits = Some(scores.logits);
         Ok(above)
     }
@@ -352,6 +371,7 @@ struct Above {
     choice: Vec<(f64, f64)>,
     second: Option<Line>,
     calibration: Calibration,
+    target_calibrations: BTreeMap<String, Calibration>,
     report: Option<CalibrationReport>,
     /// The out-of-fold logits, second level included.
     logits: Option<Vec<f64>>,

@@ -271,7 +271,8 @@ fn run_fold(
 fn scores(model: &Model, records: &[Record], rows: &[usize]) -> Result<Vec<(usize, f64)>, TrainingError> {
     let inputs: Vec<Input<'_>> = rows.iter().map(|&row| crate::examples::input(&records[row])).collect();
     let logits = model.scorer().logits(&inputs)?;
-    Ok(rows.iter().zip(logits).map(|(&row, logit)| (row, model.calibrated(logit).get())).collect())
+    let scored = rows.iter().zip(&inputs).zip(logits);
+    Ok(scored.map(|((&row, input), logit)| (row, model.calibrated(logit, input.target).get())).collect())
 }
 
 impl PipelineFigures {

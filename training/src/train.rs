@@ -143,6 +143,7 @@ pub fn train(
         targets,
         seed: recipe.seed,
         calibration: fitted.calibration.clone(),
+        target_calibrations: fitted.target_calibrations.clone(),
         calibration_report: fitted.report.clone(),
         policy: recipe.fit_of(field).policy,
         views: Vec::new(),

@@ -108,6 +108,10 @@ fn head(out: &mut String, model: &Model) -> fmt::Result {
         }
         None => writeln!(out)?,
     }
+    if !manifest.target_calibrations.is_empty() {
+        let names: Vec<&str> = manifest.target_calibrations.keys().map(String::as_str).collect();
+        writeln!(out, "  of its own  {}", names.join(", "))?;
+    }
     writeln!(out, "  seen        {} prompts", model.seen().len())?;
     views(out, manifest)
 }

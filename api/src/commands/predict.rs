@@ -76,7 +76,7 @@ fn write(model: &Model, args: &Predict, prompt: &str, out: &mut impl Write) -> a
     let input = Input { target: args.target.as_deref(), ..Input::prompt(prompt) };
     let mut explanation = model.scorer().explain(&input);
     explanation.terms.truncate(args.top);
-    let p_refusal = model.calibrated(explanation.logit);
+    let p_refusal = model.calibrated(explanation.logit, input.target);
     let decision = model.decide(p_refusal);
     if args.json {
         let mut row = json!({

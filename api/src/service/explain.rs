@@ -209,7 +209,7 @@ pub(crate) fn explain(
         target: request.target.as_deref(),
     };
     let explanation = model.scorer().explain(&input);
-    let p_refusal = model.calibrated(explanation.logit);
+    let p_refusal = model.calibrated(explanation.logit, input.target);
     let characters = Characters::of(text);
     let words = explanation.words(field, text).into_iter().map(|word| {
         let Span { start, end } = characters.span(word.bytes.start, word.bytes.end);
