@@ -36,12 +36,15 @@ fn predict(c: &mut Criterion) {
     let mut scratch = Scratch::default();
     let mut next = prompts.iter().cycle();
     let ngrams = model.scorer().weights().len();
-    c.bench_function(&format!("predict a 20-word prompt ({} prompts, {ngrams} n-grams)", prompts.len()), |b| {
-        b.iter(|| {
-            let prompt = next.next().expect("a cycle does not end");
-            model.predict(black_box(&Input::prompt(prompt)), &mut scratch)
-        });
-    });
+    c.bench_function(
+        &format!("predict a 20-word prompt ({} prompts, {ngrams} n-grams)", prompts.len()),
+        |b| {
+            b.iter(|| {
+                let prompt = next.next().expect("a cycle does not end");
+                model.predict(black_box(&Input::prompt(prompt)), &mut scratch)
+            });
+        },
+    );
 }
 
 fn load(c: &mut Criterion) {

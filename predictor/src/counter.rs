@@ -46,8 +46,8 @@ impl NgramCounter {
             settings,
             tokens: TokenTable::default(),
             tree: match settings.analyzer {
-                Analyzer::CharWb => Tree::of_characters(0),
-                Analyzer::Word | Analyzer::Token => Tree::of_words(0),
+                Analyzer::CharWb => Tree::of_characters(),
+                Analyzer::Word | Analyzer::Token => Tree::of_words(),
             },
             counts: Vec::new(),
             text: Padded::default(),

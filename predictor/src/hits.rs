@@ -13,8 +13,6 @@ pub(crate) struct Hits {
     other: Vec<u32>,
 }
 
-/// Most bits of a digit.
-const DIGIT: u32 = 8;
 /// Below this many features, comparisons cost less than the counting of digits.
 const FEW: usize = 48;
 
@@ -48,29 +46,35 @@ impl Hits {
 
     /// Sorts features that are below `limit`.
     fn sort(&mut self, limit: usize) {
-        if self.features.len() < FEW {
-            self.features.sort_unstable();
-            return;
-        }
         let bits = usize::BITS - limit.leading_zeros();
-        let digits = bits.div_ceil(DIGIT);
         // Digits no wider than they must be: each value of one costs, whether it occurs or not.
-        let width = bits.div_ceil(digits);
-        let mut counts = [0_u32; 1 << DIGIT];
-        let counts = &mut counts[..1 << width];
+        match bits.div_ceil(2) {
+            _ if self.features.len() < FEW => self.features.sort_unstable(),
+            0..=7 => self.sort_by_digits::<7, 128>(),
+            8 => self.sort_by_digits::<8, 256>(),
+            9 => self.sort_by_digits::<9, 512>(),
+            10..=11 => self.sort_by_digits::<11, 2048>(),
+            _ => self.features.sort_unstable(),
+        }
+    }
+
+    /// Sorts features of two digits of `WIDTH` bits, `VALUES` being as many as a digit can have.
+    fn sort_by_digits<const WIDTH: u32, const VALUES: usize>(&mut self) {
+        let digits = |feature: u32| [feature as usize % VALUES, (feature >> WIDTH) as usize % VALUES];
+        let mut counts = [[0_u32; VALUES]; 2];
+        for &feature in &self.features {
+            let [low, high] = digits(feature);
+            counts[0][low] += 1;
+            counts[1][high] += 1;
+        }
         self.other.resize(self.features.len(), 0);
-        for shift in (0..digits).map(|place| place * width) {
-            let digit = |feature: u32| (feature >> shift) as usize & ((1 << width) - 1);
-            counts.fill(0);
-            for &feature in &self.features {
-                counts[digit(feature)] += 1;
-            }
+        for (which, counts) in counts.iter_mut().enumerate() {
             let mut before = 0;
             for count in counts.iter_mut() {
                 before += std::mem::replace(count, before);
             }
             for &feature in &self.features {
-                let place = &mut counts[digit(feature)];
+                let place = &mut counts[digits(feature)[which]];
                 self.other[*place as usize] = feature;
                 *place += 1;
             }
@@ -89,7 +93,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn features_are_counted_in_order(limit in prop_oneof![1..300_u32, 1..100_000_u32, 1..=u32::MAX], draws in prop::collection::vec(any::<u32>(), 0..300)) {
+        fn features_are_counted_in_order(limit in prop_oneof![1..300_u32, 1..100_000_u32, 1..5_000_000_u32, 1..=u32::MAX], draws in prop::collection::vec(any::<u32>(), 0..300)) {
             let mut hits = Hits::default();
             for draws in draws.chunks(100) {
                 hits.clear();

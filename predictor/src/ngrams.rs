@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::SettingsError;
 use crate::text::{self, Padded};
-use crate::trie::{ROOT, TokenTable, Tree};
+use crate::trie::{NONE, ROOT, TokenTable, Tree};
 
 /// Longest n-gram that a view may hold, in symbols.
 pub const MAX_NGRAM: usize = 16;
@@ -148,8 +148,11 @@ pub(crate) fn is_whole<S: Copy + Into<u32>>(piece: &[S]) -> bool {
 /// A vocabulary on its way into the trie. It is sorted, so neighbours share most of their paths.
 pub(crate) struct Vocabulary<'a> {
     settings: VectorizerSettings,
-    pub(crate) tokens: TokenTable,
-    pub(crate) tree: Tree,
+    tokens: TokenTable,
+    tree: Tree,
+    /// Keys and children of edges, which are connected at the end: their buckets are far apart in memory, and are fetched
+    /// side by side when nothing else is done between.
+    edges: Vec<(u64, u32)>,
     before: &'a str,
     path: Vec<Step>,
 }
@@ -164,16 +167,28 @@ struct Step {
 }
 
 impl<'a> Vocabulary<'a> {
-    /// Room for so many n-grams, whose nodes will be their places in the vocabulary; other nodes, those of prefixes,
+    /// For so many n-grams, whose nodes will be their places in the vocabulary; other nodes, those of prefixes,
     /// come behind.
     pub(crate) fn new(settings: VectorizerSettings, ngrams: usize) -> Self {
         let (tokens, mut tree) = match settings.analyzer {
-            Analyzer::CharWb => (0, Tree::of_characters(ngrams + ngrams / 4)),
-            // Single words have no edge.
-            Analyzer::Word | Analyzer::Token => (ngrams / 4, Tree::of_words(ngrams - ngrams / 4)),
+            Analyzer::CharWb => (0, Tree::of_characters()),
+            Analyzer::Word | Analyzer::Token => (ngrams / 4, Tree::of_words()),
         };
         tree.reserve(ngrams);
-        Self { settings, tokens: TokenTable::with_capacity(tokens), tree, before: "", path: Vec::new() }
+        Self {
+            settings,
+            tokens: TokenTable::with_capacity(tokens),
+            tree,
+            edges: Vec::with_capacity(ngrams),
+            before: "",
+            path: Vec::new(),
+        }
+    }
+
+    /// The whole vocabulary.
+    pub(crate) fn finish(mut self) -> (TokenTable, Tree) {
+        self.tree.connect_all(&self.edges);
+        (self.tokens, self.tree)
     }
 
     /// Adds the next n-gram with its number.
@@ -217,16 +232,16 @@ impl<'a> Vocabulary<'a> {
             && before.is_some_and(|step| step.symbol == SPACE)
             && (self.path.len() > 1 || symbol == SPACE);
         let node = match number {
-            Some(number) if across => {
-                self.tree.name(parent, symbol, number);
-                number
-            }
-            Some(number) => {
-                self.tree.add(parent, symbol, number);
-                number
-            }
-            None => self.tree.child_or_insert(parent, symbol),
+            Some(number) => number,
+            // A prefix that is in the trie is on the path of the n-gram before, or a single word.
+            None if parent == ROOT && self.tree.root(symbol) != NONE => self.tree.root(symbol),
+            None => self.tree.next(),
         };
+        if across {
+            self.tree.name(parent, symbol, node);
+        } else if let Some(key) = self.tree.place(parent, symbol, node) {
+            self.edges.push((key, node));
+        }
         self.path.push(Step { node, symbol, end });
     }
 }

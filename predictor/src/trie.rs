@@ -186,7 +186,6 @@ pub(crate) struct Tree {
     /// Nodes of the paths of two ASCII characters; empty for words.
     pairs: Vec<u32>,
     edges: Vec<Bucket>,
-    shift: u32,
     /// Edges in all buckets.
     used: usize,
     /// Parent and symbol of each node.
@@ -207,15 +206,23 @@ const EMPTY: Bucket = Bucket { keys: [u64::MAX; BUCKET], children: [NONE; BUCKET
 
 impl Bucket {
     #[inline]
+    const fn is_full(&self) -> bool {
+        self.children[BUCKET - 1] != NONE
+    }
+
+    #[inline]
     fn child(&self, key: u64) -> u32 {
         let edges = self.keys.iter().zip(&self.children);
         edges.fold(NONE, |found, (&other, &child)| select_unpredictable(other == key, child, found))
     }
 }
 
-/// Buckets for this many edges: a power of two, two edges in each or fewer on average.
+/// Edges for each bucket, on average, that make it time for more buckets.
+const MOST: usize = 3;
+
+/// Buckets for this many edges: two in each on average, so that one in twenty is full.
 fn buckets_for(edges: usize) -> usize {
-    edges.div_ceil(2).next_power_of_two().max(FEWEST_SLOTS)
+    edges.div_ceil(2).max(1)
 }
 
 const fn key(parent: u32, symbol: u32) -> u64 {
@@ -223,32 +230,35 @@ const fn key(parent: u32, symbol: u32) -> u64 {
 }
 
 impl Tree {
-    /// For words, whose numbers have no gaps, with room for about this many nodes.
-    pub(crate) fn of_words(nodes: usize) -> Self {
-        let edges = vec![EMPTY; buckets_for(nodes)];
+    /// For words, whose numbers have no gaps.
+    pub(crate) fn of_words() -> Self {
         Self {
             roots: Vec::new(),
             beyond_roots: NONE,
             pairs: Vec::new(),
-            shift: shift_for(edges.len()),
-            edges,
+            edges: vec![EMPTY],
             used: 0,
-            nodes: Vec::with_capacity(nodes),
+            nodes: Vec::new(),
         }
     }
 
-    /// For characters, with room for about this many nodes.
-    pub(crate) fn of_characters(nodes: usize) -> Self {
+    /// For characters.
+    pub(crate) fn of_characters() -> Self {
         Self {
             roots: vec![NONE; ASCII],
             beyond_roots: ASCII as u32,
             pairs: vec![NONE; ASCII * ASCII],
-            ..Self::of_words(nodes)
+            ..Self::of_words()
         }
     }
 
     pub(crate) const fn len(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// The next number of a node.
+    pub(crate) fn next(&self) -> u32 {
+        to_u32(self.len())
     }
 
     /// The node of a path of one symbol, [`NONE`] without one.
@@ -287,41 +297,51 @@ impl Tree {
     #[inline]
     fn edge(&self, key: u64) -> u32 {
         let at = self.bucket(key);
-        let bucket = &self.edges[at & (self.edges.len() - 1)];
+        let bucket = &self.edges[at];
         let child = bucket.child(key);
-        if bucket.children[BUCKET - 1] != NONE { self.edge_beyond(key, at, child) } else { child }
+        if bucket.is_full() { self.edge_beyond(key, at, child) } else { child }
     }
 
     /// What a full bucket says of an edge, or else the buckets behind it.
     #[cold]
     fn edge_beyond(&self, key: u64, mut at: usize, mut child: u32) -> u32 {
-        while child == NONE {
-            at += 1;
-            let bucket = &self.edges[at & (self.edges.len() - 1)];
-            child = bucket.child(key);
-            if bucket.children[BUCKET - 1] == NONE {
-                break;
-            }
+        while child == NONE && self.edges[at].is_full() {
+            at = self.beyond(at);
+            child = self.edges[at].child(key);
         }
         child
     }
 
+    /// The bucket of an edge: its hash as a fraction of 2^32, taken of all buckets.
     #[inline]
     fn bucket(&self, key: u64) -> usize {
-        (key.wrapping_mul(SPREAD) >> self.shift) as usize
+        (((key.wrapping_mul(SPREAD) >> 32) * self.edges.len() as u64) >> 32) as usize
+    }
+
+    /// The bucket behind a full one.
+    const fn beyond(&self, at: usize) -> usize {
+        if at + 1 < self.edges.len() { at + 1 } else { 0 }
     }
 
     /// Puts an edge into the first free place of its bucket or the next.
+    #[inline]
     fn connect(&mut self, key: u64, child: u32) {
-        let last = self.edges.len() - 1;
         let mut at = self.bucket(key);
-        loop {
-            let bucket = &mut self.edges[at & last];
-            if let Some(place) = bucket.children.iter().position(|&child| child == NONE) {
-                (bucket.keys[place], bucket.children[place]) = (key, child);
-                return;
-            }
-            at += 1;
+        while self.edges[at].is_full() {
+            at = self.beyond(at);
+        }
+        let bucket = &mut self.edges[at];
+        // Counted, not searched: edges that are put in one after the other then do not wait for each other.
+        let place = bucket.children.iter().filter(|&&child| child != NONE).count();
+        (bucket.keys[place], bucket.children[place]) = (key, child);
+    }
+
+    /// Connects nodes that were placed, all at once and in as many buckets as they need.
+    pub(crate) fn connect_all(&mut self, edges: &[(u64, u32)]) {
+        self.edges = vec![EMPTY; buckets_for(edges.len())];
+        self.used = edges.len();
+        for &(key, child) in edges {
+            self.connect(key, child);
         }
     }
 
@@ -331,14 +351,19 @@ impl Tree {
         if known != NONE {
             return known;
         }
-        let next = to_u32(self.len());
-        self.add(parent, symbol, next);
-        next
+        let node = self.next();
+        if let Some(key) = self.place(parent, symbol, node) {
+            if self.used >= MOST * self.edges.len() {
+                self.grow();
+            }
+            self.connect(key, node);
+            self.used += 1;
+        }
+        node
     }
 
-    /// Adds a node that is not there yet. Numbers that were set apart by [`reserve`](Self::reserve) may be given in any
-    /// order; else the next is.
-    pub(crate) fn add(&mut self, parent: u32, symbol: u32, node: u32) {
+    /// Names a new node, and makes it known where that takes no edge; else gives the key of the edge.
+    pub(crate) fn place(&mut self, parent: u32, symbol: u32, node: u32) -> Option<u64> {
         self.name(parent, symbol, node);
         if parent == ROOT && symbol < self.beyond_roots {
             let at = symbol as usize;
@@ -346,7 +371,7 @@ impl Tree {
                 self.roots.resize(at + 1, NONE);
             }
             self.roots[at] = node;
-            return;
+            return None;
         }
         if let Some(&(ROOT, first)) = self.nodes.get(parent as usize)
             && (symbol as usize) < ASCII
@@ -354,11 +379,7 @@ impl Tree {
         {
             *pair = node;
         }
-        if self.edges.len() < buckets_for(self.used + 1) {
-            self.grow();
-        }
-        self.connect(key(parent, symbol), node);
-        self.used += 1;
+        Some(key(parent, symbol))
     }
 
     /// Gives a node its path without an edge that leads to it: it can be spelled and is never found.
@@ -369,7 +390,7 @@ impl Tree {
         }
     }
 
-    /// Sets the numbers below `nodes` apart, to be given to nodes as they are added.
+    /// Sets the numbers below `nodes` apart, to be given to nodes as they are placed.
     pub(crate) fn reserve(&mut self, nodes: usize) {
         self.nodes.resize(nodes, (ROOT, NONE));
     }
@@ -377,7 +398,6 @@ impl Tree {
     fn grow(&mut self) {
         let old = std::mem::take(&mut self.edges);
         self.edges = vec![EMPTY; 2 * old.len()];
-        self.shift -= 1;
         for bucket in old {
             for (key, child) in
                 bucket.keys.into_iter().zip(bucket.children).filter(|&(_, child)| child != NONE)
@@ -433,7 +453,7 @@ mod tests {
 
     #[test]
     fn paths_are_found_again() {
-        for mut tree in [Tree::of_words(0), Tree::of_characters(0)] {
+        for mut tree in [Tree::of_words(), Tree::of_characters()] {
             // Beginnings in the arrays and beyond them.
             let symbols = [7, 120, 127, 128, 8364];
             let mut paths = Vec::new();
@@ -460,9 +480,9 @@ mod tests {
 
     #[test]
     fn a_node_without_an_edge_is_spelled_and_not_found() {
-        let mut tree = Tree::of_characters(4);
+        let mut tree = Tree::of_characters();
         tree.reserve(2);
-        tree.add(ROOT, 7, 2);
+        assert_eq!(tree.place(ROOT, 7, 2), None);
         tree.name(2, 8, 1);
         assert_eq!((tree.path(1), tree.child(2, 8), tree.pair(7, 8)), (vec![7, 8], NONE, NONE));
     }

@@ -61,7 +61,7 @@ impl Vectorizer {
             vocabulary.add(ngram, feature)?;
             before = Some(ngram);
         }
-        let Vocabulary { tokens, tree, .. } = vocabulary;
+        let (tokens, tree) = vocabulary.finish();
         Ok(Self { settings, tokens, tree, idf })
     }
 
@@ -102,25 +102,37 @@ impl Vectorizer {
     /// Calls `each` with the feature and byte range (in the lower-cased text, without its pads) of every known n-gram of
     /// the text in `scratch`, in no particular order.
     pub(crate) fn visit(&self, scratch: &mut Scratch, mut each: impl FnMut(u32, Range<usize>)) {
+        let mut found = Vec::new();
+        let of_bytes = self.find(scratch, |feature, symbols| found.push((feature, symbols)));
+        let (text, symbols) = (scratch.text.as_str().as_bytes(), &scratch.symbols.bytes);
+        // The spaces around a piece are no bytes of it.
+        let space = |at: usize| usize::from(text[at] == b' ');
+        for (feature, Range { start, end }) in found {
+            let bytes = if of_bytes {
+                start + space(start)..end - space(end - 1)
+            } else {
+                symbols[start].start..symbols[end - 1].end
+            };
+            each(feature, bytes.start - PAD..bytes.end - PAD);
+        }
+    }
+
+    /// Calls `each` with the feature and the symbols of every known n-gram of the text in `scratch`; whether the symbols
+    /// are the bytes of the text.
+    #[inline]
+    fn find(&self, scratch: &mut Scratch, each: impl FnMut(u32, Range<usize>)) -> bool {
         let Scratch { text, symbols, paths, .. } = scratch;
         // N-grams of one character would count a space between two pieces once, and it belongs to both.
         if let Some(bytes) = text.as_ascii()
             && self.settings.analyzer == Analyzer::CharWb
             && self.settings.ngrams.0 > 1
         {
-            let space = |at: usize| usize::from(bytes[at] == b' ');
-            self.follow(bytes, paths, |feature, range| {
-                // The spaces around a piece are no bytes of it.
-                let start = range.start + space(range.start);
-                each(feature, start - PAD..range.end - space(range.end - 1) - PAD);
-            });
-        } else {
-            symbols.read(self.settings.analyzer, text, |text, word| self.tokens.get(text, word));
-            let bytes = &symbols.bytes;
-            self.follow(&symbols.ids, paths, |feature, range| {
-                each(feature, bytes[range.start].start - PAD..bytes[range.end - 1].end - PAD);
-            });
+            self.follow(bytes, paths, each);
+            return true;
         }
+        symbols.read(self.settings.analyzer, text, |text, word| self.tokens.get(text, word));
+        self.follow(&symbols.ids, paths, each);
+        false
     }
 
     /// Calls `each` with the feature and the place of every known n-gram among some symbols.
@@ -220,7 +232,7 @@ impl Vectorizer {
     pub(crate) fn each_frequency(&self, scratch: &mut Scratch, mut each: impl FnMut(u32, f64)) {
         let mut hits = std::mem::take(&mut scratch.hits);
         hits.clear();
-        self.visit(scratch, |feature, _| hits.add(feature));
+        self.find(scratch, |feature, _| hits.add(feature));
         let sublinear = self.settings.sublinear_tf;
         hits.each(self.len(), |feature, count| {
             // Most occur once, and the logarithm of 1 is 0.
