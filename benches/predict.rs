@@ -1,47 +1,55 @@
-//! One prompt in process: P(refusal) of prompts of about twenty words under the starter recipe's prompt model.
+//! One prompt in process: P(refusal) of prompts of about twenty words, and the loading of the model.
 //!
-//! `DEMUR_BENCH_ROWS` names a JSON array or JSON Lines file of labelled prompts to fit on; without it the starter
-//! corpus is used. `benches/run` runs the scikit-learn side on the same rows.
+//! `DEMUR_BENCH_MODEL` names a model directory; without it the bundled prompt model is used. `DEMUR_BENCH_PROMPTS` names
+//! a JSON Lines file with the column `prompt`; without it the starter corpus is. `benches/run` runs the peers on the same
+//! prompts.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+use std::env;
+use std::fs;
 use std::hint::black_box;
-use std::path::PathBuf;
+use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use demur_data::Record;
-use demur_predictor::{Field, Input, Scratch};
-use demur_training::{DataSource, Examples, Grouping, Recipe};
+use demur_predictor::{Bundled, Input, Model, Scratch};
 
-/// The labelled prompts to fit on.
-fn records() -> Vec<Record> {
+fn model() -> Model {
+    let model = env::var_os("DEMUR_BENCH_MODEL")
+        .map_or_else(|| Model::bundled(Bundled::Prompt), |dir| Model::load(Path::new(&dir)));
+    model.expect("a model")
+}
+
+/// The prompts of 18 to 22 words.
+fn prompts() -> Vec<String> {
     let starter = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/starter/labelled.jsonl");
-    let file = std::env::var_os("DEMUR_BENCH_ROWS").map_or_else(|| PathBuf::from(starter), PathBuf::from);
-    DataSource::of(vec![file]).read(&[Field::Prompt], true, false).expect("readable rows").records
+    let file = env::var("DEMUR_BENCH_PROMPTS").unwrap_or_else(|_| starter.to_owned());
+    let text = fs::read_to_string(file).expect("readable prompts");
+    let row = |line| serde_json::from_str::<serde_json::Value>(line).expect("a row");
+    let prompts = text.lines().filter_map(|line| row(line)["prompt"].as_str().map(ToOwned::to_owned));
+    prompts.filter(|prompt| (18..=22).contains(&prompt.split_whitespace().count())).collect()
 }
 
 fn predict(c: &mut Criterion) {
-    let records = records();
-    let examples = Examples::of(&records, &Grouping::Equal.groups(&records));
-    let recipe = Recipe::starter().expect("the starter recipe");
-    let model = recipe.prompt.fit.fit(&examples, recipe.seed).expect("a fit").model;
-    let prompts: Vec<&str> = records
-        .iter()
-        .filter_map(|record| record.prompt.as_deref())
-        .filter(|prompt| (18..=22).contains(&prompt.split_whitespace().count()))
-        .collect();
+    let (model, prompts) = (model(), prompts());
     assert!(prompts.len() >= 10, "only {} prompts of about twenty words", prompts.len());
     let mut scratch = Scratch::default();
     let mut next = prompts.iter().cycle();
-    let name =
-        format!("predict a 20-word prompt ({} rows, {} n-grams)", records.len(), model.weights().len());
-    c.bench_function(&name, |b| {
-        b.iter(|| {
-            let prompt = next.next().expect("a cycle does not end");
-            model.logit(black_box(&Input::prompt(prompt)), &mut scratch)
-        });
-    });
+    let ngrams = model.scorer().weights().len();
+    c.bench_function(
+        &format!("predict a 20-word prompt ({} prompts, {ngrams} n-grams)", prompts.len()),
+        |b| {
+            b.iter(|| {
+                let prompt = next.next().expect("a cycle does not end");
+                model.predict(black_box(&Input::prompt(prompt)), &mut scratch)
+            });
+        },
+    );
 }
 
-criterion_group!(benches, predict);
+fn load(c: &mut Criterion) {
+    c.bench_function("load the model", |b| b.iter(model));
+}
+
+criterion_group!(benches, predict, load);
 criterion_main!(benches);

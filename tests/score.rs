@@ -126,7 +126,8 @@ fn a_pipe_is_answered_row_by_row() {
 fn a_shell_pipeline_drives_it() {
     let dir = Dir::new();
     dir.write("prompts.jsonl.gz", gzip(rows(500, false).as_bytes()));
-    let script = "gzip -dc prompts.jsonl.gz | \"$DEMUR\" score - --out - --where 'p_refusal > 0.1' | tail -n 1";
+    let script =
+        "gzip -dc prompts.jsonl.gz | \"$DEMUR\" score - --out - --where 'p_refusal > 0.1' | tail -n 1";
     let mut shell = Command::new("sh");
     let run = shell.args(["-c", script]).env("DEMUR", env!("CARGO_BIN_EXE_demur")).current_dir(dir.path("."));
     let row: Value = serde_json::from_slice(&run.output().unwrap().stdout).unwrap();

@@ -1,8 +1,8 @@
 //! Counting the n-grams of a corpus: the first half of a fit, before a vocabulary is chosen.
 
 use crate::error::SettingsError;
-use crate::ngrams::{Symbol, VectorizerSettings, spell, walk};
-use crate::text;
+use crate::ngrams::{Analyzer, Symbols, VectorizerSettings, is_whole, reach, spell};
+use crate::text::Padded;
 use crate::trie::{ROOT, TokenTable, Tree};
 
 /// Counts n-grams, document by document, in the same trie that a fitted vectorizer looks them up in.
@@ -12,7 +12,8 @@ pub struct NgramCounter {
     tokens: TokenTable,
     tree: Tree,
     counts: Vec<NodeCount>,
-    symbols: Vec<Symbol>,
+    text: Padded,
+    symbols: Symbols,
     documents: u32,
 }
 
@@ -44,9 +45,13 @@ impl NgramCounter {
         Ok(Self {
             settings,
             tokens: TokenTable::default(),
-            tree: Tree::default(),
+            tree: match settings.analyzer {
+                Analyzer::CharWb => Tree::of_characters(),
+                Analyzer::Word | Analyzer::Token => Tree::of_words(),
+            },
             counts: Vec::new(),
-            symbols: Vec::new(),
+            text: Padded::default(),
+            symbols: Symbols::default(),
             documents: 0,
         })
     }
@@ -60,28 +65,26 @@ impl NgramCounter {
     /// Counts one document.
     pub fn add(&mut self, document: &str) {
         self.documents += 1;
-        let lower = text::lowercase(document);
-        let Self { settings, tokens, tree, counts, symbols, documents } = self;
-        walk(
-            *settings,
-            &lower,
-            symbols,
-            |word| Some(tokens.insert(word)),
-            |symbols, shortest, longest| {
-                let mut node = ROOT;
-                for (symbol, length) in symbols.iter().zip(1..=longest) {
-                    let Some(id) = symbol.id else { return };
-                    node = tree.child_or_insert(node, id);
-                    counts.resize(tree.len(), NodeCount::default());
-                    if length >= shortest {
-                        let count = &mut counts[node as usize];
-                        count.occurrences = count.occurrences.saturating_add(1);
-                        count.documents += u32::from(count.last != *documents);
-                        count.last = *documents;
-                    }
+        let Self { settings, tokens, tree, counts, text, symbols, documents } = self;
+        let (shortest, longest) = settings.ngrams;
+        text.set(document);
+        symbols.read(settings.analyzer, text, |text, word| tokens.insert(text, word));
+        for start in 0..symbols.ids.len() {
+            let path = &symbols.ids[start..];
+            let path = &path[..reach(settings.analyzer, path, longest)];
+            let whole = settings.analyzer == Analyzer::CharWb && is_whole(path);
+            let mut node = ROOT;
+            for (&symbol, length) in path.iter().zip(1..) {
+                node = tree.child_or_insert(node, symbol);
+                counts.resize(tree.len(), NodeCount::default());
+                if length >= shortest || (whole && length == path.len()) {
+                    let count = &mut counts[node as usize];
+                    count.occurrences = count.occurrences.saturating_add(1);
+                    count.documents += u32::from(count.last != *documents);
+                    count.last = *documents;
                 }
-            },
-        );
+            }
+        }
     }
 
     /// Every n-gram that occurred, in no particular order.

@@ -121,10 +121,11 @@ static LEXICON: LazyLock<(Vectorizer, Vec<Sign>)> = LazyLock::new(|| {
     (vectorizer, signs)
 });
 
-/// Calls `each` with every sign in a lower-cased text and the bytes that it stands on.
+/// Calls `each` with every sign in a lower-cased text and the bytes that it stands on, in no particular order.
 pub(crate) fn signs(lower: &str, scratch: &mut Scratch, mut each: impl FnMut(Sign, Range<usize>)) {
     let (vectorizer, signs) = &*LEXICON;
-    vectorizer.visit(lower, scratch, |feature, bytes| each(signs[feature as usize], bytes));
+    scratch.text.set(lower);
+    vectorizer.visit(scratch, |feature, bytes| each(signs[feature as usize], bytes));
 }
 
 #[cfg(test)]
@@ -133,8 +134,11 @@ mod tests {
 
     fn found(text: &str) -> Vec<(Sign, String)> {
         let (lower, mut out) = (text.to_lowercase(), Vec::new());
-        signs(&lower, &mut Scratch::default(), |sign, bytes| out.push((sign, lower[bytes].to_owned())));
-        out
+        signs(&lower, &mut Scratch::default(), |sign, bytes| {
+            out.push((bytes.start, sign, lower[bytes].to_owned()));
+        });
+        out.sort();
+        out.into_iter().map(|(_, sign, words)| (sign, words)).collect()
     }
 
     #[test]

@@ -36,6 +36,7 @@ mod digest;
 mod error;
 mod explain;
 mod flip;
+mod hits;
 mod kinds;
 mod lexicon;
 mod manifest;

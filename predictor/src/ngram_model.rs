@@ -115,6 +115,8 @@ pub struct NgramModel {
     /// First feature of each view.
     offsets: Vec<usize>,
     weights: Vec<f32>,
+    /// Inverse document frequency and weight of each feature, side by side in one cache line.
+    factors: Vec<[f32; 2]>,
     dense: Dense,
     bias: f64,
 }
@@ -144,7 +146,9 @@ impl NgramModel {
         if !bias.is_finite() {
             return Err(SettingsError::NotFinite { what: "bias" });
         }
-        Ok(Self { views, offsets, weights, dense, bias })
+        let idf = views.iter().flat_map(|view| view.vectorizer.idf());
+        let factors = idf.zip(&weights).map(|(&idf, &weight)| [idf, weight]).collect();
+        Ok(Self { views, offsets, weights, factors, dense, bias })
     }
 
     /// The views, in the order of their features.
@@ -184,14 +188,22 @@ impl NgramModel {
     #[must_use]
     pub fn logit(&self, input: &Input<'_>, scratch: &mut Scratch) -> f64 {
         let mut logit = self.bias;
+        let mut held = None;
         for (view, &offset) in self.views.iter().zip(&self.offsets) {
             let vectorizer = &view.vectorizer;
-            let weights = &self.weights[offset..offset + vectorizer.len()];
-            vectorizer.collect_hits(&text::lowercase(view.settings.text(input)), scratch);
+            let factors = &self.factors[offset..offset + vectorizer.len()];
+            // Views of one text are read from one lower-cased copy.
+            let reads = Some((view.settings.field, view.settings.part));
+            if reads != held {
+                scratch.text.set(view.settings.text(input));
+                held = reads;
+            }
             let (mut squares, mut dot) = (0.0, 0.0);
-            vectorizer.each_weighted(&scratch.hits, |feature, value| {
+            vectorizer.each_frequency(scratch, |feature, tf| {
+                let [idf, weight] = factors[feature as usize];
+                let value = tf * f64::from(idf);
                 squares += value * value;
-                dot += value * f64::from(weights[feature as usize]);
+                dot += value * f64::from(weight);
             });
             logit += dot * vectorizer.scale(squares);
         }
@@ -309,14 +321,15 @@ fn finite(what: &'static str, numbers: &[f32]) -> Result<(), SettingsError> {
 fn occurrences(view: &View, input: &Input<'_>, scratch: &mut Scratch) -> Vec<(u32, Range<usize>)> {
     let Some(whole) = view.settings.field.of(input) else { return Vec::new() };
     let part = view.settings.part.of(whole);
-    let Lowered { text: lower, offsets } = text::lowercase_with_offsets(part);
+    let Lowered { offsets, .. } = text::lowercase_with_offsets(part);
     // A part is a slice of the whole, so the distance of their beginnings is where it starts.
     let base = part.as_ptr() as usize - whole.as_ptr() as usize;
     let base = if part.is_empty() { 0 } else { base };
     let mut spans = Vec::new();
-    view.vectorizer.visit(&lower, scratch, |feature, span| {
+    scratch.text.set(part);
+    view.vectorizer.visit(scratch, |feature, span| {
         spans.push((feature, base + offsets[span.start]..base + offsets[span.end]));
     });
-    spans.sort_by_key(|(feature, span)| (*feature, span.start));
+    spans.sort_unstable_by_key(|(feature, span)| (*feature, span.start));
     spans
 }

@@ -77,7 +77,8 @@ pub fn style(input: &Input<'_>, scratch: &mut Scratch) -> [f64; STYLE] {
         count.later |= bytes.start >= first_end;
         count.last |= bytes.start + LAST_PART >= lower.len();
         if sign == Sign::Inability {
-            first_inability.get_or_insert(bytes.start);
+            let first = first_inability.get_or_insert(bytes.start);
+            *first = bytes.start.min(*first);
         }
     });
     let words = Words::of(&lower, input.prompt.unwrap_or_default());

@@ -13,10 +13,13 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 /// Python's `\w`: letters (L*), numbers (N*) and the underscore.
 #[must_use]
 pub(crate) fn is_word_char(c: char) -> bool {
-    if c.is_ascii() {
-        c.is_ascii_alphanumeric() || c == '_'
-    } else {
-        matches!(c.general_category_group(), GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number)
+    match c {
+        '\0'..='\x7f' => c.is_ascii_alphanumeric() || c == '_',
+        // Typographic dashes and quotation marks: most of what is not ASCII in English.
+        '\u{2000}'..='\u{206f}' => false,
+        _ => {
+            matches!(c.general_category_group(), GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number)
+        }
     }
 }
 
@@ -37,6 +40,163 @@ pub(crate) fn lowercase(text: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(text)
     }
+}
+
+/// A text as n-grams are read from it: in lower case, with a space on either side. In an ASCII text all white space is
+/// spaces, so the characters of a padded piece are bytes that stand side by side. The buffer is used again.
+#[derive(Debug, Default)]
+pub(crate) struct Padded {
+    text: String,
+    ascii: bool,
+    /// One bit for each byte: whether its character is a word character. Where words begin and end is then found by
+    /// counting zeros, without a branch for each character.
+    word_bits: Vec<u64>,
+}
+
+const BITS: usize = 64;
+
+/// How far the bytes of a padded text are from those of the text alone.
+pub(crate) const PAD: usize = 1;
+
+impl Padded {
+    /// Takes another text.
+    pub(crate) fn set(&mut self, text: &str) {
+        self.ascii = text.is_ascii();
+        let mut bytes = std::mem::take(&mut self.text).into_bytes();
+        bytes.clear();
+        bytes.push(b' ');
+        if self.ascii {
+            bytes.extend(text.bytes().map(plain));
+        }
+        // Always UTF-8: it is ASCII so far.
+        self.text = String::from_utf8(bytes).unwrap_or_default();
+        if !self.ascii {
+            self.push_lowercase(text);
+        }
+        self.text.push(' ');
+        self.mark_words();
+    }
+
+    fn mark_words(&mut self) {
+        self.word_bits.clear();
+        if self.ascii {
+            self.word_bits.extend(self.text.as_bytes().chunks(BITS).map(|bytes| {
+                let (eights, last) = bytes.as_chunks();
+                let whole =
+                    eights.iter().zip(0..).fold(0, |bits, (&eight, at)| bits | word_bits(eight) << (8 * at));
+                let mut rest = [0; 8];
+                rest[..last.len()].copy_from_slice(last);
+                whole | word_bits(rest).checked_shl(8 * eights.len() as u32).unwrap_or(0)
+            }));
+            return;
+        }
+        self.word_bits.resize(self.text.len().div_ceil(BITS), 0);
+        for (at, c) in self.text.char_indices().filter(|&(_, c)| is_word_char(c)) {
+            (at..at + c.len_utf8()).for_each(|at| self.word_bits[at / BITS] |= 1 << (at % BITS));
+        }
+    }
+
+    /// The next byte from `at` on that is of a word character or, for `u64::MAX`, the next that is not.
+    #[inline]
+    fn next(&self, at: usize, flip: u64) -> usize {
+        let mut word = at / BITS;
+        let mut mask = u64::MAX << (at % BITS);
+        while let Some(bits) = self.word_bits.get(word) {
+            let left = (bits ^ flip) & mask;
+            if left != 0 {
+                return word * BITS + left.trailing_zeros() as usize;
+            }
+            (word, mask) = (word + 1, u64::MAX);
+        }
+        self.text.len()
+    }
+
+    /// Calls `each` with the byte range of every run of word characters, in order.
+    #[inline]
+    fn runs(&self, mut each: impl FnMut(Range<usize>)) {
+        let mut at = 0;
+        loop {
+            let start = self.next(at, 0);
+            if start >= self.text.len() {
+                return;
+            }
+            at = self.next(start, u64::MAX);
+            each(start..at);
+        }
+    }
+
+    /// Calls `each` with the byte range of every word, in order.
+    pub(crate) fn words(&self, mut each: impl FnMut(Range<usize>)) {
+        self.runs(|run| {
+            // A word has two characters; one that is not ASCII has as many bytes.
+            if run.len() >= 2 && (self.ascii || self.text[run.clone()].chars().nth(1).is_some()) {
+                each(run);
+            }
+        });
+    }
+
+    /// Calls `each` with the byte range of every token, in order: Python's `\w+(?:['’]\w+)*`.
+    pub(crate) fn tokens(&self, mut each: impl FnMut(Range<usize>)) {
+        // The token so far, which the next run goes on with when one apostrophe stands between.
+        let mut token: Option<Range<usize>> = None;
+        self.runs(|run| match &mut token {
+            Some(token) if matches!(&self.text[token.end..run.start], "'" | "\u{2019}") => {
+                token.end = run.end;
+            }
+            before => {
+                if let Some(token) = before.replace(run) {
+                    each(token);
+                }
+            }
+        });
+        if let Some(token) = token {
+            each(token);
+        }
+    }
+
+    fn push_lowercase(&mut self, text: &str) {
+        // The final sigma is the one mapping that depends on its neighbours.
+        if text.contains('Σ') {
+            self.text.push_str(&text.to_lowercase());
+            return;
+        }
+        for c in text.chars() {
+            if c.is_ascii() {
+                self.text.push(c.to_ascii_lowercase());
+            } else {
+                self.text.extend(c.to_lowercase());
+            }
+        }
+    }
+
+    /// The text with its pads.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The same as bytes, where they are the characters.
+    pub(crate) fn as_ascii(&self) -> Option<&[u8]> {
+        self.ascii.then_some(self.text.as_bytes())
+    }
+}
+
+/// An ASCII character in lower case, a space for all white space. Without branches, so that many are done at once.
+const fn plain(byte: u8) -> u8 {
+    let space = (byte.wrapping_sub(b'\t') < 5) | (byte.wrapping_sub(0x1c) < 4);
+    let upper = byte.wrapping_sub(b'A') < 26;
+    if space { b' ' } else { byte | ((upper as u8) << 5) }
+}
+
+/// One bit for each of eight lower-case ASCII characters: whether it is a word character.
+fn word_bits(eight: [u8; 8]) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let eight = u64::from_le_bytes(eight);
+    // The top bit of each byte says whether the character is at least this one: no sum reaches into the next byte.
+    let from = |least: u8| eight + EACH * u64::from(0x80 - least);
+    let within =
+        (from(b'a') & !from(b'z' + 1)) | (from(b'0') & !from(b'9' + 1)) | (from(b'_') & !from(b'_' + 1));
+    // The product gathers the eight top bits in its highest byte.
+    ((within & (EACH << 7)) >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 /// A lower-cased text that knows where it came from.
@@ -61,51 +221,11 @@ pub(crate) fn lowercase_with_offsets(text: &str) -> Lowered {
     Lowered { text: lower, offsets }
 }
 
-/// Calls `each` with the byte range of every word of `text` (lower-cased already), in order.
-pub(crate) fn words(text: &str, mut each: impl FnMut(Range<usize>)) {
-    let mut start = None;
-    let mut length = 0_usize;
-    for (at, c) in text.char_indices() {
-        if is_word_char(c) {
-            start.get_or_insert(at);
-            length += 1;
-        } else if let Some(begin) = start.take() {
-            if length >= 2 {
-                each(begin..at);
-            }
-            length = 0;
-        }
-    }
-    if let Some(begin) = start
-        && length >= 2
-    {
-        each(begin..text.len());
-    }
-}
-
-/// The typewriter's apostrophe and the typographer's, which mean the same.
-const fn is_apostrophe(c: char) -> bool {
-    matches!(c, '\'' | '\u{2019}')
-}
-
-/// Calls `each` with the byte range of every token of `text` (lower-cased already), in order: Python's
-/// `\w+(?:['’]\w+)*`.
+/// Calls `each` with the byte range of every token of `text` (lower-cased already), in order.
 pub(crate) fn tokens(text: &str, mut each: impl FnMut(Range<usize>)) {
-    // The token that is being read, and where its last word character ended.
-    let mut token: Option<Range<usize>> = None;
-    for (at, c) in text.char_indices() {
-        if is_word_char(c) {
-            let end = at + c.len_utf8();
-            token = Some(token.map_or(at, |token| token.start)..end);
-        } else if !(is_apostrophe(c) && token.as_ref().is_some_and(|token| token.end == at))
-            && let Some(token) = token.take()
-        {
-            each(token);
-        }
-    }
-    if let Some(token) = token {
-        each(token);
-    }
+    let mut padded = Padded::default();
+    padded.set(text);
+    padded.tokens(|token| each(token.start - PAD..token.end - PAD));
 }
 
 /// A token with every apostrophe as the typewriter's.
@@ -155,9 +275,10 @@ mod tests {
     use super::*;
 
     fn all_words(text: &str) -> Vec<String> {
-        let lower = lowercase(text);
+        let mut padded = Padded::default();
+        padded.set(text);
         let mut out = Vec::new();
-        words(&lower, |range| out.push(lower[range].to_owned()));
+        padded.words(|word| out.push(padded.as_str()[word].to_owned()));
         out
     }
 
@@ -192,6 +313,23 @@ mod tests {
         assert_eq!(lowercase("ΟΔΟΣ"), "οδος");
         assert_eq!(lowercase("İ"), "i\u{307}");
         assert!(matches!(lowercase("plain"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_padded_text_is_the_lower_cased_one_between_spaces() {
+        let mut padded = Padded::default();
+        for text in ["A\tB\u{1c}c\r\n[Z]@`{~", "ΟΔΟΣ ΣΑΣ", "Éa\u{a0}İx ẞ", "", "plain"] {
+            padded.set(text);
+            let (lower, ascii) = (text.to_lowercase(), text.is_ascii());
+            let spaced = lower.chars().map(|c| if ascii && is_space(c) { ' ' } else { c });
+            assert_eq!(padded.as_str(), format!(" {} ", spaced.collect::<String>()));
+            assert_eq!(padded.as_ascii(), ascii.then_some(padded.as_str().as_bytes()));
+        }
+    }
+
+    #[test]
+    fn words_of_one_character_are_none_however_many_bytes_it_has() {
+        assert_eq!(all_words("é éa aé 日本 日 𝒳 x\u{301}"), ["éa", "aé", "日本"]);
     }
 
     #[test]

@@ -1,59 +1,34 @@
-//! The n-gram trie (token table and tree): from symbols to nodes, exact, with one hash look-up a step.
+//! The n-gram trie (token table and tree): from symbols to nodes, exact, in tables made for look-up speed.
 //!
 //! An n-gram is a path of symbols. For words a symbol is a word's number in the token table; for characters it
-//! is the code point. A child is found by the 64-bit key (parent node, symbol), so no n-gram is ever built as a
-//! string while a text is read, and a path that leaves the trie ends the search for all longer n-grams.
+//! is the code point. No n-gram is ever built as a string while a text is read, and a path that leaves the trie ends
+//! the search for all longer n-grams.
+//!
+//! A step is one cache line: the edges of a hash stand together in it, and all of them are compared without a branch,
+//! for whether a step is known cannot be foreseen, and a wrong guess of the processor costs more than five comparisons.
+//! Beginnings are not hashed at all: the children of the root stand in an array, and so do all pairs of ASCII
+//! characters.
 
-use std::hash::Hasher;
+use std::hint::select_unpredictable;
+use std::ops::Range;
 
-use hashbrown::HashTable;
-use rustc_hash::{FxHashMap, FxHasher};
-
-/// The node that every path starts from.
+/// No node, no number.
+pub(crate) const NONE: u32 = u32::MAX;
+/// The parent of the nodes that every path starts with.
 pub(crate) const ROOT: u32 = u32::MAX;
+/// The odd number next to 2^64 over the golden ratio: its products spread neighbouring keys over their top bits.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+const FEWEST_SLOTS: usize = 16;
+const ASCII: usize = 128;
 
-/// Words and their numbers: one string arena, no allocation per word.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct TokenTable {
-    arena: String,
-    ends: Vec<u32>,
-    table: HashTable<u32>,
+/// Slots for this many words: a power of two, at least twice as many.
+fn slots_for(entries: usize) -> usize {
+    (2 * entries).next_power_of_two().max(FEWEST_SLOTS)
 }
 
-fn hash(word: &str) -> u64 {
-    let mut hasher = FxHasher::default();
-    hasher.write(word.as_bytes());
-    hasher.finish()
-}
-
-fn token_at<'a>(arena: &'a str, ends: &[u32], number: u32) -> &'a str {
-    let number = number as usize;
-    let start = if number == 0 { 0 } else { ends[number - 1] as usize };
-    &arena[start..ends[number] as usize]
-}
-
-impl TokenTable {
-    /// The number of a word that the table knows.
-    pub(crate) fn get(&self, word: &str) -> Option<u32> {
-        self.table.find(hash(word), |&number| token_at(&self.arena, &self.ends, number) == word).copied()
-    }
-
-    /// The number of a word, which is added where it is new.
-    pub(crate) fn insert(&mut self, word: &str) -> u32 {
-        if let Some(number) = self.get(word) {
-            return number;
-        }
-        let number = to_u32(self.ends.len());
-        self.arena.push_str(word);
-        self.ends.push(to_u32(self.arena.len()));
-        let (arena, ends) = (&self.arena, &self.ends);
-        self.table.insert_unique(hash(word), number, |&other| hash(token_at(arena, ends, other)));
-        number
-    }
-
-    pub(crate) fn word(&self, number: u32) -> &str {
-        token_at(&self.arena, &self.ends, number)
-    }
+/// What leaves of a hash the number of one of so many slots: its top bits.
+const fn shift_for(slots: usize) -> u32 {
+    64 - slots.trailing_zeros()
 }
 
 /// A count that indexes the trie. Corpora of more than four billion symbols do not fit in memory here.
@@ -62,12 +37,192 @@ fn to_u32(count: usize) -> u32 {
     u32::try_from(count).expect("fewer than 2^32 n-grams")
 }
 
+/// Words and their numbers: one string arena, no allocation per word.
+#[derive(Debug, Clone)]
+pub(crate) struct TokenTable {
+    arena: String,
+    ends: Vec<u32>,
+    slots: Vec<Token>,
+    shift: u32,
+}
+
+/// A word of up to eight bytes is told from all others by its slot alone.
+#[derive(Debug, Clone, Copy)]
+struct Token {
+    /// The first eight bytes, zeros behind a shorter word.
+    head: u64,
+    length: u32,
+    number: u32,
+}
+
+const FREE: Token = Token { head: 0, length: 0, number: NONE };
+const HEAD: usize = 8;
+
+/// Eight bytes of a text as a number, zeros behind its end.
+#[inline]
+fn eight(text: &[u8], at: usize) -> u64 {
+    let behind = &text[at..];
+    u64::from_le_bytes(behind.first_chunk().copied().unwrap_or_else(|| {
+        let mut eight = [0; HEAD];
+        eight[..behind.len()].copy_from_slice(behind);
+        eight
+    }))
+}
+
+/// The first eight bytes of a word, zeros behind a shorter one. What follows the word in its text is read with it and
+/// masked, which is cheaper than a copy of the right length.
+#[inline]
+fn head(text: &[u8], word: &Range<usize>) -> u64 {
+    let beyond = 8 * HEAD.saturating_sub(word.len());
+    eight(text, word.start) & u64::MAX.checked_shr(beyond as u32).unwrap_or(0)
+}
+
+/// The hash of a word with this head.
+#[inline]
+fn hash(head: u64, text: &[u8], word: &Range<usize>) -> u64 {
+    let mut hash = head;
+    let mut at = word.start + HEAD;
+    // The last eight bytes are taken whole, whatever of them was taken before.
+    while at < word.end {
+        hash = hash.wrapping_mul(SPREAD).rotate_left(26) ^ eight(text, at.min(word.end - HEAD));
+        at += HEAD;
+    }
+    // The low bits of a product depend on few bits of the factor; the top ones are used.
+    let hash = hash.wrapping_mul(SPREAD);
+    (hash ^ (hash >> 32)).wrapping_mul(SPREAD)
+}
+
+impl Default for TokenTable {
+    fn default() -> Self {
+        Self::with_capacity(0)
+    }
+}
+
+impl TokenTable {
+    /// Room for about this many words.
+    pub(crate) fn with_capacity(words: usize) -> Self {
+        let slots = vec![FREE; slots_for(words)];
+        Self { arena: String::new(), ends: Vec::with_capacity(words), shift: shift_for(slots.len()), slots }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(crate) fn word(&self, number: u32) -> &str {
+        &self.arena[self.bytes(number)]
+    }
+
+    /// Where a word stands in the arena.
+    fn bytes(&self, number: u32) -> Range<usize> {
+        let number = number as usize;
+        let start = if number == 0 { 0 } else { self.ends[number - 1] as usize };
+        start..self.ends[number] as usize
+    }
+
+    /// The slot of a word of `text`, or the free one where it belongs.
+    #[inline]
+    fn find(&self, text: &[u8], word: &Range<usize>) -> (usize, Token) {
+        let wanted = Token { head: head(text, word), length: to_u32(word.len()), number: NONE };
+        let last = self.slots.len() - 1;
+        let mut at = (hash(wanted.head, text, word) >> self.shift) as usize;
+        loop {
+            let slot = self.slots[at & last];
+            if slot.number == NONE {
+                return (at & last, wanted);
+            }
+            if slot.head == wanted.head
+                && slot.length == wanted.length
+                && (word.len() <= HEAD
+                    || self.arena.as_bytes()[self.bytes(slot.number)] == text[word.clone()])
+            {
+                return (at & last, slot);
+            }
+            at += 1;
+        }
+    }
+
+    /// The number of a word of `text`, [`NONE`] where the table does not know it.
+    #[inline]
+    pub(crate) fn get(&self, text: &str, word: &Range<usize>) -> u32 {
+        self.find(text.as_bytes(), word).1.number
+    }
+
+    /// The number of a word of `text`, which is added where it is new.
+    pub(crate) fn insert(&mut self, text: &str, word: &Range<usize>) -> u32 {
+        let (mut at, found) = self.find(text.as_bytes(), word);
+        if found.number != NONE {
+            return found.number;
+        }
+        if self.slots.len() < slots_for(self.len() + 1) {
+            self.grow();
+            at = self.find(text.as_bytes(), word).0;
+        }
+        let number = to_u32(self.len());
+        self.arena.push_str(&text[word.clone()]);
+        self.ends.push(to_u32(self.arena.len()));
+        self.slots[at] = Token { number, ..found };
+        number
+    }
+
+    fn grow(&mut self) {
+        let old = std::mem::take(&mut self.slots);
+        self.slots = vec![FREE; 2 * old.len()];
+        self.shift -= 1;
+        for token in old.into_iter().filter(|token| token.number != NONE) {
+            let (at, _) = self.find(self.arena.as_bytes(), &self.bytes(token.number));
+            self.slots[at] = token;
+        }
+    }
+}
+
 /// A prefix-closed set of symbol paths with numbered nodes.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Tree {
-    children: FxHashMap<u64, u32>,
+    /// Children of the root by symbol.
+    roots: Vec<u32>,
+    /// Symbols from here on have their child of the root in `edges`.
+    beyond_roots: u32,
+    /// Nodes of the paths of two ASCII characters; empty for words.
+    pairs: Vec<u32>,
+    edges: Vec<Bucket>,
+    /// Edges in all buckets.
+    used: usize,
     /// Parent and symbol of each node.
     nodes: Vec<(u32, u32)>,
+}
+
+/// What one cache line holds of the edges with one hash: keys (parent and symbol) and children, the free ones last. Where
+/// it is full, the next bucket may hold more.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+struct Bucket {
+    keys: [u64; BUCKET],
+    children: [u32; BUCKET],
+}
+
+const BUCKET: usize = 5;
+const EMPTY: Bucket = Bucket { keys: [u64::MAX; BUCKET], children: [NONE; BUCKET] };
+
+impl Bucket {
+    #[inline]
+    const fn is_full(&self) -> bool {
+        self.children[BUCKET - 1] != NONE
+    }
+
+    #[inline]
+    fn child(&self, key: u64) -> u32 {
+        let edges = self.keys.iter().zip(&self.children);
+        edges.fold(NONE, |found, (&other, &child)| select_unpredictable(other == key, child, found))
+    }
+}
+
+/// Edges for each bucket, on average, that make it time for more buckets.
+const MOST: usize = 3;
+
+/// Buckets for this many edges: two in each on average, so that one in twenty is full.
+fn buckets_for(edges: usize) -> usize {
+    edges.div_ceil(2).max(1)
 }
 
 const fn key(parent: u32, symbol: u32) -> u64 {
@@ -75,31 +230,181 @@ const fn key(parent: u32, symbol: u32) -> u64 {
 }
 
 impl Tree {
-    /// Room for about this many nodes.
-    pub(crate) fn with_capacity(nodes: usize) -> Self {
-        let mut tree = Self::default();
-        tree.children.reserve(nodes);
-        tree.nodes.reserve(nodes);
-        tree
+    /// For words, whose numbers have no gaps.
+    pub(crate) fn of_words() -> Self {
+        Self {
+            roots: Vec::new(),
+            beyond_roots: NONE,
+            pairs: Vec::new(),
+            edges: vec![EMPTY],
+            used: 0,
+            nodes: Vec::new(),
+        }
+    }
+
+    /// For characters.
+    pub(crate) fn of_characters() -> Self {
+        Self {
+            roots: vec![NONE; ASCII],
+            beyond_roots: ASCII as u32,
+            pairs: vec![NONE; ASCII * ASCII],
+            ..Self::of_words()
+        }
     }
 
     pub(crate) const fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// The child of a node along a symbol.
-    pub(crate) fn child(&self, parent: u32, symbol: u32) -> Option<u32> {
-        self.children.get(&key(parent, symbol)).copied()
+    /// The next number of a node.
+    pub(crate) fn next(&self) -> u32 {
+        to_u32(self.len())
     }
 
-    /// The child of a node along a symbol, which is added where it is new.
-    pub(crate) fn child_or_insert(&mut self, parent: u32, symbol: u32) -> u32 {
-        let next = to_u32(self.nodes.len());
-        let child = *self.children.entry(key(parent, symbol)).or_insert(next);
-        if child == next {
-            self.nodes.push((parent, symbol));
+    /// The node of a path of one symbol, [`NONE`] without one.
+    #[inline]
+    pub(crate) fn root(&self, symbol: u32) -> u32 {
+        if symbol < self.beyond_roots {
+            self.roots.get(symbol as usize).copied().unwrap_or(NONE)
+        } else {
+            self.edge(key(ROOT, symbol))
+        }
+    }
+
+    /// The node of a path of two symbols, [`NONE`] without one.
+    #[inline]
+    pub(crate) fn pair(&self, first: u32, second: u32) -> u32 {
+        match self.pairs.get(first as usize * ASCII + second as usize) {
+            Some(&node) if (second as usize) < ASCII => node,
+            _ => self.other_pair(first, second),
+        }
+    }
+
+    #[inline(never)]
+    fn other_pair(&self, first: u32, second: u32) -> u32 {
+        match self.root(first) {
+            NONE => NONE,
+            node => self.child(node, second),
+        }
+    }
+
+    /// The child of a node other than the root along a symbol, [`NONE`] without one.
+    #[inline]
+    pub(crate) fn child(&self, parent: u32, symbol: u32) -> u32 {
+        self.edge(key(parent, symbol))
+    }
+
+    #[inline]
+    fn edge(&self, key: u64) -> u32 {
+        let at = self.bucket(key);
+        let bucket = &self.edges[at];
+        let child = bucket.child(key);
+        if bucket.is_full() { self.edge_beyond(key, at, child) } else { child }
+    }
+
+    /// What a full bucket says of an edge, or else the buckets behind it.
+    #[cold]
+    fn edge_beyond(&self, key: u64, mut at: usize, mut child: u32) -> u32 {
+        while child == NONE && self.edges[at].is_full() {
+            at = self.beyond(at);
+            child = self.edges[at].child(key);
         }
         child
+    }
+
+    /// The bucket of an edge: its hash as a fraction of 2^32, taken of all buckets.
+    #[inline]
+    fn bucket(&self, key: u64) -> usize {
+        (((key.wrapping_mul(SPREAD) >> 32) * self.edges.len() as u64) >> 32) as usize
+    }
+
+    /// The bucket behind a full one.
+    const fn beyond(&self, at: usize) -> usize {
+        if at + 1 < self.edges.len() { at + 1 } else { 0 }
+    }
+
+    /// Puts an edge into the first free place of its bucket or the next.
+    #[inline]
+    fn connect(&mut self, key: u64, child: u32) {
+        let mut at = self.bucket(key);
+        while self.edges[at].is_full() {
+            at = self.beyond(at);
+        }
+        let bucket = &mut self.edges[at];
+        // Counted, not searched: edges that are put in one after the other then do not wait for each other.
+        let place = bucket.children.iter().filter(|&&child| child != NONE).count();
+        (bucket.keys[place], bucket.children[place]) = (key, child);
+    }
+
+    /// Connects nodes that were placed, all at once and in as many buckets as they need.
+    pub(crate) fn connect_all(&mut self, edges: &[(u64, u32)]) {
+        self.edges = vec![EMPTY; buckets_for(edges.len())];
+        self.used = edges.len();
+        for &(key, child) in edges {
+            self.connect(key, child);
+        }
+    }
+
+    /// The child of a node (or of the root) along a symbol, which is added with the next number where it is new.
+    pub(crate) fn child_or_insert(&mut self, parent: u32, symbol: u32) -> u32 {
+        let known = if parent == ROOT { self.root(symbol) } else { self.child(parent, symbol) };
+        if known != NONE {
+            return known;
+        }
+        let node = self.next();
+        if let Some(key) = self.place(parent, symbol, node) {
+            if self.used >= MOST * self.edges.len() {
+                self.grow();
+            }
+            self.connect(key, node);
+            self.used += 1;
+        }
+        node
+    }
+
+    /// Names a new node, and makes it known where that takes no edge; else gives the key of the edge.
+    pub(crate) fn place(&mut self, parent: u32, symbol: u32, node: u32) -> Option<u64> {
+        self.name(parent, symbol, node);
+        if parent == ROOT && symbol < self.beyond_roots {
+            let at = symbol as usize;
+            if at >= self.roots.len() {
+                self.roots.resize(at + 1, NONE);
+            }
+            self.roots[at] = node;
+            return None;
+        }
+        if let Some(&(ROOT, first)) = self.nodes.get(parent as usize)
+            && (symbol as usize) < ASCII
+            && let Some(pair) = self.pairs.get_mut(first as usize * ASCII + symbol as usize)
+        {
+            *pair = node;
+        }
+        Some(key(parent, symbol))
+    }
+
+    /// Gives a node its path without an edge that leads to it: it can be spelled and is never found.
+    pub(crate) fn name(&mut self, parent: u32, symbol: u32, node: u32) {
+        match self.nodes.get_mut(node as usize) {
+            Some(named) => *named = (parent, symbol),
+            None => self.nodes.push((parent, symbol)),
+        }
+    }
+
+    /// Sets the numbers below `nodes` apart, to be given to nodes as they are placed.
+    pub(crate) fn reserve(&mut self, nodes: usize) {
+        self.nodes.resize(nodes, (ROOT, NONE));
+    }
+
+    fn grow(&mut self) {
+        let old = std::mem::take(&mut self.edges);
+        self.edges = vec![EMPTY; 2 * old.len()];
+        for bucket in old {
+            for (key, child) in
+                bucket.keys.into_iter().zip(bucket.children).filter(|&(_, child)| child != NONE)
+            {
+                self.connect(key, child);
+            }
+        }
     }
 
     /// The symbols from the root to a node.
@@ -123,21 +428,62 @@ mod tests {
     #[test]
     fn a_word_keeps_its_number() {
         let mut table = TokenTable::default();
-        let numbers: Vec<u32> = ["tell", "me", "tell", "", "ü"].iter().map(|w| table.insert(w)).collect();
-        assert_eq!(numbers, [0, 1, 0, 2, 3]);
-        assert_eq!(table.get("me"), Some(1));
-        assert_eq!(table.get("m"), None);
-        assert_eq!(table.word(3), "ü");
+        let text = "tell me tell  ü understandable understandably understandable";
+        let words = [0..4, 5..7, 8..12, 13..13, 14..16, 17..31, 32..46, 47..61];
+        let numbers = words.clone().map(|word| table.insert(text, &word));
+        assert_eq!(numbers, [0, 1, 0, 2, 3, 4, 5, 4]);
+        assert_eq!(words.map(|word| table.get(text, &word)), numbers);
+        assert_eq!(table.get(text, &(5..6)), NONE);
+        assert_eq!(table.get("understandabl", &(0..13)), NONE);
+        assert_eq!((table.word(3), table.word(5)), ("ü", "understandably"));
+    }
+
+    #[test]
+    fn words_are_found_after_the_table_has_grown() {
+        let mut table = TokenTable::default();
+        let words: Vec<String> =
+            (0..3000_u32).map(|n| format!("{}{n}", "w".repeat(n as usize % 20))).collect();
+        let numbers: Vec<u32> = words.iter().map(|word| table.insert(word, &(0..word.len()))).collect();
+        assert_eq!(numbers, (0..3000).collect::<Vec<_>>());
+        for (word, number) in words.iter().zip(numbers) {
+            assert_eq!(table.get(word, &(0..word.len())), number, "{word}");
+            assert_eq!(table.word(number), word);
+        }
     }
 
     #[test]
     fn paths_are_found_again() {
-        let mut tree = Tree::with_capacity(4);
-        let a = tree.child_or_insert(ROOT, 7);
-        let ab = tree.child_or_insert(a, 8);
-        assert_eq!(tree.child_or_insert(a, 8), ab);
-        assert_eq!(tree.child(ROOT, 8), None);
-        assert_eq!(tree.path(ab), [7, 8]);
-        assert_eq!(tree.len(), 2);
+        for mut tree in [Tree::of_words(), Tree::of_characters()] {
+            // Beginnings in the arrays and beyond them.
+            let symbols = [7, 120, 127, 128, 8364];
+            let mut paths = Vec::new();
+            for a in symbols {
+                for b in symbols {
+                    for c in symbols {
+                        let first = tree.child_or_insert(ROOT, a);
+                        let second = tree.child_or_insert(first, b);
+                        paths.push(([a, b, c], second, tree.child_or_insert(second, c)));
+                    }
+                }
+            }
+            assert_eq!(tree.len(), 5 + 25 + 125);
+            for ([a, b, c], second, third) in paths {
+                assert_eq!(tree.pair(a, b), second);
+                assert_eq!(tree.child(tree.root(a), b), second);
+                assert_eq!(tree.child(second, c), third);
+                assert_eq!(tree.path(third), [a, b, c]);
+            }
+            assert_eq!([tree.root(9), tree.root(8365), tree.root(NONE)], [NONE; 3]);
+            assert_eq!([tree.pair(7, 9), tree.pair(9, 7), tree.pair(7, NONE), tree.child(0, 9)], [NONE; 4]);
+        }
+    }
+
+    #[test]
+    fn a_node_without_an_edge_is_spelled_and_not_found() {
+        let mut tree = Tree::of_characters();
+        tree.reserve(2);
+        assert_eq!(tree.place(ROOT, 7, 2), None);
+        tree.name(2, 8, 1);
+        assert_eq!((tree.path(1), tree.child(2, 8), tree.pair(7, 8)), (vec![7, 8], NONE, NONE));
     }
 }

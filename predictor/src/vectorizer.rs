@@ -7,15 +7,20 @@
 use std::ops::Range;
 
 use crate::error::SettingsError;
-use crate::ngrams::{Norm, Symbol, VectorizerSettings, insert, spell, walk};
-use crate::text;
-use crate::trie::{ROOT, TokenTable, Tree};
+use crate::hits::Hits;
+use crate::ngrams::{Analyzer, Norm, Symbols, VectorizerSettings, Vocabulary, is_whole, spell};
+use crate::text::{PAD, Padded};
+use crate::trie::{NONE, TokenTable, Tree};
 
-/// Buffers that are used again from one text to the next, so that scoring allocates nothing per n-gram.
+/// Buffers that are used again from one text to the next, so that scoring allocates nothing per text.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    symbols: Vec<Symbol>,
-    pub(crate) hits: Vec<u32>,
+    pub(crate) text: Padded,
+    symbols: Symbols,
+    /// The paths that are still being followed: the first symbol of each, counted from that of the block, and the node that
+    /// it has reached.
+    paths: Vec<(u32, u32)>,
+    hits: Hits,
 }
 
 /// A fitted vocabulary with its inverse document frequencies.
@@ -23,15 +28,13 @@ pub struct Scratch {
 pub struct Vectorizer {
     settings: VectorizerSettings,
     tokens: TokenTable,
+    /// The node of an n-gram is its feature; the nodes of mere prefixes have larger numbers.
     tree: Tree,
-    /// Feature of each trie node, [`NO_FEATURE`] for a node that is only a prefix.
-    features: Vec<u32>,
-    /// Trie node of each feature.
-    nodes: Vec<u32>,
     idf: Vec<f32>,
 }
 
-const NO_FEATURE: u32 = u32::MAX;
+/// Paths that are followed at once.
+const BLOCK: usize = 512;
 
 impl Vectorizer {
     /// Builds the look-up structure for a vocabulary: sorted n-grams (words joined by one space) with the
@@ -49,22 +52,17 @@ impl Vectorizer {
         if ngrams.len() != idf.len() {
             return Err(SettingsError::Lengths { ngrams: ngrams.len(), idf: idf.len() });
         }
-        let mut tokens = TokenTable::default();
-        let mut tree = Tree::with_capacity(ngrams.len() + ngrams.len() / 4);
-        let mut nodes = Vec::with_capacity(ngrams.len());
+        let mut vocabulary = Vocabulary::new(settings, ngrams.len());
         let mut before: Option<&str> = None;
-        for ngram in ngrams.iter().map(AsRef::as_ref) {
+        for (feature, ngram) in (0..).zip(ngrams.iter().map(AsRef::as_ref)) {
             if before.is_some_and(|before| before >= ngram) {
                 return Err(SettingsError::NotSorted(ngram.to_owned()));
             }
-            nodes.push(insert(&mut tokens, &mut tree, settings, ngram)?);
+            vocabulary.add(ngram, feature)?;
             before = Some(ngram);
         }
-        let mut features = vec![NO_FEATURE; tree.len()];
-        for (feature, &node) in (0_u32..).zip(&nodes) {
-            features[node as usize] = feature;
-        }
-        Ok(Self { settings, tokens, tree, features, nodes, idf })
+        let (tokens, tree) = vocabulary.finish();
+        Ok(Self { settings, tokens, tree, idf })
     }
 
     /// The settings that it was built with.
@@ -76,13 +74,13 @@ impl Vectorizer {
     /// How many features there are.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.nodes.len()
+        self.idf.len()
     }
 
     /// Whether the vocabulary is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+        self.idf.is_empty()
     }
 
     /// Inverse document frequency by feature.
@@ -97,37 +95,128 @@ impl Vectorizer {
     /// When there is no such feature.
     #[must_use]
     pub fn ngram(&self, feature: u32) -> String {
-        spell(&self.tokens, &self.tree, self.settings.analyzer, self.nodes[feature as usize])
+        assert!((feature as usize) < self.len(), "no feature {feature}");
+        spell(&self.tokens, &self.tree, self.settings.analyzer, feature)
     }
 
-    /// Calls `each` with the feature and byte range (in `lower`) of every known n-gram of a lower-cased text.
-    pub(crate) fn visit(&self, lower: &str, scratch: &mut Scratch, mut each: impl FnMut(u32, Range<usize>)) {
-        walk(
-            self.settings,
-            lower,
-            &mut scratch.symbols,
-            |word| self.tokens.get(word),
-            |symbols, shortest, longest| {
-                let mut node = ROOT;
-                for (length, symbol) in symbols.iter().enumerate().take(longest) {
-                    let Some(next) = symbol.id.and_then(|id| self.tree.child(node, id)) else { return };
-                    node = next;
-                    let feature = self.features[node as usize];
-                    if length + 1 >= shortest && feature != NO_FEATURE {
-                        each(feature, symbols[0].bytes.start..symbol.bytes.end);
+    /// Calls `each` with the feature and byte range (in the lower-cased text, without its pads) of every known n-gram of
+    /// the text in `scratch`, in no particular order.
+    pub(crate) fn visit(&self, scratch: &mut Scratch, mut each: impl FnMut(u32, Range<usize>)) {
+        let mut found = Vec::new();
+        let of_bytes = self.find(scratch, |feature, symbols| found.push((feature, symbols)));
+        let (text, symbols) = (scratch.text.as_str().as_bytes(), &scratch.symbols.bytes);
+        // The spaces around a piece are no bytes of it.
+        let space = |at: usize| usize::from(text[at] == b' ');
+        for (feature, Range { start, end }) in found {
+            let bytes = if of_bytes {
+                start + space(start)..end - space(end - 1)
+            } else {
+                symbols[start].start..symbols[end - 1].end
+            };
+            each(feature, bytes.start - PAD..bytes.end - PAD);
+        }
+    }
+
+    /// Calls `each` with the feature and the symbols of every known n-gram of the text in `scratch`; whether the symbols
+    /// are the bytes of the text.
+    #[inline]
+    fn find(&self, scratch: &mut Scratch, each: impl FnMut(u32, Range<usize>)) -> bool {
+        let Scratch { text, symbols, paths, .. } = scratch;
+        // N-grams of one character would count a space between two pieces once, and it belongs to both.
+        if let Some(bytes) = text.as_ascii()
+            && self.settings.analyzer == Analyzer::CharWb
+            && self.settings.ngrams.0 > 1
+        {
+            self.follow(bytes, paths, each);
+            return true;
+        }
+        symbols.read(self.settings.analyzer, text, |text, word| self.tokens.get(text, word));
+        self.follow(&symbols.ids, paths, each);
+        false
+    }
+
+    /// Calls `each` with the feature and the place of every known n-gram among some symbols.
+    ///
+    /// All paths of a block are followed together, one symbol at a time. The look-ups of a round do not wait for each
+    /// other, and the processor need not guess where each path ends: those that go on are moved to the front.
+    #[inline]
+    fn follow<S: Copy + Into<u32>>(
+        &self,
+        symbols: &[S],
+        paths: &mut Vec<(u32, u32)>,
+        mut each: impl FnMut(u32, Range<usize>),
+    ) {
+        let (shortest, longest) = self.settings.ngrams;
+        let characters = self.settings.analyzer == Analyzer::CharWb;
+        paths.resize(BLOCK, (0, NONE));
+        for block in (0..symbols.len()).step_by(BLOCK) {
+            let symbols = &symbols[block..];
+            let (mut open, mut length) = self.begin(symbols, paths);
+            loop {
+                let countable = length >= shortest;
+                for &(start, node) in &paths[..open] {
+                    // A prefix that is no n-gram has a larger number.
+                    if (node as usize) < self.idf.len() {
+                        let start = start as usize;
+                        if countable || (characters && is_whole(&symbols[start..start + length])) {
+                            each(node, block + start..block + start + length);
+                        }
                     }
                 }
-            },
-        );
+                if length == longest || open == 0 {
+                    break;
+                }
+                open = self.advance(symbols.get(length..).unwrap_or_default(), &mut paths[..open]);
+                length += 1;
+            }
+        }
+    }
+
+    /// Begins a path at each of the first symbols: how many there are, and how long they are.
+    #[inline]
+    fn begin<S: Copy + Into<u32>>(&self, symbols: &[S], paths: &mut [(u32, u32)]) -> (usize, usize) {
+        let mut open = 0;
+        // A path without a node leaves its place to the next, which is cheaper than to ask first.
+        let mut begin = |start, node| {
+            paths[open] = (start, node);
+            open += usize::from(node != NONE);
+        };
+        let starts = 0..BLOCK as u32;
+        if self.settings.analyzer == Analyzer::CharWb && self.settings.ngrams.0 > 1 {
+            for (start, (&first, &second)) in starts.zip(symbols.iter().zip(&symbols[1..])) {
+                begin(start, self.tree.pair(first.into(), second.into()));
+            }
+            (open, 2)
+        } else {
+            for (start, &symbol) in starts.zip(symbols) {
+                begin(start, self.tree.root(symbol.into()));
+            }
+            (open, 1)
+        }
+    }
+
+    /// Takes every path on by the symbol behind it, and moves those that go on to the front: how many there are.
+    #[inline]
+    fn advance<S: Copy + Into<u32>>(&self, behind: &[S], paths: &mut [(u32, u32)]) -> usize {
+        let mut open = 0;
+        for at in 0..paths.len() {
+            let (start, node) = paths[at];
+            let Some(&symbol) = behind.get(start as usize) else { break };
+            let node = self.tree.child(node, symbol.into());
+            paths[open] = (start, node);
+            open += usize::from(node != NONE);
+        }
+        open
     }
 
     /// The features of a text: `(feature, value)`, ascending by feature.
     #[must_use]
     pub fn transform(&self, text: &str, scratch: &mut Scratch) -> Vec<(u32, f64)> {
-        self.collect_hits(&text::lowercase(text), scratch);
-        let mut row = Vec::with_capacity(scratch.hits.len());
+        scratch.text.set(text);
+        let mut row = Vec::new();
         let mut squares = 0.0;
-        self.each_weighted(&scratch.hits, |feature, value| {
+        self.each_frequency(scratch, |feature, tf| {
+            let value = tf * f64::from(self.idf[feature as usize]);
             squares += value * value;
             row.push((feature, value));
         });
@@ -138,22 +227,23 @@ impl Vectorizer {
         row
     }
 
-    /// Fills `scratch.hits` with the sorted features of a lower-cased text, one entry per occurrence.
-    pub(crate) fn collect_hits(&self, lower: &str, scratch: &mut Scratch) {
+    /// Calls `each` with every distinct feature of the text in `scratch`, ascending, and its `tf`.
+    #[inline]
+    pub(crate) fn each_frequency(&self, scratch: &mut Scratch, mut each: impl FnMut(u32, f64)) {
         let mut hits = std::mem::take(&mut scratch.hits);
         hits.clear();
-        self.visit(lower, scratch, |feature, _| hits.push(feature));
-        hits.sort_unstable();
+        self.find(scratch, |feature, _| hits.add(feature));
+        let sublinear = self.settings.sublinear_tf;
+        hits.each(self.len(), |feature, count| {
+            // Most occur once, and the logarithm of 1 is 0.
+            let tf = match count {
+                1 => 1.0,
+                _ if sublinear => 1.0 + f64::from(count).ln(),
+                _ => f64::from(count),
+            };
+            each(feature, tf);
+        });
         scratch.hits = hits;
-    }
-
-    /// Calls `each` with every distinct feature of sorted hits and its tf-idf before scaling.
-    pub(crate) fn each_weighted(&self, hits: &[u32], mut each: impl FnMut(u32, f64)) {
-        for run in hits.chunk_by(|a, b| a == b) {
-            let count = run.len() as f64;
-            let tf = if self.settings.sublinear_tf { 1.0 + count.ln() } else { count };
-            each(run[0], tf * f64::from(self.idf[run[0] as usize]));
-        }
     }
 
     /// What a row with this sum of squares is multiplied by.
@@ -162,5 +252,70 @@ impl Vectorizer {
             Norm::L2 if squares > 0.0 => 1.0 / squares.sqrt(),
             _ => 1.0,
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::NgramCounter;
+
+    /// The n-grams of one text as they are counted for a fit.
+    fn counted(settings: VectorizerSettings, text: &str) -> BTreeMap<String, f64> {
+        let mut counter = NgramCounter::new(settings).unwrap();
+        counter.add(text);
+        counter.counts().map(|count| (counter.ngram(&count), f64::from(count.occurrences))).collect()
+    }
+
+    proptest! {
+        /// What is looked up in a vocabulary is what a fit would count, whatever is left out of it: ASCII or not, short
+        /// pieces, long texts, all kinds of white space.
+        #[test]
+        fn a_text_has_the_features_that_a_fit_counts_in_it(
+            analyzer in prop_oneof![Just(Analyzer::Word), Just(Analyzer::Token), Just(Analyzer::CharWb)],
+            shortest in 1..6_usize,
+            more in 0..4_usize,
+            left_out in 2..9_usize,
+            wide in any::<bool>(),
+            text in "([abAB']{1,4}[ \t\n\u{1c}]{1,2}){0,400}",
+        ) {
+            let settings = VectorizerSettings {
+                analyzer, ngrams: (shortest, shortest + more), norm: Norm::None, ..VectorizerSettings::default()
+            };
+            let text = if wide { text.replace("a'", "\u{e9}\u{2019}").replace("b ", "\u{130}\u{a0}") } else { text };
+            let mut expected = counted(settings, &text);
+            let names: Vec<String> = expected.keys().cloned().collect();
+            for name in names.into_iter().step_by(left_out) {
+                expected.remove(&name);
+            }
+            let ngrams: Vec<&String> = expected.keys().collect();
+            let vectorizer = Vectorizer::new(settings, &ngrams, vec![1.0; ngrams.len()]).unwrap();
+            prop_assert!((0..).zip(&ngrams).all(|(feature, ngram)| vectorizer.ngram(feature) == **ngram));
+            let found = vectorizer.transform(&text, &mut Scratch::default());
+            let found: Vec<(String, f64)> =
+                found.into_iter().map(|(feature, count)| (vectorizer.ngram(feature), count)).collect();
+            prop_assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn no_ngram_of_characters_reaches_over_a_space() {
+        let settings = VectorizerSettings {
+            analyzer: Analyzer::CharWb,
+            ngrams: (2, 4),
+            ..VectorizerSettings::default()
+        };
+        let ngrams = [" b", "a ", "a b", "a b "];
+        let vectorizer = Vectorizer::new(settings, &ngrams, vec![1.0; 4]).unwrap();
+        for text in ["a b", "\u{e9}a b"] {
+            let found = vectorizer.transform(text, &mut Scratch::default());
+            assert_eq!(found.iter().map(|(feature, _)| *feature).collect::<Vec<_>>(), [0, 1], "{text}");
+        }
+        assert_eq!(vectorizer.ngram(3), "a b ");
     }
 }

@@ -301,17 +301,17 @@ impl Problem<'_> {
         self.costs.iter().zip(&point.z).map(curvature).collect()
     }
 
-    fn hessian_times(&self, curvature: &[f64], v: &[f64]) -> Vec<f64> {
-        let mut rows = self.x.times(v);
+    /// Hv in `product`; `rows` is a buffer.
+    fn hessian_times(&self, curvature: &[f64], v: &[f64], rows: &mut Vec<f64>, product: &mut Vec<f64>) {
+        self.x.times_into(v, rows);
         for (row, h) in rows.iter_mut().zip(curvature) {
             *row *= h;
         }
-        let mut product = self.columns.transposed_times(&rows);
+        self.columns.transposed_times_into(rows, product);
         let penalised = v.len() - 1;
         for (p, v) in product[..penalised].iter_mut().zip(v) {
             *p += v;
         }
-        product
     }
 
     /// Solves H step = -gradient by preconditioned conjugate gradients, until the residual is at most `target`.
@@ -322,14 +322,15 @@ impl Problem<'_> {
             diagonal[..penalised].iter_mut().for_each(|d| *d += 1.0);
             diagonal.iter().map(|&d| if d > 0.0 { 1.0 / d } else { 1.0 }).collect()
         };
-        let scaled = |r: &[f64]| -> Vec<f64> { r.iter().zip(&preconditioner).map(|(r, m)| r * m).collect() };
         let mut step = vec![0.0; gradient.len()];
         let mut residual: Vec<f64> = gradient.iter().map(|g| -g).collect();
-        let mut z = scaled(&residual);
+        let mut z: Vec<f64> = residual.iter().zip(&preconditioner).map(|(r, m)| r * m).collect();
         let mut direction = z.clone();
         let mut rz = dot(&residual, &z);
+        // Vectors over a million features: what a step leaves behind is used again by the next.
+        let (mut rows, mut product) = (Vec::new(), Vec::new());
         for _ in 0..MAX_CG_STEPS {
-            let product = self.hessian_times(curvature, &direction);
+            self.hessian_times(curvature, &direction, &mut rows, &mut product);
             let alpha = rz / dot(&direction, &product);
             if !alpha.is_finite() {
                 break;
@@ -339,7 +340,9 @@ impl Problem<'_> {
             if norm(&residual) <= target {
                 break;
             }
-            z = scaled(&residual);
+            for ((z, r), m) in z.iter_mut().zip(&residual).zip(&preconditioner) {
+                *z = r * m;
+            }
             let next = dot(&residual, &z);
             let beta = next / rz;
             rz = next;

@@ -52,6 +52,13 @@ impl SparseMatrix {
 
     /// Xw + b for every row, where `w` has one entry per feature and the intercept `b` behind them.
     pub(crate) fn times(&self, w: &[f64]) -> Vec<f64> {
+        let mut out = Vec::new();
+        self.times_into(w, &mut out);
+        out
+    }
+
+    /// The same into a buffer, whose memory is used again.
+    pub(crate) fn times_into(&self, w: &[f64], out: &mut Vec<f64>) {
         let (ends, indices, values) = (self.0.indptr(), self.0.indices(), self.0.data());
         let ends = ends.raw_storage();
         let bias = w.last().copied().unwrap_or_default();
@@ -59,7 +66,7 @@ impl SparseMatrix {
             let range = ends[row]..ends[row + 1];
             bias + gather(&indices[range.clone()], &values[range], w)
         };
-        (0..self.0.rows()).into_par_iter().with_min_len(ROW_CHUNK).map(row).collect()
+        (0..self.0.rows()).into_par_iter().with_min_len(ROW_CHUNK).map(row).collect_into_vec(out);
     }
 }
 
@@ -137,29 +144,37 @@ impl Columns {
 
     /// X'r with the sum of `r` (the intercept's column is all ones) as last entry.
     pub(crate) fn transposed_times(&self, r: &[f64]) -> Vec<f64> {
-        self.each_column(r.iter().sum(), |indices, values| gather(indices, values, r))
+        let mut out = Vec::new();
+        self.transposed_times_into(r, &mut out);
+        out
+    }
+
+    /// The same into a buffer, whose memory is used again.
+    pub(crate) fn transposed_times_into(&self, r: &[f64], out: &mut Vec<f64>) {
+        self.each_column(r.iter().sum(), out, |indices, values| gather(indices, values, r));
     }
 
     /// The diagonal of X'DX for a diagonal D, with the sum of D as last entry.
     pub(crate) fn diagonal(&self, d: &[f64]) -> Vec<f64> {
-        self.each_column(d.iter().sum(), |indices, values| {
+        let mut out = Vec::new();
+        self.each_column(d.iter().sum(), &mut out, |indices, values| {
             indices.iter().zip(values).map(|(&row, value)| value * value * d[row as usize]).sum()
-        })
+        });
+        out
     }
 
-    fn each_column(&self, last: f64, column: impl Fn(&[u32], &[f64]) -> f64 + Sync) -> Vec<f64> {
+    fn each_column(&self, last: f64, out: &mut Vec<f64>, column: impl Fn(&[u32], &[f64]) -> f64 + Sync) {
         let (ends, indices, values) = (self.0.indptr(), self.0.indices(), self.0.data());
         let ends = ends.raw_storage();
-        let mut out: Vec<f64> = (0..self.0.cols())
+        (0..self.0.cols())
             .into_par_iter()
             .with_min_len(CHUNK)
             .map(|at| {
                 let range = ends[at]..ends[at + 1];
                 column(&indices[range.clone()], &values[range])
             })
-            .collect();
+            .collect_into_vec(out);
         out.push(last);
-        out
     }
 }
 
