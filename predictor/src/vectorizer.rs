@@ -138,6 +138,14 @@ impl Vectorizer {
         row
     }
 
+    /// How often each feature occurs in a text: `(feature, occurrences)`, ascending by feature.
+    #[must_use]
+    pub fn counts(&self, text: &str, scratch: &mut Scratch) -> Vec<(u32, u32)> {
+        self.collect_hits(&text::lowercase(text), scratch);
+        let runs = scratch.hits.chunk_by(|a, b| a == b);
+        runs.map(|run| (run[0], u32::try_from(run.len()).unwrap_or(u32::MAX))).collect()
+    }
+
     /// Fills `scratch.hits` with the sorted features of a lower-cased text, one entry per occurrence.
     pub(crate) fn collect_hits(&self, lower: &str, scratch: &mut Scratch) {
         let mut hits = std::mem::take(&mut scratch.hits);

@@ -32,6 +32,7 @@ mod source;
 mod source_rows;
 mod sparse;
 mod teacher;
+mod terms;
 mod train;
 
 pub use baselines::phrase_list;
@@ -65,4 +66,8 @@ pub use source::{DataSource, Deduplicate};
 pub use source_rows::SourceRows;
 pub use sparse::SparseMatrix;
 pub use teacher::{FitPlan, Teacher};
+pub use terms::{
+    FOLDS, HALVES, LogOdds, MAX_ROWS, Marks, Refitted, TOP, TermAnalysis, TermFigures, TermParams, Within,
+    analyse_terms, log_odds, probabilities,
+};
 pub use train::{Grouping, Provenance, identity, may_judge, seen, train, weighed};
