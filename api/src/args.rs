@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Evaluate(Evaluate),
     /// Shows what a model is: target, data, figures, strongest n-grams.
     Inspect(Inspect),
+    /// Writes a report: which words make the target refuse, how sure that is, and rows to look at.
+    Report(Report),
     /// Runs the paper's tables on its authors' published files, their figures beside ours.
     Reproduce(Reproduce),
     /// Scores files of prompts of any size.
@@ -250,6 +252,24 @@ pub(crate) struct Inspect {
     /// The manifest, digest and n-grams as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// The model: a directory, or the name of a bundled one. Default: the bundled `prompt`.
+    #[arg(long, value_name = "DIR_OR_NAME")]
+    pub(crate) model: Option<PathBuf>,
+    /// Labelled rows; may be repeated. Without them the report holds what the model itself holds.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Folder of the report: report.html, tables/ (CSV and Parquet), figures/ (SVG and PNG).
+    #[arg(long, value_name = "DIR", default_value = "demur-report")]
+    pub(crate) out: PathBuf,
+    /// Bootstrap samples behind the intervals of weights; 0 for no refits.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) resamples: usize,
+    #[command(flatten)]
+    pub(crate) columns: DataArgs,
 }
 
 #[derive(Debug, Args)]

@@ -21,6 +21,7 @@ mod liblinear;
 mod logistic;
 mod metrics;
 mod numpy;
+mod phrases;
 mod pipeline;
 mod progress;
 mod prune;
@@ -37,7 +38,7 @@ mod train;
 
 pub use baselines::phrase_list;
 pub use bootstrap::{LABELLED_BY, MachineLabelled, bootstrap, by_target, label, label_with_kinds};
-pub use breakdown::{Coverage, FacetFigures, Facets};
+pub use breakdown::{Coverage, CoveragePoint, FacetFigures, Facets, coverage_curve};
 pub use calibrate::{CalibrationMethod, OutOfFold};
 pub use error::TrainingError;
 pub use evaluate::{Baseline, CrossValidation, Evaluation, Scored, evaluate_model, judge_holdout};
@@ -54,6 +55,7 @@ pub use metrics::{
     average_precision, brier, ece, log_loss, reliability, wilson,
 };
 pub use numpy::{PaperSplit, RandomState, TrainTest, paper_split, train_test_split};
+pub use phrases::{PhraseFigures, Position, phrases};
 pub use pipeline::{PipelineData, PipelineFigures, PipelineOutput, run};
 pub use progress::Progress;
 pub use published::{FileRead, PaperFiles};

@@ -4,11 +4,13 @@ mod bootstrap;
 mod evaluate;
 mod fit;
 mod inspect;
+mod judged;
 mod key;
 mod label;
 mod leave_one_out;
 mod pipeline;
 mod predict;
+mod report;
 mod reproduce;
 mod score;
 mod serve;
@@ -25,6 +27,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Predict(args) => predict::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Score(args) => score::run(args),
         Command::Serve(args) => serve::run(args),

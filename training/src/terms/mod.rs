@@ -29,6 +29,8 @@ pub use refit::Refitted;
 pub use strata::Within;
 
 pub(crate) use index::Index;
+pub(crate) use log_odds::of_index;
+pub(crate) use subsume::subsumers;
 
 /// More rows than these are sampled, which bounds time and memory.
 pub const MAX_ROWS: usize = 20_000;
@@ -189,12 +191,12 @@ pub fn analyse_terms(
     let scorer = model.scorer();
     let index = Index::of(scorer.views(), &rows.inputs);
     let all = vec![true; labels.len()];
-    let odds = log_odds::of_index(&index, &labels, &all);
+    let odds = of_index(&index, &labels, &all);
     let halves = halves(&rows, params.seed);
     let by_z: Vec<f64> = odds.iter().map(|odds| odds.z).collect();
     let in_halves: Vec<Vec<f64>> = halves
         .iter()
-        .map(|half| log_odds::of_index(&index, &labels, half).into_iter().map(|odds| odds.z).collect())
+        .map(|half| of_index(&index, &labels, half).into_iter().map(|odds| odds.z).collect())
         .collect();
     let top = top(&by_z);
     let (recurrence, recurs) = recurrence(&top, &in_halves);
@@ -206,7 +208,7 @@ pub fn analyse_terms(
     };
     let weight_recurrence = refits.as_ref().map_or_else(Vec::new, |refits| refits.recurrence.clone());
     let strata = strata::Strata::of(&rows.groups, &labels);
-    let subsumed = subsume::subsumers(scorer.views(), &index);
+    let subsumed = subsumers(scorer.views(), &index);
     let finder = examples::Finder { index: &index, labels: &labels, p: &p, groups: &rows.groups };
     let mut terms = Vec::with_capacity(scorer.weights().len());
     let mut offset = 0;
@@ -273,7 +275,7 @@ pub fn analyse_terms(
 }
 
 /// At most [`MAX_ROWS`] of some rows, in their order.
-fn sample(rows: &[usize], seed: u64) -> Vec<usize> {
+pub(crate) fn sample(rows: &[usize], seed: u64) -> Vec<usize> {
     if rows.len() <= MAX_ROWS {
         return rows.to_vec();
     }
