@@ -51,6 +51,10 @@ pub(crate) enum Command {
     Bootstrap(Bootstrap),
     /// Says for each prompt whether it will be refused, and why.
     Predict(Predict),
+    /// Shows a prompt with its words coloured, what would flip the decision, and what alone is held.
+    Explain(Explain),
+    /// Shows what changes P(refusal): the words in a slot, the group of people, the target.
+    Contrast(Contrast),
     /// Measures a model, or a recipe by cross-validation, on labelled rows.
     Evaluate(Evaluate),
     /// Shows what a model is: target, data, figures, strongest n-grams.
@@ -185,6 +189,104 @@ pub(crate) struct Predict {
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) top: usize,
     /// One JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The prompt, or `-` for all of stdin.
+    pub(crate) prompt: String,
+    /// The prompt predictor: a directory, or the name of a bundled one. Default: the bundled `prompt`.
+    #[arg(long, value_name = "DIR_OR_NAME")]
+    pub(crate) model: Option<PathBuf>,
+    /// The model that will be asked, as the predictor's data name it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target: Option<String>,
+    /// From this P(refusal) up the decision is `hold`. Default: the model's own.
+    #[arg(long, value_name = "P")]
+    pub(crate) hold_from: Option<f64>,
+    /// How many n-grams to show.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) top: usize,
+    /// All of it as one JSON object, as `/v1/explain` gives it.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Contrast {
+    #[command(subcommand)]
+    pub(crate) what: ContrastWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContrastWhat {
+    /// P(refusal) of a template by what fills its slots, with the spread over the other slots.
+    Template(ContrastTemplate),
+    /// The same prompts about other people: names, genders, nationalities, religions, ages.
+    Swap(ContrastSwap),
+    /// One target against another, on labelled rows of both.
+    Targets(ContrastTargets),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ContrastTemplate {
+    /// The template, for example "What happened in {place} in {time}?".
+    pub(crate) template: String,
+    /// What fills a slot: a file with one filler a line, or fillers with commas between; once for each slot.
+    #[arg(long, value_name = "SLOT=FILE_OR_LIST", required = true)]
+    pub(crate) fill: Vec<String>,
+    #[command(flatten)]
+    pub(crate) asked: AskedArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ContrastSwap {
+    /// Prompts. Default: those of --data.
+    pub(crate) prompts: Vec<String>,
+    /// Files with a column of prompts; may be repeated.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Lists to swap by: names, genders, nationalities, religions, ages, or a file (tabs between columns, the groups in
+    /// its first line); may be repeated. Default: all five.
+    #[arg(long, value_name = "LIST")]
+    pub(crate) list: Vec<String>,
+    #[command(flatten)]
+    pub(crate) asked: AskedArgs,
+    #[command(flatten)]
+    pub(crate) columns: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ContrastTargets {
+    /// The first target, as the rows and the predictor name it.
+    pub(crate) first: String,
+    /// The second target.
+    pub(crate) second: String,
+    /// Labelled rows of both targets; may be repeated.
+    #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
+    pub(crate) data: Vec<PathBuf>,
+    /// The prompt predictor: a directory, or the name of a bundled one. Default: the bundled `prompt`.
+    #[arg(long, value_name = "DIR_OR_NAME")]
+    pub(crate) model: Option<PathBuf>,
+    /// All of it as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) columns: DataArgs,
+}
+
+/// Which predictor is asked, and how the answer is written.
+#[derive(Debug, Args)]
+pub(crate) struct AskedArgs {
+    /// The prompt predictor: a directory, or the name of a bundled one. Default: the bundled `prompt`.
+    #[arg(long, value_name = "DIR_OR_NAME")]
+    pub(crate) model: Option<PathBuf>,
+    /// The model that will be asked, as the predictor's data name it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target: Option<String>,
+    /// All of it as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

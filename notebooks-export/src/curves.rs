@@ -10,7 +10,7 @@ use crate::text::shorten;
 #[must_use]
 pub fn coverage_chart(title: &str, points: &[CoveragePoint]) -> Chart {
     let n = points.iter().map(|point| point.n).max().unwrap_or(0);
-    let note = format!("n = {n} rows; thin lines: 95% Wilson interval");
+    let note = format!("n = {n} rows; grey: 95% Wilson interval");
     let ((left, width), height) = ((70.0, 480.0), 240.0);
     let lowest = points.iter().map(|point| point.interval.0).fold(1.0, f64::min);
     // From a round value below the lowest end of an interval up to 1.
@@ -31,8 +31,8 @@ pub fn coverage_chart(title: &str, points: &[CoveragePoint]) -> Chart {
     let along = |value: &dyn Fn(&CoveragePoint) -> f64| -> Vec<Point> {
         points.iter().map(|point| (x(point.coverage), y(value(point)))).collect()
     };
-    canvas.path(along(&|point| point.interval.0), LIGHT);
-    canvas.path(along(&|point| point.interval.1), LIGHT);
+    canvas.path(along(&|point| point.interval.0), MIDDLE);
+    canvas.path(along(&|point| point.interval.1), MIDDLE);
     canvas.path(along(&|point| point.accuracy), DARK);
     for point in points {
         let (low, high) = point.interval;

@@ -76,12 +76,11 @@ pub(crate) fn bars(model: &Model, analysis: &TermAnalysis) -> Chart {
 }
 
 fn contrast(findings: &Findings<'_>) -> Chart {
-    let views = findings.model.scorer().views().len();
     let seen = findings.terms.terms.iter().filter(|term| term.rows() > 0);
     let dots: Vec<Dot> = seen
         .clone()
         .take(DOTS)
-        .map(|term| Dot { label: term_label(term, views), rows: term.rows(), z: term.log_odds.z })
+        .map(|term| Dot { label: format!("\"{}\"", term.ngram), rows: term.rows(), z: term.log_odds.z })
         .collect();
     let of = (findings.terms.rows, seen.count());
     contrast_chart("Frequency against z-score", &dots, NAMED, of)

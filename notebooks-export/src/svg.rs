@@ -86,7 +86,7 @@ pub fn diverging_bars(title: &str, note: &str, bars: &[Bar]) -> Chart {
     let largest =
         bars.iter().flat_map(ends).map(f64::abs).filter(|value| value.is_finite()).fold(0.0, f64::max);
     let largest = if largest > 0.0 { largest } else { 1.0 };
-    let (middle, reach) = (WIDTH / 2.0, 250.0);
+    let (middle, reach) = (WIDTH / 2.0, 240.0);
     let x = |value: f64| middle + value / largest * reach;
     let bottom = TOP + 20.0 + ROW * bars.len() as f64;
     let mut canvas = Drawing::new(title, note, bottom + 44.0);

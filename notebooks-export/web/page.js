@@ -2,7 +2,7 @@
 // The page's own script: the contrast plot, the ranked table and what they share. Texts from data only ever become text
 // nodes. The data are columns, gzipped, in the element #data.
 
-const PAGE = 50;
+const PAGE = 25;
 const el = (id) => document.getElementById(id);
 const state = { terms: null, rows: null, shown: [], drawn: [], sort: 'rank', down: false, page: 0, chosen: -1, hover: -1 };
 
@@ -164,7 +164,10 @@ function marked(text, ngram) {
   const words = ngram.trim().split(/\s+/).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/'/g, "['’]"));
   const parts = [];
   let from = 0;
-  for (const hit of text.matchAll(new RegExp(words.join('\\P{L}+'), 'giu'))) {
+  const inside = words.join('[^\\p{L}\\p{N}]+');
+  // As whole words where it stands so; n-grams of characters stand within words.
+  const hits = [...text.matchAll(new RegExp(`(?<![\\p{L}\\p{N}])${inside}(?![\\p{L}\\p{N}])`, 'giu'))];
+  for (const hit of hits.length ? hits : text.matchAll(new RegExp(inside, 'giu'))) {
     const mark = document.createElement('mark');
     mark.textContent = hit[0];
     parts.push(text.slice(from, hit.index), mark);
@@ -267,7 +270,7 @@ function draw() {
   pen.textAlign = 'left';
   pen.fillText('z', 6, g.top + 4);
   state.drawn = state.shown.filter((at) => state.terms.z[at] !== null && state.terms.refused[at] + state.terms.complied[at] > 0);
-  const many = state.drawn.length > 5000;
+  const many = state.drawn.length > 12000;
   pen.globalAlpha = many ? 0.5 : 0.8;
   const [refusal, comply] = [colour('--refusal'), colour('--comply')];
   pen.strokeStyle = comply;
@@ -280,7 +283,7 @@ function draw() {
       continue;
     }
     pen.beginPath();
-    pen.arc(x, y, 3, 0, 2 * Math.PI);
+    pen.arc(x, y, 2.5, 0, 2 * Math.PI);
     if (state.terms.z[at] > 0) pen.fill(); else pen.stroke();
   }
   pen.globalAlpha = 1;

@@ -8,6 +8,7 @@ mod baselines;
 mod bootstrap;
 mod breakdown;
 mod calibrate;
+mod contrast;
 mod design;
 mod error;
 mod evaluate;
@@ -40,6 +41,10 @@ pub use baselines::phrase_list;
 pub use bootstrap::{LABELLED_BY, MachineLabelled, bootstrap, by_target, label, label_with_kinds};
 pub use breakdown::{Coverage, CoveragePoint, FacetFigures, Facets, coverage_curve};
 pub use calibrate::{CalibrationMethod, OutOfFold};
+pub use contrast::{
+    FillerFigures, GroupFigures, MOST_PROMPTS, SwapAudit, SwapList, TargetContrast, TargetTerm, Template,
+    contrast_targets, mean_interval,
+};
 pub use error::TrainingError;
 pub use evaluate::{Baseline, CrossValidation, Evaluation, Scored, evaluate_model, judge_holdout};
 pub use examples::{Examples, input, split};

@@ -20,8 +20,8 @@ const EDGE: usize = 25;
 const FEWEST: usize = 10;
 /// Phrases in fewer answers are left out.
 const MIN_ROWS: u32 = 5;
-/// Longest phrase in words.
-const LONGEST: usize = 4;
+/// Shortest and longest phrase in words: single words of grammar would fill the tables.
+const WORDS: (usize, usize) = (2, 4);
 /// Phrases below it are no marks: 97.5% of the standard normal distribution.
 const MARKED: f64 = 1.96;
 
@@ -103,7 +103,7 @@ pub fn phrases(
             rows.inputs.iter().map(|input| position.of(input.response.unwrap_or_default())).collect();
         let params = ViewParams {
             analyzer: Analyzer::Token,
-            ngrams: (1, LONGEST),
+            ngrams: WORDS,
             min_df: DocumentFrequency::Count(MIN_ROWS),
             ..ViewParams::new(Field::Response)
         };

@@ -1,7 +1,9 @@
 //! One file a command.
 
 mod bootstrap;
+mod contrast;
 mod evaluate;
+mod explain;
 mod fit;
 mod inspect;
 mod judged;
@@ -25,6 +27,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Label(args) => label::run(&args),
         Command::Bootstrap(args) => bootstrap::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Contrast(args) => contrast::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Report(args) => report::run(&args),

@@ -12,6 +12,7 @@ mod refit;
 mod strata;
 mod subsume;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use demur_data::shuffled;
@@ -285,15 +286,29 @@ pub(crate) fn sample(rows: &[usize], seed: u64) -> Vec<usize> {
     chosen
 }
 
-/// Which rows are in each of the halves. Groups stay whole where there are groups enough; else rows are drawn one by one.
+/// Which rows are in each of the halves: groups in random order, whole, until half of the rows are in.
 fn halves(rows: &Examples<'_>, seed: u64) -> Vec<Vec<bool>> {
-    let strata: Vec<u32> = rows.labels().into_iter().map(u32::from).collect();
+    let mut members: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (row, &group) in rows.groups.iter().enumerate() {
+        members.entry(group).or_default().push(row);
+    }
+    let members: Vec<Vec<usize>> = members.into_values().collect();
     let half = |at: u64| {
-        let seed = seed.wrapping_add(at);
-        let grouped = demur_data::assign_holdout(&strata, Some(&rows.groups), 0.5, seed);
-        grouped.or_else(|_| demur_data::assign_holdout(&strata, None, 0.5, seed)).ok()
+        let mut within = vec![false; rows.len()];
+        let mut left = rows.len() / 2;
+        for group in shuffled(members.len(), seed.wrapping_add(at)) {
+            if left == 0 {
+                break;
+            }
+            // A group that is larger than what is left goes in part, so that every half is one.
+            for &row in members[group].iter().take(left) {
+                within[row] = true;
+            }
+            left = left.saturating_sub(members[group].len());
+        }
+        within
     };
-    (0..HALVES as u64).filter_map(half).collect()
+    (0..HALVES as u64).map(half).collect()
 }
 
 /// The [`TOP`] terms with the largest and with the smallest numbers, those of 0 left out.
