@@ -61,6 +61,8 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Writes a report: which words make the target refuse, how sure that is, and rows to look at.
     Report(Report),
+    /// Writes a notebook that holds its outputs, and the tables that its code reads.
+    ExportNotebook(ExportNotebook),
     /// Runs the paper's tables on its authors' published files, their figures beside ours.
     Reproduce(Reproduce),
     /// Scores files of prompts of any size.
@@ -368,6 +370,41 @@ pub(crate) struct Report {
     #[arg(long, value_name = "DIR", default_value = "demur-report")]
     pub(crate) out: PathBuf,
     /// Bootstrap samples behind the intervals of weights; 0 for no refits.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) resamples: usize,
+    #[command(flatten)]
+    pub(crate) columns: DataArgs,
+}
+
+/// Which notebook is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NotebookArg {
+    /// Which words make the target refuse, with figures and rows to look at.
+    Report,
+    /// How good the model is, with the rows that it is most wrong about.
+    Evaluate,
+    /// Two models on the same rows.
+    Compare,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportNotebook {
+    /// Which notebook.
+    #[arg(default_value = "report")]
+    pub(crate) notebook: NotebookArg,
+    /// The model: a directory, or the name of a bundled one. Default: the bundled `prompt`.
+    #[arg(long, value_name = "DIR_OR_NAME")]
+    pub(crate) model: Option<PathBuf>,
+    /// The second model of `compare`, of the same field.
+    #[arg(long, value_name = "DIR_OR_NAME")]
+    pub(crate) against: Option<PathBuf>,
+    /// Labelled rows; may be repeated.
+    #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
+    pub(crate) data: Vec<PathBuf>,
+    /// The notebook; its tables go into a folder beside it: for REPORT.ipynb, REPORT-tables/.
+    #[arg(long, value_name = "REPORT.ipynb", default_value = "report.ipynb")]
+    pub(crate) out: PathBuf,
+    /// Bootstrap samples behind the intervals of weights in `report`; 0 for no refits.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) resamples: usize,
     #[command(flatten)]

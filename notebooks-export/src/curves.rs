@@ -117,6 +117,32 @@ pub fn contrast_chart(title: &str, dots: &[Dot], named: usize, (rows, all): (usi
     Chart::new(title, canvas, text)
 }
 
+/// P(refusal) of two models on the same rows, as (first, second, refused).
+#[must_use]
+pub fn agreement_chart(title: &str, names: [&str; 2], rows: &[(f64, f64, bool)]) -> Chart {
+    let note = format!("n = {} rows; dark: refused, grey: answered; dashed: agreement", rows.len());
+    let ((left, width), height) = ((70.0, 480.0), 320.0);
+    let (x, y) = (|p: f64| left + p * width, |p: f64| TOP + (1.0 - p) * height);
+    let bottom = TOP + height;
+    let mut canvas = Drawing::new(title, &note, bottom + 44.0);
+    for tick in 0..=5 {
+        let p = f64::from(tick) / 5.0;
+        canvas.line((x(p), TOP), (x(p), bottom), LIGHT);
+        canvas.line((left, y(p)), (left + width, y(p)), LIGHT);
+        canvas.text((x(p), bottom + 14.0), Anchor::Middle, &format!("{p:.1}"));
+        canvas.text((left - 6.0, y(p) + 4.0), Anchor::End, &format!("{p:.1}"));
+    }
+    canvas.dashed((left, bottom), (left + width, TOP), MIDDLE);
+    for &(first, second, refused) in rows {
+        canvas.dot((x(first), y(second)), if refused { DARK } else { MIDDLE });
+    }
+    let agree = rows.iter().filter(|(first, second, _)| (*first >= 0.5) == (*second >= 0.5)).count();
+    canvas.upright((24.0, TOP + height / 2.0), &shorten(&format!("P(refusal), {}", names[1]), 44));
+    let axis = shorten(&format!("P(refusal), {}", names[0]), 60);
+    canvas.text((left + width / 2.0, bottom + 34.0), Anchor::Middle, &axis);
+    Chart::new(title, canvas, format!("{title}\n{note}\n{agree} on the same side of 0.5"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,6 +167,9 @@ mod tests {
         let svg = chart.drawing.to_svg();
         assert!(svg.contains("&quot;&lt;a&gt;&quot;") && svg.contains("n = 300 rows; 2 of 2"), "{svg}");
         assert!(chart.text.contains("+5.00  120 rows  \"<a>\""), "{}", chart.text);
+        let chart = agreement_chart("Both", ["a", "b"], &[(0.1, 0.9, true), (0.2, 0.3, false)]);
+        assert!(chart.text.ends_with("1 on the same side of 0.5"), "{}", chart.text);
+        assert!(chart.drawing.to_svg().contains("P(refusal), a"));
         assert!(contrast_chart("Empty", &[], 8, (0, 0)).drawing.to_svg().contains("n = 0 rows"));
     }
 }

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use crate::sheet::{Sheet, number};
 
 /// Points of the curve of accuracy against coverage.
-const POINTS: usize = 50;
+pub(crate) const POINTS: usize = 50;
+/// A target or source with fewer rows has no figures of its own.
+const FEWEST: usize = 20;
 
 /// A labelled row with what the model says of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,14 +58,15 @@ impl Findings<'_> {
         let mut sheets = vec![terms(self), stability(self.terms)];
         if let Some(evaluation) = self.evaluation {
             sheets.extend([figures(evaluation), methods(evaluation), reliability(evaluation)]);
-            sheets.extend([self.coverage(evaluation), self.kinds(evaluation)]);
+            sheets.extend([self.coverage(evaluation), self.kinds(evaluation), facets(evaluation)]);
         }
         sheets.extend([self.rows(), phrases(self.phrases), data(self.model)]);
         sheets.retain(|sheet| !sheet.rows.is_empty());
         sheets
     }
 
-    fn judged(&self) -> (Vec<f64>, Vec<bool>) {
+    /// P(refusal) and label of the rows that the figures count.
+    pub(crate) fn judged(&self) -> (Vec<f64>, Vec<bool>) {
         self.rows.iter().filter(|row| row.judged).map(|row| (row.p_refusal, row.refused)).unzip()
     }
 
@@ -177,7 +180,7 @@ pub(crate) const fn label(refused: bool) -> &'static str {
     if refused { "refused" } else { "complied" }
 }
 
-fn interval(value: f64, (low, high): (f64, f64)) -> [Value; 3] {
+pub(crate) fn interval(value: f64, (low, high): (f64, f64)) -> [Value; 3] {
     if value.is_finite() {
         [number(value), number(low), number(high)]
     } else {
@@ -185,7 +188,7 @@ fn interval(value: f64, (low, high): (f64, f64)) -> [Value; 3] {
     }
 }
 
-fn figures(e: &Evaluation) -> Sheet {
+pub(crate) fn figures(e: &Evaluation) -> Sheet {
     let mut sheet = Sheet::new(
         "figures",
         "Figures",
@@ -255,6 +258,42 @@ fn reliability(e: &Evaluation) -> Sheet {
         let cells = [bin.from, bin.to].map(number);
         let [from, to] = cells;
         sheet.push([from, to, json!(bin.n), number(bin.mean_p), number(bin.refusal_rate)]);
+    }
+    sheet
+}
+
+/// Figures by target, source and category, of values with at least [`FEWEST`] rows.
+fn facets(e: &Evaluation) -> Sheet {
+    let mut sheet = Sheet::new(
+        "facets",
+        "By target, source and category",
+        &[
+            ("facet", "By"),
+            ("value", "Value"),
+            ("n", "Rows"),
+            ("base_rate", "Refused"),
+            ("accuracy", "Accuracy"),
+            ("low", "95% from"),
+            ("high", "to"),
+            ("auroc", "AUROC"),
+            ("ece", "Calibration error"),
+        ],
+    );
+    for (&facet, values) in e.by.iter().filter(|(facet, _)| **facet != "kind") {
+        for of in values.iter().filter(|of| of.n >= FEWEST) {
+            let [accuracy, low, high] = interval(of.accuracy, of.accuracy_interval);
+            sheet.push([
+                json!(facet),
+                json!(of.value),
+                json!(of.n),
+                number(of.base_rate),
+                accuracy,
+                low,
+                high,
+                number(of.auroc),
+                number(of.ece),
+            ]);
+        }
     }
     sheet
 }

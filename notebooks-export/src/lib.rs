@@ -7,6 +7,7 @@
 
 mod curves;
 mod drawing;
+mod exports;
 mod findings;
 mod notebook;
 mod packed;
@@ -19,8 +20,9 @@ mod svg;
 mod table;
 mod text;
 
-pub use curves::{Dot, contrast_chart, coverage_chart};
+pub use curves::{Dot, agreement_chart, contrast_chart, coverage_chart};
 pub use drawing::Drawing;
+pub use exports::{Comparison, Export, comparison_notebook, evaluation_notebook, report_notebook};
 pub use findings::{Findings, JudgedRow};
 pub use notebook::{Cell, Notebook, Output};
 pub use report::pipeline_report;

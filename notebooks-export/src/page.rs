@@ -78,7 +78,8 @@ pub(crate) fn page(
     }
     if let Some(confusion) = sheet("confusion") {
         let note = "<p class=\"note\">A row is right when it is called what it counts as. Rows without a kind stand under their label.</p>\n";
-        sections.add("kinds", "By kind of answer", &(all(confusion) + note));
+        let by = sheet("facets").map_or_else(String::new, all);
+        sections.add("kinds", "By kind of answer", &(all(confusion) + note + &by));
     }
     if let Some(rows) = sheet("rows") {
         sections.add("rows", "Rows to look at", &rows_to_look_at(findings, rows));

@@ -6,7 +6,7 @@ use demur_predictor::Model;
 use demur_training::{Evaluation, TermAnalysis, coverage_curve};
 
 use crate::curves::{Dot, contrast_chart, coverage_chart};
-use crate::findings::{Findings, term_label};
+use crate::findings::{Findings, POINTS, term_label};
 use crate::page::page;
 use crate::sheet::Sheet;
 use crate::svg::{Bar, Chart, Interval, diverging_bars, intervals, reliability_diagram};
@@ -40,9 +40,8 @@ pub fn rows_report(findings: &Findings<'_>) -> io::Result<Report> {
         charts.push(("contrast", contrast(findings)));
     }
     if let Some(evaluation) = findings.evaluation {
-        let (p, labels): (Vec<f64>, Vec<bool>) =
-            findings.rows.iter().filter(|row| row.judged).map(|row| (row.p_refusal, row.refused)).unzip();
-        let curve = coverage_curve(&p, &labels, evaluation.threshold, 50);
+        let (p, labels) = findings.judged();
+        let curve = coverage_curve(&p, &labels, evaluation.threshold, POINTS);
         charts.extend([
             ("accuracy", accuracy(evaluation)),
             ("reliability", reliability_diagram("Reliability", &evaluation.reliability)),
@@ -75,7 +74,7 @@ pub(crate) fn bars(model: &Model, analysis: &TermAnalysis) -> Chart {
     diverging_bars("The strongest n-grams", &note, &bars)
 }
 
-fn contrast(findings: &Findings<'_>) -> Chart {
+pub(crate) fn contrast(findings: &Findings<'_>) -> Chart {
     let seen = findings.terms.terms.iter().filter(|term| term.rows() > 0);
     let dots: Vec<Dot> = seen
         .clone()

@@ -83,20 +83,36 @@ impl Sheet {
         out + "</tbody>\n</table></div>\n"
     }
 
-    /// Some of its rows and columns as a table of texts, as a notebook shows it.
-    pub(crate) fn to_table(&self, keys: &[&str], rows: &[usize]) -> Table {
+    /// Some of its rows and columns as a table of texts, as a notebook shows it: texts on one line and cut.
+    pub(crate) fn to_table(&self, keys: &[&str], rows: impl IntoIterator<Item = usize>) -> Table {
+        let cells = |row: usize| keys.iter().map(move |key| clip(&plain(self.cell(&self.rows[row], key))));
         Table {
             columns: keys.iter().map(|key| (*key).to_owned()).collect(),
             rows: rows
-                .iter()
+                .into_iter()
                 .enumerate()
-                .map(|(at, &row)| {
-                    let cells = keys.iter().map(|key| plain(self.cell(&self.rows[row], key)));
-                    (at.to_string(), cells.collect())
-                })
+                .map(|(at, row)| (at.to_string(), cells(row).collect()))
                 .collect(),
         }
     }
+
+    /// All of it as such a table.
+    pub(crate) fn whole(&self) -> Table {
+        let keys: Vec<&str> = self.columns.iter().map(|column| column.key).collect();
+        self.to_table(&keys, 0..self.rows.len())
+    }
+}
+
+/// Characters of a text that a notebook shows.
+const CLIPPED: usize = 160;
+
+/// A text on one line, cut with an ellipsis; `clip` in `tables.py` does the same.
+fn clip(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= CLIPPED {
+        return line;
+    }
+    line.chars().take(CLIPPED - 1).chain(['…']).collect()
 }
 
 /// A value as text; nothing for null.
@@ -139,6 +155,6 @@ mod tests {
         let html = sheet.to_html("a & b", &["name", "value"], &[0, 1]);
         assert!(html.contains("<td>&lt;b&gt;</td><td class=\"number\">2.0</td>"), "{html}");
         assert!(html.contains("<caption>a &amp; b</caption>") && html.contains("data-key=\"value\""));
-        assert_eq!(sheet.to_table(&["value"], &[0, 1]).to_text(), "   value\n0  2.0\n1");
+        assert_eq!(sheet.to_table(&["value"], [0, 1]).to_text(), "   value\n0  2.0\n1");
     }
 }

@@ -178,9 +178,12 @@ fn audit_table(audits: &[SwapAudit], prompts: usize) -> Result<String, std::fmt:
         )?;
         for group in &audit.groups {
             let (low, high) = group.interval;
+            // One prompt has a difference and no spread.
+            let interval =
+                if low.is_finite() { format!("{low:+.4} to {high:+.4}") } else { "not defined".to_owned() };
             writeln!(
                 out,
-                "  {:6.3}  {:>+10.4}  {low:+.4} to {high:+.4} {:>6}  {}",
+                "  {:6.3}  {:>+10.4}  {interval:18} {:>6}  {}",
                 group.mean, group.difference, group.flips, group.group
             )?;
         }

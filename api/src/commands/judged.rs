@@ -33,6 +33,7 @@ pub(crate) struct Judged {
     counted: Vec<bool>,
     pub(crate) evaluation: Option<Evaluation>,
     field: Field,
+    seed: u64,
 }
 
 /// The recipe that a model was fitted by, where its manifest holds one.
@@ -49,20 +50,20 @@ impl Judged {
     /// Without rows.
     pub(crate) fn none(field: Field) -> Self {
         let (records, groups) = (Vec::new(), Vec::new());
-        Self { records, groups, p: Vec::new(), counted: Vec::new(), evaluation: None, field }
+        Self { records, groups, p: Vec::new(), counted: Vec::new(), evaluation: None, field, seed: 0 }
     }
 
     /// Reads labelled rows and judges them. Where enough of them are new to the model, the figures are taken on those;
     /// else each is judged by a fit of the model's own recipe that has not seen its group.
     pub(crate) fn read(model: &Model, files: &[PathBuf], columns: &DataArgs) -> anyhow::Result<Self> {
         let field = model.manifest().field;
-        let mut judged = Self { records: read(files, columns, field)?, ..Self::none(field) };
+        let seed = model.manifest().seed;
+        let mut judged = Self { records: read(files, columns, field)?, seed, ..Self::none(field) };
         judged.groups = waiting("grouping", || Grouping::Similar.groups(&judged.records));
         let is_new = |record: &Record| !model.seen().contains(identity(record));
         let new: Vec<bool> = judged.records.iter().map(is_new).collect();
         let count = new.iter().filter(|&&new| new).count();
         let examples = Examples::of(&judged.records, &judged.groups);
-        let seed = model.manifest().seed;
         let scored = |method| Scored { field, method, threshold: model.manifest().policy.hold_from, seed };
         let both = |rows: &Examples<'_>| {
             let labels = rows.labels();
@@ -97,6 +98,31 @@ impl Judged {
         let evaluation = Some(scored(method).judge(&examples, p.clone()));
         let counted = vec![true; p.len()];
         Ok(Self { p, counted, evaluation, ..judged })
+    }
+
+    /// Takes the figures of both on the rows that both count.
+    pub(crate) fn count_with(&mut self, other: &mut Self) -> anyhow::Result<()> {
+        let both: Vec<bool> = self.counted.iter().zip(&other.counted).map(|(a, b)| *a && *b).collect();
+        if !both.contains(&true) {
+            bail!("no row is new to both models; give rows that they have not seen");
+        }
+        for judged in [self, other] {
+            judged.counted.clone_from(&both);
+            let rows: Vec<usize> = (0..both.len()).filter(|&row| both[row]).collect();
+            let chosen = judged.examples().subset(&rows);
+            let p = rows.iter().map(|&row| judged.p[row]).collect();
+            let again = judged.evaluation.as_ref().map(|before| {
+                let scored = Scored {
+                    field: judged.field,
+                    method: before.method.clone(),
+                    threshold: before.threshold,
+                    seed: judged.seed,
+                };
+                scored.judge(&chosen, p)
+            });
+            judged.evaluation = again;
+        }
+        Ok(())
     }
 
     fn examples(&self) -> Examples<'_> {

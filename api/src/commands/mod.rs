@@ -4,6 +4,7 @@ mod bootstrap;
 mod contrast;
 mod evaluate;
 mod explain;
+mod export_notebook;
 mod fit;
 mod inspect;
 mod judged;
@@ -31,6 +32,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Explain(args) => explain::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::ExportNotebook(args) => export_notebook::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Score(args) => score::run(args),
