@@ -51,19 +51,19 @@ pub(crate) enum Command {
     Bootstrap(Bootstrap),
     /// Says for each prompt whether it will be refused, and why.
     Predict(Predict),
-    /// Shows a prompt with its words coloured, what would flip the decision, and what alone is held.
+    /// Shows which words of a prompt say so, and which would flip the decision.
     Explain(Explain),
-    /// Shows what changes P(refusal): the words in a slot, the group of people, the target.
+    /// Shows what a slot's words, the people in a prompt or the target change.
     Contrast(Contrast),
     /// Measures a model, or a recipe by cross-validation, on labelled rows.
     Evaluate(Evaluate),
     /// Shows what a model is: target, data, figures, strongest n-grams.
     Inspect(Inspect),
-    /// Writes a report: which words make the target refuse, how sure that is, and rows to look at.
+    /// Writes a page on a model: which words make the target refuse, how surely.
     Report(Report),
-    /// Writes a notebook that holds its outputs, and the tables that its code reads.
+    /// Writes a notebook that holds its outputs, and the tables it reads.
     ExportNotebook(ExportNotebook),
-    /// Runs the paper's tables on its authors' published files, their figures beside ours.
+    /// Runs the paper's tables on its authors' files, their figures beside ours.
     Reproduce(Reproduce),
     /// Scores files of prompts of any size.
     Score(Score),

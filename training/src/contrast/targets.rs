@@ -16,8 +16,8 @@ use crate::terms::{Index, of_index, subsumers};
 const TERMS: usize = 15;
 /// N-grams in fewer prompts are left out.
 const MIN_ROWS: u32 = 3;
-/// Fewer prompts that only one of both refuses are too few to compare words on.
-const FEWEST: usize = 20;
+/// Fewer prompts that only one of both refuses, on either side, are too few to compare words on.
+const FEWEST: usize = 5;
 
 /// One target against another.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -105,7 +105,7 @@ pub fn contrast_targets(
     let (differences, flips) = predicted(model, prompts.values().copied(), targets);
     let (difference, interval) =
         if differences.is_empty() { (0.0, (0.0, 0.0)) } else { mean_interval(&differences) };
-    let (sides, compared) = if discordant.len() >= FEWEST {
+    let (sides, compared) = if shared[1].min(shared[2]) >= FEWEST {
         (discordant, DISCORDANT)
     } else {
         let refused = rows.iter().filter(|(_, refused, _)| *refused);
