@@ -236,15 +236,12 @@ fn top_terms(findings: &Findings<'_>, terms: &Sheet) -> String {
             "ngram",
             "view",
             "z",
-            "weight",
             "refused",
             "complied",
             "refusal_rate",
             "rate_low",
             "rate_high",
-            "refit_weight",
-            "refit_low",
-            "refit_high",
+            "weight",
             "marks",
         ]
     } else {

@@ -219,6 +219,8 @@ def it_is_as_readable_in_the_dark_and_on_a_phone(page):
             "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         )
         page.open()
+        tall = page.run("return Math.max(...[...document.querySelectorAll('td')].map(cell => cell.offsetHeight))")
+        assert tall < 600, f"a cell is {tall} tall"
         wide = page.run("return document.documentElement.scrollWidth")
         assert wide <= width, f"the page is {wide} wide on a screen of {width}"
         ground = page.run("return getComputedStyle(document.body).backgroundColor")
