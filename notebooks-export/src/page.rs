@@ -286,8 +286,12 @@ fn rows_to_look_at(findings: &Findings<'_>, rows: &Sheet) -> String {
     let keys = ["row", "p_refusal", "label", "kind", "target", "text"];
     let keys: Vec<&str> =
         keys.into_iter().filter(|key| short.rows.iter().any(|row| !short.cell(row, key).is_null())).collect();
-    let table =
-        |title: &str, rows: Vec<usize>| format!("<h3>{title}</h3>\n{}", short.to_html(title, &keys, &rows));
+    let table = |title: &str, rows: Vec<usize>| {
+        format!(
+            "<h3>{title}</h3>\n{}",
+            short.to_html(&format!("{} of {} rows", rows.len(), short.rows.len()), &keys, &rows)
+        )
+    };
     table("The riskiest rows: highest P(refusal)", by_p(&|_| true, true))
         + &table("Most wrong: answered, and thought refused", by_p(&|refused| !refused, true))
         + &table("Most wrong: refused, and thought answered", by_p(&|refused| refused, false))

@@ -76,7 +76,8 @@ impl Sheet {
             out += &format!("<tr data-row=\"{row}\">");
             for (column, &numeric) in columns.iter().zip(&numeric) {
                 let text = escape(&plain(self.cell(&self.rows[row], column.key)));
-                out += &format!("<td{}>{text}</td>", class(numeric));
+                let title = escape(column.title);
+                out += &format!("<td data-title=\"{title}\"{}>{text}</td>", class(numeric));
             }
             out += "</tr>\n";
         }
@@ -153,7 +154,7 @@ mod tests {
         sheet.push([json!("<b>"), number(2.0)]);
         sheet.push([json!("n"), Value::Null]);
         let html = sheet.to_html("a & b", &["name", "value"], &[0, 1]);
-        assert!(html.contains("<td>&lt;b&gt;</td><td class=\"number\">2.0</td>"), "{html}");
+        assert!(html.contains(">&lt;b&gt;</td><td data-title=\"Value\" class=\"number\">2.0</td>"), "{html}");
         assert!(html.contains("<caption>a &amp; b</caption>") && html.contains("data-key=\"value\""));
         assert_eq!(sheet.to_table(&["value"], [0, 1]).to_text(), "   value\n0  2.0\n1");
     }

@@ -304,6 +304,19 @@ def screenshots(page, folder):
         page.driver.save_screenshot(str(folder / f"{name}-whole.png"))
 
 
+def notebook_pictures(page, notebook, folder):
+    """A notebook as `jupyter nbconvert --to html` shows it, at desktop and at phone width."""
+    for name, width, height in (("notebook", 1280, 1400), ("notebook-phone", 390, 844)):
+        page.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        )
+        page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        page.driver.get(notebook.resolve().as_uri())
+        page.run("document.querySelector('h2').scrollIntoView()")
+        time.sleep(1)
+        page.driver.save_screenshot(str(folder / f"{name}.png"))
+
+
 def prepare(demur, folder):
     """A report of the starter corpus with a hostile row, and one of a hundred thousand n-grams."""
     run = lambda *arguments: subprocess.run([demur, *map(str, arguments)], check=True, stderr=subprocess.PIPE, text=True)
@@ -334,6 +347,7 @@ def main():
     parser.add_argument("demur", help="the program")
     parser.add_argument("--report", type=Path, metavar="DIR", help="look at this report")
     parser.add_argument("--screenshots", type=Path, metavar="DIR", help="write pictures of the page there")
+    parser.add_argument("--notebook", type=Path, metavar="HTML", help="with --screenshots: a notebook made HTML")
     parser.add_argument("--only", metavar="PART", default="", help="run only the checks with this in their name")
     given = parser.parse_args()
     passed = failed = 0
@@ -361,6 +375,8 @@ def main():
                     print(f"ok      {name} ({time.monotonic() - began:.1f} s)", flush=True)
             if given.screenshots:
                 screenshots(page, given.screenshots)
+                if given.notebook:
+                    notebook_pictures(page, given.notebook, given.screenshots)
         finally:
             driver.quit()
     print(f"{passed} passed, {failed} failed")
