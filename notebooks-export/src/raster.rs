@@ -57,7 +57,7 @@ impl Canvas {
         let scaled = Transform::from_scale(SCALE, SCALE);
         match shape {
             Shape::Text { at, anchor, upright, bold, text } => {
-                self.text(*at, *anchor, (*upright, *bold), text)
+                self.text(*at, *anchor, (*upright, *bold), text);
             }
             Shape::Line { from, to, stroke: colour, dashed } => {
                 let path = polyline(&[*from, *to]);

@@ -138,9 +138,9 @@ impl Model {
                 break;
             }
             if takes_first {
-                first += 1
+                first += 1;
             } else {
-                last -= 1
+                last -= 1;
             }
             found = next;
         }

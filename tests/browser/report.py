@@ -293,7 +293,7 @@ def screenshots(page, folder):
             "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         )
         page.open()
-        page.find("#table tbody td button").click()
+        page.find("#table tbody td button.refused").click()
         page.run("document.activeElement.blur(); document.getElementById('words').scrollIntoView()")
         page.driver.save_screenshot(str(folder / f"{name}.png"))
         whole = page.run("return document.documentElement.scrollHeight")

@@ -74,7 +74,7 @@ pub use source_rows::SourceRows;
 pub use sparse::SparseMatrix;
 pub use teacher::{FitPlan, Teacher};
 pub use terms::{
-    FOLDS, HALVES, LogOdds, MAX_ROWS, Marks, Refitted, TOP, TermAnalysis, TermFigures, TermParams, Within,
-    analyse_terms, log_odds, probabilities,
+    FOLDS, HALVES, LogOdds, MAX_BYTES, MAX_ROWS, Marks, Refitted, TOP, TermAnalysis, TermFigures, TermParams,
+    Within, analyse_terms, log_odds, probabilities,
 };
 pub use train::{Grouping, Provenance, identity, may_judge, seen, train, weighed};

@@ -95,7 +95,8 @@ pub fn phrases(
 ) -> Result<Vec<PhraseFigures>, TrainingError> {
     let answered: Vec<usize> =
         (0..examples.len()).filter(|&row| examples.inputs[row].response.is_some()).collect();
-    let rows = examples.subset(&sample(&answered, seed));
+    let size = |row: usize| examples.inputs[row].response.map_or(0, str::len);
+    let rows = examples.subset(&sample(&answered, seed, size));
     let kinds = kinds(&rows);
     let mut found = Vec::new();
     for position in Position::ALL {

@@ -35,6 +35,8 @@ pub(crate) use subsume::subsumers;
 
 /// More rows than these are sampled, which bounds time and memory.
 pub const MAX_ROWS: usize = 20_000;
+/// So are rows whose texts, as the views read them, have more bytes than these in all.
+pub const MAX_BYTES: usize = 20_000_000;
 /// Random halves of the rows in which the top terms are looked for again.
 pub const HALVES: usize = 5;
 /// Folds of the refits that tell how stable a weight's sign is.
@@ -185,7 +187,9 @@ pub fn analyse_terms(
         });
     }
     let labelled: Vec<usize> = (0..examples.len()).filter(|&row| examples.weights[row] > 0.0).collect();
-    let chosen = sample(&labelled, params.seed);
+    let views = model.scorer().views();
+    let size = |row: usize| views.iter().map(|view| view.settings.text(&examples.inputs[row]).len()).sum();
+    let chosen = sample(&labelled, params.seed, size);
     let rows = examples.subset(&chosen);
     let p: Vec<f64> = chosen.iter().map(|&row| p[row]).collect();
     let labels = rows.labels();
@@ -275,13 +279,20 @@ pub fn analyse_terms(
     })
 }
 
-/// At most [`MAX_ROWS`] of some rows, in their order.
-pub(crate) fn sample(rows: &[usize], seed: u64) -> Vec<usize> {
-    if rows.len() <= MAX_ROWS {
+/// Some rows in their order: all of them, or as many in random order as the bounds allow.
+pub(crate) fn sample(rows: &[usize], seed: u64, size: impl Fn(usize) -> usize) -> Vec<usize> {
+    let bytes: usize = rows.iter().map(|&row| size(row)).sum();
+    if rows.len() <= MAX_ROWS && bytes <= MAX_BYTES {
         return rows.to_vec();
     }
-    let mut chosen: Vec<usize> =
-        shuffled(rows.len(), seed).into_iter().take(MAX_ROWS).map(|at| rows[at]).collect();
+    let mut left = MAX_BYTES;
+    let fits = |row: &usize| {
+        let fits = size(*row) <= left;
+        left = left.saturating_sub(size(*row));
+        fits
+    };
+    let order = shuffled(rows.len(), seed).into_iter().map(|at| rows[at]);
+    let mut chosen: Vec<usize> = order.take(MAX_ROWS).take_while(fits).collect();
     chosen.sort_unstable();
     chosen
 }

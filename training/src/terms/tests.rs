@@ -156,12 +156,22 @@ fn without_rows_the_terms_have_their_weights() {
 }
 
 #[test]
+fn more_rows_or_text_than_the_bounds_are_sampled() {
+    let rows: Vec<usize> = (0..MAX_ROWS + 5).collect();
+    let chosen = sample(&rows, 1, |_| 1);
+    assert_eq!((chosen.len(), chosen.is_sorted()), (MAX_ROWS, true));
+    assert_eq!(chosen, sample(&rows, 1, |_| 1));
+    assert_eq!(sample(&rows[..100], 1, |_| MAX_BYTES / 10).len(), 10);
+    assert_eq!(sample(&rows[..100], 1, |_| 1), rows[..100]);
+}
+
+#[test]
 fn many_terms_take_bounded_time_and_memory() {
     // Sixty thousand distinct words in three thousand rows.
     let rows: Vec<(String, bool)> = (0..3000)
         .map(|row: usize| {
             let words: Vec<String> = (0..20).map(|at| format!("w{}x", (row * 20 + at) % 60_000)).collect();
-            (format!("{} {}", ["alpha", "beta"][row % 2], words.join(" ")), row % 2 == 0)
+            (format!("{} {}", ["alpha", "beta"][row % 2], words.join(" ")), row.is_multiple_of(2))
         })
         .collect();
     let examples = examples(&rows, &(0..3000).collect::<Vec<u32>>());
