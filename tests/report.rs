@@ -104,6 +104,23 @@ fn texts_of_rows_are_escaped_in_the_page() {
 }
 
 #[test]
+fn rows_of_one_class_and_a_handful_of_rows_are_reported_too() {
+    let dir = Dir::with_models();
+    let row = |at: u32, label: &str| json!({"prompt": "q", "response": format!("No, not number {at}."), "label": label});
+    dir.write_rows("one.jsonl", &(0..60).map(|at| row(at, "refused")).collect::<Vec<_>>());
+    dir.write_rows("few.jsonl", &[row(1, "refused"), row(2, "complied")]);
+    for rows in ["one", "few"] {
+        dir.demur(&format!("report --model response --data {rows}.jsonl --out {rows}")).succeeds();
+        let figures = csv_rows(&dir, &format!("{rows}/tables/figures.csv"));
+        assert_eq!(figures[0]["figure"], "accuracy");
+        assert_eq!(figures[1]["value"].is_empty(), rows == "one", "an AUROC needs both classes");
+    }
+    dir.write("none.jsonl", "{\"prompt\": \"x\"}\n");
+    let run = dir.demur("report --model response --data none.jsonl --out none").run();
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+}
+
+#[test]
 fn notebooks_hold_their_outputs_and_name_their_tables() {
     let dir = Dir::with_models();
     for (kind, out, tables) in [

@@ -266,8 +266,10 @@ pub(crate) struct ContrastTargets {
     pub(crate) first: String,
     /// The second target.
     pub(crate) second: String,
+    /// Prompts to ask the predictor about, for both targets.
+    pub(crate) prompts: Vec<String>,
     /// Labelled rows of both targets; may be repeated.
-    #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
+    #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "prompts")]
     pub(crate) data: Vec<PathBuf>,
     /// The prompt predictor: a directory, or the name of a bundled one. Default: the bundled `prompt`.
     #[arg(long, value_name = "DIR_OR_NAME")]

@@ -102,20 +102,32 @@ pub(crate) fn page(
         Some(terms) => pack(findings, terms)?,
         None => String::new(),
     };
-    let mut html = PAGE.to_owned();
-    // What comes from data goes last, so that a placeholder in it stays text.
-    for (name, content) in [
-        ("style", STYLE),
-        ("script", SCRIPT),
-        ("data", &packed),
-        ("nav", &sections.nav),
-        ("written_by", &escape(&format!("Written by {}.", manifest.written_by))),
-        ("subtitle", &escape(&subtitle)),
-    ] {
-        html = html.replacen(&format!("{{{{{name}}}}}"), content, 1);
+    Ok(fill(
+        PAGE,
+        &[
+            ("title", &escape(&title)),
+            ("subtitle", &escape(&subtitle)),
+            ("style", STYLE),
+            ("nav", &sections.nav),
+            ("body", &sections.body),
+            ("written_by", &escape(&format!("Written by {}.", manifest.written_by))),
+            ("data", &packed),
+            ("script", SCRIPT),
+        ],
+    ))
+}
+
+/// The template with each `{{name}}` replaced by its content, in which nothing is replaced again.
+fn fill(template: &str, contents: &[(&str, &str)]) -> String {
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some((before, behind)) = rest.split_once("{{") {
+        out += before;
+        let (name, after) = behind.split_once("}}").unwrap_or((behind, ""));
+        out += contents.iter().find(|(known, _)| *known == name).map_or("", |(_, content)| content);
+        rest = after;
     }
-    html = html.replace("{{title}}", &escape(&title));
-    Ok(html.replacen("{{body}}", &sections.body, 1))
+    out + rest
 }
 
 fn all(sheet: &Sheet) -> String {
@@ -334,3 +346,15 @@ const LIMITS: &str = "\
 <li><b>Rightness.</b> Whether a prompt is harmful, or a refusal right, is not asked here.</li>
 </ul>
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::fill;
+
+    #[test]
+    fn placeholders_in_contents_stay_text() {
+        let filled = fill("<{{a}}|{{b}}|{{a}}>", &[("a", "{{b}}"), ("b", "x {{a}}")]);
+        assert_eq!(filled, "<{{b}}|x {{a}}|{{b}}>");
+        assert_eq!(fill("no {{such}} name", &[]), "no  name");
+    }
+}

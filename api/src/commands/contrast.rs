@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use demur_predictor::{Field, Model};
+use demur_predictor::{Field, Input, Model, Scratch};
 use demur_training::{
     FillerFigures, SourceRows, SwapAudit, SwapList, TargetContrast, Template, contrast_targets,
 };
@@ -196,6 +196,9 @@ fn targets(args: &ContrastTargets) -> anyhow::Result<()> {
         return Err(Usage(format!("both targets are `{}`; name two", args.first)).into());
     }
     let model = model::judging(Field::Prompt, args.model.as_deref())?;
+    if args.data.is_empty() {
+        return both(args, &model);
+    }
     let source = input::files(&args.data, &args.columns)?;
     let rows = waiting("reading", || SourceRows::labelled(&[source], Field::Prompt))?;
     say_sources("labelled rows", &rows, &[Field::Prompt]);
@@ -217,6 +220,34 @@ fn targets(args: &ContrastTargets) -> anyhow::Result<()> {
         return output::json(&json);
     }
     Ok(output::data(&target_table(&contrast)?)?)
+}
+
+/// P(refusal) of each prompt under either target.
+fn both(args: &ContrastTargets, model: &Model) -> anyhow::Result<()> {
+    let names = [args.first.as_str(), args.second.as_str()];
+    for target in names.into_iter().filter(|target| !model.knows_target(target)) {
+        note(&unknown(target, model));
+    }
+    let mut scratch = Scratch::default();
+    let mut p_of = |prompt: &str, target| {
+        model.predict(&Input { target: Some(target), ..Input::prompt(prompt) }, &mut scratch)
+    };
+    let mut rows = Vec::new();
+    let mut out = format!("{:>6} {:>6} {:>7}  prompt\n", "first", "second", "differ");
+    for prompt in &args.prompts {
+        let [first, second] = names.map(|target| p_of(prompt, target));
+        let difference = first.get() - second.get();
+        writeln!(out, "{first:6.3} {second:6.3} {difference:>+7.3}  {prompt}")?;
+        rows.push(json!({
+            "prompt": prompt,
+            "p_refusal": [first, second],
+            "decision": [model.decide(first), model.decide(second)],
+        }));
+    }
+    if args.json {
+        return output::json(&json!({ "targets": names, "prompts": rows, "model": identity(model) }));
+    }
+    Ok(output::data(&out)?)
 }
 
 fn target_table(contrast: &TargetContrast) -> Result<String, std::fmt::Error> {

@@ -65,14 +65,10 @@ impl Judged {
         let count = new.iter().filter(|&&new| new).count();
         let examples = Examples::of(&judged.records, &judged.groups);
         let scored = |method| Scored { field, method, threshold: model.manifest().policy.hold_from, seed };
-        let both = |rows: &Examples<'_>| {
-            let labels = rows.labels();
-            labels.iter().any(|&label| label) && labels.iter().any(|&label| !label)
-        };
         let rows: Vec<usize> = (0..new.len()).filter(|&row| new[row]).collect();
         let chosen = examples.subset(&rows);
         let digest = &model.digest()[..12];
-        if count >= FEWEST.min(judged.records.len()) && both(&chosen) {
+        if count >= FEWEST.min(judged.records.len()) {
             let p = probabilities(model, &examples);
             let of_new = rows.iter().map(|&row| p[row]).collect();
             let method = format!("model {} ({digest}), on rows that it has not seen", model.manifest().name);

@@ -207,7 +207,11 @@ pub fn analyse_terms(
     let (recurrence, recurs) = recurrence(&top, &in_halves);
     let refits = match &params.refit {
         Some(fit) if !rows.is_empty() => {
-            Some(refit::refit(scorer.views(), fit, &rows, &halves, params, progress)?)
+            match refit::refit(scorer.views(), fit, &rows, &halves, params, progress) {
+                // Rows of one class teach no weights; all else can be said of them.
+                Err(TrainingError::OneClass { .. }) => None,
+                refits => Some(refits?),
+            }
         }
         _ => None,
     };
