@@ -459,7 +459,7 @@ function fragmentInWords() {
   const { fragment } = state.answer;
   if (!fragment) return [];
   return [make('p', { id: 'fragment' }, `Alone, ${many(fragment.words, 'word')} would be enough: `,
-    make('span', { class: 'quote' }, `“${fragment.text}”`), ' has the probability ',
+    make('strong', {}, `“${fragment.text}”`), ' has the probability ',
     make('span', { class: 'number' }, fixed(fragment.p_refusal)), '.')];
 }
 
