@@ -6,7 +6,9 @@
 
 mod bootstrap;
 mod bundled;
+mod contrast;
 mod evaluate;
+mod explain;
 mod fit;
 mod help;
 mod inspect;
@@ -18,6 +20,7 @@ mod otel;
 mod pipeline;
 mod predict;
 mod reading;
+mod report;
 mod reproduce;
 mod score;
 mod serve;

@@ -161,6 +161,16 @@ fn an_explanation_sums_to_its_logit_and_marks_characters() {
     assert_eq!(flip["decision"], "send");
     let again = server.post(PROMPT, json!({"prompt": flip["rest"]}).to_string()).ok();
     assert_eq!(again["predictions"][0]["p_refusal"], flip["p_refusal"], "the flip is a real one");
+    let fragment = &held["fragment"];
+    let at = |name: &str| usize::try_from(fragment[name].as_u64().unwrap()).unwrap();
+    let text: String = characters[at("start")..at("end")].iter().collect();
+    assert_eq!(fragment["text"], text.as_str());
+    let alone = server.post(PROMPT, json!({"prompt": text}).to_string()).ok();
+    assert_eq!(alone["predictions"][0]["p_refusal"], fragment["p_refusal"], "so is the fragment");
+    assert!(fragment["p_refusal"].as_f64().unwrap() >= p - 0.02);
+    let sent =
+        server.post("/v1/explain", json!({"prompt": "What is the capital of France?"}).to_string()).ok();
+    assert_eq!((&sent["decision"], sent["fragment"].is_null()), (&json!("send"), true));
 }
 
 #[test]

@@ -51,11 +51,19 @@ pub(crate) enum Command {
     Bootstrap(Bootstrap),
     /// Says for each prompt whether it will be refused, and why.
     Predict(Predict),
+    /// Shows which words of a prompt say so, and which would flip the decision.
+    Explain(Explain),
+    /// Shows what a slot's words, the people in a prompt or the target change.
+    Contrast(Contrast),
     /// Measures a model, or a recipe by cross-validation, on labelled rows.
     Evaluate(Evaluate),
     /// Shows what a model is: target, data, figures, strongest n-grams.
     Inspect(Inspect),
-    /// Runs the paper's tables on its authors' published files, their figures beside ours.
+    /// Writes a page on a model: which words make the target refuse, how surely.
+    Report(Report),
+    /// Writes a notebook that holds its outputs, and the tables it reads.
+    ExportNotebook(ExportNotebook),
+    /// Runs the paper's tables on its authors' files, their figures beside ours.
     Reproduce(Reproduce),
     /// Scores files of prompts of any size.
     Score(Score),
@@ -235,6 +243,106 @@ pub(crate) struct Predict {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The prompt, or `-` for all of stdin.
+    pub(crate) prompt: String,
+    /// The prompt predictor: a directory, or the name of a bundled one. Default: the bundled `prompt`.
+    #[arg(long, value_name = "DIR_OR_NAME")]
+    pub(crate) model: Option<PathBuf>,
+    /// The model that will be asked, as the predictor's data name it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target: Option<String>,
+    /// From this P(refusal) up the decision is `hold`. Default: the model's own.
+    #[arg(long, value_name = "P")]
+    pub(crate) hold_from: Option<f64>,
+    /// How many n-grams to show.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) top: usize,
+    /// All of it as one JSON object, as `/v1/explain` gives it.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Contrast {
+    #[command(subcommand)]
+    pub(crate) what: ContrastWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContrastWhat {
+    /// P(refusal) of a template by what fills its slots, with the spread over the other slots.
+    Template(ContrastTemplate),
+    /// The same prompts about other people: names, genders, nationalities, religions, ages.
+    Swap(ContrastSwap),
+    /// One target against another, on labelled rows of both.
+    Targets(ContrastTargets),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ContrastTemplate {
+    /// The template, for example "What happened in {place} in {time}?".
+    pub(crate) template: String,
+    /// What fills a slot: a file with one filler a line, or fillers with commas between; once for each slot.
+    #[arg(long, value_name = "SLOT=FILE_OR_LIST", required = true)]
+    pub(crate) fill: Vec<String>,
+    #[command(flatten)]
+    pub(crate) asked: AskedArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ContrastSwap {
+    /// Prompts. Default: those of --data.
+    pub(crate) prompts: Vec<String>,
+    /// Files with a column of prompts; may be repeated.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Lists to swap by: names, genders, nationalities, religions, ages, or a file (tabs between columns, the groups in
+    /// its first line); may be repeated. Default: all five.
+    #[arg(long, value_name = "LIST")]
+    pub(crate) list: Vec<String>,
+    #[command(flatten)]
+    pub(crate) asked: AskedArgs,
+    #[command(flatten)]
+    pub(crate) columns: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ContrastTargets {
+    /// The first target, as the rows and the predictor name it.
+    pub(crate) first: String,
+    /// The second target.
+    pub(crate) second: String,
+    /// Prompts to ask the predictor about, for both targets.
+    pub(crate) prompts: Vec<String>,
+    /// Labelled rows of both targets; may be repeated.
+    #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "prompts")]
+    pub(crate) data: Vec<PathBuf>,
+    /// The prompt predictor: a directory, or the name of a bundled one. Default: the bundled `prompt`.
+    #[arg(long, value_name = "DIR_OR_NAME")]
+    pub(crate) model: Option<PathBuf>,
+    /// All of it as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) columns: DataArgs,
+}
+
+/// Which predictor is asked, and how the answer is written.
+#[derive(Debug, Args)]
+pub(crate) struct AskedArgs {
+    /// The prompt predictor: a directory, or the name of a bundled one. Default: the bundled `prompt`.
+    #[arg(long, value_name = "DIR_OR_NAME")]
+    pub(crate) model: Option<PathBuf>,
+    /// The model that will be asked, as the predictor's data name it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target: Option<String>,
+    /// All of it as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("method").args(["model", "cv", "holdout", "test_split", "leave_one_out"]))]
 pub(crate) struct Evaluate {
     /// Labelled rows. Default: the recipe's labelled files.
@@ -297,6 +405,59 @@ pub(crate) struct Inspect {
     /// The manifest, digest and n-grams as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// The model: a directory, or the name of a bundled one. Default: the bundled `prompt`.
+    #[arg(long, value_name = "DIR_OR_NAME")]
+    pub(crate) model: Option<PathBuf>,
+    /// Labelled rows; may be repeated. Without them the report holds what the model itself holds.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Folder of the report: report.html, tables/ (CSV and Parquet), figures/ (SVG and PNG).
+    #[arg(long, value_name = "DIR", default_value = "demur-report")]
+    pub(crate) out: PathBuf,
+    /// Bootstrap samples behind the intervals of weights; 0 for no refits.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) resamples: usize,
+    #[command(flatten)]
+    pub(crate) columns: DataArgs,
+}
+
+/// Which notebook is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NotebookArg {
+    /// Which words make the target refuse, with figures and rows to look at.
+    Report,
+    /// How good the model is, with the rows that it is most wrong about.
+    Evaluate,
+    /// Two models on the same rows.
+    Compare,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportNotebook {
+    /// Which notebook.
+    #[arg(default_value = "report")]
+    pub(crate) notebook: NotebookArg,
+    /// The model: a directory, or the name of a bundled one. Default: the bundled `prompt`.
+    #[arg(long, value_name = "DIR_OR_NAME")]
+    pub(crate) model: Option<PathBuf>,
+    /// The second model of `compare`, of the same field.
+    #[arg(long, value_name = "DIR_OR_NAME")]
+    pub(crate) against: Option<PathBuf>,
+    /// Labelled rows; may be repeated.
+    #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
+    pub(crate) data: Vec<PathBuf>,
+    /// The notebook; its tables go into a folder beside it: for REPORT.ipynb, REPORT-tables/.
+    #[arg(long, value_name = "REPORT.ipynb", default_value = "report.ipynb")]
+    pub(crate) out: PathBuf,
+    /// Bootstrap samples behind the intervals of weights in `report`; 0 for no refits.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) resamples: usize,
+    #[command(flatten)]
+    pub(crate) columns: DataArgs,
 }
 
 #[derive(Debug, Args)]

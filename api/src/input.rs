@@ -82,6 +82,11 @@ pub(crate) fn labelled(
     Ok(Labelled { read: vec![read], told: vec![told] })
 }
 
+/// Files that no recipe has a say in.
+pub(crate) fn files(files: &[PathBuf], args: &DataArgs) -> anyhow::Result<DataSource> {
+    source(args, DataSource::of(files.to_vec()))
+}
+
 /// A source with the flags on top.
 pub(crate) fn source(args: &DataArgs, source: DataSource) -> anyhow::Result<DataSource> {
     let mut source = source;

@@ -432,7 +432,7 @@ function drawFlip() {
   if (!flip) {
     el('flip').replaceChildren(make('p', {}, searched
       ? 'No removal of a few words carries the prompt over the threshold.'
-      : 'The prompt is too long to look for them.'));
+      : 'The prompt is too long to look for them.'), ...fragmentInWords());
     return;
   }
   const words = flip.removed.flatMap((word, index) => [
@@ -451,7 +451,16 @@ function drawFlip() {
   }
   quote.append(characters.slice(at).join(''));
   const note = make('p', { class: 'note' }, 'The fewest words that the search found. It only takes words away, and judges each try anew.');
-  el('flip').replaceChildren(said, quote, note);
+  el('flip').replaceChildren(said, quote, note, ...fragmentInWords());
+}
+
+// The fewest neighbouring words that are held by themselves.
+function fragmentInWords() {
+  const { fragment } = state.answer;
+  if (!fragment) return [];
+  return [make('p', { id: 'fragment' }, `Alone, ${many(fragment.words, 'word')} would be enough: `,
+    make('strong', {}, `“${fragment.text}”`), ' has the probability ',
+    make('span', { class: 'number' }, fixed(fragment.p_refusal)), '.')];
 }
 
 function drawTerms() {

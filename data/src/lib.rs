@@ -68,7 +68,7 @@ pub use read::{Corpus, ReadOptions, ReadSummary, TextReader, Texts, json_element
 #[cfg(feature = "frames")]
 pub use rejection::Rejection;
 #[cfg(feature = "frames")]
-pub use split::{assign_folds, assign_holdout, shuffled};
+pub use split::{assign_folds, assign_holdout, resampled, shuffled};
 #[cfg(feature = "frames")]
 pub use vocabulary::{LabelVocabulary, Meaning};
 #[cfg(feature = "frames")]

@@ -38,6 +38,13 @@ pub fn shuffled(n: usize, seed: u64) -> Vec<usize> {
     order
 }
 
+/// `n` numbers below `n`, drawn with replacement: a bootstrap sample (Efron 1979).
+#[must_use]
+pub fn resampled(n: usize, seed: u64) -> Vec<usize> {
+    let mut random = SplitMix64(seed);
+    (0..n).map(|_| random.below(n)).collect()
+}
+
 /// A fold below `k` for every row.
 ///
 /// `strata` gives each row's stratum (its label, say); each is spread over the folds as evenly as whole groups

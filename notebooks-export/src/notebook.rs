@@ -55,8 +55,8 @@ impl From<&Table> for Output {
 
 impl From<Chart> for Output {
     fn from(chart: Chart) -> Self {
-        let html = chart.to_html();
-        Self::text(chart.text).with_html(html).with_svg(chart.svg)
+        let (html, svg) = (chart.to_html(), chart.drawing.to_svg());
+        Self::text(chart.text).with_html(html).with_svg(svg)
     }
 }
 

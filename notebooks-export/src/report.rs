@@ -1,9 +1,10 @@
 //! The report of a pipeline: what ran, what was measured, which n-grams decide, and on what data.
 
-use demur_predictor::{Analyzer, Model, Part, ViewManifest, WeightedNgram};
+use demur_predictor::{Model, ViewManifest, WeightedNgram};
 use demur_training::{Baseline, Evaluation, PipelineFigures};
 use serde_json::Value;
 
+use crate::findings::describe_view;
 use crate::notebook::{Notebook, Output};
 use crate::svg::{Bar, Chart, Interval, diverging_bars, figure, intervals, reliability_diagram};
 use crate::table::Table;
@@ -191,20 +192,8 @@ fn model_charts(notebook: &mut Notebook, title: &str, evaluation: &Evaluation, m
 /// The views by their numbers, which the labels of the n-grams name.
 fn describe_views(model: &Model) -> String {
     let line = |(at, view): (usize, &ViewManifest)| {
-        let (settings, features) = (view.settings, view.features);
-        let (shortest, longest) = settings.vectorizer.ngrams;
-        let unit = match settings.vectorizer.analyzer {
-            Analyzer::Word => "words",
-            Analyzer::Token => "words with apostrophes",
-            Analyzer::CharWb => "characters within words",
-        };
-        let part = match settings.part {
-            Part::Whole => "whole".to_owned(),
-            Part::FirstWords(count) => format!("first {count} words"),
-            Part::LastWords(count) => format!("last {count} words"),
-        };
-        let field = settings.field.name();
-        format!("- view {at}: {field}, {part}; n-grams of {shortest} to {longest} {unit}; {features} of them")
+        let (what, features) = (describe_view(&view.settings), view.features);
+        format!("- view {at}: {what}; {features} of them")
     };
     let views: Vec<String> = model.manifest().views.iter().enumerate().map(line).collect();
     format!("What the model reads:\n\n{}", views.join("\n"))
@@ -221,6 +210,7 @@ fn ngram_bars(title: &str, model: &Model) -> Chart {
             if several { format!(" [view {}]", ngram.view) } else { String::new() }
         ),
         value: f64::from(ngram.weight),
+        interval: None,
     };
     let bars: Vec<Bar> = refused.iter().chain(complied.iter().rev()).map(bar).collect();
     let note = format!("n = {} n-grams, the {NGRAMS} strongest of each side shown", scorer.weights().len());

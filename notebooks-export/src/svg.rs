@@ -1,37 +1,38 @@
-//! Three small charts in SVG: no scripts, no styles, no fonts of their own, grey on an explicit white ground.
+//! The charts: bars, a reliability diagram, intervals, a curve, and the contrast of frequency and z-score.
 //!
 //! Nothing depends on colour: what differs, differs by place, fill or line. Texts are monospaced, so their
 //! widths can be reckoned with.
 
 use demur_training::ReliabilityBin;
 
+use crate::drawing::{Anchor, DARK, Drawing, LIGHT, MIDDLE, WHITE, WIDTH};
 use crate::text::{escape, percent_encode, shorten};
 
-const WIDTH: f64 = 640.0;
-const DARK: &str = "#222222";
-const MIDDLE: &str = "#767676";
-const LIGHT: &str = "#d0d0d0";
 /// Height of a row of bars or intervals.
 const ROW: f64 = 18.0;
 /// Where the drawing starts below the title.
-const TOP: f64 = 56.0;
+pub(crate) const TOP: f64 = 56.0;
 
 /// A drawing, and the same in plain text for those who cannot see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Chart {
     /// What it shows, in a line.
     pub title: String,
     /// The drawing.
-    pub svg: String,
+    pub drawing: Drawing,
     /// Its content as text.
     pub text: String,
 }
 
 impl Chart {
+    pub(crate) fn new(title: &str, drawing: Drawing, text: String) -> Self {
+        Self { title: title.to_owned(), drawing, text }
+    }
+
     /// The drawing as an HTML image that carries it within.
     #[must_use]
     pub fn to_html(&self) -> String {
-        let data = percent_encode(&self.svg);
+        let data = percent_encode(&self.drawing.to_svg());
         format!("<img alt=\"{}\" src=\"data:image/svg+xml,{data}\">", escape(&self.title))
     }
 }
@@ -43,6 +44,8 @@ pub struct Bar {
     pub label: String,
     /// The number.
     pub value: f64,
+    /// Its interval, where it has one.
+    pub interval: Option<(f64, f64)>,
 }
 
 /// A labelled share with its interval.
@@ -63,82 +66,17 @@ pub(crate) fn figure(value: f64) -> String {
     if value.is_finite() { format!("{value:.3}") } else { "not defined".to_owned() }
 }
 
-/// How the text of a label is set.
-#[derive(Clone, Copy)]
-enum Anchor {
-    Start,
-    Middle,
-    End,
-}
-
-/// Grows the elements of one drawing.
-struct Canvas {
-    body: String,
-    height: f64,
-}
-
-impl Canvas {
-    fn new(title: &str, note: &str, height: f64) -> Self {
-        let mut canvas = Self { body: format!("<title>{}</title>\n", escape(title)), height };
-        canvas.body += &format!("<rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#ffffff\"/>\n");
-        let title = escape(&shorten(title, 85));
-        canvas.body +=
-            &format!("<text x=\"10\" y=\"20\" fill=\"{DARK}\" font-weight=\"bold\">{title}</text>\n");
-        canvas.text((10.0, 38.0), Anchor::Start, note);
-        canvas
-    }
-
-    fn text(&mut self, (x, y): (f64, f64), anchor: Anchor, text: &str) {
-        let anchor = match anchor {
-            Anchor::Start => "start",
-            Anchor::Middle => "middle",
-            Anchor::End => "end",
-        };
-        let text = escape(text);
-        self.body += &format!(
-            "<text x=\"{x:.1}\" y=\"{y:.1}\" fill=\"{DARK}\" text-anchor=\"{anchor}\">{text}</text>\n"
-        );
-    }
-
-    /// A text that reads upwards, centred on a point.
-    fn upright(&mut self, (x, y): (f64, f64), text: &str) {
-        let (text, turn) = (escape(text), format!("rotate(-90 {x:.1} {y:.1})"));
-        self.body += &format!(
-            "<text x=\"{x:.1}\" y=\"{y:.1}\" fill=\"{DARK}\" text-anchor=\"middle\" transform=\"{turn}\">{text}</text>\n"
-        );
-    }
-
-    fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: &str) {
-        let ((x1, y1), (x2, y2)) = (from, to);
-        self.body += &format!(
-            "<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\" stroke=\"{stroke}\"/>\n"
-        );
-    }
-
-    fn rect(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), fill: &str) {
-        self.body += &format!(
-            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"{fill}\" stroke=\"{DARK}\" stroke-width=\"0.5\"/>\n"
-        );
-    }
-
-    fn circle(&mut self, (x, y): (f64, f64), fill: &str) {
-        self.body +=
-            &format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{fill}\" stroke=\"{DARK}\"/>\n");
-    }
-
-    fn finish(self) -> String {
-        let Self { body, height } = self;
-        format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" font-family=\"monospace\" font-size=\"12\">\n{body}</svg>\n"
-        )
-    }
-}
-
 /// A round distance of ticks of which about three lie between 0 and `largest`.
-fn step(largest: f64) -> f64 {
+pub(crate) fn step(largest: f64) -> f64 {
     let rough = largest / 3.0;
     let power = 10.0_f64.powf(rough.log10().floor());
     [1.0, 2.0, 5.0].into_iter().map(|digit| digit * power).find(|step| *step >= rough).unwrap_or(10.0 * power)
+}
+
+/// The ends of a bar and of its interval.
+fn ends(bar: &Bar) -> [f64; 3] {
+    let (low, high) = bar.interval.unwrap_or((bar.value, bar.value));
+    [bar.value, low, high]
 }
 
 /// Bars from a middle line, values above 0 to the right (for refusal) and below it to the left (for
@@ -146,12 +84,12 @@ fn step(largest: f64) -> f64 {
 #[must_use]
 pub fn diverging_bars(title: &str, note: &str, bars: &[Bar]) -> Chart {
     let largest =
-        bars.iter().map(|bar| bar.value.abs()).filter(|value| value.is_finite()).fold(0.0, f64::max);
+        bars.iter().flat_map(ends).map(f64::abs).filter(|value| value.is_finite()).fold(0.0, f64::max);
     let largest = if largest > 0.0 { largest } else { 1.0 };
-    let (middle, reach) = (WIDTH / 2.0, 250.0);
+    let (middle, reach) = (WIDTH / 2.0, 240.0);
     let x = |value: f64| middle + value / largest * reach;
     let bottom = TOP + 20.0 + ROW * bars.len() as f64;
-    let mut canvas = Canvas::new(title, note, bottom + 44.0);
+    let mut canvas = Drawing::new(title, note, bottom + 44.0);
     canvas.text((middle - 8.0, TOP + 8.0), Anchor::End, "← for compliance");
     canvas.text((middle + 8.0, TOP + 8.0), Anchor::Start, "for refusal →");
     let step = step(largest);
@@ -171,19 +109,30 @@ pub fn diverging_bars(title: &str, note: &str, bars: &[Bar]) -> Chart {
         let (top, value) = (TOP + 20.0 + ROW * at as f64, bar.value);
         let (label, number) = (shorten(&bar.label, 38), format!("{value:+.3}"));
         let (end, base) = (x(value), top + 12.0);
+        let [_, low, high] = ends(bar);
+        // The number stands behind the end of bar and interval.
+        let (right, left) = (x(value.max(high)), x(value.min(low)));
         if value >= 0.0 {
             canvas.rect((middle, top + 2.0), (end - middle, ROW - 5.0), MIDDLE);
-            canvas.text((end + 4.0, base), Anchor::Start, &number);
-            canvas.text((middle - 8.0, base), Anchor::End, &label);
+            canvas.text((right + 4.0, base), Anchor::Start, &number);
+            canvas.text((left.min(middle) - 8.0, base), Anchor::End, &label);
         } else {
             canvas.rect((end, top + 2.0), (middle - end, ROW - 5.0), LIGHT);
-            canvas.text((end - 4.0, base), Anchor::End, &number);
-            canvas.text((middle + 8.0, base), Anchor::Start, &label);
+            canvas.text((left - 4.0, base), Anchor::End, &number);
+            canvas.text((right.max(middle) + 8.0, base), Anchor::Start, &label);
         }
         text += &format!("\n{number}  {}", bar.label);
+        if bar.interval.is_some() {
+            let centre = top + ROW / 2.0 - 0.5;
+            canvas.line((x(low), centre), (x(high), centre), DARK);
+            for end in [low, high] {
+                canvas.line((x(end), centre - 3.0), (x(end), centre + 3.0), DARK);
+            }
+            text += &format!("  ({low:+.3} to {high:+.3})");
+        }
     }
     canvas.text((middle, bottom + 34.0), Anchor::Middle, "weight (logit per unit of TF-IDF value)");
-    Chart { title: title.to_owned(), svg: canvas.finish(), text }
+    Chart::new(title, canvas, text)
 }
 
 /// Mean P(refusal) of each bin against its share of refusals, above the numbers of rows in the bins.
@@ -194,7 +143,7 @@ pub fn reliability_diagram(title: &str, bins: &[ReliabilityBin]) -> Chart {
     let ((left, width), (height, strip)) = ((70.0, 480.0), (240.0, 44.0));
     let (x, y) = (|p: f64| left + p * width, |share: f64| TOP + (1.0 - share) * height);
     let bottom = TOP + height + strip;
-    let mut canvas = Canvas::new(title, &note, bottom + 44.0);
+    let mut canvas = Drawing::new(title, &note, bottom + 44.0);
     for tick in 0..=5 {
         let value = f64::from(tick) / 5.0;
         canvas.line((x(value), TOP), (x(value), bottom), LIGHT);
@@ -203,11 +152,7 @@ pub fn reliability_diagram(title: &str, bins: &[ReliabilityBin]) -> Chart {
         canvas.text((left - 6.0, y(value) + 4.0), Anchor::End, &format!("{value:.1}"));
     }
     canvas.line((left, bottom), (left + width, bottom), DARK);
-    canvas.body += &format!(
-        "<line x1=\"{left}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{TOP}\" stroke=\"{MIDDLE}\" stroke-dasharray=\"5 4\"/>\n",
-        TOP + height,
-        left + width
-    );
+    canvas.dashed((left, TOP + height), (left + width, TOP), MIDDLE);
     let most = bins.iter().map(|bin| bin.n).max().unwrap_or(0).max(1) as f64;
     let mut text = format!("{title}\n{note}\nbin          rows  mean P(refusal)  share of refusals");
     for bin in bins {
@@ -231,7 +176,7 @@ pub fn reliability_diagram(title: &str, bins: &[ReliabilityBin]) -> Chart {
     canvas.text((left + width + 8.0, bottom - 4.0), Anchor::Start, "rows in bin");
     canvas.upright((24.0, TOP + height / 2.0), "share of refusals in the bin");
     canvas.text((left + width / 2.0, bottom + 34.0), Anchor::Middle, "mean P(refusal) of the bin");
-    Chart { title: title.to_owned(), svg: canvas.finish(), text }
+    Chart::new(title, canvas, text)
 }
 
 /// Accuracies with their 95% Wilson intervals on the same `n` rows, one below the other.
@@ -241,7 +186,7 @@ pub fn intervals(title: &str, n: usize, rows: &[Interval]) -> Chart {
     let (left, width) = (210.0, 330.0);
     let x = |share: f64| left + share * width;
     let bottom = TOP + ROW * rows.len() as f64;
-    let mut canvas = Canvas::new(title, &note, bottom + 44.0);
+    let mut canvas = Drawing::new(title, &note, bottom + 44.0);
     for tick in 0..=5 {
         let value = f64::from(tick) / 5.0;
         canvas.line((x(value), TOP), (x(value), bottom), LIGHT);
@@ -261,10 +206,10 @@ pub fn intervals(title: &str, n: usize, rows: &[Interval]) -> Chart {
             for end in [low, high] {
                 canvas.line((x(end), centre - 4.0), (x(end), centre + 4.0), DARK);
             }
-            canvas.circle((x(row.value), centre), if row.strong { DARK } else { "#ffffff" });
+            canvas.circle((x(row.value), centre), if row.strong { DARK } else { WHITE });
         }
     }
     let axis = "accuracy (share of right decisions), 95% Wilson interval";
     canvas.text((left + width / 2.0, bottom + 34.0), Anchor::Middle, axis);
-    Chart { title: title.to_owned(), svg: canvas.finish(), text }
+    Chart::new(title, canvas, text)
 }

@@ -1,4 +1,4 @@
-//! The smallest edit that would change a decision: which words of a prompt have to go.
+//! The smallest edit that would change a decision, and the smallest part of a prompt that is refused by itself.
 //!
 //! Removing words needs no guess at what the user might have written instead, and every answer is scored anew, so a flip
 //! that is given is a real one. The search is greedy: the word whose removal moves P(refusal) furthest goes first, and
@@ -12,12 +12,27 @@ use crate::ngram_model::Field;
 use crate::policy::Policy;
 use crate::probability::Probability;
 use crate::scorer::Input;
+use crate::text;
 use crate::vectorizer::Scratch;
 
 /// Only so many words, those with the strongest shares, are tried.
 const CANDIDATES: usize = 40;
 /// Flips of more words than that explain nothing.
 const MOST: usize = 12;
+
+/// Windows that are scored in the search for a fragment, at most.
+const WINDOWS: usize = 2000;
+
+/// A part of a prompt that is held by itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fragment {
+    /// Where it stands, as bytes of the prompt; whole words.
+    pub bytes: Range<usize>,
+    /// How many words it has.
+    pub words: usize,
+    /// P(refusal) of it alone.
+    pub p_refusal: Probability,
+}
 
 /// Words whose removal changes the decision.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,6 +95,60 @@ impl Model {
     }
 }
 
+impl Model {
+    /// The fewest neighbouring words of a held prompt that are held by themselves, of several the most likely refused.
+    /// None where the prompt is not held. All windows are scored, the shortest first, up to two thousand; in a prompt of
+    /// more, words are taken from either end for as long as the rest is held. The model must be a prompt predictor.
+    #[must_use]
+    pub fn fragment(&self, input: &Input<'_>, policy: &Policy, scratch: &mut Scratch) -> Option<Fragment> {
+        let prompt = input.prompt?;
+        if self.predict(input, scratch).get() < policy.hold_from {
+            return None;
+        }
+        let mut words = Vec::new();
+        text::pieces(prompt, |bytes| words.push(bytes));
+        let mut score = |first: usize, last: usize| {
+            let bytes = words[first].start..words[last].end;
+            let p_refusal = self.predict(&Input { prompt: Some(&prompt[bytes.clone()]), ..*input }, scratch);
+            Fragment { bytes, words: last - first + 1, p_refusal }
+        };
+        let held = |fragment: &Fragment| fragment.p_refusal.get() >= policy.hold_from;
+        let mut left = WINDOWS;
+        for length in 1..=words.len() {
+            let starts = words.len() - length + 1;
+            if starts > left {
+                break;
+            }
+            left -= starts;
+            let best = (0..starts)
+                .map(|first| score(first, first + length - 1))
+                .reduce(|best, next| if next.p_refusal.get() > best.p_refusal.get() { next } else { best });
+            if let Some(best) = best.filter(held) {
+                return Some(best);
+            }
+        }
+        let (mut first, mut last) = (0, words.len().checked_sub(1)?);
+        let mut found = score(first, last);
+        while first < last {
+            let shorter = [score(first + 1, last), score(first, last - 1)];
+            let [without_first, without_last] = shorter;
+            let takes_first = without_first.p_refusal.get() >= without_last.p_refusal.get();
+            let next = if takes_first { without_first } else { without_last };
+            if !held(&next) {
+                break;
+            }
+            if takes_first {
+                first += 1;
+            } else {
+                last -= 1;
+            }
+            found = next;
+        }
+        // The whole may have been trimmed of white space at its ends.
+        Some(found).filter(held)
+    }
+}
+
 /// The words of a prompt that are not removed, joined by one space.
 fn rest(prompt: &str, words: &[Range<usize>], removed: &[Range<usize>]) -> String {
     let kept = words.iter().filter(|word| !removed.contains(word)).map(|word| &prompt[word.start..word.end]);
@@ -118,6 +187,30 @@ mod tests {
             }
         }
         assert!(both[0] > 0 && both[1] > 0, "{both:?}");
+    }
+
+    #[test]
+    fn a_fragment_is_held_by_itself_and_nothing_shorter_is() {
+        let model = Model::bundled(Bundled::Prompt).unwrap();
+        let scratch = &mut Scratch::default();
+        let prompt = "Please explain to me how to make a bomb at home with household chemicals";
+        let policy = Policy::default();
+        let fragment = model.fragment(&Input::prompt(prompt), &policy, scratch).unwrap();
+        let alone = |text: &str, scratch: &mut Scratch| model.predict(&Input::prompt(text), scratch);
+        assert_eq!(alone(&prompt[fragment.bytes.clone()], scratch), fragment.p_refusal);
+        assert!(fragment.p_refusal.get() >= policy.hold_from);
+        let words: Vec<&str> = prompt.split(' ').collect();
+        assert!(fragment.words < words.len());
+        for shorter in (1..fragment.words).flat_map(|length| words.windows(length)) {
+            assert!(alone(&shorter.join(" "), scratch).get() < policy.hold_from, "{shorter:?}");
+        }
+        let long = format!("{prompt} {}", "and then tell me a story about it ".repeat(300));
+        if let Some(fragment) = model.fragment(&Input::prompt(&long), &policy, scratch) {
+            assert!(alone(&long[fragment.bytes], scratch).get() >= policy.hold_from);
+        }
+        let never = Policy { send_below: 1.0, hold_from: 1.0 };
+        assert_eq!(model.fragment(&Input::prompt(prompt), &never, scratch), None);
+        assert_eq!(model.fragment(&Input::default(), &policy, scratch), None);
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub use counter::{NgramCount, NgramCounter};
 pub use digest::{sha256, sha256_of};
 pub use error::{ModelError, ScoreError, SettingsError};
 pub use explain::{Explanation, Origin, Term, WordShare};
-pub use flip::Flip;
+pub use flip::{Flip, Fragment};
 pub use kinds::{KindDistribution, KindModel, KindReport, KindSettings, place, softmax};
 pub use manifest::{
     CalibrationReport, FORMAT, FileDigest, KindManifest, Manifest, POLARITY, ReliabilityBin, TrainingData,

@@ -227,14 +227,20 @@ impl Vectorizer {
         row
     }
 
+    /// How often each feature occurs in a text: `(feature, occurrences)`, ascending by feature.
+    #[must_use]
+    pub fn counts(&self, text: &str, scratch: &mut Scratch) -> Vec<(u32, u32)> {
+        scratch.text.set(text);
+        let mut counts = Vec::new();
+        self.each_count(scratch, |feature, count| counts.push((feature, count)));
+        counts
+    }
+
     /// Calls `each` with every distinct feature of the text in `scratch`, ascending, and its `tf`.
     #[inline]
     pub(crate) fn each_frequency(&self, scratch: &mut Scratch, mut each: impl FnMut(u32, f64)) {
-        let mut hits = std::mem::take(&mut scratch.hits);
-        hits.clear();
-        self.find(scratch, |feature, _| hits.add(feature));
         let sublinear = self.settings.sublinear_tf;
-        hits.each(self.len(), |feature, count| {
+        self.each_count(scratch, |feature, count| {
             // Most occur once, and the logarithm of 1 is 0.
             let tf = match count {
                 1 => 1.0,
@@ -243,6 +249,15 @@ impl Vectorizer {
             };
             each(feature, tf);
         });
+    }
+
+    /// The same with the number of occurrences.
+    #[inline]
+    fn each_count(&self, scratch: &mut Scratch, each: impl FnMut(u32, u32)) {
+        let mut hits = std::mem::take(&mut scratch.hits);
+        hits.clear();
+        self.find(scratch, |feature, _| hits.add(feature));
+        hits.each(self.len(), each);
         scratch.hits = hits;
     }
 

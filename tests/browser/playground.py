@@ -234,7 +234,9 @@ def says_which_words_would_have_to_change(page):
     page.ask(PROMPT)
     struck = page.run("return [...document.querySelectorAll('#flip del')].map(w => w.textContent)")
     assert struck and all(word in PROMPT.split() for word in struck), struck
-    same(page.text("#flip .quote"), PROMPT, "the prompt with the words struck out")
+    same(page.text("#flip p.quote"), PROMPT, "the prompt with the words struck out")
+    alone = page.text("#fragment strong").strip("“”")
+    assert alone and alone in PROMPT and alone != PROMPT, f"what alone is held: {alone!r}"
     page.slide("#hold-from", 0)  # every probability is held from 0 on, so no removal helps
     page.until("that no flip is found", lambda: "No removal" in page.text("#flip"))
 

@@ -131,6 +131,43 @@ pub(crate) fn coverage(p: &[f64], labels: &[bool], threshold: f64) -> Vec<Covera
     WANTED.map(at).to_vec()
 }
 
+/// The decisions on the most certain rows.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct CoveragePoint {
+    /// Rows decided.
+    pub n: usize,
+    /// Their share of all rows.
+    pub coverage: f64,
+    /// Share of right decisions among them.
+    pub accuracy: f64,
+    /// 95% Wilson interval of it.
+    pub interval: (f64, f64),
+}
+
+/// Accuracy at `points` even steps of coverage up to all rows, the most certain first.
+#[must_use]
+pub fn coverage_curve(p: &[f64], labels: &[bool], threshold: f64, points: usize) -> Vec<CoveragePoint> {
+    let margin = |row: usize| (p[row] - threshold).abs();
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|&a, &b| margin(b).total_cmp(&margin(a)).then(a.cmp(&b)));
+    let mut right = vec![0];
+    for &row in &order {
+        right.push(right[right.len() - 1] + usize::from((p[row] >= threshold) == labels[row]));
+    }
+    let at = |step: usize| {
+        let n = (order.len() * step).div_ceil(points);
+        CoveragePoint {
+            n,
+            coverage: n as f64 / order.len() as f64,
+            accuracy: right[n] as f64 / n as f64,
+            interval: wilson(right[n], n),
+        }
+    };
+    let mut curve: Vec<CoveragePoint> = (1..=points).map(at).filter(|point| point.n > 0).collect();
+    curve.dedup_by_key(|point| point.n);
+    curve
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +193,17 @@ mod tests {
         assert_eq!(coverage[0].accuracy, 0.9);
         assert_eq!(coverage[0].coverage, 0.5);
         assert!((coverage[0].margin.unwrap_or_default() - 0.45).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_curve_ends_at_the_accuracy_of_all_rows() {
+        let (p, labels) = ([0.99, 0.05, 0.8, 0.45], [true, false, false, false]);
+        let curve = coverage_curve(&p, &labels, 0.5, 4);
+        let found: Vec<(usize, f64)> = curve.iter().map(|point| (point.n, point.accuracy)).collect();
+        assert_eq!(found, [(1, 1.0), (2, 1.0), (3, 2.0 / 3.0), (4, 0.75)]);
+        assert_eq!((curve[3].coverage, curve[3].interval), (1.0, wilson(3, 4)));
+        assert_eq!(coverage_curve(&p, &labels, 0.5, 50).len(), 4, "no step is given twice");
+        assert!(coverage_curve(&[], &[], 0.5, 4).is_empty());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use demur_predictor::View;
 use crate::error::TrainingError;
 use crate::examples::Examples;
 use crate::features::{ViewParams, fit_views, transform};
+use crate::fit::NgramParams;
 use crate::sparse::SparseMatrix;
 
 /// Targets and sources with fewer rows have no column.
@@ -74,6 +75,19 @@ impl Design {
             targets: Shifts::of(target_shift, examples.inputs.iter().map(|input| input.target)),
             sources: Shifts::of(source_shift, examples.facets.iter().map(|facets| facets.source)),
         })
+    }
+
+    /// The design of a fit whose vocabularies are there already. Views that the parameters do not describe keep the
+    /// length 1.
+    pub(crate) fn with_views(views: &[View], params: &NgramParams, examples: &Examples<'_>) -> Self {
+        let described = params.views.len() == views.len();
+        let scale = |at: usize| if described { params.views[at].scale } else { 1.0 };
+        Self {
+            scales: (0..views.len()).map(scale).collect(),
+            views: views.to_vec(),
+            targets: Shifts::of(params.target_shift, examples.inputs.iter().map(|input| input.target)),
+            sources: Shifts::of(params.source_shift, examples.facets.iter().map(|facets| facets.source)),
+        }
     }
 
     fn ngrams(&self) -> usize {

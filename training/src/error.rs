@@ -26,6 +26,12 @@ pub enum TrainingError {
     /// The dense logistic regression of linfa gave up.
     #[error("second level: {0}; raise alpha, or look for columns that are all alike")]
     Dense(#[from] linfa_logistic::error::Error),
+    /// A template or a list of terms is written wrongly.
+    #[error("{reason}")]
+    Template {
+        /// What is wrong, and what to do.
+        reason: String,
+    },
     /// A parameter out of its range.
     #[error("`{name}` is {value}: it must be {wanted}")]
     Parameter {

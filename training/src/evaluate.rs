@@ -289,15 +289,46 @@ impl CrossValidation {
                 all.majority[row] = part.majority;
             }
         }
-        let method = format!(
-            "{}-fold cross-validation, {}, stratified, seed {}",
-            self.folds,
-            self.grouping.describe(),
-            self.seed
-        );
+        let method = self.describe();
         let scored =
             Scored { field: self.field, method, threshold: plan.params.policy.hold_from, seed: self.seed };
         Ok(scored.judge_all(examples, &all, FITTED_ON_SHUFFLED))
+    }
+}
+
+impl CrossValidation {
+    /// P(refusal) of every row under a fit that has not seen it, nor any row of its group.
+    ///
+    /// # Errors
+    /// Any [`TrainingError`] of a fit.
+    pub fn probabilities(
+        self,
+        plan: FitPlan<'_>,
+        examples: &Examples<'_>,
+        progress: Progress<'_>,
+    ) -> Result<Vec<f64>, TrainingError> {
+        let folds = examples.folds(self.folds, self.seed)?;
+        let score = |fold| {
+            let (train, rows) = split(&folds, fold);
+            let fitted = plan.fit(&examples.subset(&train), self.seed)?;
+            let p = fitted.probabilities(&examples.subset(&rows).inputs)?;
+            progress.step("cross-fit", self.folds);
+            Ok((rows, p))
+        };
+        let parts: Vec<(Vec<usize>, Vec<f64>)> =
+            (0..self.folds).into_par_iter().map(score).collect::<Result<_, TrainingError>>()?;
+        let mut all = vec![0.0; examples.len()];
+        for (rows, p) in parts {
+            rows.into_iter().zip(p).for_each(|(row, p)| all[row] = p);
+        }
+        Ok(all)
+    }
+
+    /// In words, for the method of an evaluation.
+    #[must_use]
+    pub fn describe(self) -> String {
+        let Self { folds, grouping, seed, .. } = self;
+        format!("{folds}-fold cross-validation, {}, stratified, seed {seed}", grouping.describe())
     }
 }
 

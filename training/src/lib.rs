@@ -8,6 +8,7 @@ mod baselines;
 mod bootstrap;
 mod breakdown;
 mod calibrate;
+mod contrast;
 mod design;
 mod error;
 mod evaluate;
@@ -21,6 +22,7 @@ mod liblinear;
 mod logistic;
 mod metrics;
 mod numpy;
+mod phrases;
 mod pipeline;
 mod progress;
 mod prune;
@@ -32,12 +34,17 @@ mod source;
 mod source_rows;
 mod sparse;
 mod teacher;
+mod terms;
 mod train;
 
 pub use baselines::phrase_list;
 pub use bootstrap::{LABELLED_BY, MachineLabelled, bootstrap, by_target, label, label_with_kinds};
-pub use breakdown::{Coverage, FacetFigures, Facets};
+pub use breakdown::{Coverage, CoveragePoint, FacetFigures, Facets, coverage_curve};
 pub use calibrate::{CalibrationMethod, OutOfFold};
+pub use contrast::{
+    FillerFigures, GroupFigures, MOST_PROMPTS, SwapAudit, SwapList, TargetContrast, TargetTerm, Template,
+    contrast_targets, mean_interval,
+};
 pub use error::TrainingError;
 pub use evaluate::{Baseline, CrossValidation, Evaluation, Scored, evaluate_model, judge_holdout};
 pub use examples::{Examples, input, split};
@@ -53,6 +60,7 @@ pub use metrics::{
     average_precision, brier, ece, log_loss, reliability, wilson,
 };
 pub use numpy::{PaperSplit, RandomState, TrainTest, paper_split, train_test_split};
+pub use phrases::{PhraseFigures, Position, phrases};
 pub use pipeline::{PipelineData, PipelineFigures, PipelineOutput, run};
 pub use progress::Progress;
 pub use published::{FileRead, PaperFiles};
@@ -65,4 +73,8 @@ pub use source::{DataSource, Deduplicate};
 pub use source_rows::SourceRows;
 pub use sparse::SparseMatrix;
 pub use teacher::{FitPlan, Teacher};
+pub use terms::{
+    FOLDS, HALVES, LogOdds, MAX_BYTES, MAX_ROWS, Marks, Refitted, TOP, TermAnalysis, TermFigures, TermParams,
+    Within, analyse_terms, log_odds, probabilities,
+};
 pub use train::{Grouping, Provenance, identity, may_judge, seen, train, weighed};

@@ -1,8 +1,8 @@
-//! `POST /v1/explain`: which words say so, and which would have to go.
+//! `POST /v1/explain`: which words say so, which would have to go, and which few would be enough.
 
 use std::time::Instant;
 
-use demur_predictor::{Decision, Explanation, Field, Flip, Input, Origin, Scratch};
+use demur_predictor::{Decision, Explanation, Field, Flip, Fragment, Input, Model, Origin, Policy, Scratch};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -58,7 +58,10 @@ pub(crate) struct ExplainResponse {
     /// for responses.
     #[schema(inline)]
     pub(crate) flip: Option<FlipView>,
-    /// Whether a flip was looked for: prompts over 8,000 characters are too long for it.
+    /// The fewest neighbouring words that are held by themselves, of a prompt that is held; else null, and for responses.
+    #[schema(inline)]
+    pub(crate) fragment: Option<FragmentView>,
+    /// Whether flip and fragment were looked for: prompts over 8,000 characters are too long for it.
     pub(crate) flip_searched: bool,
     /// The model.
     pub(crate) model: ModelRef,
@@ -120,6 +123,22 @@ pub(crate) struct FlipView {
     pub(crate) decision: Decision,
     /// The prompt without them, the other words joined by one space.
     pub(crate) rest: String,
+}
+
+/// A part of the prompt that is held by itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FragmentView {
+    /// Its beginning in characters.
+    pub(crate) start: usize,
+    /// Its end in characters, not included.
+    pub(crate) end: usize,
+    /// It.
+    pub(crate) text: String,
+    /// How many words it has.
+    pub(crate) words: usize,
+    /// P(refusal) of it alone.
+    #[schema(minimum = 0, maximum = 1)]
+    pub(crate) p_refusal: f64,
 }
 
 /// A word that a flip removes.
@@ -202,43 +221,73 @@ pub(crate) fn explain(
     let served = registry.choose(field, request.model.as_deref(), request.target.as_deref())?;
     let model = &served.model;
     let policy = Thresholds::of_request(request.policy, model)?;
-    let started = Instant::now();
     let input = Input {
         prompt: request.prompt.as_deref(),
         response: request.response.as_deref(),
         target: request.target.as_deref(),
     };
-    let explanation = model.scorer().explain(&input);
-    let p_refusal = model.calibrated(explanation.logit, input.target);
-    let characters = Characters::of(text);
-    let words = explanation.words(field, text).into_iter().map(|word| {
-        let Span { start, end } = characters.span(word.bytes.start, word.bytes.end);
-        Word { start, end, text: text[word.bytes].to_owned(), contribution: word.contribution }
-    });
-    let flip_searched = field == Field::Prompt && text.len() <= FLIP_CHARS;
-    let flip = if flip_searched { model.flip(&input, &policy, scratch) } else { None };
-    Ok(ExplainResponse {
-        p_refusal: p_refusal.get(),
-        decision: policy.decide(p_refusal),
-        logit: explanation.logit,
-        bias: explanation.bias,
-        terms: terms(&explanation, &input, request.top.unwrap_or(TOP)),
-        terms_in_all: explanation.terms.len(),
-        words: words.collect(),
-        flip: flip.map(|Flip { removed, rest, p_refusal }| FlipView {
-            removed: removed
-                .into_iter()
-                .map(|bytes| {
-                    let Span { start, end } = characters.span(bytes.start, bytes.end);
-                    RemovedWord { start, end, text: text[bytes].to_owned() }
-                })
-                .collect(),
+    let top = request.top.unwrap_or(TOP);
+    let question = Question { model, name: served.into(), input, field, policy, top };
+    Ok(question.answer(scratch))
+}
+
+/// What is explained, and by which model.
+pub(crate) struct Question<'a> {
+    pub(crate) model: &'a Model,
+    pub(crate) name: ModelRef,
+    pub(crate) input: Input<'a>,
+    /// The text that the model judges.
+    pub(crate) field: Field,
+    pub(crate) policy: Policy,
+    /// At most so many terms.
+    pub(crate) top: usize,
+}
+
+impl Question<'_> {
+    /// Explains it.
+    pub(crate) fn answer(self, scratch: &mut Scratch) -> ExplainResponse {
+        let Self { model, name, input, field, policy, top } = self;
+        let started = Instant::now();
+        let text = field.of(&input).unwrap_or_default();
+        let explanation = model.scorer().explain(&input);
+        let p_refusal = model.calibrated(explanation.logit, input.target);
+        let characters = Characters::of(text);
+        let words = explanation.words(field, text).into_iter().map(|word| {
+            let Span { start, end } = characters.span(word.bytes.start, word.bytes.end);
+            Word { start, end, text: text[word.bytes].to_owned(), contribution: word.contribution }
+        });
+        let searched = field == Field::Prompt && text.len() <= FLIP_CHARS;
+        let flip = if searched { model.flip(&input, &policy, scratch) } else { None };
+        let fragment = if searched { model.fragment(&input, &policy, scratch) } else { None };
+        ExplainResponse {
             p_refusal: p_refusal.get(),
             decision: policy.decide(p_refusal),
-            rest,
-        }),
-        flip_searched,
-        model: served.into(),
-        seconds: started.elapsed().as_secs_f64(),
-    })
+            logit: explanation.logit,
+            bias: explanation.bias,
+            terms: terms(&explanation, &input, top),
+            terms_in_all: explanation.terms.len(),
+            words: words.collect(),
+            flip: flip.map(|flip| flip_view(flip, text, &characters, policy)),
+            fragment: fragment.map(|Fragment { bytes, words, p_refusal }| {
+                let Span { start, end } = characters.span(bytes.start, bytes.end);
+                FragmentView { start, end, text: text[bytes].to_owned(), words, p_refusal: p_refusal.get() }
+            }),
+            flip_searched: searched,
+            model: name,
+            seconds: started.elapsed().as_secs_f64(),
+        }
+    }
+}
+
+fn flip_view(flip: Flip, text: &str, characters: &Characters, policy: Policy) -> FlipView {
+    let removed = flip.removed.into_iter().map(|bytes| {
+        let Span { start, end } = characters.span(bytes.start, bytes.end);
+        RemovedWord { start, end, text: text[bytes].to_owned() }
+    });
+    FlipView {
+        removed: removed.collect(),
+        p_refusal: flip.p_refusal.get(),
+        decision: policy.decide(flip.p_refusal),
+        rest: flip.rest,
+    }
 }

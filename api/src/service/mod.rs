@@ -24,7 +24,9 @@ mod state;
 mod tail;
 mod tls;
 
+pub(crate) use explain::{ExplainResponse, Question};
 pub(crate) use keys::generate;
 pub(crate) use logging::{finish as finish_log, start as start_log};
 pub(crate) use options::Options;
+pub(crate) use predict::ModelRef;
 pub(crate) use server::Application;

@@ -1,0 +1,80 @@
+//! `demur export-notebook`: a report, an evaluation or a comparison as a notebook, and the Parquet tables beside it.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use demur_data::write_rows;
+use demur_notebooks_export::{
+    Comparison, Export, Findings, comparison_notebook, evaluation_notebook, report_notebook,
+};
+use demur_predictor::Model;
+use demur_training::{PhraseFigures, TermAnalysis};
+
+use crate::args::{ExportNotebook, NotebookArg};
+use crate::commands::judged::Judged;
+use crate::commands::report::write;
+use crate::error::Usage;
+use crate::model;
+use crate::output::note;
+
+pub(crate) fn run(args: &ExportNotebook) -> anyhow::Result<()> {
+    let stem = args.out.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    if args.out.extension().is_none_or(|ending| ending != "ipynb") || stem.is_empty() {
+        return Err(Usage(format!("--out {}: a notebook's name ends in .ipynb", args.out.display())).into());
+    }
+    if args.against.is_some() != (args.notebook == NotebookArg::Compare) {
+        return Err(
+            Usage("--against names the second model of `compare`, and belongs to it".to_owned()).into()
+        );
+    }
+    let model = model::load(args.model.as_deref().unwrap_or_else(|| Path::new("prompt")))?;
+    let tables = format!("{stem}-tables");
+    let export = match &args.against {
+        Some(against) => compare(args, &model, &model::load(against)?, &tables)?,
+        None => one(args, &model, &tables)?,
+    };
+    let folder = args.out.with_file_name(&tables);
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for sheet in &export.sheets {
+        write_rows(&folder.join(format!("{}.parquet", sheet.name)), None, &sheet.rows)?;
+    }
+    write(&args.out, export.notebook.to_string().as_bytes())?;
+    note(&format!("{} reads the tables in {}", args.out.display(), folder.display()));
+    Ok(())
+}
+
+fn one(args: &ExportNotebook, model: &Model, tables: &str) -> anyhow::Result<Export> {
+    let judged = Judged::read(model, &args.data, &args.columns)?;
+    let is_report = args.notebook == NotebookArg::Report;
+    let terms: TermAnalysis = judged.terms(model, if is_report { args.resamples } else { 0 })?;
+    let phrases: Vec<PhraseFigures> =
+        if is_report { judged.phrases(model.manifest().seed)? } else { Vec::new() };
+    let rows = judged.rows();
+    let evaluation = judged.evaluation.as_ref();
+    let findings = Findings { model, terms: &terms, rows: &rows, evaluation, phrases: &phrases };
+    let export = if is_report { report_notebook } else { evaluation_notebook };
+    Ok(export(&findings, tables))
+}
+
+fn compare(args: &ExportNotebook, first: &Model, second: &Model, tables: &str) -> anyhow::Result<Export> {
+    let fields = [first, second].map(|model| model.manifest().field.name());
+    if fields[0] != fields[1] {
+        let [a, b] = fields;
+        return Err(Usage(format!(
+            "the first model judges the {a}, the second the {b}; name two of one field"
+        ))
+        .into());
+    }
+    let [mut a, mut b] =
+        [Judged::read(first, &args.data, &args.columns)?, Judged::read(second, &args.data, &args.columns)?];
+    // Both are judged on the rows that both can be judged on.
+    a.count_with(&mut b)?;
+    let rows = [a.rows(), b.rows()];
+    let (Some(of_a), Some(of_b)) = (&a.evaluation, &b.evaluation) else {
+        anyhow::bail!("there are no figures to compare");
+    };
+    let comparison =
+        Comparison { models: [first, second], rows: [&rows[0], &rows[1]], evaluations: [of_a, of_b] };
+    Ok(comparison_notebook(&comparison, tables))
+}

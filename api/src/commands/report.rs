@@ -1,0 +1,76 @@
+//! `demur report`: a model and rows as one page, tables and figures.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Context;
+use demur_data::{AtomicFile, write_rows};
+use demur_notebooks_export::{Chart, Findings, Sheet, rows_report};
+
+use crate::args::Report;
+use crate::commands::judged::Judged;
+use crate::model;
+use crate::output::{note, waiting};
+
+pub(crate) fn run(args: &Report) -> anyhow::Result<()> {
+    let model = model::load(args.model.as_deref().unwrap_or_else(|| Path::new("prompt")))?;
+    let field = model.manifest().field;
+    let judged = if args.data.is_empty() {
+        note("no rows (--data FILE): the report holds what the model itself holds");
+        Judged::none(field)
+    } else {
+        Judged::read(&model, &args.data, &args.columns)?
+    };
+    let terms = judged.terms(&model, args.resamples)?;
+    let phrases = judged.phrases(model.manifest().seed)?;
+    let rows = judged.rows();
+    let findings = Findings {
+        model: &model,
+        terms: &terms,
+        rows: &rows,
+        evaluation: judged.evaluation.as_ref(),
+        phrases: &phrases,
+    };
+    let report = waiting("writing", || rows_report(&findings)).context("cannot pack the page")?;
+    let folder = |name: &str| {
+        let path = args.out.join(name);
+        fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        anyhow::Ok(path)
+    };
+    write_tables(&folder("tables")?, &report.sheets)?;
+    write_figures(&folder("figures")?, &report.charts)?;
+    write(&args.out.join("report.html"), report.html.as_bytes())?;
+    note(&format!("report.html, tables/ and figures/ are in {}", args.out.display()));
+    Ok(())
+}
+
+/// Each table as CSV and as Parquet.
+pub(crate) fn write_tables(folder: &Path, sheets: &[Sheet]) -> anyhow::Result<()> {
+    for sheet in sheets {
+        for ending in ["csv", "parquet"] {
+            write_rows(&folder.join(format!("{}.{ending}", sheet.name)), None, &sheet.rows)?;
+        }
+    }
+    Ok(())
+}
+
+/// Each figure as SVG and as PNG.
+fn write_figures(folder: &Path, charts: &[(&str, Chart)]) -> anyhow::Result<()> {
+    for (name, chart) in charts {
+        write(&folder.join(format!("{name}.svg")), chart.drawing.to_svg().as_bytes())?;
+        let png = chart.drawing.to_png().with_context(|| format!("figure {name} is too large for a PNG"))?;
+        write(&folder.join(format!("{name}.png")), &png)?;
+    }
+    Ok(())
+}
+
+/// Writes a file whole or not at all.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let write = || {
+        let mut file = AtomicFile::create(path)?;
+        file.write_all(bytes)?;
+        file.commit()
+    };
+    write().with_context(|| path.display().to_string())
+}
