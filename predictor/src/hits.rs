@@ -93,7 +93,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn features_are_counted_in_order(limit in prop_oneof![1..300_u32, 1..100_000_u32, 1..5_000_000_u32, 1..=u32::MAX], draws in prop::collection::vec(any::<u32>(), 0..300)) {
+        fn features_are_counted_in_order(
+            limit in prop_oneof![1..300_u32, 1..100_000_u32, 1..5_000_000_u32, 1..=u32::MAX],
+            draws in prop::collection::vec(any::<u32>(), 0..300),
+        ) {
             let mut hits = Hits::default();
             for draws in draws.chunks(100) {
                 hits.clear();
