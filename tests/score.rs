@@ -225,11 +225,14 @@ fn a_table_keeps_its_columns_and_types() {
     let mut rows = table(3_000);
     write_table(&dir, "in.parquet", Format::Parquet, &mut rows);
     write_table(&dir, "in.arrow", Format::Arrow, &mut rows);
-    dir.demur("score in.parquet --out out.parquet --explain 1").succeeds();
+    dir.demur("score in.parquet --out out.parquet --explain 1 --interval").succeeds();
     let out = read_table(&dir, "out.parquet", Format::Parquet);
     let names: Vec<&str> = out.get_column_names().iter().map(|name| name.as_str()).collect();
     assert_eq!(names[..4], ["n", "small", "time", "question"]);
-    assert_eq!(names[4..], ["p_refusal", "decision", "model_digest", "top_ngrams"]);
+    assert_eq!(
+        names[4..],
+        ["p_refusal", "decision", "model_digest", "p_refusal_low", "p_refusal_high", "top_ngrams"]
+    );
     let kept = rows.slice(0, 777).vstack(&rows.slice(778, 3_000)).unwrap();
     assert!(out.select(["n", "small", "time", "question"]).unwrap().equals_missing(&kept));
     let rejected = dir.rows("out.parquet.rejected.jsonl");
