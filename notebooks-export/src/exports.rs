@@ -1,21 +1,21 @@
-//! Notebooks on exported tables: a report, an evaluation, a comparison of two models. They hold their outputs, and their code
+//! Notebooks on exported tables: a report and an evaluation (`comparison` has the third). They hold their outputs, and their code
 //! makes the same from the Parquet tables beside them, with pandas and matplotlib alone.
 
 use demur_predictor::Model;
-use demur_training::{Evaluation, coverage_curve, mean_interval, wilson};
+use demur_training::{Evaluation, coverage_curve};
 use serde_json::json;
 
-use crate::curves::{agreement_chart, coverage_chart};
-use crate::findings::{Findings, JudgedRow, POINTS, interval, label};
+use crate::curves::coverage_chart;
+use crate::findings::{Findings, POINTS};
 use crate::notebook::{Notebook, Output};
 use crate::rows_report::{accuracy, bars, contrast};
-use crate::sheet::{Sheet, number};
-use crate::svg::{Interval, intervals, reliability_diagram};
+use crate::sheet::Sheet;
+use crate::svg::reliability_diagram;
 use crate::text::code_span;
 
 const SETUP: &str = include_str!("tables.py");
 /// Terms of each side, and rows, that a notebook shows.
-const SHOWN: usize = 10;
+pub(crate) const SHOWN: usize = 10;
 
 /// A notebook with the tables that it reads.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub struct Export {
 }
 
 /// A notebook begun with a heading, and the functions that its cells call.
-fn begin(title: &str, text: &str, tables: &str) -> Notebook {
+pub(crate) fn begin(title: &str, text: &str, tables: &str) -> Notebook {
     let mut notebook = Notebook::new();
     notebook.markdown(format!(
         "# {title}\n\n{text}\n\nThe positive class is refusal. The outputs below were written by Demur; nothing needs to \
@@ -41,7 +41,7 @@ fn begin(title: &str, text: &str, tables: &str) -> Notebook {
 }
 
 /// Which model, in a line.
-fn describe(model: &Model) -> String {
+pub(crate) fn describe(model: &Model) -> String {
     let manifest = model.manifest();
     format!(
         "{} {} ({})",
@@ -66,9 +66,9 @@ fn sheets_of(findings: &Findings<'_>) -> Vec<Sheet> {
 }
 
 /// Adds cells as long as the tables that they read are there.
-struct Writer<'a> {
-    notebook: Notebook,
-    sheets: &'a [Sheet],
+pub(crate) struct Writer<'a> {
+    pub(crate) notebook: Notebook,
+    pub(crate) sheets: &'a [Sheet],
 }
 
 impl Writer<'_> {
@@ -77,7 +77,7 @@ impl Writer<'_> {
     }
 
     /// A table whole, by its name.
-    fn whole(&mut self, name: &str, text: &str) {
+    pub(crate) fn whole(&mut self, name: &str, text: &str) {
         let Some(table) = self.sheet(name).map(Sheet::whole) else { return };
         self.notebook.markdown(text);
         self.notebook.code(format!("show(\"{name}\")"), [Output::from(&table)]);
@@ -217,207 +217,8 @@ fn rows(writer: &mut Writer<'_>, findings: &Findings<'_>) {
     }
 }
 
-/// Two models on the same rows.
-#[derive(Debug, Clone, Copy)]
-pub struct Comparison<'a> {
-    /// The models.
-    pub models: [&'a Model; 2],
-    /// What each says of the rows, in the same order.
-    pub rows: [&'a [JudgedRow]; 2],
-    /// The figures of each, on the same rows.
-    pub evaluations: [&'a Evaluation; 2],
-}
-
-/// A comparison as a notebook.
-#[must_use]
-pub fn comparison_notebook(comparison: &Comparison<'_>, tables: &str) -> Export {
-    let [first, second] = comparison.evaluations;
-    let names = comparison.models.map(|model| model.manifest().name.clone());
-    let sheets = vec![methods(comparison), paired(comparison), pairs(comparison)];
-    let [a, b] = comparison.models.map(describe);
-    let text = format!(
-        "First: {a}, judged by {}. Second: {b}, judged by {}.",
-        code_span(&first.method),
-        code_span(&second.method)
-    );
-    let mut writer =
-        Writer { notebook: begin("Two models on the same rows", &text, tables), sheets: &sheets };
-    writer.whole("methods", "## Which is better?");
-    let of = |evaluation: &Evaluation, label: String, strong: bool| Interval {
-        label,
-        value: evaluation.decisions.accuracy,
-        interval: evaluation.decisions.accuracy_interval,
-        strong,
-    };
-    let mut shown = vec![
-        of(first, format!("first: {}", names[0]), true),
-        of(second, format!("second: {}", names[1]), true),
-    ];
-    shown.extend(first.baselines.iter().map(|(name, baseline)| Interval {
-        label: name.replace('_', " "),
-        value: baseline.decisions.accuracy,
-        interval: baseline.decisions.accuracy_interval,
-        strong: false,
-    }));
-    writer.notebook.code("intervals()", [intervals("Accuracy", first.n, &shown).into()]);
-    writer.whole(
-        "paired",
-        "## On the same rows\n\nRows that one decides rightly and the other does not carry all of the difference. The interval \
-         is that of paired differences.",
-    );
-    let rows: Vec<(f64, f64, bool)> =
-        judged_pairs(comparison).map(|(_, a, b)| (a.p_refusal, b.p_refusal, a.refused)).collect();
-    let chart = agreement_chart("Agreement", [&names[0], &names[1]], &rows);
-    writer.notebook.code("agreement()", [chart.into()]);
-    let disagreements = {
-        let pairs = &sheets[2];
-        let gap = |at: usize| {
-            let p = |key: &str| pairs.cell(&pairs.rows[at], key).as_f64().unwrap_or(0.0);
-            // As pandas reckons it: the rounded difference.
-            (p("p_first") - p("p_second")).abs()
-        };
-        let mut order: Vec<usize> = (0..pairs.rows.len()).collect();
-        order.sort_by(|&a, &b| gap(b).total_cmp(&gap(a)));
-        let keys = ["row", "label", "p_first", "p_second", "text"];
-        pairs.to_table(&keys, order.into_iter().take(SHOWN))
-    };
-    writer.notebook.markdown("## Where they differ most");
-    writer.notebook.code(
-        format!(
-            "rows = read(\"pairs\")\ngap = (rows[\"p_first\"] - rows[\"p_second\"]).abs()\nrows = \
-             rows.loc[gap.sort_values(ascending=False, kind=\"stable\").index].head({SHOWN})\nshow(rows, [\"row\", \
-             \"label\", \"p_first\", \"p_second\", \"text\"])"
-        ),
-        [Output::from(&disagreements)],
-    );
-    writer.notebook.markdown(LIMITS);
-    let notebook = writer.notebook;
-    Export { notebook, sheets }
-}
-
-/// The rows that both figures count, with their numbers.
-fn judged_pairs<'a>(
-    comparison: &Comparison<'a>,
-) -> impl Iterator<Item = (usize, &'a JudgedRow, &'a JudgedRow)> {
-    let [first, second] = comparison.rows;
-    first
-        .iter()
-        .zip(second)
-        .enumerate()
-        .filter(|(_, (a, b))| a.judged && b.judged)
-        .map(|(at, (a, b))| (at, a, b))
-}
-
-fn methods(comparison: &Comparison<'_>) -> Sheet {
-    let mut sheet = Sheet::new(
-        "methods",
-        "Both models beside baselines",
-        &[
-            ("method", "Method"),
-            ("accuracy", "Accuracy"),
-            ("low", "95% from"),
-            ("high", "to"),
-            ("auroc", "AUROC"),
-            ("ece", "Calibration error"),
-            ("n", "Rows"),
-            ("model", "A model"),
-        ],
-    );
-    let [first, second] = comparison.evaluations;
-    for (place, e, model) in
-        [("first", first, comparison.models[0]), ("second", second, comparison.models[1])]
-    {
-        let [accuracy, low, high] = interval(e.decisions.accuracy, e.decisions.accuracy_interval);
-        let name = format!("{place}: {}", model.manifest().name);
-        sheet.push([
-            json!(name),
-            accuracy,
-            low,
-            high,
-            number(e.auroc),
-            number(e.ece),
-            json!(e.n),
-            json!(true),
-        ]);
-    }
-    for (name, baseline) in &first.baselines {
-        let decisions = &baseline.decisions;
-        let [accuracy, low, high] = interval(decisions.accuracy, decisions.accuracy_interval);
-        let name = name.replace('_', " ");
-        let auroc = number(baseline.auroc);
-        sheet.push([
-            json!(name),
-            accuracy,
-            low,
-            high,
-            auroc,
-            serde_json::Value::Null,
-            json!(first.n),
-            json!(false),
-        ]);
-    }
-    sheet
-}
-
-/// How many rows each decides rightly, and the paired difference of the accuracies.
-fn paired(comparison: &Comparison<'_>) -> Sheet {
-    let mut sheet = Sheet::new(
-        "paired",
-        "Right decisions on the same rows",
-        &[("what", "What"), ("value", "Value"), ("low", "95% from"), ("high", "to")],
-    );
-    let [first, second] = comparison.evaluations.map(|evaluation| evaluation.threshold);
-    let mut counts = [0; 4];
-    let mut differences = Vec::new();
-    for (_, a, b) in judged_pairs(comparison) {
-        let right = [(a.p_refusal >= first) == a.refused, (b.p_refusal >= second) == b.refused];
-        counts[usize::from(!right[0]) * 2 + usize::from(!right[1])] += 1;
-        differences.push(f64::from(u8::from(right[0])) - f64::from(u8::from(right[1])));
-    }
-    let n: usize = counts.iter().sum();
-    let names = ["both right", "only the first right", "only the second right", "neither right"];
-    for (name, count) in names.into_iter().zip(counts) {
-        let (low, high) = wilson(count, n);
-        sheet.push([
-            json!(format!("{name} ({count} of {n})")),
-            number(count as f64 / n as f64),
-            number(low),
-            number(high),
-        ]);
-    }
-    let (difference, (low, high)) = mean_interval(&differences);
-    sheet.push([json!("accuracy, first less second"), number(difference), number(low), number(high)]);
-    sheet
-}
-
-fn pairs(comparison: &Comparison<'_>) -> Sheet {
-    let mut sheet = Sheet::new(
-        "pairs",
-        "P(refusal) of both models",
-        &[
-            ("row", "Row"),
-            ("label", "Label"),
-            ("p_first", "P(refusal), first"),
-            ("p_second", "P(refusal), second"),
-            ("place", "Place"),
-            ("text", "Text"),
-        ],
-    );
-    for (at, a, b) in judged_pairs(comparison) {
-        sheet.push([
-            json!(at + 1),
-            json!(label(a.refused)),
-            number(a.p_refusal),
-            number(b.p_refusal),
-            json!(a.place),
-            json!(a.text),
-        ]);
-    }
-    sheet
-}
-
 /// What no notebook of this kind can show.
-const LIMITS: &str = "\
+pub(crate) const LIMITS: &str = "\
 ## What this does not show
 
 - **Other models, other times.** The figures hold for the targets and rows named here.

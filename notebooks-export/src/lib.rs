@@ -5,9 +5,11 @@
 //! again from the files there. [`rows_report`] turns what is known of a model on labelled rows into one HTML page, tables
 //! and figures. The same input gives the same bytes.
 
+mod comparison;
 mod curves;
 mod drawing;
 mod exports;
+mod figure_sheets;
 mod findings;
 mod notebook;
 mod packed;
@@ -20,9 +22,10 @@ mod svg;
 mod table;
 mod text;
 
+pub use comparison::{Comparison, comparison_notebook};
 pub use curves::{Dot, agreement_chart, contrast_chart, coverage_chart};
 pub use drawing::Drawing;
-pub use exports::{Comparison, Export, comparison_notebook, evaluation_notebook, report_notebook};
+pub use exports::{Export, evaluation_notebook, report_notebook};
 pub use findings::{Findings, JudgedRow};
 pub use notebook::{Cell, Notebook, Output};
 pub use report::pipeline_report;

@@ -5,6 +5,7 @@
 //! with rows times n-grams; the refits behind the intervals are a fixed number of sparse fits. More than
 //! [`MAX_ROWS`] rows are sampled.
 
+mod analyse;
 mod examples;
 mod index;
 mod log_odds;
@@ -12,23 +13,21 @@ mod refit;
 mod strata;
 mod subsume;
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use demur_data::shuffled;
 use demur_predictor::{Field, Model, Scratch};
 use serde::Serialize;
 
-use crate::error::TrainingError;
 use crate::examples::Examples;
 use crate::fit::NgramParams;
 use crate::metrics::wilson;
-use crate::progress::Progress;
 
+pub use analyse::analyse_terms;
 pub use log_odds::{LogOdds, log_odds};
 pub use refit::Refitted;
 pub use strata::Within;
 
+pub(crate) use analyse::{recurrence, sample, top};
 pub(crate) use index::Index;
 pub(crate) use log_odds::of_index;
 pub(crate) use subsume::subsumers;
@@ -43,8 +42,6 @@ pub const HALVES: usize = 5;
 pub const FOLDS: usize = 5;
 /// How many terms of each side count as the top.
 pub const TOP: usize = 30;
-/// Below this |z| a term has no effect that could disappear within groups.
-const EFFECT: f64 = 1.96;
 
 /// How an analysis is done.
 #[derive(Debug, Clone, PartialEq)]
@@ -165,202 +162,6 @@ impl fmt::Display for Marks {
         let set: Vec<&str> = marks.into_iter().filter_map(|(set, name)| set.then_some(name)).collect();
         f.write_str(&set.join(", "))
     }
-}
-
-/// Looks at every n-gram of a model. `p` is P(refusal) of each example, by which rows to look at are chosen. Rows without
-/// a label take no part; without rows the terms have their weights alone.
-///
-/// # Errors
-/// [`TrainingError::Lengths`] unless there is one P(refusal) per example, or any error of a refit.
-pub fn analyse_terms(
-    model: &Model,
-    examples: &Examples<'_>,
-    p: &[f64],
-    params: &TermParams,
-    progress: Progress<'_>,
-) -> Result<TermAnalysis, TrainingError> {
-    if p.len() != examples.len() {
-        return Err(TrainingError::Lengths {
-            what: "probabilities",
-            found: p.len(),
-            expected: examples.len(),
-        });
-    }
-    let labelled: Vec<usize> = (0..examples.len()).filter(|&row| examples.weights[row] > 0.0).collect();
-    let views = model.scorer().views();
-    let size = |row: usize| views.iter().map(|view| view.settings.text(&examples.inputs[row]).len()).sum();
-    let chosen = sample(&labelled, params.seed, size);
-    let rows = examples.subset(&chosen);
-    let p: Vec<f64> = chosen.iter().map(|&row| p[row]).collect();
-    let labels = rows.labels();
-    let scorer = model.scorer();
-    let index = Index::of(scorer.views(), &rows.inputs);
-    let all = vec![true; labels.len()];
-    let odds = of_index(&index, &labels, &all);
-    let halves = halves(&rows, params.seed);
-    let by_z: Vec<f64> = odds.iter().map(|odds| odds.z).collect();
-    let in_halves: Vec<Vec<f64>> = halves
-        .iter()
-        .map(|half| of_index(&index, &labels, half).into_iter().map(|odds| odds.z).collect())
-        .collect();
-    let top = top(&by_z);
-    let (recurrence, recurs) = recurrence(&top, &in_halves);
-    let refits = match &params.refit {
-        Some(fit) if !rows.is_empty() => {
-            match refit::refit(scorer.views(), fit, &rows, &halves, params, progress) {
-                // Rows of one class teach no weights; all else can be said of them.
-                Err(TrainingError::OneClass { .. }) => None,
-                refits => Some(refits?),
-            }
-        }
-        _ => None,
-    };
-    let weight_recurrence = refits.as_ref().map_or_else(Vec::new, |refits| refits.recurrence.clone());
-    let strata = strata::Strata::of(&rows.groups, &labels);
-    let subsumed = subsumers(scorer.views(), &index);
-    let finder = examples::Finder { index: &index, labels: &labels, p: &p, groups: &rows.groups };
-    let mut terms = Vec::with_capacity(scorer.weights().len());
-    let mut offset = 0;
-    for (number, view) in scorer.views().iter().enumerate() {
-        for local in 0..view.vectorizer.len() {
-            let feature = offset + local;
-            let containing = index.rows(feature);
-            let refused = containing.iter().filter(|&&row| labels[row as usize]).count();
-            let halves = top.iter().position(|&at| at == feature).map(|at| recurs[at]);
-            let refit = refits.as_ref().map(|refits| refits.of(feature));
-            let (within, groups) = strata.within(containing, &labels, &rows.groups);
-            let odds = odds[feature];
-            let lost = |within: &Option<Within>| within.is_none_or(|within| within.includes_none());
-            let marks = Marks {
-                unstable: halves.is_some_and(|halves| halves < HALVES)
-                    || refit.is_some_and(|refit| containing.len() > 1 && refit.sign_stability < 1.0),
-                between_groups: odds.z.abs() >= EFFECT && strata.is_grouped() && lost(&within),
-                subsumed: subsumed[feature].is_some(),
-            };
-            terms.push(TermFigures {
-                feature,
-                field: view.settings.field,
-                view: number,
-                // A view has fewer than 2^32 features: they are numbered by u32.
-                ngram: view.vectorizer.ngram(u32::try_from(local).unwrap_or(u32::MAX)),
-                weight: f64::from(scorer.weights()[feature]),
-                refused,
-                complied: containing.len() - refused,
-                log_odds: odds,
-                refit,
-                subsumed_by: None,
-                within,
-                groups,
-                halves,
-                marks,
-                examples: Vec::new(),
-                counter_examples: Vec::new(),
-            });
-        }
-        offset += view.vectorizer.len();
-    }
-    for feature in 0..terms.len() {
-        let by = subsumed[feature].map(|by| terms[by as usize].ngram.clone());
-        let for_refusal = terms[feature].speaks_for_refusal();
-        let found = |of_refused| -> Vec<usize> {
-            let rows = finder.find(feature, of_refused, for_refusal == of_refused, params.examples);
-            rows.into_iter().map(|row| chosen[row]).collect()
-        };
-        let (own, counter) = (found(for_refusal), found(!for_refusal));
-        let term = &mut terms[feature];
-        (term.subsumed_by, term.examples, term.counter_examples) = (by, own, counter);
-    }
-    sort(&mut terms);
-    Ok(TermAnalysis {
-        rows: labels.len(),
-        refused: labels.iter().filter(|&&label| label).count(),
-        rows_in_all: labelled.len(),
-        terms,
-        recurrence,
-        weight_recurrence,
-        resamples: refits.as_ref().map_or(0, |refits| refits.resamples),
-        c: refits.as_ref().map_or(f64::NAN, |refits| refits.c),
-    })
-}
-
-/// Some rows in their order: all of them, or as many in random order as the bounds allow.
-pub(crate) fn sample(rows: &[usize], seed: u64, size: impl Fn(usize) -> usize) -> Vec<usize> {
-    let bytes: usize = rows.iter().map(|&row| size(row)).sum();
-    if rows.len() <= MAX_ROWS && bytes <= MAX_BYTES {
-        return rows.to_vec();
-    }
-    let mut left = MAX_BYTES;
-    let fits = |row: &usize| {
-        let fits = size(*row) <= left;
-        left = left.saturating_sub(size(*row));
-        fits
-    };
-    let order = shuffled(rows.len(), seed).into_iter().map(|at| rows[at]);
-    let mut chosen: Vec<usize> = order.take(MAX_ROWS).take_while(fits).collect();
-    chosen.sort_unstable();
-    chosen
-}
-
-/// Which rows are in each of the halves: groups in random order, whole, until half of the rows are in.
-fn halves(rows: &Examples<'_>, seed: u64) -> Vec<Vec<bool>> {
-    let mut members: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    for (row, &group) in rows.groups.iter().enumerate() {
-        members.entry(group).or_default().push(row);
-    }
-    let members: Vec<Vec<usize>> = members.into_values().collect();
-    let half = |at: u64| {
-        let mut within = vec![false; rows.len()];
-        let mut left = rows.len() / 2;
-        for group in shuffled(members.len(), seed.wrapping_add(at)) {
-            if left == 0 {
-                break;
-            }
-            // A group that is larger than what is left goes in part, so that every half is one.
-            for &row in members[group].iter().take(left) {
-                within[row] = true;
-            }
-            left = left.saturating_sub(members[group].len());
-        }
-        within
-    };
-    (0..HALVES as u64).map(half).collect()
-}
-
-/// The [`TOP`] terms with the largest and with the smallest numbers, those of 0 left out.
-fn top(numbers: &[f64]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..numbers.len()).filter(|&at| numbers[at] != 0.0).collect();
-    order.sort_by(|&a, &b| numbers[b].total_cmp(&numbers[a]).then(a.cmp(&b)));
-    let refused = order.iter().copied().filter(|&at| numbers[at] > 0.0).take(TOP);
-    let complied = order.iter().rev().copied().filter(|&at| numbers[at] < 0.0).take(TOP);
-    refused.chain(complied).collect()
-}
-
-/// For each half the share of the top terms that are among its own top, and for each top term in how many halves it is.
-fn recurrence(whole: &[usize], halves: &[Vec<f64>]) -> (Vec<f64>, Vec<usize>) {
-    let mut found = vec![0; whole.len()];
-    let share = |half: &Vec<f64>| {
-        let again = top(half);
-        let mut hits = 0;
-        for (count, at) in found.iter_mut().zip(whole) {
-            if again.contains(at) {
-                *count += 1;
-                hits += 1;
-            }
-        }
-        f64::from(hits) / whole.len() as f64
-    };
-    let shares = halves.iter().map(share).collect();
-    (shares, found)
-}
-
-/// By |z|, then by |weight|, then by name and view.
-fn sort(terms: &mut [TermFigures]) {
-    terms.sort_by(|a, b| {
-        let seen = (b.rows() > 0).cmp(&(a.rows() > 0));
-        let z = b.log_odds.z.abs().total_cmp(&a.log_odds.z.abs());
-        let weight = b.weight.abs().total_cmp(&a.weight.abs());
-        seen.then(z).then(weight).then_with(|| a.ngram.cmp(&b.ngram)).then(a.view.cmp(&b.view))
-    });
 }
 
 /// P(refusal) of every example under a model, in order.

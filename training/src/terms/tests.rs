@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use demur_predictor::{Calibration, Dense, Manifest, NgramModel, Parts, Policy, SeenPrompts};
 
 use super::*;
+use crate::error::TrainingError;
 use crate::features::{ViewParams, fit_views};
+use crate::progress::Progress;
 
 /// Forty prompts of a refused template and of an answered one, sixty without a template.
 fn prompts() -> Vec<(String, bool)> {

@@ -1,0 +1,260 @@
+//! The analysis itself: rows are sampled, counted and refitted once, and each term is put together from that.
+
+use std::collections::BTreeMap;
+
+use demur_data::shuffled;
+use demur_predictor::{Field, Model, View};
+
+use super::examples::Finder;
+use super::refit::{Refits, refit};
+use super::strata::Strata;
+use super::{
+    HALVES, Index, LogOdds, MAX_BYTES, MAX_ROWS, Marks, TOP, TermAnalysis, TermFigures, TermParams, Within,
+    of_index, subsumers,
+};
+use crate::error::TrainingError;
+use crate::examples::Examples;
+use crate::progress::Progress;
+
+/// Below this |z| a term has no effect that could disappear within groups.
+const EFFECT: f64 = 1.96;
+
+/// What is known of the rows before the terms are looked at one by one.
+struct Counted<'a> {
+    model: &'a Model,
+    rows: Examples<'a>,
+    labels: Vec<bool>,
+    index: Index,
+    odds: Vec<LogOdds>,
+    /// For each top term in how many halves it is among the top.
+    recurs: BTreeMap<usize, usize>,
+    /// For each half the share of the top terms that are in its top.
+    recurrence: Vec<f64>,
+    refits: Option<Refits>,
+    strata: Strata,
+    subsumed: Vec<Option<u32>>,
+}
+
+/// Looks at every n-gram of a model. `p` is P(refusal) of each example, by which rows to look at are chosen. Rows without
+/// a label take no part; without rows the terms have their weights alone.
+///
+/// # Errors
+/// [`TrainingError::Lengths`] unless there is one P(refusal) per example, or any error of a refit.
+pub fn analyse_terms(
+    model: &Model,
+    examples: &Examples<'_>,
+    p: &[f64],
+    params: &TermParams,
+    progress: Progress<'_>,
+) -> Result<TermAnalysis, TrainingError> {
+    if p.len() != examples.len() {
+        return Err(TrainingError::Lengths {
+            what: "probabilities",
+            found: p.len(),
+            expected: examples.len(),
+        });
+    }
+    let labelled: Vec<usize> = (0..examples.len()).filter(|&row| examples.weights[row] > 0.0).collect();
+    let views = model.scorer().views();
+    let size = |row: usize| views.iter().map(|view| view.settings.text(&examples.inputs[row]).len()).sum();
+    let chosen = sample(&labelled, params.seed, size);
+    let counted = Counted::of(model, examples.subset(&chosen), params, progress)?;
+    let mut terms = counted.terms();
+    let p: Vec<f64> = chosen.iter().map(|&row| p[row]).collect();
+    counted.add_examples(&mut terms, &p, params.examples, &chosen);
+    sort(&mut terms);
+    let Counted { labels, recurrence, refits, .. } = counted;
+    Ok(TermAnalysis {
+        rows: labels.len(),
+        refused: labels.iter().filter(|&&label| label).count(),
+        rows_in_all: labelled.len(),
+        terms,
+        recurrence,
+        resamples: refits.as_ref().map_or(0, |refits| refits.resamples),
+        c: refits.as_ref().map_or(f64::NAN, |refits| refits.c),
+        weight_recurrence: refits.map_or_else(Vec::new, |refits| refits.recurrence),
+    })
+}
+
+impl<'a> Counted<'a> {
+    fn of(
+        model: &'a Model,
+        rows: Examples<'a>,
+        params: &TermParams,
+        progress: Progress<'_>,
+    ) -> Result<Self, TrainingError> {
+        let views = model.scorer().views();
+        let labels = rows.labels();
+        let index = Index::of(views, &rows.inputs);
+        let halves = halves(&rows, params.seed);
+        let odds = of_index(&index, &labels, &vec![true; labels.len()]);
+        let z = |odds: Vec<LogOdds>| odds.into_iter().map(|odds| odds.z).collect::<Vec<f64>>();
+        let in_halves: Vec<Vec<f64>> = halves.iter().map(|half| z(of_index(&index, &labels, half))).collect();
+        let top = top(&z(odds.clone()));
+        let (recurrence, times) = recurrence(&top, &in_halves);
+        let refits = match &params.refit {
+            Some(fit) if !rows.is_empty() => match refit(views, fit, &rows, &halves, params, progress) {
+                // Rows of one class teach no weights; all else can be said of them.
+                Err(TrainingError::OneClass { .. }) => None,
+                refits => Some(refits?),
+            },
+            _ => None,
+        };
+        Ok(Self {
+            strata: Strata::of(&rows.groups, &labels),
+            subsumed: subsumers(views, &index),
+            recurs: top.into_iter().zip(times).collect(),
+            model,
+            rows,
+            labels,
+            index,
+            odds,
+            recurrence,
+            refits,
+        })
+    }
+
+    /// The terms in the order of the features, without examples.
+    fn terms(&self) -> Vec<TermFigures> {
+        let views = self.model.scorer().views();
+        let of_view = |((number, view), range): ((usize, &View), std::ops::Range<usize>)| {
+            let first = range.start;
+            // A view has fewer than 2^32 features: they are numbered by u32.
+            let name =
+                |feature: usize| view.vectorizer.ngram(u32::try_from(feature - first).unwrap_or(u32::MAX));
+            let field = view.settings.field;
+            range.map(|feature| self.figures(feature, (field, number), name(feature))).collect::<Vec<_>>()
+        };
+        views.iter().enumerate().zip(self.index.views()).flat_map(of_view).collect()
+    }
+
+    /// What is counted of a feature, which stands in this field and view.
+    fn figures(&self, feature: usize, (field, view): (Field, usize), ngram: String) -> TermFigures {
+        let containing = self.index.rows(feature);
+        let refused = containing.iter().filter(|&&row| self.labels[row as usize]).count();
+        let halves = self.recurs.get(&feature).copied();
+        let refit = self.refits.as_ref().map(|refits| refits.of(feature));
+        let (within, groups) = self.strata.within(containing, &self.labels, &self.rows.groups);
+        let odds = self.odds[feature];
+        let is_lost = within.as_ref().is_none_or(Within::includes_none);
+        TermFigures {
+            feature,
+            field,
+            view,
+            ngram,
+            weight: f64::from(self.model.scorer().weights()[feature]),
+            refused,
+            complied: containing.len() - refused,
+            log_odds: odds,
+            refit,
+            subsumed_by: None,
+            within,
+            groups,
+            halves,
+            marks: Marks {
+                unstable: halves.is_some_and(|halves| halves < HALVES)
+                    || refit.is_some_and(|refit| containing.len() > 1 && refit.sign_stability < 1.0),
+                between_groups: odds.z.abs() >= EFFECT && self.strata.is_grouped() && is_lost,
+                subsumed: self.subsumed[feature].is_some(),
+            },
+            examples: Vec::new(),
+            counter_examples: Vec::new(),
+        }
+    }
+
+    /// Adds to each term the rows to look at, as numbers of all examples, and the name of the longer one.
+    fn add_examples(&self, terms: &mut [TermFigures], p: &[f64], count: usize, chosen: &[usize]) {
+        let finder = Finder { index: &self.index, labels: &self.labels, p, groups: &self.rows.groups };
+        for feature in 0..terms.len() {
+            let by = self.subsumed[feature].map(|by| terms[by as usize].ngram.clone());
+            let for_refusal = terms[feature].speaks_for_refusal();
+            let found = |of_refused| -> Vec<usize> {
+                let rows = finder.find(feature, of_refused, for_refusal == of_refused, count);
+                rows.into_iter().map(|row| chosen[row]).collect()
+            };
+            let (own, counter) = (found(for_refusal), found(!for_refusal));
+            let term = &mut terms[feature];
+            (term.subsumed_by, term.examples, term.counter_examples) = (by, own, counter);
+        }
+    }
+}
+
+/// Some rows in their order: all of them, or as many in random order as the bounds allow.
+pub(crate) fn sample(rows: &[usize], seed: u64, size: impl Fn(usize) -> usize) -> Vec<usize> {
+    let bytes: usize = rows.iter().map(|&row| size(row)).sum();
+    if rows.len() <= MAX_ROWS && bytes <= MAX_BYTES {
+        return rows.to_vec();
+    }
+    let mut left = MAX_BYTES;
+    let fits = |row: &usize| {
+        let fits = size(*row) <= left;
+        left = left.saturating_sub(size(*row));
+        fits
+    };
+    let order = shuffled(rows.len(), seed).into_iter().map(|at| rows[at]);
+    let mut chosen: Vec<usize> = order.take(MAX_ROWS).take_while(fits).collect();
+    chosen.sort_unstable();
+    chosen
+}
+
+/// Which rows are in each of the halves: groups in random order, whole, until half of the rows are in.
+fn halves(rows: &Examples<'_>, seed: u64) -> Vec<Vec<bool>> {
+    let mut members: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (row, &group) in rows.groups.iter().enumerate() {
+        members.entry(group).or_default().push(row);
+    }
+    let members: Vec<Vec<usize>> = members.into_values().collect();
+    let half = |at: u64| {
+        let mut within = vec![false; rows.len()];
+        let mut left = rows.len() / 2;
+        for group in shuffled(members.len(), seed.wrapping_add(at)) {
+            if left == 0 {
+                break;
+            }
+            // A group that is larger than what is left goes in part, so that every half is one.
+            for &row in members[group].iter().take(left) {
+                within[row] = true;
+            }
+            left = left.saturating_sub(members[group].len());
+        }
+        within
+    };
+    (0..HALVES as u64).map(half).collect()
+}
+
+/// The [`TOP`] terms with the largest and with the smallest numbers, those of 0 left out.
+pub(crate) fn top(numbers: &[f64]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..numbers.len()).filter(|&at| numbers[at] != 0.0).collect();
+    order.sort_by(|&a, &b| numbers[b].total_cmp(&numbers[a]).then(a.cmp(&b)));
+    let refused = order.iter().copied().filter(|&at| numbers[at] > 0.0).take(TOP);
+    let complied = order.iter().rev().copied().filter(|&at| numbers[at] < 0.0).take(TOP);
+    refused.chain(complied).collect()
+}
+
+/// For each half the share of the top terms that are among its own top, and for each top term in how many halves it is.
+pub(crate) fn recurrence(whole: &[usize], halves: &[Vec<f64>]) -> (Vec<f64>, Vec<usize>) {
+    let mut found = vec![0; whole.len()];
+    let share = |half: &Vec<f64>| {
+        let again = top(half);
+        let mut hits = 0;
+        for (count, at) in found.iter_mut().zip(whole) {
+            if again.contains(at) {
+                *count += 1;
+                hits += 1;
+            }
+        }
+        f64::from(hits) / whole.len() as f64
+    };
+    let shares = halves.iter().map(share).collect();
+    (shares, found)
+}
+
+/// By |z|, then by |weight|, then by name and view.
+fn sort(terms: &mut [TermFigures]) {
+    terms.sort_by(|a, b| {
+        let seen = (b.rows() > 0).cmp(&(a.rows() > 0));
+        let z = b.log_odds.z.abs().total_cmp(&a.log_odds.z.abs());
+        let weight = b.weight.abs().total_cmp(&a.weight.abs());
+        seen.then(z).then(weight).then_with(|| a.ngram.cmp(&b.ngram)).then(a.view.cmp(&b.view))
+    });
+}
