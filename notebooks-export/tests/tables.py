@@ -1,10 +1,15 @@
-"""Checks the tables of a report: tables.py DIR
+"""Checks the tables of a report: tables.py DIR [--z]
 
-Every table is there as CSV and as Parquet, with the same rows, columns and values. Needs requirements.txt.
+Every table is there as CSV and as Parquet, with the same rows, columns and values. With --z, for a model whose first view
+is of words of the whole text, counts and z-scores of that view are reckoned again from the table of rows, by the formula of
+Monroe, Colaresi & Quinn (2008). Needs requirements.txt.
 """
 
 import csv
+import math
+import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -35,7 +40,43 @@ def main(folder):
         sys.exit(1)
 
 
+def check_z(folder):
+    terms, rows = (pd.read_parquet(folder / f"{name}.parquet") for name in ("terms", "rows"))
+    terms = terms[terms["view"] == 0]
+    known = set(terms["ngram"])
+    longest = max(len(ngram.split(" ")) for ngram in known)
+    occurrences = {"refused": Counter(), "complied": Counter()}
+    containing = {"refused": Counter(), "complied": Counter()}
+    for text, label in zip(rows["text"], rows["label"]):
+        words = re.findall(r"(?u)\b\w\w+\b", text.lower())
+        spans = ((start, size) for size in range(1, longest + 1) for start in range(len(words) - size + 1))
+        found = Counter(" ".join(words[start:start + size]) for start, size in spans)
+        found = Counter({ngram: count for ngram, count in found.items() if ngram in known})
+        occurrences[label] += found
+        containing[label].update(found.keys())
+    all_of = {label: sum(counts.values()) for label, counts in occurrences.items()}
+    both = sum(all_of.values())
+    for _, term in terms.iterrows():
+        refused, complied = (occurrences[label][term["ngram"]] for label in ("refused", "complied"))
+        counted = [containing[label][term["ngram"]] for label in ("refused", "complied")]
+        if counted != [term["refused"], term["complied"]]:
+            sys.exit(f"{term['ngram']!r}: in {counted} rows, the table has {term['refused']}, {term['complied']}")
+        prior = refused + complied
+        if prior == 0:
+            continue
+        odds = [
+            math.log((count + prior) / (all_of[label] + both - count - prior))
+            for count, label in ((refused, "refused"), (complied, "complied"))
+        ]
+        z = (odds[0] - odds[1]) / math.sqrt(1 / (refused + prior) + 1 / (complied + prior))
+        if abs(z - term["z"]) > 6e-5:
+            sys.exit(f"{term['ngram']!r}: z is {z}, the table has {term['z']}")
+    print(f"{folder}: rows and z of {len(terms)} n-grams are those of the formula")
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: tables.py DIR")
+    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["--z"]):
+        sys.exit("usage: tables.py DIR [--z]")
     main(Path(sys.argv[1]))
+    if sys.argv[2:]:
+        check_z(Path(sys.argv[1]))
