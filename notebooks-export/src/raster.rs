@@ -1,4 +1,4 @@
-//! A drawing as PNG: shapes by tiny-skia, texts by the outlines of a font that lies beside this file's crate, so that the same
+//! A drawing as PNG: shapes by tiny-skia, texts by the outlines of a font that is compiled in (Hack, from a crate), so that the same
 //! drawing gives the same pixels on every machine.
 
 use tiny_skia::{Color, FillRule, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, StrokeDash, Transform};
@@ -8,7 +8,7 @@ use crate::drawing::{Anchor, DARK, Drawing, FONT_SIZE, Shape, WIDTH};
 
 /// Pixels for each unit of a drawing.
 const SCALE: f32 = 2.0;
-const FONT: &[u8] = include_bytes!("../fonts/DejaVuSansMono-subset.ttf");
+const FONT: &[u8] = epaint_default_fonts::HACK_REGULAR;
 
 /// The PNG of a drawing; `None` where it is too large for one.
 pub(crate) fn png(drawing: &Drawing) -> Option<Vec<u8>> {
