@@ -75,7 +75,7 @@ pub fn convert_lines(
 /// work, so that a wrong name is told before it and not after.
 ///
 /// # Errors
-/// [`DataError::UnknownOutput`], [`DataError::CompressedParquet`].
+/// [`DataError::UnknownOutput`], [`DataError::CompressedTable`].
 pub fn check_output(path: &Path) -> Result<(), DataError> {
     output_format(path, None).map(|_| ())
 }
