@@ -11,7 +11,7 @@ use demur_predictor::View;
 
 use crate::error::TrainingError;
 use crate::examples::Examples;
-use crate::features::{ViewParams, fit_views, transform};
+use crate::features::{ViewParams, fit_views, transform, write_row};
 use crate::fit::NgramParams;
 use crate::sparse::SparseMatrix;
 
@@ -121,8 +121,8 @@ impl Design {
         let (target, source) = (ngrams, ngrams + self.targets.names.len());
         // Feature numbers are u32 throughout; a vectorizer cannot be built with more.
         let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        let mut rows = crate::features::rows(&self.views, &examples.inputs);
-        for (at, row) in rows.iter_mut().enumerate() {
+        SparseMatrix::build(examples.len(), ngrams + shifts, |at, scratch, row| {
+            write_row(&self.views, &examples.inputs[at], scratch, row);
             for (feature, value) in &mut *row {
                 *value *= self.scales[ends.partition_point(|&end| end <= *feature as usize)];
             }
@@ -134,8 +134,7 @@ impl Design {
             {
                 row.push((number(source + column), self.sources.value));
             }
-        }
-        SparseMatrix::from_rows(&rows, ngrams + shifts)
+        })
     }
 
     /// Takes the weights of a fit apart. Targets and sources are centred on their average over the rows, which goes

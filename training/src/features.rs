@@ -203,21 +203,18 @@ pub fn fit_views(params: &[ViewParams], inputs: &[Input<'_>]) -> Result<Vec<View
 #[must_use]
 pub fn transform(views: &[View], inputs: &[Input<'_>]) -> SparseMatrix {
     let features: usize = views.iter().map(|view| view.vectorizer.len()).sum();
-    SparseMatrix::from_rows(&rows(views, inputs), features)
+    SparseMatrix::build(inputs.len(), features, |at, scratch, row| {
+        write_row(views, &inputs[at], scratch, row)
+    })
 }
 
-/// The rows of that matrix: `(feature, value)`, ascending by feature.
-pub(crate) fn rows(views: &[View], inputs: &[Input<'_>]) -> Vec<Vec<(u32, f64)>> {
-    let row = |scratch: &mut Scratch, input: &Input<'_>| {
-        let mut row = Vec::new();
-        let mut offset = 0_u32;
-        for view in views {
-            let part = view.vectorizer.transform(view.settings.text(input), scratch);
-            row.extend(part.into_iter().map(|(feature, value)| (offset + feature, value)));
-            // Feature numbers are u32 throughout; a vectorizer cannot be built with more.
-            offset += u32::try_from(view.vectorizer.len()).unwrap_or(u32::MAX);
-        }
-        row
-    };
-    inputs.par_iter().with_min_len(64).map_init(Scratch::default, row).collect()
+/// Writes one row of that matrix: `(feature, value)`, ascending by feature.
+pub(crate) fn write_row(views: &[View], input: &Input<'_>, scratch: &mut Scratch, row: &mut Vec<(u32, f64)>) {
+    let mut offset = 0_u32;
+    for view in views {
+        let part = view.vectorizer.transform(view.settings.text(input), scratch);
+        row.extend(part.into_iter().map(|(feature, value)| (offset + feature, value)));
+        // Feature numbers are u32 throughout; a vectorizer cannot be built with more.
+        offset += u32::try_from(view.vectorizer.len()).unwrap_or(u32::MAX);
+    }
 }

@@ -211,6 +211,17 @@ impl NgramParams {
         Ok(self.policy.check()?)
     }
 
+    /// Whether groups have a say: in weights, or in folds of an inner cross-validation.
+    pub(crate) fn needs_groups(&self) -> bool {
+        self.group_power > 0.0 || self.needs_folds()
+    }
+
+    /// Whether anything is learned from out-of-fold scores.
+    fn needs_folds(&self) -> bool {
+        let above = self.second_level.is_some() || self.kinds.is_some();
+        self.c.len() > 1 || self.calibration != CalibrationMethod::None || self.calibrate_targets || above
+    }
+
     fn logistic(&self, c: f64) -> LogisticParams {
         LogisticParams::default()
             .c(c)
@@ -256,7 +267,7 @@ impl NgramParams {
     fn above(&self, examples: &Examples<'_>, seed: u64) -> Result<Above, TrainingError> {
         let mut above = Above { c: self.c[0], ..Above::default() };
         let needed = self.second_level.is_some() || self.kinds.is_some();
-        if self.c.len() == 1 && self.calibration == CalibrationMethod::None && !needed {
+        if !self.needs_folds() {
             return Ok(above);
         }
         let mut by_c = match self.out_of_fold(examples, seed) {

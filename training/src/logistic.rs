@@ -162,7 +162,7 @@ impl Fit<SparseMatrix, Array1<f64>, TrainingError> for LogisticValidParams {
                 iterations: 0,
             },
         };
-        let x = &merged.matrix;
+        let x = &*merged.matrix;
         let fitted = Problem { x, columns: Columns::of(x), c: self.c, costs }.solve(self, start)?;
         Ok(SparseLogistic { weights: merged.expand(&fitted.weights), ..fitted })
     }

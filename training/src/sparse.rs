@@ -1,5 +1,7 @@
 //! The feature matrix: sprs CSR with linfa's `Records`, and the two products that a fit needs.
 
+use std::borrow::Cow;
+
 use linfa::dataset::Records;
 use rayon::prelude::*;
 use sprs::CsMatI;
@@ -44,6 +46,42 @@ impl SparseMatrix {
         Self(CsMatI::new((rows.len(), features), ends, indices, values))
     }
 
+    /// Puts a matrix together from rows that a function writes, on all cores; `S` is what it keeps from one row to the next.
+    ///
+    /// # Panics
+    /// As [`SparseMatrix::from_rows`].
+    pub(crate) fn build<S: Default>(
+        rows: usize,
+        features: usize,
+        row: impl Fn(usize, &mut S, &mut Vec<(u32, f64)>) + Sync,
+    ) -> Self {
+        let part = |from: usize| {
+            let (mut state, mut entries) = (S::default(), Vec::new());
+            let (mut ends, mut indices, mut values) = (Vec::new(), Vec::new(), Vec::new());
+            for at in from..rows.min(from + CHUNK) {
+                entries.clear();
+                row(at, &mut state, &mut entries);
+                indices.extend(entries.iter().map(|(feature, _)| *feature));
+                values.extend(entries.iter().map(|(_, value)| *value));
+                ends.push(indices.len());
+            }
+            (ends, indices, values)
+        };
+        let parts: Vec<_> =
+            (0..rows.div_ceil(CHUNK)).into_par_iter().map(|part_at| part(part_at * CHUNK)).collect();
+        let entries = parts.iter().map(|(_, indices, _)| indices.len()).sum();
+        let mut all_ends = Vec::with_capacity(rows + 1);
+        let (mut indices, mut values) = (Vec::with_capacity(entries), Vec::with_capacity(entries));
+        all_ends.push(0);
+        // Each part is freed as it is taken: a large matrix is not held twice.
+        for (ends, mut of_indices, mut of_values) in parts {
+            all_ends.extend(ends.into_iter().map(|end| indices.len() + end));
+            indices.append(&mut of_indices);
+            values.append(&mut of_values);
+        }
+        Self(CsMatI::new((rows, features), all_ends, indices, values))
+    }
+
     /// The matrix as sprs has it.
     #[must_use]
     pub const fn csr(&self) -> &CsMatI<f64, u32, usize> {
@@ -74,17 +112,21 @@ impl SparseMatrix {
 ///
 /// An L2 penalty divides a weight among such features in proportion to their values, so they can be fitted as one
 /// whose value is their length: the same optimum with a fraction of the columns. In n-grams most features are such.
-pub(crate) struct Merged {
-    pub(crate) matrix: SparseMatrix,
+pub(crate) struct Merged<'m> {
+    pub(crate) matrix: Cow<'m, SparseMatrix>,
     /// For each original feature, its column in the merged matrix and its share of that column's weight.
     shares: Vec<(u32, f64)>,
 }
 
-impl Merged {
-    pub(crate) fn of(matrix: &SparseMatrix) -> Self {
+impl<'m> Merged<'m> {
+    pub(crate) fn of(matrix: &'m SparseMatrix) -> Self {
         let csr = &matrix.0;
         let mut occurrences = vec![0_u32; csr.cols()];
         csr.indices().iter().for_each(|&feature| occurrences[feature as usize] += 1);
+        if occurrences.iter().all(|&count| count != 1) {
+            let shares = (0..).map(|column| (column, 1.0)).take(csr.cols()).collect();
+            return Self { matrix: Cow::Borrowed(matrix), shares };
+        }
         // A feature that stands in one row with the value 0 keeps no share of anything.
         let mut shares = vec![(0, 0.0); csr.cols()];
         let mut columns = 0;
@@ -113,7 +155,7 @@ impl Merged {
             }
             rows.push(merged);
         }
-        Self { matrix: SparseMatrix::from_rows(&rows, columns as usize), shares }
+        Self { matrix: Cow::Owned(SparseMatrix::from_rows(&rows, columns as usize)), shares }
     }
 
     /// The weights of the original features.

@@ -35,6 +35,11 @@ pub struct Teacher<'a> {
 const FOLDS: usize = 5;
 
 impl FitPlan<'_> {
+    /// Whether the fit keeps groups together or weighs by them.
+    pub(crate) fn needs_groups(&self) -> bool {
+        self.teacher.is_some() || self.params.needs_groups()
+    }
+
     /// Fits on some examples, their labels softened first.
     ///
     /// # Errors
