@@ -204,7 +204,7 @@ pub fn fit_views(params: &[ViewParams], inputs: &[Input<'_>]) -> Result<Vec<View
 pub fn transform(views: &[View], inputs: &[Input<'_>]) -> SparseMatrix {
     let features: usize = views.iter().map(|view| view.vectorizer.len()).sum();
     SparseMatrix::build(inputs.len(), features, |at, scratch, row| {
-        write_row(views, &inputs[at], scratch, row)
+        write_row(views, &inputs[at], scratch, row);
     })
 }
 
