@@ -223,7 +223,16 @@ impl<'a> Run<'a> {
     pub(crate) fn run(&self) -> anyhow::Result<Outcome> {
         let started = Instant::now();
         let mut output = Output::open(&self.out, self.digest.clone(), self.resume, self.sort)?;
-        let (counts, first_fault) = self.stream(&mut output)?;
+        let (counts, first_fault) = match self.stream(&mut output) {
+            Ok(done) => done,
+            Err(error) => {
+                // A run that has not come to a first block leaves nothing to go on with.
+                if output.progress().is_some_and(|done| done.position == Position::default()) {
+                    output.remove()?;
+                }
+                return Err(error);
+            }
+        };
         if let (0, Some(fault), Output::File(_)) = (counts.scored, &first_fault, &output) {
             output.remove()?;
             bail!(

@@ -218,6 +218,7 @@ pub(crate) fn predict(
 ) -> Result<PredictResponse, ApiError> {
     let joined;
     let mut judged = judged(request)?;
+    check_top(request.top)?;
     if let Some(messages) = &request.messages {
         let (at, text) = last_of_user(messages)?;
         joined = text;
@@ -321,6 +322,20 @@ fn last_of_user(messages: &[Message]) -> Result<(usize, String), ApiError> {
         }
     };
     Ok((at, text))
+}
+
+/// Checks how many n-grams are asked for.
+///
+/// # Errors
+/// 422 when they are too many.
+pub(crate) fn check_top(top: Option<usize>) -> Result<(), ApiError> {
+    const MOST: usize = 1000;
+    match top {
+        Some(top) if top > MOST => {
+            Err(ApiError::invalid("top", format!("{top} n-grams; the limit is {MOST}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Checks the number of items.

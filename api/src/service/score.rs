@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::score::{Judge, Reading, Run};
 use crate::service::error::ApiError;
 use crate::service::options::Limits;
-use crate::service::predict::{ModelRef, Thresholds};
+use crate::service::predict::{ModelRef, Thresholds, check_top};
 use crate::service::registry::Registry;
 
 /// A file of prompts to score.
@@ -93,6 +93,7 @@ pub(crate) fn score(
 ) -> Result<ScoreResponse, ApiError> {
     let served = registry.choose(Field::Prompt, request.model.as_deref(), request.target.as_deref())?;
     let policy = Thresholds::of_request(request.policy, &served.model)?;
+    check_top(request.top)?;
     let started = Instant::now();
     let judge = Judge::Prompts {
         model: &served.model,
@@ -100,7 +101,7 @@ pub(crate) fn score(
         target: request.target.clone(),
         kinds: false,
         interval: false,
-        ngrams: request.top.unwrap_or(0).min(1000),
+        ngrams: request.top.unwrap_or(0),
     };
     let reading = Reading::Prompt {
         column: request.prompt_column.clone(),
