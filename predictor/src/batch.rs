@@ -60,14 +60,12 @@ pub fn score_frame(
 }
 
 /// P(refusal) of the prompts that an expression gives, for use in any query.
-#[must_use]
 pub fn p_refusal(model: Arc<Model>, prompts: Expr, target: Option<String>) -> Expr {
     let field = |_: &_, _: &_| Ok(PolarsField::new(P_REFUSAL.into(), DataType::Float64));
     prompts.map(move |prompts| score_column(&model, &prompts, target.as_deref()), field).alias(P_REFUSAL)
 }
 
 /// A frame that is still to be computed, with `p_refusal` behind its columns.
-#[must_use]
 pub fn score_lazy(model: Arc<Model>, frame: LazyFrame, column: &str, target: Option<String>) -> LazyFrame {
     frame.with_column(p_refusal(model, col(column), target))
 }
