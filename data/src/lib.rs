@@ -64,7 +64,7 @@ pub use group::find_groups;
 #[cfg(feature = "frames")]
 pub use parquet::to_rows;
 #[cfg(feature = "frames")]
-pub use read::{Corpus, ReadOptions, ReadSummary, TextReader, Texts, json_elements, read};
+pub use read::{Corpus, ReadOptions, ReadSummary, TextReader, Texts, json_elements, json_row, read};
 #[cfg(feature = "frames")]
 pub use rejection::Rejection;
 #[cfg(feature = "frames")]
@@ -72,4 +72,4 @@ pub use split::{assign_folds, assign_holdout, resampled, shuffled};
 #[cfg(feature = "frames")]
 pub use vocabulary::{LabelVocabulary, Meaning};
 #[cfg(feature = "frames")]
-pub use write::{check_output, convert_lines, rejected_path, write_rejected, write_rows};
+pub use write::{Packing, check_output, convert_lines, rejected_path, write_rejected, write_rows};

@@ -132,15 +132,20 @@ pub fn write_rejected(output: &Path, rejected: &[Rejection]) -> Result<Option<Pa
 }
 
 /// The compression that a name asks for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Packing {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// None.
     None,
+    /// gzip, by `.gz`.
     Gzip,
+    /// zstd, by `.zst`.
     Zstd,
 }
 
 impl Packing {
-    fn of(path: &Path) -> Self {
+    /// By the ending of a path, whatever its case.
+    #[must_use]
+    pub fn of(path: &Path) -> Self {
         match path.extension().map(OsStr::to_ascii_lowercase) {
             Some(ending) if ending == "gz" => Self::Gzip,
             Some(ending) if ending == "zst" => Self::Zstd,
@@ -148,7 +153,24 @@ impl Packing {
         }
     }
 
-    fn write(
+    /// Packs a block by itself. Members of gzip and frames of zstd may follow each other, so blocks can be put together.
+    ///
+    /// # Errors
+    /// When it cannot be packed.
+    pub fn pack(self, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
+        if self == Self::None || bytes.is_empty() {
+            return Ok(bytes);
+        }
+        let mut packed = Vec::new();
+        self.write(&mut packed, |out| out.write_all(&bytes))?;
+        Ok(packed)
+    }
+
+    /// Packs what a function writes.
+    ///
+    /// # Errors
+    /// When the function fails, or `out` cannot be written.
+    pub fn write(
         self,
         mut out: &mut dyn Write,
         content: impl FnOnce(&mut dyn Write) -> io::Result<()>,

@@ -18,24 +18,11 @@ pub(crate) fn run(args: Label) -> anyhow::Result<()> {
     };
     let reading =
         Reading::Answer(Box::new(ReadOptions { columns, need_response: true, ..ReadOptions::default() }));
-    let rows = args.rows;
-    super::judge(
-        rows.threads,
-        rows.json,
-        Asked {
-            inputs: args.inputs,
-            // A pipe goes on to a tool for JSON, whatever came in.
-            to: rows.to.or_else(|| is_stdout(&args.out).then_some(Format::Jsonl)),
-            out: args.out,
-            format: args.format,
-            judge: Judge::Responses { model: &model },
-            reading,
-            filter: rows.r#where,
-            sample: rows.sample,
-            top: rows.top,
-            sort: rows.sort,
-            strict: rows.strict,
-            resume: rows.resume,
-        },
-    )
+    let judge = Judge::Responses { model: &model };
+    let mut rows = args.rows;
+    if is_stdout(&args.out) {
+        // A pipe goes on to a tool for JSON, whatever came in.
+        rows.to.get_or_insert(Format::Jsonl);
+    }
+    super::judge(Asked { inputs: args.inputs, out: args.out, format: args.format, judge, reading, rows })
 }

@@ -44,8 +44,9 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
 }
 
 /// Judges the rows of files, and says at the end what came of it.
-fn judge(threads: Option<usize>, as_json: bool, asked: Asked<'_>) -> anyhow::Result<()> {
-    if let Some(threads) = threads {
+fn judge(asked: Asked<'_>) -> anyhow::Result<()> {
+    let as_json = asked.rows.json;
+    if let Some(threads) = asked.rows.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
     let (to_stdout, marks) = (is_stdout(&asked.out), asked.judge.marks());

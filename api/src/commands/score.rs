@@ -39,23 +39,12 @@ pub(crate) fn run(args: Score) -> anyhow::Result<()> {
         messages: args.messages_column,
         longest: args.max_chars,
     };
-    let rows = args.rows;
-    super::judge(
-        rows.threads,
-        rows.json,
-        Asked {
-            inputs: args.inputs,
-            out: args.out,
-            format: args.format,
-            to: rows.to,
-            judge,
-            reading,
-            filter: rows.r#where,
-            sample: rows.sample,
-            top: rows.top,
-            sort: rows.sort,
-            strict: rows.strict,
-            resume: rows.resume,
-        },
-    )
+    super::judge(Asked {
+        inputs: args.inputs,
+        out: args.out,
+        format: args.format,
+        judge,
+        reading,
+        rows: args.rows,
+    })
 }

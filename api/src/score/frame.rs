@@ -26,26 +26,25 @@ impl Run<'_> {
         done: &mut Done,
     ) -> anyhow::Result<()> {
         let as_lines = self.written == Written::Lines;
-        let prompts = match &format.texts {
-            Texts::Prompt(Column::Text(path), _) => {
-                Some(text_column(frame, path).with_context(|| head.file.to_string())?)
+        let texts = match &format.texts {
+            Texts::Prompt(column @ Column::Text(path), longest) => {
+                let texts = text_column(frame, path).with_context(|| head.file.to_string())?;
+                Some((texts, column, *longest))
             }
             _ => None,
         };
-        let prompts: Option<Vec<Option<&str>>> = prompts.as_ref().map(|column| column.iter().collect());
+        let prompts: Option<Vec<Option<&str>>> = texts.as_ref().map(|(texts, ..)| texts.iter().collect());
         let rows = if as_lines || prompts.is_none() { to_rows(frame) } else { Vec::new() };
         let judge = |scratch: &mut Scratch, number: usize| -> Result<(Judged, Vec<Cell<'_>>), Fault> {
             let mut cells = Vec::with_capacity(format.names.len());
-            let judged = match &prompts {
-                Some(prompts) => {
-                    let fault = |reason: String| Fault::of(column_name(&format.texts), reason);
+            let judged = match (&prompts, &texts) {
+                (Some(prompts), Some((_, column, longest))) => {
+                    let fault = |reason: String| Fault::of(column.name(), reason);
                     let prompt = prompts[number].ok_or_else(|| fault("there is no prompt".to_owned()))?;
-                    if let Texts::Prompt(_, longest) = format.texts {
-                        check(prompt, longest).map_err(fault)?;
-                    }
+                    check(prompt, *longest).map_err(fault)?;
                     self.judge.judge(&Input::prompt(prompt), scratch, &mut cells)
                 }
-                None => judge_row(&format.texts, &rows[number], |input| {
+                _ => judge_row(&format.texts, &rows[number], |input| {
                     self.judge.judge(input, scratch, &mut cells)
                 })?,
             };
@@ -97,13 +96,6 @@ pub(super) fn part(frame: &mut DataFrame) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn column_name(texts: &Texts) -> String {
-    match texts {
-        Texts::Prompt(Column::Text(path) | Column::Chat(path), _) => path.join("."),
-        _ => "prompt".to_owned(),
-    }
-}
-
 /// A row by the names of its fields, where the prompt is no text of its own.
 fn judge_row<T>(
     texts: &Texts,
@@ -114,12 +106,9 @@ fn judge_row<T>(
         Texts::Answer(reader) => judge_answer(reader, row, judge),
         Texts::Prompt(Column::Chat(path), longest) => {
             let fault = |reason: &str| Fault::of(path.join("."), reason);
-            let inner =
-                |value: Option<&'_ Value>, name: &String| value.and_then(|value| value.get(name)).cloned();
-            let chat =
-                path[1..].iter().fold(row.get(&path[0]).cloned(), |value, name| inner(value.as_ref(), name));
-            let chat = chat.filter(Value::is_array).ok_or_else(|| fault("not a list of messages"))?;
-            let prompt = last_of_user(&chat).ok_or_else(|| fault("no message of the user in it"))?;
+            let chat = path[1..].iter().fold(row.get(&path[0]), |value, name| value?.get(name));
+            let chat = chat.filter(|chat| chat.is_array()).ok_or_else(|| fault("not a list of messages"))?;
+            let prompt = last_of_user(chat).ok_or_else(|| fault("no message of the user in it"))?;
             check(&prompt, *longest).map_err(|reason| fault(&reason))?;
             Ok(judge(&Input::prompt(&prompt)))
         }

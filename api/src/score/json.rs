@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use demur_data::json_row;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
@@ -20,31 +21,15 @@ pub(crate) fn find<'r>(
     let seek = Seek { path, whole, names, clash: &mut clash };
     let mut deserializer = serde_json::Deserializer::from_str(row);
     let found = seek.deserialize(&mut deserializer).and_then(|found| deserializer.end().map(|()| found));
-    let found = found.map_err(|error| wrong(row, &error))?;
+    // The same words as of any other row that is no JSON object.
+    let found =
+        found.map_err(|error| json_row(row).err().map_or_else(|| error.to_string(), |(reason, _)| reason))?;
     if clash { Err(CLASH.to_owned()) } else { Ok(found) }
 }
 
 /// Why a row with a field of a new column's name is set aside.
 pub(crate) const CLASH: &str =
     "it has a field of a name that a new column needs, which the first rows did not have";
-
-/// What is wrong with a row that is no JSON object.
-pub(crate) fn wrong(row: &str, error: &serde_json::Error) -> String {
-    let found = match serde_json::from_str::<Value>(row) {
-        Ok(Value::Null) => "null",
-        Ok(Value::Bool(_)) => "true or false",
-        Ok(Value::Number(_)) => "number",
-        Ok(Value::String(_)) => "text",
-        Ok(Value::Array(_)) => "list",
-        // The number of the line is another one here than serde's.
-        Ok(Value::Object(_)) | Err(_) => {
-            let text = error.to_string();
-            let said = text.rfind(" at line ").map_or(text.as_str(), |at| &text[..at]);
-            return format!("no valid JSON: {said} (column {})", error.column());
-        }
-    };
-    format!("the row is no object but {found}")
-}
 
 /// What stands where a path leads.
 pub(crate) enum Found<'r> {

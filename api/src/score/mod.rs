@@ -16,6 +16,7 @@ mod separated;
 mod summary;
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,19 +24,20 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
-use demur_data::{Format, Place, ReadOptions, Rejection, TextReader, check_output, convert_lines};
+use demur_data::{Format, Packing, Place, ReadOptions, Rejection, TextReader, check_output, convert_lines};
 use demur_predictor::{Scratch, sha256};
 use polars::prelude::DataFrame;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
+use crate::args;
 use crate::error::Usage;
 use crate::output::{byte_bar, note};
 use filter::Condition;
 use finish::{join_parts, order_entry, ranked, sort_rows};
 use input::{Block, Head, Position, Rows};
 use judge::Judged;
-use output::{JOINED, Output, Packing, Piece, SORTED, paths};
+use output::{JOINED, Output, Piece, SORTED, paths};
 use row::{RowFormat, Texts, delimiter, free_names};
 
 pub(crate) use filter::Filter;
@@ -60,20 +62,10 @@ pub(crate) struct Asked<'a> {
     pub(crate) out: PathBuf,
     /// Format of the inputs.
     pub(crate) format: Option<Format>,
-    /// Format of the output.
-    pub(crate) to: Option<Format>,
     pub(crate) judge: Judge<'a>,
     pub(crate) reading: Reading,
-    pub(crate) filter: Option<Filter>,
-    /// Only so many rows of the beginning.
-    pub(crate) sample: Option<usize>,
-    /// Only so many rows, those with the highest P(refusal), the highest first.
-    pub(crate) top: Option<usize>,
-    /// All rows, those with the highest P(refusal) first.
-    pub(crate) sort: bool,
-    /// Stop at the first bad row.
-    pub(crate) strict: bool,
-    pub(crate) resume: bool,
+    /// Which rows are written, in which format and order.
+    pub(crate) rows: args::Rows,
 }
 
 /// How rows are written before the run is done.
@@ -155,8 +147,8 @@ impl<'a> Run<'a> {
     /// # Errors
     /// When something that is asked for cannot be, or an input cannot be read.
     pub(crate) fn new(asked: Asked<'a>) -> anyhow::Result<Self> {
-        let Asked { inputs, out, format, to, judge, reading, filter, sample, top, sort, strict, resume } =
-            asked;
+        let Asked { inputs, out, format, judge, reading, rows } = asked;
+        let args::Rows { to, r#where: filter, sample, top, sort, strict, resume, .. } = rows;
         let condition = filter.map(|filter| filter.of(&judge)).transpose()?;
         let mut found = Vec::new();
         for file in input::files(&inputs)? {
@@ -307,14 +299,14 @@ impl<'a> Run<'a> {
         if self.sort {
             output.remake(SORTED, |progress, rows, out| sort_rows(progress, rows, &order, out))?;
         }
-        let packed = Packing::of(&self.out) != Packing::None;
+        let packing = Packing::of(&self.out);
         if self.written == Written::Lines && self.to != Format::Jsonl {
             output
                 .remake(JOINED, |_, lines, out| Ok(convert_lines(lines, Some(self.to), &self.out, out)?))?;
-        } else if self.sort && packed {
-            output.remake(JOINED, |_, rows, mut out| {
-                let bytes = Packing::of(&self.out).pack(fs::read(rows)?)?;
-                Ok(std::io::Write::write_all(&mut out, &bytes)?)
+        } else if self.sort && packing != Packing::None {
+            output.remake(JOINED, |_, rows, out| {
+                let mut rows = fs::File::open(rows)?;
+                Ok(packing.write(out, |out| io::copy(&mut rows, out).map(drop))?)
             })?;
         }
         Ok(())
@@ -589,11 +581,7 @@ impl<'a> Run<'a> {
                 Err(fault) => {
                     let line = lines.map_or(first_line + line, |lines| lines[number]);
                     let text = String::from_utf8_lossy(record);
-                    // The fields, or the text where they cannot be told apart.
-                    let raw = format.fields(&text).map_or_else(
-                        |_| serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.as_ref())),
-                        Value::Object,
-                    );
+                    let raw = format.raw(&text);
                     let place = Place { file: Arc::clone(&block.head.file), line };
                     done.reject(Rejection {
                         place,

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use demur_data::{Format, FrameWriter, rejected_path};
-use flate2::write::GzEncoder;
 use polars::prelude::DataFrame;
 use serde::{Deserialize, Serialize};
 
@@ -38,38 +37,6 @@ pub(crate) struct Progress {
     /// Where each part of the rows ends, where the output is put together from parts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) parts: Vec<u64>,
-}
-
-/// Compression by the output's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Packing {
-    None,
-    Gzip,
-    Zstd,
-}
-
-impl Packing {
-    pub(crate) fn of(path: &Path) -> Self {
-        match path.extension().and_then(|ending| ending.to_str()) {
-            Some("gz") => Self::Gzip,
-            Some("zst") => Self::Zstd,
-            _ => Self::None,
-        }
-    }
-
-    /// Packs one block. Members of gzip and frames of zstd may follow each other, so a block can be packed alone.
-    pub(crate) fn pack(self, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
-        match self {
-            _ if bytes.is_empty() => Ok(bytes),
-            Self::None => Ok(bytes),
-            Self::Gzip => {
-                let mut packed = GzEncoder::new(Vec::new(), flate2::Compression::default());
-                packed.write_all(&bytes)?;
-                packed.finish()
-            }
-            Self::Zstd => zstd::stream::encode_all(&bytes[..], zstd::DEFAULT_COMPRESSION_LEVEL),
-        }
-    }
 }
 
 /// What a block gives to write.

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use demur_data::{Format, TextReader};
+use demur_data::{Format, TextReader, json_row};
 use demur_predictor::Input;
 use serde_json::{Map, Value};
 
-use crate::score::json::{CLASH, Found, find, last_of_user, wrong};
+use crate::score::json::{CLASH, Found, find, last_of_user};
 use crate::score::judge::Cell;
 use crate::score::separated::{push_field, split};
 
@@ -30,7 +30,7 @@ pub(crate) enum Column {
 }
 
 impl Column {
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Self::Text(path) | Self::Chat(path) => path.join("."),
             Self::Field(at) => format!("column {}", at + 1),
@@ -181,7 +181,7 @@ impl RowFormat {
     /// What is wrong with it.
     pub(crate) fn fields(&self, text: &str) -> Result<Map<String, Value>, String> {
         if delimiter(self.format).is_none() {
-            return serde_json::from_str(text).map_err(|error| wrong(text, &error));
+            return json_row(text).map_err(|(reason, _)| reason);
         }
         // An empty cell is null, for a separated file cannot tell the two apart.
         let value = |cell: Cow<'_, str>| match cell.is_empty() {
@@ -189,6 +189,14 @@ impl RowFormat {
             false => Value::String(cell.into_owned()),
         };
         Ok(self.header.iter().cloned().zip(self.cells(text)?.into_iter().map(value)).collect())
+    }
+
+    /// A bad row: its fields, or as much as can be told apart of it.
+    pub(crate) fn raw(&self, text: &str) -> Value {
+        match delimiter(self.format) {
+            None => json_row(text).map_or_else(|(_, raw)| raw, Value::Object),
+            Some(_) => self.fields(text).map_or_else(|_| Value::from(text), Value::Object),
+        }
     }
 
     /// Writes a row as it stands, with the new cells behind its own fields and a line end.

@@ -46,17 +46,22 @@ pub(super) fn lines(text: &str, file: &Arc<str>) -> Parsed {
     parsed
 }
 
-fn take(text: &str, line: usize, file: &Arc<str>, parsed: &mut Parsed) {
+/// A row of JSON by the names of its fields; else what is wrong with it, and the row as far as it can be read.
+pub(super) fn row(text: &str) -> Result<Map<String, Value>, (String, Value)> {
     match serde_json::from_str::<Value>(text) {
-        Ok(Value::Object(fields)) => parsed.rows.push(RawRow { line, fields }),
-        Ok(other) => {
-            let reason = format!("the row is no object but {}", type_name(&other));
-            parsed.rejected.push(rejection(file, line, reason, other));
-        }
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(other) => Err((format!("the row is no object but {}", type_name(&other)), other)),
         Err(error) => {
             let reason = format!("no valid JSON: {} (column {})", bare(&error), error.column());
-            parsed.rejected.push(rejection(file, line, reason, Value::String(text.to_owned())));
+            Err((reason, Value::String(text.to_owned())))
         }
+    }
+}
+
+fn take(text: &str, line: usize, file: &Arc<str>, parsed: &mut Parsed) {
+    match row(text) {
+        Ok(fields) => parsed.rows.push(RawRow { line, fields }),
+        Err((reason, raw)) => parsed.rejected.push(rejection(file, line, reason, raw)),
     }
 }
 

@@ -139,6 +139,14 @@ pub fn json_elements<'a>(text: &'a str, file: &Arc<str>) -> Result<Vec<(usize, &
     json::elements(text, file)
 }
 
+/// A row of JSON by the names of its fields.
+///
+/// # Errors
+/// What is wrong with it, and the row as far as it can be read: another value than an object, or its text.
+pub fn json_row(text: &str) -> Result<Map<String, Value>, (String, Value)> {
+    json::row(text)
+}
+
 fn rejection(file: &Arc<str>, line: usize, reason: String, raw: Value) -> Rejection {
     Rejection { place: Place { file: Arc::clone(file), line }, field: None, reason, raw: Some(raw) }
 }
