@@ -250,6 +250,15 @@ fn a_table_keeps_its_columns_and_types() {
     for (row, p) in dir.rows("out.jsonl").iter().zip(p.iter()) {
         assert_eq!(row["p_refusal"].as_f64(), p);
     }
+    // No row is no reason to forget the columns.
+    for (name, format) in [("none.parquet", Format::Parquet), ("none.arrow", Format::Arrow)] {
+        dir.demur(&format!("score in.{} --out {name} --where", format.name()))
+            .arg("p_refusal > 1")
+            .succeeds();
+        let out = FrameReader::open(&dir.path(name), format, 0).unwrap();
+        assert_eq!(out.map(|frame| frame.unwrap().height()).sum::<usize>(), 0, "{name}");
+    }
+    dir.demur("score none.parquet --out still_none.jsonl").succeeds();
     dir.demur("score out.jsonl --out back.parquet").succeeds();
     let back = read_table(&dir, "back.parquet", Format::Parquet);
     assert!(

@@ -80,10 +80,7 @@ pub(crate) fn join_parts(
     sort: Option<&str>,
     out: &mut File,
 ) -> anyhow::Result<()> {
-    ensure!(
-        !progress.parts.is_empty(),
-        "not one row is to be written, and a table needs one to know its columns"
-    );
+    ensure!(!progress.parts.is_empty(), "the inputs hold no row, and a table needs one to know its columns");
     let mut source = File::open(parts).with_context(|| parts.display().to_string())?;
     let mut read = |number: usize| -> anyhow::Result<DataFrame> {
         let start = if number == 0 { 0 } else { progress.parts[number - 1] };
@@ -99,7 +96,9 @@ pub(crate) fn join_parts(
             writer = Some(FrameWriter::new(format, out, frame)?);
         }
         let different = "the files have different columns; score them apart, or write JSON Lines";
-        writer.as_mut().map_or(Ok(()), |writer| writer.write(frame)).context(different)
+        // Parts without a row are there for their columns.
+        let writer = writer.as_mut().filter(|_| frame.height() > 0);
+        writer.map_or(Ok(()), |writer| writer.write(frame)).context(different)
     };
     if let Some(name) = sort {
         for range in progress.counts.ranges(SORTED_AT_ONCE) {
@@ -115,7 +114,7 @@ pub(crate) fn join_parts(
                     None => found = Some(frame),
                 }
             }
-            if let Some(found) = found.filter(|found| found.height() > 0) {
+            if let Some(found) = found {
                 write(&mut ranked(&found, name)?)?;
             }
         }

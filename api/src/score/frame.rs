@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::input::Head;
 use super::json::last_of_user;
-use super::judge::{Cell, Judged};
+use super::judge::{Cell, Judge, Judged};
 use super::row::{Column, Fault, RowFormat, Texts, check, judge_answer, write_fields};
 use super::{Done, Run, Written};
 
@@ -78,9 +78,10 @@ impl Run<'_> {
             };
             kept.push(keep);
         }
-        if !cells.is_empty() {
+        if !as_lines {
+            // Without a row it still says which columns there are.
             let mut frame = frame.filter(&BooleanChunked::from_slice("".into(), &kept))?;
-            frame.hstack_mut(&columns(&format.names, &cells))?;
+            frame.hstack_mut(&columns(&self.judge, &format.names, &cells))?;
             done.frame = Some(frame);
         }
         Ok(())
@@ -132,13 +133,13 @@ fn text_column(frame: &DataFrame, path: &[String]) -> anyhow::Result<StringChunk
 }
 
 /// The new columns: as many cells in each row as there are names.
-fn columns(names: &[String], rows: &[Vec<Cell<'_>>]) -> Vec<Series> {
-    let column = |(at, name): (usize, &String)| match rows[0][at] {
-        Cell::Number(_) => {
+fn columns(judge: &Judge<'_>, names: &[String], rows: &[Vec<Cell<'_>>]) -> Vec<Series> {
+    let known = judge.columns();
+    let column = |(at, name): (usize, &String)| {
+        if Judge::is_number(&known[at]) {
             let numbers: Vec<Option<f64>> = rows.iter().map(|row| number(&row[at])).collect();
             polars::prelude::Series::new(name.as_str().into(), numbers).into_column()
-        }
-        Cell::Text(_) | Cell::Json(_) => {
+        } else {
             let texts: Vec<Option<&str>> = rows.iter().map(|row| text(&row[at])).collect();
             polars::prelude::Series::new(name.as_str().into(), texts).into_column()
         }

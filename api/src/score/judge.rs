@@ -70,6 +70,11 @@ impl<'a> Judge<'a> {
         names.into_iter().map(str::to_owned).collect()
     }
 
+    /// Whether a column that is added holds numbers; else it holds texts.
+    pub(crate) fn is_number(column: &str) -> bool {
+        column.starts_with("p_") || column == "refusal_degree"
+    }
+
     /// The decisions or labels, in the order of their numbers.
     pub(crate) const fn marks(&self) -> &'static [&'static str] {
         match self {

@@ -209,7 +209,9 @@ impl Output {
             Some(writer) => writer,
             none => none.insert(FrameWriter::new(Format::Arrow, io::stdout(), frame)?),
         };
-        writer.write(frame)?;
+        if frame.height() > 0 {
+            writer.write(frame)?;
+        }
         Ok(io::stdout().flush()?)
     }
 
