@@ -75,12 +75,13 @@ fn model(field: Field) -> Model {
         target_shifts: BTreeMap::new(),
         style: false,
         kinds: None,
+        encoder: None,
         training: vec![data("machine", None), data("human", Some("CC0 & more"))],
         figures: BTreeMap::new(),
         recipe: json!({ "name": HOSTILE }),
         files: BTreeMap::new(),
     };
-    Model::new(manifest, Parts { scorer, kinds: None, seen: SeenPrompts::default() }).unwrap()
+    Model::new(manifest, Parts { scorer, kinds: None, seen: SeenPrompts::default(), encoder: None }).unwrap()
 }
 
 fn report() -> Notebook {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::encoder::EncoderError;
+
 /// Vectorizer, view or policy settings that cannot be.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SettingsError {
@@ -55,6 +57,12 @@ pub enum SettingsError {
         /// Its method.
         method: &'static str,
     },
+    /// Sizes that make no encoder.
+    #[error("the encoder tier: {reason}")]
+    Encoder {
+        /// What is wrong.
+        reason: String,
+    },
     /// The thresholds of a policy are not probabilities in order.
     #[error(
         "policy: send_below {send_below}, hold_from {hold_from}: both lie within 0..=1, send_below <= hold_from"
@@ -78,6 +86,9 @@ pub enum ScoreError {
         /// `prompt` or `response`.
         field: &'static str,
     },
+    /// The encoder tier failed.
+    #[error(transparent)]
+    Encoder(#[from] EncoderError),
 }
 
 /// A model directory that cannot be read or written.
@@ -162,6 +173,14 @@ pub enum ModelError {
         found: usize,
         /// How many the manifest states.
         expected: usize,
+    },
+    /// The encoder tier cannot be read or run.
+    #[error("{}: {cause}", path.display())]
+    Encoder {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong.
+        cause: EncoderError,
     },
     /// The content contradicts itself.
     #[error("{}: {cause}", path.display())]

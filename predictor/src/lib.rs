@@ -33,6 +33,7 @@ mod calibration;
 mod card;
 mod counter;
 mod digest;
+pub mod encoder;
 mod error;
 mod explain;
 mod flip;
@@ -51,6 +52,7 @@ mod seen;
 mod style;
 mod tensors;
 mod text;
+mod tiers;
 mod trie;
 mod vectorizer;
 
@@ -67,7 +69,7 @@ pub use manifest::{
     CalibrationReport, FORMAT, FileDigest, KindManifest, Manifest, POLARITY, ReliabilityBin, TrainingData,
     ViewManifest,
 };
-pub use model::{Model, Parts};
+pub use model::{LoadOptions, Model, Parts};
 pub use ngram_model::{Dense, Field, NgramModel, Part, View, ViewSettings, WeightedNgram};
 pub use ngrams::{Analyzer, MAX_NGRAM, Norm, VectorizerSettings};
 pub use policy::{Decision, Policy};
@@ -76,4 +78,5 @@ pub use scorer::{Input, Scorer};
 pub use seen::SeenPrompts;
 pub use style::{STYLE, style, style_names};
 pub use tensors::round;
+pub use tiers::{Tier, Tiered};
 pub use vectorizer::{Scratch, Vectorizer};

@@ -6,12 +6,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::calibration::Calibration;
+use crate::encoder::EncoderManifest;
 use crate::kinds::KindSettings;
 use crate::ngram_model::{Field, ViewSettings};
 use crate::policy::Policy;
 
-/// The model format that this build writes, and the newest that it reads.
-pub const FORMAT: u32 = 2;
+/// The newest model format, which this build writes for models with an encoder tier.
+pub const FORMAT: u32 = 3;
+
+/// The format of models without an encoder tier, so that builds of before read them.
+pub(crate) const FORMAT_OF_NGRAMS: u32 = 2;
 
 /// What a logit above 0 means. Stored in every manifest and checked at load.
 pub const POLARITY: &str = "refused=1";
@@ -20,7 +24,7 @@ pub const POLARITY: &str = "refused=1";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Version of the format, [`FORMAT`].
+    /// Version of the format, at most [`FORMAT`].
     pub format: u32,
     /// [`POLARITY`].
     pub polarity: String,
@@ -55,6 +59,9 @@ pub struct Manifest {
     /// The model of kinds; absent where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kinds: Option<KindManifest>,
+    /// The encoder tier; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<EncoderManifest>,
     /// The data that it was fitted on.
     pub training: Vec<TrainingData>,
     /// Figures on rows that the fit has not seen, by name of the evaluation.

@@ -16,13 +16,19 @@ use serde::Deserialize;
 use crate::calibration::Calibration;
 use crate::card;
 use crate::digest::sha256;
+#[cfg(not(feature = "encoder"))]
+use crate::encoder::EncoderError;
+#[cfg(feature = "encoder")]
+use crate::encoder::tier::{ENCODER, HEAD, KNOWN, PIECES, TierFiles};
+use crate::encoder::{EncoderManifest, EncoderOptions, EncoderTier};
 use crate::error::{ModelError, ScoreError, SettingsError};
 use crate::kinds::{KindDistribution, KindModel};
-use crate::manifest::{FORMAT, FileDigest, KindManifest, Manifest, POLARITY, ViewManifest};
+use crate::manifest::{FORMAT, FORMAT_OF_NGRAMS, FileDigest, KindManifest, Manifest, POLARITY, ViewManifest};
 use crate::ngram_model::{Dense, NgramModel, View};
 use crate::policy::Decision;
 use crate::seen::SeenPrompts;
 use crate::tensors::{self, Tensors};
+use crate::tiers::Tier;
 use crate::vectorizer::{Scratch, Vectorizer};
 use crate::{Input, Probability};
 
@@ -49,6 +55,17 @@ pub struct Parts {
     pub kinds: Option<KindModel>,
     /// The prompts that the fit has seen.
     pub seen: SeenPrompts,
+    /// What is asked where the n-gram tier is not certain; none where the model has no such tier, or it was not loaded.
+    pub encoder: Option<EncoderTier>,
+}
+
+/// How a model directory is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LoadOptions {
+    /// [`Tier::Ngram`] leaves the encoder tier out, if there is one. Default: all tiers.
+    pub tier: Tier,
+    /// How the encoder is run.
+    pub encoder: EncoderOptions,
 }
 
 /// The part of a manifest that must be readable in every format, present and future.
@@ -67,7 +84,7 @@ impl Model {
     pub fn new(mut manifest: Manifest, parts: Parts) -> Result<Self, ModelError> {
         let settings = |cause| ModelError::Settings { path: PathBuf::from(MANIFEST), cause };
         check_maps(&manifest).map_err(settings)?;
-        manifest.format = FORMAT;
+        manifest.format = if parts.encoder.is_some() { FORMAT } else { FORMAT_OF_NGRAMS };
         POLARITY.clone_into(&mut manifest.polarity);
         manifest.views = describe(parts.scorer.views());
         manifest.style = !parts.scorer.dense().style.is_empty();
@@ -76,11 +93,17 @@ impl Model {
             .kinds
             .as_ref()
             .map(|kinds| KindManifest { settings: kinds.settings().clone(), views: describe(kinds.views()) });
-        manifest.files = content(&parts)?
-            .map(|(name, bytes)| {
-                (name.to_owned(), FileDigest { bytes: bytes.len() as u64, sha256: sha256(&bytes) })
-            })
-            .into();
+        if parts.encoder.is_none() {
+            manifest.encoder = None;
+        }
+        let digest = |(name, bytes): (&str, Vec<u8>)| {
+            (name.to_owned(), FileDigest { bytes: bytes.len() as u64, sha256: sha256(&bytes) })
+        };
+        manifest.files = content(&parts)?.into_iter().map(digest).collect();
+        #[cfg(feature = "encoder")]
+        if let Some(encoder) = &parts.encoder {
+            manifest.files.insert(ENCODER.to_owned(), encoder.digest());
+        }
         let digest = sha256(manifest_json(&manifest)?.as_bytes());
         Ok(Self { manifest, digest, parts })
     }
@@ -103,6 +126,11 @@ impl Model {
         &self.parts.scorer
     }
 
+    /// All that its files hold.
+    pub(crate) const fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
     /// The model of kinds, where there is one.
     #[must_use]
     pub const fn kinds(&self) -> Option<&KindModel> {
@@ -115,7 +143,7 @@ impl Model {
         &self.parts.seen
     }
 
-    /// P(refusal) of one input, with buffers that the caller keeps: microseconds.
+    /// P(refusal) of one input by the n-gram tier, with buffers that the caller keeps: microseconds.
     #[must_use]
     pub fn predict(&self, input: &Input<'_>, scratch: &mut Scratch) -> Probability {
         self.calibrated(self.parts.scorer.logit(input, scratch), input.target)
@@ -139,18 +167,14 @@ impl Model {
         self.parts.scorer.dense().targets.contains_key(target)
     }
 
-    /// P(refusal) of every input, in order. An input gets the same bits here as alone.
+    /// P(refusal) of every input, in order, by all tiers that the model has. From the n-gram tier an input gets the same
+    /// bits here as alone; from the encoder, the same to about 1e-6.
     ///
     /// # Errors
-    /// [`ScoreError::MissingField`] when an input lacks the text that the model judges.
+    /// [`ScoreError::MissingField`] when an input lacks the text that the model judges, [`ScoreError::Encoder`].
     pub fn predict_all(&self, inputs: &[Input<'_>]) -> Result<Vec<Probability>, ScoreError> {
-        let field = self.manifest.field;
-        let mut scratch = Scratch::default();
-        let score = |(index, input): (usize, &Input<'_>)| match field.of(input) {
-            Some(_) => Ok(self.predict(input, &mut scratch)),
-            None => Err(ScoreError::MissingField { index, field: field.name() }),
-        };
-        inputs.iter().enumerate().map(score).collect()
+        let all = self.predict_tiers(inputs, None, &mut Scratch::default())?;
+        Ok(all.into_iter().map(|tiered| tiered.p_refusal).collect())
     }
 
     /// P(refusal) at one of the scorer's logits, for a target where it has a calibration of its own.
@@ -198,21 +222,44 @@ impl Model {
         for (name, bytes) in content(&self.parts)?.into_iter().chain(described) {
             fs::write(unfinished.path().join(name), bytes).map_err(io(&dir.join(name)))?;
         }
+        #[cfg(feature = "encoder")]
+        if let Some(encoder) = &self.parts.encoder {
+            encoder.write_numbers(&unfinished.path().join(ENCODER)).map_err(io(&dir.join(ENCODER)))?;
+        }
         unfinished.commit().map_err(io(dir))
     }
 
-    /// Reads a model directory and checks all of it.
+    /// Reads a model directory, all tiers of it, and checks all of it.
     ///
     /// # Errors
     /// One [`ModelError`] for each way in which a directory can be wrong.
     pub fn load(dir: &Path) -> Result<Self, ModelError> {
-        Self::from_files(dir, |name| {
+        Self::load_with(dir, LoadOptions::default())
+    }
+
+    /// Reads a model directory as the options say, and checks all that is read.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_with(dir: &Path, options: LoadOptions) -> Result<Self, ModelError> {
+        let read = |name: &str| {
             let path = dir.join(name);
             fs::read(&path).map_err(|cause| match cause.kind() {
                 ErrorKind::NotFound => ModelError::Missing { path },
                 _ => ModelError::Io { path, cause },
             })
-        })
+        };
+        let mut model = Self::from_files(dir, read)?;
+        if let Some(encoder) = model.manifest.encoder.as_ref().filter(|_| options.tier == Tier::Encoder) {
+            let file = |name: &str| {
+                let bytes = read(name)?;
+                check(dir, name, &model.manifest, &bytes)?;
+                Ok(bytes)
+            };
+            let tier = load_encoder(dir, encoder, file, options.encoder)?;
+            model.parts.encoder = Some(tier);
+        }
+        Ok(model)
     }
 
     /// Puts a model together from its files and checks all of it; `dir` only names it in errors.
@@ -247,6 +294,32 @@ impl Model {
         let parts = assemble(dir, &manifest, (vocabulary.as_ref(), weights.as_ref()), seen)?;
         Ok(Self { digest: sha256(text), manifest, parts })
     }
+}
+
+/// Reads the encoder tier of a model directory.
+#[cfg(feature = "encoder")]
+fn load_encoder(
+    dir: &Path,
+    manifest: &EncoderManifest,
+    file: impl Fn(&str) -> Result<Vec<u8>, ModelError>,
+    options: EncoderOptions,
+) -> Result<EncoderTier, ModelError> {
+    let known = if manifest.known > 0 { file(KNOWN)? } else { Vec::new() };
+    let (numbers, pieces, head) = (file(ENCODER)?, file(PIECES)?, file(HEAD)?);
+    let files = TierFiles { dir, numbers: &numbers, pieces: &pieces, head: &head, known: &known };
+    EncoderTier::from_files(manifest, &files, options)
+        .map_err(|cause| ModelError::Encoder { path: dir.to_owned(), cause })
+}
+
+/// Says that this build cannot.
+#[cfg(not(feature = "encoder"))]
+fn load_encoder(
+    dir: &Path,
+    _manifest: &EncoderManifest,
+    _file: impl Fn(&str) -> Result<Vec<u8>, ModelError>,
+    _options: EncoderOptions,
+) -> Result<EncoderTier, ModelError> {
+    Err(ModelError::Encoder { path: dir.to_owned(), cause: EncoderError::NotBuilt })
 }
 
 /// Whether a save may replace what stands at this path: a model, or an empty folder.
@@ -337,7 +410,7 @@ fn assemble(
             Some(KindModel::new(kinds.settings.clone(), views, weights).map_err(settings)?)
         }
     };
-    Ok(Parts { scorer, kinds, seen })
+    Ok(Parts { scorer, kinds, seen, encoder: None })
 }
 
 fn manifest_json(manifest: &Manifest) -> Result<String, ModelError> {
@@ -353,13 +426,21 @@ fn describe(views: &[View]) -> Vec<ViewManifest> {
         .collect()
 }
 
-/// The files that the manifest describes, with their bytes.
-fn content(parts: &Parts) -> Result<[(&'static str, Vec<u8>); 3], ModelError> {
+/// The files that the manifest describes, with their bytes; without the numbers of the encoder, which are too many.
+fn content(parts: &Parts) -> Result<Vec<(&'static str, Vec<u8>)>, ModelError> {
     let kind_views = parts.kinds.as_ref().map_or(&[][..], KindModel::views);
     let vocabulary = vocabulary(parts.scorer.views().iter().chain(kind_views));
     let weights =
         weights(parts).map_err(|reason| ModelError::Layout { path: PathBuf::from(WEIGHTS), reason })?;
-    Ok([(VOCABULARY, vocabulary.into_bytes()), (WEIGHTS, weights), (SEEN, parts.seen.to_bytes())])
+    #[allow(unused_mut, reason = "a build without encoders adds nothing")]
+    let mut files =
+        vec![(VOCABULARY, vocabulary.into_bytes()), (WEIGHTS, weights), (SEEN, parts.seen.to_bytes())];
+    #[cfg(feature = "encoder")]
+    if let Some(encoder) = &parts.encoder {
+        let layout = |reason| ModelError::Layout { path: PathBuf::from(HEAD), reason };
+        files.extend(encoder.small_files().map_err(layout)?);
+    }
+    Ok(files)
 }
 
 fn vocabulary<'a>(views: impl Iterator<Item = &'a View>) -> String {
@@ -399,5 +480,14 @@ fn weights(parts: &Parts) -> Result<Vec<u8>, String> {
 fn check_maps(manifest: &Manifest) -> Result<(), SettingsError> {
     manifest.policy.check()?;
     let calibrations = std::iter::once(&manifest.calibration).chain(manifest.target_calibrations.values());
-    calibrations.into_iter().try_for_each(Calibration::check)
+    calibrations.into_iter().try_for_each(Calibration::check)?;
+    let Some(encoder) = &manifest.encoder else { return Ok(()) };
+    let calibrations = std::iter::once(&encoder.calibration).chain(encoder.target_calibrations.values());
+    calibrations.into_iter().try_for_each(Calibration::check)?;
+    let (stack, direction) = (encoder.stack, encoder.direction);
+    let numbers = [stack.ngrams, stack.encoder, stack.bias, direction.middle, direction.deviation];
+    if numbers.iter().any(|number| !number.is_finite()) || direction.deviation <= 0.0 {
+        return Err(SettingsError::NotFinite { what: "the encoder tier's stack or direction" });
+    }
+    encoder.config.check().map_err(|reason| SettingsError::Encoder { reason })
 }

@@ -155,6 +155,7 @@ pub fn train(
         target_shifts: BTreeMap::new(),
         style: false,
         kinds: None,
+        encoder: None,
         training: provenance.training,
         figures: provenance.figures,
         recipe: recipe.to_json(),
@@ -164,6 +165,7 @@ pub fn train(
         scorer: fitted.model.clone(),
         kinds: fitted.kinds.clone(),
         seen: seen(records).union(&provenance.teacher),
+        encoder: None,
     };
     let model = Model::new(manifest, parts)?;
     Ok((model, fitted))

@@ -46,6 +46,7 @@ fn manifest() -> Manifest {
         views: Vec::new(),
         style: false,
         kinds: None,
+        encoder: None,
         training: Vec::new(),
         figures: BTreeMap::new(),
         recipe: serde_json::Value::Null,
@@ -58,7 +59,7 @@ fn model(prompts: &[(String, bool)]) -> (Model, NgramParams) {
     let examples = examples(prompts, &vec![0; prompts.len()]);
     let fitted = params.fit(&examples, 1).unwrap();
     let manifest = manifest();
-    let parts = Parts { scorer: fitted.model, kinds: None, seen: SeenPrompts::default() };
+    let parts = Parts { scorer: fitted.model, kinds: None, seen: SeenPrompts::default(), encoder: None };
     (Model::new(manifest, parts).unwrap(), params)
 }
 
@@ -184,7 +185,7 @@ fn many_terms_take_bounded_time_and_memory() {
     let features: usize = views.iter().map(|view| view.vectorizer.len()).sum();
     assert!(features > 100_000, "{features}");
     let scorer = NgramModel::new(views, vec![0.25; features], Dense::default(), 0.0).unwrap();
-    let parts = Parts { scorer, kinds: None, seen: SeenPrompts::default() };
+    let parts = Parts { scorer, kinds: None, seen: SeenPrompts::default(), encoder: None };
     let model = Model::new(manifest(), parts).unwrap();
     let params = TermParams { refit: None, resamples: 0, examples: 2, seed: 0 };
     let p = vec![0.5; rows.len()];

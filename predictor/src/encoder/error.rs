@@ -1,0 +1,49 @@
+//! What can go wrong with an encoder: its folder, its weights, or the library that runs it.
+
+use std::path::PathBuf;
+
+/// An encoder that cannot be read or run.
+#[derive(Debug, thiserror::Error)]
+pub enum EncoderError {
+    /// There is no folder of an encoder at any of the places where it was looked for.
+    #[error(
+        "no encoder `{name}`: looked for {looked}; run `scripts/setup-bert.sh`, or download config.json, \
+         model.safetensors and vocab.txt of a BERT or MPNet model into a folder and name that"
+    )]
+    NotFound {
+        /// What was asked for.
+        name: String,
+        /// The places, joined by commas.
+        looked: String,
+    },
+    /// A file of the folder cannot be read, or says something that this build does not know.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A tensor is missing or has another shape than the settings say.
+    #[error("tensor `{name}` of the encoder {reason}")]
+    Tensor {
+        /// Its name, without a prefix such as `bert.`.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The library that runs encoders is not there or failed.
+    #[error("{library}: {reason}")]
+    Library {
+        /// `libtorch` or `ONNX Runtime`.
+        library: &'static str,
+        /// What it said, and what to do.
+        reason: String,
+    },
+    /// This build has no encoder tier.
+    #[error(
+        "this demur was built without encoders; build it with `--features bert` (libtorch) or `--features ort` \
+         (ONNX Runtime) after `scripts/setup-bert.sh`, or ask for the n-gram tier alone (`--tier ngram`)"
+    )]
+    NotBuilt,
+}
