@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use demur_data::DataError;
+use demur_predictor::encoder::EncoderError;
 use demur_predictor::{ModelError, ScoreError, SettingsError};
 
 /// What can go wrong between a corpus and a fitted, evaluated model.
@@ -20,6 +21,31 @@ pub enum TrainingError {
     /// A model failed.
     #[error(transparent)]
     Score(#[from] ScoreError),
+    /// An encoder cannot be read or run.
+    #[error(transparent)]
+    Encoder(#[from] EncoderError),
+    /// This build cannot fit encoders.
+    #[error(
+        "the recipe's `tune` fits an encoder, which takes libtorch: build demur with `--features bert` after \
+         `scripts/setup-bert.sh`, or leave `tune` out"
+    )]
+    NoTorch,
+    /// Embeddings cannot be kept.
+    #[error("{}: {cause}; DEMUR_CACHE names another folder, or `off`", path.display())]
+    Cache {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The state of a fit cannot be written or read.
+    #[error(
+        "the state of the encoder's fit: {reason}; run it without --resume, or with DEMUR_CACHE naming another folder"
+    )]
+    Checkpoint {
+        /// What is wrong.
+        reason: String,
+    },
     /// linfa refused.
     #[error(transparent)]
     Linfa(#[from] linfa::error::Error),

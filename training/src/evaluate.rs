@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::baselines::phrase_list;
 use crate::breakdown::{Coverage, FacetFigures, by_facet, coverage};
+use crate::encoder::EncoderParams;
 use crate::error::TrainingError;
 use crate::examples::{Examples, split};
 use crate::fit::{FittedNgram, NgramParams};
@@ -383,7 +384,10 @@ fn score_fold(
         blind.targets[at] = train.targets[from];
         blind.truth[at] = train.truth[from];
     }
-    let params = NgramParams { c: vec![fitted.c], kinds: None, ..plan.params.clone() };
+    // The twin of a fitted encoder is a head on the encoder as it was: what labels without sense teach an encoder in
+    // hours is no better than what they teach a head in seconds.
+    let encoder = plan.params.encoder.clone().map(|encoder| EncoderParams { tune: None, ..encoder });
+    let params = NgramParams { c: vec![fitted.c], kinds: None, encoder, ..plan.params.clone() };
     let twin = FitPlan { params: &params, ..plan }.fit(&blind, seed)?;
     let refused = train.labels().into_iter().filter(|&label| label).count();
     Ok(FoldScores {

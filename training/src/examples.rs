@@ -1,5 +1,7 @@
 //! Rows as a fit takes them: texts, targets, weights and groups, side by side.
 
+use std::sync::Arc;
+
 use demur_data::{Record, assign_folds};
 use demur_predictor::Input;
 use rustc_hash::FxHashMap;
@@ -22,6 +24,8 @@ pub struct Examples<'a> {
     pub groups: Vec<u32>,
     /// What else is known of each row, for figures by target, source and so on; may be empty.
     pub facets: Vec<Facets<'a>>,
+    /// All rows that these are a part of: what a fit learns from elsewhere must not hold them.
+    pub corpus: Arc<Vec<Input<'a>>>,
 }
 
 impl<'a> Examples<'a> {
@@ -39,6 +43,7 @@ impl<'a> Examples<'a> {
             examples.groups.push(group);
             examples.facets.push(Facets::of(record));
         }
+        examples.corpus = Arc::new(examples.inputs.clone());
         examples
     }
 
@@ -64,6 +69,7 @@ impl<'a> Examples<'a> {
             weights: rows.iter().map(|&row| self.weights[row]).collect(),
             groups: rows.iter().map(|&row| self.groups[row]).collect(),
             facets: rows.iter().filter_map(|&row| self.facets.get(row).copied()).collect(),
+            corpus: Arc::clone(&self.corpus),
         }
     }
 

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 
 use demur_data::DataError;
+#[cfg(feature = "encoder")]
+use demur_predictor::Field;
+#[cfg(not(feature = "encoder"))]
+use demur_predictor::encoder::EncoderError;
 use demur_predictor::{
     Calibration, CalibrationReport, Dense, Input, KindModel, NgramModel, Policy, STYLE, Scorer, round,
 };
@@ -14,6 +18,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::calibrate::{CalibrationMethod, OutOfFold};
 use crate::design::{Design, Weights};
+use crate::encoder::EncoderParams;
+#[cfg(feature = "encoder")]
+use crate::encoder::{FittedEncoder, fit::Task};
 use crate::error::TrainingError;
 use crate::examples::{Examples, split};
 use crate::features::ViewParams;
@@ -82,9 +89,12 @@ pub struct NgramParams {
     /// Thresholds that the fitted model decides by. Default: 0.5 and 0.5.
     #[serde(default)]
     pub policy: Policy,
+    /// An encoder tier above the n-grams. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<EncoderParams>,
 }
 
-fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+pub(crate) fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "a number or a list of numbers")]
     enum Numbers {
@@ -127,19 +137,28 @@ pub struct FittedNgram {
     pub target_calibrations: BTreeMap<String, Calibration>,
     /// What the calibration was worth; `None` when there was none, asked for or not possible.
     pub report: Option<CalibrationReport>,
+    /// The encoder tier, where that was asked for.
+    #[cfg(feature = "encoder")]
+    pub encoder: Option<FittedEncoder>,
 }
 
 impl FittedNgram {
-    /// P(refusal) of each input, calibrated.
+    /// P(refusal) of each input, calibrated, by all tiers as the fitted model asks them.
     ///
     /// # Errors
-    /// Never for an n-gram model; the type is that of all scorers.
+    /// [`TrainingError::Encoder`] when an encoder fails; n-grams never do.
     pub fn probabilities(&self, inputs: &[Input<'_>]) -> Result<Vec<f64>, TrainingError> {
-        let of = |(logit, input): (f64, &Input<'_>)| {
+        let logits = self.model.logits(inputs)?;
+        let of = |(&logit, input): (&f64, &Input<'_>)| {
             let own = input.target.and_then(|target| self.target_calibrations.get(target));
             own.unwrap_or(&self.calibration).apply(logit).get()
         };
-        Ok(self.model.logits(inputs)?.into_iter().zip(inputs).map(of).collect())
+        let p = logits.iter().zip(inputs).map(of).collect();
+        #[cfg(feature = "encoder")]
+        if let Some(encoder) = &self.encoder {
+            return encoder.probabilities(inputs, &logits, p);
+        }
+        Ok(p)
     }
 }
 
@@ -165,6 +184,7 @@ impl NgramParams {
             calibration: CalibrationMethod::default(),
             calibrate_targets: false,
             policy: Policy::default(),
+            encoder: None,
         }
     }
 
@@ -205,6 +225,9 @@ impl NgramParams {
         if let Some(kinds) = &self.kinds {
             kinds.check()?;
         }
+        if let Some(encoder) = &self.encoder {
+            encoder.check()?;
+        }
         for &c in &self.c {
             self.logistic(c).check_ref()?;
         }
@@ -218,7 +241,7 @@ impl NgramParams {
 
     /// Whether anything is learned from out-of-fold scores.
     fn needs_folds(&self) -> bool {
-        let above = self.second_level.is_some() || self.kinds.is_some();
+        let above = self.second_level.is_some() || self.kinds.is_some() || self.encoder.is_some();
         self.c.len() > 1 || self.calibration != CalibrationMethod::None || self.calibrate_targets || above
     }
 
@@ -236,6 +259,10 @@ impl NgramParams {
     /// Any [`TrainingError`] of parameters, vocabulary or solver.
     pub fn fit(&self, examples: &Examples<'_>, seed: u64) -> Result<FittedNgram, TrainingError> {
         self.check()?;
+        #[cfg(not(feature = "encoder"))]
+        if self.encoder.is_some() {
+            return Err(EncoderError::NotBuilt.into());
+        }
         let examples = &examples.clone().shared_out(self.group_power).balanced(self.source_power);
         let above = self.above(examples, seed)?;
         let (design, mut by_c) = self.first_level(examples, &[above.c])?;
@@ -255,6 +282,8 @@ impl NgramParams {
                 }
                 _ => None,
             },
+            #[cfg(feature = "encoder")]
+            encoder: self.fit_encoder(examples, &above, seed)?,
             c: above.c,
             choice: above.choice,
             calibration: above.calibration,
@@ -263,10 +292,36 @@ impl NgramParams {
         })
     }
 
+    /// Fits the encoder tier, where that is asked for.
+    #[cfg(feature = "encoder")]
+    fn fit_encoder(
+        &self,
+        examples: &Examples<'_>,
+        above: &Above,
+        seed: u64,
+    ) -> Result<Option<FittedEncoder>, TrainingError> {
+        let Some((params, ngrams)) = self.encoder.as_ref().zip(above.logits.as_ref()) else {
+            return Ok(None);
+        };
+        let reads_response = self.views.iter().any(|view| view.field == Field::Response);
+        let task = Task {
+            examples,
+            ngrams,
+            of_ngrams: &above.calibration,
+            field: if reads_response { Field::Response } else { Field::Prompt },
+            folds: self.inner_folds,
+            class_weight: self.class_weight,
+            calibration: self.calibration,
+            calibrate_targets: self.calibrate_targets,
+            seed,
+        };
+        params.fit(&task).map(Some)
+    }
+
     /// Everything that is learned from out-of-fold scores: C, the second level, calibration.
     fn above(&self, examples: &Examples<'_>, seed: u64) -> Result<Above, TrainingError> {
         let mut above = Above { c: self.c[0], ..Above::default() };
-        let needed = self.second_level.is_some() || self.kinds.is_some();
+        let needed = self.second_level.is_some() || self.kinds.is_some() || self.encoder.is_some();
         if !self.needs_folds() {
             return Ok(above);
         }

@@ -10,6 +10,7 @@ mod breakdown;
 mod calibrate;
 mod contrast;
 mod design;
+mod encoder;
 mod error;
 mod evaluate;
 mod examples;
@@ -45,6 +46,9 @@ pub use contrast::{
     FillerFigures, GroupFigures, MOST_PROMPTS, SwapAudit, SwapList, TargetContrast, TargetTerm, Template,
     contrast_targets, mean_interval,
 };
+pub use encoder::{EncoderParams, Intermediate, Precision, Report, TuneParams};
+#[cfg(feature = "encoder")]
+pub use encoder::{FittedEncoder, Workshop};
 pub use error::TrainingError;
 pub use evaluate::{Baseline, CrossValidation, Evaluation, Scored, evaluate_model, judge_holdout};
 pub use examples::{Examples, input, split};

@@ -173,7 +173,11 @@ impl Recipe {
     /// Makes the file names of the recipe relative to a folder.
     pub fn resolve(&mut self, folder: &Path) {
         let sources = self.labelled.iter_mut().chain(&mut self.unlabelled);
-        for source in sources.chain([&mut self.evaluation.data]) {
+        let of_encoders =
+            [&mut self.response, &mut self.prompt.fit].into_iter().filter_map(|fit| fit.encoder.as_mut());
+        let first =
+            of_encoders.filter_map(|encoder| encoder.intermediate.as_mut()).flat_map(|task| &mut task.data);
+        for source in sources.chain([&mut self.evaluation.data]).chain(first) {
             *source = source.within(folder);
         }
     }

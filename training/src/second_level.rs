@@ -53,7 +53,7 @@ pub(crate) fn styles(inputs: &[Input<'_>]) -> Array2<f64> {
 }
 
 /// Mean and standard deviation of each column; a column that does not vary has the deviation 1.
-fn moments(x: &Array2<f64>) -> (Array1<f64>, Array1<f64>) {
+pub(crate) fn moments(x: &Array2<f64>) -> (Array1<f64>, Array1<f64>) {
     let mean = x.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(x.ncols()));
     let spread = x.std_axis(Axis(0), 0.0).mapv(|spread| if spread > 1e-9 { spread } else { 1.0 });
     (mean, spread)
@@ -153,7 +153,7 @@ fn unstandardise(
 /// Rows repeated by their weights, for a solver that knows none: row i stands as often as the running sum of weights,
 /// scaled to twice the number of rows, passes a whole number in it. Which rows these are depends on nothing but the
 /// weights.
-fn resample(weights: &[f64]) -> Vec<usize> {
+pub(crate) fn resample(weights: &[f64]) -> Vec<usize> {
     let total: f64 = weights.iter().sum();
     let scale = if total > 0.0 { 2.0 * weights.len() as f64 / total } else { 0.0 };
     let mut rows = Vec::with_capacity(2 * weights.len());

@@ -71,6 +71,7 @@ impl Teacher<'_> {
         let params = NgramParams {
             c: self.params.c[..1].to_vec(),
             calibration: CalibrationMethod::None,
+            encoder: None,
             ..self.params.clone()
         };
         let folds = taught.folds(FOLDS, seed)?;

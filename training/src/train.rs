@@ -139,6 +139,12 @@ pub fn train(
     let mut targets: Vec<String> = records.iter().filter_map(|record| record.target.clone()).collect();
     targets.sort_unstable();
     targets.dedup();
+    let (seen, training) = (seen(records).union(&provenance.teacher), provenance.training);
+    #[cfg(feature = "encoder")]
+    let (seen, training) = match &fitted.encoder {
+        None => (seen, training),
+        Some(encoder) => (seen.union(&encoder.seen), [training, encoder.training.clone()].concat()),
+    };
     let manifest = Manifest {
         format: 0,
         polarity: String::new(),
@@ -155,8 +161,11 @@ pub fn train(
         target_shifts: BTreeMap::new(),
         style: false,
         kinds: None,
+        #[cfg(feature = "encoder")]
+        encoder: fitted.encoder.as_ref().map(|encoder| encoder.manifest.clone()),
+        #[cfg(not(feature = "encoder"))]
         encoder: None,
-        training: provenance.training,
+        training,
         figures: provenance.figures,
         recipe: recipe.to_json(),
         files: BTreeMap::new(),
@@ -164,7 +173,10 @@ pub fn train(
     let parts = Parts {
         scorer: fitted.model.clone(),
         kinds: fitted.kinds.clone(),
-        seen: seen(records).union(&provenance.teacher),
+        seen,
+        #[cfg(feature = "encoder")]
+        encoder: fitted.encoder.as_ref().map(|encoder| encoder.tier.clone()),
+        #[cfg(not(feature = "encoder"))]
         encoder: None,
     };
     let model = Model::new(manifest, parts)?;

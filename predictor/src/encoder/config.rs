@@ -24,7 +24,7 @@ pub enum Architecture {
 pub struct EncoderConfig {
     /// How the layers are put together.
     pub architecture: Architecture,
-    /// Numbers of an embedding.
+    /// Numbers of a layer's state.
     pub hidden: usize,
     /// Layers.
     pub layers: usize,
@@ -48,6 +48,10 @@ pub struct EncoderConfig {
     pub dropout: f64,
     /// Whether the tokenizer lowers case and drops accents.
     pub lowercase: bool,
+    /// The layers, counted from 1, whose mean states stand side by side in an embedding. Default: none, which stands for
+    /// the last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taps: Vec<usize>,
 }
 
 /// The largest sizes that are taken: four times those of the largest BERT. What lies beyond is a broken file.
@@ -107,6 +111,7 @@ impl EncoderConfig {
             buckets: if is_bert { 0 } else { size("relative_attention_num_buckets")? },
             dropout: number("hidden_dropout_prob", 0.1),
             lowercase,
+            taps: Vec::new(),
         };
         config.check().map_err(bad)?;
         Ok(config)
@@ -134,10 +139,29 @@ impl EncoderConfig {
         if self.architecture == Architecture::Mpnet && self.buckets < 4 {
             return Err(format!("{} buckets of relative positions are too few", self.buckets));
         }
+        if !self.taps.is_sorted_by(|a, b| a < b) || self.taps.iter().any(|&tap| tap == 0 || tap > self.layers)
+        {
+            return Err(format!(
+                "the layers {:?} are not in order, or not of 1 to {}",
+                self.taps, self.layers
+            ));
+        }
         if !(self.layer_norm_eps > 0.0 && (0.0..1.0).contains(&self.dropout)) {
             return Err("`layer_norm_eps` or the dropout is out of range".to_owned());
         }
         Ok(())
+    }
+
+    /// The layers whose mean states an embedding is made of, counted from 1, in order.
+    #[must_use]
+    pub fn taps(&self) -> &[usize] {
+        if self.taps.is_empty() { std::slice::from_ref(&self.layers) } else { &self.taps }
+    }
+
+    /// Numbers of an embedding: `hidden` for each tap.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.hidden * self.taps().len()
     }
 
     /// The most tokens of a text, special ones included.

@@ -80,6 +80,7 @@ pub(crate) mod tests {
             buckets: if is_bert { 0 } else { 8 },
             dropout: 0.1,
             lowercase: true,
+            taps: Vec::new(),
         }
     }
 }

@@ -109,7 +109,7 @@ impl Encoder {
         self.tokenizer.encode(reads, input)
     }
 
-    /// The embedding of each input, row-major: inputs x hidden. Embeddings in different company agree to about 1e-6, not to
+    /// The embedding of each input, row-major: inputs x width. Embeddings in different company agree to about 1e-6, not to
     /// the last bit: a library's sums depend on the shape of the batch.
     ///
     /// # Errors
@@ -125,8 +125,8 @@ impl Encoder {
     /// # Errors
     /// [`EncoderError::Library`].
     pub fn embed_tokens(&self, tokens: &[Tokens]) -> Result<Vec<f32>, EncoderError> {
-        let hidden = self.config.hidden;
-        let mut all = vec![0.0; tokens.len() * hidden];
+        let width = self.config.width();
+        let mut all = vec![0.0; tokens.len() * width];
         for rows in batches(tokens) {
             let batch: Vec<&Tokens> = rows.iter().map(|&row| &tokens[row]).collect();
             let batch = TokenBatch::of(&self.config, &batch);
@@ -134,8 +134,8 @@ impl Encoder {
             let mut backend = self.backend.lock().unwrap_or_else(PoisonError::into_inner);
             let embeddings = backend.embed(&batch)?;
             drop(backend);
-            for (&row, embedding) in rows.iter().zip(embeddings.chunks_exact(hidden)) {
-                all[row * hidden..(row + 1) * hidden].copy_from_slice(embedding);
+            for (&row, embedding) in rows.iter().zip(embeddings.chunks_exact(width)) {
+                all[row * width..(row + 1) * width].copy_from_slice(embedding);
             }
         }
         Ok(all)

@@ -151,7 +151,7 @@ impl EncoderTier {
     pub fn logits(&self, inputs: &[Input<'_>]) -> Result<Vec<f64>, EncoderError> {
         let embeddings = self.encoder.embed(&self.reads, inputs)?;
         Ok(embeddings
-            .chunks_exact(self.encoder.config().hidden)
+            .chunks_exact(self.encoder.config().width())
             .map(|row| self.learned.head.logit(row))
             .collect())
     }
@@ -275,12 +275,12 @@ pub(crate) struct TierFiles<'a> {
 
 /// Checks that what was learned fits the encoder.
 fn check(manifest: &EncoderManifest, learned: &Learned) -> Result<(), EncoderError> {
-    let hidden = manifest.config.hidden;
+    let width = manifest.config.width();
     let bad = |name: &str, reason: String| Err(EncoderError::Tensor { name: name.to_owned(), reason });
     for (name, found, wanted) in [
-        ("weight", learned.head.weights.len(), hidden),
-        ("direction", learned.direction.len(), hidden),
-        ("known", learned.known.embeddings.len(), manifest.known * hidden),
+        ("weight", learned.head.weights.len(), width),
+        ("direction", learned.direction.len(), width),
+        ("known", learned.known.embeddings.len(), manifest.known * width),
         ("known.jsonl", learned.known.inputs.len(), manifest.known),
     ] {
         if found != wanted {

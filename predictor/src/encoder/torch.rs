@@ -145,11 +145,21 @@ impl TorchEncoder {
                 .map_err(|cause| failed(&cause))?,
             Net::Mpnet(net) => net.start(&ids, &mask, train),
         };
-        let kind = states.kind();
-        let tokens = mask.to_kind(kind);
+        let context = Self::context(batch, states.kind())?;
+        Ok((states, context))
+    }
+
+    /// What the layers need to know of a batch beside its states, in the precision of those.
+    ///
+    /// # Errors
+    /// [`EncoderError::Library`].
+    pub fn context(batch: &TokenBatch, kind: Kind) -> Result<Context, EncoderError> {
+        let shape = [batch.rows as i64, batch.length as i64];
+        let tokens =
+            Tensor::from_slice(&batch.mask).f_view(shape).map_err(|cause| failed(&cause))?.to_kind(kind);
         let mask: Tensor = (tokens.ones_like() - &tokens) * MASKED;
         let mask = mask.unsqueeze(1).unsqueeze(1);
-        Ok((states, Context { tokens: tokens.unsqueeze(-1), mask }))
+        Ok(Context { tokens: tokens.unsqueeze(-1), mask })
     }
 
     /// Through some of the layers.
@@ -171,7 +181,7 @@ impl TorchEncoder {
         sum / tokens.sum_dim_intlist(1, false, Kind::Float)
     }
 
-    /// The embeddings of a batch, row-major, rows x hidden.
+    /// The embeddings of a batch, row-major, rows x width.
     ///
     /// # Errors
     /// [`EncoderError::Library`].
@@ -181,8 +191,14 @@ impl TorchEncoder {
         }
         let pooled = no_grad(|| {
             let (states, context) = self.start(batch, false)?;
-            let states = self.advance(states, &context, 0..self.config.layers, false);
-            Ok::<_, EncoderError>(Self::pool(&states, &context))
+            let (mut states, mut done) = (states, 0);
+            let mut means = Vec::with_capacity(self.config.taps().len());
+            for &tap in self.config.taps() {
+                states = self.advance(states, &context, done..tap, false);
+                means.push(Self::pool(&states, &context));
+                done = tap;
+            }
+            Ok::<_, EncoderError>(Tensor::cat(&means, 1))
         })?;
         Vec::<f32>::try_from(pooled.flatten(0, -1)).map_err(|cause| failed(&cause))
     }

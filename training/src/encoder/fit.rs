@@ -1,0 +1,299 @@
+//! Fitting an encoder tier: embeddings and head, or the encoder itself, then the second level over both tiers.
+
+use std::sync::Arc;
+
+use demur_data::shuffled;
+use demur_predictor::encoder::{
+    BaseModel, DirectionManifest, EncoderManifest, EncoderTier, Head, KnownInput, KnownInputs, Learned,
+    Reads, unit,
+};
+use demur_predictor::{Calibration, Field, Input, SeenPrompts, TrainingData};
+use ndarray::Array2;
+use rayon::prelude::*;
+
+use crate::calibrate::{CalibrationMethod, OutOfFold};
+use crate::encoder::direction::RefusalDirection;
+use crate::encoder::head::{HeadRows, labelled, matrix};
+use crate::encoder::intermediate::{Learnt, learn};
+use crate::encoder::params::EncoderParams;
+use crate::encoder::stack::Levels;
+use crate::encoder::tuned::{Tuned, tune};
+use crate::encoder::workshop::{Bench, Workshop};
+use crate::error::TrainingError;
+use crate::examples::{Examples, split};
+use crate::logistic::ClassWeight;
+use crate::second_level::Line;
+
+/// What the fit of an encoder tier is given by the fit around it.
+pub(crate) struct Task<'a, 'e> {
+    pub(crate) examples: &'a Examples<'e>,
+    /// Out-of-fold logits of the n-gram tier.
+    pub(crate) ngrams: &'a [f64],
+    /// From those to P(refusal).
+    pub(crate) of_ngrams: &'a Calibration,
+    /// The column that is judged.
+    pub(crate) field: Field,
+    pub(crate) folds: usize,
+    pub(crate) class_weight: ClassWeight,
+    pub(crate) calibration: CalibrationMethod,
+    pub(crate) calibrate_targets: bool,
+    pub(crate) seed: u64,
+}
+
+/// A fitted encoder tier.
+#[derive(Debug, Clone)]
+pub struct FittedEncoder {
+    /// What the manifest says of it.
+    pub manifest: EncoderManifest,
+    /// The tier.
+    pub tier: EncoderTier,
+    /// Mean log loss of each C of the head in the inner cross-validation; empty where the encoder itself was fitted.
+    pub choice: Vec<(f64, f64)>,
+    /// The files of the intermediate task.
+    pub training: Vec<TrainingData>,
+    /// The prompts of the intermediate task.
+    pub seen: SeenPrompts,
+    bench: Arc<Bench>,
+}
+
+impl FittedEncoder {
+    /// P(refusal) of inputs of which the n-gram tier's logits and probabilities are known.
+    pub(crate) fn probabilities(
+        &self,
+        inputs: &[Input<'_>],
+        ngrams: &[f64],
+        mut p: Vec<f64>,
+    ) -> Result<Vec<f64>, TrainingError> {
+        let manifest = &self.manifest;
+        let asked: Vec<usize> = (0..p.len()).filter(|&row| !manifest.cascade.is_cheap(p[row])).collect();
+        let texts: Vec<Input<'_>> = asked.iter().map(|&row| inputs[row]).collect();
+        let embeddings = self.bench.embed(&manifest.reads, &texts)?;
+        for (&row, embedding) in asked.iter().zip(embeddings.chunks_exact(manifest.config.width())) {
+            let logit = manifest.stack.logit(ngrams[row], self.tier.learned().head.logit(embedding));
+            let own = inputs[row].target.and_then(|target| manifest.target_calibrations.get(target));
+            p[row] = own.unwrap_or(&manifest.calibration).apply(logit).get();
+        }
+        Ok(p)
+    }
+}
+
+/// What stands between an encoder and the second level.
+pub(crate) struct Topped {
+    pub(crate) bench: Arc<Bench>,
+    pub(crate) head: Head,
+    /// Out-of-fold logits with the numbers of their rows.
+    pub(crate) out_of_fold: Vec<(usize, f64)>,
+    pub(crate) direction: Vec<f32>,
+    pub(crate) described: DirectionManifest,
+    pub(crate) choice: Vec<(f64, f64)>,
+}
+
+impl EncoderParams {
+    /// What the tier reads where the recipe leaves it open.
+    pub(crate) fn reads(&self, field: Field) -> Reads {
+        self.reads.unwrap_or(match field {
+            Field::Prompt => Reads::Prompt { tokens: 128 },
+            Field::Response => Reads::Both { tokens: 128, prompt_tokens: 48 },
+        })
+    }
+
+    /// Fits the tier.
+    ///
+    /// # Errors
+    /// [`TrainingError::Encoder`] when there is no such base model or it cannot be run, and those of the fits.
+    pub(crate) fn fit(&self, task: &Task<'_, '_>) -> Result<FittedEncoder, TrainingError> {
+        let workshop = Workshop::shared();
+        let base = workshop.base(&self.base, &self.taps)?;
+        let reads = self.reads(task.field);
+        fits(&base, &reads)?;
+        let learnt = match &self.intermediate {
+            None => Learnt::nothing(base),
+            Some(intermediate) => learn(intermediate, &base, &reads, task)?,
+        };
+        let topped = match &self.tune {
+            None => self.top(task, &reads, &learnt)?,
+            Some(params) => {
+                let Tuned { topped } = tune(params, task, &reads, &learnt)?;
+                topped
+            }
+        };
+        let levels = levels(task, &topped.out_of_fold)?;
+        let stacked = levels.fit(self.stack, task.calibration, task.calibrate_targets)?;
+        let known = self.known(task, &reads, &topped.bench)?;
+        let manifest = EncoderManifest {
+            base: BaseModel {
+                name: topped.bench.name.clone(),
+                licence: self.licence.clone(),
+                sha256: topped.bench.base_sha256.clone(),
+            },
+            tuned: self.tune.is_some() || self.intermediate.as_ref().is_some_and(|task| task.tune.is_some()),
+            config: topped.bench.config.clone(),
+            reads,
+            stack: stacked.stack,
+            calibration: stacked.calibration.clone(),
+            target_calibrations: stacked.target_calibrations.clone(),
+            calibration_report: stacked.report.clone(),
+            cascade: levels.cascade(task.of_ngrams, self.cheap),
+            cascades: levels.cascades(task.of_ngrams, &stacked),
+            direction: topped.described,
+            known: known.inputs.len(),
+        };
+        let learned = Learned { head: topped.head, direction: topped.direction, known };
+        let bench = &topped.bench;
+        let encoder = (Arc::clone(&bench.encoder), &bench.weights, bench.vocabulary.clone());
+        Ok(FittedEncoder {
+            tier: EncoderTier::new(&manifest, encoder, learned)?,
+            manifest,
+            choice: topped.choice,
+            training: learnt.training,
+            seen: learnt.seen,
+            bench: Arc::clone(bench),
+        })
+    }
+
+    /// Leaves the encoder as it is and fits a head on its embeddings.
+    fn top(&self, task: &Task<'_, '_>, reads: &Reads, learnt: &Learnt) -> Result<Topped, TrainingError> {
+        let examples = task.examples;
+        let hidden = learnt.bench.config.width();
+        let embeddings = learnt.bench.embed(reads, &examples.inputs)?;
+        let scores: Vec<Vec<f64>> = learnt
+            .heads
+            .iter()
+            .map(|head| embeddings.chunks_exact(hidden).map(|embedding| head.logit(embedding)).collect())
+            .collect();
+        let x = matrix(&embeddings, hidden, &scores);
+        let rows =
+            HeadRows { x: &x, targets: &examples.targets, weights: &examples.weights, scores: scores.len() };
+        let all = labelled(examples);
+        let folds = examples.folds(task.folds, task.seed)?;
+        let mut tried = Vec::with_capacity(self.c.len());
+        for &c in &self.c {
+            let logits = out_of_fold(&rows, &x, &folds, (c, task.class_weight))?;
+            let scores =
+                OutOfFold { logits, truth: examples.truth.clone(), weights: examples.weights.clone() };
+            let p = scores.plain();
+            tried.push((c, scores.log_loss(&p), scores.logits));
+        }
+        let choice = tried.iter().map(|(c, loss, _)| (*c, *loss)).collect();
+        tried.sort_by(|a, b| a.1.total_cmp(&b.1));
+        // A recipe has at least one C.
+        let (c, _, logits) = tried.swap_remove(0);
+        let line = rows.fit(&all, c, task.class_weight)?;
+        let (direction, described) = described(&embeddings, hidden, (examples, &folds), &logits)?;
+        Ok(Topped {
+            bench: Arc::clone(&learnt.bench),
+            head: folded(&line, &learnt.heads, hidden),
+            out_of_fold: all.into_iter().map(|row| (row, logits[row])).collect(),
+            direction,
+            described,
+            choice,
+        })
+    }
+
+    /// Inputs of the fit to name in explanations: as many of each class, drawn by the seed.
+    fn known(&self, task: &Task<'_, '_>, reads: &Reads, bench: &Bench) -> Result<KnownInputs, TrainingError> {
+        let examples = task.examples;
+        let labels = examples.labels();
+        let (mut of_class, mut chosen) = ([0, 0], Vec::new());
+        for row in shuffled(examples.len(), task.seed) {
+            let count = &mut of_class[usize::from(labels[row])];
+            if examples.weights[row] > 0.0 && *count < self.known.div_ceil(2) && chosen.len() < self.known {
+                *count += 1;
+                chosen.push(row);
+            }
+        }
+        chosen.sort_unstable();
+        let inputs: Vec<Input<'_>> = chosen.iter().map(|&row| examples.inputs[row]).collect();
+        let embeddings = bench.embed(reads, &inputs)?;
+        let name = |&row: &usize| KnownInput {
+            text: task.field.of(&examples.inputs[row]).unwrap_or_default().to_owned(),
+            p_refusal: examples.truth[row],
+        };
+        Ok(KnownInputs {
+            inputs: chosen.iter().map(name).collect(),
+            embeddings: embeddings.chunks_exact(bench.config.width()).flat_map(unit).collect(),
+        })
+    }
+}
+
+/// Whether the encoder can read so many tokens.
+fn fits(bench: &Bench, reads: &Reads) -> Result<(), TrainingError> {
+    let (Reads::Prompt { tokens } | Reads::Response { tokens } | Reads::Both { tokens, .. }) = *reads;
+    if tokens > bench.config.most_tokens() {
+        let (name, value) = ("encoder.reads.tokens", tokens as f64);
+        return Err(TrainingError::Parameter { name, value, wanted: "at most what the base model can read" });
+    }
+    Ok(())
+}
+
+/// The logit of each row by a head that has not seen its group.
+fn out_of_fold(
+    rows: &HeadRows<'_>,
+    x: &Array2<f64>,
+    folds: &[usize],
+    (c, class_weight): (f64, ClassWeight),
+) -> Result<Vec<f64>, TrainingError> {
+    let count = folds.iter().max().map_or(0, |last| last + 1);
+    let score = |fold| {
+        let (train, test) = split(folds, fold);
+        let train: Vec<usize> = train.into_iter().filter(|&row| rows.weights[row] > 0.0).collect();
+        let line = rows.fit(&train, c, class_weight)?;
+        let logits: Vec<f64> = test.iter().map(|&row| line.at(x.row(row))).collect();
+        Ok((test, logits))
+    };
+    let parts: Vec<(Vec<usize>, Vec<f64>)> =
+        (0..count).into_par_iter().map(score).collect::<Result<_, TrainingError>>()?;
+    let mut logits = vec![0.0; folds.len()];
+    for (test, of_test) in parts {
+        test.into_iter().zip(of_test).for_each(|(row, logit)| logits[row] = logit);
+    }
+    Ok(logits)
+}
+
+/// A head over an embedding and the scores of other heads, as one over the embedding alone.
+pub(crate) fn folded(line: &Line, heads: &[Head], hidden: usize) -> Head {
+    let (own, slopes) = line.weights.split_at(hidden);
+    let mut weights = own.to_vec();
+    let mut bias = line.bias;
+    for (head, slope) in heads.iter().zip(slopes) {
+        weights.iter_mut().zip(&head.weights).for_each(|(to, &from)| *to += slope * f64::from(from));
+        bias += slope * head.bias;
+    }
+    Head { weights: weights.into_iter().map(|weight| weight as f32).collect(), bias }
+}
+
+/// The refusal direction of all rows, and how well that of the others tells the rows of each fold.
+fn described(
+    embeddings: &[f32],
+    hidden: usize,
+    (examples, folds): (&Examples<'_>, &[usize]),
+    head: &[f64],
+) -> Result<(Vec<f32>, DirectionManifest), TrainingError> {
+    let labels = examples.labels();
+    let of = |rows: &[usize]| RefusalDirection::of(embeddings, hidden, rows, &labels);
+    let all = labelled(examples);
+    let mut projections = vec![0.0; labels.len()];
+    for fold in 0..folds.iter().max().map_or(0, |last| last + 1) {
+        let (train, test) = split(folds, fold);
+        let train: Vec<usize> = train.into_iter().filter(|&row| examples.weights[row] > 0.0).collect();
+        let direction = of(&train)?;
+        for row in test {
+            projections[row] = direction.deviations(&embeddings[row * hidden..(row + 1) * hidden]);
+        }
+    }
+    Ok(of(&all)?.described(&all, (&projections, head), &labels))
+}
+
+/// The out-of-fold logits of both tiers side by side.
+fn levels<'e>(task: &Task<'_, 'e>, of_encoder: &[(usize, f64)]) -> Result<Levels<'e>, TrainingError> {
+    let rows: Vec<usize> = of_encoder.iter().map(|&(row, _)| row).collect();
+    let examples = task.examples.subset(&rows);
+    Ok(Levels {
+        ngrams: rows.iter().map(|&row| task.ngrams[row]).collect(),
+        encoder: of_encoder.iter().map(|&(_, logit)| logit).collect(),
+        folds: examples.folds(task.folds, task.seed)?,
+        targets: examples.inputs.iter().map(|input| input.target).collect(),
+        truth: examples.truth,
+        weights: examples.weights,
+    })
+}

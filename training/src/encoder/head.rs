@@ -1,0 +1,175 @@
+//! The head of an encoder: linfa's logistic regression on embeddings.
+//!
+//! linfa knows neither weights nor soft labels, so a row stands as often as its weight says, and one whose label is a
+//! probability stands among both classes, by as much as each is likely.
+
+use linfa::dataset::DatasetBase;
+use linfa::prelude::Fit;
+use linfa_logistic::LogisticRegression;
+use ndarray::{Array1, Array2, Axis};
+
+use crate::error::TrainingError;
+use crate::examples::Examples;
+use crate::logistic::ClassWeight;
+use crate::second_level::{Line, moments, resample};
+
+const MAX_ITERATIONS: u64 = 300;
+/// Of the gradient of the summed loss, by row.
+const TOLERANCE_PER_ROW: f64 = 1e-5;
+/// How much wider the last columns are made than the others, whose weights then cost a penalty this squared smaller.
+const WIDER: f64 = 10.0;
+
+/// What a head is fitted on: one row of numbers for each row of labels.
+pub(crate) struct HeadRows<'a> {
+    pub(crate) x: &'a Array2<f64>,
+    /// P(refusal).
+    pub(crate) targets: &'a [f64],
+    pub(crate) weights: &'a [f64],
+    /// How many of the last columns are scores of other heads, which hardly bear a penalty.
+    pub(crate) scores: usize,
+}
+
+impl HeadRows<'_> {
+    /// Fits on some of the rows.
+    ///
+    /// # Errors
+    /// [`TrainingError::Dense`] when linfa gives up, [`TrainingError::OneClass`].
+    pub(crate) fn fit(
+        &self,
+        rows: &[usize],
+        c: f64,
+        class_weight: ClassWeight,
+    ) -> Result<Line, TrainingError> {
+        let entries = self.entries(rows, class_weight);
+        let (mut places, mut labels) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
+        let weights: Vec<f64> = entries.iter().map(|entry| entry.weight).collect();
+        let total: f64 = weights.iter().sum();
+        let alike = weights.iter().all(|&weight| (weight - weights[0]).abs() < 1e-12);
+        let repeated = if alike { (0..entries.len()).collect() } else { resample(&weights) };
+        for at in repeated {
+            places.push(entries[at].row);
+            labels.push(entries[at].refused);
+        }
+        if labels.iter().all(|&label| label) || !labels.contains(&true) {
+            return Err(TrainingError::OneClass { rows: rows.len() });
+        }
+        let mut x = self.x.select(Axis(0), &places);
+        let (mean, mut spread) = moments(&x);
+        let columns = x.ncols();
+        spread.iter_mut().skip(columns - self.scores).for_each(|spread| *spread /= WIDER);
+        x -= &mean;
+        x /= &spread;
+        // The penalty of `c` belongs to the weights as they are; repeated rows weigh more than those.
+        let alpha = labels.len() as f64 / (total * c);
+        let tolerance = TOLERANCE_PER_ROW * labels.len() as f64;
+        let fitted = LogisticRegression::default()
+            .alpha(alpha)
+            .max_iterations(MAX_ITERATIONS)
+            .gradient_tolerance(tolerance)
+            .fit(&DatasetBase::new(x, Array1::from_vec(labels)))?;
+        // linfa takes the class for positive that has more rows, whatever it is called: turn it so that refusal is.
+        let sign = if fitted.labels().pos.class { 1.0 } else { -1.0 };
+        let weights: Vec<f64> =
+            fitted.params().iter().zip(&spread).map(|(weight, spread)| sign * weight / spread).collect();
+        let at_mean: f64 = weights.iter().zip(&mean).map(|(weight, mean)| weight * mean).sum();
+        Ok(Line { bias: sign * fitted.intercept() - at_mean, weights })
+    }
+
+    fn entries(&self, rows: &[usize], class_weight: ClassWeight) -> Vec<Entry> {
+        let of = |&row: &usize| {
+            let (target, weight) = (self.targets[row], self.weights[row]);
+            let refused = Entry { row, refused: true, weight: target * weight };
+            [refused, Entry { row, refused: false, weight: (1.0 - target) * weight }]
+        };
+        let mut entries: Vec<Entry> = rows.iter().flat_map(of).filter(|entry| entry.weight > 0.0).collect();
+        if class_weight == ClassWeight::Balanced {
+            let total: f64 = entries.iter().map(|entry| entry.weight).sum();
+            let refused: f64 = entries.iter().filter(|entry| entry.refused).map(|entry| entry.weight).sum();
+            for entry in &mut entries {
+                entry.weight *= 0.5 * total / if entry.refused { refused } else { total - refused };
+            }
+        }
+        entries
+    }
+}
+
+struct Entry {
+    row: usize,
+    refused: bool,
+    weight: f64,
+}
+
+/// Embeddings as a matrix, with room for scores behind them.
+pub(crate) fn matrix(embeddings: &[f32], hidden: usize, scores: &[Vec<f64>]) -> Array2<f64> {
+    let rows = embeddings.len() / hidden.max(1);
+    Array2::from_shape_fn((rows, hidden + scores.len()), |(row, column)| match column.checked_sub(hidden) {
+        None => f64::from(embeddings[row * hidden + column]),
+        Some(score) => scores[score][row],
+    })
+}
+
+/// The rows of some examples that have a label.
+pub(crate) fn labelled(examples: &Examples<'_>) -> Vec<usize> {
+    (0..examples.len()).filter(|&row| examples.weights[row] > 0.0).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// 300 rows of three columns; the first tells the label.
+    fn rows() -> (Array2<f64>, Vec<f64>) {
+        let targets: Vec<f64> = (0..300).map(|row| f64::from(u8::from(row % 3 == 0))).collect();
+        let x = Array2::from_shape_fn((300, 3), |(row, column)| {
+            let noise = ((row * 7919 + column * 104_729) % 1000) as f64 / 250.0 - 2.0;
+            if column == 0 { targets[row].mul_add(2.0, noise) } else { noise }
+        });
+        (x, targets)
+    }
+
+    #[test]
+    fn refusal_is_positive_though_it_is_rare() {
+        let (x, targets) = rows();
+        let rows = HeadRows { x: &x, targets: &targets, weights: &[1.0; 300], scores: 0 };
+        let line = rows.fit(&(0..300).collect::<Vec<_>>(), 1.0, ClassWeight::None).unwrap();
+        assert!(line.weights[0] > 0.5 && line.bias < 0.0, "{line:?}");
+        let balanced = rows.fit(&(0..300).collect::<Vec<_>>(), 1.0, ClassWeight::Balanced).unwrap();
+        assert!(balanced.bias > line.bias + 0.3, "{balanced:?}");
+    }
+
+    #[test]
+    fn a_soft_label_is_as_much_of_each_class() {
+        let (x, targets) = rows();
+        let all: Vec<usize> = (0..300).collect();
+        let soft: Vec<f64> = targets.iter().map(|&target| 0.1 + 0.8 * target).collect();
+        let hard = HeadRows { x: &x, targets: &targets, weights: &[1.0; 300], scores: 0 };
+        let soft = HeadRows { x: &x, targets: &soft, weights: &[1.0; 300], scores: 0 };
+        let (hard, soft) = (
+            hard.fit(&all, 1.0, ClassWeight::None).unwrap(),
+            soft.fit(&all, 1.0, ClassWeight::None).unwrap(),
+        );
+        assert!(soft.weights[0] > 0.0 && soft.weights[0] < 0.9 * hard.weights[0], "{soft:?} {hard:?}");
+    }
+
+    #[test]
+    fn a_penalty_spares_the_scores() {
+        let (x, targets) = rows();
+        let all: Vec<usize> = (0..300).collect();
+        let of = |scores| HeadRows { x: &x, targets: &targets, weights: &[1.0; 300], scores };
+        let strict = of(0).fit(&all, 1e-4, ClassWeight::None).unwrap();
+        // The column that tells the label stands last here.
+        let turned = Array2::from_shape_fn((300, 3), |(row, column)| x[[row, 2 - column]]);
+        let rows = HeadRows { x: &turned, targets: &targets, weights: &[1.0; 300], scores: 1 };
+        let spared = rows.fit(&all, 1e-4, ClassWeight::None).unwrap();
+        assert!(spared.weights[2] > 5.0 * strict.weights[0], "{spared:?} {strict:?}");
+    }
+
+    #[test]
+    fn one_class_is_refused() {
+        let (x, _) = rows();
+        let rows = HeadRows { x: &x, targets: &[1.0; 300], weights: &[1.0; 300], scores: 0 };
+        let error = rows.fit(&(0..300).collect::<Vec<_>>(), 1.0, ClassWeight::None).unwrap_err();
+        assert!(matches!(error, TrainingError::OneClass { .. }));
+    }
+}

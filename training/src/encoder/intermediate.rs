@@ -1,0 +1,85 @@
+//! The intermediate task: what an encoder learns first, from rows that have other labels and are more.
+
+use std::sync::Arc;
+
+use demur_data::Record;
+use demur_predictor::encoder::{Head, Reads};
+use demur_predictor::{SeenPrompts, TrainingData};
+
+use crate::encoder::fit::{Task, folded};
+use crate::encoder::head::{HeadRows, labelled, matrix};
+use crate::encoder::params::Intermediate;
+use crate::encoder::tuned::tune_first;
+use crate::encoder::workshop::Bench;
+use crate::error::TrainingError;
+use crate::examples::Examples;
+use crate::logistic::ClassWeight;
+use crate::source_rows::SourceRows;
+use crate::train::{identity, seen};
+
+/// The strength of the penalty of an intermediate head, which has rows enough.
+const C: f64 = 0.003;
+
+/// What an encoder has learned before the task that counts.
+pub(crate) struct Learnt {
+    pub(crate) bench: Arc<Bench>,
+    /// A head for each source of the intermediate task.
+    pub(crate) heads: Vec<Head>,
+    pub(crate) training: Vec<TrainingData>,
+    pub(crate) seen: SeenPrompts,
+}
+
+impl Learnt {
+    /// A base model as it is.
+    pub(crate) fn nothing(bench: Arc<Bench>) -> Self {
+        Self { bench, heads: Vec::new(), training: Vec::new(), seen: SeenPrompts::default() }
+    }
+}
+
+/// Learns the intermediate task.
+///
+/// # Errors
+/// As for reading and fitting; [`TrainingError::NoRows`] where a source has none.
+pub(crate) fn learn(
+    intermediate: &Intermediate,
+    base: &Arc<Bench>,
+    reads: &Reads,
+    task: &Task<'_, '_>,
+) -> Result<Learnt, TrainingError> {
+    // Rows that the corpus of this fit holds too, whichever of its parts they are in, must not be seen here.
+    let corpus =
+        SeenPrompts::of(task.examples.corpus.iter().filter_map(|input| input.prompt.or(input.response)));
+    let mut sources: Vec<Vec<Record>> = Vec::new();
+    let mut training = Vec::new();
+    for source in &intermediate.data {
+        let rows = SourceRows::labelled(std::slice::from_ref(source), task.field)?;
+        training.extend(rows.describe(task.field)?);
+        let records = rows.records(task.field);
+        sources.push(records.into_iter().filter(|record| !corpus.contains(identity(record))).collect());
+    }
+    let all: Vec<Record> = sources.iter().flatten().cloned().collect();
+    let bench = match &intermediate.tune {
+        None => Arc::clone(base),
+        Some(params) => {
+            let groups: Vec<u32> = (0..).take(all.len()).collect();
+            tune_first(params, &Examples::of(&all, &groups), (reads, base), task.seed)?
+        }
+    };
+    let heads = sources.iter().map(|records| head(&bench, reads, records)).collect::<Result<_, _>>()?;
+    Ok(Learnt { bench, heads, training, seen: seen(&all) })
+}
+
+/// The head of one source of the task.
+fn head(bench: &Bench, reads: &Reads, records: &[Record]) -> Result<Head, TrainingError> {
+    let groups: Vec<u32> = (0..).take(records.len()).collect();
+    let examples = Examples::of(records, &groups);
+    let rows = labelled(&examples);
+    if rows.is_empty() {
+        let hint = "a source of `encoder.intermediate` needs labelled rows".to_owned();
+        return Err(TrainingError::NoRows { step: "intermediate task", hint });
+    }
+    let hidden = bench.config.width();
+    let x = matrix(&bench.embed(reads, &examples.inputs)?, hidden, &[]);
+    let of_rows = HeadRows { x: &x, targets: &examples.targets, weights: &examples.weights, scores: 0 };
+    Ok(folded(&of_rows.fit(&rows, C, ClassWeight::None)?, &[], hidden))
+}
