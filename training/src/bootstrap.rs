@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use demur_data::{Label, Labelled, Labeller, Place, Record, Turn, normalise};
-use demur_predictor::{Input, KindDistribution, Model, Probability, Scratch};
+use demur_predictor::{Input, Model, Probability, Scratch};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -40,31 +40,28 @@ pub struct MachineLabelled {
     pub labelled_by: String,
 }
 
-/// P(refusal) of every record, in order, on all cores.
-#[must_use]
-pub fn label(model: &Model, records: &[Record]) -> Vec<Probability> {
-    each(records, |input, scratch| model.predict(input, scratch))
-}
-
-/// P(refusal) of every record and, where the model tells kinds apart, the distribution over them; in order, on all cores.
-#[must_use]
-pub fn label_with_kinds(model: &Model, records: &[Record]) -> Vec<(Probability, Option<KindDistribution>)> {
-    each(records, |input, scratch| model.predict_kind(input, scratch))
-}
-
-/// Scores every record, in order, on all cores.
-fn each<T: Send>(records: &[Record], score: impl Fn(&Input<'_>, &mut Scratch) -> T + Sync) -> Vec<T> {
-    let of = |scratch: &mut Scratch, record: &Record| score(&input(record), scratch);
-    records.par_iter().with_min_len(64).map_init(Scratch::default, of).collect()
+/// P(refusal) of every record, in order: by n-grams on all cores, and by the encoder where the model has one and asks it.
+///
+/// # Errors
+/// [`TrainingError::Score`] when the encoder fails, or a record lacks the response.
+pub fn label(model: &Model, records: &[Record]) -> Result<Vec<Probability>, TrainingError> {
+    let inputs: Vec<Input<'_>> = records.iter().map(input).collect();
+    if model.encoder().is_some() {
+        return Ok(model.predict_all(&inputs)?);
+    }
+    let of = |scratch: &mut Scratch, input: &Input<'_>| model.predict(input, scratch);
+    Ok(inputs.par_iter().with_min_len(64).map_init(Scratch::default, of).collect())
 }
 
 /// Labels (prompt, response) records and gathers them by normalised prompt, target and context, in order of appearance.
 /// Records without a prompt are passed over.
-#[must_use]
-pub fn bootstrap(model: &Model, records: &[Record]) -> Vec<MachineLabelled> {
+///
+/// # Errors
+/// As [`label`].
+pub fn bootstrap(model: &Model, records: &[Record]) -> Result<Vec<MachineLabelled>, TrainingError> {
     let mut places: FxHashMap<(String, Option<&str>, &[Turn]), usize> = FxHashMap::default();
     let mut rows: Vec<MachineLabelled> = Vec::new();
-    for (record, p) in records.iter().zip(label(model, records)) {
+    for (record, p) in records.iter().zip(label(model, records)?) {
         let Some(prompt) = &record.prompt else { continue };
         let key = (normalise(prompt), record.target.as_deref(), record.context.as_slice());
         let place = *places.entry(key).or_insert(rows.len());
@@ -98,7 +95,7 @@ pub fn bootstrap(model: &Model, records: &[Record]) -> Vec<MachineLabelled> {
         row.weight /= samples;
         row.label = Label::at(row.p_refusal, model.manifest().policy.hold_from);
     }
-    rows
+    Ok(rows)
 }
 
 impl MachineLabelled {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use demur_data::shuffled;
-use demur_predictor::{Field, KindDistribution, Model, Probability, ScoreError, Scratch};
+use demur_predictor::{Field, KindDistribution, Model, Probability, Scratch};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -228,17 +228,14 @@ pub fn evaluate_model(
     }
     let manifest = model.manifest();
     let field = manifest.field;
-    if let Some(index) = examples.inputs.iter().position(|input| field.of(input).is_none()) {
-        return Err(ScoreError::MissingField { index, field: field.name() }.into());
-    }
-    let scored = Scored { field: manifest.field, method, threshold: manifest.policy.hold_from, seed };
+    let scored = Scored { field, method, threshold: manifest.policy.hold_from, seed };
     let mut scratch = Scratch::default();
-    let (p, kinds) = examples
-        .inputs
-        .iter()
-        .map(|input| {
-            let (p, kinds) = model.predict_kind(input, &mut scratch);
-            (p.get(), kinds)
+    let (p, kinds) = model
+        .predict_tiers(&examples.inputs, None, &mut scratch)?
+        .into_iter()
+        .zip(&examples.inputs)
+        .map(|(tiered, input)| {
+            (tiered.p_refusal.get(), model.kinds_at(input, tiered.p_refusal, &mut scratch))
         })
         .unzip();
     Ok(scored.judge_with_kinds(examples, p, kinds))

@@ -39,7 +39,7 @@ mod terms;
 mod train;
 
 pub use baselines::phrase_list;
-pub use bootstrap::{LABELLED_BY, MachineLabelled, bootstrap, by_target, label, label_with_kinds};
+pub use bootstrap::{LABELLED_BY, MachineLabelled, bootstrap, by_target, label};
 pub use breakdown::{Coverage, CoveragePoint, FacetFigures, Facets, coverage_curve};
 pub use calibrate::{CalibrationMethod, OutOfFold};
 pub use contrast::{

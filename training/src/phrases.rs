@@ -206,6 +206,7 @@ mod tests {
             weights: vec![1.0; n],
             groups: (0..n as u32).collect(),
             facets: texts.iter().map(|(_, kind)| Facets { kind: Some(*kind), ..Facets::default() }).collect(),
+            ..Examples::default()
         };
         let found = phrases(&examples, 3, 0).unwrap();
         let marks = |kind: &str, position| -> Vec<&str> {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use demur_data::{Corpus, Place, Record, assign_folds};
-use demur_predictor::{Field, Input, Model, Scorer, SeenPrompts};
+use demur_predictor::{Field, Input, Model, SeenPrompts};
 use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
@@ -143,7 +143,7 @@ pub fn run(
         ),
     )?;
     progress.step("fit", 2);
-    let machine = bootstrap(&response, &rows.unlabelled);
+    let machine = bootstrap(&response, &rows.unlabelled)?;
     let training =
         [data.unlabelled.describe(Field::Prompt)?, data.labelled.describe(Field::Prompt)?].concat();
     let prompts = prompt_rows(recipe, &machine, &rows.prompts, &SeenPrompts::default(), Labels::Both);
@@ -255,7 +255,7 @@ fn run_fold(
         teacher: SeenPrompts::default(),
     };
     let (classifier, _) = train(Field::Response, &pick(&responses.0, &rows.responses), provenance())?;
-    let machine = bootstrap(&classifier, &rows.unlabelled);
+    let machine = bootstrap(&classifier, &rows.unlabelled)?;
     let human = pick(&prompts.0, &rows.prompts);
     let score = |labels| {
         let training = prompt_rows(recipe, &machine, &human, &held_out, labels);
@@ -270,9 +270,8 @@ fn run_fold(
 
 fn scores(model: &Model, records: &[Record], rows: &[usize]) -> Result<Vec<(usize, f64)>, TrainingError> {
     let inputs: Vec<Input<'_>> = rows.iter().map(|&row| crate::examples::input(&records[row])).collect();
-    let logits = model.scorer().logits(&inputs)?;
-    let scored = rows.iter().zip(&inputs).zip(logits);
-    Ok(scored.map(|((&row, input), logit)| (row, model.calibrated(logit, input.target).get())).collect())
+    let scored = rows.iter().zip(model.predict_all(&inputs)?);
+    Ok(scored.map(|(&row, p_refusal)| (row, p_refusal.get())).collect())
 }
 
 impl PipelineFigures {

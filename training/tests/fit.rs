@@ -230,7 +230,7 @@ fn answers_to_one_prompt_become_a_rate() {
         ..record(9, "May I?", "Take a brush first.", false)
     });
     rows.push(Record { prompt: None, ..record(10, "", "No.", true) });
-    let machine = bootstrap(&model, &rows);
+    let machine = bootstrap(&model, &rows).unwrap();
     assert_eq!(machine.len(), 2, "one row a prompt and target; a row without a prompt is none");
     let p = label(&model, &rows);
     assert_eq!((machine[0].samples, machine[1].samples), (3, 1));
@@ -247,7 +247,7 @@ fn answers_to_one_prompt_become_a_rate() {
 fn weights_follow_who_labelled() {
     let model = classifier();
     let human = corpus(0..2);
-    let machine = bootstrap(&model, &corpus(2..4));
+    let machine = bootstrap(&model, &corpus(2..4)).unwrap();
     let machine: Vec<Record> = machine.iter().map(|row| row.to_record(human[0].place.clone())).collect();
     let all = [human, machine].concat();
     let kept = weighed(all.clone(), 0.0, 2.0);

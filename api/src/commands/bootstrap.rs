@@ -19,7 +19,7 @@ pub(crate) fn run(args: &Bootstrap) -> anyhow::Result<()> {
     let source = input::source(&args.columns, DataSource::of(args.inputs.clone()))?;
     let corpus = waiting("reading", || source.read(&[Field::Prompt, Field::Response], false, false))?;
     say_read("rows", &corpus);
-    let machine = waiting("labelling", || bootstrap(&model, &corpus.records));
+    let machine = waiting("labelling", || bootstrap(&model, &corpus.records))?;
     write(&args.out, &machine)?;
     if args.out.as_os_str() == "-" {
         note(

@@ -72,6 +72,7 @@ fn examples<'a>(prompts: &'a [(String, bool)], groups: &[u32]) -> Examples<'a> {
         weights: vec![1.0; prompts.len()],
         groups: groups.to_vec(),
         facets: vec![crate::breakdown::Facets::default(); prompts.len()],
+        ..Examples::default()
     }
 }
 
