@@ -6,8 +6,8 @@ use std::ops::Range;
 use tch::nn::{self, Module, Path};
 use tch::{Kind, Tensor};
 
-use crate::encoder::buckets::bucket_table;
 use crate::encoder::config::EncoderConfig;
+use crate::encoder::relative;
 
 #[derive(Debug)]
 struct Layer {
@@ -93,8 +93,7 @@ impl Mpnet {
 
     /// What relative positions add to the attention: 1 x heads x length x length.
     fn position_bias(&self, length: i64) -> Tensor {
-        let table = bucket_table(usize::try_from(length).unwrap_or_default(), self.buckets);
-        let table = Tensor::from_slice(&table).view([length, length]);
+        let table = Tensor::from_slice(&relative::table(length, self.buckets)).view([length, length]);
         self.relative.forward(&table).permute([2, 0, 1]).unsqueeze(0)
     }
 

@@ -28,7 +28,7 @@ pub struct Tokens {
 }
 
 /// Several inputs, filled up to one length. All lists are row-major, `rows` x `length`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenBatch {
     /// Inputs.
     pub rows: usize,
