@@ -36,7 +36,9 @@ pub(crate) fn recipe(args: &RecipeArgs) -> anyhow::Result<Recipe> {
         recipe.labelled.clear();
         return Ok(recipe);
     };
-    Ok(Recipe::load(path, &args.settings.set)?)
+    let mut recipe = Recipe::load(path, &args.settings.set)?;
+    recipe.look_in(&folder(Some(path), args.data_dir.as_deref()));
+    Ok(recipe)
 }
 
 /// The folder that the file names of a recipe are relative to: the one asked for, or the recipe's own.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::encoder::{BaseModel, EncoderManifest};
 use crate::manifest::{Manifest, TrainingData};
 use crate::ngram_model::Field;
 
@@ -11,6 +12,27 @@ pub(crate) fn render(manifest: &Manifest, digest: &str) -> String {
     // Writing to a String cannot fail.
     let _ = write_card(&mut card, manifest, digest);
     card
+}
+
+/// The lines of the encoder tier.
+fn write_encoder(card: &mut String, encoder: &EncoderManifest) -> std::fmt::Result {
+    let BaseModel { name, licence, sha256 } = &encoder.base;
+    let licence = licence.as_deref().unwrap_or("not stated");
+    writeln!(card, "| base model | {name}, licence {licence}, SHA-256 `{sha256}` |")?;
+    let changed = if encoder.tuned { "fitted anew" } else { "as it was" };
+    let (layers, width) = (encoder.config.taps(), encoder.config.width());
+    writeln!(card, "| encoder | {changed}; the mean states of layers {layers:?}, {width} numbers |")?;
+    let method = encoder.calibration.method();
+    match &encoder.calibration_report {
+        Some(report) => {
+            let (before, after) = (report.ece_before, report.ece_after);
+            writeln!(
+                card,
+                "| calibration of both tiers | {method}, ECE {before:.3} before, {after:.3} after |"
+            )
+        }
+        None => writeln!(card, "| calibration of both tiers | {method} |"),
+    }
 }
 
 fn write_card(card: &mut String, manifest: &Manifest, digest: &str) -> std::fmt::Result {
@@ -28,7 +50,11 @@ fn write_card(card: &mut String, manifest: &Manifest, digest: &str) -> std::fmt:
         card,
         "---\nlibrary_name: demur\npipeline_tag: text-classification\ntags:\n- refusal\n- n-grams"
     )?;
-    writeln!(card, "- {}\n---\n", what.replace(' ', "-"))?;
+    writeln!(card, "- {}", what.replace(' ', "-"))?;
+    if let Some(encoder) = &manifest.encoder {
+        writeln!(card, "base_model: {}", encoder.base.name)?;
+    }
+    writeln!(card, "---\n")?;
     writeln!(card, "# {}\n", manifest.name)?;
     writeln!(card, "A {what}: it reads {reads} and gives P(refusal).\n")?;
     writeln!(card, "| | |\n|---|---|")?;
@@ -56,6 +82,9 @@ fn write_card(card: &mut String, manifest: &Manifest, digest: &str) -> std::fmt:
     }
     let features: usize = manifest.views.iter().map(|view| view.features).sum();
     writeln!(card, "| features | {features} n-grams in {} views |", manifest.views.len())?;
+    if let Some(encoder) = &manifest.encoder {
+        write_encoder(card, encoder)?;
+    }
     let licences = if licences.is_empty() { "not stated".to_owned() } else { licences.join(", ") };
     writeln!(card, "| licences of the training rows | {licences} |\n")?;
     writeln!(card, "## Training data\n\n| file | rows | labelled by | SHA-256 |\n|---|---|---|---|")?;

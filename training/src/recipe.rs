@@ -173,12 +173,17 @@ impl Recipe {
     /// Makes the file names of the recipe relative to a folder.
     pub fn resolve(&mut self, folder: &Path) {
         let sources = self.labelled.iter_mut().chain(&mut self.unlabelled);
-        let of_encoders =
-            [&mut self.response, &mut self.prompt.fit].into_iter().filter_map(|fit| fit.encoder.as_mut());
-        let first =
-            of_encoders.filter_map(|encoder| encoder.intermediate.as_mut()).flat_map(|task| &mut task.data);
-        for source in sources.chain([&mut self.evaluation.data]).chain(first) {
+        for source in sources.chain([&mut self.evaluation.data]) {
             *source = source.within(folder);
+        }
+        self.look_in(folder);
+    }
+
+    /// Has the fits of encoders look for the rows of their intermediate tasks in a folder; their names stay as they are.
+    pub fn look_in(&mut self, folder: &Path) {
+        let fits = [&mut self.response, &mut self.prompt.fit].into_iter();
+        for task in fits.filter_map(|fit| fit.encoder.as_mut()?.intermediate.as_mut()) {
+            folder.clone_into(&mut task.folder);
         }
     }
 

@@ -52,7 +52,7 @@ pub(crate) fn learn(
     let mut sources: Vec<Vec<Record>> = Vec::new();
     let mut training = Vec::new();
     for source in &intermediate.data {
-        let rows = SourceRows::labelled(std::slice::from_ref(source), task.field)?;
+        let rows = SourceRows::labelled(&[source.within(&intermediate.folder)], task.field)?;
         training.extend(rows.describe(task.field)?);
         let records = rows.records(task.field);
         sources.push(records.into_iter().filter(|record| !corpus.contains(identity(record))).collect());

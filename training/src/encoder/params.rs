@@ -1,5 +1,7 @@
 //! How an encoder tier is fitted, as a recipe's `[response.encoder]` or `[prompt.fit.encoder]` describes it.
 
+use std::path::PathBuf;
+
 use demur_predictor::encoder::Reads;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +57,9 @@ pub struct Intermediate {
     /// How the encoder is fitted on them. Default: it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tune: Option<TuneParams>,
+    /// The folder that the file names are relative to: a matter of the machine, which no manifest holds.
+    #[serde(skip)]
+    pub folder: PathBuf,
 }
 
 /// Precision of the computation in a fit; what is learned is kept in single precision.

@@ -46,7 +46,7 @@ type Teller = Box<dyn Fn(&Report) + Send + Sync>;
 /// The encoders of this process.
 pub struct Workshop {
     folders: Vec<PathBuf>,
-    cache: Option<PathBuf>,
+    cache: Mutex<Option<PathBuf>>,
     options: EncoderOptions,
     open: Mutex<BTreeMap<String, Arc<Bench>>>,
     teller: Mutex<Option<Teller>>,
@@ -87,13 +87,18 @@ impl Workshop {
         };
         Self {
             folders,
-            cache,
+            cache: Mutex::new(cache),
             options: EncoderOptions::default(),
             open: Mutex::default(),
             teller: Mutex::default(),
             resume: Mutex::default(),
             busy: Mutex::default(),
         }
+    }
+
+    /// Keeps embeddings and checkpoints in another folder from now on, or nowhere.
+    pub fn keep_in(&self, folder: Option<PathBuf>) {
+        *lock(&self.cache) = folder;
     }
 
     /// Who hears of long steps from now on.
@@ -118,7 +123,7 @@ impl Workshop {
 
     /// The folder of checkpoints, where one is kept.
     pub(crate) fn checkpoints(&self) -> Option<PathBuf> {
-        self.cache.as_ref().map(|folder| folder.join("checkpoints"))
+        lock(&self.cache).as_ref().map(|folder| folder.join("checkpoints"))
     }
 
     /// A base model by its folder or name, opened once; `taps` are the layers that an embedding is made of.
@@ -146,7 +151,9 @@ impl Workshop {
     /// Where the outcome of an intermediate fit is kept.
     #[cfg(feature = "bert")]
     fn place(&self, key: &str) -> Option<PathBuf> {
-        self.cache.as_ref().map(|folder| folder.join("intermediate").join(format!("{key}.safetensors")))
+        lock(&self.cache)
+            .as_ref()
+            .map(|folder| folder.join("intermediate").join(format!("{key}.safetensors")))
     }
 
     /// The outcome of an intermediate fit that has been done before.
@@ -207,7 +214,7 @@ impl Workshop {
     ) -> Result<Arc<Bench>, TrainingError> {
         let encoder = Arc::new(Encoder::new(&config, &vocabulary, &weights, self.options)?);
         let digest = sha256(format!("{} of {:?}", sha256(&weights.to_bytes()?), config.taps()).as_bytes());
-        let cache = match self.cache.as_ref().filter(|_| keep) {
+        let cache = match lock(&self.cache).as_ref().filter(|_| keep) {
             None => EmbeddingCache::in_memory(config.width()),
             Some(folder) => {
                 let path = folder.join("embeddings").join(format!(
