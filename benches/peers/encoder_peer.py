@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """How long Python's onnxruntime, or torch with transformers, takes to embed texts with an encoder.
 
-    python benches/peers/encoder_peer.py onnx ENCODER.onnx     # inputs input_ids, attention_mask and, where it has them,
-                                                               # token_type_ids, int64 [batch, length]; output embedding
-    python benches/peers/encoder_peer.py torch DIR             # a folder with config.json and model.safetensors
+    python benches/peers/encoder_peer.py onnx ENCODER.onnx
+    python benches/peers/encoder_peer.py torch DIR
 
-The first needs onnxruntime==1.31.1 and numpy, the second what tests/golden/encoder-requirements.txt says. Neither tokenizes: the
-ids are drawn once, by seed, from words and pieces of words in the vocabularies of BERT and MPNet, as many for each text, so
-that nothing is padded. The mean over the tokens is part of both. What is timed is each batch by itself, with
-time.perf_counter_ns, from arrays in memory to an array in memory. One JSON object is printed:
+ENCODER.onnx has the inputs input_ids, attention_mask and perhaps token_type_ids, int64
+[batch, length], and the output embedding. DIR has config.json and model.safetensors. The first
+needs onnxruntime==1.31.1 and numpy, the second what tests/golden/encoder-requirements.txt says.
+
+Neither tokenizes: the ids are drawn once, by seed, from words and pieces of words in the
+vocabularies of BERT and MPNet, as many for each text, so that nothing is padded. The mean over the
+tokens is part of both. What is timed is each batch by itself, with time.perf_counter_ns, from
+arrays in memory to an array in memory. One JSON object is printed:
 
     {"peer", "model", "batch", "tokens", "threads", "runs",
      "median_ms", "p90_ms", "min_ms": of a batch,
