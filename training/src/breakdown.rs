@@ -7,6 +7,7 @@ use demur_data::{Kind, Record};
 use serde::Serialize;
 
 use crate::metrics::{auroc, ece, nan_is_null, wilson};
+use crate::train::may_judge;
 
 /// What is known of a row beside its texts and label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,6 +20,8 @@ pub struct Facets<'a> {
     pub source: Option<&'a str>,
     /// The data set's category.
     pub category: Option<&'a str>,
+    /// Whether a response classifier of this project labelled it.
+    pub by_machine: bool,
 }
 
 impl<'a> Facets<'a> {
@@ -30,6 +33,7 @@ impl<'a> Facets<'a> {
             target: record.target.as_deref(),
             source: record.source.as_deref(),
             category: record.category.as_deref(),
+            by_machine: !may_judge(record) && record.label.is_some(),
         }
     }
 

@@ -125,6 +125,9 @@ pub fn run(
     progress: Progress<'_>,
 ) -> Result<PipelineOutput, TrainingError> {
     let rows = Rows::of(data);
+    let mut recipe = recipe.clone();
+    recipe.withhold(&seen(&rows.evaluation).union(&seen(&rows.prompts)));
+    let recipe = &recipe;
     let figures = cross_fit(recipe, &rows, progress)?;
     let provenance = |training, figures: [(&str, &Evaluation); 1], teacher| Provenance {
         recipe: recipe.clone(),

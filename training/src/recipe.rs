@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use demur_predictor::Field;
+use demur_predictor::{Field, SeenPrompts};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
@@ -177,6 +177,14 @@ impl Recipe {
             *source = source.within(folder);
         }
         self.look_in(folder);
+    }
+
+    /// Keeps some prompts from the intermediate tasks of encoders: those that the fits will be judged on.
+    pub(crate) fn withhold(&mut self, prompts: &SeenPrompts) {
+        let fits = [&mut self.response, &mut self.prompt.fit].into_iter();
+        for task in fits.filter_map(|fit| fit.encoder.as_mut()?.intermediate.as_mut()) {
+            task.withheld = task.withheld.union(prompts);
+        }
     }
 
     /// Has the fits of encoders look for the rows of their intermediate tasks in a folder; their names stay as they are.

@@ -19,9 +19,10 @@ use crate::output::{self, Bars, note, say_read, say_sources, waiting};
 
 pub(crate) fn run(args: &Pipeline) -> anyhow::Result<()> {
     let starter = if args.recipe.is_none() { Some(starter_files()?) } else { None };
-    let (recipe, text, folder) = load(args, starter.as_ref())?;
+    let (mut recipe, text, folder) = load(args, starter.as_ref())?;
     let mut resolved = recipe.clone();
     resolved.resolve(&folder);
+    recipe.look_in(&folder);
     let data = waiting("reading", || PipelineData::read(&resolved))?;
     fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
     say(args, &data)?;

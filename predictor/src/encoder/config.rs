@@ -130,6 +130,9 @@ impl EncoderConfig {
         if !self.hidden.is_multiple_of(self.heads) {
             return Err(format!("{} numbers cannot be shared out to {} heads", self.hidden, self.heads));
         }
+        if !usize::try_from(self.pad).is_ok_and(|pad| pad < self.vocabulary) {
+            return Err(format!("the padding token {} is none of the vocabulary", self.pad));
+        }
         if self.most_tokens() < 8 {
             return Err(format!("{} positions are too few for a text", self.positions));
         }

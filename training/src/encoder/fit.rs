@@ -13,14 +13,14 @@ use rayon::prelude::*;
 
 use crate::calibrate::{CalibrationMethod, OutOfFold};
 use crate::encoder::direction::RefusalDirection;
-use crate::encoder::head::{HeadRows, labelled, matrix};
-use crate::encoder::intermediate::{Learnt, learn};
+use crate::encoder::head::{HeadRows, matrix, taught};
+use crate::encoder::intermediate::{Learnt, OF_TEACHERS, learn};
 use crate::encoder::params::EncoderParams;
 use crate::encoder::stack::Levels;
 use crate::encoder::tuned::{Tuned, tune};
 use crate::encoder::workshop::{Bench, Workshop};
 use crate::error::TrainingError;
-use crate::examples::{Examples, split};
+use crate::examples::Examples;
 use crate::logistic::ClassWeight;
 use crate::second_level::Line;
 
@@ -156,38 +156,63 @@ impl EncoderParams {
         let examples = task.examples;
         let hidden = learnt.bench.config.width();
         let embeddings = learnt.bench.embed(reads, &examples.inputs)?;
-        let scores: Vec<Vec<f64>> = learnt
-            .heads
+        let (own, machine) = taught(examples);
+        let mut heads = learnt.heads.clone();
+        if !machine.is_empty() {
+            heads.extend(self.of_machine(&embeddings, hidden, examples, &machine)?);
+        }
+        let scores: Vec<Vec<f64>> = heads
             .iter()
             .map(|head| embeddings.chunks_exact(hidden).map(|embedding| head.logit(embedding)).collect())
             .collect();
         let x = matrix(&embeddings, hidden, &scores);
         let rows =
             HeadRows { x: &x, targets: &examples.targets, weights: &examples.weights, scores: scores.len() };
-        let all = labelled(examples);
-        let folds = examples.folds(task.folds, task.seed)?;
+        // Folds of the rows that the head is about; the others stand in none.
+        let mut folds = vec![usize::MAX; examples.len()];
+        own.iter()
+            .zip(examples.subset(&own).folds(task.folds, task.seed)?)
+            .for_each(|(&row, fold)| folds[row] = fold);
         let mut tried = Vec::with_capacity(self.c.len());
         for &c in &self.c {
-            let logits = out_of_fold(&rows, &x, &folds, (c, task.class_weight))?;
+            let logits = out_of_fold(&rows, &x, (&own, &folds), (c, task.class_weight))?;
+            let of = |numbers: &[f64]| own.iter().map(|&row| numbers[row]).collect();
             let scores =
-                OutOfFold { logits, truth: examples.truth.clone(), weights: examples.weights.clone() };
-            let p = scores.plain();
-            tried.push((c, scores.log_loss(&p), scores.logits));
+                OutOfFold { logits: of(&logits), truth: of(&examples.truth), weights: of(&examples.weights) };
+            tried.push((c, scores.log_loss(&scores.plain()), logits));
         }
         let choice = tried.iter().map(|(c, loss, _)| (*c, *loss)).collect();
         tried.sort_by(|a, b| a.1.total_cmp(&b.1));
         // A recipe has at least one C.
         let (c, _, logits) = tried.swap_remove(0);
-        let line = rows.fit(&all, c, task.class_weight)?;
-        let (direction, described) = described(&embeddings, hidden, (examples, &folds), &logits)?;
+        let line = rows.fit(&own, c, task.class_weight)?;
+        let labels = examples.labels();
+        let (direction, described) = described(&embeddings, hidden, (&own, &folds, &labels), &logits)?;
         Ok(Topped {
             bench: Arc::clone(&learnt.bench),
-            head: folded(&line, &learnt.heads, hidden),
-            out_of_fold: all.into_iter().map(|row| (row, logits[row])).collect(),
+            head: folded(&line, &heads, hidden),
+            out_of_fold: own.into_iter().map(|row| (row, logits[row])).collect(),
             direction,
             described,
             choice,
         })
+    }
+
+    /// The head of what a machine has labelled, if that has both classes.
+    fn of_machine(
+        &self,
+        embeddings: &[f32],
+        hidden: usize,
+        examples: &Examples<'_>,
+        rows: &[usize],
+    ) -> Result<Option<Head>, TrainingError> {
+        let x = matrix(embeddings, hidden, &[]);
+        let of_rows = HeadRows { x: &x, targets: &examples.targets, weights: &examples.weights, scores: 0 };
+        match of_rows.fit(rows, OF_TEACHERS, ClassWeight::None) {
+            Ok(line) => Ok(Some(folded(&line, &[], hidden))),
+            Err(TrainingError::OneClass { .. }) => Ok(None),
+            Err(other) => Err(other),
+        }
     }
 
     /// Inputs of the fit to name in explanations: as many of each class, drawn by the seed.
@@ -230,13 +255,12 @@ fn fits(bench: &Bench, reads: &Reads) -> Result<(), TrainingError> {
 fn out_of_fold(
     rows: &HeadRows<'_>,
     x: &Array2<f64>,
-    folds: &[usize],
+    (own, folds): (&[usize], &[usize]),
     (c, class_weight): (f64, ClassWeight),
 ) -> Result<Vec<f64>, TrainingError> {
-    let count = folds.iter().max().map_or(0, |last| last + 1);
+    let count = own.iter().map(|&row| folds[row] + 1).max().unwrap_or_default();
     let score = |fold| {
-        let (train, test) = split(folds, fold);
-        let train: Vec<usize> = train.into_iter().filter(|&row| rows.weights[row] > 0.0).collect();
+        let (test, train): (Vec<usize>, Vec<usize>) = own.iter().partition(|&&row| folds[row] == fold);
         let line = rows.fit(&train, c, class_weight)?;
         let logits: Vec<f64> = test.iter().map(|&row| line.at(x.row(row))).collect();
         Ok((test, logits))
@@ -266,22 +290,19 @@ pub(crate) fn folded(line: &Line, heads: &[Head], hidden: usize) -> Head {
 fn described(
     embeddings: &[f32],
     hidden: usize,
-    (examples, folds): (&Examples<'_>, &[usize]),
+    (own, folds, labels): (&[usize], &[usize], &[bool]),
     head: &[f64],
 ) -> Result<(Vec<f32>, DirectionManifest), TrainingError> {
-    let labels = examples.labels();
-    let of = |rows: &[usize]| RefusalDirection::of(embeddings, hidden, rows, &labels);
-    let all = labelled(examples);
+    let of = |rows: &[usize]| RefusalDirection::of(embeddings, hidden, rows, labels);
     let mut projections = vec![0.0; labels.len()];
-    for fold in 0..folds.iter().max().map_or(0, |last| last + 1) {
-        let (train, test) = split(folds, fold);
-        let train: Vec<usize> = train.into_iter().filter(|&row| examples.weights[row] > 0.0).collect();
+    for fold in 0..own.iter().map(|&row| folds[row] + 1).max().unwrap_or_default() {
+        let (test, train): (Vec<usize>, Vec<usize>) = own.iter().partition(|&&row| folds[row] == fold);
         let direction = of(&train)?;
         for row in test {
             projections[row] = direction.deviations(&embeddings[row * hidden..(row + 1) * hidden]);
         }
     }
-    Ok(of(&all)?.described(&all, (&projections, head), &labels))
+    Ok(of(own)?.described(own, (&projections, head), labels))
 }
 
 /// The out-of-fold logits of both tiers side by side.

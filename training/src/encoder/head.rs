@@ -113,6 +113,14 @@ pub(crate) fn labelled(examples: &Examples<'_>) -> Vec<usize> {
     (0..examples.len()).filter(|&row| examples.weights[row] > 0.0).collect()
 }
 
+/// The labelled rows that a fit is about, and those that only teach it: what a machine has labelled where people have
+/// labelled others. Without such others the machine's are what it is about.
+pub(crate) fn taught(examples: &Examples<'_>) -> (Vec<usize>, Vec<usize>) {
+    let by_machine = |&row: &usize| examples.facets.get(row).is_some_and(|facets| facets.by_machine);
+    let (machine, human): (Vec<usize>, Vec<usize>) = labelled(examples).into_iter().partition(by_machine);
+    if human.is_empty() { (machine, human) } else { (human, machine) }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

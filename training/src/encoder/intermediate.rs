@@ -17,8 +17,8 @@ use crate::logistic::ClassWeight;
 use crate::source_rows::SourceRows;
 use crate::train::{identity, seen};
 
-/// The strength of the penalty of an intermediate head, which has rows enough.
-const C: f64 = 0.003;
+/// The `c` of a head whose score is an input of another: it has rows enough, and is to be even more than exact.
+pub(crate) const OF_TEACHERS: f64 = 0.003;
 
 /// What an encoder has learned before the task that counts.
 pub(crate) struct Learnt {
@@ -81,5 +81,5 @@ fn head(bench: &Bench, reads: &Reads, records: &[Record]) -> Result<Head, Traini
     let hidden = bench.config.width();
     let x = matrix(&bench.embed(reads, &examples.inputs)?, hidden, &[]);
     let of_rows = HeadRows { x: &x, targets: &examples.targets, weights: &examples.weights, scores: 0 };
-    Ok(folded(&of_rows.fit(&rows, C, ClassWeight::None)?, &[], hidden))
+    Ok(folded(&of_rows.fit(&rows, OF_TEACHERS, ClassWeight::None)?, &[], hidden))
 }

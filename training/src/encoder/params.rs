@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use demur_predictor::SeenPrompts;
 use demur_predictor::encoder::Reads;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,9 @@ pub struct Intermediate {
     /// The folder that the file names are relative to: a matter of the machine, which no manifest holds.
     #[serde(skip)]
     pub folder: PathBuf,
+    /// Prompts that the fit must not see here either, because it will be judged on them.
+    #[serde(skip)]
+    pub withheld: SeenPrompts,
 }
 
 /// Precision of the computation in a fit; what is learned is kept in single precision.
