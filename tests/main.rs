@@ -7,6 +7,8 @@
 mod bootstrap;
 mod bundled;
 mod contrast;
+mod encoder;
+mod encoder_absent;
 mod evaluate;
 mod explain;
 mod fit;

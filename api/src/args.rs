@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::score::Filter;
 use crate::service::Options;
+use crate::tiers::{CascadeArgs, TierArgs};
 
 /// Predicts whether a language model will refuse a prompt.
 #[derive(Debug, Parser)]
@@ -154,6 +155,8 @@ pub(crate) struct Label {
     /// The response classifier: a directory, or the name of a bundled one. Default: the bundled `response`.
     #[arg(long, value_name = "DIR_OR_NAME")]
     pub(crate) model: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tiers: CascadeArgs,
     /// Where the rows go; the ending tells the format, .gz or .zst behind it packs. Bad rows go to OUT.rejected.jsonl.
     #[arg(long, value_name = "OUT")]
     pub(crate) out: PathBuf,
@@ -216,6 +219,8 @@ pub(crate) struct Bootstrap {
     /// The response classifier: a directory, or the name of a bundled one. Default: the bundled `response`.
     #[arg(long, value_name = "DIR_OR_NAME")]
     pub(crate) model: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tier: TierArgs,
     /// Where the prompts go; bad rows go to OUT.rejected.jsonl, digests of the classifier's prompts to OUT.seen.
     #[arg(long, value_name = "OUT")]
     pub(crate) out: PathBuf,
@@ -231,6 +236,8 @@ pub(crate) struct Predict {
     /// The prompt predictor: a directory, or the name of a bundled one. Default: the bundled `prompt`.
     #[arg(long, value_name = "DIR_OR_NAME")]
     pub(crate) model: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tiers: CascadeArgs,
     /// The model that will be asked, as the predictor's data name it.
     #[arg(long, value_name = "NAME")]
     pub(crate) target: Option<String>,
@@ -249,6 +256,8 @@ pub(crate) struct Explain {
     /// The prompt predictor: a directory, or the name of a bundled one. Default: the bundled `prompt`.
     #[arg(long, value_name = "DIR_OR_NAME")]
     pub(crate) model: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tiers: CascadeArgs,
     /// The model that will be asked, as the predictor's data name it.
     #[arg(long, value_name = "NAME")]
     pub(crate) target: Option<String>,
@@ -351,6 +360,8 @@ pub(crate) struct Evaluate {
     /// Judge this model, on rows whose prompts it has not seen. Default: the bundled model of --field.
     #[arg(long, value_name = "DIR_OR_NAME")]
     pub(crate) model: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tiers: CascadeArgs,
     /// Judge a recipe by cross-validation with this many folds.
     #[arg(long, value_name = "FOLDS", requires = "field", value_parser = clap::value_parser!(u32).range(2..))]
     pub(crate) cv: Option<u32>,
@@ -482,6 +493,8 @@ pub(crate) struct Score {
     /// The prompt predictor: a directory, or the name of a bundled one. Default: the bundled `prompt`.
     #[arg(long, value_name = "DIR_OR_NAME")]
     pub(crate) model: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tiers: CascadeArgs,
     /// The model that will be asked, as the predictor's data name it.
     #[arg(long, value_name = "NAME")]
     pub(crate) target: Option<String>,

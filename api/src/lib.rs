@@ -3,6 +3,7 @@
 //! Stdout is data, stderr is talk. Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted.
 
 mod args;
+mod asking;
 mod commands;
 mod error;
 mod input;
@@ -10,6 +11,7 @@ mod model;
 mod output;
 mod score;
 mod service;
+mod tiers;
 
 use std::process::ExitCode;
 

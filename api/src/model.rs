@@ -3,9 +3,16 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use demur_predictor::{Bundled, Field, Model};
+use demur_predictor::encoder::Cascade;
+use demur_predictor::{Bundled, Field, LoadOptions, Model, Tier};
 
 use crate::error::Usage;
+use crate::tiers::TierArgs;
+
+/// The n-gram tier alone, for commands that only look at n-grams: they work in every build.
+pub(crate) fn ngrams() -> LoadOptions {
+    LoadOptions { tier: Tier::Ngram, ..LoadOptions::default() }
+}
 
 /// The names of the bundled models, as a message lists them.
 pub(crate) fn names() -> String {
@@ -13,11 +20,11 @@ pub(crate) fn names() -> String {
 }
 
 /// Loads the model that the command line names: a directory, else the bundled model of that name.
-pub(crate) fn load(name: &Path) -> anyhow::Result<Model> {
-    read(name).context("cannot load the model")
+pub(crate) fn load(name: &Path, options: LoadOptions) -> anyhow::Result<Model> {
+    read(name, options).context("cannot load the model")
 }
 
-fn read(name: &Path) -> anyhow::Result<Model> {
+fn read(name: &Path, options: LoadOptions) -> anyhow::Result<Model> {
     if !name.is_dir()
         && let Some(bundled) = name.to_str().and_then(Bundled::from_name)
     {
@@ -27,7 +34,7 @@ fn read(name: &Path) -> anyhow::Result<Model> {
         let (name, names) = (name.display(), names());
         bail!("{name}: there is no such directory; give the directory of a model, or a bundled one: {names}");
     }
-    Ok(Model::load(name)?)
+    Ok(Model::load_with(name, options)?)
 }
 
 /// Loads the bundled model of a field.
@@ -36,15 +43,40 @@ pub(crate) fn bundled(field: Field) -> anyhow::Result<Model> {
 }
 
 /// The model for a command that needs one of this field: the one that is named, else the bundled one.
-pub(crate) fn judging(field: Field, name: Option<&Path>) -> anyhow::Result<Model> {
+pub(crate) fn judging(field: Field, name: Option<&Path>, tier: TierArgs) -> anyhow::Result<Model> {
+    let options = tier.load_options()?;
+    judging_with(field, name, options)
+}
+
+/// The same by its n-gram tier alone.
+pub(crate) fn judging_ngrams(field: Field, name: Option<&Path>) -> anyhow::Result<Model> {
+    judging_with(field, name, ngrams())
+}
+
+fn judging_with(field: Field, name: Option<&Path>, options: LoadOptions) -> anyhow::Result<Model> {
     let Some(name) = name else { return bundled(field) };
-    let model = load(name)?;
+    let model = load(name, options)?;
     let found = model.manifest().field;
     if found != field {
         let (name, found, needed) = (name.display(), kind(found), kind(field));
         return Err(Usage(format!("{name} is a {found}; this command needs a {needed}")).into());
     }
     Ok(model)
+}
+
+/// Which tiers of a model answered, behind its name; nothing where it has one alone.
+pub(crate) fn tiers_in_words(model: &Model, cascade: Option<Cascade>) -> String {
+    match (&model.manifest().encoder, model.encoder()) {
+        (None, _) => String::new(),
+        (Some(_), None) => ", n-gram tier alone".to_owned(),
+        (Some(encoder), Some(_)) => {
+            let Cascade { below, from } = cascade.unwrap_or(encoder.cascade);
+            if below <= 0.0 && from > 1.0 {
+                return ", both tiers".to_owned();
+            }
+            format!(", both tiers, the n-gram tier alone below {below} and from {from}")
+        }
+    }
 }
 
 const fn kind(field: Field) -> &'static str {

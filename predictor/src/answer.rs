@@ -183,6 +183,19 @@ impl Model {
         phrases: &Phrases,
         scratch: &mut Scratch,
     ) -> Verdict {
+        self.judge_with(answer, policy, phrases, scratch, &mut |input, scratch| self.predict(input, scratch))
+    }
+
+    /// As [`judge`](Self::judge), with P(refusal) of the text as a whole from elsewhere, such as all tiers of the model. One
+    /// sentence by itself is judged by the n-gram tier, for which that rule was measured.
+    pub fn judge_with(
+        &self,
+        answer: &Answer<'_>,
+        policy: &Policy,
+        phrases: &Phrases,
+        scratch: &mut Scratch,
+        whole: &mut dyn FnMut(&Input<'_>, &mut Scratch) -> Probability,
+    ) -> Verdict {
         if answer.refusal.is_some_and(|text| !text.trim().is_empty()) {
             return Verdict::certain(Form::RefusalField, Label::Refused);
         }
@@ -204,16 +217,16 @@ impl Model {
         if let Some(error) = error_body(response) {
             return judge_error(&error);
         }
-        self.judge_text(answer.prompt, response, policy, phrases, scratch)
+        self.judge_text((answer.prompt, response), policy, phrases, scratch, whole)
     }
 
     fn judge_text(
         &self,
-        prompt: Option<&str>,
-        response: &str,
+        (prompt, response): (Option<&str>, &str),
         policy: &Policy,
         phrases: &Phrases,
         scratch: &mut Scratch,
+        whole: &mut dyn FnMut(&Input<'_>, &mut Scratch) -> Probability,
     ) -> Verdict {
         let (guardrail, mut left_out) = found_phrases(response, phrases);
         if let Some(place) = guardrail {
@@ -231,8 +244,7 @@ impl Model {
         }
         let judged = without(response, &quotes);
         let input = Input { prompt, response: Some(&judged), target: None };
-        let whole = self.predict(&input, scratch);
-        let (mut p_refusal, mut form, mut place) = (whole, Form::Text, None);
+        let (mut p_refusal, mut form, mut place) = (whole(&input, scratch), Form::Text, None);
         for sentence in declining(response, &quotes, scratch) {
             let alone = Input { response: Some(&response[sentence.clone()]), ..Input::default() };
             let p = self.predict(&alone, scratch);

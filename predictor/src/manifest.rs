@@ -10,6 +10,7 @@ use crate::encoder::EncoderManifest;
 use crate::kinds::KindSettings;
 use crate::ngram_model::{Field, ViewSettings};
 use crate::policy::Policy;
+use crate::probability::Probability;
 
 /// The newest model format, which this build writes for models with an encoder tier.
 pub const FORMAT: u32 = 3;
@@ -88,6 +89,20 @@ pub struct CalibrationReport {
     /// What was true of rows by their P(refusal), in tenths from 0 up; empty in models of before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reliability: Vec<ReliabilityBin>,
+}
+
+impl CalibrationReport {
+    /// The 95% interval of the share refused among rows with a similar P(refusal) (the same tenth); none where the report
+    /// has no such table.
+    #[must_use]
+    pub fn interval(&self, p_refusal: Probability) -> Option<(f64, f64)> {
+        let bins = &self.reliability;
+        // A probability is from 0 to 1.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let bin = (p_refusal.get() * bins.len() as f64) as usize;
+        let bin = bins.get(bin.min(bins.len().checked_sub(1)?))?;
+        Some((bin.low, bin.high))
+    }
 }
 
 /// Rows that the fit had not seen and gave a similar P(refusal).

@@ -185,15 +185,10 @@ impl Model {
     }
 
     /// The 95% interval of the share refused among rows that the fit had not seen and gave a similar P(refusal) (the same
-    /// tenth); none where the model does not hold it.
+    /// tenth) by the n-gram tier; none where the model does not hold it.
     #[must_use]
     pub fn interval(&self, p_refusal: Probability) -> Option<(f64, f64)> {
-        let bins = &self.manifest.calibration_report.as_ref()?.reliability;
-        // A probability is from 0 to 1.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let bin = (p_refusal.get() * bins.len() as f64) as usize;
-        let bin = bins.get(bin.min(bins.len().checked_sub(1)?))?;
-        Some((bin.low, bin.high))
+        self.manifest.calibration_report.as_ref()?.interval(p_refusal)
     }
 
     /// What the model's policy does at a probability.

@@ -95,6 +95,19 @@ impl Model {
         Ok(all)
     }
 
+    /// The 95% interval of the share refused among rows that the fit had not seen and gave a similar P(refusal) by the same
+    /// tier; none where the model does not hold it.
+    #[must_use]
+    pub fn interval_at(&self, tiered: &Tiered) -> Option<(f64, f64)> {
+        match tiered.tier {
+            Tier::Ngram => self.interval(tiered.p_refusal),
+            Tier::Encoder => {
+                let report = self.manifest().encoder.as_ref()?.calibration_report.as_ref();
+                report?.interval(tiered.p_refusal)
+            }
+        }
+    }
+
     /// The distribution over kinds at a P(refusal), where the model tells kinds apart.
     #[must_use]
     pub fn kinds_at(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use demur_data::shuffled;
+use demur_predictor::encoder::Cascade;
 use demur_predictor::{Field, KindDistribution, Model, Probability, Scratch};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -213,13 +214,15 @@ fn none_left(step: &'static str) -> TrainingError {
     TrainingError::NoRows { step, hint }
 }
 
-/// Judges a fitted model on labelled rows. That it has not seen them is the caller's business.
+/// Judges a fitted model, all tiers of it, on labelled rows; without a cascade, by the model's own. That it has not seen
+/// them is the caller's business.
 ///
 /// # Errors
 /// [`TrainingError::NoRows`], or [`TrainingError::Score`] when a row lacks the text that the model judges.
 pub fn evaluate_model(
     model: &Model,
     examples: &Examples<'_>,
+    cascade: Option<Cascade>,
     method: String,
     seed: u64,
 ) -> Result<Evaluation, TrainingError> {
@@ -231,7 +234,7 @@ pub fn evaluate_model(
     let scored = Scored { field, method, threshold: manifest.policy.hold_from, seed };
     let mut scratch = Scratch::default();
     let (p, kinds) = model
-        .predict_tiers(&examples.inputs, None, &mut scratch)?
+        .predict_tiers(&examples.inputs, cascade, &mut scratch)?
         .into_iter()
         .zip(&examples.inputs)
         .map(|(tiered, input)| {

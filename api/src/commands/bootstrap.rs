@@ -15,7 +15,7 @@ use crate::output::{note, say_read, waiting};
 
 pub(crate) fn run(args: &Bootstrap) -> anyhow::Result<()> {
     check_output(&args.out)?;
-    let model = model::judging(Field::Response, args.model.as_deref())?;
+    let model = model::judging(Field::Response, args.model.as_deref(), args.tier)?;
     let source = input::source(&args.columns, DataSource::of(args.inputs.clone()))?;
     let corpus = waiting("reading", || source.read(&[Field::Prompt, Field::Response], false, false))?;
     say_read("rows", &corpus);

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Contrast) -> anyhow::Result<()> {
 
 /// The predictor that is asked; says so where it does not know the target.
 fn asked(args: &AskedArgs) -> anyhow::Result<Model> {
-    let model = model::judging(Field::Prompt, args.model.as_deref())?;
+    let model = model::judging_ngrams(Field::Prompt, args.model.as_deref())?;
     if let Some(target) = args.target.as_deref().filter(|target| !model.knows_target(target)) {
         note(&unknown(target, &model));
     }
@@ -195,7 +195,7 @@ fn targets(args: &ContrastTargets) -> anyhow::Result<()> {
     if args.first == args.second {
         return Err(Usage(format!("both targets are `{}`; name two", args.first)).into());
     }
-    let model = model::judging(Field::Prompt, args.model.as_deref())?;
+    let model = model::judging_ngrams(Field::Prompt, args.model.as_deref())?;
     if args.data.is_empty() {
         return both(args, &model);
     }

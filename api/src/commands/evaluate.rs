@@ -66,8 +66,12 @@ pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
 
 /// The model to judge: the one that is named, or the bundled one where no recipe is judged.
 fn chosen(args: &Evaluate, field: Option<Field>) -> anyhow::Result<Option<Model>> {
+    if args.judges_a_recipe() && args.tiers.is_given() {
+        let why = "--tier, --cheap and --cascade go with a model; a recipe's fits answer by all tiers that it names";
+        return Err(Usage(why.to_owned()).into());
+    }
     match (&args.model, field) {
-        (Some(name), _) => model::load(name).map(Some),
+        (Some(name), _) => model::load(name, args.tiers.tier.load_options()?).map(Some),
         (None, _) if args.judges_a_recipe() => Ok(None),
         _ if args.grouped => {
             Err(Usage("--grouped goes with --cv or --holdout: a model that is there is not split".to_owned())
@@ -143,10 +147,12 @@ fn judge_model(
     records: Vec<Record>,
     seed: u64,
 ) -> anyhow::Result<(Evaluation, OverlapCount)> {
+    let cascade = args.tiers.of(model)?;
     let (records, overlap) = without(model.seen(), records, args.allow_overlap)?;
     let examples = Examples::of(&records, &vec![0; records.len()]);
-    let method = format!("model {} ({})", model.manifest().name, &model.digest()[..12]);
-    Ok((evaluate_model(model, &examples, method, seed)?, overlap))
+    let mut method = format!("model {} ({})", model.manifest().name, &model.digest()[..12]);
+    method += &model::tiers_in_words(model, cascade);
+    Ok((evaluate_model(model, &examples, cascade, method, seed)?, overlap))
 }
 
 fn judge_recipe(

@@ -8,11 +8,12 @@ use anyhow::Context;
 use demur_predictor::{Field, Input, Model, Policy, Scratch};
 
 use crate::args::Explain;
+use crate::asking::Asking;
 use crate::commands::predict::unknown;
 use crate::error::Usage;
 use crate::model;
 use crate::output::{self, note};
-use crate::service::{ExplainResponse, ModelRef, Question};
+use crate::service::{EncoderView, ExplainResponse, ModelRef, NearestText, Question};
 
 /// Longest bar of the table, in characters.
 const BAR: usize = 24;
@@ -20,7 +21,8 @@ const BAR: usize = 24;
 const FAINT: f64 = 0.15;
 
 pub(crate) fn run(args: &Explain) -> anyhow::Result<()> {
-    let model = model::judging(Field::Prompt, args.model.as_deref())?;
+    let model = model::judging(Field::Prompt, args.model.as_deref(), args.tiers.tier)?;
+    let asking = Asking::here(&model, args.tiers.of(&model)?);
     let prompt = text(&args.prompt)?;
     if prompt.trim().is_empty() {
         return Err(Usage("the prompt is empty".to_owned()).into());
@@ -31,8 +33,9 @@ pub(crate) fn run(args: &Explain) -> anyhow::Result<()> {
     let policy = policy(&model, args.hold_from)?;
     let input = Input { target: args.target.as_deref(), ..Input::prompt(&prompt) };
     let name = ModelRef { name: model.manifest().name.clone(), digest: model.digest().to_owned() };
-    let question = Question { model: &model, name, input, field: Field::Prompt, policy, top: args.top };
-    let answer = question.answer(&mut Scratch::default());
+    let question = Question { asking, name, input, field: Field::Prompt, policy, top: args.top };
+    // The encoder is asked here, so there is nothing to wait for.
+    let answer = question.answer(&mut Scratch::default())?.context("the encoder gave no answer")?;
     if args.json {
         let mut json = serde_json::to_value(&answer)?;
         // The time that it took would make the same question give other bytes.
@@ -99,9 +102,10 @@ fn render(
     let mut out = String::new();
     writeln!(
         out,
-        "{:.3}  {}  (P(refusal); hold from {})\n",
+        "{:.3}  {}  (P(refusal){}; hold from {})\n",
         answer.p_refusal,
         answer.decision.name(),
+        by_tier(answer),
         policy.hold_from
     )?;
     let strongest = answer.words.iter().map(|word| word.contribution.abs()).fold(f64::MIN_POSITIVE, f64::max);
@@ -143,7 +147,42 @@ fn render(
         None if held && answer.flip_searched => writeln!(out, "no part of it is held by itself")?,
         None => {}
     }
+    if let Some(encoder) = &answer.encoder {
+        direction(&mut out, encoder)?;
+    }
     Ok(out)
+}
+
+/// The tier that answered, and what the n-grams say alone; nothing where there is one tier.
+fn by_tier(answer: &ExplainResponse) -> String {
+    match (answer.tier, &answer.encoder) {
+        (Some(tier), Some(encoder)) => {
+            format!(" by the {} tier; n-grams alone {:.3}", tier.name(), encoder.ngram_p_refusal)
+        }
+        _ => String::new(),
+    }
+}
+
+/// Where the encoder sees the prompt, and what lies near.
+fn direction(out: &mut String, encoder: &EncoderView) -> std::fmt::Result {
+    let EncoderView { deviations, auroc, head_auroc, nearest, .. } = encoder;
+    let figure =
+        |auroc: &Option<f64>| auroc.map_or_else(|| "not measured".to_owned(), |auroc| format!("{auroc:.2}"));
+    let side = if *deviations >= 0.0 { "refused" } else { "answered" };
+    writeln!(
+        out,
+        "\nencoder: {:.1} sd along the refusal axis, on the side of what is {side} (AUROC {}; head {})",
+        deviations,
+        figure(auroc),
+        figure(head_auroc)
+    )?;
+    if !nearest.is_empty() {
+        writeln!(out, "nearest known prompts\n  {:>10}  {:>10}", "similarity", "P(refusal)")?;
+    }
+    for NearestText { text, p_refusal, similarity } in nearest {
+        writeln!(out, "  {similarity:10.3}  {p_refusal:10.2}  \"{}\"", plain(text))?;
+    }
+    Ok(())
 }
 
 /// The strongest terms with bars; right of the axis for refusal.

@@ -28,10 +28,10 @@ pub(crate) fn run(args: &ExportNotebook) -> anyhow::Result<()> {
             Usage("--against names the second model of `compare`, and belongs to it".to_owned()).into()
         );
     }
-    let model = model::load(args.model.as_deref().unwrap_or_else(|| Path::new("prompt")))?;
+    let model = model::load(args.model.as_deref().unwrap_or_else(|| Path::new("prompt")), model::ngrams())?;
     let tables = format!("{stem}-tables");
     let export = match &args.against {
-        Some(against) => compare(args, &model, &model::load(against)?, &tables)?,
+        Some(against) => compare(args, &model, &model::load(against, model::ngrams())?, &tables)?,
         None => one(args, &model, &tables)?,
     };
     let folder = args.out.with_file_name(&tables);

@@ -2,6 +2,9 @@
 
 use std::fmt::{self, Write};
 
+use demur_predictor::encoder::{
+    Architecture, BaseModel, Cascade, CascadeFigures, EncoderManifest, Reads, Stack,
+};
 use demur_predictor::{Bundled, KindSettings, Manifest, Model, WeightedNgram, style_names};
 use serde_json::{Value, json};
 
@@ -11,7 +14,7 @@ use crate::output::{self, note};
 
 pub(crate) fn run(args: &Inspect) -> anyhow::Result<()> {
     let Some(name) = &args.model else { return list(args) };
-    let model = model::load(name)?;
+    let model = model::load(name, model::ngrams())?;
     if args.json {
         return output::json(&to_json(&model, args.top));
     }
@@ -76,6 +79,9 @@ fn describe(out: &mut String, model: &Model, top: usize) -> fmt::Result {
         let [n, accuracy, auroc, ece] = ["n", "accuracy", "auroc", "ece"].map(number);
         writeln!(out, "figures, {name}: n {n}, accuracy {accuracy:.3}, AUROC {auroc:.3}, ECE {ece:.3}")?;
     }
+    if let Some(encoder) = &manifest.encoder {
+        of_encoder(out, encoder)?;
+    }
     if let Some(kinds) = &manifest.kinds {
         of_kinds(out, &kinds.settings)?;
     }
@@ -125,6 +131,73 @@ fn views(out: &mut String, manifest: &Manifest) -> fmt::Result {
             out,
             "  view {view}      {features} n-grams: {field}, {part:?}, {analyzer:?} {shortest}-{longest}"
         )?;
+    }
+    Ok(())
+}
+
+/// The encoder tier, as the manifest tells of it: the encoder itself is not loaded.
+fn of_encoder(out: &mut String, encoder: &EncoderManifest) -> fmt::Result {
+    let BaseModel { name, licence, sha256 } = &encoder.base;
+    let (config, stack, direction) = (&encoder.config, encoder.stack, encoder.direction);
+    let licence = licence.as_deref().unwrap_or("licence not stated");
+    writeln!(
+        out,
+        "encoder tier\n  base        {name} ({licence})\n  digest      {sha256}, of the base model"
+    )?;
+    writeln!(
+        out,
+        "  tuned       {}",
+        if encoder.tuned { "yes" } else { "no: its numbers are the base model's" }
+    )?;
+    let architecture = match config.architecture {
+        Architecture::Bert => "BERT",
+        Architecture::Mpnet => "MPNet",
+    };
+    let taps: Vec<String> = config.taps().iter().map(ToString::to_string).collect();
+    writeln!(
+        out,
+        "  size        {architecture}, {} layers of {}; an embedding is the mean of layer {}",
+        config.layers,
+        config.hidden,
+        taps.join(" beside that of layer ")
+    )?;
+    let reads = match encoder.reads {
+        Reads::Prompt { tokens } => format!("the prompt, {tokens} tokens"),
+        Reads::Response { tokens } => format!("the response, {tokens} tokens"),
+        Reads::Both { tokens, prompt_tokens } => {
+            format!("prompt and response, {tokens} tokens, {prompt_tokens} of them for the prompt")
+        }
+    };
+    writeln!(out, "  reads       {reads}")?;
+    let Stack { ngrams, encoder: head, bias } = stack;
+    writeln!(out, "  logit       {ngrams:.3} x n-grams {head:+.3} x encoder {bias:+.3}")?;
+    write!(out, "  calibrated  {}", encoder.calibration.method())?;
+    match &encoder.calibration_report {
+        Some(report) => {
+            writeln!(out, ", ECE {:.3} before, {:.3} after", report.ece_before, report.ece_after)?;
+        }
+        None => writeln!(out)?,
+    }
+    let auroc = |auroc: Option<f64>| auroc.map_or_else(|| "not measured".to_owned(), |a| format!("{a:.3}"));
+    writeln!(
+        out,
+        "  direction   AUROC {}; the head {}",
+        auroc(direction.auroc),
+        auroc(direction.head_auroc)
+    )?;
+    writeln!(out, "  knows       {} inputs of the fit by text", encoder.known)?;
+    let Cascade { below, from } = encoder.cascade;
+    if encoder.cascade == Cascade::NEVER_CHEAP {
+        writeln!(out, "  cascade     none: the encoder is always asked")?;
+    } else {
+        writeln!(out, "  cascade     the n-gram tier answers alone below {below:.3} and from {from:.3}")?;
+    }
+    if !encoder.cascades.is_empty() {
+        writeln!(out, "  {:>5}  {:>8}  {:>6}  {:>6}  {:>6}", "cheap", "accuracy", "AUROC", "below", "from")?;
+    }
+    for CascadeFigures { cascade, cheap, accuracy, auroc } in &encoder.cascades {
+        let Cascade { below, from } = cascade;
+        writeln!(out, "  {cheap:5.2}  {accuracy:8.3}  {auroc:6.3}  {below:6.3}  {from:6.3}")?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use demur_training::{
 
 use crate::args::DataArgs;
 use crate::input;
+use crate::model::tiers_in_words;
 use crate::output::{Bars, note, say_sources, waiting};
 
 /// Fewer rows that the model has not seen are too few for figures.
@@ -71,7 +72,9 @@ impl Judged {
         if count >= FEWEST.min(judged.records.len()) {
             let p = probabilities(model, &examples);
             let of_new = rows.iter().map(|&row| p[row]).collect();
-            let method = format!("model {} ({digest}), on rows that it has not seen", model.manifest().name);
+            let tiers = tiers_in_words(model, None);
+            let method =
+                format!("model {} ({digest}){tiers}, on rows that it has not seen", model.manifest().name);
             let evaluation = Some(scored(method).judge(&chosen, of_new));
             return Ok(Self { p, counted: new, evaluation, ..judged });
         }

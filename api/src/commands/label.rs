@@ -4,11 +4,13 @@ use demur_data::{Columns, Format, ReadOptions};
 use demur_predictor::Field;
 
 use crate::args::Label;
+use crate::asking::Asking;
 use crate::model;
 use crate::score::{Asked, Judge, Reading, is_stdout};
 
 pub(crate) fn run(args: Label) -> anyhow::Result<()> {
-    let model = model::judging(Field::Response, args.model.as_deref())?;
+    let model = model::judging(Field::Response, args.model.as_deref(), args.tiers.tier)?;
+    let asking = Asking::here(&model, args.tiers.of(&model)?);
     let columns = Columns {
         prompt: args.prompt_column,
         response: args.response_column,
@@ -18,7 +20,7 @@ pub(crate) fn run(args: Label) -> anyhow::Result<()> {
     };
     let reading =
         Reading::Answer(Box::new(ReadOptions { columns, need_response: true, ..ReadOptions::default() }));
-    let judge = Judge::Responses { model: &model };
+    let judge = Judge::Responses { asking };
     let mut rows = args.rows;
     if is_stdout(&args.out) {
         // A pipe goes on to a tool for JSON, whatever came in.

@@ -50,9 +50,14 @@ fn judge(asked: Asked<'_>) -> anyhow::Result<()> {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
     let (to_stdout, marks) = (is_stdout(&asked.out), asked.judge.marks());
+    let has_encoder = asked.judge.asking().has_encoder();
     let by = asked.judge.model().digest()[..12].to_owned();
     let outcome = Run::new(asked)?.run()?;
     note(&outcome.counts.to_text(&by, marks, outcome.seconds, peak_memory()));
+    if has_encoder {
+        let tiers = outcome.counts.tiers().map(|(tier, rows)| format!("{} {rows}", tier.name()));
+        note(&format!("answered by: {}", tiers.join(", ")));
+    }
     if let Some(fault) = &outcome.first_fault {
         note(&format!("the first bad row: {fault}"));
     }
@@ -64,7 +69,12 @@ fn judge(asked: Asked<'_>) -> anyhow::Result<()> {
         None => {}
     }
     if as_json {
-        return json(&outcome.counts.to_json(marks, outcome.seconds, peak_memory()));
+        let mut summary = outcome.counts.to_json(marks, outcome.seconds, peak_memory());
+        if has_encoder {
+            let tiers = outcome.counts.tiers().map(|(tier, rows)| (tier.name().to_owned(), rows.into()));
+            summary["tiers"] = serde_json::Value::Object(tiers.into_iter().collect());
+        }
+        return json(&summary);
     }
     Ok(())
 }

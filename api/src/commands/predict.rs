@@ -4,16 +4,18 @@ use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
 
 use anyhow::{Context, bail};
-use demur_predictor::{Field, Input, Model};
+use demur_predictor::{Field, Input, Model, Scratch, Tier, Tiered};
 use serde_json::json;
 
 use crate::args::Predict;
+use crate::asking::Asking;
 use crate::error::Usage;
 use crate::model;
 use crate::output::note;
 
 pub(crate) fn run(args: &Predict) -> anyhow::Result<()> {
-    let model = model::judging(Field::Prompt, args.model.as_deref())?;
+    let model = model::judging(Field::Prompt, args.model.as_deref(), args.tiers.tier)?;
+    let asking = Asking::here(&model, args.tiers.of(&model)?);
     if args.prompts.iter().any(|prompt| prompt.trim().is_empty()) {
         return Err(Usage("the prompt is empty".to_owned()).into());
     }
@@ -23,9 +25,9 @@ pub(crate) fn run(args: &Predict) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     for prompt in &args.prompts {
         if prompt == "-" {
-            predict_lines(&model, args, &mut out)?;
+            predict_lines(&asking, args, &mut out)?;
         } else {
-            write(&model, args, prompt, &mut out)?;
+            write(&asking, args, prompt, &mut out)?;
         }
     }
     Ok(())
@@ -44,7 +46,7 @@ pub(super) fn unknown(target: &str, model: &Model) -> String {
     format!("target `{target}` is not known and scored as the average target; the model knows {knows}")
 }
 
-fn predict_lines(model: &Model, args: &Predict, out: &mut impl Write) -> anyhow::Result<()> {
+fn predict_lines(asking: &Asking<'_>, args: &Predict, out: &mut impl Write) -> anyhow::Result<()> {
     let mut blank = Vec::new();
     let mut lines = io::stdin().lock();
     let mut bytes = Vec::new();
@@ -62,7 +64,7 @@ fn predict_lines(model: &Model, args: &Predict, out: &mut impl Write) -> anyhow:
         if prompt.trim().is_empty() {
             blank.push(number.to_string());
         } else {
-            write(model, args, prompt, out)?;
+            write(asking, args, prompt, out)?;
         }
     }
     if !blank.is_empty() {
@@ -72,22 +74,31 @@ fn predict_lines(model: &Model, args: &Predict, out: &mut impl Write) -> anyhow:
 }
 
 /// Writes one prediction and flushes it, so that a pipe gets each as it comes.
-fn write(model: &Model, args: &Predict, prompt: &str, out: &mut impl Write) -> anyhow::Result<()> {
+fn write(asking: &Asking<'_>, args: &Predict, prompt: &str, out: &mut impl Write) -> anyhow::Result<()> {
+    let model = asking.model;
     let input = Input { target: args.target.as_deref(), ..Input::prompt(prompt) };
     let mut explanation = model.scorer().explain(&input);
     explanation.terms.truncate(args.top);
-    let p_refusal = model.calibrated(explanation.logit, input.target);
+    let ngrams = Tiered {
+        p_refusal: model.calibrated(explanation.logit, input.target),
+        logit: explanation.logit,
+        tier: Tier::Ngram,
+    };
+    let tiered =
+        if asking.has_encoder() { asking.judge_one(&input, &mut Scratch::default())? } else { ngrams };
+    let (p_refusal, tier) = (tiered.p_refusal, asking.tier(&tiered));
     let decision = model.decide(p_refusal);
     if args.json {
-        let mut row = json!({
-            "prompt": prompt,
-            "p_refusal": p_refusal,
-            "decision": decision,
-            "logit": explanation.logit,
-            "bias": explanation.bias,
-            "terms": explanation.terms,
-            "model": { "name": model.manifest().name, "digest": model.digest() },
-        });
+        let mut row = json!({ "prompt": prompt, "p_refusal": p_refusal, "decision": decision });
+        if let Some(tier) = tier {
+            row["tier"] = json!(tier);
+            // What the terms below sum to.
+            row["ngrams"] = json!({ "p_refusal": ngrams.p_refusal, "logit": ngrams.logit });
+        }
+        row["logit"] = json!(tiered.logit);
+        row["bias"] = json!(explanation.bias);
+        row["terms"] = json!(explanation.terms);
+        row["model"] = json!({ "name": model.manifest().name, "digest": model.digest() });
         if let Some(target) = &args.target {
             row["target"] = json!({ "name": target, "known": model.knows_target(target) });
         }
@@ -98,7 +109,8 @@ fn write(model: &Model, args: &Predict, prompt: &str, out: &mut impl Write) -> a
             // Writing to a String cannot fail.
             let _ = write!(terms, "  {} {:+.2}", term.ngram, term.contribution);
         }
-        writeln!(out, "{p_refusal:.3}  {:7}{terms}", decision.name())?;
+        let tier = tier.map_or_else(String::new, |tier| format!("  {:7}", tier.name()));
+        writeln!(out, "{p_refusal:.3}  {:7}{tier}{terms}", decision.name())?;
     }
     Ok(out.flush()?)
 }

@@ -14,7 +14,7 @@ use crate::model;
 use crate::output::{note, waiting};
 
 pub(crate) fn run(args: &Report) -> anyhow::Result<()> {
-    let model = model::load(args.model.as_deref().unwrap_or_else(|| Path::new("prompt")))?;
+    let model = model::load(args.model.as_deref().unwrap_or_else(|| Path::new("prompt")), model::ngrams())?;
     let field = model.manifest().field;
     let judged = if args.data.is_empty() {
         note("no rows (--data FILE): the report holds what the model itself holds");

@@ -3,13 +3,15 @@
 use demur_predictor::{Field, Policy, Probability};
 
 use crate::args::Score;
+use crate::asking::Asking;
 use crate::error::Usage;
 use crate::model;
 use crate::output::note;
 use crate::score::{Asked, Judge, Reading};
 
 pub(crate) fn run(args: Score) -> anyhow::Result<()> {
-    let model = model::judging(Field::Prompt, args.model.as_deref())?;
+    let model = model::judging(Field::Prompt, args.model.as_deref(), args.tiers.tier)?;
+    let asking = Asking::here(&model, args.tiers.of(&model)?);
     let own = model.manifest().policy;
     let policy = Policy {
         send_below: args.send_below.or(args.hold_from).unwrap_or(own.send_below),
@@ -33,7 +35,7 @@ pub(crate) fn run(args: Score) -> anyhow::Result<()> {
         .into());
     }
     let (kinds, interval, ngrams, target) = (args.kinds, args.interval, args.explain, args.target);
-    let judge = Judge::Prompts { model: &model, policy, target, kinds, interval, ngrams };
+    let judge = Judge::Prompts { asking, policy, target, kinds, interval, ngrams };
     let reading = Reading::Prompt {
         column: args.prompt_column,
         messages: args.messages_column,

@@ -126,10 +126,11 @@ mod tests {
     use demur_predictor::{Bundled, Model};
 
     use super::*;
+    use crate::asking::Asking;
 
     fn condition(text: &str) -> Result<Condition, String> {
         let model = Model::bundled(Bundled::Response).unwrap();
-        let judge = Judge::Responses { model: &model };
+        let judge = Judge::Responses { asking: Asking::here(&model, None) };
         text.parse::<Filter>()?.of(&judge).map_err(|error| error.0)
     }
 

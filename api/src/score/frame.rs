@@ -14,6 +14,7 @@ use super::json::last_of_user;
 use super::judge::{Cell, Judge, Judged};
 use super::row::{Column, Fault, RowFormat, Texts, check, judge_answer, write_fields};
 use super::{Done, Run, Written};
+use crate::asking::OwnedInput;
 
 impl Run<'_> {
     /// Judges the rows of a frame.
@@ -33,24 +34,27 @@ impl Run<'_> {
             }
             _ => None,
         };
-        let prompts: Option<Vec<Option<&str>>> = texts.as_ref().map(|(texts, ..)| texts.iter().collect());
+        let prompts = texts.as_ref().map(|(texts, column, longest)| Prompts {
+            texts: texts.iter().collect(),
+            column,
+            longest: *longest,
+        });
         let rows = if as_lines || prompts.is_none() { to_rows(frame) } else { Vec::new() };
-        let judge = |scratch: &mut Scratch, number: usize| -> Result<(Judged, Vec<Cell<'_>>), Fault> {
+        let read = FrameTexts { prompts, texts: &format.texts, rows: &rows };
+        let owned = || {
+            let row = |number| read.row(number, |input| OwnedInput::from(input));
+            (0..frame.height()).into_par_iter().map(row).collect()
+        };
+        let judge = |scratch: &mut Scratch, number: usize| {
             let mut cells = Vec::with_capacity(format.names.len());
-            let judged = match (&prompts, &texts) {
-                (Some(prompts), Some((_, column, longest))) => {
-                    let fault = |reason: String| Fault::of(column.name(), reason);
-                    let prompt = prompts[number].ok_or_else(|| fault("there is no prompt".to_owned()))?;
-                    check(prompt, *longest).map_err(fault)?;
-                    self.judge.judge(&Input::prompt(prompt), scratch, &mut cells)
-                }
-                _ => judge_row(&format.texts, &rows[number], |input| {
-                    self.judge.judge(input, scratch, &mut cells)
-                })?,
-            };
+            let judged = read.row(number, |input| self.judge.judge(input, scratch, &mut cells))?;
             Ok((judged, cells))
         };
-        let judged: Vec<_> = (0..frame.height()).into_par_iter().map_init(Scratch::default, judge).collect();
+        let judged: Vec<Result<(Judged, Vec<Cell<'_>>), Fault>> =
+            match self.judge_ahead(owned, &mut Scratch::default())? {
+                Some(ahead) => ahead.collect(),
+                None => (0..frame.height()).into_par_iter().map_init(Scratch::default, judge).collect(),
+            };
         let (mut kept, mut cells) = (Vec::with_capacity(judged.len()), Vec::new());
         for (number, result) in judged.into_iter().enumerate() {
             let keep = match result {
@@ -95,6 +99,34 @@ pub(super) fn part(frame: &mut DataFrame) -> anyhow::Result<Vec<u8>> {
     writer.write(frame)?;
     writer.finish()?;
     Ok(bytes)
+}
+
+/// A column of prompts.
+struct Prompts<'f> {
+    texts: Vec<Option<&'f str>>,
+    column: &'f Column,
+    /// Characters that one may have.
+    longest: usize,
+}
+
+/// Where the texts of a frame's rows are: in a column of prompts, or in the rows by the names of their fields.
+struct FrameTexts<'f> {
+    prompts: Option<Prompts<'f>>,
+    texts: &'f Texts,
+    rows: &'f [Map<String, Value>],
+}
+
+impl FrameTexts<'_> {
+    /// Reads a row's texts and has them judged.
+    fn row<T>(&self, number: usize, judge: impl FnOnce(&Input<'_>) -> T) -> Result<T, Fault> {
+        let Some(Prompts { texts, column, longest }) = &self.prompts else {
+            return judge_row(self.texts, &self.rows[number], judge);
+        };
+        let fault = |reason: String| Fault::of(column.name(), reason);
+        let prompt = texts[number].ok_or_else(|| fault("there is no prompt".to_owned()))?;
+        check(prompt, *longest).map_err(fault)?;
+        Ok(judge(&Input::prompt(prompt)))
+    }
 }
 
 /// A row by the names of its fields, where the prompt is no text of its own.

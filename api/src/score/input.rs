@@ -14,8 +14,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Usage;
 
-/// A block holds so many bytes, and the rest of its last row.
-const BLOCK: usize = 1 << 20;
+/// How large blocks are. What an encoder says of a row depends, in the last digits, on the company that it is judged in: so
+/// blocks are cut by this alone, whatever the number of threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BlockSize {
+    /// Bytes of a text, and the rest of its last row.
+    bytes: usize,
+    /// Rows of a table; of an array there are at most 2048.
+    rows: usize,
+}
+
+impl BlockSize {
+    /// Some hundredths of a second of work.
+    pub(crate) const OF_NGRAMS: Self = Self { bytes: 1 << 20, rows: usize::MAX };
+    /// Some seconds of work, so that progress is seen and kept.
+    pub(crate) const OF_ENCODERS: Self = Self { bytes: 1 << 16, rows: 1 << 10 };
+}
 
 /// Where a run stands: all before it is done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -228,6 +242,7 @@ fn open(path: &Path, read: &Arc<AtomicU64>) -> io::Result<Box<dyn Read + Send>> 
 pub(crate) fn blocks(
     inputs: &[(PathBuf, Format)],
     from: Position,
+    size: BlockSize,
     read: &Arc<AtomicU64>,
     mut each: impl FnMut(Block) -> bool,
 ) -> anyhow::Result<()> {
@@ -235,11 +250,11 @@ pub(crate) fn blocks(
         let from = if input == from.input { from } else { Position { input, ..Position::default() } };
         let file: Arc<str> = path.to_string_lossy().into();
         let go_on = match format {
-            Format::Parquet | Format::Arrow => frames(path, *format, &file, from, read, &mut each)?,
+            Format::Parquet | Format::Arrow => frames((path, *format), &file, (from, size), read, &mut each)?,
             Format::Json => elements(path, &file, from, read, &mut each)?,
             Format::Jsonl | Format::Csv | Format::Tsv => {
                 let source = open(path, read).with_context(|| format!("cannot read {file}"))?;
-                lines(source, *format, &file, from, path == Path::new("-"), &mut each)?
+                lines(source, *format, &file, (from, size), path == Path::new("-"), &mut each)?
             }
         };
         if !go_on {
@@ -251,15 +266,14 @@ pub(crate) fn blocks(
 
 /// The blocks of a table; gives whether more are wanted.
 fn frames(
-    path: &Path,
-    format: Format,
+    (path, format): (&Path, Format),
     file: &Arc<str>,
-    from: Position,
+    (from, size): (Position, BlockSize),
     read: &Arc<AtomicU64>,
     each: &mut impl FnMut(Block) -> bool,
 ) -> anyhow::Result<bool> {
     let mut frames = FrameReader::open(path, format, from.line)?;
-    let size = fs::metadata(path).map_or(0, |file| file.len());
+    let bytes = fs::metadata(path).map_or(0, |file| file.len());
     let rows = frames.rows().unwrap_or(usize::MAX).max(1) as u64;
     let mut head = None;
     let mut before = from.line;
@@ -272,13 +286,18 @@ fn frames(
     for frame in frames.by_ref() {
         let frame = frame?;
         let head = head.get_or_insert_with(|| frame_head(from.input, file, format, &frame));
-        let line = before + frame.height();
-        read.fetch_add(size * frame.height() as u64 / rows, Ordering::Relaxed);
-        let after = Position { input: from.input, offset: 0, line };
-        if !each(Block { head: Arc::clone(head), rows: Rows::Frame { frame, before }, after }) {
-            return Ok(false);
+        // A frame of no row still says which columns there are.
+        for start in (0..frame.height().max(1)).step_by(size.rows) {
+            let length = size.rows.min(frame.height() - start);
+            let frame = frame.slice(i64::try_from(start).unwrap_or(i64::MAX), length);
+            let line = before + length;
+            read.fetch_add(bytes * length as u64 / rows, Ordering::Relaxed);
+            let after = Position { input: from.input, offset: 0, line };
+            if !each(Block { head: Arc::clone(head), rows: Rows::Frame { frame, before }, after }) {
+                return Ok(false);
+            }
+            before = line;
         }
-        before = line;
     }
     Ok(true)
 }
@@ -339,7 +358,7 @@ pub(crate) fn lines(
     mut source: impl Read,
     format: Format,
     file: &Arc<str>,
-    from: Position,
+    (from, size): (Position, BlockSize),
     pipe: bool,
     each: &mut impl FnMut(Block) -> bool,
 ) -> anyhow::Result<bool> {
@@ -352,7 +371,7 @@ pub(crate) fn lines(
     let mut skip = from.offset;
     let mut end = false;
     while !end {
-        end = fill(&mut source, &mut rest, pipe).with_context(failed)?;
+        end = fill(&mut source, &mut rest, size.bytes, pipe).with_context(failed)?;
         if position.offset == 0 && rest.starts_with("\u{feff}".as_bytes()) {
             rest.drain(..3);
         }
@@ -412,9 +431,9 @@ pub(crate) fn lines(
 
 /// Reads up to a block more; gives whether the end was reached. From a pipe it takes what is there, so that a reader at the
 /// other end does not wait.
-fn fill(source: &mut dyn Read, into: &mut Vec<u8>, pipe: bool) -> io::Result<bool> {
+fn fill(source: &mut dyn Read, into: &mut Vec<u8>, block: usize, pipe: bool) -> io::Result<bool> {
     let start = into.len();
-    into.resize(start + BLOCK, 0);
+    into.resize(start + block, 0);
     let mut at = start;
     let mut end = false;
     while at < into.len() {
@@ -521,7 +540,7 @@ mod tests {
         let path = dir.path().join("rows.jsonl");
         let rows: String = (0..300_000).map(|row| format!("{{\"n\":{row}}}\n")).collect();
         fs::write(&path, &rows).unwrap();
-        let all = |from| {
+        let all = |from, size| {
             let mut found = Vec::new();
             let take = |block: Block| {
                 assert!(
@@ -530,16 +549,18 @@ mod tests {
                 found.push((block.rows, block.after));
                 true
             };
-            blocks(&[(path.clone(), Format::Jsonl)], from, &Arc::default(), take).unwrap();
+            blocks(&[(path.clone(), Format::Jsonl)], from, size, &Arc::default(), take).unwrap();
             found
         };
-        let whole = all(Position::default());
-        assert!(whole.len() > 3);
-        let length = |rows: &Rows| match rows {
-            Rows::Text { bytes, .. } => bytes.len(),
-            Rows::Frame { .. } => 0,
-        };
-        assert_eq!(whole.iter().map(|(rows, _)| length(rows)).sum::<usize>(), rows.len());
-        assert_eq!(all(whole[1].1), whole[2..]);
+        for size in [BlockSize::OF_NGRAMS, BlockSize::OF_ENCODERS] {
+            let whole = all(Position::default(), size);
+            assert!(whole.len() > 3);
+            let length = |rows: &Rows| match rows {
+                Rows::Text { bytes, .. } => bytes.len(),
+                Rows::Frame { .. } => 0,
+            };
+            assert_eq!(whole.iter().map(|(rows, _)| length(rows)).sum::<usize>(), rows.len());
+            assert_eq!(all(whole[1].1, size), whole[2..]);
+        }
     }
 }

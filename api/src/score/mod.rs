@@ -25,24 +25,25 @@ use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 use demur_data::{Format, Packing, Place, ReadOptions, Rejection, TextReader, check_output, convert_lines};
-use demur_predictor::{Scratch, sha256};
+use demur_predictor::{Input, Scratch, sha256};
 use polars::prelude::DataFrame;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use crate::args;
+use crate::asking::OwnedInput;
 use crate::error::Usage;
 use crate::output::{byte_bar, note};
 use filter::Condition;
 use finish::{join_parts, order_entry, ranked, sort_rows};
-use input::{Block, Head, Position, Rows};
-use judge::Judged;
+use input::{Block, BlockSize, Head, Position, Rows};
+use judge::{Cell, Judged};
 use output::{JOINED, Output, Piece, SORTED, paths};
-use row::{RowFormat, Texts, delimiter, free_names};
+use row::{Fault, RowFormat, Texts, delimiter, free_names};
 
 pub(crate) use filter::Filter;
 pub(crate) use judge::Judge;
-pub(crate) use summary::{Counts, peak_memory};
+pub(crate) use summary::{Counts, peak_memory, resident_memory};
 
 /// Blocks that are judged at once, for each core.
 const AHEAD: usize = 2;
@@ -107,6 +108,7 @@ pub(crate) struct Outcome {
 }
 
 /// A text whose rows were judged in memory.
+#[derive(Default)]
 pub(crate) struct Scored {
     /// The rows with the new columns.
     pub(crate) rows: Vec<u8>,
@@ -114,7 +116,11 @@ pub(crate) struct Scored {
     pub(crate) p_refusal: Vec<f64>,
     /// The bad rows.
     pub(crate) rejected: Vec<Rejection>,
+    pub(crate) counts: Counts,
 }
+
+/// The rows of a block as all tiers judge them, in order.
+type Ahead<'a> = std::vec::IntoIter<Result<(Judged, Vec<Cell<'a>>), Fault>>;
 
 /// What became of a block.
 #[derive(Default)]
@@ -264,11 +270,12 @@ impl<'a> Run<'a> {
             digest: String::new(),
         };
         let mut blocks = Vec::new();
-        input::lines(bytes, format, &"rows".into(), Position::default(), false, &mut |block| {
+        let (from, size) = (Position::default(), run.block_size());
+        input::lines(bytes, format, &"rows".into(), (from, size), false, &mut |block| {
             blocks.push(block);
             true
         })?;
-        let mut scored = Scored { rows: Vec::new(), p_refusal: Vec::new(), rejected: Vec::new() };
+        let mut scored = Scored::default();
         let Some(first) = blocks.first() else { return Ok(scored) };
         let names = free_names(&field_names(&first.head)?, run.judge.columns());
         let format = run.row_format(&first.head, &names)?;
@@ -280,6 +287,7 @@ impl<'a> Run<'a> {
             .map(|block| run.work(&format, block, Packing::None))
             .collect::<anyhow::Result<_>>()?;
         for mut block in done {
+            scored.counts.merge(&block.counts);
             scored.rows.append(&mut block.rows);
             scored.p_refusal.extend(block.ends.iter().map(|(p, _)| p));
             scored.rejected.append(&mut block.rejections);
@@ -312,6 +320,32 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// How much is read at a time.
+    fn block_size(&self) -> BlockSize {
+        if self.judge.asking().has_encoder() { BlockSize::OF_ENCODERS } else { BlockSize::OF_NGRAMS }
+    }
+
+    /// Judges rows by all tiers, those that could be read, together; none where the n-gram tier answers all, row by row.
+    fn judge_ahead(
+        &self,
+        rows: impl FnOnce() -> Vec<Result<OwnedInput, Fault>>,
+        scratch: &mut Scratch,
+    ) -> anyhow::Result<Option<Ahead<'a>>> {
+        if !self.judge.asking().has_encoder() {
+            return Ok(None);
+        }
+        let rows = rows();
+        let inputs: Vec<Input<'_>> = rows.iter().flatten().map(OwnedInput::as_input).collect();
+        let judged = self.judge.judge_all(&inputs, scratch);
+        let mut judged = judged.context("the encoder failed")?.into_iter();
+        let all = rows.into_iter().map(|row| match row {
+            // There are as many answers as rows that could be read.
+            Ok(_) => judged.next().ok_or_else(|| Fault::row("there is no answer to it")),
+            Err(fault) => Err(fault),
+        });
+        Ok(Some(all.collect::<Vec<_>>().into_iter()))
+    }
+
     /// How each block is packed: not at all where the rows are read again.
     fn packing(&self) -> Packing {
         let last =
@@ -336,9 +370,9 @@ impl<'a> Run<'a> {
         let mut after = from;
         std::thread::scope(|scope| {
             let (send, blocks) = sync_channel::<anyhow::Result<Block>>(AHEAD * rayon::current_num_threads());
-            let (counter, inputs) = (&read, &self.inputs);
+            let (counter, inputs, size) = (&read, &self.inputs, self.block_size());
             scope.spawn(move || {
-                let result = input::blocks(inputs, from, counter, |block| send.send(Ok(block)).is_ok());
+                let result = input::blocks(inputs, from, size, counter, |block| send.send(Ok(block)).is_ok());
                 if let Err(error) = result {
                     // A receiver that is gone needs no error.
                     let _ = send.send(Err(error));
@@ -467,6 +501,8 @@ impl<'a> Run<'a> {
             }
             Judge::Responses { .. } => Value::Null,
         };
+        let asking = self.judge.asking();
+        let tiers = asking.has_encoder().then(|| asking.cascade());
         let reading = match &self.reading {
             Reading::Prompt { column, messages, longest } => json!([column, messages, longest]),
             Reading::Answer(options) => json!(options.columns),
@@ -476,6 +512,7 @@ impl<'a> Run<'a> {
             "to": self.to.name(),
             "model": self.judge.model().digest(),
             "judge": judge,
+            "tiers": tiers,
             "reading": reading,
             "condition": format!("{:?}", self.condition),
             "sort": self.sort,
@@ -556,13 +593,28 @@ impl<'a> Run<'a> {
         done.rows.reserve(bytes.len() * 3 / 2);
         let ordered = self.top.is_some() || self.sort;
         let records = input::records(bytes, delimiter(format.format).is_some());
+        let read = || {
+            let rows = records.iter().filter(|(_, record)| !record.trim_ascii().is_empty());
+            rows.map(|(_, record)| format.read(record, |input| OwnedInput::from(input))).collect()
+        };
+        let mut ahead = self.judge_ahead(read, &mut scratch)?;
         for (number, (line, record)) in records.into_iter().enumerate() {
             // A blank line is no row.
             if record.trim_ascii().is_empty() {
                 continue;
             }
             cells.clear();
-            match format.read(record, |input| self.judge.judge(input, &mut scratch, &mut cells)) {
+            let judged = match ahead.as_mut().map(Iterator::next) {
+                None => format.read(record, |input| self.judge.judge(input, &mut scratch, &mut cells)),
+                Some(row) => {
+                    let row = row.unwrap_or_else(|| Err(Fault::row("there is no answer to it")));
+                    row.map(|(judged, of_row)| {
+                        cells = of_row;
+                        judged
+                    })
+                }
+            };
+            match judged {
                 Ok(judged) => {
                     let kept = self.condition.as_ref().is_none_or(|condition| condition.keeps(&cells));
                     done.counts.add(judged, kept);

@@ -106,7 +106,7 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    fn row(reason: impl Into<String>) -> Self {
+    pub(crate) fn row(reason: impl Into<String>) -> Self {
         Self { field: None, reason: reason.into() }
     }
 

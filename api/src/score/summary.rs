@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use demur_predictor::Tier;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -32,6 +33,9 @@ pub(crate) struct Counts {
     pub(crate) rejected: u64,
     /// By decision or label, as a judge numbers them.
     marks: [u64; 3],
+    /// Rows that the encoder answered.
+    #[serde(default)]
+    encoder: u64,
     /// Sum of P(refusal).
     sum: u128,
     /// How many rows lie in each step of P(refusal).
@@ -40,7 +44,7 @@ pub(crate) struct Counts {
 
 impl Default for Counts {
     fn default() -> Self {
-        Self { scored: 0, written: 0, rejected: 0, marks: [0; 3], sum: 0, steps: vec![0; STEPS] }
+        Self { scored: 0, written: 0, rejected: 0, marks: [0; 3], encoder: 0, sum: 0, steps: vec![0; STEPS] }
     }
 }
 
@@ -50,6 +54,7 @@ impl Counts {
         self.scored += 1;
         self.written += u64::from(written);
         self.marks[row.mark] += 1;
+        self.encoder += u64::from(row.tier == Tier::Encoder);
         self.steps[step(row.p_refusal)] += 1;
         // A probability is from 0 to 1.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -62,6 +67,7 @@ impl Counts {
         self.scored += other.scored;
         self.written += other.written;
         self.rejected += other.rejected;
+        self.encoder += other.encoder;
         self.sum += other.sum;
         let to = self.marks.iter_mut().chain(&mut self.steps);
         to.zip(other.marks.iter().chain(&other.steps)).for_each(|(to, from)| *to += from);
@@ -95,6 +101,11 @@ impl Counts {
         }
         ranges.push(0..end);
         ranges
+    }
+
+    /// Rows by the tier that answered them.
+    pub(crate) const fn tiers(&self) -> [(Tier, u64); 2] {
+        [(Tier::Ngram, self.scored - self.encoder), (Tier::Encoder, self.encoder)]
     }
 
     /// The summary as JSON.
@@ -141,8 +152,17 @@ impl Counts {
 
 /// The most memory that this process has held, where the system tells.
 pub(crate) fn peak_memory() -> Option<u64> {
+    memory("VmHWM:")
+}
+
+/// The memory that this process holds, where the system tells.
+pub(crate) fn resident_memory() -> Option<u64> {
+    memory("VmRSS:")
+}
+
+fn memory(name: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
 }
 
@@ -155,6 +175,7 @@ mod tests {
         let rows: Vec<Judged> = (0..1000)
             .map(|row| Judged {
                 p_refusal: f64::from(row * 7919 % 1000) / 1000.0,
+                tier: if row % 4 == 0 { Tier::Encoder } else { Tier::Ngram },
                 mark: if row % 3 == 0 { 2 } else { 0 },
             })
             .collect();
@@ -173,6 +194,7 @@ mod tests {
         assert!((whole.quantile(0.5) - 0.4995).abs() < 1e-9, "{}", whole.quantile(0.5));
         assert_eq!(whole.ranges(400), [600..1000, 200..600, 0..200]);
         assert_eq!(whole.ranges(0).len(), 1000);
+        assert_eq!(whole.tiers(), [(Tier::Ngram, 750), (Tier::Encoder, 250)]);
         let json = whole.to_json(&["send", "abstain", "hold"], 2.0, None);
         assert_eq!((&json["decisions"]["hold"], &json["written"]), (&json!(334), &json!(499)));
     }

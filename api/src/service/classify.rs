@@ -1,13 +1,12 @@
 //! `POST /v1/classify`: is this answer a refusal, and of which kind?
 
-use std::time::Instant;
-
 use demur_data::{Kind, Label};
-use demur_predictor::{Answer, Field, Form, Policy, Scratch};
+use demur_predictor::{Answer, Field, Form, Input, Policy, ScoreError, Scratch, Tier, Verdict};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::asking::{Asking, Told};
 use crate::service::error::ApiError;
 use crate::service::explain::Characters;
 use crate::service::options::Limits;
@@ -15,6 +14,7 @@ use crate::service::predict::{
     KindName, KindProbability, ModelRef, Thresholds, check_batch, check_length, probabilities,
 };
 use crate::service::registry::{Registry, Served};
+use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked, failed};
 
 /// One answer by its own fields, or a batch as `answers`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -42,6 +42,12 @@ pub(crate) struct ClassifyRequest {
     pub(crate) model: Option<String>,
     /// Thresholds for this request: from `hold_from` up an answer counts as refused. Default: the model's own.
     pub(crate) policy: Option<Thresholds>,
+    /// Of a model with an encoder tier, the share of inputs that its n-gram tier is to answer alone: the nearest setting that the
+    /// model was measured at. Default: the service's setting.
+    #[schema(minimum = 0, exclusive_maximum = 1)]
+    pub(crate) cheap: Option<f64>,
+    /// The same by thresholds of its P(refusal); in place of `cheap`.
+    pub(crate) cascade: Option<CascadeBody>,
 }
 
 /// One answer of a batch.
@@ -96,6 +102,10 @@ pub(crate) struct Classification {
     /// How it was recognised.
     #[schema(value_type = FormName)]
     pub(crate) form: Form,
+    /// Of a classifier with an encoder tier, the tier that judged the text; null where the text was not judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<TierName>)]
+    pub(crate) tier: Option<Tier>,
     /// The sentence or phrase that decided it, where one did.
     #[schema(inline)]
     pub(crate) passage: Option<Passage>,
@@ -147,30 +157,63 @@ pub(crate) fn classify(
     request: &ClassifyRequest,
     registry: &Registry,
     limits: &Limits,
-    scratch: &mut Scratch,
-) -> Result<ClassifyResponse, ApiError> {
+    (told, scratch): (&Told, &mut Scratch),
+) -> Result<Worked<ClassifyResponse>, ApiError> {
     let answers = answers(request, limits)?;
     let served = registry.choose(Field::Response, request.model.as_deref(), None)?;
     let policy = Thresholds::of_request(request.policy, &served.model)?;
-    let started = Instant::now();
-    let one = |(index, answer)| classify_one(served, &answer, &policy, registry, scratch, index);
-    Ok(ClassifyResponse {
-        classifications: answers.into_iter().enumerate().map(one).collect(),
+    let asking = served.asking(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
+    let verdicts: Vec<(Verdict, Option<Tier>)> = answers
+        .iter()
+        .map(|answer| judge(&asking, answer, &policy, registry, scratch))
+        .collect::<Result<_, _>>()
+        .map_err(failed)?;
+    if let Some(queue) = served.waits(told) {
+        return Ok(Worked::AskFirst(queue));
+    }
+    let one = |(index, (answer, (verdict, tier)))| classification(served, answer, verdict, tier, index);
+    Ok(Worked::Done(ClassifyResponse {
+        classifications: answers.iter().zip(verdicts).enumerate().map(one).collect(),
         model: served.into(),
-        seconds: started.elapsed().as_secs_f64(),
-    })
+        seconds: told.started.elapsed().as_secs_f64(),
+    }))
 }
 
-fn classify_one(
-    served: &Served,
+/// Judges one answer; gives the tier that judged its text, where one did and the model has two.
+fn judge(
+    asking: &Asking<'_>,
     answer: &Answer<'_>,
     policy: &Policy,
     registry: &Registry,
     scratch: &mut Scratch,
+) -> Result<(Verdict, Option<Tier>), ScoreError> {
+    let mut outcome = Ok(None);
+    let mut whole = |input: &Input<'_>, scratch: &mut Scratch| match asking.judge_one(input, scratch) {
+        Ok(tiered) => {
+            outcome = Ok(asking.tier(&tiered));
+            tiered.p_refusal
+        }
+        Err(cause) => {
+            outcome = Err(cause);
+            asking.model.predict(input, scratch)
+        }
+    };
+    let verdict = asking.model.judge_with(answer, policy, &registry.phrases, scratch, &mut whole);
+    let of_whole = outcome?;
+    // A sentence by itself is the n-gram tier's business.
+    let tier = if verdict.form == Form::Passage { of_whole.and(Some(Tier::Ngram)) } else { of_whole };
+    Ok((verdict, tier))
+}
+
+fn classification(
+    served: &Served,
+    answer: &Answer<'_>,
+    verdict: Verdict,
+    tier: Option<Tier>,
     index: usize,
 ) -> Classification {
-    let verdict = served.model.judge(answer, policy, &registry.phrases, scratch);
     served.metrics.judged(verdict.form, verdict.p_refusal);
+    served.metrics.answered_by(tier);
     let response = answer.response.unwrap_or_default();
     let passage = verdict.place.map(|place| {
         let span = Characters::of(response).span(place.start, place.end);
@@ -182,6 +225,7 @@ fn classify_one(
         kind: verdict.kind,
         p_refusal: verdict.p_refusal.map(f64::from),
         form: verdict.form,
+        tier,
         passage,
         refusal_degree: verdict.kinds.as_ref().map(|kinds| kinds.degree),
         kinds: verdict.kinds.map(|kinds| probabilities(&kinds.probabilities)),

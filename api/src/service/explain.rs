@@ -1,20 +1,26 @@
 //! `POST /v1/explain`: which words say so, which would have to go, and which few would be enough.
 
-use std::time::Instant;
-
-use demur_predictor::{Decision, Explanation, Field, Flip, Fragment, Input, Model, Origin, Policy, Scratch};
+use demur_predictor::encoder::Nearest;
+use demur_predictor::{
+    Decision, Explanation, Field, Flip, Fragment, Input, Origin, Policy, Probability, ScoreError, Scratch,
+    Tier, Tiered,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::service::error::ApiError;
+use crate::asking::{Asking, Told};
+use crate::service::error::{ApiError, ErrorType};
 use crate::service::options::Limits;
 use crate::service::predict::{DecisionName, ModelRef, Thresholds, check_length, check_text};
 use crate::service::registry::Registry;
+use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked, failed};
 
 /// How many terms are shown where the request does not say: a prompt's, but not those of a long document.
 const TOP: usize = 100;
 /// Longer prompts are explained, but no flip is looked for: each step of that reads the prompt anew.
 const FLIP_CHARS: usize = 8000;
+/// How many texts of the fit that lie near are shown.
+const NEAREST: usize = 5;
 
 /// A prompt, or a prompt and its response, to explain.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -33,6 +39,12 @@ pub(crate) struct ExplainRequest {
     pub(crate) top: Option<usize>,
     /// Thresholds for this request. Default: the model's own.
     pub(crate) policy: Option<Thresholds>,
+    /// Of a model with an encoder tier, the share of inputs that its n-gram tier is to answer alone: the nearest setting that the
+    /// model was measured at. Default: the service's setting.
+    #[schema(minimum = 0, exclusive_maximum = 1)]
+    pub(crate) cheap: Option<f64>,
+    /// The same by thresholds of its P(refusal); in place of `cheap`.
+    pub(crate) cascade: Option<CascadeBody>,
 }
 
 /// A logit taken apart.
@@ -44,7 +56,11 @@ pub(crate) struct ExplainResponse {
     /// What the policy does at it; for a response, `hold` says that it counts as refused.
     #[schema(value_type = DecisionName)]
     pub(crate) decision: Decision,
-    /// `bias` and the contributions of all terms; those sum to it.
+    /// Of a model with an encoder tier, the tier that answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<TierName>)]
+    pub(crate) tier: Option<Tier>,
+    /// The n-gram tier's logit: `bias` and the contributions of all terms sum to it.
     pub(crate) logit: f64,
     /// The logit of a text in which no n-gram is known.
     pub(crate) bias: f64,
@@ -63,6 +79,11 @@ pub(crate) struct ExplainResponse {
     pub(crate) fragment: Option<FragmentView>,
     /// Whether flip and fragment were looked for: prompts over 8,000 characters are too long for it.
     pub(crate) flip_searched: bool,
+    /// What the encoder tier shows, where the model has one. Flip and fragment are then looked for by the n-gram tier, and
+    /// judged by both: one that does not hold there is not shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    pub(crate) encoder: Option<EncoderView>,
     /// The model.
     pub(crate) model: ModelRef,
     /// The time that it took.
@@ -123,6 +144,36 @@ pub(crate) struct FlipView {
     pub(crate) decision: Decision,
     /// The prompt without them, the other words joined by one space.
     pub(crate) rest: String,
+}
+
+/// What the encoder tier shows of a text.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EncoderView {
+    /// The logit of the answer, before calibration; the n-gram tier's own where that tier answered.
+    pub(crate) logit: f64,
+    /// P(refusal) by the n-gram tier alone.
+    #[schema(minimum = 0, maximum = 1)]
+    pub(crate) ngram_p_refusal: f64,
+    /// Where the text lies along the refusal direction: standard deviations from the point half way between complied and
+    /// refused texts, towards the refused.
+    pub(crate) deviations: f64,
+    /// AUROC of that place alone, on rows that had no part in it.
+    pub(crate) auroc: Option<f64>,
+    /// AUROC of the encoder's head on the same rows.
+    pub(crate) head_auroc: Option<f64>,
+    /// The texts of the fit that lie nearest, nearest first; empty where the model keeps none.
+    pub(crate) nearest: Vec<NearestText>,
+}
+
+/// A text of the fit.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NearestText {
+    pub(crate) text: String,
+    /// P(refusal) of its label.
+    #[schema(minimum = 0, maximum = 1)]
+    pub(crate) p_refusal: f64,
+    /// Cosine of both embeddings.
+    pub(crate) similarity: f64,
 }
 
 /// A part of the prompt that is held by itself.
@@ -207,8 +258,8 @@ pub(crate) fn explain(
     request: &ExplainRequest,
     registry: &Registry,
     limits: &Limits,
-    scratch: &mut Scratch,
-) -> Result<ExplainResponse, ApiError> {
+    (told, scratch): (&Told, &mut Scratch),
+) -> Result<Worked<ExplainResponse>, ApiError> {
     let (field, text) = match (&request.prompt, &request.response) {
         (_, Some(response)) => (Field::Response, response),
         (Some(prompt), None) => (Field::Prompt, prompt),
@@ -219,21 +270,29 @@ pub(crate) fn explain(
     check_text(text, || field.name().to_owned(), limits)?;
     check_length(request.prompt.as_deref().unwrap_or_default(), || "prompt".to_owned(), limits)?;
     let served = registry.choose(field, request.model.as_deref(), request.target.as_deref())?;
-    let model = &served.model;
-    let policy = Thresholds::of_request(request.policy, model)?;
+    let policy = Thresholds::of_request(request.policy, &served.model)?;
+    let asking = served.asking(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
     let input = Input {
         prompt: request.prompt.as_deref(),
         response: request.response.as_deref(),
         target: request.target.as_deref(),
     };
     let top = request.top.unwrap_or(TOP);
-    let question = Question { model, name: served.into(), input, field, policy, top };
-    Ok(question.answer(scratch))
+    let question = Question { asking, name: served.into(), input, field, policy, top };
+    let answer = question.answer(scratch).map_err(failed)?;
+    match (answer, served.waits(told)) {
+        (_, Some(queue)) => Ok(Worked::AskFirst(queue)),
+        (Some(answer), None) => {
+            served.metrics.answered_by(answer.tier);
+            Ok(Worked::Done(answer))
+        }
+        (None, None) => Err(ApiError::new(ErrorType::Internal, "there is no explanation")),
+    }
 }
 
 /// What is explained, and by which model.
 pub(crate) struct Question<'a> {
-    pub(crate) model: &'a Model,
+    pub(crate) asking: Asking<'a>,
     pub(crate) name: ModelRef,
     pub(crate) input: Input<'a>,
     /// The text that the model judges.
@@ -244,38 +303,112 @@ pub(crate) struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// Explains it.
-    pub(crate) fn answer(self, scratch: &mut Scratch) -> ExplainResponse {
-        let Self { model, name, input, field, policy, top } = self;
-        let started = Instant::now();
+    /// Explains it; none where an encoder elsewhere is to be asked first.
+    ///
+    /// # Errors
+    /// When the encoder fails.
+    pub(crate) fn answer(self, scratch: &mut Scratch) -> Result<Option<ExplainResponse>, ScoreError> {
+        let Self { asking, name, input, field, policy, top } = self;
+        let (model, started) = (asking.model, asking.started());
         let text = field.of(&input).unwrap_or_default();
         let explanation = model.scorer().explain(&input);
-        let p_refusal = model.calibrated(explanation.logit, input.target);
+        let ngrams = model.calibrated(explanation.logit, input.target);
+        let mut tiered = Tiered { p_refusal: ngrams, logit: explanation.logit, tier: Tier::Ngram };
+        if asking.has_encoder() {
+            tiered = asking.judge_one(&input, scratch)?;
+        }
+        let direction = asking.direction(&input, NEAREST)?;
+        if asking.waits() {
+            return Ok(None);
+        }
+        let searched = field == Field::Prompt && text.len() <= FLIP_CHARS;
+        let mut found = Found::default();
+        if searched {
+            found.flip = model.flip(&input, &policy, scratch);
+            found.fragment = model.fragment(&input, &policy, scratch);
+            if asking.has_encoder() {
+                found = found.judged(&asking, &input, (&tiered, policy), scratch)?;
+            }
+            if asking.waits() {
+                return Ok(None);
+            }
+        }
         let characters = Characters::of(text);
         let words = explanation.words(field, text).into_iter().map(|word| {
             let Span { start, end } = characters.span(word.bytes.start, word.bytes.end);
             Word { start, end, text: text[word.bytes].to_owned(), contribution: word.contribution }
         });
-        let searched = field == Field::Prompt && text.len() <= FLIP_CHARS;
-        let flip = if searched { model.flip(&input, &policy, scratch) } else { None };
-        let fragment = if searched { model.fragment(&input, &policy, scratch) } else { None };
-        ExplainResponse {
-            p_refusal: p_refusal.get(),
-            decision: policy.decide(p_refusal),
+        let head_auroc = model.encoder().and_then(|(manifest, _)| manifest.direction.head_auroc);
+        Ok(Some(ExplainResponse {
+            p_refusal: tiered.p_refusal.get(),
+            decision: policy.decide(tiered.p_refusal),
+            tier: asking.tier(&tiered),
             logit: explanation.logit,
             bias: explanation.bias,
             terms: terms(&explanation, &input, top),
             terms_in_all: explanation.terms.len(),
             words: words.collect(),
-            flip: flip.map(|flip| flip_view(flip, text, &characters, policy)),
-            fragment: fragment.map(|Fragment { bytes, words, p_refusal }| {
+            flip: found.flip.map(|flip| flip_view(flip, text, &characters, policy)),
+            fragment: found.fragment.map(|Fragment { bytes, words, p_refusal }| {
                 let Span { start, end } = characters.span(bytes.start, bytes.end);
                 FragmentView { start, end, text: text[bytes].to_owned(), words, p_refusal: p_refusal.get() }
             }),
             flip_searched: searched,
+            encoder: direction.map(|direction| EncoderView {
+                logit: tiered.logit,
+                ngram_p_refusal: ngrams.get(),
+                deviations: direction.deviations,
+                auroc: direction.auroc,
+                head_auroc,
+                nearest: direction.nearest.into_iter().map(NearestText::from).collect(),
+            }),
             model: name,
             seconds: started.elapsed().as_secs_f64(),
+        }))
+    }
+}
+
+impl From<Nearest> for NearestText {
+    fn from(nearest: Nearest) -> Self {
+        let Nearest { text, p_refusal, similarity } = nearest;
+        Self { text, p_refusal, similarity }
+    }
+}
+
+/// The edits that the n-gram tier found.
+#[derive(Default)]
+struct Found {
+    flip: Option<Flip>,
+    fragment: Option<Fragment>,
+}
+
+impl Found {
+    /// Those that hold by all tiers, with what all tiers say of them; `answer` is that of the whole prompt.
+    fn judged(
+        self,
+        asking: &Asking<'_>,
+        input: &Input<'_>,
+        (answer, policy): (&Tiered, Policy),
+        scratch: &mut Scratch,
+    ) -> Result<Self, ScoreError> {
+        let text = input.prompt.unwrap_or_default();
+        let is_held = |p: Probability| p.get() >= policy.hold_from;
+        let mut judge = |text: &str| {
+            let part = Input { prompt: Some(text), ..*input };
+            asking.judge_one(&part, scratch).map(|tiered| tiered.p_refusal)
+        };
+        let mut found = Self::default();
+        if let Some(flip) = self.flip {
+            let p_refusal = judge(&flip.rest)?;
+            found.flip = Some(Flip { p_refusal, ..flip })
+                .filter(|flip| is_held(flip.p_refusal) != is_held(answer.p_refusal));
         }
+        if let Some(fragment) = self.fragment {
+            let p_refusal = judge(&text[fragment.bytes.clone()])?;
+            found.fragment = Some(Fragment { p_refusal, ..fragment })
+                .filter(|fragment| is_held(fragment.p_refusal) && is_held(answer.p_refusal));
+        }
+        Ok(found)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -18,20 +19,25 @@ use demur_predictor::Scratch;
 use serde::Serialize;
 use tracing::Instrument;
 
-use crate::service::classify::{ClassifyRequest, classify};
+use crate::asking::Told;
+use crate::service::classify::classify;
+use crate::service::encoder_queue::{EncoderQueue, Unanswered};
 use crate::service::error::{ApiError, ErrorType};
-use crate::service::explain::{ExplainRequest, explain};
+use crate::service::explain::explain;
 use crate::service::predict::{PredictRequest, predict};
 use crate::service::registry::Registry;
 use crate::service::route::{Access, Route};
-use crate::service::score::{ScoreRequest, score};
-use crate::service::state::State;
+use crate::service::score::score;
+use crate::service::state::{Reason, SOON, State};
+use crate::service::tiers::Worked;
 use crate::service::{body, models, openapi, page};
 
 /// The header of a request's id, in and out.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Bodies from this size up are judged on a thread beside the workers, so that small requests do not wait behind them.
 const LARGE: usize = 16 << 10;
+/// Rows of a file that are put into an encoder's queue at once.
+const PIECE: usize = 256;
 
 thread_local! {
     /// The buffers of this thread.
@@ -208,12 +214,12 @@ fn take_key(request: &HttpRequest, registry: &Registry, state: &State) -> Result
     };
     let key = registry.keys.as_ref().and_then(|keys| keys.find(token.trim()));
     let key = key.ok_or_else(|| unauthorized("the key is not known"))?;
-    key.take().map_err(|wait| state.turned_away(ErrorType::RateLimited, wait))?;
+    key.take().map_err(|wait| state.turned_away(ErrorType::RateLimited, Reason::Rate, wait))?;
     tracing::debug!(target: "demur", key = key.name, "admitted");
     Ok(key.admin)
 }
 
-/// Reads a body and judges it, on this thread where it is small.
+/// Reads a body and judges it, on this thread where it is small. Where an encoder is to be asked, no thread waits for it.
 async fn judge(
     route: Route,
     request: &HttpRequest,
@@ -221,42 +227,86 @@ async fn judge(
     state: &Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let bytes = body::read(request, payload, &state.settings.limits).await?;
-    let json = if bytes.len() < LARGE && !matches!(route, Route::Explain | Route::Score) {
-        work(route, &bytes, state)?
-    } else {
-        let state = state.clone();
-        let failed = |_| ApiError::new(ErrorType::Internal, "the request could not be worked on");
-        web::block(move || work(route, &bytes, &state)).await.map_err(failed)??
-    };
-    Ok(text("application/json", json))
+    let beside = bytes.len() >= LARGE || matches!(route, Route::Explain | Route::Score);
+    let task = Task { route, bytes, registry: state.registry.load_full(), told: Told::default() };
+    let task = Arc::new(task);
+    loop {
+        let worked = if beside {
+            let (task, state) = (Arc::clone(&task), state.clone());
+            let failed = |_| ApiError::new(ErrorType::Internal, "the request could not be worked on");
+            web::block(move || task.work(&state)).await.map_err(failed)??
+        } else {
+            task.work(state)?
+        };
+        match worked {
+            Worked::Done(json) => return Ok(text("application/json", json)),
+            Worked::AskFirst(queue) => task.ask(&queue, state).await?,
+        }
+    }
 }
 
-/// From the bytes of a request to those of its answer. A panic in it would be a fault of ours, and is answered as one.
-fn work(route: Route, bytes: &Bytes, state: &State) -> Result<Vec<u8>, ApiError> {
-    let judged = catch_unwind(AssertUnwindSafe(|| {
-        let (registry, limits) = (state.registry.load(), &state.settings.limits);
-        SCRATCH.with_borrow_mut(|scratch| match route {
-            Route::Classify => {
-                to_json(&classify(&body::parse::<ClassifyRequest>(bytes)?, &registry, limits, scratch)?)
-            }
-            Route::Explain => {
-                to_json(&explain(&body::parse::<ExplainRequest>(bytes)?, &registry, limits, scratch)?)
-            }
-            Route::Score => to_json(&score(&body::parse::<ScoreRequest>(bytes)?, &registry, limits)?),
-            _ => {
-                let request: PredictRequest = body::parse(bytes)?;
-                let response = predict(&request, &registry, limits, scratch)?;
-                if state.settings.log_prompts {
-                    tracing::info!(target: "demur", ?request, ?response, "predicted");
+/// A request that is worked on, in as many rounds as it needs.
+struct Task {
+    route: Route,
+    bytes: Bytes,
+    registry: Arc<Registry>,
+    told: Told,
+}
+
+impl Task {
+    /// Asks an encoder what was noted.
+    async fn ask(&self, queue: &EncoderQueue, state: &State) -> Result<(), ApiError> {
+        let mut wanted = self.told.take_wanted();
+        // A file may have more rows than a queue has room for, and takes its turn with others.
+        let most = if self.route == Route::Score { PIECE } else { usize::MAX };
+        while !wanted.is_empty() {
+            let rest = wanted.split_off(most.min(wanted.len()));
+            let questions = std::mem::replace(&mut wanted, rest);
+            let answers = queue.ask(questions.clone()).await.map_err(|why| match why {
+                Unanswered::Full => state.turned_away(ErrorType::Overloaded, Reason::EncoderQueue, SOON),
+                Unanswered::Failed => {
+                    ApiError::new(ErrorType::Internal, "the encoder failed on this request; the log says why")
                 }
-                to_json(&response)
-            }
+            })?;
+            self.told.learn(questions, answers);
+        }
+        Ok(())
+    }
+
+    /// From the bytes of a request to those of its answer. A panic in it would be a fault of ours, and is answered as one.
+    fn work(&self, state: &State) -> Result<Worked<Vec<u8>>, ApiError> {
+        let Self { route, bytes, registry, told } = self;
+        let judged = catch_unwind(AssertUnwindSafe(|| {
+            let limits = &state.settings.limits;
+            SCRATCH.with_borrow_mut(|scratch| match route {
+                Route::Classify => {
+                    written(&classify(&body::parse(bytes)?, registry, limits, (told, scratch))?)
+                }
+                Route::Explain => written(&explain(&body::parse(bytes)?, registry, limits, (told, scratch))?),
+                Route::Score => written(&score(&body::parse(bytes)?, registry, limits, told)?),
+                _ => {
+                    let request: PredictRequest = body::parse(bytes)?;
+                    let worked = predict(&request, registry, limits, (told, scratch))?;
+                    if let (true, Worked::Done(response)) = (state.settings.log_prompts, &worked) {
+                        tracing::info!(target: "demur", ?request, ?response, "predicted");
+                    }
+                    written(&worked)
+                }
+            })
+        }));
+        judged.unwrap_or_else(|_| {
+            tracing::error!(target: "demur", route = route.name(), "a request made the service panic");
+            Err(ApiError::new(ErrorType::Internal, "the service failed on this request"))
         })
-    }));
-    judged.unwrap_or_else(|_| {
-        tracing::error!(target: "demur", route = route.name(), "a request made the service panic");
-        Err(ApiError::new(ErrorType::Internal, "the service failed on this request"))
-    })
+    }
+}
+
+/// An answer as JSON, where there is one yet.
+fn written(worked: &Worked<impl Serialize>) -> Result<Worked<Vec<u8>>, ApiError> {
+    match worked {
+        Worked::Done(answer) => to_json(answer).map(Worked::Done),
+        Worked::AskFirst(queue) => Ok(Worked::AskFirst(queue.clone())),
+    }
 }
 
 fn to_json(value: &impl Serialize) -> Result<Vec<u8>, ApiError> {
@@ -300,6 +350,7 @@ fn docs(file: &str) -> Result<HttpResponse, ApiError> {
 fn metrics(state: &State) -> Result<HttpResponse, ApiError> {
     let failed = |cause| ApiError::new(ErrorType::Internal, format!("cannot write the metrics: {cause}"));
     state.metrics.in_flight.set(i64::try_from(state.in_flight()).unwrap_or(i64::MAX));
+    state.metrics.look(&state.registry.load().models);
     Ok(text("text/plain; version=0.0.4; charset=utf-8", state.metrics.text().map_err(failed)?))
 }
 
@@ -330,8 +381,10 @@ mod tests {
     /// Answers a body on every route that takes one: a failure must be the caller's, and an answer must be JSON.
     fn judged(body: &[u8]) -> Result<(), TestCaseError> {
         for route in [Route::Predict, Route::Classify, Route::Explain, Route::Score] {
-            match work(route, &Bytes::copy_from_slice(body), state()) {
-                Ok(answer) => prop_assert!(serde_json::from_slice::<Value>(&answer).is_ok()),
+            let (bytes, registry) = (Bytes::copy_from_slice(body), state().registry.load_full());
+            match (Task { route, bytes, registry, told: Told::default() }).work(state()) {
+                Ok(Worked::Done(answer)) => prop_assert!(serde_json::from_slice::<Value>(&answer).is_ok()),
+                Ok(Worked::AskFirst(_)) => prop_assert!(false, "the bundled models have no encoder"),
                 Err(error) => prop_assert!(error.kind.status().is_client_error(), "{error:?}"),
             }
         }
@@ -377,7 +430,7 @@ mod tests {
             fields in prop::collection::hash_map(
                 prop::sample::select(vec![
                     "prompt", "prompts", "messages", "response", "answers", "error", "refusal", "finish_reason", "policy",
-                    "explain", "top", "target", "model", "system", "format", "rows",
+                    "explain", "top", "target", "model", "system", "format", "rows", "cheap", "cascade",
                 ]),
                 value(),
                 0..4,

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use demur_predictor::{Decision, Field, Form, Model, Probability};
+use demur_predictor::{Decision, Field, Form, Model, Probability, Tier};
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
 };
 
+use crate::score::resident_memory;
 use crate::service::registry::Served;
 use crate::service::route::Route;
 
@@ -16,6 +17,11 @@ use crate::service::route::Route;
 const LATENCY: [f64; 14] = [5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.5, 2.0, 10.0];
 /// P(refusal), in tenths.
 const SCORE: [f64; 9] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+
+/// Inputs of an encoder's batch.
+const INPUTS: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 256.0];
+/// Tokens of an encoder's batch.
+const TOKENS: [f64; 8] = [16.0, 64.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 16384.0];
 
 /// All of the service's metrics.
 pub(crate) struct Metrics {
@@ -25,6 +31,13 @@ pub(crate) struct Metrics {
     scores: HistogramVec,
     decisions: IntCounterVec,
     forms: IntCounterVec,
+    tiers: IntCounterVec,
+    queue_depths: IntGaugeVec,
+    queue_waits: HistogramVec,
+    batch_inputs: HistogramVec,
+    batch_tokens: HistogramVec,
+    encoder_seconds: HistogramVec,
+    resident_memory: IntGauge,
     models: IntGaugeVec,
     reloads: IntCounterVec,
     /// Requests at work.
@@ -47,9 +60,46 @@ pub(crate) struct ModelMetrics {
     decisions: Vec<IntCounter>,
     /// By form; only a classifier has them.
     forms: Vec<IntCounter>,
+    /// By tier.
+    tiers: Vec<IntCounter>,
+}
+
+/// The handles of one encoder.
+#[derive(Debug, Clone)]
+pub(crate) struct EncoderMetrics {
+    waits: Histogram,
+    inputs: Histogram,
+    tokens: Histogram,
+    seconds: Histogram,
+}
+
+impl EncoderMetrics {
+    /// Counts a batch that is taken off the queue: how long each of its inputs has waited.
+    pub(crate) fn taken(&self, waits: impl ExactSizeIterator<Item = Duration>, tokens: usize) {
+        self.inputs.observe(waits.len() as f64);
+        self.tokens.observe(tokens as f64);
+        waits.for_each(|wait| self.waits.observe(wait.as_secs_f64()));
+    }
+
+    /// Counts the time that the encoder took for it.
+    pub(crate) fn answered(&self, elapsed: Duration) {
+        self.seconds.observe(elapsed.as_secs_f64());
+    }
 }
 
 impl ModelMetrics {
+    /// Counts the tier of an answer, where the model has two.
+    pub(crate) fn answered_by(&self, tier: Option<Tier>) {
+        if let Some(tier) = tier {
+            self.answered(tier, 1);
+        }
+    }
+
+    /// Counts answers of a tier.
+    pub(crate) fn answered(&self, tier: Tier, times: u64) {
+        self.tiers.get(tier as usize).into_iter().for_each(|counter| counter.inc_by(times));
+    }
+
     /// Counts a prediction.
     pub(crate) fn predicted(&self, p_refusal: Probability, decision: Decision) {
         self.scores.observe(p_refusal.get());
@@ -105,6 +155,11 @@ impl Metrics {
             &["model", "field", "digest"],
         )?;
         registry.register(Box::new(models.clone()))?;
+        let queue_depths = IntGaugeVec::new(
+            Opts::new("encoder_queue_depth", "Inputs that wait for an encoder, by model"),
+            &["model"],
+        )?;
+        registry.register(Box::new(queue_depths.clone()))?;
         gauge("requests_limit", "Most requests at work at once")?
             .set(i64::try_from(max_concurrent).unwrap_or(i64::MAX));
         Ok(Self {
@@ -123,6 +178,37 @@ impl Metrics {
                 "Requests answered 429, by reason",
                 &["reason"],
             )?,
+            tiers: counters(
+                "tier_answers_total",
+                "Answers of models with an encoder, by model and the tier that gave them",
+                &["model", "tier"],
+            )?,
+            queue_waits: histograms(
+                "encoder_queue_wait_seconds",
+                "Time that inputs wait for their encoder, by model",
+                "model",
+                &LATENCY,
+            )?,
+            batch_inputs: histograms(
+                "encoder_batch_inputs",
+                "Inputs of an encoder's batch, by model",
+                "model",
+                &INPUTS,
+            )?,
+            batch_tokens: histograms(
+                "encoder_batch_tokens",
+                "Tokens of an encoder's batch, by model",
+                "model",
+                &TOKENS,
+            )?,
+            encoder_seconds: histograms(
+                "encoder_seconds",
+                "Time that an encoder takes for a batch, by model",
+                "model",
+                &LATENCY,
+            )?,
+            resident_memory: gauge("resident_memory_bytes", "Memory that the process holds")?,
+            queue_depths,
             models,
             requests,
             registry,
@@ -130,19 +216,44 @@ impl Metrics {
     }
 
     /// The handles of a model, which live on through reloads.
-    pub(crate) fn of_model(&self, name: &str, field: Field) -> ModelMetrics {
+    pub(crate) fn of_model(&self, name: &str, field: Field, has_encoder: bool) -> ModelMetrics {
         let decisions = [Decision::Send, Decision::Abstain, Decision::Hold];
         let decision = |decision: Decision| self.decisions.with_label_values(&[name, decision.name()]);
         let form = |form: Form| self.forms.with_label_values(&[name, form.name()]);
         let scores = self.scores.with_label_values(&[name]);
-        match field {
-            Field::Prompt => {
-                ModelMetrics { scores, decisions: decisions.map(decision).to_vec(), forms: Vec::new() }
-            }
-            Field::Response => {
-                ModelMetrics { scores, decisions: Vec::new(), forms: Form::ALL.map(form).to_vec() }
+        let tiers = if has_encoder {
+            let tier = |tier: Tier| self.tiers.with_label_values(&[name, tier.name()]);
+            [Tier::Ngram, Tier::Encoder].map(tier).to_vec()
+        } else {
+            Vec::new()
+        };
+        let (decisions, forms) = match field {
+            Field::Prompt => (decisions.map(decision).to_vec(), Vec::new()),
+            Field::Response => (Vec::new(), Form::ALL.map(form).to_vec()),
+        };
+        ModelMetrics { scores, decisions, forms, tiers }
+    }
+
+    /// The handles of a model's encoder, which live on through reloads.
+    pub(crate) fn of_encoder(&self, name: &str) -> EncoderMetrics {
+        let of = |histograms: &HistogramVec| histograms.with_label_values(&[name]);
+        EncoderMetrics {
+            waits: of(&self.queue_waits),
+            inputs: of(&self.batch_inputs),
+            tokens: of(&self.batch_tokens),
+            seconds: of(&self.encoder_seconds),
+        }
+    }
+
+    /// Says how much waits and how much memory is held, as it is now.
+    pub(crate) fn look(&self, served: &[Served]) {
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        for Served { name, queue, .. } in served {
+            if let Some(queue) = queue {
+                self.queue_depths.with_label_values(&[name]).set(number(queue.depth() as u64));
             }
         }
+        self.resident_memory.set(number(resident_memory().unwrap_or_default()));
     }
 
     /// Says which models are loaded now.
@@ -194,9 +305,15 @@ mod tests {
         let metrics = Metrics::new(7).unwrap();
         metrics.answered(Route::Predict, StatusCode::OK, Duration::from_millis(3));
         metrics.answered(Route::Predict, StatusCode::BAD_REQUEST, Duration::from_micros(1));
-        let model = metrics.of_model("m", Field::Prompt);
+        let model = metrics.of_model("m", Field::Prompt, true);
+        model.answered_by(Some(Tier::Encoder));
+        model.answered_by(None);
+        let encoder = metrics.of_encoder("m");
+        encoder.taken([Duration::from_millis(1), Duration::from_millis(3)].into_iter(), 40);
+        encoder.answered(Duration::from_millis(7));
+        metrics.look(&[]);
         model.predicted(Probability::new(0.95).unwrap(), Decision::Hold);
-        metrics.of_model("c", Field::Response).judged(Form::Empty, None);
+        metrics.of_model("c", Field::Response, false).judged(Form::Empty, None);
         metrics.reloaded("refused");
         let text = String::from_utf8(metrics.text().unwrap()).unwrap();
         for line in [
@@ -209,6 +326,11 @@ mod tests {
             "demur_answers_total{form=\"empty\",model=\"c\"} 1",
             "demur_reloads_total{outcome=\"refused\"} 1",
             "demur_requests_limit 7",
+            "demur_tier_answers_total{model=\"m\",tier=\"encoder\"} 1",
+            "demur_encoder_queue_wait_seconds_count{model=\"m\"} 2",
+            "demur_encoder_batch_inputs_bucket{model=\"m\",le=\"2\"} 1",
+            "demur_encoder_batch_tokens_sum{model=\"m\"} 40",
+            "demur_encoder_seconds_bucket{model=\"m\",le=\"0.005\"} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

@@ -2,6 +2,7 @@
 
 mod body;
 mod classify;
+mod encoder_queue;
 mod error;
 mod explain;
 mod http;
@@ -22,9 +23,10 @@ mod server;
 mod signals;
 mod state;
 mod tail;
+mod tiers;
 mod tls;
 
-pub(crate) use explain::{ExplainResponse, Question};
+pub(crate) use explain::{EncoderView, ExplainResponse, NearestText, Question};
 pub(crate) use keys::generate;
 pub(crate) use logging::{finish as finish_log, start as start_log};
 pub(crate) use options::Options;

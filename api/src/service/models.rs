@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::service::options::Limits;
 use crate::service::predict::Thresholds;
 use crate::service::registry::{Registry, Served, targets};
+use crate::service::tiers::CascadeBody;
 
 /// All models.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,6 +43,9 @@ pub(crate) struct ModelInfo {
     pub(crate) calibration: Calibration,
     /// How many n-grams it weighs.
     pub(crate) ngrams: usize,
+    /// Its encoder tier; null where it has none, or none is loaded.
+    #[schema(inline)]
+    pub(crate) encoder: Option<EncoderInfo>,
     /// The kinds of answers that it tells apart; empty where it tells none.
     #[schema(value_type = Vec<crate::service::predict::KindName>)]
     pub(crate) kinds: Vec<demur_data::Kind>,
@@ -50,6 +54,35 @@ pub(crate) struct ModelInfo {
     /// Figures on rows that its fit had not seen, by name of the evaluation.
     #[schema(value_type = Object)]
     pub(crate) figures: Value,
+}
+
+/// The encoder tier of a model.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EncoderInfo {
+    /// The model that it was made from.
+    #[schema(example = "all-MiniLM-L6-v2")]
+    pub(crate) base: String,
+    /// Its licence, where the recipe names it.
+    pub(crate) licence: Option<String>,
+    /// Whether a fit has changed its numbers.
+    pub(crate) tuned: bool,
+    /// When the n-gram tier answers alone, unless a request says otherwise.
+    pub(crate) cascade: CascadeBody,
+    /// What other settings would do, on rows that the fit had not seen.
+    pub(crate) cascades: Vec<CascadeInfo>,
+}
+
+/// What a setting of the cascade does.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CascadeInfo {
+    /// The setting.
+    pub(crate) cascade: CascadeBody,
+    /// Share of the rows that the n-gram tier answers alone.
+    pub(crate) cheap: f64,
+    /// Share of right decisions at one half.
+    pub(crate) accuracy: f64,
+    /// Area under the ROC curve.
+    pub(crate) auroc: f64,
 }
 
 /// What a model judges: `prompt` for a predictor, `response` for a classifier.
@@ -131,8 +164,26 @@ pub(crate) fn model(registry: &Registry, served: &Served) -> ModelInfo {
         policy: manifest.policy.into(),
         calibration: manifest.calibration.clone(),
         ngrams: served.model.scorer().weights().len(),
+        encoder: encoder(served),
         kinds,
         training: training.collect(),
         figures: manifest.figures.clone().into_iter().collect(),
     }
+}
+
+fn encoder(served: &Served) -> Option<EncoderInfo> {
+    let (manifest, _) = served.model.encoder()?;
+    let cascades = manifest.cascades.iter().map(|figures| CascadeInfo {
+        cascade: figures.cascade.into(),
+        cheap: figures.cheap,
+        accuracy: figures.accuracy,
+        auroc: figures.auroc,
+    });
+    Some(EncoderInfo {
+        base: manifest.base.name.clone(),
+        licence: manifest.base.licence.clone(),
+        tuned: manifest.tuned,
+        cascade: served.cascade.unwrap_or(manifest.cascade).into(),
+        cascades: cascades.collect(),
+    })
 }

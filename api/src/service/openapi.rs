@@ -11,7 +11,7 @@ use utoipa_swagger_ui::Config;
 use crate::service::error::ErrorBody;
 use crate::service::options::Limits;
 use crate::service::route::Route;
-use crate::service::{classify, explain, models, predict, score};
+use crate::service::{classify, explain, models, predict, score, tiers};
 
 /// What the pages of Swagger UI may load: it sets styles within its elements.
 pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
@@ -41,6 +41,8 @@ pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data
         models::ModelsResponse,
         models::ModelInfo,
         models::FieldName,
+        tiers::TierName,
+        tiers::CascadeBody,
         ErrorBody,
     ))
 )]
@@ -305,7 +307,10 @@ fn failure(status: u16) -> Value {
         413 => ("The body is too large.", None),
         415 => ("The body is not declared as JSON.", None),
         422 => ("What is asked for cannot be; `field` says where.", None),
-        429 => ("Too many requests, by this caller or at work.", Some("Retry-After")),
+        429 => (
+            "Too many requests, by this caller or at work, or too many inputs wait for the encoder.",
+            Some("Retry-After"),
+        ),
         503 => ("The service is about to end.", None),
         _ => ("The service failed.", None),
     };

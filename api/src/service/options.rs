@@ -6,9 +6,17 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use clap::ValueEnum;
+use demur_predictor::encoder::{Cascade, EncoderOptions, Library};
+use demur_predictor::{LoadOptions, Tier};
 use serde::Deserialize;
+
+use crate::service::encoder_queue::Batching;
+use crate::tiers::{CascadeArg, LibraryArg, TierArg, checked_share, parse_share};
+
+/// Tokens of an encoder's batch, where nothing else is said.
+const BATCH_TOKENS: usize = 4096;
 
 /// The flags of `demur serve`, and the keys of its file; what is left out has a default.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, clap::Args)]
@@ -52,6 +60,50 @@ pub(crate) struct Options {
     /// Most requests a second by one key, or by one client address where there are no keys. Default: no limit.
     #[arg(long, value_name = "PER_SECOND", env = "DEMUR_RATE", help_heading = "Limits")]
     pub(crate) rate: Option<u32>,
+    /// Which tiers answer: `ngram` alone (in microseconds), or `encoder` too, of the models that have one. Default: encoder.
+    #[arg(
+        long,
+        value_name = "TIER",
+        env = "DEMUR_TIER",
+        hide_possible_values = true,
+        help_heading = "Tiers"
+    )]
+    pub(crate) tier: Option<TierArg>,
+    /// Let the n-gram tier answer about this share of the inputs alone, those that it is surest of: from 0 (none) to below 1.
+    /// Default: the model's own setting.
+    #[arg(
+        long,
+        value_name = "SHARE",
+        env = "DEMUR_CHEAP",
+        value_parser = parse_share,
+        conflicts_with = "cascade",
+        help_heading = "Tiers"
+    )]
+    pub(crate) cheap: Option<f64>,
+    /// Let it answer alone where its P(refusal) lies below BELOW, or from FROM up.
+    #[arg(long, value_name = "BELOW,FROM", env = "DEMUR_CASCADE", help_heading = "Tiers")]
+    pub(crate) cascade: Option<CascadeArg>,
+    /// Library that runs encoders: torch (libtorch) or ort (ONNX Runtime). Default: ort in a build that has it, else torch.
+    #[arg(
+        long,
+        value_name = "LIBRARY",
+        env = "DEMUR_ENCODER_LIBRARY",
+        hide_possible_values = true,
+        help_heading = "Tiers"
+    )]
+    pub(crate) encoder_library: Option<LibraryArg>,
+    /// Threads of an encoder's batch. Default: one a core.
+    #[arg(long, value_name = "N", env = "DEMUR_ENCODER_THREADS", help_heading = "Tiers")]
+    pub(crate) encoder_threads: Option<usize>,
+    /// Inputs that may wait for an encoder; more are answered 429. Default: 1024.
+    #[arg(long, value_name = "INPUTS", env = "DEMUR_ENCODER_QUEUE", help_heading = "Tiers")]
+    pub(crate) encoder_queue: Option<usize>,
+    /// Tokens of an encoder's batch. Default: 4096.
+    #[arg(long, value_name = "TOKENS", env = "DEMUR_ENCODER_BATCH_TOKENS", help_heading = "Tiers")]
+    pub(crate) encoder_batch_tokens: Option<usize>,
+    /// How long an input waits for others to be judged with. Default: 2.
+    #[arg(long, value_name = "MILLISECONDS", env = "DEMUR_ENCODER_MAX_WAIT", help_heading = "Tiers")]
+    pub(crate) encoder_max_wait: Option<f64>,
     /// File of the API keys (`demur key` makes an entry). Default: no key is asked for.
     #[arg(long, value_name = "FILE", env = "DEMUR_KEYS", help_heading = "Access")]
     pub(crate) keys: Option<PathBuf>,
@@ -155,6 +207,14 @@ pub(crate) struct Limits {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Settings {
     pub(crate) models: Vec<String>,
+    /// How models are loaded.
+    pub(crate) load: LoadOptions,
+    /// The share that n-gram tiers are to answer alone.
+    pub(crate) cheap: Option<f64>,
+    /// When they are to.
+    pub(crate) cascade: Option<Cascade>,
+    /// How the queues of encoders make batches.
+    pub(crate) batching: Batching,
     pub(crate) address: SocketAddr,
     pub(crate) admin_address: Option<SocketAddr>,
     pub(crate) workers: usize,
@@ -203,8 +263,31 @@ impl Options {
             "--tls-cert and --tls-key belong together; one is missing"
         );
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        if let Some(share) = options.cheap {
+            checked_share(share).map_err(|reason| anyhow!("--cheap is {share}: {reason}"))?;
+            ensure!(
+                options.cascade.is_none(),
+                "--cheap and --cascade say the same thing in two ways; leave one out"
+            );
+        }
+        let encoder = EncoderOptions {
+            library: options.encoder_library.map_or(Library::DEFAULT, Library::from),
+            threads: at_least_one("encoder-threads", options.encoder_threads, cores)?,
+        };
+        let milliseconds = options.encoder_max_wait.unwrap_or(2.0);
+        let batching = Batching {
+            tokens: at_least_one("encoder-batch-tokens", options.encoder_batch_tokens, BATCH_TOKENS)?,
+            wait: Duration::try_from_secs_f64(milliseconds / 1000.0).with_context(|| {
+                format!("--encoder-max-wait is {milliseconds}; it must be a number of milliseconds from 0 up")
+            })?,
+            most: at_least_one("encoder-queue", options.encoder_queue, 1024)?,
+        };
         Ok(Settings {
             models: options.model,
+            load: LoadOptions { tier: options.tier.map_or_else(Tier::default, Tier::from), encoder },
+            cheap: options.cheap,
+            cascade: options.cascade.map(|cascade| cascade.0),
+            batching,
             address: (options.bind.unwrap_or(Ipv4Addr::LOCALHOST.into()), options.port.unwrap_or(8080))
                 .into(),
             admin_address: options.admin_bind,
@@ -240,6 +323,15 @@ impl Options {
             max_concurrent: self.max_concurrent.or(other.max_concurrent),
             request_timeout: self.request_timeout.or(other.request_timeout),
             rate: self.rate.or(other.rate),
+            tier: self.tier.or(other.tier),
+            // They say the same thing in two ways, so what stands nearer goes before either.
+            cheap: self.cheap.or(if self.cascade.is_some() { None } else { other.cheap }),
+            cascade: self.cascade.or(if self.cheap.is_some() { None } else { other.cascade }),
+            encoder_library: self.encoder_library.or(other.encoder_library),
+            encoder_threads: self.encoder_threads.or(other.encoder_threads),
+            encoder_queue: self.encoder_queue.or(other.encoder_queue),
+            encoder_batch_tokens: self.encoder_batch_tokens.or(other.encoder_batch_tokens),
+            encoder_max_wait: self.encoder_max_wait.or(other.encoder_max_wait),
             keys: self.keys.or(other.keys),
             cors_origin: list(self.cors_origin, other.cors_origin),
             tls_cert: self.tls_cert.or(other.tls_cert),
@@ -315,6 +407,14 @@ mod tests {
             ("max-batch = 0", "--max-batch is 0"),
             ("request-timeout = -1.0", "--request-timeout is -1"),
             ("rate = 0", "--rate is 0"),
+            ("tier = \"n-gram\"", "unknown variant"),
+            ("cheap = 1.0", "--cheap is 1"),
+            ("cheap = 0.5\ncascade = [0.1, 0.9]", "leave one out"),
+            ("cascade = [0.9, 0.1]", "0 <= BELOW <= FROM"),
+            ("encoder-library = \"onnx\"", "unknown variant"),
+            ("encoder-threads = 0", "--encoder-threads is 0"),
+            ("encoder-queue = 0", "--encoder-queue is 0"),
+            ("encoder-max-wait = -1.0", "--encoder-max-wait is -1"),
             ("tls-cert = \"a\"", "--tls-key belong together"),
         ] {
             fs::write(&config, text).unwrap();

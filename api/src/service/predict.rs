@@ -1,16 +1,16 @@
 //! `POST /v1/predict`: will these prompts be refused?
 
-use std::time::Instant;
-
 use demur_data::Kind;
-use demur_predictor::{Decision, Field, Input, Model, Policy, Probability, Scratch};
+use demur_predictor::{Decision, Field, Input, Model, Policy, Probability, Scratch, Tier, Tiered};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::asking::Told;
 use crate::service::error::ApiError;
 use crate::service::explain::{Term, terms};
 use crate::service::options::Limits;
 use crate::service::registry::{Registry, Served};
+use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked, failed};
 
 /// How many n-grams are shown where the request does not say.
 pub(crate) const TOP: usize = 10;
@@ -45,6 +45,12 @@ pub(crate) struct PredictRequest {
     pub(crate) top: Option<usize>,
     /// Thresholds for this request. Default: the model's own.
     pub(crate) policy: Option<Thresholds>,
+    /// Of a model with an encoder tier, the share of inputs that its n-gram tier is to answer alone: the nearest setting that the
+    /// model was measured at. Default: the service's setting.
+    #[schema(minimum = 0, exclusive_maximum = 1)]
+    pub(crate) cheap: Option<f64>,
+    /// The same by thresholds of its P(refusal); in place of `cheap`.
+    pub(crate) cascade: Option<CascadeBody>,
 }
 
 /// A message of a chat.
@@ -155,10 +161,14 @@ pub(crate) struct Prediction {
     /// What to do, by the policy.
     #[schema(value_type = DecisionName)]
     pub(crate) decision: Decision,
+    /// Of a model with an encoder tier, the tier that answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<TierName>)]
+    pub(crate) tier: Option<Tier>,
     /// Where the model tells kinds of refusal apart: their probabilities.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) kinds: Option<Vec<KindProbability>>,
-    /// The strongest n-grams, where the request asks for them.
+    /// The strongest n-grams of the n-gram tier, where the request asks for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) terms: Option<Vec<Term>>,
 }
@@ -214,8 +224,8 @@ pub(crate) fn predict(
     request: &PredictRequest,
     registry: &Registry,
     limits: &Limits,
-    scratch: &mut Scratch,
-) -> Result<PredictResponse, ApiError> {
+    (told, scratch): (&Told, &mut Scratch),
+) -> Result<Worked<PredictResponse>, ApiError> {
     let joined;
     let mut judged = judged(request)?;
     check_top(request.top)?;
@@ -235,38 +245,46 @@ pub(crate) fn predict(
     let served = registry.choose(Field::Prompt, request.model.as_deref(), request.target.as_deref())?;
     let policy = Thresholds::of_request(request.policy, &served.model)?;
     let top = request.explain.unwrap_or(false).then(|| request.top.unwrap_or(TOP));
-    let started = Instant::now();
+    let asking = served.asking(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
     let target = request.target.as_deref();
-    let one = |(index, text): (usize, &&str)| {
-        let input = Input { target, ..Input::prompt(text) };
-        predict_one(served, &input, policy, top, scratch, index)
+    let inputs: Vec<Input<'_>> =
+        judged.texts.iter().map(|text| Input { target, ..Input::prompt(text) }).collect();
+    let tiered = asking.judge(&inputs, scratch).map_err(failed)?;
+    if let Some(queue) = served.waits(told) {
+        return Ok(Worked::AskFirst(queue));
+    }
+    let one = |(index, (input, tiered)): (usize, (&Input<'_>, &Tiered))| {
+        predict_one(served, input, tiered, (policy, top), scratch, index)
     };
-    let predictions = judged.texts.iter().enumerate().map(one).collect();
-    Ok(PredictResponse {
+    let predictions = inputs.iter().zip(&tiered).enumerate().map(one).collect();
+    Ok(Worked::Done(PredictResponse {
         predictions,
         model: served.into(),
         target: request.target.clone(),
         not_judged: judged.not_judged,
-        seconds: started.elapsed().as_secs_f64(),
-    })
+        seconds: told.started.elapsed().as_secs_f64(),
+    }))
 }
 
 fn predict_one(
     served: &Served,
     input: &Input<'_>,
-    policy: Policy,
-    top: Option<usize>,
+    tiered: &Tiered,
+    (policy, top): (Policy, Option<usize>),
     scratch: &mut Scratch,
     index: usize,
 ) -> Prediction {
-    let (p_refusal, kinds) = served.model.predict_kind(input, scratch);
+    let (p_refusal, tier) = (tiered.p_refusal, served.queue.is_some().then_some(tiered.tier));
+    let kinds = served.model.kinds_at(input, p_refusal, scratch);
     let decision = policy.decide(p_refusal);
     served.metrics.predicted(p_refusal, decision);
+    served.metrics.answered_by(tier);
     Prediction {
         index,
         p_refusal: p_refusal.get(),
         confidence: confidence(p_refusal),
         decision,
+        tier,
         kinds: kinds.map(|kinds| probabilities(&kinds.probabilities)),
         terms: top.map(|top| terms(&served.model.scorer().explain(input), input, top)),
     }

@@ -3,15 +3,21 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread::JoinHandle;
 
-use anyhow::{Context, bail, ensure};
-use demur_predictor::{Bundled, Field, Model, Phrases};
+use anyhow::{Context, anyhow, bail, ensure};
+use demur_predictor::encoder::Cascade;
+use demur_predictor::{Bundled, Field, LoadOptions, Model, Phrases};
 
+use crate::asking::{Asking, Told};
 use crate::model;
+use crate::service::encoder_queue::EncoderQueue;
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::keys::Keys;
 use crate::service::metrics::{Metrics, ModelMetrics};
 use crate::service::options::Settings;
+use crate::service::tiers::Wanted;
+use crate::tiers::settle;
 
 /// How many targets an error lists.
 const SHOWN: usize = 20;
@@ -24,6 +30,27 @@ pub(crate) struct Served {
     pub(crate) model: Model,
     /// Its counters.
     pub(crate) metrics: ModelMetrics,
+    /// When its n-gram tier answers alone, where the operator says so.
+    pub(crate) cascade: Option<Cascade>,
+    /// Where its encoder is asked, if it has one.
+    pub(crate) queue: Option<EncoderQueue>,
+}
+
+impl Served {
+    /// The queue of its encoder, where that is to be asked something first.
+    pub(crate) fn waits(&self, told: &Told) -> Option<EncoderQueue> {
+        if told.waits() { self.queue.clone() } else { None }
+    }
+
+    /// The model, to be asked by all of its tiers; the encoder elsewhere, so that no thread waits for it.
+    ///
+    /// # Errors
+    /// When the request wants a cascade that the model cannot do.
+    pub(crate) fn asking<'a>(&'a self, wanted: Wanted, told: &'a Told) -> Result<Asking<'a>, ApiError> {
+        let own = settle(&self.model, wanted.cheap, wanted.cascade.map(Cascade::from));
+        let own = own.map_err(|(field, reason)| ApiError::invalid(field, reason))?;
+        Ok(Asking::elsewhere(&self.model, own.or(self.cascade), told))
+    }
 }
 
 /// All that is loaded.
@@ -34,6 +61,8 @@ pub(crate) struct Registry {
     pub(crate) keys: Option<Keys>,
     /// The operator's phrases.
     pub(crate) phrases: Phrases,
+    /// The threads of the encoders.
+    pub(crate) threads: Vec<JoinHandle<()>>,
 }
 
 impl Registry {
@@ -44,7 +73,7 @@ impl Registry {
     pub(crate) fn load(settings: &Settings, metrics: &Metrics) -> anyhow::Result<Self> {
         let mut models: Vec<(String, Model)> = Vec::new();
         for spec in &settings.models {
-            let (name, model) = load_model(spec)?;
+            let (name, model) = load_model(spec, settings.load)?;
             ensure!(
                 models.iter().all(|(other, _)| *other != name),
                 "two models are called `{name}`; give one another name: --model NAME={spec}"
@@ -64,17 +93,31 @@ impl Registry {
         }
         let keys = settings.keys.as_deref().map(|path| Keys::read(path, settings.limits.rate));
         let phrases = settings.phrases.as_deref().map(read_phrases);
-        let serve = |(name, model): (String, Model)| {
-            let metrics = metrics.of_model(&name, model.manifest().field);
-            Served { name, model, metrics }
-        };
-        let registry = Self {
-            models: models.into_iter().map(serve).collect(),
-            keys: keys.transpose().context("cannot load the keys")?,
-            phrases: phrases.transpose().context("cannot load the phrases")?.unwrap_or_default(),
-        };
+        let keys = keys.transpose().context("cannot load the keys")?;
+        let phrases = phrases.transpose().context("cannot load the phrases")?.unwrap_or_default();
+        let cascades = cascades(settings, &models)?;
+        // The last that can fail, for it starts threads.
+        let (mut served, mut threads) = (Vec::new(), Vec::new());
+        for ((name, model), cascade) in models.into_iter().zip(cascades) {
+            let mut queue = None;
+            if let Some((_, tier)) = model.encoder() {
+                let of_encoder = metrics.of_encoder(&name);
+                let started = EncoderQueue::start(tier.clone(), settings.batching, of_encoder);
+                let (started, thread) = started.context("cannot start the thread of an encoder")?;
+                queue = Some(started);
+                threads.push(thread);
+            }
+            let metrics = metrics.of_model(&name, model.manifest().field, queue.is_some());
+            served.push(Served { name, model, metrics, cascade, queue });
+        }
+        let registry = Self { models: served, keys, phrases, threads };
         metrics.set_models(&registry.models);
         Ok(registry)
+    }
+
+    /// Without anything.
+    pub(crate) fn empty() -> Self {
+        Self { models: Vec::new(), keys: None, phrases: Phrases::default(), threads: Vec::new() }
     }
 
     /// The models of a field.
@@ -145,7 +188,7 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// Loads `[NAME=]DIR_OR_NAME`.
-fn load_model(spec: &str) -> anyhow::Result<(String, Model)> {
+fn load_model(spec: &str, options: LoadOptions) -> anyhow::Result<(String, Model)> {
     // A path may hold `=`: only what stands before the first one and is no path itself is a name.
     let (name, place) = match spec.split_once('=') {
         Some((name, place)) if !name.contains(['/', '\\']) => (Some(name), place),
@@ -158,8 +201,24 @@ fn load_model(spec: &str) -> anyhow::Result<(String, Model)> {
             .file_name()
             .map_or_else(|| place.to_owned(), |name| name.to_string_lossy().into_owned()),
     };
-    let model = model::load(Path::new(place)).with_context(|| format!("model `{name}`"))?;
+    let model = model::load(Path::new(place), options).with_context(|| format!("model `{name}`"))?;
     Ok((name, model))
+}
+
+/// The cascade of each model as the operator asks for it; of those with an encoder, which there must be then.
+fn cascades(settings: &Settings, models: &[(String, Model)]) -> anyhow::Result<Vec<Option<Cascade>>> {
+    if settings.cheap.is_some() || settings.cascade.is_some() {
+        let any = models.iter().any(|(_, model)| model.encoder().is_some());
+        ensure!(any, "--cheap and --cascade are about encoders, and no model has one that is loaded");
+    }
+    let of = |(name, model): &(String, Model)| {
+        if model.encoder().is_none() {
+            return Ok(None);
+        }
+        settle(model, settings.cheap, settings.cascade)
+            .map_err(|(flag, reason)| anyhow!("--{flag}: model `{name}`: {reason}"))
+    };
+    models.iter().map(of).collect()
 }
 
 fn read_phrases(path: &Path) -> anyhow::Result<Phrases> {

@@ -1,17 +1,17 @@
 //! `POST /v1/score`: the rows of a file with their scores beside them, by the engine of `demur score`.
 
-use std::time::Instant;
-
 use demur_data::{Format, Rejection};
 use demur_predictor::{Field, Probability};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::asking::Told;
 use crate::score::{Judge, Reading, Run};
 use crate::service::error::ApiError;
 use crate::service::options::Limits;
 use crate::service::predict::{ModelRef, Thresholds, check_top};
 use crate::service::registry::Registry;
+use crate::service::tiers::{CascadeBody, Wanted, Worked};
 
 /// A file of prompts to score.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -35,6 +35,12 @@ pub(crate) struct ScoreRequest {
     pub(crate) top: Option<usize>,
     /// Thresholds for this request. Default: the model's own.
     pub(crate) policy: Option<Thresholds>,
+    /// Of a model with an encoder tier, the share of inputs that its n-gram tier is to answer alone: the nearest setting that the
+    /// model was measured at. Default: the service's setting.
+    #[schema(minimum = 0, exclusive_maximum = 1)]
+    pub(crate) cheap: Option<f64>,
+    /// The same by thresholds of its P(refusal); in place of `cheap`.
+    pub(crate) cascade: Option<CascadeBody>,
 }
 
 /// Text formats by lines.
@@ -53,7 +59,7 @@ pub(crate) enum TextFormat {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ScoreResponse {
     /// The rows that could be scored, in their order and format: each as it stood, with `p_refusal`, `decision` and
-    /// `model_digest` behind its own fields.
+    /// `model_digest` behind its own fields, and `tier` where the model has an encoder tier.
     pub(crate) rows: String,
     /// How many they are.
     pub(crate) scored: u64,
@@ -90,13 +96,14 @@ pub(crate) fn score(
     request: &ScoreRequest,
     registry: &Registry,
     limits: &Limits,
-) -> Result<ScoreResponse, ApiError> {
+    told: &Told,
+) -> Result<Worked<ScoreResponse>, ApiError> {
     let served = registry.choose(Field::Prompt, request.model.as_deref(), request.target.as_deref())?;
     let policy = Thresholds::of_request(request.policy, &served.model)?;
     check_top(request.top)?;
-    let started = Instant::now();
+    let asking = served.asking(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
     let judge = Judge::Prompts {
-        model: &served.model,
+        asking,
         policy,
         target: request.target.clone(),
         kinds: false,
@@ -115,17 +122,23 @@ pub(crate) fn score(
     };
     let scored = Run::of_bytes(judge, reading, format, request.rows.as_bytes())
         .map_err(|error| ApiError::invalid("rows", format!("{error:#}")))?;
+    if let Some(queue) = served.waits(told) {
+        return Ok(Worked::AskFirst(queue));
+    }
     for p in scored.p_refusal.iter().filter_map(|p| Probability::new(*p).ok()) {
         served.metrics.predicted(p, policy.decide(p));
+    }
+    if served.queue.is_some() {
+        scored.counts.tiers().into_iter().for_each(|(tier, rows)| served.metrics.answered(tier, rows));
     }
     // Rows in UTF-8 with columns of our own behind them are UTF-8.
     let rows = String::from_utf8(scored.rows)
         .map_err(|error| ApiError::invalid("rows", error.utf8_error().to_string()))?;
-    Ok(ScoreResponse {
+    Ok(Worked::Done(ScoreResponse {
         rows,
         scored: scored.p_refusal.len() as u64,
         rejected: scored.rejected.into_iter().map(RejectedRow::from).collect(),
         model: served.into(),
-        seconds: started.elapsed().as_secs_f64(),
-    })
+        seconds: told.started.elapsed().as_secs_f64(),
+    }))
 }

@@ -95,10 +95,12 @@ impl Application {
     /// When signals cannot be watched, or the server fails.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let signals = Signals::watch().context("cannot watch for signals")?;
+        let state = Arc::clone(&self.state);
         let ended = actix_web::rt::spawn(obey(signals, self.state, self.tail, self.server.handle()));
         self.server.await.context("the server failed")?;
         // It has answered its last, and so should those who found it closing.
         let _ = ended.await;
+        state.end();
         tracing::info!(target: "demur", "ended");
         Ok(())
     }

@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -23,6 +24,8 @@ pub(crate) struct State {
     pub(crate) settings: Settings,
     /// What is loaded now.
     pub(crate) registry: ArcSwap<Registry>,
+    /// The threads of encoders, of models that were replaced too.
+    threads: Mutex<Vec<JoinHandle<()>>>,
     /// The counters.
     pub(crate) metrics: Metrics,
     /// Whether the service is about to end.
@@ -52,11 +55,13 @@ impl State {
     /// When anything of it cannot be loaded.
     pub(crate) fn load(settings: Settings, admin_address: Option<SocketAddr>) -> anyhow::Result<Self> {
         let metrics = Metrics::new(settings.limits.concurrent).context("cannot set up the metrics")?;
-        let registry = Registry::load(&settings, &metrics)?;
+        let mut registry = Registry::load(&settings, &metrics)?;
+        let threads = Mutex::new(std::mem::take(&mut registry.threads));
         let quota = settings.limits.rate.and_then(NonZeroU32::new).map(Quota::per_second);
         Ok(Self {
             openapi: openapi::document(&settings.limits)?,
             registry: ArcSwap::from_pointee(registry),
+            threads,
             by_address: quota.map(RateLimiter::keyed),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
@@ -72,7 +77,11 @@ impl State {
     /// When anything of it cannot be loaded; the old serve on.
     pub(crate) fn reload(&self) -> anyhow::Result<()> {
         match Registry::load(&self.settings, &self.metrics) {
-            Ok(registry) => {
+            Ok(mut registry) => {
+                let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+                threads.retain(|thread| !thread.is_finished());
+                threads.append(&mut registry.threads);
+                drop(threads);
                 self.metrics.set_models(&registry.models);
                 self.registry.store(Arc::new(registry));
                 self.metrics.reloaded("done");
@@ -97,7 +106,7 @@ impl State {
         if before < self.settings.limits.concurrent {
             return Ok(permit);
         }
-        Err(self.turned_away(ErrorType::Overloaded, Duration::from_secs(1)))
+        Err(self.turned_away(ErrorType::Overloaded, Reason::Concurrency, SOON))
     }
 
     /// Requests at work.
@@ -117,17 +126,43 @@ impl State {
             limiter.retain_recent();
         }
         limiter.check_key(&peer.ip()).map_err(|until| {
-            self.turned_away(ErrorType::RateLimited, until.wait_time_from(DefaultClock::default().now()))
+            self.turned_away(
+                ErrorType::RateLimited,
+                Reason::Rate,
+                until.wait_time_from(DefaultClock::default().now()),
+            )
         })
     }
 
     /// An answer of 429, counted.
-    pub(crate) fn turned_away(&self, kind: ErrorType, wait: Duration) -> ApiError {
-        let (reason, message) = match kind {
-            ErrorType::RateLimited => ("rate", "too many requests by this caller; come again later"),
-            _ => ("concurrency", "too many requests are at work; come again later"),
+    pub(crate) fn turned_away(&self, kind: ErrorType, reason: Reason, wait: Duration) -> ApiError {
+        let (label, message) = match reason {
+            Reason::Rate => ("rate", "too many requests by this caller; come again later"),
+            Reason::Concurrency => ("concurrency", "too many requests are at work; come again later"),
+            Reason::EncoderQueue => {
+                ("encoder_queue", "too many inputs wait for the encoder; come again later")
+            }
         };
-        self.metrics.turned_away.with_label_values(&[reason]).inc();
+        self.metrics.turned_away.with_label_values(&[label]).inc();
         ApiError { retry_after: Some(wait), ..ApiError::new(kind, message) }
     }
+
+    /// Lets go of the models, and waits for the threads of encoders: a process must not end while one is within its library.
+    pub(crate) fn end(&self) {
+        self.registry.store(Arc::new(Registry::empty()));
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        // A thread that panicked is as good as one that ended.
+        threads.into_iter().for_each(|thread| drop(thread.join()));
+    }
 }
+
+/// Why a request is turned away.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Reason {
+    Rate,
+    Concurrency,
+    EncoderQueue,
+}
+
+/// When to come again where something is full.
+pub(crate) const SOON: Duration = Duration::from_secs(1);

@@ -7,6 +7,7 @@
 compile_error!("the feature `encoder` is what `bert` and `ort` share: choose one of them, or both");
 
 mod config;
+mod direction;
 mod error;
 mod manifest;
 mod options;
@@ -41,13 +42,14 @@ mod torch;
 mod weights;
 
 pub use config::{Architecture, EncoderConfig, LayerNames};
+pub use direction::{Direction, Nearest};
 pub use error::EncoderError;
 pub use manifest::{BaseModel, Cascade, CascadeFigures, DirectionManifest, EncoderManifest, Reads, Stack};
 pub use options::{EncoderOptions, Library};
 #[cfg(feature = "encoder")]
 pub use run::{BATCH_TOKENS, BaseFiles, Encoder, batches};
 #[cfg(feature = "encoder")]
-pub use tier::{Direction, EncoderTier, Head, KnownInput, KnownInputs, Learned, Nearest, unit};
+pub use tier::{EncoderTier, Head, KnownInput, KnownInputs, Learned, unit};
 #[cfg(feature = "encoder")]
 pub use tokens::{TokenBatch, Tokenizer, Tokens};
 #[cfg(feature = "bert")]
@@ -67,6 +69,26 @@ impl EncoderTier {
     /// # Errors
     /// Never: there is no such tier in this build.
     pub const fn logits(&self, _inputs: &[crate::Input<'_>]) -> Result<Vec<f64>, EncoderError> {
+        match *self {}
+    }
+
+    /// How many tokens an input is to the encoder.
+    ///
+    /// # Errors
+    /// Never: there is no such tier in this build.
+    pub const fn count_tokens(&self, _input: &crate::Input<'_>) -> Result<usize, EncoderError> {
+        match *self {}
+    }
+
+    /// Where an input lies along the refusal direction.
+    ///
+    /// # Errors
+    /// Never: there is no such tier in this build.
+    pub const fn direction(
+        &self,
+        _input: &crate::Input<'_>,
+        _nearest: usize,
+    ) -> Result<Direction, EncoderError> {
         match *self {}
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::sha256;
+use crate::encoder::direction::{Direction, Nearest};
 use crate::encoder::error::EncoderError;
 use crate::encoder::manifest::{DirectionManifest, EncoderManifest, Reads};
 use crate::encoder::options::EncoderOptions;
@@ -85,28 +86,6 @@ pub struct EncoderTier {
     numbers: Arc<Numbers>,
     pieces: Arc<Vec<u8>>,
     digest: FileDigest,
-}
-
-/// Where an input lies along the refusal direction, and which inputs of the fit lie nearest to it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Direction {
-    /// Standard deviations from the point half way between complied and refused inputs, towards the refused.
-    pub deviations: f64,
-    /// AUROC of the projection on rows that had no part in it.
-    pub auroc: Option<f64>,
-    /// The nearest inputs of the fit, nearest first.
-    pub nearest: Vec<Nearest>,
-}
-
-/// An input of the fit near another.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Nearest {
-    /// Its text.
-    pub text: String,
-    /// P(refusal) of its label.
-    pub p_refusal: f64,
-    /// Cosine of both embeddings.
-    pub similarity: f64,
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f64 {

@@ -1,0 +1,243 @@
+//! The queue before an encoder: one thread owns the encoder, and takes what waits in batches.
+//!
+//! An encoder is many times dearer than n-grams, and cheaper for many inputs at once. So requests put their inputs into a
+//! bounded queue; the thread takes as many as fit into a number of tokens, waits a little for more company where they do not
+//! fill it, drops those that nobody waits for any more, and asks the encoder about the rest. A queue that is full refuses a
+//! request whole, at once.
+
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use demur_predictor::Input;
+use demur_predictor::encoder::{EncoderError, EncoderTier};
+use tokio::sync::oneshot;
+
+use crate::asking::{Answer, OwnedInput, Question};
+use crate::service::metrics::EncoderMetrics;
+
+/// How a queue makes batches.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Batching {
+    /// Tokens of a batch; an input that has more is a batch by itself.
+    pub(crate) tokens: usize,
+    /// How long the first of a batch that is not full waits for company.
+    pub(crate) wait: Duration,
+    /// Inputs that may wait.
+    pub(crate) most: usize,
+}
+
+/// Why a question has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unanswered {
+    /// The queue is full.
+    Full,
+    /// The encoder failed; the log says how.
+    Failed,
+}
+
+/// What the thread does.
+pub(crate) trait Work: Send + 'static {
+    /// How many tokens an input is.
+    fn count(&mut self, input: &OwnedInput) -> usize;
+    /// Answers the questions of a batch, in order.
+    fn answer(&mut self, questions: &[Question]) -> Result<Vec<Answer>, EncoderError>;
+}
+
+impl Work for EncoderTier {
+    fn count(&mut self, input: &OwnedInput) -> usize {
+        // A text that cannot be counted fails in its batch, and says why there.
+        self.count_tokens(&input.as_input()).unwrap_or(1)
+    }
+
+    fn answer(&mut self, questions: &[Question]) -> Result<Vec<Answer>, EncoderError> {
+        let inputs: Vec<Input<'_>> = questions.iter().map(|question| question.input.as_input()).collect();
+        let logits = self.logits(&inputs)?;
+        let answer = |((question, input), logit): ((&Question, &Input<'_>), f64)| {
+            let direction = question.nearest.map(|nearest| self.direction(input, nearest)).transpose()?;
+            Ok(Answer { logit, direction })
+        };
+        questions.iter().zip(&inputs).zip(logits).map(answer).collect()
+    }
+}
+
+/// A question in the queue.
+struct Waiting {
+    question: Question,
+    reply: oneshot::Sender<Result<Answer, Unanswered>>,
+    since: Instant,
+    /// How many tokens it is, where that has been counted.
+    tokens: Option<usize>,
+}
+
+/// The end of a queue that requests hold.
+#[derive(Debug, Clone)]
+pub(crate) struct EncoderQueue {
+    sender: Sender<Vec<Waiting>>,
+    waiting: Arc<AtomicUsize>,
+    most: usize,
+}
+
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the texts: they may be private.
+        f.debug_struct("Waiting").finish_non_exhaustive()
+    }
+}
+
+impl EncoderQueue {
+    /// Starts the thread. It ends when all handles of the queue are gone and what waits is answered.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn start(
+        work: impl Work,
+        batching: Batching,
+        metrics: EncoderMetrics,
+    ) -> io::Result<(Self, JoinHandle<()>)> {
+        let (sender, receiver) = channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let worker = Worker { receiver, waiting: Arc::clone(&waiting), work, batching, metrics };
+        let thread = Builder::new().name("encoder".to_owned()).spawn(move || worker.run())?;
+        Ok((Self { sender, waiting, most: batching.most }, thread))
+    }
+
+    /// Asks questions; gives their answers in order. Dropping the future takes them back.
+    ///
+    /// # Errors
+    /// [`Unanswered::Full`] at once where they have no room, unless nothing else waits; [`Unanswered::Failed`].
+    pub(crate) async fn ask(&self, questions: Vec<Question>) -> Result<Vec<Answer>, Unanswered> {
+        let count = questions.len();
+        let has_room = |waiting| (waiting == 0 || waiting + count <= self.most).then_some(waiting + count);
+        self.waiting
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, has_room)
+            .map_err(|_| Unanswered::Full)?;
+        let since = Instant::now();
+        let (items, replies): (Vec<_>, Vec<_>) = questions
+            .into_iter()
+            .map(|question| {
+                let (reply, answer) = oneshot::channel();
+                (Waiting { question, reply, since, tokens: None }, answer)
+            })
+            .unzip();
+        if self.sender.send(items).is_err() {
+            self.waiting.fetch_sub(count, Ordering::AcqRel);
+            return Err(Unanswered::Failed);
+        }
+        let mut answers = Vec::with_capacity(count);
+        for reply in replies {
+            answers.push(reply.await.unwrap_or(Err(Unanswered::Failed))?);
+        }
+        Ok(answers)
+    }
+
+    /// Inputs that wait.
+    pub(crate) fn depth(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
+    }
+}
+
+/// The thread.
+struct Worker<W> {
+    receiver: Receiver<Vec<Waiting>>,
+    waiting: Arc<AtomicUsize>,
+    work: W,
+    batching: Batching,
+    metrics: EncoderMetrics,
+}
+
+impl<W: Work> Worker<W> {
+    fn run(mut self) {
+        let mut queue = VecDeque::new();
+        loop {
+            if queue.is_empty() {
+                match self.receiver.recv() {
+                    Ok(items) => queue.extend(items),
+                    Err(_) => return,
+                }
+            }
+            let (batch, tokens) = self.gather(&mut queue);
+            self.answer(batch, tokens);
+        }
+    }
+
+    /// Takes a batch off the queue.
+    fn gather(&mut self, queue: &mut VecDeque<Waiting>) -> (Vec<Waiting>, usize) {
+        let (mut batch, mut tokens) = (Vec::new(), 0);
+        loop {
+            while let Some(mut item) = queue.pop_front() {
+                if item.reply.is_closed() {
+                    self.let_go(1);
+                    continue;
+                }
+                let count = item.tokens.unwrap_or_else(|| self.count(&item.question.input));
+                if !batch.is_empty() && tokens + count > self.batching.tokens {
+                    item.tokens = Some(count);
+                    queue.push_front(item);
+                    return (batch, tokens);
+                }
+                tokens += count;
+                batch.push(item);
+            }
+            let Some(first) = batch.first() else { return (batch, tokens) };
+            if tokens >= self.batching.tokens {
+                return (batch, tokens);
+            }
+            // What has waited while the encoder was busy does not wait again.
+            let left = (first.since + self.batching.wait).saturating_duration_since(Instant::now());
+            match self.receiver.recv_timeout(left) {
+                Ok(items) => queue.extend(items),
+                Err(_) => return (batch, tokens),
+            }
+        }
+    }
+
+    fn count(&mut self, input: &OwnedInput) -> usize {
+        // What makes the counting panic makes its batch panic, which is met there.
+        catch_unwind(AssertUnwindSafe(|| self.work.count(input))).unwrap_or(1)
+    }
+
+    fn let_go(&self, items: usize) {
+        self.waiting.fetch_sub(items, Ordering::AcqRel);
+    }
+
+    /// Answers a batch, without those that nobody waits for any more.
+    fn answer(&mut self, mut batch: Vec<Waiting>, tokens: usize) {
+        self.let_go(batch.len());
+        batch.retain(|item| !item.reply.is_closed());
+        if batch.is_empty() {
+            return;
+        }
+        let started = Instant::now();
+        let waits = batch.iter().map(|item| started.saturating_duration_since(item.since));
+        self.metrics.taken(waits, tokens);
+        let (questions, replies): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|item| (item.question, item.reply)).unzip();
+        let answers = catch_unwind(AssertUnwindSafe(|| self.work.answer(&questions)));
+        self.metrics.answered(started.elapsed());
+        let failure = match answers {
+            Ok(Ok(answers)) => {
+                for (reply, answer) in replies.into_iter().zip(answers) {
+                    // Who has gone away in the meantime needs no answer.
+                    let _ = reply.send(Ok(answer));
+                }
+                return;
+            }
+            Ok(Err(cause)) => cause.to_string(),
+            Err(_) => "it panicked".to_owned(),
+        };
+        tracing::error!(target: "demur", inputs = questions.len(), "the encoder failed on a batch: {failure}");
+        for reply in replies {
+            let _ = reply.send(Err(Unanswered::Failed));
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "encoder_queue_tests.rs"]
+mod tests;
