@@ -30,6 +30,12 @@ pub enum TrainingError {
          `scripts/setup-bert.sh`, or leave `tune` out"
     )]
     NoTorch,
+    /// Threads cannot be started, or one failed.
+    #[error("threads: {cause}")]
+    Threads {
+        /// What the system said.
+        cause: String,
+    },
     /// Embeddings cannot be kept.
     #[error("{}: {cause}; DEMUR_CACHE names another folder, or `off`", path.display())]
     Cache {

@@ -107,7 +107,7 @@ impl EncoderParams {
         let reads = self.reads(task.field);
         fits(&base, &reads)?;
         let learnt = match &self.intermediate {
-            None => Learnt::nothing(base),
+            None => Arc::new(Learnt::nothing(base)),
             Some(intermediate) => learn(intermediate, &base, &reads, task)?,
         };
         let topped = match &self.tune {
@@ -145,8 +145,8 @@ impl EncoderParams {
             tier: EncoderTier::new(&manifest, encoder, learned)?,
             manifest,
             choice: topped.choice,
-            training: learnt.training,
-            seen: learnt.seen,
+            training: learnt.training.clone(),
+            seen: learnt.seen.clone(),
             bench: Arc::clone(bench),
         })
     }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use demur_data::Record;
 use demur_predictor::encoder::{Head, Reads};
-use demur_predictor::{SeenPrompts, TrainingData};
+use demur_predictor::{SeenPrompts, TrainingData, sha256};
 
 use crate::encoder::fit::{Task, folded};
 use crate::encoder::head::{HeadRows, labelled, matrix};
 use crate::encoder::params::Intermediate;
 use crate::encoder::tuned::tune_first;
-use crate::encoder::workshop::Bench;
+use crate::encoder::workshop::{Bench, Workshop};
 use crate::error::TrainingError;
 use crate::examples::Examples;
 use crate::logistic::ClassWeight;
@@ -21,6 +21,7 @@ use crate::train::{identity, seen};
 pub(crate) const OF_TEACHERS: f64 = 0.003;
 
 /// What an encoder has learned before the task that counts.
+#[derive(Debug)]
 pub(crate) struct Learnt {
     pub(crate) bench: Arc<Bench>,
     /// A head for each source of the intermediate task.
@@ -36,7 +37,8 @@ impl Learnt {
     }
 }
 
-/// Learns the intermediate task.
+/// Learns the intermediate task, or finds what an earlier fit of this process has learned of it: the folds of a
+/// cross-validation share it.
 ///
 /// # Errors
 /// As for reading and fitting; [`TrainingError::NoRows`] where a source has none.
@@ -45,28 +47,36 @@ pub(crate) fn learn(
     base: &Arc<Bench>,
     reads: &Reads,
     task: &Task<'_, '_>,
-) -> Result<Learnt, TrainingError> {
+) -> Result<Arc<Learnt>, TrainingError> {
     // Rows that the corpus of this fit holds too, whichever of its parts they are in, must not be seen here.
     let corpus =
         SeenPrompts::of(task.examples.corpus.iter().filter_map(|input| input.prompt.or(input.response)));
-    let mut sources: Vec<Vec<Record>> = Vec::new();
-    let mut training = Vec::new();
+    let corpus = corpus.union(&intermediate.withheld);
+    let asked = format!("{intermediate:?} {reads:?} {:?} {} {}", task.field, task.seed, base.digest);
+    let key = sha256(&[asked.into_bytes(), corpus.to_bytes()].concat());
+    let workshop = Workshop::shared();
+    if let Some(learnt) = workshop.learnt(&key) {
+        return Ok(learnt);
+    }
+    let (mut sources, mut training) = (Vec::new(), Vec::new());
     for source in &intermediate.data {
         let rows = SourceRows::labelled(&[source.within(&intermediate.folder)], task.field)?;
         training.extend(rows.describe(task.field)?);
-        let records = rows.records(task.field);
-        sources.push(records.into_iter().filter(|record| !corpus.contains(identity(record))).collect());
+        let records = rows.records(task.field).into_iter();
+        sources.push(records.filter(|record| !corpus.contains(identity(record))).collect::<Vec<Record>>());
     }
-    let all: Vec<Record> = sources.iter().flatten().cloned().collect();
-    let bench = match &intermediate.tune {
-        None => Arc::clone(base),
-        Some(params) => {
-            let groups: Vec<u32> = (0..).take(all.len()).collect();
-            tune_first(params, &Examples::of(&all, &groups), (reads, base), task.seed)?
-        }
-    };
-    let heads = sources.iter().map(|records| head(&bench, reads, records)).collect::<Result<_, _>>()?;
-    Ok(Learnt { bench, heads, training, seen: seen(&all) })
+    workshop.learn_once(&key, || {
+        let all: Vec<Record> = sources.iter().flatten().cloned().collect();
+        let bench = match &intermediate.tune {
+            None => Arc::clone(base),
+            Some(params) => {
+                let groups: Vec<u32> = (0..).take(all.len()).collect();
+                tune_first(params, &Examples::of(&all, &groups), (reads, base), task.seed)?
+            }
+        };
+        let heads = sources.iter().map(|records| head(&bench, reads, records)).collect::<Result<_, _>>()?;
+        Ok(Learnt { bench, heads, training, seen: seen(&all) })
+    })
 }
 
 /// The head of one source of the task.
@@ -78,8 +88,8 @@ fn head(bench: &Bench, reads: &Reads, records: &[Record]) -> Result<Head, Traini
         let hint = "a source of `encoder.intermediate` needs labelled rows".to_owned();
         return Err(TrainingError::NoRows { step: "intermediate task", hint });
     }
-    let hidden = bench.config.width();
-    let x = matrix(&bench.embed(reads, &examples.inputs)?, hidden, &[]);
+    let width = bench.config.width();
+    let x = matrix(&bench.embed(reads, &examples.inputs)?, width, &[]);
     let of_rows = HeadRows { x: &x, targets: &examples.targets, weights: &examples.weights, scores: 0 };
-    Ok(folded(&of_rows.fit(&rows, OF_TEACHERS, ClassWeight::None)?, &[], hidden))
+    Ok(folded(&of_rows.fit(&rows, OF_TEACHERS, ClassWeight::None)?, &[], width))
 }

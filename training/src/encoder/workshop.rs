@@ -20,6 +20,7 @@ use demur_predictor::encoder::{
 use demur_predictor::sha256;
 
 use crate::encoder::cache::{EmbeddingCache, Key, key};
+use crate::encoder::intermediate::Learnt;
 use crate::encoder::report::Report;
 use crate::error::TrainingError;
 
@@ -49,6 +50,7 @@ pub struct Workshop {
     cache: Mutex<Option<PathBuf>>,
     options: EncoderOptions,
     open: Mutex<BTreeMap<String, Arc<Bench>>>,
+    learnt: Mutex<BTreeMap<String, Arc<Learnt>>>,
     teller: Mutex<Option<Teller>>,
     resume: Mutex<bool>,
     /// One fit of an encoder at a time: it takes all cores.
@@ -90,6 +92,7 @@ impl Workshop {
             cache: Mutex::new(cache),
             options: EncoderOptions::default(),
             open: Mutex::default(),
+            learnt: Mutex::default(),
             teller: Mutex::default(),
             resume: Mutex::default(),
             busy: Mutex::default(),
@@ -119,6 +122,27 @@ impl Workshop {
         if let Some(teller) = &*lock(&self.teller) {
             teller(report);
         }
+    }
+
+    /// What has been learned of an intermediate task.
+    pub(crate) fn learnt(&self, key: &str) -> Option<Arc<Learnt>> {
+        lock(&self.learnt).get(key).cloned()
+    }
+
+    /// Learns an intermediate task, unless another thread has meanwhile. `learn` must not wait for other threads of the
+    /// pool: one of them may be waiting here.
+    pub(crate) fn learn_once(
+        &self,
+        key: &str,
+        learn: impl FnOnce() -> Result<Learnt, TrainingError>,
+    ) -> Result<Arc<Learnt>, TrainingError> {
+        let mut all = lock(&self.learnt);
+        if let Some(learnt) = all.get(key) {
+            return Ok(Arc::clone(learnt));
+        }
+        let learnt = Arc::new(learn()?);
+        all.insert(key.to_owned(), Arc::clone(&learnt));
+        Ok(learnt)
     }
 
     /// The folder of checkpoints, where one is kept.
