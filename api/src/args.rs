@@ -116,6 +116,9 @@ pub(crate) struct Settings {
     /// Set one value of the recipe, for example --set response.c=3; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Go on from the checkpoints of an encoder's fit that was cut off.
+    #[arg(long)]
+    pub(crate) resume: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ use demur_training::{DataSource, Deduplicate, LeftOutFacet, Recipe};
 
 use crate::args::{DataArgs, FacetArg, FieldArg, RecipeArgs};
 use crate::error::Usage;
+use crate::output;
 
 impl From<FieldArg> for Field {
     fn from(field: FieldArg) -> Self {
@@ -30,6 +31,7 @@ impl From<FacetArg> for LeftOutFacet {
 
 /// The recipe that the flags name; else the starter recipe, which then has no say in what is read.
 pub(crate) fn recipe(args: &RecipeArgs) -> anyhow::Result<Recipe> {
+    output::hear_of_encoders(&args.settings);
     let Some(path) = &args.recipe else {
         let path = Path::new("starter.toml");
         let mut recipe = Recipe::parse(demur_training::STARTER_RECIPE, path, &args.settings.set)?;

@@ -60,6 +60,36 @@ pub(crate) fn say_sources(what: &str, rows: &SourceRows, fits: &[Field]) {
     }
 }
 
+/// From now on, tells of the fits of encoders as they go, and has them go on from checkpoints where that is asked for.
+#[cfg(any(feature = "bert", feature = "ort"))]
+pub(crate) fn hear_of_encoders(settings: &crate::args::Settings) {
+    use demur_training::{Report, Workshop};
+
+    /// Between two lines on a step that goes on.
+    const SILENCE: Duration = Duration::from_secs(10);
+    let last = Mutex::new(std::time::Instant::now());
+    let workshop = Workshop::shared();
+    workshop.resume(settings.resume);
+    workshop.tell(move |report| {
+        let goes_on = match report {
+            Report::Embedded { share, .. } => *share < 1.0,
+            Report::Step { .. } => true,
+            _ => false,
+        };
+        // A poisoned lock only means that another line failed; the time in it is still good.
+        let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let is_short = matches!(report, Report::Embedded { .. }) && !goes_on;
+        if !is_short && (!goes_on || last.elapsed() >= SILENCE) {
+            note(&report.to_string());
+            *last = std::time::Instant::now();
+        }
+    });
+}
+
+/// Nothing is to be heard: this build has no encoders.
+#[cfg(not(any(feature = "bert", feature = "ort")))]
+pub(crate) const fn hear_of_encoders(_settings: &crate::args::Settings) {}
+
 /// Progress bars on stderr, one for each named step; silent where stderr is no terminal.
 pub(crate) struct Bars(Mutex<Option<(&'static str, ProgressBar)>>);
 

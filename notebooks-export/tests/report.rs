@@ -24,6 +24,7 @@ fn evaluation(field: Field, labels: &[f64], p: &[f64]) -> Evaluation {
         facets: Vec::new(),
         weights: vec![1.0; labels.len()],
         groups: vec![0; labels.len()],
+        ..Examples::default()
     };
     let scored = Scored { field, method: "by | hand".to_owned(), threshold: 0.5, seed: 1 };
     scored.judge(&examples, p.to_vec())

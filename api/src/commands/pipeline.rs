@@ -18,6 +18,7 @@ use crate::input;
 use crate::output::{self, Bars, note, say_read, say_sources, waiting};
 
 pub(crate) fn run(args: &Pipeline) -> anyhow::Result<()> {
+    output::hear_of_encoders(&args.settings);
     let starter = if args.recipe.is_none() { Some(starter_files()?) } else { None };
     let (mut recipe, text, folder) = load(args, starter.as_ref())?;
     let mut resolved = recipe.clone();

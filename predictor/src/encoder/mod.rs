@@ -23,6 +23,7 @@ mod onnx;
 #[cfg(feature = "ort")]
 mod ort;
 #[cfg(all(test, feature = "ort"))]
+#[allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 mod ort_tests;
 #[cfg(feature = "ort")]
 mod protobuf;

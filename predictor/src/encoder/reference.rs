@@ -1,6 +1,8 @@
 //! The forward pass of both encoders in plain Rust, one number at a time: what the back ends are tested against where
 //! the weights of a real encoder are not at hand.
 
+#![allow(clippy::unwrap_used)]
+
 use super::{Architecture, EncoderConfig, TokenBatch, Weights, relative};
 
 type Rows = Vec<Vec<f64>>;
@@ -132,11 +134,11 @@ impl Reference<'_> {
     }
 
     fn vector(&self, name: &str) -> Vec<f64> {
-        self.weights.0[name].1.iter().copied().map(f64::from).collect()
+        self.weights.get(name).unwrap().1.iter().copied().map(f64::from).collect()
     }
 
     fn row(&self, name: &str, at: usize) -> Vec<f64> {
-        let (shape, numbers) = &self.weights.0[&format!("{name}.weight")];
+        let (shape, numbers) = self.weights.get(&format!("{name}.weight")).unwrap();
         numbers[at * shape[1]..(at + 1) * shape[1]].iter().copied().map(f64::from).collect()
     }
 }

@@ -152,7 +152,7 @@ pub fn batches(tokens: &[Tokens]) -> Vec<Vec<usize>> {
         let length = tokens[row].ids.len();
         match all.last_mut() {
             Some(batch) if batch.len() < BATCH_ROWS && (batch.len() + 1) * length <= BATCH_TOKENS => {
-                batch.push(row)
+                batch.push(row);
             }
             _ => all.push(vec![row]),
         }

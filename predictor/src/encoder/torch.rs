@@ -163,7 +163,6 @@ impl TorchEncoder {
     }
 
     /// Through some of the layers.
-    #[must_use]
     pub fn advance(&self, states: Tensor, context: &Context, layers: Range<usize>, train: bool) -> Tensor {
         match &self.net {
             Net::Bert { layers: all, .. } => all[layers].iter().fold(states, |states, layer| {
@@ -174,7 +173,6 @@ impl TorchEncoder {
     }
 
     /// The mean of the states over the tokens: rows x hidden, in single precision.
-    #[must_use]
     pub fn pool(states: &Tensor, context: &Context) -> Tensor {
         let tokens = context.tokens.to_kind(Kind::Float);
         let sum = (states.to_kind(Kind::Float) * &tokens).sum_dim_intlist(1, false, Kind::Float);
