@@ -13,7 +13,7 @@ use crate::service::error::{ApiError, ErrorType};
 use crate::service::options::Limits;
 use crate::service::predict::{DecisionName, ModelRef, Thresholds, check_length, check_text};
 use crate::service::registry::Registry;
-use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked, failed};
+use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked};
 
 /// How many terms are shown where the request does not say: a prompt's, but not those of a long document.
 const TOP: usize = 100;
@@ -279,7 +279,7 @@ pub(crate) fn explain(
     };
     let top = request.top.unwrap_or(TOP);
     let question = Question { asking, name: served.into(), input, field, policy, top };
-    let answer = question.answer(scratch).map_err(failed)?;
+    let answer = question.answer(scratch)?;
     match (answer, served.waits(told)) {
         (_, Some(queue)) => Ok(Worked::AskFirst(queue)),
         (Some(answer), None) => {
