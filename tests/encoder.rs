@@ -533,7 +533,22 @@ fn a_request_that_is_given_up_costs_no_batch() {
     let server = Server::start(&dir, "--model enc --request-timeout 0.3 --encoder-max-wait 1500");
     server.post("/v1/predict", prompts(&PROMPTS)).is_error(408, "request_timeout", None, "too long");
     until(&server, DEPTH, 0.0);
-    assert_eq!(metric(&server, "demur_encoder_batch_inputs_count{model=\"enc\"}"), Some(0.0));
+    let batches = "demur_encoder_batch_inputs_count{model=\"enc\"}";
+    assert_eq!(metric(&server, batches), Some(0.0));
+    drop(server);
+    let server = Server::start(&dir, "--model enc --encoder-max-wait 1500");
+    let mut client = Client::to(&server.address).unwrap();
+    let body = prompts(&PROMPTS);
+    let head = format!(
+        "POST /v1/predict HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    client.write(head.as_bytes()).unwrap();
+    client.write(body.as_bytes()).unwrap();
+    until(&server, DEPTH, 4.0);
+    drop(client);
+    until(&server, DEPTH, 0.0);
+    assert_eq!(metric(&server, batches), Some(0.0));
 }
 
 #[test]
