@@ -24,6 +24,7 @@ use crate::service::classify::classify;
 use crate::service::encoder_queue::{EncoderQueue, Unanswered};
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::explain::explain;
+use crate::service::peer::Peer;
 use crate::service::predict::{PredictRequest, predict};
 use crate::service::registry::Registry;
 use crate::service::route::{Access, Route};
@@ -240,7 +241,21 @@ async fn judge(
         };
         match worked {
             Worked::Done(json) => return Ok(text("application/json", json)),
-            Worked::AskFirst(queue) => task.ask(&queue, state).await?,
+            Worked::AskFirst(queue) => {
+                let gone = async {
+                    match request.conn_data::<Peer>() {
+                        Some(peer) => peer.gone().await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    asked = task.ask(&queue, state) => asked?,
+                    // Nobody reads this; what waits in the queue is taken back.
+                    () = gone => {
+                        return Err(ApiError::new(ErrorType::RequestTimeout, "the client has gone away"));
+                    }
+                }
+            }
         }
     }
 }

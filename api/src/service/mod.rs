@@ -15,6 +15,7 @@ mod options;
 #[cfg(feature = "otel")]
 mod otel;
 mod page;
+mod peer;
 mod predict;
 mod registry;
 mod route;
