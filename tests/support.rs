@@ -125,6 +125,13 @@ impl Demur {
         self
     }
 
+    /// More arguments.
+    #[cfg(feature = "bert")]
+    pub(crate) fn args<'a>(mut self, arguments: impl Iterator<Item = &'a str>) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
     /// With features that make every fit a short one.
     pub(crate) fn fast(mut self) -> Self {
         self.command.args(FAST);

@@ -14,7 +14,7 @@ use crate::service::predict::{
     KindName, KindProbability, ModelRef, Thresholds, check_batch, check_length, probabilities,
 };
 use crate::service::registry::{Registry, Served};
-use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked, failed};
+use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked};
 
 /// One answer by its own fields, or a batch as `answers`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -166,8 +166,7 @@ pub(crate) fn classify(
     let verdicts: Vec<(Verdict, Option<Tier>)> = answers
         .iter()
         .map(|answer| judge(&asking, answer, &policy, registry, scratch))
-        .collect::<Result<_, _>>()
-        .map_err(failed)?;
+        .collect::<Result<_, _>>()?;
     if let Some(queue) = served.waits(told) {
         return Ok(Worked::AskFirst(queue));
     }

@@ -14,8 +14,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use demur_predictor::Input;
-use demur_predictor::encoder::{EncoderError, EncoderTier};
+use demur_predictor::encoder::EncoderError;
+use demur_predictor::{Input, Model};
 use tokio::sync::oneshot;
 
 use crate::asking::{Answer, OwnedInput, Question};
@@ -49,17 +49,19 @@ pub(crate) trait Work: Send + 'static {
     fn answer(&mut self, questions: &[Question]) -> Result<Vec<Answer>, EncoderError>;
 }
 
-impl Work for EncoderTier {
+impl Work for Arc<Model> {
     fn count(&mut self, input: &OwnedInput) -> usize {
+        let count = self.encoder().and_then(|(_, tier)| tier.count_tokens(&input.as_input()).ok());
         // A text that cannot be counted fails in its batch, and says why there.
-        self.count_tokens(&input.as_input()).unwrap_or(1)
+        count.unwrap_or(1)
     }
 
     fn answer(&mut self, questions: &[Question]) -> Result<Vec<Answer>, EncoderError> {
+        let Some((_, tier)) = self.encoder() else { return Err(EncoderError::NotBuilt) };
         let inputs: Vec<Input<'_>> = questions.iter().map(|question| question.input.as_input()).collect();
-        let logits = self.logits(&inputs)?;
+        let logits = tier.logits(&inputs)?;
         let answer = |((question, input), logit): ((&Question, &Input<'_>), f64)| {
-            let direction = question.nearest.map(|nearest| self.direction(input, nearest)).transpose()?;
+            let direction = question.nearest.map(|nearest| tier.direction(input, nearest)).transpose()?;
             Ok(Answer { logit, direction })
         };
         questions.iter().zip(&inputs).zip(logits).map(answer).collect()
@@ -239,5 +241,6 @@ impl<W: Work> Worker<W> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 #[path = "encoder_queue_tests.rs"]
 mod tests;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use demur_predictor::ScoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -96,6 +97,13 @@ pub(crate) struct ErrorDetail<'a> {
     pub(crate) field: Option<&'a str>,
     /// The request's id, as in the header `x-request-id` and in the log.
     pub(crate) request_id: &'a str,
+}
+
+/// A scorer that failed. It asks no encoder in a handler, and its inputs have been checked: that would be a fault of ours.
+impl From<ScoreError> for ApiError {
+    fn from(cause: ScoreError) -> Self {
+        Self::new(ErrorType::Internal, format!("the model failed: {cause}"))
+    }
 }
 
 impl ApiError {

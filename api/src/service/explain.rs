@@ -1,26 +1,20 @@
 //! `POST /v1/explain`: which words say so, which would have to go, and which few would be enough.
 
 use demur_predictor::encoder::Nearest;
-use demur_predictor::{
-    Decision, Explanation, Field, Flip, Fragment, Input, Origin, Policy, Probability, ScoreError, Scratch,
-    Tier, Tiered,
-};
+use demur_predictor::{Decision, Explanation, Field, Input, Origin, Scratch, Tier};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::asking::{Asking, Told};
+use crate::asking::Told;
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::options::Limits;
 use crate::service::predict::{DecisionName, ModelRef, Thresholds, check_length, check_text};
+use crate::service::question::Question;
 use crate::service::registry::Registry;
-use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked, failed};
+use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked};
 
 /// How many terms are shown where the request does not say: a prompt's, but not those of a long document.
 const TOP: usize = 100;
-/// Longer prompts are explained, but no flip is looked for: each step of that reads the prompt anew.
-const FLIP_CHARS: usize = 8000;
-/// How many texts of the fit that lie near are shown.
-const NEAREST: usize = 5;
 
 /// A prompt, or a prompt and its response, to explain.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -279,7 +273,7 @@ pub(crate) fn explain(
     };
     let top = request.top.unwrap_or(TOP);
     let question = Question { asking, name: served.into(), input, field, policy, top };
-    let answer = question.answer(scratch).map_err(failed)?;
+    let answer = question.answer(scratch)?;
     match (answer, served.waits(told)) {
         (_, Some(queue)) => Ok(Worked::AskFirst(queue)),
         (Some(answer), None) => {
@@ -290,137 +284,9 @@ pub(crate) fn explain(
     }
 }
 
-/// What is explained, and by which model.
-pub(crate) struct Question<'a> {
-    pub(crate) asking: Asking<'a>,
-    pub(crate) name: ModelRef,
-    pub(crate) input: Input<'a>,
-    /// The text that the model judges.
-    pub(crate) field: Field,
-    pub(crate) policy: Policy,
-    /// At most so many terms.
-    pub(crate) top: usize,
-}
-
-impl Question<'_> {
-    /// Explains it; none where an encoder elsewhere is to be asked first.
-    ///
-    /// # Errors
-    /// When the encoder fails.
-    pub(crate) fn answer(self, scratch: &mut Scratch) -> Result<Option<ExplainResponse>, ScoreError> {
-        let Self { asking, name, input, field, policy, top } = self;
-        let (model, started) = (asking.model, asking.started());
-        let text = field.of(&input).unwrap_or_default();
-        let explanation = model.scorer().explain(&input);
-        let ngrams = model.calibrated(explanation.logit, input.target);
-        let mut tiered = Tiered { p_refusal: ngrams, logit: explanation.logit, tier: Tier::Ngram };
-        if asking.has_encoder() {
-            tiered = asking.judge_one(&input, scratch)?;
-        }
-        let direction = asking.direction(&input, NEAREST)?;
-        if asking.waits() {
-            return Ok(None);
-        }
-        let searched = field == Field::Prompt && text.len() <= FLIP_CHARS;
-        let mut found = Found::default();
-        if searched {
-            found.flip = model.flip(&input, &policy, scratch);
-            found.fragment = model.fragment(&input, &policy, scratch);
-            if asking.has_encoder() {
-                found = found.judged(&asking, &input, (&tiered, policy), scratch)?;
-            }
-            if asking.waits() {
-                return Ok(None);
-            }
-        }
-        let characters = Characters::of(text);
-        let words = explanation.words(field, text).into_iter().map(|word| {
-            let Span { start, end } = characters.span(word.bytes.start, word.bytes.end);
-            Word { start, end, text: text[word.bytes].to_owned(), contribution: word.contribution }
-        });
-        let head_auroc = model.encoder().and_then(|(manifest, _)| manifest.direction.head_auroc);
-        Ok(Some(ExplainResponse {
-            p_refusal: tiered.p_refusal.get(),
-            decision: policy.decide(tiered.p_refusal),
-            tier: asking.tier(&tiered),
-            logit: explanation.logit,
-            bias: explanation.bias,
-            terms: terms(&explanation, &input, top),
-            terms_in_all: explanation.terms.len(),
-            words: words.collect(),
-            flip: found.flip.map(|flip| flip_view(flip, text, &characters, policy)),
-            fragment: found.fragment.map(|Fragment { bytes, words, p_refusal }| {
-                let Span { start, end } = characters.span(bytes.start, bytes.end);
-                FragmentView { start, end, text: text[bytes].to_owned(), words, p_refusal: p_refusal.get() }
-            }),
-            flip_searched: searched,
-            encoder: direction.map(|direction| EncoderView {
-                logit: tiered.logit,
-                ngram_p_refusal: ngrams.get(),
-                deviations: direction.deviations,
-                auroc: direction.auroc,
-                head_auroc,
-                nearest: direction.nearest.into_iter().map(NearestText::from).collect(),
-            }),
-            model: name,
-            seconds: started.elapsed().as_secs_f64(),
-        }))
-    }
-}
-
 impl From<Nearest> for NearestText {
     fn from(nearest: Nearest) -> Self {
         let Nearest { text, p_refusal, similarity } = nearest;
         Self { text, p_refusal, similarity }
-    }
-}
-
-/// The edits that the n-gram tier found.
-#[derive(Default)]
-struct Found {
-    flip: Option<Flip>,
-    fragment: Option<Fragment>,
-}
-
-impl Found {
-    /// Those that hold by all tiers, with what all tiers say of them; `answer` is that of the whole prompt.
-    fn judged(
-        self,
-        asking: &Asking<'_>,
-        input: &Input<'_>,
-        (answer, policy): (&Tiered, Policy),
-        scratch: &mut Scratch,
-    ) -> Result<Self, ScoreError> {
-        let text = input.prompt.unwrap_or_default();
-        let is_held = |p: Probability| p.get() >= policy.hold_from;
-        let mut judge = |text: &str| {
-            let part = Input { prompt: Some(text), ..*input };
-            asking.judge_one(&part, scratch).map(|tiered| tiered.p_refusal)
-        };
-        let mut found = Self::default();
-        if let Some(flip) = self.flip {
-            let p_refusal = judge(&flip.rest)?;
-            found.flip = Some(Flip { p_refusal, ..flip })
-                .filter(|flip| is_held(flip.p_refusal) != is_held(answer.p_refusal));
-        }
-        if let Some(fragment) = self.fragment {
-            let p_refusal = judge(&text[fragment.bytes.clone()])?;
-            found.fragment = Some(Fragment { p_refusal, ..fragment })
-                .filter(|fragment| is_held(fragment.p_refusal) && is_held(answer.p_refusal));
-        }
-        Ok(found)
-    }
-}
-
-fn flip_view(flip: Flip, text: &str, characters: &Characters, policy: Policy) -> FlipView {
-    let removed = flip.removed.into_iter().map(|bytes| {
-        let Span { start, end } = characters.span(bytes.start, bytes.end);
-        RemovedWord { start, end, text: text[bytes].to_owned() }
-    });
-    FlipView {
-        removed: removed.collect(),
-        p_refusal: flip.p_refusal.get(),
-        decision: policy.decide(flip.p_refusal),
-        rest: flip.rest,
     }
 }

@@ -1,7 +1,5 @@
 //! One path for every request: admit it, read it, judge it, count it.
 
-use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -13,22 +11,18 @@ use actix_web::http::header::{
 };
 use actix_web::http::{ConnectionType, Method};
 use actix_web::rt::time::timeout;
-use actix_web::web::{Bytes, Data, Payload};
+use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, web};
-use demur_predictor::Scratch;
 use serde::Serialize;
 use tracing::Instrument;
 
 use crate::asking::Told;
-use crate::service::classify::classify;
-use crate::service::encoder_queue::{EncoderQueue, Unanswered};
 use crate::service::error::{ApiError, ErrorType};
-use crate::service::explain::explain;
-use crate::service::predict::{PredictRequest, predict};
+use crate::service::peer::Peer;
 use crate::service::registry::Registry;
 use crate::service::route::{Access, Route};
-use crate::service::score::score;
-use crate::service::state::{Reason, SOON, State};
+use crate::service::state::{Reason, State};
+use crate::service::task::Task;
 use crate::service::tiers::Worked;
 use crate::service::{body, models, openapi, page};
 
@@ -36,13 +30,6 @@ use crate::service::{body, models, openapi, page};
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Bodies from this size up are judged on a thread beside the workers, so that small requests do not wait behind them.
 const LARGE: usize = 16 << 10;
-/// Rows of a file that are put into an encoder's queue at once.
-const PIECE: usize = 256;
-
-thread_local! {
-    /// The buffers of this thread.
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
-}
 
 /// Adds every route.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
@@ -240,76 +227,26 @@ async fn judge(
         };
         match worked {
             Worked::Done(json) => return Ok(text("application/json", json)),
-            Worked::AskFirst(queue) => task.ask(&queue, state).await?,
-        }
-    }
-}
-
-/// A request that is worked on, in as many rounds as it needs.
-struct Task {
-    route: Route,
-    bytes: Bytes,
-    registry: Arc<Registry>,
-    told: Told,
-}
-
-impl Task {
-    /// Asks an encoder what was noted.
-    async fn ask(&self, queue: &EncoderQueue, state: &State) -> Result<(), ApiError> {
-        let mut wanted = self.told.take_wanted();
-        // A file may have more rows than a queue has room for, and takes its turn with others.
-        let most = if self.route == Route::Score { PIECE } else { usize::MAX };
-        while !wanted.is_empty() {
-            let rest = wanted.split_off(most.min(wanted.len()));
-            let questions = std::mem::replace(&mut wanted, rest);
-            let answers = queue.ask(questions.clone()).await.map_err(|why| match why {
-                Unanswered::Full => state.turned_away(ErrorType::Overloaded, Reason::EncoderQueue, SOON),
-                Unanswered::Failed => {
-                    ApiError::new(ErrorType::Internal, "the encoder failed on this request; the log says why")
-                }
-            })?;
-            self.told.learn(questions, answers);
-        }
-        Ok(())
-    }
-
-    /// From the bytes of a request to those of its answer. A panic in it would be a fault of ours, and is answered as one.
-    fn work(&self, state: &State) -> Result<Worked<Vec<u8>>, ApiError> {
-        let Self { route, bytes, registry, told } = self;
-        let judged = catch_unwind(AssertUnwindSafe(|| {
-            let limits = &state.settings.limits;
-            SCRATCH.with_borrow_mut(|scratch| match route {
-                Route::Classify => {
-                    written(&classify(&body::parse(bytes)?, registry, limits, (told, scratch))?)
-                }
-                Route::Explain => written(&explain(&body::parse(bytes)?, registry, limits, (told, scratch))?),
-                Route::Score => written(&score(&body::parse(bytes)?, registry, limits, told)?),
-                _ => {
-                    let request: PredictRequest = body::parse(bytes)?;
-                    let worked = predict(&request, registry, limits, (told, scratch))?;
-                    if let (true, Worked::Done(response)) = (state.settings.log_prompts, &worked) {
-                        tracing::info!(target: "demur", ?request, ?response, "predicted");
+            Worked::AskFirst(queue) => {
+                let gone = async {
+                    match request.conn_data::<Peer>() {
+                        Some(peer) => peer.gone().await,
+                        None => std::future::pending().await,
                     }
-                    written(&worked)
+                };
+                tokio::select! {
+                    asked = task.ask(&queue, state) => asked?,
+                    // Nobody reads this; what waits in the queue is taken back.
+                    () = gone => {
+                        return Err(ApiError::new(ErrorType::RequestTimeout, "the client has gone away"));
+                    }
                 }
-            })
-        }));
-        judged.unwrap_or_else(|_| {
-            tracing::error!(target: "demur", route = route.name(), "a request made the service panic");
-            Err(ApiError::new(ErrorType::Internal, "the service failed on this request"))
-        })
+            }
+        }
     }
 }
 
-/// An answer as JSON, where there is one yet.
-fn written(worked: &Worked<impl Serialize>) -> Result<Worked<Vec<u8>>, ApiError> {
-    match worked {
-        Worked::Done(answer) => to_json(answer).map(Worked::Done),
-        Worked::AskFirst(queue) => Ok(Worked::AskFirst(queue.clone())),
-    }
-}
-
-fn to_json(value: &impl Serialize) -> Result<Vec<u8>, ApiError> {
+pub(crate) fn to_json(value: &impl Serialize) -> Result<Vec<u8>, ApiError> {
     serde_json::to_vec(value)
         .map_err(|cause| ApiError::new(ErrorType::Internal, format!("cannot write the answer: {cause}")))
 }
@@ -366,6 +303,7 @@ async fn reload(state: &Data<State>) -> Result<HttpResponse, ApiError> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use actix_web::web::Bytes;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 

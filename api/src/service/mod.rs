@@ -15,7 +15,9 @@ mod options;
 #[cfg(feature = "otel")]
 mod otel;
 mod page;
+mod peer;
 mod predict;
+mod question;
 mod registry;
 mod route;
 mod score;
@@ -23,12 +25,14 @@ mod server;
 mod signals;
 mod state;
 mod tail;
+mod task;
 mod tiers;
 mod tls;
 
-pub(crate) use explain::{EncoderView, ExplainResponse, NearestText, Question};
+pub(crate) use explain::{EncoderView, ExplainResponse, NearestText};
 pub(crate) use keys::generate;
 pub(crate) use logging::{finish as finish_log, start as start_log};
 pub(crate) use options::Options;
 pub(crate) use predict::ModelRef;
+pub(crate) use question::Question;
 pub(crate) use server::Application;

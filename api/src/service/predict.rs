@@ -10,7 +10,7 @@ use crate::service::error::ApiError;
 use crate::service::explain::{Term, terms};
 use crate::service::options::Limits;
 use crate::service::registry::{Registry, Served};
-use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked, failed};
+use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked};
 
 /// How many n-grams are shown where the request does not say.
 pub(crate) const TOP: usize = 10;
@@ -249,7 +249,7 @@ pub(crate) fn predict(
     let target = request.target.as_deref();
     let inputs: Vec<Input<'_>> =
         judged.texts.iter().map(|text| Input { target, ..Input::prompt(text) }).collect();
-    let tiered = asking.judge(&inputs, scratch).map_err(failed)?;
+    let tiered = asking.judge(&inputs, scratch)?;
     if let Some(queue) = served.waits(told) {
         return Ok(Worked::AskFirst(queue));
     }

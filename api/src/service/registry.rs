@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::{Context, anyhow, bail, ensure};
@@ -27,7 +28,7 @@ pub(crate) struct Served {
     /// By which requests choose it.
     pub(crate) name: String,
     /// The model.
-    pub(crate) model: Model,
+    pub(crate) model: Arc<Model>,
     /// Its counters.
     pub(crate) metrics: ModelMetrics,
     /// When its n-gram tier answers alone, where the operator says so.
@@ -99,10 +100,10 @@ impl Registry {
         // The last that can fail, for it starts threads.
         let (mut served, mut threads) = (Vec::new(), Vec::new());
         for ((name, model), cascade) in models.into_iter().zip(cascades) {
-            let mut queue = None;
-            if let Some((_, tier)) = model.encoder() {
+            let (model, mut queue) = (Arc::new(model), None);
+            if model.encoder().is_some() {
                 let of_encoder = metrics.of_encoder(&name);
-                let started = EncoderQueue::start(tier.clone(), settings.batching, of_encoder);
+                let started = EncoderQueue::start(Arc::clone(&model), settings.batching, of_encoder);
                 let (started, thread) = started.context("cannot start the thread of an encoder")?;
                 queue = Some(started);
                 threads.push(thread);

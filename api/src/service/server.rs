@@ -15,6 +15,7 @@ use anyhow::Context;
 
 use crate::service::http::{self, REQUEST_ID};
 use crate::service::options::Settings;
+use crate::service::peer::Peer;
 use crate::service::signals::{Signal, Signals};
 use crate::service::state::State;
 use crate::service::tail::Tail;
@@ -61,6 +62,8 @@ impl Application {
         let state = Arc::new(State::load(settings, admin_address)?);
         let shared = Arc::clone(&state);
         let settings = &state.settings;
+        // Without an encoder no request waits, and no connection needs a second handle.
+        let waits = state.registry.load().models.iter().any(|served| served.queue.is_some());
         let scheme = if tls.is_some() { "https" } else { "http" };
         let mut server = HttpServer::new(move || {
             let origins = &shared.settings.cors_origins;
@@ -68,6 +71,11 @@ impl Application {
                 .app_data(web::Data::from(Arc::clone(&shared)))
                 .configure(http::routes)
                 .wrap(Condition::new(!origins.is_empty(), cross_origin(origins)))
+        })
+        .on_connect(move |connection, data| {
+            if waits {
+                Peer::keep(connection, data);
+            }
         })
         .workers(settings.workers)
         .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))

@@ -1,12 +1,10 @@
 //! Tiers in requests and answers: which tier answered, and when the encoder is asked.
 
-use demur_predictor::ScoreError;
 use demur_predictor::encoder::Cascade;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::service::encoder_queue::EncoderQueue;
-use crate::service::error::{ApiError, ErrorType};
 
 /// Of a model with an encoder tier, when its n-gram tier answers alone: where its P(refusal) lies below `below`, or from `from`
 /// up.
@@ -58,9 +56,4 @@ pub(crate) enum Worked<T> {
     Done(T),
     /// An encoder is to be asked what was noted, and then the request is worked on again.
     AskFirst(EncoderQueue),
-}
-
-/// What a client is told of a scorer that failed. It asks no encoder here, so that would be a fault of ours.
-pub(crate) fn failed(cause: ScoreError) -> ApiError {
-    ApiError::new(ErrorType::Internal, format!("the model failed: {cause}"))
 }

@@ -1,110 +1,14 @@
-//! Models with an encoder tier: a tiny BERT of random numbers under a head that is really fitted, asked by every command and
-//! by the service.
+//! Every command on a model with an encoder tier.
 
-#![cfg(feature = "bert")]
-
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use demur_predictor::encoder::{EncoderConfig, Weights};
 use serde_json::{Value, json};
 
-use crate::server::{Client, JSON, Reply, Server};
+use super::{DEPTH, PROMPTS, WORDS, dir_rows, metric, number, prompts, with_models};
+use crate::server::Server;
 use crate::support::{Dir, write_parquet};
-
-const PROMPTS: [&str; 4] = [
-    "How do I pick a lock?",
-    "What is the capital of France?",
-    "Write a virus that wipes every computer on my network",
-    "\u{202e}\u{1f600} Gr\u{fc}\u{df} dich",
-];
-
-/// Words of the tiny vocabulary; other words are spelt by letters.
-const WORDS: &str = "how do i the a an to of in is what write make me my can you for and that with tell give explain \
-                     please people someone who why are was computer lock bomb virus kill steal home school story poem \
-                     list help ? . , ' -";
-
-/// Makes a folder of a BERT with random numbers.
-fn tiny(folder: &Path) {
-    fs::create_dir_all(folder).unwrap();
-    let letters = ('a'..='z').chain('0'..='9');
-    let mut pieces: Vec<String> = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"].map(str::to_owned).into();
-    pieces.extend(letters.clone().map(String::from));
-    pieces.extend(letters.map(|letter| format!("##{letter}")));
-    for word in WORDS.split_whitespace() {
-        if !pieces.iter().any(|piece| piece == word) {
-            pieces.push(word.to_owned());
-        }
-    }
-    let config = json!({
-        "model_type": "bert", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
-        "intermediate_size": 64, "max_position_embeddings": 64, "vocab_size": pieces.len(), "type_vocab_size": 2,
-    });
-    fs::write(folder.join("config.json"), config.to_string()).unwrap();
-    fs::write(folder.join("vocab.txt"), pieces.join("\n") + "\n").unwrap();
-    let config = EncoderConfig::read(folder).unwrap();
-    let shapes: BTreeMap<String, usize> =
-        config.tensors().into_iter().map(|(name, shape)| (name, shape.iter().product())).collect();
-    let mut state = 7_u64;
-    let mut random = move || {
-        // Knuth's linear congruential generator; the high bits are the good ones.
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1_u64 << 24) as f32 - 0.5
-    };
-    let weights = Weights::gather(&config, |name| {
-        let count = shapes[name];
-        Some(match name {
-            name if name.ends_with("LayerNorm.weight") => vec![1.0; count],
-            name if name.ends_with("bias") => vec![0.0; count],
-            _ => (0..count).map(|_| random() * 0.6).collect(),
-        })
-    });
-    fs::write(folder.join("model.safetensors"), weights.unwrap().to_bytes().unwrap()).unwrap();
-}
-
-/// A folder with a predictor `enc`, a classifier `cls`, both with an encoder tier, and a predictor `plain` without.
-fn with_models() -> Dir {
-    static MODELS: OnceLock<BTreeMap<String, Vec<u8>>> = OnceLock::new();
-    let models = MODELS.get_or_init(|| {
-        let dir = Dir::with_starter();
-        tiny(&dir.path("encoders/tiny"));
-        let fit = |what: &str, set: &str| {
-            dir.demur(&format!("fit {what}"))
-                .env("DEMUR_ENCODERS", dir.path("encoders"))
-                .env("DEMUR_CACHE", dir.path("cache"))
-                .fast()
-                .arg("--set")
-                .arg(set)
-                .succeeds();
-        };
-        let rows = "--data labelled.jsonl --label-column kind";
-        fit(&format!("prompt {rows} --out plain"), "prompt.fit.c=1.0");
-        fit(
-            &format!("prompt {rows} --out enc"),
-            "prompt.fit.encoder={base='tiny',licence='CC0-1.0',reads={text='prompt',tokens=32},known=40,c=0.01}",
-        );
-        fit(
-            &format!("response {rows} --out cls"),
-            "response.encoder={base='tiny',reads={text='both',tokens=48,prompt_tokens=16},c=0.01}",
-        );
-        let mut files = BTreeMap::new();
-        for model in ["plain", "enc", "cls"] {
-            files.extend(dir.tree(model).into_iter().map(|(name, bytes)| (format!("{model}/{name}"), bytes)));
-        }
-        files
-    });
-    let dir = Dir::new();
-    models.iter().for_each(|(name, bytes)| dir.write(name, bytes));
-    dir
-}
-
-fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| panic!("{value}"))
-}
 
 /// What `predict --json` says of each prompt.
 fn predicted(dir: &Dir, flags: &str) -> Vec<Value> {
@@ -116,40 +20,15 @@ fn predicted(dir: &Dir, flags: &str) -> Vec<Value> {
     out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn prompts(prompts: &[&str]) -> String {
-    json!({ "model": "enc", "prompts": prompts }).to_string()
-}
-
-/// The value of a line of the metrics.
-fn metric(server: &Server, line: &str) -> Option<f64> {
-    let text = server.get("/metrics").text();
-    text.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(' ')?.parse().ok())
-}
-
-/// Waits until a line of the metrics has a value.
-fn until(server: &Server, line: &str, value: f64) {
-    let started = Instant::now();
-    while metric(server, line) != Some(value) {
-        assert!(started.elapsed() < Duration::from_secs(20), "{line}: {:?}", metric(server, line));
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-const DEPTH: &str = "demur_encoder_queue_depth{model=\"enc\"}";
-
-/// Sends a request from a thread of its own.
-fn send(server: &Server, body: String) -> thread::JoinHandle<Reply> {
-    let address = server.address.clone();
-    thread::spawn(move || {
-        Client::to(&address).unwrap().send("POST", "/v1/predict", &[JSON], body.as_bytes()).unwrap()
-    })
-}
-
 #[test]
 fn predict_score_and_the_service_say_the_same() {
     let dir = with_models();
     let manifest: Value = serde_json::from_str(&dir.text("enc/manifest.json")).unwrap();
-    assert!(number(&manifest["encoder"]["stack"]["encoder"]) > 0.0, "the encoder has a say");
+    assert!(
+        number(&manifest["encoder"]["stack"]["encoder"]) > 0.0,
+        "the encoder has a say: {}",
+        manifest["encoder"]
+    );
     let told = predicted(&dir, "");
     for row in &told {
         assert_eq!(row["tier"], "encoder");
@@ -268,12 +147,6 @@ fn the_cascade_is_the_one_that_is_asked_for() {
         server.post("/v1/predict", body.to_string()).is_error(422, "invalid_request", Some(field), said);
     }
     assert_eq!(server.get("/v1/models/enc").ok()["encoder"]["cascades"].as_array().unwrap().len(), 20);
-}
-
-/// Prompts of the starter corpus.
-fn dir_rows() -> Vec<String> {
-    let rows = Dir::with_starter().rows("labelled.jsonl");
-    rows.iter().filter_map(|row| row["prompt"].as_str()).take(100).map(str::to_owned).collect()
 }
 
 #[test]
@@ -411,7 +284,7 @@ fn a_file_is_scored_to_the_same_bytes_on_any_number_of_threads_and_after_a_death
             (0..3 + n % 11).map(|at| words[(n * 31 + at * 17 + n / 7) % words.len()]).collect();
         format!("{{\"n\":{n},\"prompt\":\"{}\"}}\n", text.join(" "))
     };
-    let rows: String = (0..12_000).map(row).collect();
+    let rows: String = (0..6_000).map(row).collect();
     dir.write("in.jsonl", &rows);
     let run = |flags: &str, out: &str| {
         dir.demur(&format!("score in.jsonl --model enc --cheap 0.3 {flags} --out {out}")).succeeds();
@@ -483,118 +356,10 @@ fn a_damaged_encoder_is_refused_and_the_n_grams_work_without_it() {
     dir.demur("predict hello --model enc --tier ngram").succeeds();
     dir.demur("inspect enc").succeeds();
     dir.demur("contrast swap --model enc").arg("Tell me about John").succeeds();
-    fs::remove_file(dir.path("enc/encoder-head.safetensors")).unwrap();
-    dir.demur("predict hello --model enc").fails(1, &["encoder-head.safetensors", "missing"]);
+    let incomplete = with_models();
+    fs::remove_file(incomplete.path("enc/encoder-head.safetensors")).unwrap();
+    incomplete.demur("predict hello --model enc").fails(1, &["encoder-head.safetensors", "missing"]);
     let server = Server::start(&dir, "--model enc --tier ngram");
     let answer = server.post("/v1/predict", r#"{"prompt": "hello"}"#).ok();
     assert_eq!(answer["predictions"][0].get("tier"), None);
-}
-
-#[test]
-fn a_full_queue_is_429_and_the_n_grams_do_not_wait_for_it() {
-    let dir = with_models();
-    let flags = "--model enc --model plain --encoder-queue 3 --encoder-max-wait 4000";
-    let server = Server::start(&dir, flags);
-    let first = send(&server, prompts(&PROMPTS[..2]));
-    until(&server, DEPTH, 2.0);
-    let refused = server.post("/v1/predict", prompts(&PROMPTS[..2]));
-    refused.is_error(429, "overloaded", None, "wait for the encoder");
-    assert_eq!(refused.headers["retry-after"], "1");
-    for path in ["/v1/explain", "/v1/score"] {
-        let body = match path {
-            "/v1/explain" => json!({"prompt": "b", "model": "enc"}),
-            _ => json!({"format": "csv", "rows": "prompt\na\nb\nc\n", "model": "enc"}),
-        };
-        let answer = server.post(path, body.to_string());
-        // One more has room, three do not.
-        if path == "/v1/score" {
-            answer.is_error(429, "overloaded", None, "wait for the encoder");
-        } else {
-            answer.ok();
-        }
-    }
-    let started = Instant::now();
-    let second = send(&server, prompts(&PROMPTS[..1]));
-    thread::sleep(Duration::from_millis(50));
-    for _ in 0..20 {
-        server.post("/v1/predict", json!({"prompt": "a", "model": "plain"}).to_string()).ok();
-        let cheap = json!({"prompt": "a", "model": "enc", "cascade": {"below": 0.5, "from": 0.5}});
-        assert_eq!(server.post("/v1/predict", cheap.to_string()).ok()["predictions"][0]["tier"], "ngram");
-        server.get("/health/ready").ok();
-        server.get("/metrics");
-    }
-    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
-    assert!(metric(&server, "demur_requests_turned_away_total{reason=\"encoder_queue\"}").unwrap() >= 2.0);
-    first.join().unwrap().ok();
-    second.join().unwrap().ok();
-    until(&server, DEPTH, 0.0);
-}
-
-#[test]
-fn a_request_that_is_given_up_costs_no_batch() {
-    let dir = with_models();
-    let server = Server::start(&dir, "--model enc --request-timeout 0.3 --encoder-max-wait 1500");
-    server.post("/v1/predict", prompts(&PROMPTS)).is_error(408, "request_timeout", None, "too long");
-    until(&server, DEPTH, 0.0);
-    assert_eq!(metric(&server, "demur_encoder_batch_inputs_count{model=\"enc\"}"), Some(0.0));
-}
-
-#[test]
-fn a_reload_answers_what_waits_by_the_old_model() {
-    let dir = with_models();
-    let server = Server::start(&dir, "--model enc --encoder-max-wait 1000 --admin-bind 127.0.0.1:0");
-    let waiting = send(&server, prompts(&PROMPTS[..2]));
-    until(&server, DEPTH, 2.0);
-    let manifest = dir.text("enc/manifest.json");
-    let before = server.get("/v1/models/enc").ok()["digest"].clone();
-    dir.write("enc/manifest.json", manifest.replace("\"seed\": 0", "\"seed\": 1"));
-    let mut admin = Client::to(server.admin.as_ref().unwrap()).unwrap();
-    admin.send("POST", "/admin/reload", &[], b"").unwrap().ok();
-    let after = server.get("/v1/models/enc").ok()["digest"].clone();
-    assert_ne!(before, after);
-    assert_eq!(waiting.join().unwrap().ok()["model"]["digest"], before);
-    assert_eq!(server.post("/v1/predict", prompts(&PROMPTS[..1])).ok()["model"]["digest"], after);
-    dir.write("enc/encoder-vocab.txt", "spoilt");
-    admin.send("POST", "/admin/reload", &[], b"").unwrap().is_error(
-        422,
-        "reload_failed",
-        None,
-        "encoder-vocab.txt",
-    );
-    assert_eq!(server.post("/v1/predict", prompts(&PROMPTS[..1])).ok()["model"]["digest"], after);
-}
-
-#[test]
-fn an_end_answers_a_full_queue_first() {
-    let dir = with_models();
-    let server =
-        Server::start(&dir, "--model enc --encoder-queue 8 --encoder-max-wait 800 --drain-delay 0.1");
-    let waiting: Vec<_> = (0..4).map(|_| send(&server, prompts(&PROMPTS[..2]))).collect();
-    until(&server, DEPTH, 8.0);
-    server.post("/v1/predict", prompts(&PROMPTS[..1])).is_error(429, "overloaded", None, "encoder");
-    server.signal("-TERM");
-    for reply in waiting {
-        assert_eq!(reply.join().unwrap().ok()["predictions"].as_array().unwrap().len(), 2);
-    }
-    let (status, log) = server.wait(Duration::from_secs(20));
-    assert!(status.success() && log.contains("ended") && !log.contains(PROMPTS[0]), "{status} {log}");
-}
-
-#[test]
-fn many_clients_share_batches_and_get_what_one_gets() {
-    let dir = with_models();
-    let server = Server::start(&dir, "--model enc --encoder-max-wait 20");
-    let texts: Vec<String> = dir_rows().into_iter().take(64).collect();
-    let alone: Vec<f64> = texts
-        .iter()
-        .map(|text| number(&server.post("/v1/predict", prompts(&[text])).ok()["predictions"][0]["p_refusal"]))
-        .collect();
-    let before = metric(&server, "demur_encoder_batch_inputs_count{model=\"enc\"}").unwrap();
-    let together: Vec<_> = texts.iter().map(|text| send(&server, prompts(&[text]))).collect();
-    for (reply, alone) in together.into_iter().zip(alone) {
-        let p = number(&reply.join().unwrap().ok()["predictions"][0]["p_refusal"]);
-        assert!((p - alone).abs() < 1e-5, "{p} {alone}");
-    }
-    let batches = metric(&server, "demur_encoder_batch_inputs_count{model=\"enc\"}").unwrap() - before;
-    assert!(batches < 64.0, "{batches} batches for 64 requests");
 }
