@@ -232,7 +232,7 @@ fn answers_to_one_prompt_become_a_rate() {
     rows.push(Record { prompt: None, ..record(10, "", "No.", true) });
     let machine = bootstrap(&model, &rows).unwrap();
     assert_eq!(machine.len(), 2, "one row a prompt and target; a row without a prompt is none");
-    let p = label(&model, &rows);
+    let p = label(&model, &rows).unwrap();
     assert_eq!((machine[0].samples, machine[1].samples), (3, 1));
     assert!((machine[0].p_refusal - (p[0].get() + p[1].get() + p[2].get()) / 3.0).abs() < 1e-12);
     assert!((machine[0].refusal_rate - 2.0 / 3.0).abs() < 1e-12);
@@ -288,7 +288,7 @@ fn no_row_is_judged_by_a_fit_that_saw_it() {
         );
     }
     let model = train(Field::Prompt, &rows, Provenance { recipe, ..provenance() }).unwrap().0;
-    let p = label(&model, &rows);
+    let p = label(&model, &rows).unwrap();
     let right = rows
         .iter()
         .zip(p)

@@ -176,6 +176,7 @@ fn views_side_by_side_give_the_probabilities_of_scikit_learn() {
         facets: Vec::new(),
         truth: targets.clone(),
         targets,
+        ..Examples::default()
     };
     let c = vec![logistic["C"].as_f64().unwrap()];
     let params = NgramParams { c, inner_folds: 2, tolerance: 1e-6, ..NgramParams::new(views) };
