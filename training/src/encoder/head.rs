@@ -114,12 +114,15 @@ impl HeadRows<'_> {
     }
 
     fn entries(&self, rows: &[usize], class_weight: ClassWeight) -> Vec<Entry> {
-        let of = |&row: &usize| {
-            let (target, weight) = (self.targets[row], self.weights[row]);
-            let refused = Entry { row, refused: true, weight: target * weight };
-            [refused, Entry { row, refused: false, weight: (1.0 - target) * weight }]
+        // Class after class: side by side, the two parts of a soft label would always make one whole row together, which
+        // then stood in the larger part's class alone.
+        let of = |refused: bool| {
+            rows.iter().map(move |&row| {
+                let share = if refused { self.targets[row] } else { 1.0 - self.targets[row] };
+                Entry { row, refused, weight: share * self.weights[row] }
+            })
         };
-        let mut entries: Vec<Entry> = rows.iter().flat_map(of).filter(|entry| entry.weight > 0.0).collect();
+        let mut entries: Vec<Entry> = of(true).chain(of(false)).filter(|entry| entry.weight > 0.0).collect();
         if class_weight == ClassWeight::Balanced {
             let total: f64 = entries.iter().map(|entry| entry.weight).sum();
             let refused: f64 = entries.iter().filter(|entry| entry.refused).map(|entry| entry.weight).sum();
