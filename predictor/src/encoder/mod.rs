@@ -46,6 +46,8 @@ pub use config::{Architecture, EncoderConfig, LayerNames};
 pub use direction::{Direction, Nearest};
 pub use error::EncoderError;
 pub use manifest::{BaseModel, Cascade, CascadeFigures, DirectionManifest, EncoderManifest, Reads, Stack};
+#[cfg(feature = "ort")]
+pub use onnx::model as to_onnx;
 pub use options::{EncoderOptions, Library};
 #[cfg(feature = "encoder")]
 pub use run::{BATCH_TOKENS, BaseFiles, Encoder, batches};

@@ -46,8 +46,12 @@ struct Encoder<'a> {
     graph: Graph<'a>,
 }
 
-/// The bytes of an ONNX model that gives the encoder's embeddings.
-pub(super) fn model(config: &EncoderConfig, weights: &Weights) -> Result<Vec<u8>, EncoderError> {
+/// The bytes of an ONNX model that gives the encoder's embeddings: inputs `input_ids`, `attention_mask` and, for BERT,
+/// `token_type_ids`, each int64 `[batch, length]`; output `embedding`, `[batch, width]`.
+///
+/// # Errors
+/// [`EncoderError::Tensor`] when a weight is missing or has another shape, [`EncoderError::Library`] beyond two gigabytes.
+pub fn model(config: &EncoderConfig, weights: &Weights) -> Result<Vec<u8>, EncoderError> {
     let mut encoder = Encoder { config, graph: Graph::new(weights) };
     let embedded = encoder.embeddings()?;
     let mask = encoder.graph.node("Cast", &[MASK], &[("to", Attribute::Int(1))]);
