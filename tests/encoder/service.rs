@@ -102,6 +102,31 @@ fn an_end_answers_a_full_queue_first() {
     assert!(status.success() && log.contains("ended") && !log.contains(PROMPTS[0]), "{status} {log}");
 }
 
+/// What waits longer than an end may take is let go of: by a second signal at once, else when the time is over.
+#[test]
+fn an_end_that_may_not_wait_does_not() {
+    let dir = with_models();
+    for (flags, signals) in [("--drain-timeout 1", 1), ("--drain-timeout 30", 2)] {
+        let flags = format!("--model enc --encoder-max-wait 20000 --drain-delay 0 {flags}");
+        let server = Server::start(&dir, &flags);
+        let body = prompts(&PROMPTS);
+        let mut client = Client::to(&server.address).unwrap();
+        let head =
+            "POST /v1/predict HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ";
+        client.write(format!("{head}{}\r\n\r\n{body}", body.len()).as_bytes()).unwrap();
+        until(&server, DEPTH, 4.0);
+        let started = Instant::now();
+        server.signal("-INT");
+        thread::sleep(Duration::from_millis(300));
+        if signals > 1 {
+            server.signal("-INT");
+        }
+        let (status, log) = server.wait(Duration::from_secs(15));
+        assert!(status.success(), "{status} {log}");
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    }
+}
+
 #[test]
 fn many_clients_share_batches_and_get_what_one_gets() {
     let dir = with_models();

@@ -12,6 +12,7 @@ use actix_web::http::{KeepAlive, Method};
 use actix_web::middleware::Condition;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
+use tokio::sync::oneshot;
 
 use crate::service::http::{self, REQUEST_ID};
 use crate::service::options::Settings;
@@ -104,10 +105,18 @@ impl Application {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let signals = Signals::watch().context("cannot watch for signals")?;
         let state = Arc::clone(&self.state);
-        let ended = actix_web::rt::spawn(obey(signals, self.state, self.tail, self.server.handle()));
-        self.server.await.context("the server failed")?;
-        // It has answered its last, and so should those who found it closing.
-        let _ = ended.await;
+        let (no_more, wish) = oneshot::channel();
+        let ended = actix_web::rt::spawn(obey(signals, self.state, self.tail, self.server.handle(), no_more));
+        tokio::select! {
+            biased;
+            served = self.server => {
+                served.context("the server failed")?;
+                // It has answered its last, and so should those who found it closing.
+                let _ = ended.await;
+            }
+            // A server that is dropped lets go of what it is still at; told to stop, it would finish a stop that has begun.
+            Ok(()) = wish => tracing::info!(target: "demur", "ending at once; open requests are let go of"),
+        }
         state.end();
         tracing::info!(target: "demur", "ended");
         Ok(())
@@ -115,7 +124,13 @@ impl Application {
 }
 
 /// Reloads and ends as signals ask for it; a second wish to end does not wait for anyone.
-async fn obey(mut signals: Signals, state: Arc<State>, tail: Option<Tail>, handle: ServerHandle) {
+async fn obey(
+    mut signals: Signals,
+    state: Arc<State>,
+    tail: Option<Tail>,
+    handle: ServerHandle,
+    no_more: oneshot::Sender<()>,
+) {
     let last = loop {
         match signals.next().await {
             Signal::Reload => {
@@ -128,12 +143,10 @@ async fn obey(mut signals: Signals, state: Arc<State>, tail: Option<Tail>, handl
     };
     state.draining.store(true, Ordering::Release);
     tracing::info!(target: "demur", "ending; open requests are finished first");
-    actix_web::rt::spawn({
-        let handle = handle.clone();
-        async move {
-            while signals.next().await == Signal::Reload {}
-            handle.stop(false).await;
-        }
+    actix_web::rt::spawn(async move {
+        while signals.next().await == Signal::Reload {}
+        // Where nobody hears it, the end has come.
+        let _ = no_more.send(());
     });
     if last == Signal::Terminate {
         actix_web::rt::time::sleep(state.settings.drain_delay).await;

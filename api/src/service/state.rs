@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -147,12 +147,15 @@ impl State {
         ApiError { retry_after: Some(wait), ..ApiError::new(kind, message) }
     }
 
-    /// Lets go of the models, and waits for the threads of encoders: a process must not end while one is within its library.
+    /// Lets go of the models, and waits for the threads of encoders, though not forever: a process that ends while one is
+    /// within its library may end badly.
     pub(crate) fn end(&self) {
         self.registry.store(Arc::new(Registry::empty()));
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        // A thread that panicked is as good as one that ended.
-        threads.into_iter().for_each(|thread| drop(thread.join()));
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let longest = Instant::now() + LAST_BATCH;
+        while threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < longest {
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 }
 
@@ -163,6 +166,9 @@ pub(crate) enum Reason {
     Concurrency,
     EncoderQueue,
 }
+
+/// An encoder's batch, the last one too, takes far less.
+const LAST_BATCH: Duration = Duration::from_secs(5);
 
 /// When to come again where something is full.
 pub(crate) const SOON: Duration = Duration::from_secs(1);
