@@ -117,10 +117,10 @@ impl Runs<'_> {
 
     /// Says how long some runs over these rows will take, from the time of two steps.
     pub(crate) fn estimate(&self, rows: &[usize], runs: usize) -> Result<(), TrainingError> {
-        let learner = Learner::new(self, &[])?;
         let batches = self.batches(rows, 0);
         // The first step pays for what is set up once.
         let middle = batches.get(batches.len() / 2).map_or(&[][..], Vec::as_slice);
+        let learner = Learner::new(self, middle)?;
         let mut seconds = 0.0;
         for _ in 0..2 {
             let started = Instant::now();
