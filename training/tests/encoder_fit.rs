@@ -238,7 +238,7 @@ fn fits_of_the_encoder_learn() {
     let (_guard, _cache) = shop();
     let records = corpus(240);
     let examples = Examples::of(&records, &Grouping::Equal.groups(&records));
-    let base = "stack = false\n[prompt.fit.encoder.tune]\nepochs = 5\nbatch = 16\nrate = 0.004\nhead_rate = 0.05\npatience = 5\n";
+    let base = "stack = false\n[prompt.fit.encoder.tune]\nepochs = 15\nbatch = 16\nrate = 0.004\nhead_rate = 0.05\npatience = 15\n";
     for more in ["", "layers = 2\n", "precision = \"bfloat16\"\n", "layers = 1\nfolds = 2\nsmoothing = 0.1\n"]
     {
         let recipe = recipe(&format!("{base}{more}"));
