@@ -23,6 +23,7 @@ pub(super) fn bucket(offset: i64, buckets: usize) -> usize {
 
 /// The bias by head and offset: `heads` rows of `2 * reach + 1` numbers, for the offsets from `-reach` to `reach`.
 /// `table` has a row for each bucket with a number for each head.
+#[cfg(any(feature = "ort", test))]
 pub(super) fn biases(table: &[f32], buckets: usize, heads: usize, reach: usize) -> Vec<f32> {
     let reach = reach as i64;
     let row = |head| (-reach..=reach).map(move |offset| table[bucket(offset, buckets) * heads + head]);
