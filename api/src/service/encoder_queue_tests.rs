@@ -195,7 +195,8 @@ fn a_failure_is_that_of_its_batch_alone() {
 #[test]
 fn a_queue_that_is_let_go_of_answers_what_waits_and_ends() {
     run(async {
-        let Fixture { queue, seen, gate, thread } = start(2, LONG, 100);
+        // Who waits for an answer holds the queue, so the last has to wait out its time.
+        let Fixture { queue, seen, gate, thread } = start(2, Duration::from_secs(2), 100);
         let asked: Vec<_> = (0..5).map(|_| spawn(&queue, &["a"])).collect();
         until(|| seen.lock().unwrap().len() == 1 && queue.depth() == 3).await;
         drop(queue);
@@ -203,7 +204,7 @@ fn a_queue_that_is_let_go_of_answers_what_waits_and_ends() {
         for answered in asked {
             assert_eq!(answered.await.unwrap(), Ok(vec![1.0]));
         }
-        // The last waits for no company that cannot come.
+        // The thread waits for no company that cannot come.
         until(|| thread.is_finished()).await;
         assert_eq!(seen.lock().unwrap().len(), 3);
     });
