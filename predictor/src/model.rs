@@ -248,8 +248,8 @@ impl Model {
         if let Some(encoder) = model.manifest.encoder.as_ref().filter(|_| options.tier == Tier::Encoder) {
             let file = |name: &str| {
                 let bytes = read(name)?;
-                check(dir, name, &model.manifest, &bytes)?;
-                Ok(bytes)
+                let digest = check(dir, name, &model.manifest, &bytes)?.clone();
+                Ok((bytes, digest))
             };
             let tier = load_encoder(dir, encoder, file, options.encoder)?;
             model.parts.encoder = Some(tier);
@@ -296,12 +296,12 @@ impl Model {
 fn load_encoder(
     dir: &Path,
     manifest: &EncoderManifest,
-    file: impl Fn(&str) -> Result<Vec<u8>, ModelError>,
+    file: impl Fn(&str) -> Result<(Vec<u8>, FileDigest), ModelError>,
     options: EncoderOptions,
 ) -> Result<EncoderTier, ModelError> {
-    let known = if manifest.known > 0 { file(KNOWN)? } else { Vec::new() };
-    let (numbers, pieces, head) = (file(ENCODER)?, file(PIECES)?, file(HEAD)?);
-    let files = TierFiles { dir, numbers: &numbers, pieces: &pieces, head: &head, known: &known };
+    let known = if manifest.known > 0 { file(KNOWN)?.0 } else { Vec::new() };
+    let ((numbers, digest), (pieces, _), (head, _)) = (file(ENCODER)?, file(PIECES)?, file(HEAD)?);
+    let files = TierFiles { dir, numbers: &numbers, digest, pieces: &pieces, head: &head, known: &known };
     EncoderTier::from_files(manifest, &files, options)
         .map_err(|cause| ModelError::Encoder { path: dir.to_owned(), cause })
 }
@@ -311,7 +311,7 @@ fn load_encoder(
 fn load_encoder(
     dir: &Path,
     _manifest: &EncoderManifest,
-    _file: impl Fn(&str) -> Result<Vec<u8>, ModelError>,
+    _file: impl Fn(&str) -> Result<(Vec<u8>, FileDigest), ModelError>,
     _options: EncoderOptions,
 ) -> Result<EncoderTier, ModelError> {
     Err(ModelError::Encoder { path: dir.to_owned(), cause: EncoderError::NotBuilt })
@@ -322,8 +322,13 @@ fn is_replaceable(dir: &Path) -> bool {
     dir.join(MANIFEST).is_file() || fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// Compares a file of the model with the manifest's size and digest.
-fn check(dir: &Path, name: &str, manifest: &Manifest, bytes: &[u8]) -> Result<(), ModelError> {
+/// Compares a file of the model with the manifest's size and digest, and gives those.
+fn check<'m>(
+    dir: &Path,
+    name: &str,
+    manifest: &'m Manifest,
+    bytes: &[u8],
+) -> Result<&'m FileDigest, ModelError> {
     let Some(expected) = manifest.files.get(name) else {
         return Err(ModelError::Layout {
             path: dir.join(MANIFEST),
@@ -332,7 +337,7 @@ fn check(dir: &Path, name: &str, manifest: &Manifest, bytes: &[u8]) -> Result<()
     };
     let found = sha256(bytes);
     if found == expected.sha256 && bytes.len() as u64 == expected.bytes {
-        return Ok(());
+        return Ok(expected);
     }
     Err(ModelError::Digest {
         path: dir.join(name),

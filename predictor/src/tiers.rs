@@ -62,9 +62,7 @@ impl Model {
     pub fn stacked(&self, ngrams: &Tiered, encoder_logit: f64, target: Option<&str>) -> Option<Tiered> {
         let manifest = self.manifest().encoder.as_ref()?;
         let logit = manifest.stack.logit(ngrams.logit, encoder_logit);
-        let own = target.and_then(|target| manifest.target_calibrations.get(target));
-        let p_refusal = own.unwrap_or(&manifest.calibration).apply(logit);
-        Some(Tiered { p_refusal, logit, tier: Tier::Encoder })
+        Some(Tiered { p_refusal: manifest.calibrated(logit, target), logit, tier: Tier::Encoder })
     }
 
     /// P(refusal) of every input, in order, by all tiers. Without an encoder tier that is the n-gram tier's.

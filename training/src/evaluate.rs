@@ -115,7 +115,7 @@ fn as_scores(decisions: &[bool]) -> Vec<f64> {
 impl Scores {
     /// Those of the rows that have a label.
     fn judged(&self, examples: &Examples<'_>) -> Self {
-        let rows: Vec<usize> = (0..examples.len()).filter(|&row| examples.weights[row] > 0.0).collect();
+        let rows = examples.labelled();
         Self {
             p: rows.iter().map(|&row| self.p[row]).collect(),
             kinds: Vec::new(),

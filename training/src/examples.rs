@@ -79,10 +79,16 @@ impl<'a> Examples<'a> {
         self.weights.iter().all(|&weight| weight <= 0.0)
     }
 
+    /// The numbers of the rows that have a label.
+    #[must_use]
+    pub fn labelled(&self) -> Vec<usize> {
+        (0..self.len()).filter(|&row| self.weights[row] > 0.0).collect()
+    }
+
     /// The rows that have a label.
     #[must_use]
     pub fn judged(&self) -> Self {
-        let rows: Vec<usize> = (0..self.len()).filter(|&row| self.weights[row] > 0.0).collect();
+        let rows = self.labelled();
         if rows.len() == self.len() { self.clone() } else { self.subset(&rows) }
     }
 

@@ -24,6 +24,19 @@ pub enum ClassWeight {
     Balanced,
 }
 
+impl ClassWeight {
+    /// What the weights of positive and of negative rows are multiplied by, given their sums.
+    pub(crate) fn factors(self, positive: f64, negative: f64) -> (f64, f64) {
+        match self {
+            Self::None => (1.0, 1.0),
+            Self::Balanced => {
+                let half = f64::midpoint(positive, negative);
+                (half / positive, half / negative)
+            }
+        }
+    }
+}
+
 /// Parameters of a [`SparseLogistic`] fit, not yet checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogisticParams(LogisticValidParams);
@@ -197,12 +210,10 @@ impl LogisticValidParams {
         if total.0 <= 0.0 || total.1 <= 0.0 {
             return Err(TrainingError::OneClass { rows });
         }
-        if self.class_weight == ClassWeight::Balanced {
-            let half = f64::midpoint(total.0, total.1);
-            for cost in &mut costs {
-                cost.positive *= half / total.0;
-                cost.negative *= half / total.1;
-            }
+        let (positive, negative) = self.class_weight.factors(total.0, total.1);
+        for cost in &mut costs {
+            cost.positive *= positive;
+            cost.negative *= negative;
         }
         Ok(costs)
     }

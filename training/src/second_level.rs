@@ -138,7 +138,8 @@ pub(crate) fn fit_multinomial(
     Ok(lines)
 }
 
-fn unstandardise(
+/// The line of columns as they are, from one of standardised columns.
+pub(crate) fn unstandardise(
     weights: ArrayView1<'_, f64>,
     intercept: f64,
     (mean, spread): (&Array1<f64>, &Array1<f64>),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::calibration::Calibration;
 use crate::encoder::config::EncoderConfig;
 use crate::manifest::CalibrationReport;
+use crate::probability::Probability;
 
 /// The encoder tier of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +42,15 @@ pub struct EncoderManifest {
     /// How many inputs of the fit it holds, to name the nearest ones in explanations.
     #[serde(default)]
     pub known: usize,
+}
+
+impl EncoderManifest {
+    /// P(refusal) at the logit of both tiers, for a target where it has a calibration of its own.
+    #[must_use]
+    pub fn calibrated(&self, logit: f64, target: Option<&str>) -> Probability {
+        let of_target = target.and_then(|target| self.target_calibrations.get(target));
+        of_target.unwrap_or(&self.calibration).apply(logit)
+    }
 }
 
 /// The model that an encoder was made from.

@@ -52,7 +52,7 @@ pub use options::{EncoderOptions, Library};
 #[cfg(feature = "encoder")]
 pub use run::{BATCH_TOKENS, BaseFiles, Encoder, batches};
 #[cfg(feature = "encoder")]
-pub use tier::{EncoderTier, Head, KnownInput, KnownInputs, Learned, unit};
+pub use tier::{EncoderTier, Head, KnownInput, KnownInputs, Learned, dot, unit};
 #[cfg(feature = "encoder")]
 pub use tokens::{TokenBatch, Tokenizer, Tokens};
 #[cfg(feature = "bert")]

@@ -3,29 +3,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::{Architecture, EncoderConfig, TokenBatch, Weights, relative};
+use super::{Architecture, EncoderConfig, LayerNames, TokenBatch, Weights, relative};
 
 type Rows = Vec<Vec<f64>>;
-
-/// Query, key, value, output and norm.
-fn attention(architecture: Architecture) -> [&'static str; 5] {
-    match architecture {
-        Architecture::Bert => [
-            "attention.self.query",
-            "attention.self.key",
-            "attention.self.value",
-            "attention.output.dense",
-            "attention.output.LayerNorm",
-        ],
-        Architecture::Mpnet => [
-            "attention.attn.q",
-            "attention.attn.k",
-            "attention.attn.v",
-            "attention.attn.o",
-            "attention.LayerNorm",
-        ],
-    }
-}
 
 /// The embeddings of a batch, text by text: padding is left out where a back end masks it.
 pub(super) fn embed(config: &EncoderConfig, weights: &Weights, batch: &TokenBatch) -> Vec<f64> {
@@ -61,7 +41,7 @@ impl Reference<'_> {
         let mut tokens = self.norm("embeddings.LayerNorm", tokens.collect());
         let mut means = Vec::new();
         for layer in 1..=self.config.layers {
-            tokens = self.layer(&format!("encoder.layer.{}", layer - 1), &tokens);
+            tokens = self.layer(&self.config.layer(layer - 1), &tokens);
             if self.config.taps().contains(&layer) {
                 let mean = |at| tokens.iter().map(|token| token[at]).sum::<f64>() / tokens.len() as f64;
                 means.extend((0..self.config.hidden).map(mean));
@@ -70,19 +50,18 @@ impl Reference<'_> {
         means
     }
 
-    fn layer(&self, layer: &str, tokens: &Rows) -> Rows {
-        let [query, key, value, output, norm] =
-            attention(self.config.architecture).map(|name| format!("{layer}.{name}"));
-        let [query, key, value] = [query, key, value].map(|name| self.dense(&name, tokens));
+    fn layer(&self, names: &LayerNames, tokens: &Rows) -> Rows {
+        let [query, key, value] =
+            [&names.query, &names.key, &names.value].map(|name| self.dense(name, tokens));
         let mut mixed = vec![Vec::new(); tokens.len()];
         for head in 0..self.config.heads {
             self.head(head, [&query, &key, &value], &mut mixed);
         }
-        let tokens = self.norm(&norm, sum(self.dense(&output, &mixed), tokens));
-        let mut wide = self.dense(&format!("{layer}.intermediate.dense"), &tokens);
+        let tokens = self.norm(&names.attention_norm, sum(self.dense(&names.output, &mixed), tokens));
+        let mut wide = self.dense(&names.wide, &tokens);
         wide.iter_mut().flatten().for_each(|number| *number = gelu(*number));
-        let narrow = self.dense(&format!("{layer}.output.dense"), &wide);
-        self.norm(&format!("{layer}.output.LayerNorm"), sum(narrow, &tokens))
+        let narrow = self.dense(&names.narrow, &wide);
+        self.norm(&names.output_norm, sum(narrow, &tokens))
     }
 
     /// Appends what one head makes of the texts' values.

@@ -88,7 +88,9 @@ pub struct EncoderTier {
     digest: FileDigest,
 }
 
-fn dot(a: &[f32], b: &[f32]) -> f64 {
+/// The sum of the products of two vectors' numbers.
+#[must_use]
+pub fn dot(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
 }
 
@@ -237,7 +239,7 @@ impl EncoderTier {
             direction: manifest.direction,
             numbers: Arc::new(Numbers::File(files.dir.join(ENCODER))),
             pieces: Arc::new(files.pieces.to_vec()),
-            digest: FileDigest { bytes: files.numbers.len() as u64, sha256: sha256(files.numbers) },
+            digest: files.digest.clone(),
         })
     }
 }
@@ -246,6 +248,8 @@ impl EncoderTier {
 pub(crate) struct TierFiles<'a> {
     pub(crate) dir: &'a Path,
     pub(crate) numbers: &'a [u8],
+    /// Size and digest of those.
+    pub(crate) digest: FileDigest,
     pub(crate) pieces: &'a [u8],
     pub(crate) head: &'a [u8],
     /// Empty where the tier knows no inputs.

@@ -33,7 +33,8 @@ struct Counts {
     steps: u32,
 }
 
-fn failed(cause: &impl std::fmt::Display) -> TrainingError {
+/// What a failure of a fit's tensors or files becomes.
+pub(crate) fn failed(cause: &impl std::fmt::Display) -> TrainingError {
     TrainingError::Checkpoint { reason: cause.to_string() }
 }
 

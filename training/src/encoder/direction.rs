@@ -1,6 +1,6 @@
 //! The refusal direction: from the mean embedding of complied inputs to that of refused ones.
 
-use demur_predictor::encoder::DirectionManifest;
+use demur_predictor::encoder::{DirectionManifest, dot};
 
 use crate::error::TrainingError;
 use crate::metrics::auroc;
@@ -11,10 +11,6 @@ pub(crate) struct RefusalDirection {
     unit: Vec<f32>,
     middle: f64,
     deviation: f64,
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
 }
 
 impl RefusalDirection {

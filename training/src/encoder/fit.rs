@@ -13,16 +13,15 @@ use rayon::prelude::*;
 
 use crate::calibrate::{CalibrationMethod, OutOfFold};
 use crate::encoder::direction::RefusalDirection;
-use crate::encoder::head::{HeadRows, matrix, taught};
-use crate::encoder::intermediate::{Learnt, OF_TEACHERS, learn};
+use crate::encoder::head::{HeadRows, folded, matrix, taught, teacher};
+use crate::encoder::intermediate::{Learnt, learn};
 use crate::encoder::params::EncoderParams;
 use crate::encoder::stack::Levels;
-use crate::encoder::tuned::{Tuned, tune};
+use crate::encoder::tuned::tune;
 use crate::encoder::workshop::{Bench, Workshop};
 use crate::error::TrainingError;
 use crate::examples::Examples;
 use crate::logistic::ClassWeight;
-use crate::second_level::Line;
 
 /// What the fit of an encoder tier is given by the fit around it.
 pub(crate) struct Task<'a, 'e> {
@@ -70,8 +69,7 @@ impl FittedEncoder {
         let embeddings = self.bench.embed(&manifest.reads, &texts)?;
         for (&row, embedding) in asked.iter().zip(embeddings.chunks_exact(manifest.config.width())) {
             let logit = manifest.stack.logit(ngrams[row], self.tier.learned().head.logit(embedding));
-            let own = inputs[row].target.and_then(|target| manifest.target_calibrations.get(target));
-            p[row] = own.unwrap_or(&manifest.calibration).apply(logit).get();
+            p[row] = manifest.calibrated(logit, inputs[row].target).get();
         }
         Ok(p)
     }
@@ -112,10 +110,7 @@ impl EncoderParams {
         };
         let topped = match &self.tune {
             None => self.top(task, &reads, &learnt)?,
-            Some(params) => {
-                let Tuned { topped } = tune(params, task, &reads, &learnt)?;
-                topped
-            }
+            Some(params) => tune(params, task, &reads, &learnt)?,
         };
         let levels = levels(task, &topped.out_of_fold)?;
         let stacked = levels.fit(self.stack, task.calibration, task.calibrate_targets)?;
@@ -154,18 +149,23 @@ impl EncoderParams {
     /// Leaves the encoder as it is and fits a head on its embeddings.
     fn top(&self, task: &Task<'_, '_>, reads: &Reads, learnt: &Learnt) -> Result<Topped, TrainingError> {
         let examples = task.examples;
-        let hidden = learnt.bench.config.width();
+        let width = learnt.bench.config.width();
         let embeddings = learnt.bench.embed(reads, &examples.inputs)?;
         let (own, machine) = taught(examples);
         let mut heads = learnt.heads.clone();
         if !machine.is_empty() {
-            heads.extend(self.of_machine(&embeddings, hidden, examples, &machine)?);
+            match teacher(&embeddings, width, examples, &machine) {
+                Ok(head) => heads.push(head),
+                // Where a machine has found one class alone it has nothing to teach.
+                Err(TrainingError::OneClass { .. }) => {}
+                Err(other) => return Err(other),
+            }
         }
         let scores: Vec<Vec<f64>> = heads
             .iter()
-            .map(|head| embeddings.chunks_exact(hidden).map(|embedding| head.logit(embedding)).collect())
+            .map(|head| embeddings.chunks_exact(width).map(|embedding| head.logit(embedding)).collect())
             .collect();
-        let x = matrix(&embeddings, hidden, &scores);
+        let x = matrix(&embeddings, width, &scores);
         let rows =
             HeadRows { x: &x, targets: &examples.targets, weights: &examples.weights, scores: scores.len() };
         // Folds of the rows that the head is about; the others stand in none.
@@ -187,32 +187,15 @@ impl EncoderParams {
         let (c, _, logits) = tried.swap_remove(0);
         let line = rows.fit(&own, c, task.class_weight)?;
         let labels = examples.labels();
-        let (direction, described) = described(&embeddings, hidden, (&own, &folds, &labels), &logits)?;
+        let (direction, described) = described(&embeddings, width, (&own, &folds, &labels), &logits)?;
         Ok(Topped {
             bench: Arc::clone(&learnt.bench),
-            head: folded(&line, &heads, hidden),
+            head: folded(&line, &heads, width),
             out_of_fold: own.into_iter().map(|row| (row, logits[row])).collect(),
             direction,
             described,
             choice,
         })
-    }
-
-    /// The head of what a machine has labelled, if that has both classes.
-    fn of_machine(
-        &self,
-        embeddings: &[f32],
-        hidden: usize,
-        examples: &Examples<'_>,
-        rows: &[usize],
-    ) -> Result<Option<Head>, TrainingError> {
-        let x = matrix(embeddings, hidden, &[]);
-        let of_rows = HeadRows { x: &x, targets: &examples.targets, weights: &examples.weights, scores: 0 };
-        match of_rows.fit(rows, OF_TEACHERS, ClassWeight::None) {
-            Ok(line) => Ok(Some(folded(&line, &[], hidden))),
-            Err(TrainingError::OneClass { .. }) => Ok(None),
-            Err(other) => Err(other),
-        }
     }
 
     /// Inputs of the fit to name in explanations: as many of each class, drawn by the seed.
@@ -274,32 +257,20 @@ fn out_of_fold(
     Ok(logits)
 }
 
-/// A head over an embedding and the scores of other heads, as one over the embedding alone.
-pub(crate) fn folded(line: &Line, heads: &[Head], hidden: usize) -> Head {
-    let (own, slopes) = line.weights.split_at(hidden);
-    let mut weights = own.to_vec();
-    let mut bias = line.bias;
-    for (head, slope) in heads.iter().zip(slopes) {
-        weights.iter_mut().zip(&head.weights).for_each(|(to, &from)| *to += slope * f64::from(from));
-        bias += slope * head.bias;
-    }
-    Head { weights: weights.into_iter().map(|weight| weight as f32).collect(), bias }
-}
-
 /// The refusal direction of all rows, and how well that of the others tells the rows of each fold.
 fn described(
     embeddings: &[f32],
-    hidden: usize,
+    width: usize,
     (own, folds, labels): (&[usize], &[usize], &[bool]),
     head: &[f64],
 ) -> Result<(Vec<f32>, DirectionManifest), TrainingError> {
-    let of = |rows: &[usize]| RefusalDirection::of(embeddings, hidden, rows, labels);
+    let of = |rows: &[usize]| RefusalDirection::of(embeddings, width, rows, labels);
     let mut projections = vec![0.0; labels.len()];
     for fold in 0..own.iter().map(|&row| folds[row] + 1).max().unwrap_or_default() {
         let (test, train): (Vec<usize>, Vec<usize>) = own.iter().partition(|&&row| folds[row] == fold);
         let direction = of(&train)?;
         for row in test {
-            projections[row] = direction.deviations(&embeddings[row * hidden..(row + 1) * hidden]);
+            projections[row] = direction.deviations(&embeddings[row * width..(row + 1) * width]);
         }
     }
     Ok(of(own)?.described(own, (&projections, head), labels))

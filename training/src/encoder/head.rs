@@ -6,6 +6,7 @@
 //! linfa knows neither weights nor soft labels, so a row stands as often as its weight says, and one whose label is a
 //! probability stands among both classes, by as much as each is likely.
 
+use demur_predictor::encoder::Head;
 use linfa::dataset::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard};
 use linfa_logistic::LogisticRegression;
@@ -14,7 +15,7 @@ use ndarray::{Array1, Array2, Axis};
 use crate::error::TrainingError;
 use crate::examples::Examples;
 use crate::logistic::{ClassWeight, LogisticParams};
-use crate::second_level::{Line, moments, resample};
+use crate::second_level::{Line, moments, resample, unstandardise};
 use crate::sparse::SparseMatrix;
 
 /// From so many rows on, a head is fitted by the solver of the n-grams.
@@ -65,9 +66,7 @@ impl HeadRows<'_> {
             return Err(TrainingError::OneClass { rows: rows.len() });
         }
         let mut x = self.x.select(Axis(0), &places);
-        let (mean, mut spread) = moments(&x);
-        let columns = x.ncols();
-        spread.iter_mut().skip(columns - self.scores).for_each(|spread| *spread /= WIDER);
+        let (mean, spread) = self.moments(&x);
         x -= &mean;
         x /= &spread;
         // The penalty of `c` belongs to the weights as they are; repeated rows weigh more than those.
@@ -80,24 +79,19 @@ impl HeadRows<'_> {
             .fit(&DatasetBase::new(x, Array1::from_vec(labels)))?;
         // linfa takes the class for positive that has more rows, whatever it is called: turn it so that refusal is.
         let sign = if fitted.labels().pos.class { 1.0 } else { -1.0 };
-        let weights: Vec<f64> =
-            fitted.params().iter().zip(&spread).map(|(weight, spread)| sign * weight / spread).collect();
-        let at_mean: f64 = weights.iter().zip(&mean).map(|(weight, mean)| weight * mean).sum();
-        Ok(Line { bias: sign * fitted.intercept() - at_mean, weights })
+        Ok(unstandardise(fitted.params().view(), fitted.intercept(), (&mean, &spread), sign))
     }
 
     /// The same by the solver of the n-grams.
     fn fit_large(&self, rows: &[usize], c: f64, class_weight: ClassWeight) -> Result<Line, TrainingError> {
         let x = self.x.select(Axis(0), rows);
-        let (mean, mut spread) = moments(&x);
-        let columns = x.ncols();
-        spread.iter_mut().skip(columns - self.scores).for_each(|spread| *spread /= WIDER);
+        let (mean, spread) = self.moments(&x);
         let row = |row: ndarray::ArrayView1<'_, f64>| {
             let values =
                 row.iter().zip(&mean).zip(&spread).map(|((value, mean), spread)| (value - mean) / spread);
             (0..).zip(values).collect::<Vec<(u32, f64)>>()
         };
-        let matrix = SparseMatrix::from_rows(&x.outer_iter().map(row).collect::<Vec<_>>(), columns);
+        let matrix = SparseMatrix::from_rows(&x.outer_iter().map(row).collect::<Vec<_>>(), x.ncols());
         let of = |numbers: &[f64]| rows.iter().map(|&row| numbers[row]).collect::<Vec<f64>>();
         let weights = of(self.weights).into_iter().map(|weight| weight as f32).collect();
         let dataset = DatasetBase::new(matrix, Array1::from_vec(of(self.targets))).with_weights(weights);
@@ -107,10 +101,14 @@ impl HeadRows<'_> {
             .tolerance(TOLERANCE_OF_LARGE)
             .check()?;
         let fitted = apart(|| params.fit(&dataset))??;
-        let weights: Vec<f64> =
-            fitted.weights.iter().zip(&spread).map(|(weight, spread)| weight / spread).collect();
-        let at_mean: f64 = weights.iter().zip(&mean).map(|(weight, mean)| weight * mean).sum();
-        Ok(Line { bias: fitted.bias - at_mean, weights })
+        Ok(unstandardise((&fitted.weights).into(), fitted.bias, (&mean, &spread), 1.0))
+    }
+
+    /// Mean and deviation of each column, those of scores made wider.
+    fn moments(&self, x: &Array2<f64>) -> (Array1<f64>, Array1<f64>) {
+        let (mean, mut spread) = moments(x);
+        spread.iter_mut().skip(x.ncols() - self.scores).for_each(|spread| *spread /= WIDER);
+        (mean, spread)
     }
 
     fn entries(&self, rows: &[usize], class_weight: ClassWeight) -> Vec<Entry> {
@@ -123,12 +121,12 @@ impl HeadRows<'_> {
             })
         };
         let mut entries: Vec<Entry> = of(true).chain(of(false)).filter(|entry| entry.weight > 0.0).collect();
-        if class_weight == ClassWeight::Balanced {
-            let total: f64 = entries.iter().map(|entry| entry.weight).sum();
-            let refused: f64 = entries.iter().filter(|entry| entry.refused).map(|entry| entry.weight).sum();
-            for entry in &mut entries {
-                entry.weight *= 0.5 * total / if entry.refused { refused } else { total - refused };
-            }
+        let sum = |refused: bool| -> f64 {
+            entries.iter().filter(|entry| entry.refused == refused).map(|entry| entry.weight).sum()
+        };
+        let (of_refused, of_others) = class_weight.factors(sum(true), sum(false));
+        for entry in &mut entries {
+            entry.weight *= if entry.refused { of_refused } else { of_others };
         }
         entries
     }
@@ -150,25 +148,50 @@ struct Entry {
     weight: f64,
 }
 
-/// Embeddings as a matrix, with room for scores behind them.
-pub(crate) fn matrix(embeddings: &[f32], hidden: usize, scores: &[Vec<f64>]) -> Array2<f64> {
-    let rows = embeddings.len() / hidden.max(1);
-    Array2::from_shape_fn((rows, hidden + scores.len()), |(row, column)| match column.checked_sub(hidden) {
-        None => f64::from(embeddings[row * hidden + column]),
-        Some(score) => scores[score][row],
-    })
+/// The `c` of a head whose score is an input of another: it has rows enough, and is to be even more than exact.
+const OF_TEACHERS: f64 = 0.003;
+
+/// The head of some rows whose score will be an input of another head.
+///
+/// # Errors
+/// As [`HeadRows::fit`].
+pub(crate) fn teacher(
+    embeddings: &[f32],
+    width: usize,
+    examples: &Examples<'_>,
+    rows: &[usize],
+) -> Result<Head, TrainingError> {
+    let x = matrix(embeddings, width, &[]);
+    let of_rows = HeadRows { x: &x, targets: &examples.targets, weights: &examples.weights, scores: 0 };
+    Ok(folded(&of_rows.fit(rows, OF_TEACHERS, ClassWeight::None)?, &[], width))
 }
 
-/// The rows of some examples that have a label.
-pub(crate) fn labelled(examples: &Examples<'_>) -> Vec<usize> {
-    (0..examples.len()).filter(|&row| examples.weights[row] > 0.0).collect()
+/// A head over an embedding and the scores of other heads, as one over the embedding alone.
+pub(crate) fn folded(line: &Line, heads: &[Head], width: usize) -> Head {
+    let (own, slopes) = line.weights.split_at(width);
+    let mut weights = own.to_vec();
+    let mut bias = line.bias;
+    for (head, slope) in heads.iter().zip(slopes) {
+        weights.iter_mut().zip(&head.weights).for_each(|(to, &from)| *to += slope * f64::from(from));
+        bias += slope * head.bias;
+    }
+    Head { weights: weights.into_iter().map(|weight| weight as f32).collect(), bias }
+}
+
+/// Embeddings as a matrix, with room for scores behind them.
+pub(crate) fn matrix(embeddings: &[f32], width: usize, scores: &[Vec<f64>]) -> Array2<f64> {
+    let rows = embeddings.len() / width.max(1);
+    Array2::from_shape_fn((rows, width + scores.len()), |(row, column)| match column.checked_sub(width) {
+        None => f64::from(embeddings[row * width + column]),
+        Some(score) => scores[score][row],
+    })
 }
 
 /// The labelled rows that a fit is about, and those that only teach it: what a machine has labelled where people have
 /// labelled others. Without such others the machine's are what it is about.
 pub(crate) fn taught(examples: &Examples<'_>) -> (Vec<usize>, Vec<usize>) {
     let by_machine = |&row: &usize| examples.facets.get(row).is_some_and(|facets| facets.by_machine);
-    let (machine, human): (Vec<usize>, Vec<usize>) = labelled(examples).into_iter().partition(by_machine);
+    let (machine, human): (Vec<usize>, Vec<usize>) = examples.labelled().into_iter().partition(by_machine);
     if human.is_empty() { (machine, human) } else { (human, machine) }
 }
 

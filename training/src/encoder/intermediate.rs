@@ -6,19 +6,15 @@ use demur_data::Record;
 use demur_predictor::encoder::{Head, Reads};
 use demur_predictor::{SeenPrompts, TrainingData, sha256};
 
-use crate::encoder::fit::{Task, folded};
-use crate::encoder::head::{HeadRows, labelled, matrix};
+use crate::encoder::fit::Task;
+use crate::encoder::head::teacher;
 use crate::encoder::params::Intermediate;
 use crate::encoder::tuned::tune_first;
 use crate::encoder::workshop::{Bench, Workshop};
 use crate::error::TrainingError;
 use crate::examples::Examples;
-use crate::logistic::ClassWeight;
 use crate::source_rows::SourceRows;
 use crate::train::{identity, seen};
-
-/// The `c` of a head whose score is an input of another: it has rows enough, and is to be even more than exact.
-pub(crate) const OF_TEACHERS: f64 = 0.003;
 
 /// What an encoder has learned before the task that counts.
 #[derive(Debug)]
@@ -83,13 +79,10 @@ pub(crate) fn learn(
 fn head(bench: &Bench, reads: &Reads, records: &[Record]) -> Result<Head, TrainingError> {
     let groups: Vec<u32> = (0..).take(records.len()).collect();
     let examples = Examples::of(records, &groups);
-    let rows = labelled(&examples);
+    let rows = examples.labelled();
     if rows.is_empty() {
         let hint = "a source of `encoder.intermediate` needs labelled rows".to_owned();
         return Err(TrainingError::NoRows { step: "intermediate task", hint });
     }
-    let width = bench.config.width();
-    let x = matrix(&bench.embed(reads, &examples.inputs)?, width, &[]);
-    let of_rows = HeadRows { x: &x, targets: &examples.targets, weights: &examples.weights, scores: 0 };
-    Ok(folded(&of_rows.fit(&rows, OF_TEACHERS, ClassWeight::None)?, &[], width))
+    teacher(&bench.embed(reads, &examples.inputs)?, bench.config.width(), &examples, &rows)
 }

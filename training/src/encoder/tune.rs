@@ -12,7 +12,7 @@ use demur_predictor::{sha256, sigmoid};
 use tch::{Kind, Reduction, Tensor, no_grad};
 
 use crate::encoder::adamw::{AdamW, Param};
-use crate::encoder::checkpoint::Checkpoint;
+use crate::encoder::checkpoint::{Checkpoint, failed};
 use crate::encoder::params::{Precision, TuneParams};
 use crate::encoder::report::Report;
 use crate::encoder::workshop::{Bench, Workshop};
@@ -42,16 +42,13 @@ impl TuneRows {
         params: &TuneParams,
     ) -> Self {
         let draw = |target: f64| (1.0 - params.smoothing).mul_add(target, params.smoothing / 2.0);
-        let mut weights = examples.weights.clone();
-        if class_weight == ClassWeight::Balanced {
-            let total: f64 = weights.iter().sum();
-            let refused: f64 =
-                weights.iter().zip(&examples.targets).map(|(weight, target)| weight * target).sum();
-            for (weight, target) in weights.iter_mut().zip(&examples.targets) {
-                let (of_refused, of_others) = (0.5 * total / refused, 0.5 * total / (total - refused));
-                *weight *= target * of_refused + (1.0 - target) * of_others;
-            }
-        }
+        let rows = || examples.weights.iter().zip(&examples.targets);
+        let refused: f64 = rows().map(|(weight, target)| weight * target).sum();
+        let total: f64 = examples.weights.iter().sum();
+        let (of_refused, of_others) = class_weight.factors(refused, total - refused);
+        let weights = rows()
+            .map(|(weight, target)| weight * (target * of_refused + (1.0 - target) * of_others))
+            .collect();
         Self {
             tokens,
             targets: examples.targets.iter().map(|&target| draw(target)).collect(),
@@ -94,10 +91,6 @@ struct Learner<'a> {
     first: usize,
     /// States of each row before that layer, where they are kept.
     states: Vec<Option<Tensor>>,
-}
-
-fn torch(cause: &impl std::fmt::Display) -> TrainingError {
-    TrainingError::Checkpoint { reason: cause.to_string() }
 }
 
 impl Runs<'_> {
@@ -201,7 +194,7 @@ impl Runs<'_> {
             checkpoint.write(&learner.state(), learner.adam.steps, &kept)?;
         }
         let head = Head {
-            weights: Vec::try_from(learner.weight.detach()).map_err(|cause| torch(&cause))?,
+            weights: Vec::try_from(learner.weight.detach()).map_err(|cause| failed(&cause))?,
             bias: learner.bias.detach().double_value(&[]),
         };
         Ok(Run { weights: learner.weights()?, head, epochs: kept })
@@ -378,8 +371,8 @@ impl<'a> Learner<'a> {
                 Ok::<_, TrainingError>((embeddings, logits))
             })?;
             let embeddings: Vec<f32> =
-                Vec::try_from(embeddings.flatten(0, -1)).map_err(|cause| torch(&cause))?;
-            let logits: Vec<f32> = Vec::try_from(logits).map_err(|cause| torch(&cause))?;
+                Vec::try_from(embeddings.flatten(0, -1)).map_err(|cause| failed(&cause))?;
+            let logits: Vec<f32> = Vec::try_from(logits).map_err(|cause| failed(&cause))?;
             for ((&at, logit), embedding) in batch.iter().zip(logits).zip(embeddings.chunks_exact(hidden)) {
                 said.logits[at] = f64::from(logit);
                 said.embeddings[at * hidden..(at + 1) * hidden].copy_from_slice(embedding);

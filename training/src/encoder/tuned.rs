@@ -14,11 +14,6 @@ use crate::encoder::workshop::{Bench, Workshop};
 use crate::error::TrainingError;
 use crate::examples::Examples;
 
-/// A fitted encoder with its head.
-pub(crate) struct Tuned {
-    pub(crate) topped: Topped,
-}
-
 /// Fits an encoder on the task that counts.
 #[cfg(feature = "bert")]
 pub(crate) fn tune(
@@ -26,11 +21,10 @@ pub(crate) fn tune(
     task: &Task<'_, '_>,
     reads: &Reads,
     learnt: &Learnt,
-) -> Result<Tuned, TrainingError> {
+) -> Result<Topped, TrainingError> {
     use demur_predictor::sigmoid;
 
     use crate::encoder::direction::RefusalDirection;
-    use crate::encoder::head::labelled;
     use crate::encoder::tune::{Run, Runs, TuneRows};
     use crate::examples::split;
     use crate::metrics::log_loss;
@@ -41,7 +35,7 @@ pub(crate) fn tune(
     let (examples, bench) = (task.examples, &learnt.bench);
     let rows = TuneRows::of(examples, bench.tokens(reads, &examples.inputs)?, task.class_weight, params);
     let runs = Runs { params, bench, rows: &rows, seed: task.seed };
-    let all = labelled(examples);
+    let all = examples.labelled();
     // Without folds, one part of so many is held out.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let parts =
@@ -73,7 +67,7 @@ pub(crate) fn tune(
         .flat_map(|(test, run)| test.iter().copied().zip(run.epochs[best].logits.iter().copied()))
         .collect();
     let fitted = runs.run(&all, &[], best + 1)?;
-    let tuned = workshop.tuned(bench, fitted.weights)?;
+    let tuned = workshop.tuned(&runs.key(&all, &[]), bench, fitted.weights)?;
     let hidden = tuned.config.hidden;
     let labels = examples.labels();
     let embeddings = tuned.embed(reads, &examples.inputs)?;
@@ -83,19 +77,9 @@ pub(crate) fn tune(
     let of_test: Vec<bool> = test.iter().map(|&row| labels[row]).collect();
     let kept = &run.epochs[best];
     let (rows, projections) = crossed(&kept.embeddings, hidden, &of_test);
-    let described = direction.described(&rows, (&projections, &kept.logits), &of_test);
-    // The manifest's scale is that of all rows.
+    let (direction, described) = direction.described(&rows, (&projections, &kept.logits), &of_test);
     runs.forget();
-    Ok(Tuned {
-        topped: Topped {
-            bench: tuned,
-            head: fitted.head,
-            out_of_fold,
-            direction: described.0,
-            described: described.1,
-            choice: Vec::new(),
-        },
-    })
+    Ok(Topped { bench: tuned, head: fitted.head, out_of_fold, direction, described, choice: Vec::new() })
 }
 
 /// Projections of each half of some rows on the direction of the other.
@@ -124,7 +108,6 @@ pub(crate) fn tune_first(
     (reads, base): (&Reads, &Arc<Bench>),
     seed: u64,
 ) -> Result<Arc<Bench>, TrainingError> {
-    use crate::encoder::head::labelled;
     use crate::encoder::tune::{Runs, TuneRows};
     use crate::logistic::ClassWeight;
 
@@ -133,7 +116,7 @@ pub(crate) fn tune_first(
     let _busy = workshop.busy.lock().unwrap_or_else(PoisonError::into_inner);
     let rows = TuneRows::of(examples, base.tokens(reads, &examples.inputs)?, ClassWeight::None, params);
     let runs = Runs { params, bench: base, rows: &rows, seed };
-    let all = labelled(examples);
+    let all = examples.labelled();
     let key = runs.key(&all, &[]);
     if let Some(bench) = workshop.kept(&key, base)? {
         return Ok(bench);
@@ -152,7 +135,7 @@ pub(crate) fn tune(
     _task: &Task<'_, '_>,
     _reads: &Reads,
     _learnt: &Learnt,
-) -> Result<Tuned, TrainingError> {
+) -> Result<Topped, TrainingError> {
     Err(TrainingError::NoTorch)
 }
 

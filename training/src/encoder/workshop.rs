@@ -37,7 +37,8 @@ pub(crate) struct Bench {
     pub(crate) vocabulary: Vec<u8>,
     pub(crate) weights: Weights,
     pub(crate) encoder: Arc<Encoder>,
-    /// SHA-256 of the weights as they are now.
+    /// Stands for the weights as they are now and the layers that an embedding is made of: the same digest, the same
+    /// embeddings.
     pub(crate) digest: String,
     cache: Mutex<EmbeddingCache>,
 }
@@ -167,7 +168,7 @@ impl Workshop {
         let title =
             folder.file_name().map_or_else(|| name.to_owned(), |name| name.to_string_lossy().into_owned());
         let of_base = (files.config, files.vocabulary);
-        let bench = self.bench((&title, &files.sha256), of_base, files.weights, true)?;
+        let bench = self.bench((&title, &files.sha256, &files.sha256), of_base, files.weights, true)?;
         open.insert(known, Arc::clone(&bench));
         Ok(bench)
     }
@@ -188,7 +189,7 @@ impl Workshop {
         }
         let Some(path) = self.place(key).filter(|path| path.is_file()) else { return Ok(None) };
         let bytes = std::fs::read(&path).map_err(|cause| TrainingError::Cache { path, cause })?;
-        let bench = self.intermediate(base, Weights::read(&base.config, &bytes)?)?;
+        let bench = self.intermediate(key, base, Weights::read(&base.config, &bytes)?)?;
         lock(&self.open).insert(key.to_owned(), Arc::clone(&bench));
         Ok(Some(bench))
     }
@@ -211,33 +212,38 @@ impl Workshop {
             };
             write().map_err(|cause| TrainingError::Cache { path: path.clone(), cause })?;
         }
-        let bench = self.intermediate(base, weights)?;
+        let bench = self.intermediate(key, base, weights)?;
         lock(&self.open).insert(key.to_owned(), Arc::clone(&bench));
         Ok(bench)
     }
 
-    /// An encoder with weights of a fit, which no other fit will share.
+    /// An encoder with weights of a fit, of which `key` is the key, that no other fit will share.
     #[cfg(feature = "bert")]
-    pub(crate) fn tuned(&self, base: &Bench, weights: Weights) -> Result<Arc<Bench>, TrainingError> {
+    pub(crate) fn tuned(
+        &self,
+        key: &str,
+        base: &Bench,
+        weights: Weights,
+    ) -> Result<Arc<Bench>, TrainingError> {
         let of_base = (base.config.clone(), base.vocabulary.clone());
-        self.bench((&base.name, &base.base_sha256), of_base, weights, false)
+        self.bench((&base.name, &base.base_sha256, key), of_base, weights, false)
     }
 
     #[cfg(feature = "bert")]
-    fn intermediate(&self, base: &Bench, weights: Weights) -> Result<Arc<Bench>, TrainingError> {
+    fn intermediate(&self, key: &str, base: &Bench, weights: Weights) -> Result<Arc<Bench>, TrainingError> {
         let of_base = (base.config.clone(), base.vocabulary.clone());
-        self.bench((&base.name, &base.base_sha256), of_base, weights, true)
+        self.bench((&base.name, &base.base_sha256, key), of_base, weights, true)
     }
 
     fn bench(
         &self,
-        (name, base_sha256): (&str, &str),
+        (name, base_sha256, of_weights): (&str, &str, &str),
         (config, vocabulary): (EncoderConfig, Vec<u8>),
         weights: Weights,
         keep: bool,
     ) -> Result<Arc<Bench>, TrainingError> {
         let encoder = Arc::new(Encoder::new(&config, &vocabulary, &weights, self.options)?);
-        let digest = sha256(format!("{} of {:?}", sha256(&weights.to_bytes()?), config.taps()).as_bytes());
+        let digest = sha256(format!("{of_weights} of {:?}", config.taps()).as_bytes());
         let cache = match lock(&self.cache).as_ref().filter(|_| keep) {
             None => EmbeddingCache::in_memory(config.width()),
             Some(folder) => {

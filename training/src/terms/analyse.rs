@@ -54,7 +54,7 @@ pub fn analyse_terms(
             expected: examples.len(),
         });
     }
-    let labelled: Vec<usize> = (0..examples.len()).filter(|&row| examples.weights[row] > 0.0).collect();
+    let labelled = examples.labelled();
     let views = model.scorer().views();
     let size = |row: usize| views.iter().map(|view| view.settings.text(&examples.inputs[row]).len()).sum();
     let chosen = sample(&labelled, params.seed, size);
