@@ -19,6 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::calibrate::{CalibrationMethod, OutOfFold};
 use crate::design::{Design, Weights};
 use crate::encoder::EncoderParams;
+use crate::encoder::distil::{Lesson, taught};
 #[cfg(feature = "encoder")]
 use crate::encoder::{FittedEncoder, fit::Task};
 use crate::error::TrainingError;
@@ -264,8 +265,15 @@ impl NgramParams {
             return Err(EncoderError::NotBuilt.into());
         }
         let examples = &examples.clone().shared_out(self.group_power).balanced(self.source_power);
-        let above = self.above(examples, seed)?;
-        let (design, mut by_c) = self.first_level(examples, &[above.c])?;
+        #[cfg(feature = "encoder")]
+        let upper =
+            self.encoder.as_ref().map(|params| params.upper(&self.task(examples, seed))).transpose()?;
+        #[cfg(feature = "encoder")]
+        let lesson = upper.as_ref().and_then(|upper| upper.lesson.as_ref());
+        #[cfg(not(feature = "encoder"))]
+        let lesson = None;
+        let above = self.above(examples, lesson, seed)?;
+        let (design, mut by_c) = self.first_level(&taught(examples, lesson, None), &[above.c])?;
         let weights = by_c.remove(0);
         let single = |number: f64| if self.round { round(number as f32) } else { number as f32 };
         let (weights, style, bias) = fold(&design, &weights, above.second.as_ref());
@@ -283,7 +291,13 @@ impl NgramParams {
                 _ => None,
             },
             #[cfg(feature = "encoder")]
-            encoder: self.fit_encoder(examples, &above, seed)?,
+            encoder: match (&self.encoder, upper, &above.logits) {
+                (Some(params), Some(upper), Some(ngrams)) => {
+                    let of_ngrams = (ngrams.as_slice(), &above.calibration);
+                    Some(params.join(&self.task(examples, seed), upper, of_ngrams)?)
+                }
+                _ => None,
+            },
             c: above.c,
             choice: above.choice,
             calibration: above.calibration,
@@ -292,40 +306,34 @@ impl NgramParams {
         })
     }
 
-    /// Fits the encoder tier, where that is asked for.
+    /// What the fit of the encoder tier is given.
     #[cfg(feature = "encoder")]
-    fn fit_encoder(
-        &self,
-        examples: &Examples<'_>,
-        above: &Above,
-        seed: u64,
-    ) -> Result<Option<FittedEncoder>, TrainingError> {
-        let Some((params, ngrams)) = self.encoder.as_ref().zip(above.logits.as_ref()) else {
-            return Ok(None);
-        };
+    fn task<'a, 'e>(&self, examples: &'a Examples<'e>, seed: u64) -> Task<'a, 'e> {
         let reads_response = self.views.iter().any(|view| view.field == Field::Response);
-        let task = Task {
+        Task {
             examples,
-            ngrams,
-            of_ngrams: &above.calibration,
             field: if reads_response { Field::Response } else { Field::Prompt },
             folds: self.inner_folds,
             class_weight: self.class_weight,
             calibration: self.calibration,
             calibrate_targets: self.calibrate_targets,
             seed,
-        };
-        params.fit(&task).map(Some)
+        }
     }
 
     /// Everything that is learned from out-of-fold scores: C, the second level, calibration.
-    fn above(&self, examples: &Examples<'_>, seed: u64) -> Result<Above, TrainingError> {
+    fn above(
+        &self,
+        examples: &Examples<'_>,
+        lesson: Option<&Lesson>,
+        seed: u64,
+    ) -> Result<Above, TrainingError> {
         let mut above = Above { c: self.c[0], ..Above::default() };
         let needed = self.second_level.is_some() || self.kinds.is_some() || self.encoder.is_some();
         if !self.needs_folds() {
             return Ok(above);
         }
-        let mut by_c = match self.out_of_fold(examples, seed) {
+        let mut by_c = match self.out_of_fold(examples, lesson, seed) {
             // Too few rows, groups or classes to hold any out: without a choice of C, only calibration is lost,
             // and the missing report says so.
             Err(TrainingError::OneClass { .. } | TrainingError::Data(DataError::Split { .. }))
@@ -399,14 +407,19 @@ impl NgramParams {
     }
 
     /// The out-of-fold scores of all rows under each C, ascending by C.
-    fn out_of_fold(&self, examples: &Examples<'_>, seed: u64) -> Result<Vec<(f64, Scores)>, TrainingError> {
+    fn out_of_fold(
+        &self,
+        examples: &Examples<'_>,
+        lesson: Option<&Lesson>,
+        seed: u64,
+    ) -> Result<Vec<(f64, Scores)>, TrainingError> {
         let mut cs = self.c.clone();
         cs.sort_by(f64::total_cmp);
         let folds = examples.folds(self.inner_folds, seed)?;
         let score = |fold| {
             let (train, rows) = split(&folds, fold);
             let (train, test) = (examples.subset(&train), examples.subset(&rows));
-            let (design, by_c) = self.first_level(&train, &cs)?;
+            let (design, by_c) = self.first_level(&taught(&train, lesson, Some(fold)), &cs)?;
             let scores = by_c.iter().map(|weights| design.logits(weights, &test));
             Ok((rows, scores.collect::<Vec<_>>()))
         };

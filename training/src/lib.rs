@@ -46,7 +46,7 @@ pub use contrast::{
     FillerFigures, GroupFigures, MOST_PROMPTS, SwapAudit, SwapList, TargetContrast, TargetTerm, Template,
     contrast_targets, mean_interval,
 };
-pub use encoder::{EncoderParams, Intermediate, Precision, Report, TuneParams};
+pub use encoder::{Distil, EncoderParams, Intermediate, Precision, Report, TuneParams};
 #[cfg(feature = "encoder")]
 pub use encoder::{FittedEncoder, Workshop};
 pub use error::TrainingError;

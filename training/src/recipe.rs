@@ -8,6 +8,7 @@ use std::path::Path;
 use demur_predictor::{Field, SeenPrompts};
 use serde::{Deserialize, Serialize};
 
+use crate::encoder::EncoderParams;
 use crate::error::TrainingError;
 use crate::fit::NgramParams;
 use crate::source::{DataSource, one_or_several};
@@ -179,20 +180,20 @@ impl Recipe {
         self.look_in(folder);
     }
 
-    /// Keeps some prompts from the intermediate tasks of encoders: those that the fits will be judged on.
+    /// Keeps some prompts from what encoders learn elsewhere: those that the fits will be judged on.
     pub(crate) fn withhold(&mut self, prompts: &SeenPrompts) {
-        let fits = [&mut self.response, &mut self.prompt.fit].into_iter();
-        for task in fits.filter_map(|fit| fit.encoder.as_mut()?.intermediate.as_mut()) {
-            task.withheld = task.withheld.union(prompts);
+        for encoder in self.encoders() {
+            encoder.withheld = encoder.withheld.union(prompts);
         }
     }
 
-    /// Has the fits of encoders look for the rows of their intermediate tasks in a folder; their names stay as they are.
+    /// Has the fits of encoders look for their own files in a folder; the names of these stay as they are.
     pub fn look_in(&mut self, folder: &Path) {
-        let fits = [&mut self.response, &mut self.prompt.fit].into_iter();
-        for task in fits.filter_map(|fit| fit.encoder.as_mut()?.intermediate.as_mut()) {
-            folder.clone_into(&mut task.folder);
-        }
+        self.encoders().for_each(|encoder| folder.clone_into(&mut encoder.folder));
+    }
+
+    fn encoders(&mut self) -> impl Iterator<Item = &mut EncoderParams> {
+        [&mut self.response, &mut self.prompt.fit].into_iter().filter_map(|fit| fit.encoder.as_mut())
     }
 
     /// The fit of one of the two models.

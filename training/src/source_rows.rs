@@ -30,8 +30,21 @@ impl SourceRows {
     /// # Errors
     /// As [`DataSource::read`].
     pub fn unlabelled(sources: &[DataSource]) -> Result<Self, TrainingError> {
+        Self::without_labels(sources, &[Field::Prompt, Field::Response])
+    }
+
+    /// Reads the texts of a field; what labels they have take no part.
+    ///
+    /// # Errors
+    /// As [`DataSource::read`].
+    #[cfg(feature = "encoder")]
+    pub(crate) fn texts(sources: &[DataSource], field: Field) -> Result<Self, TrainingError> {
+        Self::without_labels(sources, &[field])
+    }
+
+    fn without_labels(sources: &[DataSource], fields: &[Field]) -> Result<Self, TrainingError> {
         let read = |source: &DataSource| {
-            let mut corpus = source.read(&[Field::Prompt, Field::Response], false, false)?;
+            let mut corpus = source.read(fields, false, false)?;
             corpus.records.iter_mut().for_each(|record| record.label = None);
             Ok((source.clone(), corpus))
         };

@@ -12,9 +12,10 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use demur_data::{Label, Labelled, Labeller, Place, Record};
 use demur_predictor::encoder::{Cascade, EncoderConfig, Weights};
-use demur_predictor::{Field, Input, LoadOptions, Model, SeenPrompts, Tier};
+use demur_predictor::{Field, Input, LoadOptions, Model, Scratch, SeenPrompts, Tier};
 use demur_training::{
-    CrossValidation, Examples, Grouping, Progress, Provenance, Recipe, Report, TrainingError, Workshop, train,
+    CrossValidation, Distil, Examples, Grouping, Progress, Provenance, Recipe, Report, TrainingError,
+    Workshop, train,
 };
 use tempfile::TempDir;
 
@@ -158,7 +159,7 @@ fn a_head_learns_and_a_saved_model_says_the_same() {
     fs::remove_file(copy.join("encoder.safetensors")).unwrap();
     let ngrams = Model::load_with(&copy, options).unwrap();
     assert!(ngrams.encoder().is_none());
-    let mut scratch = demur_predictor::Scratch::default();
+    let mut scratch = Scratch::default();
     let input = inputs(&records)[0];
     assert_eq!(ngrams.predict(&input, &mut scratch), model.predict(&input, &mut scratch));
     assert!(Model::load(&copy).unwrap_err().to_string().contains("encoder.safetensors"));
@@ -188,7 +189,7 @@ fn a_cascade_asks_where_it_is_told_to() {
     let (_guard, _cache) = shop();
     let records = corpus(160);
     let model = fit(&recipe(""), &records).unwrap();
-    let mut scratch = demur_predictor::Scratch::default();
+    let mut scratch = Scratch::default();
     let texts = inputs(&records);
     let mut tiers = |cascade| {
         let all = model.predict_tiers(&texts, cascade, &mut scratch).unwrap();
@@ -290,6 +291,45 @@ fn an_intermediate_task_is_learned_once_and_sees_no_row_of_the_corpus() {
 }
 
 #[test]
+fn the_ngrams_learn_what_the_encoder_thinks_of_other_texts() {
+    let (_guard, cache) = shop();
+    let records = corpus(160);
+    let file = cache.path().join("texts.jsonl");
+    let prompts = |from: usize| {
+        WORDS.iter().flat_map(move |a| WORDS[from..].iter().map(move |b| format!("how make {a} {b} so")))
+    };
+    let line = |prompt: &str| format!("{}\n", serde_json::json!({"prompt": prompt}));
+    // One of them the corpus has too.
+    let shared = records[5].prompt.clone().unwrap();
+    fs::write(&file, prompts(0).chain([shared]).map(|prompt| line(&prompt)).collect::<String>()).unwrap();
+    let section =
+        format!("[prompt.fit.encoder.distil]\nweight = 4.0\ndata = {{ files = [\"{}\"] }}\n", file.display());
+    let distilled = fit(&recipe(&format!("stack = false\n{section}")), &records).unwrap();
+    let plain = fit(&recipe("stack = false\n"), &records).unwrap();
+
+    // How far the n-grams are from the encoder on texts that neither has seen.
+    let fresh: Vec<String> = prompts(8).map(|prompt| prompt.replace(" so", "")).collect();
+    let fresh: Vec<Input<'_>> = fresh.iter().map(|prompt| Input::prompt(prompt)).collect();
+    let mut scratch = Scratch::default();
+    let mut apart = |model: &Model| -> f64 {
+        let always = Some(Cascade { below: 2.0, from: 2.0 });
+        let mut of = |cascade| model.predict_tiers(&fresh, cascade, &mut scratch).unwrap();
+        let (ngrams, encoder) = (of(always), of(Some(Cascade::NEVER_CHEAP)));
+        ngrams.iter().zip(&encoder).map(|(a, b)| (a.p_refusal.get() - b.p_refusal.get()).abs()).sum()
+    };
+    let (with, without) = (apart(&distilled), apart(&plain));
+    assert!(with < 0.8 * without, "{with} {without}");
+    let seen = distilled.seen();
+    assert!(seen.contains("how make tea tea so") && !plain.seen().contains("how make tea tea so"));
+    let lesson = distilled.manifest().training.iter().find(|data| data.file == "texts.jsonl").unwrap();
+    assert_eq!(lesson.rows, 257, "what the file has");
+    // A word that only the texts have is a word of the n-grams now.
+    let mut logit = |model: &Model, word| model.predict_ngrams(&Input::prompt(word), &mut scratch).logit;
+    assert_eq!(logit(&plain, "so"), logit(&plain, "zzz"));
+    assert_ne!(logit(&distilled, "so"), logit(&distilled, "zzz"));
+}
+
+#[test]
 fn what_cannot_be_is_named() {
     let (_guard, _cache) = shop();
     let records = corpus(60);
@@ -304,6 +344,11 @@ fn what_cannot_be_is_named() {
     let mut long = recipe("");
     long.prompt.fit.encoder.as_mut().unwrap().reads =
         Some(demur_predictor::encoder::Reads::Prompt { tokens: 64 });
+    let mut both = recipe("[prompt.fit.encoder.tune]\n");
+    let distil = Distil { data: Vec::new(), weight: 1.0 };
+    both.prompt.fit.encoder.as_mut().unwrap().distil = Some(distil);
+    let error = fit(&both, &records).unwrap_err().to_string();
+    assert!(error.contains("encoder.distil") && error.contains("`tune`"), "{error}");
     let error = fit(&long, &records).unwrap_err().to_string();
     assert!(error.contains("encoder.reads.tokens") && error.contains("64"), "{error}");
 }

@@ -2,34 +2,32 @@
 
 use std::sync::Arc;
 
-use demur_data::shuffled;
+use demur_data::{Record, shuffled};
 use demur_predictor::encoder::{
     BaseModel, DirectionManifest, EncoderManifest, EncoderTier, Head, KnownInput, KnownInputs, Learned,
     Reads, unit,
 };
-use demur_predictor::{Calibration, Field, Input, SeenPrompts, TrainingData};
-use ndarray::Array2;
+use demur_predictor::{Calibration, Field, Input, SeenPrompts, TrainingData, sigmoid};
 use rayon::prelude::*;
 
 use crate::calibrate::{CalibrationMethod, OutOfFold};
 use crate::encoder::direction::RefusalDirection;
-use crate::encoder::head::{HeadRows, folded, matrix, taught, teacher};
+use crate::encoder::distil::{Lesson, texts};
+use crate::encoder::head::{HeadRows, by_source, folded, matrix, taught, teacher};
 use crate::encoder::intermediate::{Learnt, learn};
 use crate::encoder::params::EncoderParams;
 use crate::encoder::stack::Levels;
 use crate::encoder::tuned::tune;
 use crate::encoder::workshop::{Bench, Workshop};
 use crate::error::TrainingError;
-use crate::examples::Examples;
+use crate::examples::{Examples, input};
 use crate::logistic::ClassWeight;
+use crate::second_level::Line;
+use crate::train::seen;
 
 /// What the fit of an encoder tier is given by the fit around it.
 pub(crate) struct Task<'a, 'e> {
     pub(crate) examples: &'a Examples<'e>,
-    /// Out-of-fold logits of the n-gram tier.
-    pub(crate) ngrams: &'a [f64],
-    /// From those to P(refusal).
-    pub(crate) of_ngrams: &'a Calibration,
     /// The column that is judged.
     pub(crate) field: Field,
     pub(crate) folds: usize,
@@ -75,6 +73,15 @@ impl FittedEncoder {
     }
 }
 
+/// A tier but for what it needs the n-grams for.
+pub(crate) struct Upper {
+    reads: Reads,
+    learnt: Arc<Learnt>,
+    topped: Topped,
+    /// What the n-grams are to learn from it.
+    pub(crate) lesson: Option<Lesson>,
+}
+
 /// What stands between an encoder and the second level.
 pub(crate) struct Topped {
     pub(crate) bench: Arc<Bench>,
@@ -95,24 +102,50 @@ impl EncoderParams {
         })
     }
 
-    /// Fits the tier.
+    /// Fits what needs no n-grams: the encoder, or a head on its embeddings.
     ///
     /// # Errors
     /// [`TrainingError::Encoder`] when there is no such base model or it cannot be run, and those of the fits.
-    pub(crate) fn fit(&self, task: &Task<'_, '_>) -> Result<FittedEncoder, TrainingError> {
-        let workshop = Workshop::shared();
-        let base = workshop.base(&self.base, &self.taps)?;
+    pub(crate) fn upper(&self, task: &Task<'_, '_>) -> Result<Upper, TrainingError> {
+        let base = Workshop::shared().base(&self.base, &self.taps)?;
         let reads = self.reads(task.field);
         fits(&base, &reads)?;
+        // What the corpus of this fit holds, in whichever of its parts, must not be seen in other places.
+        let corpus = task.examples.corpus.iter().filter_map(|input| input.prompt.or(input.response));
+        let unseen = SeenPrompts::of(corpus).union(&self.withheld);
         let learnt = match &self.intermediate {
             None => Arc::new(Learnt::nothing(base)),
-            Some(intermediate) => learn(intermediate, &base, &reads, task)?,
+            Some(intermediate) => learn(intermediate, (&self.folder, &unseen), &base, &reads, task)?,
         };
-        let topped = match &self.tune {
-            None => self.top(task, &reads, &learnt)?,
-            Some(params) => tune(params, task, &reads, &learnt)?,
+        let (topped, lesson) = match &self.tune {
+            Some(params) => (tune(params, task, &reads, &learnt)?, None),
+            None => {
+                let (topped, of_folds) = self.top(task, &reads, &learnt)?;
+                let heads = (&topped.head, of_folds.as_slice());
+                let distil = self.distil.as_ref();
+                let lesson = distil.map(|distil| {
+                    let (records, training) = texts(distil, (&self.folder, &unseen), task.field)?;
+                    lesson((records, training), distil.weight, heads, (&topped.bench, &reads))
+                });
+                let lesson = lesson.transpose()?;
+                (topped, lesson)
+            }
         };
-        let levels = levels(task, &topped.out_of_fold)?;
+        Ok(Upper { reads, learnt, topped, lesson })
+    }
+
+    /// Fits the second level over both tiers: on out-of-fold logits of the n-grams, which a calibration makes P(refusal) of.
+    ///
+    /// # Errors
+    /// As for [`Self::upper`].
+    pub(crate) fn join(
+        &self,
+        task: &Task<'_, '_>,
+        upper: Upper,
+        (ngrams, of_ngrams): (&[f64], &Calibration),
+    ) -> Result<FittedEncoder, TrainingError> {
+        let Upper { reads, learnt, topped, lesson } = upper;
+        let levels = levels(task, ngrams, &topped.out_of_fold)?;
         let stacked = levels.fit(self.stack, task.calibration, task.calibrate_targets)?;
         let known = self.known(task, &reads, &topped.bench)?;
         let manifest = EncoderManifest {
@@ -128,8 +161,8 @@ impl EncoderParams {
             calibration: stacked.calibration.clone(),
             target_calibrations: stacked.target_calibrations.clone(),
             calibration_report: stacked.report.clone(),
-            cascade: levels.cascade(task.of_ngrams, self.cheap),
-            cascades: levels.cascades(task.of_ngrams, &stacked),
+            cascade: levels.cascade(of_ngrams, self.cheap),
+            cascades: levels.cascades(of_ngrams, &stacked),
             direction: topped.described,
             known: known.inputs.len(),
         };
@@ -140,26 +173,29 @@ impl EncoderParams {
             tier: EncoderTier::new(&manifest, encoder, learned)?,
             manifest,
             choice: topped.choice,
-            training: learnt.training.clone(),
-            seen: learnt.seen.clone(),
+            training: [learnt.training.as_slice(), lesson.as_ref().map_or(&[], |lesson| &lesson.training)]
+                .concat(),
+            seen: lesson
+                .map_or_else(SeenPrompts::default, |lesson| seen(&lesson.records))
+                .union(&learnt.seen),
             bench: Arc::clone(bench),
         })
     }
 
-    /// Leaves the encoder as it is and fits a head on its embeddings.
-    fn top(&self, task: &Task<'_, '_>, reads: &Reads, learnt: &Learnt) -> Result<Topped, TrainingError> {
+    /// Leaves the encoder as it is and fits a head on its embeddings; and one for each fold that has not seen its rows.
+    fn top(
+        &self,
+        task: &Task<'_, '_>,
+        reads: &Reads,
+        learnt: &Learnt,
+    ) -> Result<(Topped, Vec<Head>), TrainingError> {
         let examples = task.examples;
         let width = learnt.bench.config.width();
         let embeddings = learnt.bench.embed(reads, &examples.inputs)?;
         let (own, machine) = taught(examples);
         let mut heads = learnt.heads.clone();
-        if !machine.is_empty() {
-            match teacher(&embeddings, width, examples, &machine) {
-                Ok(head) => heads.push(head),
-                // Where a machine has found one class alone it has nothing to teach.
-                Err(TrainingError::OneClass { .. }) => {}
-                Err(other) => return Err(other),
-            }
+        for rows in by_source(examples, &machine) {
+            heads.push(teacher(&embeddings, width, examples, &rows)?);
         }
         let scores: Vec<Vec<f64>> = heads
             .iter()
@@ -168,34 +204,32 @@ impl EncoderParams {
         let x = matrix(&embeddings, width, &scores);
         let rows =
             HeadRows { x: &x, targets: &examples.targets, weights: &examples.weights, scores: scores.len() };
-        // Folds of the rows that the head is about; the others stand in none.
-        let mut folds = vec![usize::MAX; examples.len()];
-        own.iter()
-            .zip(examples.subset(&own).folds(task.folds, task.seed)?)
-            .for_each(|(&row, fold)| folds[row] = fold);
+        // Those of the n-grams: what these learn of the head of a fold must not have seen its rows either.
+        let folds = examples.folds(task.folds, task.seed)?;
         let mut tried = Vec::with_capacity(self.c.len());
         for &c in &self.c {
-            let logits = out_of_fold(&rows, &x, (&own, &folds), (c, task.class_weight))?;
+            let (logits, lines) = out_of_fold(&rows, (&own, &folds), (c, task.class_weight))?;
             let of = |numbers: &[f64]| own.iter().map(|&row| numbers[row]).collect();
             let scores =
                 OutOfFold { logits: of(&logits), truth: of(&examples.truth), weights: of(&examples.weights) };
-            tried.push((c, scores.log_loss(&scores.plain()), logits));
+            tried.push((c, scores.log_loss(&scores.plain()), logits, lines));
         }
-        let choice = tried.iter().map(|(c, loss, _)| (*c, *loss)).collect();
+        let choice = tried.iter().map(|&(c, loss, ..)| (c, loss)).collect();
         tried.sort_by(|a, b| a.1.total_cmp(&b.1));
         // A recipe has at least one C.
-        let (c, _, logits) = tried.swap_remove(0);
+        let (c, _, logits, lines) = tried.swap_remove(0);
         let line = rows.fit(&own, c, task.class_weight)?;
         let labels = examples.labels();
         let (direction, described) = described(&embeddings, width, (&own, &folds, &labels), &logits)?;
-        Ok(Topped {
+        let topped = Topped {
             bench: Arc::clone(&learnt.bench),
             head: folded(&line, &heads, width),
             out_of_fold: own.into_iter().map(|row| (row, logits[row])).collect(),
             direction,
             described,
             choice,
-        })
+        };
+        Ok((topped, lines.iter().map(|line| folded(line, &heads, width)).collect()))
     }
 
     /// Inputs of the fit to name in explanations: as many of each class, drawn by the seed.
@@ -234,27 +268,43 @@ fn fits(bench: &Bench, reads: &Reads) -> Result<(), TrainingError> {
     Ok(())
 }
 
-/// The logit of each row by a head that has not seen its group.
+/// What the n-grams learn: the texts of a lesson as the heads of all rows and of each fold see them.
+fn lesson(
+    (records, training): (Vec<Record>, Vec<TrainingData>),
+    weight: f64,
+    (whole, of_folds): (&Head, &[Head]),
+    (bench, reads): (&Bench, &Reads),
+) -> Result<Lesson, TrainingError> {
+    let inputs: Vec<Input<'_>> = records.iter().map(input).collect();
+    let embeddings = bench.embed(reads, &inputs)?;
+    let by = |head: &Head| -> Vec<f64> {
+        embeddings.chunks_exact(bench.config.width()).map(|row| sigmoid(head.logit(row))).collect()
+    };
+    let (whole, by_fold) = (by(whole), of_folds.iter().map(by).collect());
+    Ok(Lesson { records, weight, whole, by_fold, training })
+}
+
+/// The logit of each row by a head that has not seen its group, and those heads, by fold.
 fn out_of_fold(
     rows: &HeadRows<'_>,
-    x: &Array2<f64>,
     (own, folds): (&[usize], &[usize]),
     (c, class_weight): (f64, ClassWeight),
-) -> Result<Vec<f64>, TrainingError> {
-    let count = own.iter().map(|&row| folds[row] + 1).max().unwrap_or_default();
+) -> Result<(Vec<f64>, Vec<Line>), TrainingError> {
+    let count = folds.iter().max().map_or(0, |last| last + 1);
     let score = |fold| {
         let (test, train): (Vec<usize>, Vec<usize>) = own.iter().partition(|&&row| folds[row] == fold);
         let line = rows.fit(&train, c, class_weight)?;
-        let logits: Vec<f64> = test.iter().map(|&row| line.at(x.row(row))).collect();
-        Ok((test, logits))
+        let logits: Vec<f64> = test.iter().map(|&row| line.at(rows.x.row(row))).collect();
+        Ok((test, logits, line))
     };
-    let parts: Vec<(Vec<usize>, Vec<f64>)> =
+    let parts: Vec<(Vec<usize>, Vec<f64>, Line)> =
         (0..count).into_par_iter().map(score).collect::<Result<_, TrainingError>>()?;
-    let mut logits = vec![0.0; folds.len()];
-    for (test, of_test) in parts {
+    let (mut logits, mut lines) = (vec![0.0; folds.len()], Vec::with_capacity(parts.len()));
+    for (test, of_test, line) in parts {
         test.into_iter().zip(of_test).for_each(|(row, logit)| logits[row] = logit);
+        lines.push(line);
     }
-    Ok(logits)
+    Ok((logits, lines))
 }
 
 /// The refusal direction of all rows, and how well that of the others tells the rows of each fold.
@@ -277,11 +327,15 @@ fn described(
 }
 
 /// The out-of-fold logits of both tiers side by side.
-fn levels<'e>(task: &Task<'_, 'e>, of_encoder: &[(usize, f64)]) -> Result<Levels<'e>, TrainingError> {
+fn levels<'e>(
+    task: &Task<'_, 'e>,
+    ngrams: &[f64],
+    of_encoder: &[(usize, f64)],
+) -> Result<Levels<'e>, TrainingError> {
     let rows: Vec<usize> = of_encoder.iter().map(|&(row, _)| row).collect();
     let examples = task.examples.subset(&rows);
     Ok(Levels {
-        ngrams: rows.iter().map(|&row| task.ngrams[row]).collect(),
+        ngrams: rows.iter().map(|&row| ngrams[row]).collect(),
         encoder: of_encoder.iter().map(|&(_, logit)| logit).collect(),
         folds: examples.folds(task.folds, task.seed)?,
         targets: examples.inputs.iter().map(|input| input.target).collect(),

@@ -1,10 +1,13 @@
 //! The head of an encoder: linfa's logistic regression on embeddings.
 //!
 //! Its gradient walks down the columns of a matrix that lies by rows, which on ten thousand rows takes a hundred times as
-//! long as the product itself: heads of so many rows, which teach other heads, are fitted by the solver of the n-grams.
+//! long as the product itself: heads of so many rows are fitted by the solver of the n-grams.
 //!
 //! linfa knows neither weights nor soft labels, so a row stands as often as its weight says, and one whose label is a
-//! probability stands among both classes, by as much as each is likely.
+//! probability stands among both classes, by as much as each is likely. Heads that teach others are fitted on machine
+//! labels, which are all of that kind: theirs is the solver of the n-grams too, which takes labels and weights as they are.
+
+use std::collections::BTreeMap;
 
 use demur_predictor::encoder::Head;
 use linfa::dataset::DatasetBase;
@@ -151,6 +154,9 @@ struct Entry {
 /// The `c` of a head whose score is an input of another: it has rows enough, and is to be even more than exact.
 const OF_TEACHERS: f64 = 0.003;
 
+/// The weight that either class must have in a source with a head of its own.
+const OF_A_SOURCE: f64 = 20.0;
+
 /// The head of some rows whose score will be an input of another head.
 ///
 /// # Errors
@@ -163,7 +169,7 @@ pub(crate) fn teacher(
 ) -> Result<Head, TrainingError> {
     let x = matrix(embeddings, width, &[]);
     let of_rows = HeadRows { x: &x, targets: &examples.targets, weights: &examples.weights, scores: 0 };
-    Ok(folded(&of_rows.fit(rows, OF_TEACHERS, ClassWeight::None)?, &[], width))
+    Ok(folded(&of_rows.fit_large(rows, OF_TEACHERS, ClassWeight::None)?, &[], width))
 }
 
 /// A head over an embedding and the scores of other heads, as one over the embedding alone.
@@ -187,6 +193,27 @@ pub(crate) fn matrix(embeddings: &[f32], width: usize, scores: &[Vec<f64>]) -> A
     })
 }
 
+/// The rows of each source that has enough of both classes to have a head of its own, then those of all other sources. What
+/// sources refuse differs (questions to provoke a refusal, everyday tasks), and the head above them weighs each for itself.
+pub(crate) fn by_source(examples: &Examples<'_>, rows: &[usize]) -> Vec<Vec<usize>> {
+    let mut sources: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
+    for &row in rows {
+        sources.entry(examples.facets.get(row).and_then(|facets| facets.source)).or_default().push(row);
+    }
+    let enough = |rows: &[usize]| {
+        let of = |share: fn(f64) -> f64| -> f64 {
+            rows.iter().map(|&row| share(examples.targets[row]) * examples.weights[row]).sum()
+        };
+        of(|p| p).min(of(|p| 1.0 - p)) >= OF_A_SOURCE
+    };
+    let (mut out, small): (Vec<_>, Vec<_>) = sources.into_values().partition(|rows| enough(rows));
+    let rest = small.concat();
+    if enough(&rest) {
+        out.push(rest);
+    }
+    out
+}
+
 /// The labelled rows that a fit is about, and those that only teach it: what a machine has labelled where people have
 /// labelled others. Without such others the machine's are what it is about.
 pub(crate) fn taught(examples: &Examples<'_>) -> (Vec<usize>, Vec<usize>) {
@@ -199,6 +226,7 @@ pub(crate) fn taught(examples: &Examples<'_>) -> (Vec<usize>, Vec<usize>) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::breakdown::Facets;
 
     /// 300 rows of three columns; the first tells the label.
     fn rows() -> (Array2<f64>, Vec<f64>) {
@@ -261,6 +289,26 @@ mod tests {
         for (a, b) in small.weights.iter().zip(&large.weights).chain([(&small.bias, &large.bias)]) {
             assert!((a - b).abs() < 0.05 * b.abs().max(0.2), "{small:?} {large:?}");
         }
+    }
+
+    #[test]
+    fn a_source_with_enough_of_both_classes_has_a_head_of_its_own() {
+        let sources = [("large", 60), ("small", 30), ("scarce", 25), ("calm", 50)];
+        let of = |&(source, rows): &(&'static str, usize)| (0..rows).map(move |_| Some(source));
+        let facets: Vec<Facets<'_>> =
+            sources.iter().flat_map(of).map(|source| Facets { source, ..Facets::default() }).collect();
+        // Half of each is refused, but nothing of what is calm.
+        let targets = facets.iter().map(|facets| if facets.source == Some("calm") { 0.0 } else { 0.5 });
+        let (targets, weights) = (targets.collect(), vec![1.0; facets.len()]);
+        let examples = Examples { targets, weights, facets, ..Examples::default() };
+        let all: Vec<usize> = (0..165).collect();
+        let rest: Vec<usize> = (115..165).chain(90..115).chain(60..90).collect();
+        assert_eq!(
+            by_source(&examples, &all),
+            [(0..60).collect(), rest],
+            "calm, scarce and small go together"
+        );
+        assert_eq!(by_source(&examples, &(60..90).collect::<Vec<_>>()), Vec::<Vec<usize>>::new());
     }
 
     #[test]

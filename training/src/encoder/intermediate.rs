@@ -1,5 +1,6 @@
 //! The intermediate task: what an encoder learns first, from rows that have other labels and are more.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use demur_data::Record;
@@ -33,33 +34,31 @@ impl Learnt {
     }
 }
 
-/// Learns the intermediate task, or finds what an earlier fit of this process has learned of it: the folds of a
+/// Learns the intermediate task from files in a folder, without the prompts that are to stay unseen; or finds what an earlier fit of this process has learned of it: the folds of a
 /// cross-validation share it.
 ///
 /// # Errors
 /// As for reading and fitting; [`TrainingError::NoRows`] where a source has none.
 pub(crate) fn learn(
     intermediate: &Intermediate,
+    (folder, unseen): (&Path, &SeenPrompts),
     base: &Arc<Bench>,
     reads: &Reads,
     task: &Task<'_, '_>,
 ) -> Result<Arc<Learnt>, TrainingError> {
-    // Rows that the corpus of this fit holds too, whichever of its parts they are in, must not be seen here.
-    let corpus =
-        SeenPrompts::of(task.examples.corpus.iter().filter_map(|input| input.prompt.or(input.response)));
-    let corpus = corpus.union(&intermediate.withheld);
-    let asked = format!("{intermediate:?} {reads:?} {:?} {} {}", task.field, task.seed, base.digest);
-    let key = sha256(&[asked.into_bytes(), corpus.to_bytes()].concat());
+    let asked =
+        format!("{intermediate:?} {folder:?} {reads:?} {:?} {} {}", task.field, task.seed, base.digest);
+    let key = sha256(&[asked.into_bytes(), unseen.to_bytes()].concat());
     let workshop = Workshop::shared();
     if let Some(learnt) = workshop.learnt(&key) {
         return Ok(learnt);
     }
     let (mut sources, mut training) = (Vec::new(), Vec::new());
     for source in &intermediate.data {
-        let rows = SourceRows::labelled(&[source.within(&intermediate.folder)], task.field)?;
+        let rows = SourceRows::labelled(&[source.within(folder)], task.field)?;
         training.extend(rows.describe(task.field)?);
         let records = rows.records(task.field).into_iter();
-        sources.push(records.filter(|record| !corpus.contains(identity(record))).collect::<Vec<Record>>());
+        sources.push(records.filter(|record| !unseen.contains(identity(record))).collect::<Vec<Record>>());
     }
     workshop.learn_once(&key, || {
         let all: Vec<Record> = sources.iter().flatten().cloned().collect();

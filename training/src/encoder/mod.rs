@@ -1,5 +1,6 @@
 //! Fitting the encoder tier of a model.
 
+pub(crate) mod distil;
 mod params;
 mod report;
 
@@ -28,7 +29,7 @@ mod workshop;
 
 #[cfg(feature = "encoder")]
 pub use fit::FittedEncoder;
-pub use params::{EncoderParams, Intermediate, Precision, TuneParams};
+pub use params::{Distil, EncoderParams, Intermediate, Precision, TuneParams};
 pub use report::Report;
 #[cfg(feature = "encoder")]
 pub use workshop::Workshop;

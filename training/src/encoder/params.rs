@@ -45,6 +45,15 @@ pub struct EncoderParams {
     /// How the encoder itself is fitted. Default: it stays as it is, and only the head is fitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tune: Option<TuneParams>,
+    /// Texts without labels from which the n-gram tier learns what the encoder knows. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distil: Option<Distil>,
+    /// The folder that file names are relative to: a matter of the machine, which no manifest holds.
+    #[serde(skip)]
+    pub folder: PathBuf,
+    /// Prompts that the fit must see nowhere, because it will be judged on them.
+    #[serde(skip)]
+    pub withheld: SeenPrompts,
 }
 
 /// A task with more rows than the one that counts. What it teaches stays in the encoder (with `tune`), and its own head's
@@ -58,12 +67,20 @@ pub struct Intermediate {
     /// How the encoder is fitted on them. Default: it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tune: Option<TuneParams>,
-    /// The folder that the file names are relative to: a matter of the machine, which no manifest holds.
-    #[serde(skip)]
-    pub folder: PathBuf,
-    /// Prompts that the fit must not see here either, because it will be judged on them.
-    #[serde(skip)]
-    pub withheld: SeenPrompts,
+}
+
+/// Knowledge distillation (Hinton, Vinyals and Dean 2015): the encoder with its head says what it thinks of many texts, and
+/// the n-grams are fitted on those too.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Distil {
+    /// Rows with the text that the model judges; their labels take no part. Those whose prompts stand among the rows of the
+    /// fit, or of its evaluation, are left out.
+    #[serde(deserialize_with = "one_or_several")]
+    pub data: Vec<DataSource>,
+    /// The weight of each row in the n-grams' fit. Default: 1.
+    #[serde(default = "one")]
+    pub weight: f64,
 }
 
 /// Precision of the computation in a fit; what is learned is kept in single precision.
@@ -141,6 +158,9 @@ fn default_c() -> Vec<f64> {
 const fn yes() -> bool {
     true
 }
+const fn one() -> f64 {
+    1.0
+}
 
 impl EncoderParams {
     /// Checks what can be checked without the encoder.
@@ -175,8 +195,18 @@ impl EncoderParams {
         if prompt_tokens + 8 > tokens {
             return wrong("encoder.reads.prompt_tokens", prompt_tokens as f64, "at least 8 below `tokens`");
         }
+        if let Some(distil) = &self.distil {
+            if !(distil.weight.is_finite() && distil.weight > 0.0) {
+                return wrong("encoder.distil.weight", distil.weight, "a finite number above 0");
+            }
+            if self.tune.is_some() {
+                let wanted = "left out with `tune`: it needs the heads of an encoder that stays as it is";
+                return wrong("encoder.distil", distil.weight, wanted);
+            }
+        }
         let of_intermediate = self.intermediate.as_ref().and_then(|task| task.tune.as_ref());
-        for source in self.intermediate.iter().flat_map(|task| &task.data) {
+        let learned_first = self.intermediate.iter().flat_map(|task| &task.data);
+        for source in learned_first.chain(self.distil.iter().flat_map(|distil| &distil.data)) {
             source.check()?;
         }
         self.tune.iter().chain(of_intermediate).try_for_each(TuneParams::check)

@@ -1,0 +1,95 @@
+//! Knowledge distillation (Hinton, Vinyals and Dean 2015): texts without labels, and what an encoder thinks of them, for the
+//! n-grams to learn from.
+
+use demur_data::Record;
+use demur_predictor::Input;
+
+#[cfg(feature = "encoder")]
+use crate::encoder::params::Distil;
+use crate::examples::{Examples, input};
+
+/// Texts with P(refusal) as an encoder sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct Lesson {
+    pub(crate) records: Vec<Record>,
+    pub(crate) weight: f64,
+    /// By the head that was fitted on all rows.
+    pub(crate) whole: Vec<f64>,
+    /// By the head of each fold, which has not seen its rows.
+    pub(crate) by_fold: Vec<Vec<f64>>,
+    #[cfg(feature = "encoder")]
+    pub(crate) training: Vec<demur_predictor::TrainingData>,
+}
+
+/// Some rows of a fit with a lesson behind them, if there is one: by the head that has not seen the fold that is held out, or
+/// by that of all rows.
+pub(crate) fn taught<'a>(
+    examples: &Examples<'a>,
+    lesson: Option<&'a Lesson>,
+    held_out: Option<usize>,
+) -> Examples<'a> {
+    let mut out = examples.clone();
+    let Some(lesson) = lesson else { return out };
+    let p = held_out.map_or(&lesson.whole, |fold| &lesson.by_fold[fold]);
+    let count = lesson.records.len();
+    // Nobody was asked, so there is no target; and groups have no say where rows are not split.
+    out.inputs.extend(lesson.records.iter().map(|record| Input { target: None, ..input(record) }));
+    out.targets.extend(p);
+    out.truth.extend(p);
+    out.weights.extend(std::iter::repeat_n(lesson.weight, count));
+    out.groups.extend(std::iter::repeat_n(u32::MAX, count));
+    out
+}
+
+/// The texts of a lesson, without those that are to stay unseen.
+///
+/// # Errors
+/// As for reading.
+#[cfg(feature = "encoder")]
+pub(crate) fn texts(
+    distil: &Distil,
+    (folder, unseen): (&std::path::Path, &demur_predictor::SeenPrompts),
+    field: demur_predictor::Field,
+) -> Result<(Vec<Record>, Vec<demur_predictor::TrainingData>), crate::error::TrainingError> {
+    let sources: Vec<_> = distil.data.iter().map(|source| source.within(folder)).collect();
+    let rows = crate::source_rows::SourceRows::texts(&sources, field)?;
+    let kept = |record: &Record| !unseen.contains(crate::train::identity(record));
+    Ok((rows.records(field).into_iter().filter(kept).collect(), rows.describe(field)?))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use demur_data::{ReadOptions, read};
+
+    use super::*;
+
+    #[test]
+    fn a_fold_learns_from_the_head_that_has_not_seen_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("texts.jsonl");
+        std::fs::write(&file, "{\"prompt\": \"a\", \"model\": \"m\"}\n{\"prompt\": \"b\"}\n").unwrap();
+        let lesson = Lesson {
+            records: read(&[file], &ReadOptions::default()).unwrap().records,
+            weight: 0.5,
+            whole: vec![0.1, 0.9],
+            by_fold: vec![vec![0.2, 0.8], vec![0.3, 0.7]],
+            #[cfg(feature = "encoder")]
+            training: Vec::new(),
+        };
+        let own = Examples {
+            inputs: vec![Input::prompt("own")],
+            targets: vec![1.0],
+            truth: vec![1.0],
+            weights: vec![2.0],
+            groups: vec![7],
+            ..Examples::default()
+        };
+        let all = taught(&own, Some(&lesson), None);
+        assert_eq!(all.targets, [1.0, 0.1, 0.9]);
+        assert_eq!((all.truth.clone(), all.weights.clone()), (all.targets.clone(), vec![2.0, 0.5, 0.5]));
+        assert_eq!(all.inputs[1], Input::prompt("a"), "without a target");
+        assert_eq!(taught(&own, Some(&lesson), Some(1)).targets, [1.0, 0.3, 0.7]);
+        assert_eq!(taught(&own, None, Some(1)).targets, [1.0]);
+    }
+}
