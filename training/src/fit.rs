@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::calibrate::{CalibrationMethod, OutOfFold};
 use crate::design::{Design, Weights};
 use crate::encoder::EncoderParams;
-use crate::encoder::distil::{Lesson, taught};
+use crate::encoder::distil::{Lesson, with_lesson};
 #[cfg(feature = "encoder")]
 use crate::encoder::{FittedEncoder, fit::Task};
 use crate::error::TrainingError;
@@ -273,7 +273,7 @@ impl NgramParams {
         #[cfg(not(feature = "encoder"))]
         let lesson = None;
         let above = self.above(examples, lesson, seed)?;
-        let (design, mut by_c) = self.first_level(&taught(examples, lesson, None), &[above.c])?;
+        let (design, mut by_c) = self.first_level(&with_lesson(examples, lesson, None), &[above.c])?;
         let weights = by_c.remove(0);
         let single = |number: f64| if self.round { round(number as f32) } else { number as f32 };
         let (weights, style, bias) = fold(&design, &weights, above.second.as_ref());
@@ -419,7 +419,7 @@ impl NgramParams {
         let score = |fold| {
             let (train, rows) = split(&folds, fold);
             let (train, test) = (examples.subset(&train), examples.subset(&rows));
-            let (design, by_c) = self.first_level(&taught(&train, lesson, Some(fold)), &cs)?;
+            let (design, by_c) = self.first_level(&with_lesson(&train, lesson, Some(fold)), &cs)?;
             let scores = by_c.iter().map(|weights| design.logits(weights, &test));
             Ok((rows, scores.collect::<Vec<_>>()))
         };

@@ -23,7 +23,7 @@ pub(crate) struct Lesson {
 
 /// Some rows of a fit with a lesson behind them, if there is one: by the head that has not seen the fold that is held out, or
 /// by that of all rows.
-pub(crate) fn taught<'a>(
+pub(crate) fn with_lesson<'a>(
     examples: &Examples<'a>,
     lesson: Option<&'a Lesson>,
     held_out: Option<usize>,
@@ -85,11 +85,11 @@ mod tests {
             groups: vec![7],
             ..Examples::default()
         };
-        let all = taught(&own, Some(&lesson), None);
+        let all = with_lesson(&own, Some(&lesson), None);
         assert_eq!(all.targets, [1.0, 0.1, 0.9]);
         assert_eq!((all.truth.clone(), all.weights.clone()), (all.targets.clone(), vec![2.0, 0.5, 0.5]));
         assert_eq!(all.inputs[1], Input::prompt("a"), "without a target");
-        assert_eq!(taught(&own, Some(&lesson), Some(1)).targets, [1.0, 0.3, 0.7]);
-        assert_eq!(taught(&own, None, Some(1)).targets, [1.0]);
+        assert_eq!(with_lesson(&own, Some(&lesson), Some(1)).targets, [1.0, 0.3, 0.7]);
+        assert_eq!(with_lesson(&own, None, Some(1)).targets, [1.0]);
     }
 }
