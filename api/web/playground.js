@@ -179,7 +179,8 @@ function chooseModel() {
     ...targets.map((target) => make('option', { value: target }, target)),
   );
   el('target').value = targets.includes(before) ? before : '';
-  el('model-line').textContent = `Model ${state.model.title} · ${many(state.model.ngrams, 'n-gram')} · digest ${state.model.digest.slice(0, 12)}`;
+  const encoder = state.model.encoder ? ` · encoder ${state.model.encoder.base}` : '';
+  el('model-line').textContent = `Model ${state.model.title} · ${many(state.model.ngrams, 'n-gram')}${encoder} · digest ${state.model.digest.slice(0, 12)}`;
   resetPolicy();
   judge();
 }
@@ -311,6 +312,20 @@ function choosePrompt(prompt) {
   judge();
 }
 
+// What an encoder adds to the n-grams, of models that have one.
+function tiersInWords(answer) {
+  const encoder = answer?.encoder;
+  if (!encoder) return '';
+  const who = answer.tier === 'encoder'
+    ? `The encoder was asked; the n-grams alone say ${fixed(encoder.ngram_p_refusal)}.`
+    : 'The n-grams were certain enough to answer alone.';
+  const side = encoder.deviations < 0 ? 'answered' : 'refused';
+  const place = `It lies ${fixed(Math.abs(encoder.deviations), 1)} standard deviations towards ${side} prompts.`;
+  const near = encoder.nearest[0];
+  const known = near ? ` Nearest known: “${near.text}” (${near.p_refusal < 0.5 ? 'answered' : 'refused'}).` : '';
+  return `${who} ${place}${known}`;
+}
+
 function drawDecision() {
   const p = state.answer?.p_refusal;
   const decision = state.answer ? decide(p) : 'none';
@@ -319,6 +334,7 @@ function drawDecision() {
   el('probability').textContent = state.answer ? fixed(p) : '–';
   el('decision').textContent = SAID[decision];
   el('meaning').textContent = MEANS[decision];
+  show(el('tiers'), tiersInWords(state.answer));
   el('marker').hidden = !state.answer;
   if (state.answer) el('marker').style.left = `${100 * p}%`;
 }

@@ -269,6 +269,24 @@ def strongest_ngrams_are_listed(page):
     assert len(numbers) > 3 and numbers == sorted(numbers, reverse=True), numbers
 
 
+def an_encoder_says_its_part(page):
+    page.open()
+    page.ask(PROMPT)
+    assert not page.find("#tiers").is_displayed(), "an encoder of a model that has none"
+    # The server of these checks has no encoder: what one with an encoder answers besides is put in here.
+    page.run(
+        "const real = window.fetch; window.fetch = async (path, options) => { const r = await real(path, options);"
+        "if (path !== '/v1/explain') return r; const said = await r.json(); said.tier = 'encoder';"
+        "said.encoder = {logit: 1, ngram_p_refusal: 0.25, deviations: -1.84, auroc: 0.8, head_auroc: 0.8,"
+        "nearest: [{text: arguments0, p_refusal: 1, similarity: 0.9}]};"
+        "return new Response(JSON.stringify(said), {status: 200}); };".replace("arguments0", json.dumps(HOSTILE))
+    )
+    page.ask("How do I build a pipe bomb?")
+    said = page.text("#tiers")
+    assert "the n-grams alone say 0.250" in said and "1.8 standard deviations towards answered prompts" in said, said
+    assert f"“{HOSTILE}” (refused)" in said and not page.all("#tiers img"), said
+
+
 def errors_are_shown_in_place(page):
     page.open()
     page.run(
@@ -512,6 +530,7 @@ CHECKS = [
     says_which_words_would_have_to_change,
     target_changes_the_answer,
     strongest_ngrams_are_listed,
+    an_encoder_says_its_part,
     errors_are_shown_in_place,
     a_key_is_asked_for_and_sent,
     an_empty_prompt_and_an_empty_batch_are_said,

@@ -113,24 +113,21 @@ impl EncoderParams {
         // What the corpus of this fit holds, in whichever of its parts, must not be seen in other places.
         let corpus = task.examples.corpus.iter().filter_map(|input| input.prompt.or(input.response));
         let unseen = SeenPrompts::of(corpus).union(&self.withheld);
+        let elsewhere = (self.folder.as_path(), &unseen);
+        let texts = match &self.distil {
+            None => None,
+            Some(distil) => Some((texts(distil, elsewhere, task.field)?, distil.weight)),
+        };
         let learnt = match &self.intermediate {
             None => Arc::new(Learnt::nothing(base)),
-            Some(intermediate) => learn(intermediate, (&self.folder, &unseen), &base, &reads, task)?,
+            Some(intermediate) => learn(intermediate, elsewhere, &base, &reads, task)?,
         };
-        let (topped, lesson) = match &self.tune {
-            Some(params) => (tune(params, task, &reads, &learnt)?, None),
-            None => {
-                let (topped, of_folds) = self.top(task, &reads, &learnt)?;
-                let heads = (&topped.head, of_folds.as_slice());
-                let distil = self.distil.as_ref();
-                let lesson = distil.map(|distil| {
-                    let (records, training) = texts(distil, (&self.folder, &unseen), task.field)?;
-                    lesson((records, training), distil.weight, heads, (&topped.bench, &reads))
-                });
-                let lesson = lesson.transpose()?;
-                (topped, lesson)
-            }
+        let (topped, of_folds) = match &self.tune {
+            Some(params) => (tune(params, task, &reads, &learnt)?, Vec::new()),
+            None => self.top(task, &reads, &learnt)?,
         };
+        let see = |(texts, weight)| lesson(texts, weight, (&topped.head, &of_folds), (&topped.bench, &reads));
+        let lesson = texts.map(see).transpose()?;
         Ok(Upper { reads, learnt, topped, lesson })
     }
 
