@@ -1,6 +1,8 @@
 //! Knowledge distillation (Hinton, Vinyals and Dean 2015): texts without labels, and what an encoder thinks of them, for the
 //! n-grams to learn from.
 
+use std::borrow::Cow;
+
 use demur_data::Record;
 use demur_predictor::Input;
 
@@ -23,22 +25,22 @@ pub(crate) struct Lesson {
 
 /// Some rows of a fit with a lesson behind them, if there is one: by the head that has not seen the fold that is held out, or
 /// by that of all rows.
-pub(crate) fn with_lesson<'a>(
-    examples: &Examples<'a>,
+pub(crate) fn with_lesson<'r, 'a>(
+    examples: &'r Examples<'a>,
     lesson: Option<&'a Lesson>,
     held_out: Option<usize>,
-) -> Examples<'a> {
-    let mut out = examples.clone();
-    let Some(lesson) = lesson else { return out };
+) -> Cow<'r, Examples<'a>> {
+    let Some(lesson) = lesson else { return Cow::Borrowed(examples) };
     let p = held_out.map_or(&lesson.whole, |fold| &lesson.by_fold[fold]);
     let count = lesson.records.len();
+    let mut out = examples.clone();
     // Nobody was asked, so there is no target; and groups have no say where rows are not split.
     out.inputs.extend(lesson.records.iter().map(|record| Input { target: None, ..input(record) }));
     out.targets.extend(p);
     out.truth.extend(p);
     out.weights.extend(std::iter::repeat_n(lesson.weight, count));
     out.groups.extend(std::iter::repeat_n(u32::MAX, count));
-    out
+    Cow::Owned(out)
 }
 
 /// The texts of a lesson, without those that are to stay unseen.

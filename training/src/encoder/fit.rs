@@ -191,8 +191,9 @@ impl EncoderParams {
         let embeddings = learnt.bench.embed(reads, &examples.inputs)?;
         let (own, machine) = taught(examples);
         let mut heads = learnt.heads.clone();
+        let plain = matrix(&embeddings, width, &[]);
         for rows in by_source(examples, &machine) {
-            heads.push(teacher(&embeddings, width, examples, &rows)?);
+            heads.push(teacher(&plain, examples, &rows)?);
         }
         let scores: Vec<Vec<f64>> = heads
             .iter()

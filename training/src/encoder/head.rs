@@ -157,19 +157,18 @@ const OF_TEACHERS: f64 = 0.003;
 /// The weight that either class must have in a source with a head of its own.
 const OF_A_SOURCE: f64 = 20.0;
 
-/// The head of some rows whose score will be an input of another head.
+/// The head of some rows whose score will be an input of another head, on the embeddings of all rows.
 ///
 /// # Errors
 /// As [`HeadRows::fit`].
 pub(crate) fn teacher(
-    embeddings: &[f32],
-    width: usize,
+    embeddings: &Array2<f64>,
     examples: &Examples<'_>,
     rows: &[usize],
 ) -> Result<Head, TrainingError> {
-    let x = matrix(embeddings, width, &[]);
-    let of_rows = HeadRows { x: &x, targets: &examples.targets, weights: &examples.weights, scores: 0 };
-    Ok(folded(&of_rows.fit_large(rows, OF_TEACHERS, ClassWeight::None)?, &[], width))
+    let (targets, weights) = (examples.targets.as_slice(), examples.weights.as_slice());
+    let of_rows = HeadRows { x: embeddings, targets, weights, scores: 0 };
+    Ok(folded(&of_rows.fit_large(rows, OF_TEACHERS, ClassWeight::None)?, &[], embeddings.ncols()))
 }
 
 /// A head over an embedding and the scores of other heads, as one over the embedding alone.

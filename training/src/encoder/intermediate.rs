@@ -8,7 +8,7 @@ use demur_predictor::encoder::{Head, Reads};
 use demur_predictor::{SeenPrompts, TrainingData, sha256};
 
 use crate::encoder::fit::Task;
-use crate::encoder::head::teacher;
+use crate::encoder::head::{matrix, teacher};
 use crate::encoder::params::Intermediate;
 use crate::encoder::tuned::tune_first;
 use crate::encoder::workshop::{Bench, Workshop};
@@ -83,5 +83,6 @@ fn head(bench: &Bench, reads: &Reads, records: &[Record]) -> Result<Head, Traini
         let hint = "a source of `encoder.intermediate` needs labelled rows".to_owned();
         return Err(TrainingError::NoRows { step: "intermediate task", hint });
     }
-    teacher(&bench.embed(reads, &examples.inputs)?, bench.config.width(), &examples, &rows)
+    let embeddings = bench.embed(reads, &examples.inputs)?;
+    teacher(&matrix(&embeddings, bench.config.width(), &[]), &examples, &rows)
 }
