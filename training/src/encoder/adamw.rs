@@ -61,32 +61,32 @@ impl AdamW {
     /// One step against the gradients, which are first scaled down to the largest norm that is allowed.
     pub(crate) fn step(&mut self, rate: f64) {
         no_grad(|| {
-            let gradients: Vec<Option<Tensor>> = self
-                .params
-                .iter()
-                .map(|param| Some(param.work.grad()).filter(Tensor::defined).map(|g| g.to_kind(Kind::Float)))
-                .collect();
-            let squares: f64 = gradients
-                .iter()
-                .flatten()
-                .map(|gradient| (gradient * gradient).sum(Kind::Float).double_value(&[]))
-                .sum();
+            let gradients: Vec<Option<Tensor>> =
+                self.params.iter().map(|param| Some(param.work.grad()).filter(Tensor::defined)).collect();
+            let norm = |gradient: &Tensor| gradient.norm_scalaropt_dtype(2.0, Kind::Float).double_value(&[]);
+            let squares: f64 = gradients.iter().flatten().map(|gradient| norm(gradient).powi(2)).sum();
             let scale = (self.clip / squares.sqrt().max(1e-12)).min(1.0);
             self.steps += 1;
             let steps = i32::try_from(self.steps).unwrap_or(i32::MAX);
             let (one, two) = (1.0 - BETA_1.powi(steps), 1.0 - BETA_2.powi(steps));
             for (param, gradient) in self.params.iter_mut().zip(gradients) {
-                let Some(gradient) = gradient.map(|gradient| gradient * scale) else { continue };
-                let _ = param.mean.g_mul_scalar_(BETA_1);
-                let _ = param.mean.g_add_(&(&gradient * (1.0 - BETA_1)));
+                let Some(gradient) = gradient else { continue };
+                // In place where it can be: a step is bound by memory, not by arithmetic.
+                let mut gradient = gradient.to_kind(Kind::Float) * scale;
+                let _ = param.mean.lerp_(&gradient, 1.0 - BETA_1);
+                let _ = gradient.g_mul_scalar_((1.0 - BETA_2).sqrt());
                 let _ = param.square.g_mul_scalar_(BETA_2);
-                let _ = param.square.g_add_(&(&gradient * &gradient * (1.0 - BETA_2)));
+                let _ = param.square.addcmul_(&gradient, &gradient);
                 let rate = rate * param.scale;
                 if param.decays {
                     let _ = param.master.g_mul_scalar_(1.0 - rate * self.decay);
                 }
-                let update = &param.mean / one / ((&param.square / two).sqrt() + EPSILON) * rate;
-                let _ = param.master.g_sub_(&update);
+                // -(rate / one) * mean / (sqrt(square / two) + EPSILON), the factor drawn into the divisor.
+                let factor = -one / rate.max(f64::MIN_POSITIVE);
+                let mut divisor = param.square.sqrt();
+                let _ = divisor.g_mul_scalar_(factor / two.sqrt());
+                let _ = divisor.g_add_scalar_(factor * EPSILON);
+                let _ = param.master.addcdiv_(&param.mean, &divisor);
                 if param.work.kind() != Kind::Float {
                     param.work.copy_(&param.master);
                 }
