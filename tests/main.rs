@@ -7,6 +7,7 @@
 mod bootstrap;
 mod bundled;
 mod contrast;
+mod documents;
 mod encoder;
 mod encoder_absent;
 mod evaluate;

@@ -1,0 +1,294 @@
+//! Every example of the README and of `docs/` is run, and the text of the document is what it must print.
+//!
+//! - A `console` fence is a session: lines that begin with `$ ` are typed (a `\` at the end continues them), what
+//!   lies between is what the terminal shows, stdout and stderr alike. `...` alone on a line matches any lines,
+//!   `[..]` any part of a line. All sessions of a document run in one folder that looks like a fresh clone.
+//! - An `sh` fence holds commands that need rows, time or tools that a clone has not: their flags must exist.
+//!
+//! `UPDATE_DOCUMENTS=1 cargo test --test integration documents` writes what is printed today into the documents.
+//!
+//! `demur serve … &` starts a service on a free port, which takes the place of 8080 in what follows; `curl` is
+//! a client of the tests, so that nothing but cargo is needed.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::server::Server;
+use crate::support::{Dir, workspace};
+
+macro_rules! documents {
+    ($($test:ident: $file:literal,)+) => {
+        const DOCUMENTS: &[&str] = &[$($file),+];
+        $(#[test]
+        fn $test() {
+            run_document($file);
+        })+
+    };
+}
+
+documents! {
+    readme: "README.md",
+    contributing: "CONTRIBUTING.md",
+    architecture: "docs/ARCHITECTURE.md",
+    api: "docs/api.md",
+    data: "docs/data.md",
+    encoder: "docs/encoder.md",
+    evaluation: "docs/evaluation.md",
+    explain: "docs/explain.md",
+    models: "docs/models.md",
+    performance: "docs/performance.md",
+    recipes: "docs/recipes.md",
+    reproduce: "docs/reproduce.md",
+    scoring: "docs/scoring.md",
+}
+
+#[test]
+fn no_document_is_forgotten() {
+    let entries = fs::read_dir(workspace().join("docs")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    for name in names.filter(|name| name.ends_with(".md")) {
+        let name = format!("docs/{name}");
+        assert!(DOCUMENTS.contains(&name.as_str()), "{name} is not in tests/documents.rs");
+    }
+}
+
+/// One fence of a document.
+struct Fence<'a> {
+    language: &'a str,
+    /// The line of its first line, from 1.
+    line: usize,
+    lines: Vec<&'a str>,
+}
+
+/// One command of a session and what it must print.
+struct Step {
+    line: usize,
+    command: String,
+    /// As it is written, with its `$ `.
+    source: Vec<String>,
+    expected: Vec<String>,
+}
+
+fn fences(text: &str) -> Vec<Fence<'_>> {
+    let mut fences: Vec<Fence> = Vec::new();
+    let mut open = false;
+    for (number, line) in text.lines().enumerate() {
+        match (line.trim_start().strip_prefix("```"), open) {
+            (Some(language), false) => {
+                fences.push(Fence { language, line: number + 2, lines: Vec::new() });
+                open = true;
+            }
+            (Some(_), true) => open = false,
+            (None, true) => fences.last_mut().unwrap().lines.push(line),
+            (None, false) => {}
+        }
+    }
+    assert!(!open, "a fence is not closed");
+    fences
+}
+
+fn steps(fence: &Fence) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut continued = false;
+    for (number, line) in fence.lines.iter().enumerate() {
+        if continued {
+            let step = steps.last_mut().unwrap();
+            step.command.push('\n');
+            step.command.push_str(line);
+            step.source.push((*line).to_owned());
+        } else if let Some(command) = line.strip_prefix("$ ") {
+            let (command, source) = (command.to_owned(), vec![(*line).to_owned()]);
+            steps.push(Step { line: fence.line + number, command, source, expected: Vec::new() });
+        } else {
+            let step = steps.last_mut().expect("a session begins with a command");
+            step.expected.push((*line).to_owned());
+            continue;
+        }
+        continued = line.ends_with('\\');
+    }
+    steps
+}
+
+fn run_document(name: &str) {
+    let path = workspace().join(name);
+    let text = fs::read_to_string(&path).unwrap();
+    let dir = clone();
+    let mut server: Option<Server> = None;
+    let mut wrong = String::new();
+    let mut updated: Vec<String> = text.lines().map(str::to_owned).collect();
+    // From the end, so that line numbers stay true while lines are replaced.
+    let mut edits: Vec<(usize, usize, Vec<String>)> = Vec::new();
+    for fence in fences(&text) {
+        match fence.language {
+            "console" => {
+                for step in steps(&fence) {
+                    let printed = run_step(&dir, &mut server, &step.command);
+                    if matches(&step.expected, &printed) {
+                        continue;
+                    }
+                    let at = step.line - 1 + step.source.len();
+                    edits.push((at, at + step.expected.len(), keep_patterns(&step.expected, &printed)));
+                    let (line, command) = (step.line, &step.command);
+                    writeln!(wrong, "{name}:{line}: $ {command}\n{}", printed.join("\n")).unwrap();
+                }
+            }
+            "sh" => check_flags(&dir, name, &fence, &mut wrong),
+            _ => {}
+        }
+    }
+    if std::env::var_os("UPDATE_DOCUMENTS").is_some() && !edits.is_empty() {
+        for (from, to, lines) in edits.into_iter().rev() {
+            updated.splice(from..to, lines);
+        }
+        fs::write(&path, updated.join("\n") + "\n").unwrap();
+        return;
+    }
+    assert!(wrong.is_empty(), "not what is printed (UPDATE_DOCUMENTS=1 writes it):\n{wrong}");
+}
+
+/// A folder that has what the documents' commands find in a clone.
+fn clone() -> Dir {
+    let dir = Dir::new();
+    for entry in fs::read_dir(workspace().join("examples")).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("examples/{}", entry.file_name().to_str().unwrap());
+        dir.write(&name, fs::read(entry.path()).unwrap());
+    }
+    for name in ["data/starter", "training/recipes"] {
+        for entry in fs::read_dir(workspace().join(name)).unwrap() {
+            let entry = entry.unwrap();
+            let name = format!("{name}/{}", entry.file_name().to_str().unwrap());
+            dir.write(&name, fs::read(entry.path()).unwrap());
+        }
+    }
+    dir
+}
+
+/// What a command prints, line by line, with the end code where it is not 0.
+fn run_step(dir: &Dir, server: &mut Option<Server>, command: &str) -> Vec<String> {
+    if let Some(serve) = command.strip_suffix('&') {
+        let flags = serve.split_once("serve").expect("only a service runs in the background").1;
+        *server = Some(Server::start(dir, flags.trim()));
+        return Vec::new();
+    }
+    if command.starts_with("curl ") {
+        let server = server.as_ref().expect("`demur serve &` comes before `curl`");
+        return curl(server, &words(dir, command));
+    }
+    let output = shell(dir, command).output().unwrap();
+    let mut printed = lines(&output.stdout);
+    if !output.status.success() {
+        printed.push(format!("(exit code {})", output.status.code().unwrap_or(-1)));
+    }
+    printed
+}
+
+/// `sh` in the folder, with `demur` found, `cargo run -- …` being `demur …`, and one stream for both outputs.
+fn shell(dir: &Dir, command: &str) -> Command {
+    let bin = Path::new(env!("CARGO_BIN_EXE_demur")).parent().unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+    let cargo = "cargo() { while [ \"$1\" != -- ]; do shift; done; shift; demur \"$@\"; }";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("exec 2>&1\n{cargo}\n{command}")]).current_dir(dir.path(""));
+    shell.env("PATH", path).env("COLUMNS", "100").stdin(Stdio::null());
+    shell
+}
+
+/// The arguments of a command as a shell splits them, without its name.
+fn words(dir: &Dir, command: &str) -> Vec<String> {
+    let (name, rest) = command.split_once(' ').unwrap();
+    let output =
+        shell(dir, &format!("{name}() {{ printf '%s\\0' \"$@\"; }}\n{name} {rest}")).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.split_terminator('\0').map(str::to_owned).collect()
+}
+
+/// Asks the service what `curl` would ask it.
+fn curl(server: &Server, arguments: &[String]) -> Vec<String> {
+    let (mut path, mut body, mut headers) = (None, None, Vec::new());
+    let mut arguments = arguments.iter().map(String::as_str);
+    while let Some(argument) = arguments.next() {
+        match argument {
+            "-s" => {}
+            "-H" => headers.push(arguments.next().unwrap().split_once(": ").unwrap()),
+            "-d" => body = arguments.next(),
+            url => path = Some(url.strip_prefix("http://127.0.0.1:8080").expect("the service's address")),
+        }
+    }
+    let method = if body.is_some() { "POST" } else { "GET" };
+    let reply = server.send(method, path.unwrap(), &headers, body.unwrap_or_default().as_bytes());
+    lines(&reply.body)
+}
+
+fn lines(bytes: &[u8]) -> Vec<String> {
+    let text = std::str::from_utf8(bytes).unwrap();
+    text.lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// Whether what was printed is what the document says.
+fn matches(expected: &[String], printed: &[String]) -> bool {
+    match expected.split_first() {
+        None => printed.is_empty(),
+        Some((first, rest)) if first == "..." => {
+            (0..=printed.len()).any(|skipped| matches(rest, &printed[skipped..]))
+        }
+        Some((first, rest)) => printed
+            .split_first()
+            .is_some_and(|(line, others)| line_matches(first.trim_end(), line) && matches(rest, others)),
+    }
+}
+
+fn line_matches(pattern: &str, line: &str) -> bool {
+    match pattern.split_once("[..]") {
+        None => pattern == line,
+        Some((start, rest)) => line.strip_prefix(start).is_some_and(|line| {
+            (0..=line.len()).filter(|&at| line.is_char_boundary(at)).any(|at| line_matches(rest, &line[at..]))
+        }),
+    }
+}
+
+/// What an update writes: the lines that were printed, each as the pattern that it fits where the document has one.
+fn keep_patterns(expected: &[String], printed: &[String]) -> Vec<String> {
+    let pattern = |line: &String| {
+        expected.iter().find(|pattern| pattern.contains("[..]") && line_matches(pattern, line)).cloned()
+    };
+    printed.iter().map(|line| pattern(line).unwrap_or_else(|| line.clone())).collect()
+}
+
+/// Asks `demur` whether it knows the flags of each command that is not run: with `--help` behind them, clap reads
+/// them all and then prints the help.
+fn check_flags(dir: &Dir, name: &str, fence: &Fence, wrong: &mut String) {
+    let text = fence.lines.join("\n").replace("\\\n", " ");
+    for (number, line) in text.lines().enumerate() {
+        let commands = line.split(" | ").flat_map(|part| part.split(" && "));
+        for command in commands.filter(|command| command.trim_start().starts_with("demur ")) {
+            let command = command.split(" #").next().unwrap().split(" > ").next().unwrap();
+            let command = command.split(" < ").next().unwrap().trim();
+            let output = shell(dir, &format!("{command} --help")).output().unwrap();
+            if !output.status.success() {
+                let (line, said) = (fence.line + number, String::from_utf8_lossy(&output.stdout));
+                writeln!(wrong, "{name}:{line}: {command}\n{said}").unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn what_differs_is_seen() {
+    let text = |lines: &[&str]| lines.iter().map(|&line| line.to_owned()).collect::<Vec<_>>();
+    assert!(matches(&text(&["a", "...", "z"]), &text(&["a", "b", "c", "z"])));
+    assert!(matches(&text(&["a", "...", "z"]), &text(&["a", "z"])));
+    assert!(!matches(&text(&["a", "...", "z"]), &text(&["a", "b"])));
+    assert!(!matches(&text(&["a"]), &text(&["a", "b"])));
+    assert!(!matches(&text(&[]), &text(&["a"])));
+    assert!(matches(&text(&["took [..] s"]), &text(&["took 0.1 s"])));
+    assert!(!matches(&text(&["took [..] s"]), &text(&["took 0.1 ms!"])));
+    let kept = keep_patterns(&text(&["took [..] s", "old"]), &text(&["new", "took 2 s"]));
+    assert_eq!(kept, text(&["new", "took [..] s"]));
+    let session = "```console\n$ one \\\n  two\nout\n$ three\n```\n";
+    let read = steps(&fences(session)[0]);
+    assert_eq!(read[0].command, "one \\\n  two");
+    assert_eq!((read[0].line, &read[0].expected, read[1].line), (2, &text(&["out"]), 5));
+}
