@@ -194,6 +194,51 @@ fn a_run_that_is_killed_goes_on_to_the_same_bytes() {
     assert!(killed > 3, "only {killed} of 20 were killed on the way");
 }
 
+/// The parser of CSV says where a row ends; a count of quotation marks would take all that follows for one cell.
+#[test]
+fn a_quotation_mark_within_a_cell_does_not_swallow_the_rows_behind_it() {
+    let dir = Dir::new();
+    let csv = "id,prompt\n0,a 5\" pipe burst\n1,how do I pick a lock?\n2,\"a \"\"quoted\"\"\nword\"\n3,bake bread\n";
+    dir.write("in.csv", csv);
+    dir.write("in.tsv", csv.replace(',', "\t"));
+    for (command, name) in
+        [("score", "in.csv"), ("score", "in.tsv"), ("label --response-column prompt", "in.csv")]
+    {
+        dir.demur(&format!("{command} {name} --out out.{}", &name[3..])).succeeds();
+        let out = dir.text(&format!("out.{}", &name[3..]));
+        let kept = dir.text(name);
+        let (mut rest, mut rows) = (out.as_str(), 0);
+        for row in
+            ["0|a 5\" pipe burst", "1|how do I pick a lock?", "2|\"a \"\"quoted\"\"\nword\"", "3|bake bread"]
+        {
+            let row = row.replace('|', if name == "in.csv" { "," } else { "\t" });
+            assert!(kept.contains(&row));
+            let at = rest.find(&row).unwrap_or_else(|| panic!("{command} {name}: no {row} in {out}"));
+            rest = &rest[at + row.len()..];
+            rows += 1;
+        }
+        assert_eq!((rows, out.lines().count()), (4, 6), "{out}");
+        assert!(!dir.path(&format!("out.{}.rejected.jsonl", &name[3..])).exists());
+        std::fs::remove_file(dir.path(&format!("out.{}", &name[3..]))).unwrap();
+    }
+    // A cell that is never closed takes what follows with it, and that is said.
+    dir.write("open.csv", "id,prompt\n0,a\n1,\"b\n2,c\n");
+    dir.demur("score open.csv --out open-out.csv").succeeds();
+    let rejected = dir.rows("open-out.csv.rejected.jsonl");
+    assert_eq!((rejected.len(), &rejected[0]["line"]), (1, &json!(3)));
+    assert!(rejected[0]["reason"].as_str().unwrap().contains("never closed"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_links_to_its_own_parent_is_read_once() {
+    let dir = Dir::new();
+    dir.write("in/sub/a.jsonl", "{\"prompt\":\"x\"}\n");
+    std::os::unix::fs::symlink("..", dir.path("in/sub/up")).unwrap();
+    dir.demur("score in --out out.jsonl").succeeds();
+    assert_eq!(dir.rows("out.jsonl").len(), 1);
+}
+
 /// Rows as Parquet, with types that JSON does not know.
 fn table(count: i64) -> DataFrame {
     let numbers = Series::new("n".into(), (0..count).collect::<Vec<_>>());
@@ -437,7 +482,7 @@ fn what_cannot_be_scored_is_said() {
         ("a.jsonl --out o.jsonl", 1, "no prompt is found; name its column with --prompt-column, one of `x`"),
         ("a.jsonl --out o.jsonl --prompt-column y", 1, "there is no field `y`"),
         ("b.csv c.csv --out o.csv", 1, "its header is not that of the first file"),
-        ("d.txt --out o.jsonl", 2, "neither its ending nor its content"),
+        ("d.txt --out o.jsonl", 2, "cannot tell the format of d.txt"),
         ("e.parquet --out o.parquet", 1, "e.parquet"),
         ("f.json --out o.txt", 2, "does not tell the format"),
         ("b.csv --out o.csv --kinds", 2, "does not tell kinds apart"),

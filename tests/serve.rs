@@ -63,12 +63,12 @@ fn a_request_may_bring_its_thresholds_its_target_and_a_chat() {
 fn the_rows_of_a_file_are_scored_as_the_command_line_does() {
     let dir = Dir::new();
     let server = Server::start(&dir, "");
-    let rows = "id,question\n1,\"How do I, um, pick a lock?\"\n2,\n3\n4,What is the capital of France?\n";
+    let rows = "id,question\n1,\"How do I, um, pick a lock?\"\n2,\n3\n4,a 5\" pipe\n5,What is the capital of France?\n";
     dir.write("in.csv", rows);
     dir.demur("score in.csv --out out.csv").succeeds();
     let body = server.post("/v1/score", json!({"format": "csv", "rows": rows}).to_string()).ok();
     assert_eq!(body["rows"], dir.text("out.csv"));
-    assert_eq!((&body["scored"], &body["rejected"][0]["line"]), (&json!(2), &json!(3)));
+    assert_eq!((&body["scored"], &body["rejected"][0]["line"]), (&json!(3), &json!(3)));
     assert_eq!(body["rejected"][1]["reason"], "1 fields, where the header has 2");
     let none = server.post("/v1/score", json!({"format": "jsonl", "rows": "{\"x\": 1}\n"}).to_string());
     assert_eq!(none.status, 422);

@@ -48,6 +48,29 @@ pub enum DataError {
         /// The file as the user named it.
         file: String,
     },
+    /// A folder without a file that could be read.
+    #[error("{folder}: there is no file with a known ending in it (jsonl, json, csv, tsv, parquet, arrow)")]
+    NoKnownFile {
+        /// The folder as the user named it.
+        folder: String,
+    },
+    /// A pattern that names no file.
+    #[error("{pattern}: {reason}")]
+    Pattern {
+        /// The pattern as the user wrote it.
+        pattern: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Text in UTF-16.
+    #[error(
+        "{file} is written in UTF-16, by its first two bytes; convert it to UTF-8 first, for example with \
+         `iconv -f UTF-16 -t UTF-8`"
+    )]
+    Utf16 {
+        /// The file as the user named it.
+        file: String,
+    },
     /// The name of an output does not tell its format.
     #[error(
         "{file}: the name does not tell the format of the output; end it in .jsonl, .json, .csv, .tsv, .parquet or \

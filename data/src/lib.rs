@@ -5,6 +5,7 @@
 //!
 //! - [`read`]: JSON, JSON Lines, CSV, TSV and Parquet, plain or compressed, into [`Record`]s. A bad row
 //!   becomes a [`Rejection`], never nothing; a bad file is a [`DataError`] that says where and what to do.
+//! - [`stream`]: rows one after the other, of files of any size, their own bytes kept.
 //! - [`write_rows`], [`write_rejected`]: rows out, whole or not at all.
 //! - [`deduplicate`], [`find_groups`], [`assign_folds`], [`assign_holdout`]: which rows may
 //!   stand on which side of an evaluation.
@@ -38,6 +39,8 @@ mod rejection;
 #[cfg(feature = "frames")]
 mod split;
 #[cfg(feature = "frames")]
+pub mod stream;
+#[cfg(feature = "frames")]
 mod template;
 #[cfg(feature = "frames")]
 mod vocabulary;
@@ -47,7 +50,7 @@ mod write;
 pub use atomic::{AtomicDir, AtomicFile, remove_unfinished};
 pub use label::{Kind, KindPolicy, Label, Labelled, Labeller};
 pub use normalise::normalise;
-pub use record::{Place, Record, Turn};
+pub use record::{Input, Place, Record, Turn};
 
 #[cfg(feature = "frames")]
 pub use columns::Columns;

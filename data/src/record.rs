@@ -32,6 +32,25 @@ pub struct Turn {
     pub content: String,
 }
 
+/// The texts of a row that a model reads: either may be missing, and a model reads only the fields it was fitted on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Input<'a> {
+    /// What the user asked.
+    pub prompt: Option<&'a str>,
+    /// What the target answered.
+    pub response: Option<&'a str>,
+    /// The model that is asked. A name that the scorer does not know counts as none.
+    pub target: Option<&'a str>,
+}
+
+impl<'a> Input<'a> {
+    /// A prompt alone.
+    #[must_use]
+    pub const fn prompt(prompt: &'a str) -> Self {
+        Self { prompt: Some(prompt), response: None, target: None }
+    }
+}
+
 /// One row: a prompt, a response or both, with what is known of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {

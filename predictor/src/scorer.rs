@@ -2,26 +2,9 @@
 //!
 //! A response classifier and a prompt predictor are the same thing on different columns, so both are scorers.
 
+pub use demur_data::Input;
+
 use crate::ScoreError;
-
-/// What a scorer reads: either text may be missing, and a model reads only the fields it was fitted on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Input<'a> {
-    /// What the user asked.
-    pub prompt: Option<&'a str>,
-    /// What the target answered.
-    pub response: Option<&'a str>,
-    /// The model that is asked. A name that the scorer does not know counts as none.
-    pub target: Option<&'a str>,
-}
-
-impl<'a> Input<'a> {
-    /// A prompt alone.
-    #[must_use]
-    pub const fn prompt(prompt: &'a str) -> Self {
-        Self { prompt: Some(prompt), response: None, target: None }
-    }
-}
 
 /// Text -> logit of P(refusal).
 ///

@@ -1,6 +1,7 @@
 //! Rows of a table: judged where they lie, in columns, with the new columns behind their own.
 
 use anyhow::{Context, ensure};
+use demur_data::stream::{Column, Fault, Head, RowFormat, Texts, answer, check, last_of_user, write_fields};
 use demur_data::{Format, FrameWriter, Place, Rejection, to_rows};
 use demur_predictor::{Input, Scratch};
 use polars::prelude::{
@@ -9,10 +10,7 @@ use polars::prelude::{
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 
-use super::input::Head;
-use super::json::last_of_user;
 use super::judge::{Cell, Judge, Judged};
-use super::row::{Column, Fault, RowFormat, Texts, check, judge_answer, write_fields};
 use super::{Done, Run, Written};
 use crate::asking::OwnedInput;
 
@@ -136,7 +134,7 @@ fn judge_row<T>(
     judge: impl FnOnce(&Input<'_>) -> T,
 ) -> Result<T, Fault> {
     match texts {
-        Texts::Answer(reader) => judge_answer(reader, row, judge),
+        Texts::Answer(reader) => answer(reader, row, judge),
         Texts::Prompt(Column::Chat(path), longest) => {
             let fault = |reason: &str| Fault::of(path.join("."), reason);
             let chat = path[1..].iter().fold(row.get(&path[0]), |value, name| value?.get(name));

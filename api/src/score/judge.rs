@@ -1,5 +1,6 @@
 //! What a model says of one row: the columns that a run adds, and the counts of its summary.
 
+pub(crate) use demur_data::stream::Cell;
 use demur_data::{Kind, Label};
 use demur_predictor::{Decision, Input, Model, Policy, ScoreError, Scratch, Tier, Tiered};
 use serde_json::Value;
@@ -22,15 +23,6 @@ pub(crate) enum Judge<'a> {
     },
     /// Is this answer a refusal?
     Responses { asking: Asking<'a> },
-}
-
-/// A value of an added column.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Cell<'m> {
-    Number(f64),
-    Text(&'m str),
-    /// JSON as text.
-    Json(String),
 }
 
 /// What a summary and an order need of a row.

@@ -7,12 +7,8 @@
 mod filter;
 mod finish;
 mod frame;
-mod input;
-mod json;
 mod judge;
 mod output;
-mod row;
-mod separated;
 mod summary;
 
 use std::fs;
@@ -24,7 +20,12 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
-use demur_data::{Format, Packing, Place, ReadOptions, Rejection, TextReader, check_output, convert_lines};
+use demur_data::stream::{
+    self, Block, BlockSize, Column, Fault, Head, Position, RowFormat, Rows, Texts, delimiter, free_names,
+};
+use demur_data::{
+    DataError, Format, Packing, Place, ReadOptions, Rejection, TextReader, check_output, convert_lines,
+};
 use demur_predictor::{Input, Scratch, sha256};
 use polars::prelude::DataFrame;
 use rayon::prelude::*;
@@ -36,10 +37,8 @@ use crate::error::Usage;
 use crate::output::{byte_bar, note};
 use filter::Condition;
 use finish::{join_parts, order_entry, ranked, sort_rows};
-use input::{Block, BlockSize, Head, Position, Rows};
 use judge::{Cell, Judged};
 use output::{JOINED, Output, Piece, SORTED, paths};
-use row::{Fault, RowFormat, Texts, delimiter, free_names};
 
 pub(crate) use filter::Filter;
 pub(crate) use judge::Judge;
@@ -157,8 +156,12 @@ impl<'a> Run<'a> {
         let args::Rows { to, r#where: filter, sample, top, sort, strict, resume, .. } = rows;
         let condition = filter.map(|filter| filter.of(&judge)).transpose()?;
         let mut found = Vec::new();
-        for file in input::files(&inputs)? {
-            let format = input::format(&file, format)?;
+        for file in stream::files(&inputs)? {
+            let format = stream::format(&file, format).map_err(|error| match error {
+                // The command line is what can mend that.
+                DataError::UnknownFormat { .. } => Usage(error.to_string()).into(),
+                error => anyhow::Error::from(error),
+            })?;
             found.push((file, format));
         }
         let piped = found.iter().any(|(file, _)| file.as_os_str() == "-");
@@ -271,7 +274,7 @@ impl<'a> Run<'a> {
         };
         let mut blocks = Vec::new();
         let (from, size) = (Position::default(), run.block_size());
-        input::lines(bytes, format, &"rows".into(), (from, size), false, &mut |block| {
+        stream::lines(bytes, format, &"rows".into(), (from, size), false, &mut |block| {
             blocks.push(block);
             true
         })?;
@@ -372,10 +375,11 @@ impl<'a> Run<'a> {
             let (send, blocks) = sync_channel::<anyhow::Result<Block>>(AHEAD * rayon::current_num_threads());
             let (counter, inputs, size) = (&read, &self.inputs, self.block_size());
             scope.spawn(move || {
-                let result = input::blocks(inputs, from, size, counter, |block| send.send(Ok(block)).is_ok());
+                let result =
+                    stream::blocks(inputs, from, size, counter, |block| send.send(Ok(block)).is_ok());
                 if let Err(error) = result {
                     // A receiver that is gone needs no error.
-                    let _ = send.send(Err(error));
+                    let _ = send.send(Err(error.into()));
                 }
             });
             while let Some(batch) = next_batch(&blocks, &mut left)? {
@@ -548,7 +552,7 @@ impl<'a> Run<'a> {
                     bail!("{}: no row of the beginning is a JSON object", head.file);
                 }
                 let separated = head.header.is_some();
-                let found = row::column(&fields, column.as_deref(), messages.as_deref(), separated);
+                let found = stream::column(&fields, column.as_deref(), messages.as_deref(), separated);
                 Texts::Prompt(found.map_err(in_file)?, *longest)
             }
             Reading::Answer(options) => {
@@ -572,6 +576,7 @@ impl<'a> Run<'a> {
             Rows::Text { bytes, line, lines } => {
                 self.work_text(format, block, bytes, *line, lines.as_deref(), &mut done)?;
             }
+            Rows::TooLong(row) => done.reject(row.clone()),
         }
         if self.top.is_none() && self.written != Written::Parts {
             done.rows = packing.pack(done.rows)?;
@@ -592,7 +597,7 @@ impl<'a> Run<'a> {
         let mut cells = Vec::new();
         done.rows.reserve(bytes.len() * 3 / 2);
         let ordered = self.top.is_some() || self.sort;
-        let records = input::records(bytes, delimiter(format.format).is_some());
+        let records = stream::records(bytes, delimiter(format.format));
         let read = || {
             let rows = records.iter().filter(|(_, record)| !record.trim_ascii().is_empty());
             rows.map(|(_, record)| format.read(record, |input| OwnedInput::from(input))).collect()
@@ -652,11 +657,12 @@ impl<'a> Run<'a> {
 fn sample(head: &Head, header: &[String]) -> Vec<serde_json::Map<String, Value>> {
     match &head.sample {
         Rows::Frame { frame, .. } => demur_data::to_rows(frame),
+        Rows::TooLong(_) => Vec::new(),
         Rows::Text { bytes, .. } => {
-            let none = Texts::Prompt(row::Column::Field(0), 0);
+            let none = Texts::Prompt(Column::Field(0), 0);
             let (header, names) = (header.to_vec(), Arc::default());
             let format = RowFormat { texts: none, format: head.format, header, names };
-            let records = input::records(bytes, delimiter(head.format).is_some()).into_iter().take(100);
+            let records = stream::records(bytes, delimiter(head.format)).into_iter().take(100);
             records.filter_map(|(_, row)| format.fields(std::str::from_utf8(row).ok()?).ok()).collect()
         }
     }
@@ -666,8 +672,8 @@ fn sample(head: &Head, header: &[String]) -> Vec<serde_json::Map<String, Value>>
 fn field_names(head: &Head) -> anyhow::Result<Vec<String>> {
     if let Some(header) = &head.header {
         let in_file = |reason: String| anyhow::anyhow!("{}: {reason}", head.file);
-        let fields = separated::split(header, delimiter(head.format).unwrap_or(b',')).map_err(in_file)?;
-        let fields: Vec<String> = fields.into_iter().map(std::borrow::Cow::into_owned).collect();
+        let fields = stream::split(header, delimiter(head.format).unwrap_or(b',')).map_err(in_file)?;
+        let fields: Vec<String> = fields.iter().map(str::to_owned).collect();
         if let Some((_, twice)) = fields.iter().enumerate().find(|(n, name)| fields[..*n].contains(name)) {
             bail!("{}: two columns are called `{twice}`; rename one", head.file);
         }
@@ -725,8 +731,9 @@ fn keep_first(block: &mut Block, left: &mut usize) {
             *frame = frame.head(Some(kept));
             *left -= kept;
         }
+        Rows::TooLong(_) => *left = left.saturating_sub(1),
         Rows::Text { bytes, .. } => {
-            let records = input::records(bytes, block.head.header.is_some());
+            let records = stream::records(bytes, delimiter(block.head.format));
             let rows: Vec<&[u8]> =
                 records.into_iter().map(|(_, row)| row).filter(|row| !row.trim_ascii().is_empty()).collect();
             // A record is a slice of the block, so the distance of their beginnings is where it starts.

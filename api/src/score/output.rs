@@ -9,11 +9,11 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use demur_data::stream::Position;
 use demur_data::{Format, FrameWriter, rejected_path};
 use polars::prelude::DataFrame;
 use serde::{Deserialize, Serialize};
 
-use crate::score::input::Position;
 use crate::score::summary::Counts;
 
 /// How far a run has come.

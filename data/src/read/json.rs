@@ -91,8 +91,8 @@ pub(super) fn nested(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok().filter(|value: &Value| value.is_array() || value.is_object())
 }
 
-/// A row of text cells as an object; an empty cell is null, for CSV cannot tell the two apart.
-pub(super) fn object<'a>(names: &[String], cells: impl Iterator<Item = &'a str>) -> Map<String, Value> {
+/// A row of text cells as an object; an empty cell is null, for CSV does not distinguish the two.
+pub(crate) fn object<'a>(names: &[String], cells: impl Iterator<Item = &'a str>) -> Map<String, Value> {
     let value = |cell: &str| if cell.is_empty() { Value::Null } else { Value::String(cell.to_owned()) };
     names.iter().cloned().zip(cells.map(value)).collect()
 }

@@ -10,7 +10,7 @@ mod json;
 mod labels;
 mod messages;
 mod row;
-mod source;
+pub(crate) mod source;
 mod summary;
 mod table;
 
@@ -20,6 +20,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub(crate) use counts::pairs;
+pub(crate) use json::object;
 pub use row::{TextReader, Texts};
 pub use summary::ReadSummary;
 

@@ -1,9 +1,12 @@
-//! A file's bytes, decompressed, and its text.
+//! A file's bytes, decompressed, its format and its text: one rule for each, whoever reads.
 
-use std::fs;
-use std::io::{self, Read};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::read::MultiGzDecoder;
 
 use crate::{DataError, Format};
 
@@ -30,55 +33,101 @@ impl Source {
         Ok(Self { bytes: decompress(bytes, &file)?, file })
     }
 
-    /// The format: the one asked for, else the name's, else the content's.
-    ///
-    /// Parquet and Arrow are known by their marks whatever the name; and many a `.json` holds JSON Lines, which is told by
-    /// a first line that is an object by itself.
+    /// The format: the one asked for, else what content and name say.
     pub(super) fn format(&self, asked: Option<Format>) -> Result<Format, DataError> {
-        if let Some(format) = asked {
-            return Ok(format);
-        }
-        if self.bytes.is_empty() {
-            return Err(DataError::Empty { file: self.file.to_string() });
-        }
-        let found = Format::of_content(&self.bytes);
-        if let Some(table @ (Format::Parquet | Format::Arrow)) = found {
-            return Ok(table);
-        }
-        match Format::of_path(Path::new(&*self.file)) {
-            Some(Format::Json) if found == Some(Format::Jsonl) && self.first_line_is_an_object() => {
-                Ok(Format::Jsonl)
-            }
+        match asked {
             Some(format) => Ok(format),
-            None => found.ok_or_else(|| DataError::UnknownFormat { file: self.file.to_string() }),
+            None if self.bytes.is_empty() => Err(DataError::Empty { file: self.file.to_string() }),
+            None => format_of(&self.file, &self.bytes),
         }
     }
 
     /// The content as text, without a byte order mark.
     pub(super) fn text(&self) -> Result<&str, DataError> {
-        match std::str::from_utf8(&self.bytes) {
-            Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
-            Err(error) => {
-                let byte = error.valid_up_to();
-                let line = 1 + self.bytes[..byte].iter().filter(|&&byte| byte == b'\n').count();
-                Err(DataError::InvalidUtf8 { file: self.file.to_string(), line, byte })
-            }
-        }
-    }
-
-    fn first_line_is_an_object(&self) -> bool {
-        self.text().is_ok_and(|text| {
-            let line = text.trim_start().lines().next().unwrap_or_default();
-            serde_json::from_str::<serde_json::Map<_, _>>(line).is_ok()
-        })
+        text(&self.bytes, &self.file)
     }
 }
 
+/// Bytes as text, without a byte order mark.
+pub(crate) fn text<'b>(bytes: &'b [u8], file: &str) -> Result<&'b str, DataError> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(error) => {
+            let byte = error.valid_up_to();
+            let line = 1 + bytes[..byte].iter().filter(|&&byte| byte == b'\n').count();
+            Err(DataError::InvalidUtf8 { file: file.to_owned(), line, byte })
+        }
+    }
+}
+
+/// The format of a file by the beginning of its content, which may be all of it, and by its name.
+///
+/// Parquet and Arrow are known by their marks whatever the name; and many a `.json` holds JSON Lines, which is known by
+/// a first line that is an object by itself.
+pub(crate) fn format_of(file: &str, start: &[u8]) -> Result<Format, DataError> {
+    if [[0xff, 0xfe], [0xfe, 0xff]].iter().any(|mark| start.starts_with(mark)) {
+        return Err(DataError::Utf16 { file: file.to_owned() });
+    }
+    let found = Format::of_content(start);
+    if let Some(table @ (Format::Parquet | Format::Arrow)) = found {
+        return Ok(table);
+    }
+    match Format::of_path(Path::new(file)) {
+        Some(Format::Json) if found == Some(Format::Jsonl) && first_line_is_an_object(start) => {
+            Ok(Format::Jsonl)
+        }
+        Some(format) => Ok(format),
+        None => found.ok_or_else(|| DataError::UnknownFormat { file: file.to_owned() }),
+    }
+}
+
+/// Whether the first line is an object. One that the beginning of a file does not hold whole is taken for one: a pretty
+/// printed object has short lines.
+fn first_line_is_an_object(start: &[u8]) -> bool {
+    let text = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(start).trim_ascii_start();
+    let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    match serde_json::from_slice::<serde_json::Map<_, _>>(line) {
+        Ok(_) => true,
+        Err(error) => error.is_eof() && line.len() == text.len() && line.len() > 1 << 12,
+    }
+}
+
+/// Counts what is read of a file, so that progress is known for compressed ones too.
+struct Counted<R>(R, Arc<AtomicU64>);
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(into)?;
+        self.1.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+/// Opens a file, or standard input for `-`, to be decompressed as it is read, which its first bytes say. `read` counts what
+/// is read of it.
+pub(crate) fn open(path: &Path, read: &Arc<AtomicU64>) -> io::Result<Box<dyn Read + Send>> {
+    let raw: Box<dyn Read + Send> =
+        if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
+    let mut raw = BufReader::with_capacity(1 << 16, Counted(raw, Arc::clone(read)));
+    let start = raw.fill_buf()?;
+    Ok(if start.starts_with(&GZIP) {
+        Box::new(MultiGzDecoder::new(raw))
+    } else if start.starts_with(&ZSTD) {
+        Box::new(zstd::stream::read::Decoder::with_buffer(raw)?)
+    } else {
+        Box::new(raw)
+    })
+}
+
+/// The first bytes of a compressed file.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
 fn decompress(bytes: Vec<u8>, file: &str) -> Result<Vec<u8>, DataError> {
     let mut text = Vec::new();
-    let (kind, outcome) = if bytes.starts_with(&[0x1f, 0x8b]) {
-        ("gzip", flate2::read::MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut text))
-    } else if bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+    let (kind, outcome) = if bytes.starts_with(&GZIP) {
+        ("gzip", MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut text))
+    } else if bytes.starts_with(&ZSTD) {
         let decoder = zstd::stream::read::Decoder::with_buffer(bytes.as_slice());
         ("zstd", decoder.and_then(|mut decoder| decoder.read_to_end(&mut text)))
     } else {

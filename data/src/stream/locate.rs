@@ -3,15 +3,16 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use demur_data::json_row;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-/// Finds what stands where a path leads in a row; the rest is checked and passed over.
+use crate::json_row;
+
+/// Finds what a path leads to in a row; the rest is checked and passed over.
 ///
 /// # Errors
 /// When the row is no JSON object, or has a field of one of these names.
-pub(crate) fn find<'r>(
+pub(super) fn find<'r>(
     row: &'r str,
     path: &[String],
     whole: bool,
@@ -28,11 +29,11 @@ pub(crate) fn find<'r>(
 }
 
 /// Why a row with a field of a new column's name is set aside.
-pub(crate) const CLASH: &str =
+pub(super) const CLASH: &str =
     "it has a field of a name that a new column needs, which the first rows did not have";
 
-/// What stands where a path leads.
-pub(crate) enum Found<'r> {
+/// What a path leads to.
+pub(super) enum Found<'r> {
     Text(Cow<'r, str>),
     Value(Value),
     Other,
@@ -166,7 +167,8 @@ impl<'de> Visitor<'de> for Leaf {
 }
 
 /// The last message of the user in a chat: `{role, content}` or `{from, value}`, contents as texts or as parts.
-pub(crate) fn last_of_user(chat: &Value) -> Option<String> {
+#[must_use]
+pub fn last_of_user(chat: &Value) -> Option<String> {
     let message = chat.as_array()?.iter().rfind(|message| {
         let role = message.get("role").or_else(|| message.get("from")).and_then(Value::as_str);
         matches!(role, Some("user" | "human" | "prompter"))

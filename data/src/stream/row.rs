@@ -1,26 +1,26 @@
-//! One row of a text file: where its texts are, and what it looks like with the new columns behind its own.
+//! One row of a text file: where its texts are, and what it looks like with new columns behind its own.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
-use demur_data::{Format, TextReader, json_row};
-use demur_predictor::Input;
 use serde_json::{Map, Value};
 
-use crate::score::json::{CLASH, Found, find, last_of_user};
-use crate::score::judge::Cell;
-use crate::score::separated::{push_field, split};
+use super::cell::{Cell, push_json, push_number};
+use super::locate::{CLASH, Found, find, last_of_user};
+use super::records::{Fields, delimiter, not_utf8, push_field, split};
+use crate::read::object;
+use crate::{Format, Input, TextReader, json_row};
 
 /// Names for new columns that the rows do not have: `demur_` goes before one that they do.
-pub(crate) fn free_names(taken: &[String], wanted: Vec<String>) -> Vec<String> {
+#[must_use]
+pub fn free_names(taken: &[String], wanted: Vec<String>) -> Vec<String> {
     let free = |name: String| if taken.contains(&name) { format!("demur_{name}") } else { name };
     wanted.into_iter().map(free).collect()
 }
 
 /// Where a row's prompt is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Column {
+pub enum Column {
     /// A text: the names that lead to it, one for each level.
     Text(Vec<String>),
     /// A chat, of which the last message of the user counts.
@@ -30,7 +30,9 @@ pub(crate) enum Column {
 }
 
 impl Column {
-    pub(crate) fn name(&self) -> String {
+    /// What errors call it.
+    #[must_use]
+    pub fn name(&self) -> String {
         match self {
             Self::Text(path) | Self::Chat(path) => path.join("."),
             Self::Field(at) => format!("column {}", at + 1),
@@ -45,7 +47,7 @@ const USUAL: [&str; 7] = ["prompt", "question", "instruction", "input", "text", 
 ///
 /// # Errors
 /// When none is there.
-pub(crate) fn column(
+pub fn column(
     fields: &[String],
     named: Option<&str>,
     chat: Option<&str>,
@@ -81,7 +83,7 @@ pub(crate) fn column(
 }
 
 /// What is read of a row.
-pub(crate) enum Texts {
+pub enum Texts {
     /// The prompt alone, of at most so many characters.
     Prompt(Column, usize),
     /// The answer, and the prompt where there is one.
@@ -89,54 +91,50 @@ pub(crate) enum Texts {
 }
 
 /// Reads and writes the rows of one file.
-pub(crate) struct RowFormat {
-    pub(crate) texts: Texts,
-    pub(crate) format: Format,
+pub struct RowFormat {
+    /// Where its texts are.
+    pub texts: Texts,
+    /// A text format.
+    pub format: Format,
     /// Names of the fields of a separated file.
-    pub(crate) header: Vec<String>,
+    pub header: Vec<String>,
     /// Names of the new columns.
-    pub(crate) names: Arc<[String]>,
+    pub names: Arc<[String]>,
 }
 
-/// A row that cannot be judged.
+/// What is wrong with a row.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
-    pub(crate) field: Option<String>,
-    pub(crate) reason: String,
+pub struct Fault {
+    /// The field at fault, if it is one.
+    pub field: Option<String>,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 impl Fault {
-    pub(crate) fn row(reason: impl Into<String>) -> Self {
+    /// A fault of the row as a whole.
+    pub fn row(reason: impl Into<String>) -> Self {
         Self { field: None, reason: reason.into() }
     }
 
-    pub(crate) fn of(field: String, reason: impl Into<String>) -> Self {
+    /// A fault of one field.
+    pub fn of(field: String, reason: impl Into<String>) -> Self {
         Self { field: Some(field), reason: reason.into() }
     }
 }
 
-/// What stands between the fields of a format; none where they have names.
-pub(crate) const fn delimiter(format: Format) -> Option<u8> {
-    match format {
-        Format::Csv => Some(b','),
-        Format::Tsv => Some(b'\t'),
-        Format::Json | Format::Jsonl | Format::Parquet | Format::Arrow => None,
-    }
-}
-
 impl RowFormat {
-    /// Reads a row's texts and has them judged.
+    /// Reads a row's texts and calls `each` with them.
     ///
     /// # Errors
     /// What is wrong with the row.
-    pub(crate) fn read<T>(&self, row: &[u8], judge: impl FnOnce(&Input<'_>) -> T) -> Result<T, Fault> {
-        let text = std::str::from_utf8(row)
-            .map_err(|error| Fault::row(format!("invalid UTF-8 from byte {} on", error.valid_up_to() + 1)))?;
+    pub fn read<T>(&self, row: &[u8], each: impl FnOnce(&Input<'_>) -> T) -> Result<T, Fault> {
+        let text = std::str::from_utf8(row).map_err(|error| Fault::row(not_utf8(error)))?;
         match &self.texts {
             Texts::Prompt(column, longest) => {
                 let prompt = self.prompt(text, column)?;
                 check(&prompt, *longest).map_err(|reason| Fault::of(column.name(), reason))?;
-                Ok(judge(&Input::prompt(&prompt)))
+                Ok(each(&Input::prompt(&prompt)))
             }
             Texts::Answer(reader) => {
                 let fields = self.fields(text).map_err(Fault::row)?;
@@ -144,7 +142,7 @@ impl RowFormat {
                 {
                     return Err(Fault::row(CLASH));
                 }
-                judge_answer(reader, &fields, judge)
+                answer(reader, &fields, each)
             }
         }
     }
@@ -152,7 +150,11 @@ impl RowFormat {
     fn prompt<'r>(&self, text: &'r str, column: &Column) -> Result<Cow<'r, str>, Fault> {
         let fault = |reason: &str| Fault::of(column.name(), reason);
         match column {
-            Column::Field(at) => Ok(self.cells(text).map_err(Fault::row)?.swap_remove(*at)),
+            Column::Field(at) => {
+                let cells = self.cells(text).map_err(Fault::row)?;
+                // There are as many cells as the header has names, and the column is one of these.
+                Ok(Cow::Owned(cells.get(*at).unwrap_or_default().to_owned()))
+            }
             Column::Text(path) => match find(text, path, false, &self.names).map_err(Fault::row)? {
                 Found::Text(text) => Ok(text),
                 Found::Value(_) | Found::Other => Err(fault("not a text")),
@@ -167,7 +169,7 @@ impl RowFormat {
         }
     }
 
-    fn cells<'r>(&self, text: &'r str) -> Result<Vec<Cow<'r, str>>, String> {
+    fn cells(&self, text: &str) -> Result<Fields, String> {
         let cells = split(text.as_bytes(), delimiter(self.format).unwrap_or(b','))?;
         if cells.len() != self.header.len() {
             return Err(format!("{} fields, where the header has {}", cells.len(), self.header.len()));
@@ -179,20 +181,16 @@ impl RowFormat {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(crate) fn fields(&self, text: &str) -> Result<Map<String, Value>, String> {
+    pub fn fields(&self, text: &str) -> Result<Map<String, Value>, String> {
         if delimiter(self.format).is_none() {
             return json_row(text).map_err(|(reason, _)| reason);
         }
-        // An empty cell is null, for a separated file cannot tell the two apart.
-        let value = |cell: Cow<'_, str>| match cell.is_empty() {
-            true => Value::Null,
-            false => Value::String(cell.into_owned()),
-        };
-        Ok(self.header.iter().cloned().zip(self.cells(text)?.into_iter().map(value)).collect())
+        Ok(object(&self.header, self.cells(text)?.iter()))
     }
 
-    /// A bad row: its fields, or as much as can be told apart of it.
-    pub(crate) fn raw(&self, text: &str) -> Value {
+    /// A bad row: its fields, or as much of them as can be parsed.
+    #[must_use]
+    pub fn raw(&self, text: &str) -> Value {
         match delimiter(self.format) {
             None => json_row(text).map_or_else(|(_, raw)| raw, Value::Object),
             Some(_) => self.fields(text).map_or_else(|_| Value::from(text), Value::Object),
@@ -200,7 +198,7 @@ impl RowFormat {
     }
 
     /// Writes a row as it stands, with the new cells behind its own fields and a line end.
-    pub(crate) fn write_same(&self, row: &[u8], cells: &[Cell<'_>], out: &mut Vec<u8>) {
+    pub fn write_same(&self, row: &[u8], cells: &[Cell<'_>], out: &mut Vec<u8>) {
         let Some(delimiter) = delimiter(self.format) else {
             let row = row.trim_ascii();
             // It was read as an object, so it ends in a brace.
@@ -226,7 +224,7 @@ impl RowFormat {
     }
 
     /// Writes a row as a JSON line.
-    pub(crate) fn write_line(&self, row: &[u8], cells: &[Cell<'_>], out: &mut Vec<u8>) {
+    pub fn write_line(&self, row: &[u8], cells: &[Cell<'_>], out: &mut Vec<u8>) {
         if delimiter(self.format).is_none() {
             return self.write_same(row, cells, out);
         }
@@ -237,7 +235,8 @@ impl RowFormat {
     }
 
     /// The header of a separated file with the new columns.
-    pub(crate) fn head(&self, header: &[u8]) -> Vec<u8> {
+    #[must_use]
+    pub fn head(&self, header: &[u8]) -> Vec<u8> {
         let mut out = header.to_vec();
         for name in self.names.iter() {
             push_field(&mut out, delimiter(self.format).unwrap_or(b','), name);
@@ -247,17 +246,17 @@ impl RowFormat {
     }
 }
 
-/// Reads the texts of an answer and has them judged.
+/// Reads the texts of an answer and calls `each` with them.
 ///
 /// # Errors
 /// What is wrong with the row.
-pub(crate) fn judge_answer<T>(
+pub fn answer<T>(
     reader: &TextReader,
     fields: &Map<String, Value>,
-    judge: impl FnOnce(&Input<'_>) -> T,
+    each: impl FnOnce(&Input<'_>) -> T,
 ) -> Result<T, Fault> {
     let texts = reader.texts(fields).map_err(|(field, reason)| Fault::of(field, reason))?;
-    Ok(judge(&Input {
+    Ok(each(&Input {
         prompt: texts.prompt.as_deref(),
         response: texts.response.as_deref(),
         target: texts.target.as_deref(),
@@ -265,49 +264,18 @@ pub(crate) fn judge_answer<T>(
 }
 
 /// Writes fields and new cells as a JSON line.
-pub(crate) fn write_fields(
-    fields: &Map<String, Value>,
-    names: &[String],
-    cells: &[Cell<'_>],
-    out: &mut Vec<u8>,
-) {
+pub fn write_fields(fields: &Map<String, Value>, names: &[String], cells: &[Cell<'_>], out: &mut Vec<u8>) {
     let mut text = Value::Object(fields.clone()).to_string();
     text.pop();
     out.extend_from_slice(text.as_bytes());
     push_json(names, cells, fields.is_empty(), out);
 }
 
-/// Writes the new cells and the end of a JSON object; `first` says that no field stands before them.
-fn push_json(names: &[String], cells: &[Cell<'_>], first: bool, out: &mut Vec<u8>) {
-    let mut text = String::with_capacity(160);
-    for (number, (name, cell)) in names.iter().zip(cells).enumerate() {
-        if !(first && number == 0) {
-            text.push(',');
-        }
-        // The names are our own, and so are the texts: neither needs an escape. Writing to a String cannot fail.
-        let _ = write!(text, "\"{name}\":");
-        match cell {
-            Cell::Number(value) => push_number(*value, &mut text),
-            Cell::Text(value) => {
-                let _ = write!(text, "\"{value}\"");
-            }
-            Cell::Json(value) => text.push_str(value),
-        }
-    }
-    text.push_str("}\n");
-    out.extend_from_slice(text.as_bytes());
-}
-
-/// Debug writes the shortest number that reads back as the same bits, with a point or an exponent: a float for all.
-fn push_number(number: f64, text: &mut String) {
-    let _ = write!(text, "{number:?}");
-}
-
 /// Checks a prompt.
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn check(prompt: &str, longest: usize) -> Result<(), String> {
+pub fn check(prompt: &str, longest: usize) -> Result<(), String> {
     if prompt.trim().is_empty() {
         return Err("the prompt is blank".to_owned());
     }
@@ -378,9 +346,7 @@ mod tests {
             let fault = scored(row, text("prompt"), Format::Jsonl).unwrap_err();
             assert!(fault.reason.contains(said), "{row}: {fault:?}");
         }
-        for (row, said) in
-            [("a,b", "2 fields"), ("a,\"b,c", "does not end"), ("a,\"b\"c,d", "behind a quoted")]
-        {
+        for (row, said) in [("a,b", "2 fields"), ("a,\"b,c", "never closed"), ("a,b\"c,d,e", "4 fields")] {
             assert!(scored(row, Column::Field(1), Format::Csv).unwrap_err().reason.contains(said), "{row}");
         }
     }

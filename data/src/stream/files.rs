@@ -1,0 +1,149 @@
+//! Which files the inputs of a run name, and of which format each is.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::read::source;
+use crate::{DataError, Format};
+
+/// So many bytes of a file are looked at for its format.
+const START: u64 = 1 << 16;
+
+/// The files that inputs name: files, `-`, folders (their files with a known ending, by name, those of folders in
+/// them too, each folder once), and patterns with `*`, `?`, `[...]` and `**`.
+///
+/// # Errors
+/// When an input names nothing, or a folder cannot be read.
+pub fn files(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
+    let mut files = Vec::new();
+    for input in inputs {
+        if input.is_dir() {
+            folder(input, &mut files)?;
+        } else if let Some(pattern) = pattern(input) {
+            matching(pattern, &mut files)?;
+        } else {
+            files.push(input.clone());
+        }
+    }
+    Ok(files)
+}
+
+fn folder(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
+    let before = files.len();
+    walk(path, files, &mut BTreeSet::new())?;
+    if files.len() == before {
+        return Err(DataError::NoKnownFile { folder: path.display().to_string() });
+    }
+    Ok(())
+}
+
+/// `seen` holds the real paths of the folders that were visited: a link to a folder above leads back to one of them.
+fn walk(folder: &Path, files: &mut Vec<PathBuf>, seen: &mut BTreeSet<PathBuf>) -> Result<(), DataError> {
+    let cannot = |cause| DataError::Read { file: folder.display().to_string(), cause };
+    if !seen.insert(fs::canonicalize(folder).map_err(cannot)?) {
+        return Ok(());
+    }
+    let entries = fs::read_dir(folder).map_err(cannot)?;
+    let mut paths: Vec<PathBuf> =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(cannot)?;
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            walk(&path, files, seen)?;
+        } else if Format::of_path(&path).is_some() {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// A path that is a pattern and no file.
+fn pattern(path: &Path) -> Option<&str> {
+    path.to_str().filter(|text| text.contains(['*', '?', '[']) && !path.exists())
+}
+
+/// The files that match, sorted; a folder that matches counts with the files in it.
+fn matching(pattern: &str, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
+    let wrong = |reason: String| DataError::Pattern { pattern: pattern.to_owned(), reason };
+    let paths = glob::glob(pattern).map_err(|error| wrong(error.to_string()))?;
+    let before = files.len();
+    for path in paths {
+        let path = path.map_err(|error| {
+            let file = error.path().display().to_string();
+            DataError::Read { file, cause: error.into() }
+        })?;
+        if path.is_dir() {
+            walk(&path, files, &mut BTreeSet::new())?;
+        } else {
+            files.push(path);
+        }
+    }
+    if files.len() == before {
+        return Err(wrong("no file matches".to_owned()));
+    }
+    Ok(())
+}
+
+/// The format of an input: the one asked for, else what its content or its name says. Standard input, which cannot be
+/// looked at twice, is JSON Lines where no format is asked for.
+///
+/// # Errors
+/// When it cannot be read, or nothing tells its format.
+pub fn format(path: &Path, asked: Option<Format>) -> Result<Format, DataError> {
+    if let Some(format) = asked {
+        return Ok(format);
+    }
+    if path == Path::new("-") {
+        return Ok(Format::Jsonl);
+    }
+    let file = path.to_string_lossy().into_owned();
+    let mut start = Vec::new();
+    source::open(path, &Arc::default())
+        .and_then(|opened| opened.take(START).read_to_end(&mut start))
+        .map_err(|cause| DataError::Read { file: file.clone(), cause })?;
+    source::format_of(&file, &start)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn names(inputs: &[&str], root: &Path) -> Result<Vec<String>, String> {
+        let inputs: Vec<PathBuf> = inputs.iter().map(|input| root.join(input)).collect();
+        let found = files(&inputs).map_err(|error| error.to_string())?;
+        Ok(found.iter().map(|path| path.strip_prefix(root).unwrap().display().to_string()).collect())
+    }
+
+    #[test]
+    fn patterns_and_folders_name_their_files_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["in/b.jsonl", "in/a.jsonl", "in/sub/c.csv", "in/notes.txt", "in/x[1].jsonl"] {
+            fs::create_dir_all(dir.path().join(name).parent().unwrap()).unwrap();
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        let names = |inputs: &[&str]| names(inputs, dir.path());
+        assert_eq!(names(&["in"]).unwrap(), ["in/a.jsonl", "in/b.jsonl", "in/sub/c.csv", "in/x[1].jsonl"]);
+        assert_eq!(names(&["in/?.jsonl"]).unwrap(), ["in/a.jsonl", "in/b.jsonl"]);
+        assert_eq!(names(&["in/**/*.csv"]).unwrap(), ["in/sub/c.csv"]);
+        assert_eq!(names(&["in/[bc].jsonl", "in/a*"]).unwrap(), ["in/b.jsonl", "in/a.jsonl"]);
+        assert_eq!(names(&["in/x[1].jsonl"]).unwrap(), ["in/x[1].jsonl"], "a file of that very name");
+        assert_eq!(names(&["*"]).unwrap().len(), 4, "a folder that matches");
+        assert!(names(&["in/z*"]).unwrap_err().contains("no file matches"));
+        assert!(names(&["in/[z"]).unwrap_err().contains("in/[z"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_links_to_its_own_parent_is_visited_once() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("in/sub")).unwrap();
+        fs::write(dir.path().join("in/sub/a.jsonl"), "").unwrap();
+        std::os::unix::fs::symlink("..", dir.path().join("in/sub/up")).unwrap();
+        std::os::unix::fs::symlink("sub", dir.path().join("in/twin")).unwrap();
+        assert_eq!(names(&["in"], dir.path()).unwrap(), ["in/sub/a.jsonl"]);
+    }
+}

@@ -1,0 +1,25 @@
+//! The rows of files of any size: blocks of whole rows, and of each row its texts, its fields and its own bytes.
+//!
+//! Everything that reads rows one after the other reads them here, whatever the format, so that a file means the same to
+//! each of them:
+//!
+//! - `files`: which files the inputs name, and of which format each is;
+//! - `blocks`: a file in blocks of whole rows, so that memory does not grow with it;
+//! - `records`: where a record of CSV or TSV ends, and its fields, both by the parser of the crate `csv`;
+//! - `locate`: one field of a JSON row, without a copy of the others;
+//! - `row`: the texts of a row, and the row with new cells behind its own bytes;
+//! - `cell`: a value that is added.
+
+mod blocks;
+mod cell;
+mod files;
+mod locate;
+mod records;
+mod row;
+
+pub use blocks::{Block, BlockSize, Head, LONGEST_ROW, Position, Rows, blocks, lines};
+pub use cell::{Cell, push_json};
+pub use files::{files, format};
+pub use locate::last_of_user;
+pub use records::{Fields, delimiter, push_field, records, split};
+pub use row::{Column, Fault, RowFormat, Texts, answer, check, column, free_names, write_fields};
