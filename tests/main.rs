@@ -33,3 +33,4 @@ mod server;
 mod shared_rows;
 mod sources;
 mod support;
+mod tables;

@@ -4,18 +4,22 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::DataError;
+use crate::conversation;
+
+/// The names under which a prompt is looked for.
+pub(crate) const PROMPT: &[&str] = &["prompt", "question", "instruction", "input", "text"];
 
 /// Names of columns. Nothing named by default.
 ///
 /// A name may be a dotted path into nested objects (`meta.text`); a column whose own name has the dot goes
 /// first. A column that is named must exist. One that is not named is looked for under its usual names, the
-/// first that the file has; the empty name `""` says that there is none and stops the search.
+/// first that the file has, in capitals or with blanks around it too; the empty name `""` says that there is none and stops the search.
 ///
 /// | column | usual names, in this order |
 /// |---|---|
 /// | `prompt` | prompt, question, instruction, input, text |
 /// | `response` | response, completion, output, answer, generation |
-/// | `messages` | messages, conversation, conversations; not looked for when `prompt` or `response` is named |
+/// | `messages` | messages, conversation, conversations, contents; not looked for when `prompt` or `response` is named |
 /// | `label` | label, tone, refusal, `is_refusal`, refused |
 /// | `target` | target, model, generator |
 /// | `refusal_rate` | its own name, in a file without `p_refusal` |
@@ -60,14 +64,13 @@ impl Columns {
         let present = Present::new(file, rows);
         let find = |role, named: &Option<String>, usual: &[&str]| present.find(role, named.as_deref(), usual);
         let texts_named = [&self.prompt, &self.response].into_iter().flatten().any(|name| !name.is_empty());
-        let conversations: &[&str] = &["messages", "conversation", "conversations"];
         let p_refusal = find("p_refusal", &self.p_refusal, &["p_refusal"])?;
         // Beside a machine's probability it is not measured: this project's bootstrap writes both.
         let rates: &[&str] = if p_refusal.is_none() { &["refusal_rate"] } else { &[] };
-        let conversations = if texts_named { &[] } else { conversations };
+        let conversations = if texts_named { &[] } else { conversation::USUAL };
         Ok(Self {
             id: find("id", &self.id, &["id"])?,
-            prompt: find("prompt", &self.prompt, &["prompt", "question", "instruction", "input", "text"])?,
+            prompt: find("prompt", &self.prompt, PROMPT)?,
             response: find(
                 "response",
                 &self.response,
@@ -94,6 +97,16 @@ pub(crate) fn lookup<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&
         let (head, rest) = name.split_once('.')?;
         lookup(fields.get(head)?.as_object()?, rest)
     })
+}
+
+/// The first usual name that a file has; where it has none as it is, with capitals or blanks around it.
+pub(crate) fn usual<'n>(names: &[&'n str], usual: &[&str]) -> Option<&'n str> {
+    let same = |a: &str, b: &str| a == b;
+    let alike = |a: &str, b: &str| a.trim().eq_ignore_ascii_case(b);
+    let find = |alike: &dyn Fn(&str, &str) -> bool| {
+        usual.iter().find_map(|usual| names.iter().find(|name| alike(name, usual)).copied())
+    };
+    find(&same).or_else(|| find(&alike))
 }
 
 /// The columns of a file, in the order in which they first appear.
@@ -128,7 +141,7 @@ impl<'a> Present<'a> {
                 column: name.to_owned(),
                 existing: self.listed(),
             }),
-            None => Ok(usual.iter().find(|name| self.names.contains(name)).map(|&name| name.to_owned())),
+            None => Ok(crate::columns::usual(&self.names, usual).map(str::to_owned)),
         }
     }
 

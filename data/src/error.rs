@@ -140,6 +140,14 @@ pub enum DataError {
         /// What polars said.
         reason: String,
     },
+    /// A file that decodes to more than can be meant.
+    #[error("{file}: {reason}")]
+    TooLarge {
+        /// The file as the user named it.
+        file: String,
+        /// How much it is, and the limit.
+        reason: String,
+    },
     /// A file without any row.
     #[error("{file} holds no row; check that it is the right file and was written to its end")]
     Empty {

@@ -5,6 +5,7 @@
 //!
 //! - [`read`]: JSON, JSON Lines, CSV, TSV and Parquet, plain or compressed, into [`Record`]s. A bad row
 //!   becomes a [`Rejection`], never nothing; a bad file is a [`DataError`] that says where and what to do.
+//! - [`conversation`]: the one reader of chats.
 //! - [`stream`]: rows one after the other, of files of any size, their own bytes kept.
 //! - [`write_rows`], [`write_rejected`]: rows out, whole or not at all.
 //! - [`deduplicate`], [`find_groups`], [`assign_folds`], [`assign_holdout`]: which rows may
@@ -19,13 +20,13 @@ mod record;
 #[cfg(feature = "frames")]
 mod columns;
 #[cfg(feature = "frames")]
+pub mod conversation;
+#[cfg(feature = "frames")]
 mod dedup;
 #[cfg(feature = "frames")]
 mod error;
 #[cfg(feature = "frames")]
 mod format;
-#[cfg(feature = "frames")]
-mod frames;
 #[cfg(feature = "frames")]
 mod group;
 #[cfg(feature = "frames")]
@@ -40,6 +41,8 @@ mod rejection;
 mod split;
 #[cfg(feature = "frames")]
 pub mod stream;
+#[cfg(feature = "frames")]
+mod table;
 #[cfg(feature = "frames")]
 mod template;
 #[cfg(feature = "frames")]
@@ -61,17 +64,17 @@ pub use error::{DataError, UnknownLabel};
 #[cfg(feature = "frames")]
 pub use format::Format;
 #[cfg(feature = "frames")]
-pub use frames::{FrameReader, FrameWriter};
-#[cfg(feature = "frames")]
 pub use group::find_groups;
 #[cfg(feature = "frames")]
 pub use parquet::to_rows;
 #[cfg(feature = "frames")]
-pub use read::{Corpus, ReadOptions, ReadSummary, TextReader, Texts, json_elements, json_row, read};
+pub use read::{Corpus, ReadOptions, ReadSummary, TextReader, Texts, json_row, read};
 #[cfg(feature = "frames")]
 pub use rejection::Rejection;
 #[cfg(feature = "frames")]
 pub use split::{assign_folds, assign_holdout, resampled, shuffled};
+#[cfg(feature = "frames")]
+pub use table::{FrameReader, FrameWriter};
 #[cfg(feature = "frames")]
 pub use vocabulary::{LabelVocabulary, Meaning};
 #[cfg(feature = "frames")]

@@ -4,17 +4,11 @@
 //! the type of a column is inferred over all rows, and what has no common type is kept as JSON text.
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
 
 use polars::prelude::{
-    AnyValue, Column, DataFrame, DataType, Field, IntoColumn, ParquetReader, PolarsResult, SerReader, Series,
+    AnyValue, Column, DataFrame, DataType, Field, IntoColumn, PolarsResult, Series, TimeUnit,
 };
 use serde_json::{Map, Number, Value};
-
-/// The frame that Parquet bytes hold.
-pub(crate) fn decode(bytes: Vec<u8>) -> PolarsResult<DataFrame> {
-    ParquetReader::new(Cursor::new(bytes)).finish()
-}
 
 /// Rows as a frame: the columns of these names, each of its shape. A row without a column has null there.
 pub(crate) fn frame(
@@ -64,9 +58,30 @@ fn json(value: AnyValue<'_>) -> Value {
         AnyValue::UInt64(number) => Value::Number(number.into()),
         AnyValue::StringOwned(text) => Value::String(text.to_string()),
         AnyValue::Binary(bytes) => Value::String(String::from_utf8_lossy(bytes).into_owned()),
+        AnyValue::Date(days) if !is_year_of_four_digits(i64::from(days), 1) => Value::from(days),
+        AnyValue::Datetime(time, unit, _) if !is_year_of_four_digits(time, a_day(unit)) => Value::from(time),
+        AnyValue::DatetimeOwned(time, unit, _) if !is_year_of_four_digits(time, a_day(unit)) => {
+            Value::from(time)
+        }
         other if other.is_integer() => other.extract::<i64>().map_or(Value::Null, Value::from),
         // A category is its text; times, decimals and the like as polars writes them.
         other => Value::String(other.get_str().map_or_else(|| other.to_string(), str::to_owned)),
+    }
+}
+
+/// Whether a time, as so many units since 1970, is in the years from -9999 to 9999. Others are shown as they are, for what
+/// writes dates stops the program at those that it cannot count.
+const fn is_year_of_four_digits(time: i64, a_day: i64) -> bool {
+    let days = time / a_day;
+    days > -4_371_000 && days < 2_932_896
+}
+
+const fn a_day(unit: TimeUnit) -> i64 {
+    const SECONDS: i64 = 24 * 60 * 60;
+    match unit {
+        TimeUnit::Milliseconds => SECONDS * 1_000,
+        TimeUnit::Microseconds => SECONDS * 1_000_000,
+        TimeUnit::Nanoseconds => SECONDS * 1_000_000_000,
     }
 }
 
@@ -74,6 +89,9 @@ fn json(value: AnyValue<'_>) -> Value {
 fn float(number: f64) -> Value {
     Number::from_f64(number).map_or_else(|| Value::String(number.to_string()), Value::Number)
 }
+
+/// A structure of more fields than this is kept as JSON text.
+const MOST_FIELDS: usize = 1 << 10;
 
 /// The common type of the values of a column.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,7 +138,11 @@ impl Shape {
             (Self::Null, shape) | (shape, Self::Null) => shape,
             (Self::Int, Self::Float) | (Self::Float, Self::Int) => Self::Float,
             (Self::List(a), Self::List(b)) => Self::List(Box::new(a.join(*b))),
-            (Self::Struct(a), Self::Struct(b)) => Self::Struct(join_fields(a, b)),
+            (Self::Struct(a), Self::Struct(b)) => match join_fields(a, b) {
+                // Rows with ever new keys are no structure.
+                fields if fields.len() > MOST_FIELDS => Self::Json,
+                fields => Self::Struct(fields),
+            },
             (a, b) if a == b => a,
             _ => Self::Json,
         }
@@ -195,7 +217,8 @@ mod tests {
     };
     use serde_json::{Value, json};
 
-    use super::{decode, to_rows};
+    use super::to_rows;
+    use crate::{Format, FrameReader};
 
     /// Types that this crate does not write and others do.
     #[test]
@@ -214,7 +237,9 @@ mod tests {
         let mut frame = DataFrame::new(2, columns).unwrap();
         let mut bytes = Vec::new();
         ParquetWriter::new(&mut bytes).finish(&mut frame).unwrap();
-        let rows = to_rows(&decode(bytes).unwrap()).into_iter().map(Value::Object).collect::<Vec<_>>();
+        let mut frames = FrameReader::of_bytes("a", Format::Parquet, bytes).unwrap();
+        let rows =
+            to_rows(&frames.next().unwrap().unwrap()).into_iter().map(Value::Object).collect::<Vec<_>>();
         assert_eq!(
             rows,
             [

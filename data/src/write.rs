@@ -14,8 +14,13 @@ use crate::{AtomicFile, DataError, Format, FrameWriter, Rejection};
 
 type Row = Map<String, Value>;
 
-/// So many rows of a file are in memory at a time.
+/// So many rows of a file are in memory at a time, or so many bytes of them.
 const SLICE: usize = 1 << 15;
+const SLICE_BYTES: usize = 1 << 23;
+
+/// A table has at most so many columns, and so many cells in memory at a time.
+const MOST_COLUMNS: usize = 10_000;
+const CELLS: usize = 1 << 22;
 
 /// Writes rows to a file, or to standard output for `-`.
 ///
@@ -56,12 +61,15 @@ pub fn convert_lines(
 ) -> Result<(), DataError> {
     let (format, packing) = output_format(name, format)?;
     let slices = |each: &mut dyn FnMut(&[Row]) -> io::Result<()>| {
-        let mut rows = Vec::new();
+        let (mut rows, mut bytes) = (Vec::new(), 0);
         for line in BufReader::new(fs::File::open(lines)?).lines() {
-            rows.push(serde_json::from_str(&line?)?);
-            if rows.len() == SLICE {
+            let line = line?;
+            bytes += line.len();
+            rows.push(serde_json::from_str(&line)?);
+            if rows.len() == SLICE || bytes >= SLICE_BYTES {
                 each(&rows)?;
                 rows.clear();
+                bytes = 0;
             }
         }
         each(&rows)
@@ -223,10 +231,7 @@ fn json_array(rows: &Slices<'_>, out: &mut dyn Write) -> io::Result<()> {
 
 fn separated(rows: &Slices<'_>, delimiter: u8, out: &mut dyn Write) -> io::Result<()> {
     let mut columns = Columns::default();
-    rows(&mut |rows| {
-        columns.add(rows);
-        Ok(())
-    })?;
+    rows(&mut |rows| columns.add(rows))?;
     if columns.names.is_empty() {
         return Ok(());
     }
@@ -250,7 +255,7 @@ fn table(format: Format, rows: &Slices<'_>, out: &mut dyn Write) -> io::Result<(
     let mut columns = Columns::default();
     let mut shapes: Vec<Shape> = Vec::new();
     rows(&mut |rows| {
-        columns.add(rows);
+        columns.add(rows)?;
         shapes.resize(columns.names.len(), Shape::Null);
         for row in rows {
             for (name, value) in row {
@@ -261,15 +266,18 @@ fn table(format: Format, rows: &Slices<'_>, out: &mut dyn Write) -> io::Result<(
     })?;
     let mut writer: Option<FrameWriter<&mut dyn Write>> = None;
     let mut out = Some(out);
+    let at_once = (CELLS / columns.names.len().max(1)).max(1);
     rows(&mut |rows| {
-        let mut frame = frame(rows, &columns.names, &shapes).map_err(io::Error::other)?;
-        if let Some(out) = out.take() {
-            writer = Some(FrameWriter::new(format, out, &frame)?);
-        } else if frame.height() == 0 {
-            // The end of a file that is a whole number of slices.
-            return Ok(());
+        // No row still says which columns there are.
+        let none = usize::from(rows.is_empty() && out.is_some());
+        for rows in rows.chunks(at_once).chain(std::iter::repeat_n(&[][..], none)) {
+            let mut frame = frame(rows, &columns.names, &shapes).map_err(io::Error::other)?;
+            if let Some(out) = out.take() {
+                writer = Some(FrameWriter::new(format, out, &frame)?);
+            }
+            writer.as_mut().map_or(Ok(()), |writer| writer.write(&mut frame))?;
         }
-        writer.as_mut().map_or(Ok(()), |writer| writer.write(&mut frame))
+        Ok(())
     })?;
     writer.map_or(Ok(()), FrameWriter::finish)
 }
@@ -282,13 +290,21 @@ struct Columns {
 }
 
 impl Columns {
-    fn add(&mut self, rows: &[Row]) {
+    fn add(&mut self, rows: &[Row]) -> io::Result<()> {
         for name in rows.iter().flat_map(Map::keys) {
             if !self.places.contains_key(name) {
                 self.places.insert(name.clone(), self.names.len());
                 self.names.push(name.clone());
             }
         }
+        if self.names.len() > MOST_COLUMNS {
+            let reason = format!(
+                "the rows have more than {MOST_COLUMNS} columns, for their keys are ever new; write JSON Lines, or put the \
+                 keys into one object"
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,8 @@
 //! Rows of a table: judged where they lie, in columns, with the new columns behind their own.
 
 use anyhow::{Context, ensure};
-use demur_data::stream::{Column, Fault, Head, RowFormat, Texts, answer, check, last_of_user, write_fields};
+use demur_data::conversation::last_of_user;
+use demur_data::stream::{Column, Fault, Head, RowFormat, Texts, answer, check, prompt_of, write_fields};
 use demur_data::{Format, FrameWriter, Place, Rejection, to_rows};
 use demur_predictor::{Input, Scratch};
 use polars::prelude::{
@@ -28,7 +29,7 @@ impl Run<'_> {
         let texts = match &format.texts {
             Texts::Prompt(column @ Column::Text(path), longest) => {
                 let texts = text_column(frame, path).with_context(|| head.file.to_string())?;
-                Some((texts, column, *longest))
+                texts.map(|texts| (texts, column, *longest))
             }
             _ => None,
         };
@@ -138,18 +139,28 @@ fn judge_row<T>(
         Texts::Prompt(Column::Chat(path), longest) => {
             let fault = |reason: &str| Fault::of(path.join("."), reason);
             let chat = path[1..].iter().fold(row.get(&path[0]), |value, name| value?.get(name));
-            let chat = chat.filter(|chat| chat.is_array()).ok_or_else(|| fault("not a list of messages"))?;
-            let prompt = last_of_user(chat).ok_or_else(|| fault("no message of the user in it"))?;
+            let prompt = last_of_user(chat.unwrap_or(&Value::Null)).map_err(|reason| fault(&reason))?;
             check(&prompt, *longest).map_err(|reason| fault(&reason))?;
             Ok(judge(&Input::prompt(&prompt)))
         }
-        // Texts of their own are read in their column, and a table's columns have names.
+        // A prompt may be a chat, or parts of a text.
+        Texts::Prompt(column @ Column::Text(path), longest) => {
+            let fault = |reason: &str| Fault::of(column.name(), reason);
+            let value = path[1..].iter().fold(row.get(&path[0]), |value, name| value?.get(name));
+            let prompt = match value {
+                None | Some(Value::Null) => return Err(fault("there is no prompt")),
+                Some(value) => prompt_of(value).ok_or_else(|| fault("not a text"))?,
+            };
+            check(&prompt, *longest).map_err(|reason| fault(&reason))?;
+            Ok(judge(&Input::prompt(&prompt)))
+        }
+        // A table's columns have names.
         Texts::Prompt(column, _) => Err(Fault::of(format!("{column:?}"), "no column of a table")),
     }
 }
 
-/// The column of texts that a path leads to.
-fn text_column(frame: &DataFrame, path: &[String]) -> anyhow::Result<StringChunked> {
+/// The column of texts that a path leads to; none where it holds lists or structures, of which each is read by itself.
+fn text_column(frame: &DataFrame, path: &[String]) -> anyhow::Result<Option<StringChunked>> {
     let mut column = frame.column(&path[0])?.as_materialized_series().clone();
     for inner in &path[1..] {
         column = column
@@ -158,8 +169,11 @@ fn text_column(frame: &DataFrame, path: &[String]) -> anyhow::Result<StringChunk
             .with_context(|| format!("there is no `{inner}` in `{}`", path[0]))?;
     }
     let dtype = column.dtype();
+    if dtype.is_nested() {
+        return Ok(None);
+    }
     ensure!(column.str().is_ok(), "`{}` holds {dtype} and no text", path.join("."));
-    Ok(column.str()?.clone())
+    Ok(Some(column.str()?.clone()))
 }
 
 /// The new columns: as many cells in each row as there are names.

@@ -549,7 +549,12 @@ impl<'a> Run<'a> {
             Reading::Prompt { column, messages, longest } => {
                 let fields = field_names(head)?;
                 if fields.is_empty() {
-                    bail!("{}: no row of the beginning is a JSON object", head.file);
+                    let first = match &head.sample {
+                        Rows::Text { bytes, .. } => stream::first_fault(bytes),
+                        Rows::Frame { .. } | Rows::TooLong(_) => None,
+                    };
+                    let first = first.map_or_else(String::new, |fault| format!("; {fault}"));
+                    bail!("{}: no row of the beginning is a JSON object{first}", head.file);
                 }
                 let separated = head.header.is_some();
                 let found = stream::column(&fields, column.as_deref(), messages.as_deref(), separated);

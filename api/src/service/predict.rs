@@ -1,6 +1,6 @@
 //! `POST /v1/predict`: will these prompts be refused?
 
-use demur_data::Kind;
+use demur_data::{Kind, conversation};
 use demur_predictor::{Decision, Field, Input, Model, Policy, Probability, Scratch, Tier, Tiered};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -28,6 +28,7 @@ pub(crate) struct PredictRequest {
     pub(crate) prompts: Option<Vec<String>>,
     /// A chat, of which the last message of the user is judged.
     #[schema(min_items = 1)]
+    #[serde(alias = "conversations")]
     pub(crate) messages: Option<Vec<Message>>,
     /// The model that the prompts would be sent to, by a name that a predictor knows (`GET /v1/models`). Default: the
     /// average target.
@@ -53,19 +54,30 @@ pub(crate) struct PredictRequest {
     pub(crate) cascade: Option<CascadeBody>,
 }
 
-/// A message of a chat.
+/// A message of a chat, in one of the forms that `demur_data::conversation` reads.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(try_from = "serde_json::Value")]
 #[schema(example = json!({"role": "user", "content": "How do I pick a lock?"}))]
 pub(crate) struct Message {
     /// Who speaks; `user` is whose message is judged.
     pub(crate) role: String,
     /// What is said.
-    pub(crate) content: Content,
+    #[schema(value_type = Content)]
+    pub(crate) content: String,
 }
 
-/// A text, or parts of which those of type `text` count.
+impl TryFrom<serde_json::Value> for Message {
+    type Error = String;
+
+    fn try_from(value: serde_json::Value) -> Result<Self, String> {
+        conversation::turn(&value).map(|turn| Self { role: turn.role, content: turn.content })
+    }
+}
+
+/// A text, or parts of which those with a text count.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
+#[allow(dead_code, reason = "the OpenAPI document's view of what `demur_data::conversation` reads")]
 pub(crate) enum Content {
     /// The text.
     Text(String),
@@ -75,6 +87,7 @@ pub(crate) enum Content {
 
 /// A part of a message.
 #[derive(Debug, Deserialize, ToSchema)]
+#[allow(dead_code, reason = "the OpenAPI document's view of what `demur_data::conversation` reads")]
 pub(crate) struct ContentPart {
     /// `text`, `image_url` and so on.
     #[serde(rename = "type")]
@@ -328,18 +341,9 @@ fn judged(request: &PredictRequest) -> Result<Judged<'_>, ApiError> {
 
 /// The last message of the user, and its place.
 fn last_of_user(messages: &[Message]) -> Result<(usize, String), ApiError> {
-    let last = messages.iter().enumerate().rfind(|(_, message)| message.role == "user");
-    let (at, message) =
-        last.ok_or_else(|| ApiError::invalid("messages", "there is no message with the role `user`"))?;
-    let text = match &message.content {
-        Content::Text(text) => text.clone(),
-        Content::Parts(parts) => {
-            let texts =
-                parts.iter().filter(|part| part.kind == "text").filter_map(|part| part.text.as_deref());
-            texts.collect::<Vec<_>>().join("\n")
-        }
-    };
-    Ok((at, text))
+    let last = conversation::last_user(messages, |message| (&message.role, &message.content));
+    let at = last.ok_or_else(|| ApiError::invalid("messages", "there is no message with the role `user`"))?;
+    Ok((at, messages[at].content.clone()))
 }
 
 /// Checks how many n-grams are asked for.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{Parsed, RawRow, rejection, type_name};
+use super::{Parsed, RawRow, rejection};
 use crate::DataError;
+use crate::conversation::type_name;
 
 /// The elements of one array, each with the line on which it starts.
 pub(super) fn elements<'a>(text: &'a str, file: &Arc<str>) -> Result<Vec<(usize, &'a str)>, DataError> {
@@ -52,10 +53,23 @@ pub(super) fn row(text: &str) -> Result<Map<String, Value>, (String, Value)> {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(other) => Err((format!("the row is no object but {}", type_name(&other)), other)),
         Err(error) => {
-            let reason = format!("no valid JSON: {} (column {})", bare(&error), error.column());
+            let reason = match not_json(text, error.column()) {
+                Some(word) => {
+                    format!("`{word}` is no JSON (column {}); write null in its place", error.column())
+                }
+                None => format!("no valid JSON: {} (column {})", bare(&error), error.column()),
+            };
             Err((reason, Value::String(text.to_owned())))
         }
     }
+}
+
+/// A number that other languages write and JSON does not have, where a parser has stopped: column `at`, or a bit behind the
+/// beginning of the word.
+fn not_json(text: &str, at: usize) -> Option<&'static str> {
+    let near = text.get(at.saturating_sub(2)..).or_else(|| text.get(at.saturating_sub(1)..))?;
+    let near = near.trim_start_matches([':', ' ', ',', '[', '-']);
+    ["NaN", "Infinity"].into_iter().find(|word| near.starts_with(word))
 }
 
 fn take(text: &str, line: usize, file: &Arc<str>, parsed: &mut Parsed) {
@@ -84,11 +98,6 @@ fn bare(error: &serde_json::Error) -> String {
 
 fn newlines(text: &str) -> usize {
     text.bytes().filter(|&byte| byte == b'\n').count()
-}
-
-/// Parses JSON text that stands in a cell, if it is an object or a list.
-pub(super) fn nested(text: &str) -> Option<Value> {
-    serde_json::from_str(text).ok().filter(|value: &Value| value.is_array() || value.is_object())
 }
 
 /// A row of text cells as an object; an empty cell is null, for CSV does not distinguish the two.

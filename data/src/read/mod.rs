@@ -1,14 +1,13 @@
 //! Corpora in: from bytes to [`Record`]s, with an account of every row.
 //!
 //! Four steps, one file each: [`source`] loads and decompresses, `json`, `csv` and `table` tell the rows
-//! apart, [`row`] turns each into a record (with [`messages`], [`labels`] and [`counts`]), and this file counts.
+//! apart, [`row`] turns each into a record (with [`labels`], [`counts`] and [`conversation`](crate::conversation)), and this file counts.
 //! A file is held in memory while it is read.
 
 mod counts;
 mod csv;
 mod json;
 mod labels;
-mod messages;
 mod row;
 pub(crate) mod source;
 mod summary;
@@ -132,14 +131,6 @@ fn read_source(source: &Source, options: &ReadOptions, corpus: &mut Corpus) -> R
     Ok(())
 }
 
-/// The elements of a JSON array, each as its text with the line on which it starts.
-///
-/// # Errors
-/// When it is no JSON array.
-pub fn json_elements<'a>(text: &'a str, file: &Arc<str>) -> Result<Vec<(usize, &'a str)>, DataError> {
-    json::elements(text, file)
-}
-
 /// A row of JSON by the names of its fields.
 ///
 /// # Errors
@@ -150,18 +141,6 @@ pub fn json_row(text: &str) -> Result<Map<String, Value>, (String, Value)> {
 
 fn rejection(file: &Arc<str>, line: usize, reason: String, raw: Value) -> Rejection {
     Rejection { place: Place { file: Arc::clone(file), line }, field: None, reason, raw: Some(raw) }
-}
-
-/// What a value is, for messages.
-fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "number",
-        Value::String(_) => "text",
-        Value::Array(_) => "list",
-        Value::Object(_) => "object",
-    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::labels::{Said, Verdict, check, said, verdict};
-use super::messages::{self, Conversation};
-use super::{RawRow, ReadOptions, type_name};
+use super::{RawRow, ReadOptions};
 use crate::columns::lookup;
+use crate::conversation::{self, Conversation, type_name};
 use crate::{Columns, DataError, Label, Labelled, Labeller, Place, Record, Rejection};
 
 /// Written by this project's bootstrap before the digest of the model that labelled the row.
@@ -171,7 +171,7 @@ impl RowReader {
         let columns = &self.columns;
         let mut texts = match columns.messages.as_deref().map(|name| (name, lookup(fields, name))) {
             Some((name, Some(value))) if !value.is_null() => {
-                messages::parse(value).map_err(|reason| Fault::new(name, reason))?
+                Conversation::parse(value).map_err(|reason| Fault::new(name, reason))?
             }
             _ => Conversation::default(),
         };
@@ -277,14 +277,23 @@ fn samples(fields: &Map<String, Value>) -> Result<u32, Fault> {
     }
 }
 
-/// Text as it stands; anything else but null is a fault.
+/// The text of a column: text as it is, parts and turns as a chat's contents are read; anything else but null is a fault.
 fn text(fields: &Map<String, Value>, column: Option<&str>) -> Result<Option<String>, Fault> {
     let Some(column) = column else { return Ok(None) };
     match lookup(fields, column) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(other) => Err(Fault::new(column, format!("text was expected, not {}", type_name(other)))),
+        Some(value @ (Value::Array(_) | Value::Object(_))) => {
+            let text = conversation::text(value).ok().filter(|text| !text.is_empty());
+            let text = text.or_else(|| conversation::last_of_user(value).ok());
+            text.map(Some).ok_or_else(|| not_text(column, value))
+        }
+        Some(value) => Err(not_text(column, value)),
     }
+}
+
+fn not_text(column: &str, value: &Value) -> Fault {
+    Fault::new(column, format!("text was expected, not {}", type_name(value)))
 }
 
 /// A number, or text that reads as one.

@@ -165,20 +165,3 @@ impl<'de> Visitor<'de> for Leaf {
         Ok(Found::Other)
     }
 }
-
-/// The last message of the user in a chat: `{role, content}` or `{from, value}`, contents as texts or as parts.
-#[must_use]
-pub fn last_of_user(chat: &Value) -> Option<String> {
-    let message = chat.as_array()?.iter().rfind(|message| {
-        let role = message.get("role").or_else(|| message.get("from")).and_then(Value::as_str);
-        matches!(role, Some("user" | "human" | "prompter"))
-    })?;
-    match message.get("content").or_else(|| message.get("value"))? {
-        Value::String(text) => Some(text.clone()),
-        Value::Array(parts) => {
-            let texts = parts.iter().filter_map(|part| part.get("text")?.as_str());
-            Some(texts.collect::<Vec<_>>().join("\n"))
-        }
-        _ => None,
-    }
-}

@@ -33,16 +33,28 @@ fn begin(reader: &mut Reader) {
     let _ = reader.read_record(b"\n", &mut [0], &mut [0]);
 }
 
-/// Calls a function with a parser at the beginning of a record. Each thread keeps one, for building one costs more than a row.
-fn with_reader<T>(delimiter: u8, work: impl FnOnce(&mut Reader) -> T) -> T {
+/// A parser, and what it has put out: kept by each thread, for making them costs more than a row.
+struct Parser {
+    delimiter: u8,
+    reader: Reader,
+    text: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// Calls a function with a parser at the beginning of a record.
+fn with_parser<T>(delimiter: u8, work: impl FnOnce(&mut Parser) -> T) -> T {
     thread_local! {
-        static READER: RefCell<Option<(u8, Reader)>> = const { RefCell::new(None) };
+        static PARSER: RefCell<Option<Parser>> = const { RefCell::new(None) };
     }
-    let kept = READER.take().filter(|(kept, _)| *kept == delimiter);
-    let (_, mut parser) = kept.unwrap_or_else(|| (delimiter, reader(delimiter)));
-    begin(&mut parser);
+    let kept = PARSER.take().filter(|kept| kept.delimiter == delimiter);
+    let make = || Parser { delimiter, reader: reader(delimiter), text: Vec::new(), ends: vec![0; 64] };
+    let mut parser = kept.unwrap_or_else(make);
+    begin(&mut parser.reader);
     let done = work(&mut parser);
-    READER.set(Some((delimiter, parser)));
+    // A row of some megabytes is no reason to keep as much.
+    parser.text.truncate(1 << 16);
+    parser.text.shrink_to(1 << 16);
+    PARSER.set(Some(parser));
     done
 }
 
@@ -114,7 +126,7 @@ pub fn records(bytes: &[u8], delimiter: Option<u8>) -> Vec<(usize, &[u8])> {
         let lines = text.split(|&byte| byte == b'\n').take(if bytes.is_empty() { 0 } else { usize::MAX });
         return lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)).enumerate().collect();
     };
-    with_reader(delimiter, |reader| separated(bytes, reader))
+    with_parser(delimiter, |parser| separated(bytes, &mut parser.reader))
 }
 
 fn separated<'b>(bytes: &'b [u8], reader: &mut Reader) -> Vec<(usize, &'b [u8])> {
@@ -184,12 +196,20 @@ pub fn split(record: &[u8], delimiter: u8) -> Result<Fields, String> {
     if record.is_empty() {
         return Ok(Fields { text: String::new(), ends: vec![0] });
     }
-    with_reader(delimiter, |reader| fields(record, reader))
+    with_parser(delimiter, |parser| {
+        let (written, found) = parse(record, parser)?;
+        let text = std::str::from_utf8(&parser.text[..written]).map_err(not_utf8)?;
+        Ok(Fields { text: text.to_owned(), ends: parser.ends[..found].to_vec() })
+    })
 }
 
-fn fields(record: &[u8], reader: &mut Reader) -> Result<Fields, String> {
+/// Parses a record that is not empty; returns how many bytes and ends of fields were put out.
+fn parse(record: &[u8], parser: &mut Parser) -> Result<(usize, usize), String> {
+    let Parser { reader, text, ends, .. } = parser;
     // What comes out is never longer than what goes in, so only the ends can grow.
-    let (mut text, mut ends) = (vec![0; record.len() + 1], vec![0; 16]);
+    if text.len() <= record.len() {
+        text.resize(record.len() + 1, 0);
+    }
     let (mut read, mut written, mut found) = (0, 0, 0);
     loop {
         // A line end behind the record ends it, unless it is within quotes.
@@ -197,17 +217,13 @@ fn fields(record: &[u8], reader: &mut Reader) -> Result<Fields, String> {
         let (result, took, put, ended) = reader.read_record(rest, &mut text[written..], &mut ends[found..]);
         (written, found) = (written + put, found + ended);
         match result {
-            ReadRecordResult::Record => break,
+            ReadRecordResult::Record => return Ok((written, found)),
             ReadRecordResult::OutputEndsFull => ends.resize(ends.len() * 2, 0),
             ReadRecordResult::InputEmpty if read >= record.len() => return Err(OPEN.to_owned()),
             ReadRecordResult::InputEmpty | ReadRecordResult::OutputFull | ReadRecordResult::End => {}
         }
         read += took;
     }
-    text.truncate(written);
-    ends.truncate(found);
-    let text = String::from_utf8(text).map_err(|error| not_utf8(error.utf8_error()))?;
-    Ok(Fields { text, ends })
 }
 
 /// Why a row that is no UTF-8 is set aside.

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::cell::{Cell, push_json, push_number};
-use super::locate::{CLASH, Found, find, last_of_user};
+use super::column::Column;
+use super::locate::{CLASH, Found, find};
 use super::records::{Fields, delimiter, not_utf8, push_field, split};
+use crate::conversation::{self, last_of_user};
 use crate::read::object;
 use crate::{Format, Input, TextReader, json_row};
 
@@ -16,70 +18,6 @@ use crate::{Format, Input, TextReader, json_row};
 pub fn free_names(taken: &[String], wanted: Vec<String>) -> Vec<String> {
     let free = |name: String| if taken.contains(&name) { format!("demur_{name}") } else { name };
     wanted.into_iter().map(free).collect()
-}
-
-/// Where a row's prompt is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Column {
-    /// A text: the names that lead to it, one for each level.
-    Text(Vec<String>),
-    /// A chat, of which the last message of the user counts.
-    Chat(Vec<String>),
-    /// The number of a field of a separated file.
-    Field(usize),
-}
-
-impl Column {
-    /// What errors call it.
-    #[must_use]
-    pub fn name(&self) -> String {
-        match self {
-            Self::Text(path) | Self::Chat(path) => path.join("."),
-            Self::Field(at) => format!("column {}", at + 1),
-        }
-    }
-}
-
-/// The names under which a prompt is looked for, in this order; the last two are chats.
-const USUAL: [&str; 7] = ["prompt", "question", "instruction", "input", "text", "messages", "conversation"];
-
-/// Finds the prompt among the names of a row's fields.
-///
-/// # Errors
-/// When none is there.
-pub fn column(
-    fields: &[String],
-    named: Option<&str>,
-    chat: Option<&str>,
-    separated: bool,
-) -> Result<Column, String> {
-    let listed = || fields.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let path = |name: &str| -> Vec<String> {
-        // A field whose own name has a dot goes before a path.
-        if fields.iter().any(|field| field == name) {
-            vec![name.to_owned()]
-        } else {
-            name.split('.').map(str::to_owned).collect()
-        }
-    };
-    let found = named.or(chat).map(str::to_owned).or_else(|| {
-        USUAL.iter().find(|usual| fields.iter().any(|field| field == *usual)).map(|&usual| usual.to_owned())
-    });
-    let Some(name) = found else {
-        return Err(format!("no prompt is found; name its column with --prompt-column, one of {}", listed()));
-    };
-    if separated {
-        let at = fields.iter().position(|field| *field == name);
-        return at
-            .map(Column::Field)
-            .ok_or_else(|| format!("there is no column `{name}`; there are {}", listed()));
-    }
-    let path = path(&name);
-    if !fields.contains(&path[0]) {
-        return Err(format!("there is no field `{}`; there are {}", path[0], listed()));
-    }
-    let is_chat = chat.is_some() || (named.is_none() && USUAL[5..].contains(&name.as_str()));
-    Ok(if is_chat { Column::Chat(path) } else { Column::Text(path) })
 }
 
 /// What is read of a row.
@@ -157,15 +95,24 @@ impl RowFormat {
             }
             Column::Text(path) => match find(text, path, false, &self.names).map_err(Fault::row)? {
                 Found::Text(text) => Ok(text),
-                Found::Value(_) | Found::Other => Err(fault("not a text")),
                 Found::Nothing => Err(fault("there is no prompt")),
+                // A prompt may be a chat, or parts of a text.
+                Found::Value(_) | Found::Other => match find(text, path, true, &self.names) {
+                    Ok(Found::Value(value)) => {
+                        prompt_of(&value).map(Cow::Owned).ok_or_else(|| fault("not a text"))
+                    }
+                    _ => Err(fault("not a text")),
+                },
             },
             Column::Chat(path) => match find(text, path, true, &self.names).map_err(Fault::row)? {
-                Found::Value(chat) => {
-                    last_of_user(&chat).map(Cow::Owned).ok_or_else(|| fault("no message of the user in it"))
-                }
+                Found::Value(chat) => last_of_user(&chat).map(Cow::Owned).map_err(|reason| fault(&reason)),
                 _ => Err(fault("not a list of messages")),
             },
+            Column::ChatField(at) => {
+                let cells = self.cells(text).map_err(Fault::row)?;
+                let chat = Value::from(cells.get(*at).unwrap_or_default());
+                last_of_user(&chat).map(Cow::Owned).map_err(|reason| fault(&reason))
+            }
         }
     }
 
@@ -244,6 +191,27 @@ impl RowFormat {
         out.push(b'\n');
         out
     }
+}
+
+/// The prompt that a value other than a text holds: the last thing that the user says in a chat, else a text in parts.
+#[must_use]
+pub fn prompt_of(value: &Value) -> Option<String> {
+    let said = last_of_user(value).or_else(|_| conversation::text(value)).ok();
+    said.filter(|said| !said.is_empty())
+}
+
+/// What is wrong with the first of some JSON rows that is no object, with its number.
+#[must_use]
+pub fn first_fault(rows: &[u8]) -> Option<String> {
+    let rows = super::records(rows, None);
+    let mut rows = rows.iter().filter(|(_, row)| !row.trim_ascii().is_empty());
+    rows.find_map(|(before, row)| {
+        let fault = match std::str::from_utf8(row) {
+            Ok(text) => json_row(text).err()?.0,
+            Err(error) => not_utf8(error),
+        };
+        Some(format!("row {}: {fault}", before + 1))
+    })
 }
 
 /// Reads the texts of an answer and calls `each` with them.
@@ -349,21 +317,5 @@ mod tests {
         for (row, said) in [("a,b", "2 fields"), ("a,\"b,c", "never closed"), ("a,b\"c,d,e", "4 fields")] {
             assert!(scored(row, Column::Field(1), Format::Csv).unwrap_err().reason.contains(said), "{row}");
         }
-    }
-
-    #[test]
-    fn the_prompt_is_found_by_name_path_or_habit() {
-        let names = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-        let found = |list: &[&str], named, chat, separated| column(&names(list), named, chat, separated);
-        assert_eq!(found(&["a", "text", "question"], None, None, false), Ok(text("question")));
-        assert_eq!(found(&["messages"], None, None, false), Ok(Column::Chat(vec!["messages".to_owned()])));
-        assert_eq!(found(&["meta"], Some("meta.text"), None, false), Ok(text("meta.text")));
-        assert_eq!(
-            found(&["meta.text"], Some("meta.text"), None, false),
-            Ok(Column::Text(vec!["meta.text".to_owned()]))
-        );
-        assert_eq!(found(&["a", "prompt"], None, None, true), Ok(Column::Field(1)));
-        assert!(found(&["a", "b"], None, None, false).unwrap_err().contains("one of `a`, `b`"));
-        assert!(found(&["a"], Some("b"), None, true).unwrap_err().contains("no column `b`"));
     }
 }

@@ -1,0 +1,291 @@
+//! Chats: which turn is the prompt, which the response, and what came before.
+//!
+//! The one reader of chats, for corpora, for files that are scored and for requests, so that a chat means the same wherever
+//! it comes from. It knows the forms that people have: `{role, content}`, `{from, value}` (`ShareGPT`), `{type, content}`
+//! (`LangChain`), `{role, parts}` (Gemini), contents as text or as parts, and a chat as JSON text.
+
+use serde_json::{Map, Value};
+
+use crate::Turn;
+
+/// The names under which a chat is looked for, in a row and in an object.
+pub(crate) const USUAL: &[&str] = &["messages", "conversation", "conversations", "contents"];
+
+/// A conversation taken apart.
+#[derive(Debug, Default, PartialEq)]
+pub struct Conversation {
+    /// System message and turns before the prompt.
+    pub context: Vec<Turn>,
+    /// The last user turn.
+    pub prompt: Option<String>,
+    /// The first assistant turn after it that says something.
+    pub response: Option<String>,
+}
+
+impl Conversation {
+    /// Takes a chat apart: a list of turns, an object that has such a list under a usual name, or either as JSON text.
+    /// Without a user turn all turns are context.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(value: &Value) -> Result<Self, String> {
+        let mut turns = turns(value)?;
+        let Some(last) = last_user(&turns, |turn| (&turn.role, &turn.content)) else {
+            return Ok(Self { context: turns, ..Self::default() });
+        };
+        let answers = turns.split_off(last + 1);
+        let prompt = turns.pop().map(|turn| turn.content);
+        let response =
+            answers.into_iter().find(|turn| is_assistant(&turn.role) && !turn.content.trim().is_empty());
+        Ok(Self { context: turns, prompt, response: response.map(|turn| turn.content) })
+    }
+}
+
+/// The last thing that the user says in a chat. A turn without words (a tool's result) says nothing.
+///
+/// # Errors
+/// What is wrong with the chat.
+pub fn last_of_user(value: &Value) -> Result<String, String> {
+    let mut turns = turns(value)?;
+    let last = last_user(&turns, |turn| (&turn.role, &turn.content));
+    last.map(|at| turns.swap_remove(at).content).ok_or_else(|| "no message of the user in it".to_owned())
+}
+
+/// The place of the last turn in which the user says something; where none does, of the user's last. `of` returns a turn's
+/// role and content.
+pub fn last_user<T>(turns: &[T], of: impl Fn(&T) -> (&str, &str)) -> Option<usize> {
+    let is_users = |turn: &T| is_user(of(turn).0);
+    let says = turns.iter().rposition(|turn| is_users(turn) && !of(turn).1.trim().is_empty());
+    says.or_else(|| turns.iter().rposition(is_users))
+}
+
+fn turns(value: &Value) -> Result<Vec<Turn>, String> {
+    let unpacked = value.as_str().and_then(nested);
+    let value = unpacked.as_ref().unwrap_or(value);
+    let within = value.as_object().and_then(|fields| USUAL.iter().find_map(|name| fields.get(*name)));
+    let Some(turns) = within.unwrap_or(value).as_array() else {
+        return Err(format!("a conversation is a list of turns, not {}", type_name(value)));
+    };
+    let turn = |(n, value)| turn(value).map_err(|error| format!("turn {}: {error}", n + 1));
+    turns.iter().enumerate().map(turn).collect()
+}
+
+/// Whether a role is the user's.
+#[must_use]
+pub fn is_user(role: &str) -> bool {
+    is_one_of(role, &["user", "human", "prompter"])
+}
+
+/// Whether a role is the model's.
+#[must_use]
+pub fn is_assistant(role: &str) -> bool {
+    let names =
+        ["assistant", "gpt", "model", "bot", "chatbot", "chatgpt", "bing", "ai", "bard", "claude", "llm"];
+    is_one_of(role, &names)
+}
+
+fn is_one_of(role: &str, names: &[&str]) -> bool {
+    names.iter().any(|name| role.trim().eq_ignore_ascii_case(name))
+}
+
+/// One turn of a chat.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn turn(value: &Value) -> Result<Turn, String> {
+    let Some(fields) = value.as_object() else {
+        return Err(format!("it is no object but {}", type_name(value)));
+    };
+    let role = ["role", "from", "type", "speaker"].into_iter().find_map(|name| fields.get(name)?.as_str());
+    let role = role.ok_or("it has no `role` (or `from`)")?.to_owned();
+    Ok(Turn { role, content: said(fields)? })
+}
+
+/// What a turn says: its content, or the refusal that comes in its place. A turn that only calls a tool says nothing.
+fn said(fields: &Map<String, Value>) -> Result<String, String> {
+    let mut contents = ["content", "value", "text", "parts"].into_iter().filter_map(|name| fields.get(name));
+    let content = contents.next();
+    let content =
+        content.filter(|content| !content.is_null()).or_else(|| contents.find(|other| !other.is_null()));
+    match (content, fields.get("refusal").and_then(Value::as_str)) {
+        (Some(content), refusal) => {
+            let said = text(content)?;
+            Ok(if said.is_empty() { refusal.unwrap_or_default().to_owned() } else { said })
+        }
+        (None, Some(refusal)) => Ok(refusal.to_owned()),
+        (None, None) => {
+            let silent = ["content", "value", "tool_calls", "function_call", "refusal"];
+            if silent.iter().any(|name| fields.contains_key(*name)) {
+                Ok(String::new())
+            } else {
+                Err("it has no `content` (or `value`)".to_owned())
+            }
+        }
+    }
+}
+
+/// The text of a content: text itself, parts joined by line ends, or an object that has a text. Thoughts, images and
+/// results of tools are no part of it; null says nothing.
+///
+/// # Errors
+/// When it is of another type.
+pub fn text(content: &Value) -> Result<String, String> {
+    match content {
+        Value::Null => Ok(String::new()),
+        Value::String(text) => Ok(text.clone()),
+        Value::Array(parts) => {
+            let parts: Vec<&str> = parts.iter().filter_map(part).collect();
+            Ok(parts.join("\n"))
+        }
+        Value::Object(fields) if !fields.contains_key("content") => {
+            let none = || format!("its content is {}, not text", type_name(content));
+            part(content).map(str::to_owned).ok_or_else(none)
+        }
+        Value::Object(fields) => said(fields),
+        other => Err(format!("its content is {}, not text", type_name(other))),
+    }
+}
+
+/// What a part of a content says: a text, or an object that has one, or a refusal.
+fn part(part: &Value) -> Option<&str> {
+    let fields = match part {
+        Value::String(text) => return Some(text),
+        Value::Object(fields) => fields,
+        _ => return None,
+    };
+    let kind = fields.get("type").and_then(Value::as_str).unwrap_or("text");
+    let thought = ["thinking", "reasoning", "thought", "tool_", "function_"];
+    if thought.iter().any(|start| kind.starts_with(start))
+        || fields.get("thought") == Some(&Value::Bool(true))
+    {
+        return None;
+    }
+    let text = |name: &str| fields.get(name).and_then(Value::as_str);
+    text("text").or_else(|| text("refusal")).or_else(|| text("content"))
+}
+
+/// Parses JSON text that is in a cell, if it is an object or a list.
+pub(crate) fn nested(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok().filter(|value: &Value| value.is_array() || value.is_object())
+}
+
+/// What a value is, for messages.
+pub(crate) fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "number",
+        Value::String(_) => "text",
+        Value::Array(_) => "list",
+        Value::Object(_) => "object",
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Conversation, last_of_user, text};
+    use crate::Turn;
+
+    fn both(value: &Value) -> (Option<String>, Option<String>) {
+        let chat = Conversation::parse(value).unwrap();
+        assert_eq!(last_of_user(value).ok(), chat.prompt, "the two ways of asking agree: {value}");
+        (chat.prompt, chat.response)
+    }
+
+    #[test]
+    fn the_last_question_and_its_answer() {
+        let chat = json!([
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Hello"},
+            {"role": "assistant", "content": "Hi."},
+            {"role": "user", "content": [{"type": "text", "text": "And"}, {"type": "image"}, {"text": "now?"}]},
+            {"role": "assistant", "content": null},
+            {"role": "tool", "content": "42"},
+            {"role": "assistant", "content": "No."},
+        ]);
+        let chat = Conversation::parse(&chat).unwrap();
+        assert_eq!(chat.prompt.as_deref(), Some("And\nnow?"));
+        assert_eq!(chat.response.as_deref(), Some("No."));
+        assert_eq!(chat.context.len(), 3);
+        assert_eq!(chat.context[0], Turn { role: "system".into(), content: "Be brief.".into() });
+    }
+
+    #[test]
+    fn every_form_that_people_have_says_the_same() {
+        for chat in [
+            json!([{"role": "User", "content": "a"}, {"role": "Assistant", "content": "b"}]),
+            json!([{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]),
+            json!([{"from": "user", "value": "a"}, {"from": "chatgpt", "value": "b"}]),
+            json!([{"from": "user", "value": "a"}, {"from": "bing", "value": "b"}]),
+            json!([{"type": "human", "content": "a"}, {"type": "ai", "content": "b"}]),
+            json!([{"role": "user", "parts": [{"text": "a"}]}, {"role": "model", "parts": [{"text": "b"}]}]),
+            json!([{"role": "user", "parts": ["a"]}, {"role": "model", "text": "b"}]),
+            json!(r#"[{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]"#),
+            json!({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}),
+            json!([
+                {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "a"}]},
+                {"role": "assistant", "content": [
+                    {"type": "thinking", "thinking": "x"}, {"type": "output_text", "text": "b"},
+                ], "reasoning_content": "x"},
+            ]),
+            json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": null, "refusal": "b"}]),
+            json!([
+                {"role": "user", "content": "a"},
+                {"role": "assistant", "content": [{"type": "refusal", "refusal": "b"}]},
+            ]),
+        ] {
+            assert_eq!(both(&chat), (Some("a".into()), Some("b".into())), "{chat}");
+        }
+    }
+
+    #[test]
+    fn an_unanswered_question_has_no_response() {
+        assert_eq!(
+            both(&json!([{"role": "assistant", "content": "x"}, {"role": "user", "content": "y"}])),
+            (Some("y".into()), None)
+        );
+        let chat = Conversation::parse(&json!([{"role": "assistant", "content": "x"}])).unwrap();
+        assert_eq!((chat.prompt, chat.context.len()), (None, 1));
+        let tools = json!([
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "tool_calls": [{"id": "1"}]},
+            {"role": "user", "content": [{"type": "tool_result", "content": "sunny"}]},
+        ]);
+        assert_eq!(last_of_user(&tools).unwrap(), "a", "a tool's result is not what the user says");
+    }
+
+    #[test]
+    fn a_content_is_text_in_many_coats() {
+        for (content, said) in [
+            (json!(["a", {"text": "b"}]), "a\nb"),
+            (json!({"role": "assistant", "content": "a"}), "a"),
+            (json!({"text": "a"}), "a"),
+            (json!([{"type": "image_url", "image_url": {}}]), ""),
+            (json!(null), ""),
+        ] {
+            assert_eq!(text(&content).unwrap(), said, "{content}");
+        }
+        assert_eq!(text(&json!(7)).unwrap_err(), "its content is number, not text");
+        assert!(text(&json!({"n": 1})).is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let reason = |value| Conversation::parse(&value).unwrap_err();
+        assert_eq!(reason(json!("hello")), "a conversation is a list of turns, not text");
+        assert_eq!(reason(json!(["a"])), "turn 1: it is no object but text");
+        assert_eq!(reason(json!([{"content": "a"}])), "turn 1: it has no `role` (or `from`)");
+        assert_eq!(reason(json!([{"role": "user"}])), "turn 1: it has no `content` (or `value`)");
+        assert_eq!(
+            reason(json!([{"role": "user", "content": 1}])),
+            "turn 1: its content is number, not text"
+        );
+        assert_eq!(
+            last_of_user(&json!([{"role": "assistant", "content": "a"}])).unwrap_err(),
+            "no message of the user in it"
+        );
+    }
+}

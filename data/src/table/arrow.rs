@@ -1,0 +1,324 @@
+//! Arrow's stream of record batches, batch by batch, and its file format, which holds such a stream.
+//!
+//! Messages are read here, one at a time, and handed to polars' reader without their compression: so each is bounded by the
+//! bytes that it decodes to, and a column of a type that polars does not know is named.
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use polars::prelude::DataFrame;
+use polars_arrow::datatypes::Field;
+use polars_arrow::io::ipc::read::{StreamReader, StreamState, read_stream_metadata};
+use polars_arrow_format::ipc;
+use polars_arrow_format::ipc::planus::{Builder, ReadAsRoot};
+
+use super::{PART, SLICE, convert, offset, said};
+
+/// A stream and how far it is read.
+pub(super) struct ArrowStream {
+    stream: StreamReader<Messages>,
+    fields: Vec<Field>,
+    /// Rows that are to be passed over.
+    skip: usize,
+    /// What is left of a batch that is larger than a slice.
+    rest: Option<DataFrame>,
+}
+
+impl ArrowStream {
+    pub(super) fn open(source: impl Read + Send + 'static, done: usize) -> Result<Self, String> {
+        let mut messages =
+            Messages { source: Box::new(source), at: 0, ready: Vec::new(), taken: 0, end: false };
+        messages.begin().map_err(|error| error.to_string())?;
+        let metadata = read_stream_metadata(&mut messages).map_err(said)?;
+        let fields: Vec<Field> = metadata.schema.iter_values().cloned().collect();
+        fields.iter().map(convert::decoded).try_for_each(|field| convert::check(&field))?;
+        let stream = StreamReader::new(messages, metadata, None);
+        Ok(Self { stream, fields, skip: done, rest: None })
+    }
+
+    /// The next rows.
+    pub(super) fn next(&mut self) -> Result<Option<DataFrame>, String> {
+        loop {
+            let batch = match self.rest.take() {
+                Some(batch) => batch,
+                None => match self.batch()? {
+                    Some(batch) => batch,
+                    None => return Ok(None),
+                },
+            };
+            let height = batch.height();
+            if self.skip >= height {
+                self.skip -= height;
+                continue;
+            }
+            let start = std::mem::take(&mut self.skip);
+            // Slices begin at multiples of their length, so that a run that is gone on with meets the same ones.
+            let length = (SLICE - start % SLICE).min(height - start);
+            if start + length < height {
+                self.rest = Some(batch.slice(offset(start + length), height));
+            }
+            return Ok(Some(batch.slice(offset(start), length)));
+        }
+    }
+
+    /// A frame without a row.
+    pub(super) fn empty(&self) -> Result<DataFrame, String> {
+        convert::empty(self.fields.iter())
+    }
+
+    /// The next batch that has rows.
+    fn batch(&mut self) -> Result<Option<DataFrame>, String> {
+        for state in self.stream.by_ref() {
+            match state.map_err(said)? {
+                StreamState::Some(batch) if !batch.is_empty() => {
+                    let height = batch.len();
+                    let columns = self.fields.iter().zip(batch.into_arrays());
+                    let columns = columns.map(|(field, array)| convert::series(field, vec![array]));
+                    let columns = columns.collect::<Result<Vec<_>, String>>()?;
+                    return DataFrame::new(height, columns).map(Some).map_err(said);
+                }
+                StreamState::Some(_) => {}
+                // The writer closed the stream without its end mark, which the format allows.
+                StreamState::Waiting => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Before a message's length.
+const CONTINUES: [u8; 4] = [0xff; 4];
+
+/// The messages of a stream as polars' reader takes them: without compression, each whole in memory.
+struct Messages {
+    source: Box<dyn Read + Send>,
+    /// Bytes that were handed on.
+    at: u64,
+    /// A message, and how much of it was handed on.
+    ready: Vec<u8>,
+    taken: usize,
+    end: bool,
+}
+
+fn wrong(reason: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason.into())
+}
+
+impl Messages {
+    /// Reads the file's mark, if it has one, and the schema.
+    fn begin(&mut self) -> io::Result<()> {
+        let mut start = [0; 8];
+        self.source.read_exact(&mut start)?;
+        // The file format is this mark, a stream, and a directory that a reader from front to back does not need.
+        let head = if start.starts_with(b"ARROW1") { None } else { Some(start) };
+        let Some(message) = self.header(head)? else { return Err(wrong("it has no schema")) };
+        check_schema(&message)?;
+        self.put(&message, &[]);
+        Ok(())
+    }
+
+    /// The next message without its body; none at the end. `start` holds eight bytes of it that were read already.
+    fn header(&mut self, start: Option<[u8; 8]>) -> io::Result<Option<Vec<u8>>> {
+        let mut length = [0; 4];
+        let mut before = Vec::new();
+        if let Some(start) = start {
+            before.extend_from_slice(&start);
+        }
+        let mut source = before.as_slice().chain(&mut self.source);
+        if !fill(&mut source, &mut length)? {
+            return Ok(None);
+        }
+        if length == CONTINUES {
+            source.read_exact(&mut length)?;
+        }
+        let length =
+            usize::try_from(i32::from_le_bytes(length)).map_err(|_| wrong("a message of no length"))?;
+        if length == 0 {
+            return Ok(None);
+        }
+        let mut message = Vec::new();
+        source.take(length as u64).read_to_end(&mut message)?;
+        if message.len() < length {
+            return Err(wrong("it ends within a message"));
+        }
+        Ok(Some(message))
+    }
+
+    /// Makes the next message ready; at the end there is none. A batch without a row, which polars' reader takes for a broken
+    /// one where it has lists, is passed over.
+    fn advance(&mut self) -> io::Result<()> {
+        (self.ready, self.taken) = (Vec::new(), 0);
+        while self.ready.is_empty() && !self.end {
+            self.message()?;
+        }
+        Ok(())
+    }
+
+    fn message(&mut self) -> io::Result<()> {
+        let Some(header) = self.header(None)? else {
+            self.end = true;
+            return Ok(());
+        };
+        let mut message: ipc::Message = ipc::MessageRef::read_as_root(&header)
+            .and_then(TryInto::try_into)
+            .map_err(|error| wrong(error.to_string()))?;
+        let length = usize::try_from(message.body_length).map_err(|_| wrong("a body of no length"))?;
+        if length > PART {
+            return Err(wrong(too_large(length)));
+        }
+        let mut body = Vec::new();
+        (&mut self.source).take(length as u64).read_to_end(&mut body)?;
+        if body.len() < length {
+            return Err(wrong("it ends within a batch"));
+        }
+        let batch = match &mut message.header {
+            Some(ipc::MessageHeader::RecordBatch(batch)) if batch.length == 0 => return Ok(()),
+            Some(ipc::MessageHeader::RecordBatch(batch)) => Some(batch),
+            Some(ipc::MessageHeader::DictionaryBatch(batch)) => batch.data.as_mut(),
+            _ => None,
+        };
+        let Some(batch) = batch.filter(|batch| batch.compression.is_some()) else {
+            self.put(&header, &body);
+            return Ok(());
+        };
+        let body = decompress(batch, &body)?;
+        message.body_length = i64::try_from(body.len()).unwrap_or(i64::MAX);
+        let header = Builder::new().finish(&message, None).to_vec();
+        self.put(&header, &body);
+        Ok(())
+    }
+
+    fn put(&mut self, header: &[u8], body: &[u8]) {
+        let padded = header.len().next_multiple_of(8);
+        self.ready = Vec::with_capacity(8 + padded + body.len());
+        self.ready.extend_from_slice(&CONTINUES);
+        // A header that was read has fewer bytes than `i32` holds.
+        self.ready.extend_from_slice(&i32::try_from(padded).unwrap_or(i32::MAX).to_le_bytes());
+        self.ready.extend_from_slice(header);
+        self.ready.resize(8 + padded, 0);
+        self.ready.extend_from_slice(body);
+        self.taken = 0;
+    }
+}
+
+/// Fills a buffer, or finds that nothing is left.
+fn fill(source: &mut impl Read, into: &mut [u8]) -> io::Result<bool> {
+    let mut first = [0];
+    loop {
+        match source.read(&mut first) {
+            Ok(0) => return Ok(false),
+            Ok(_) => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    into[0] = first[0];
+    source.read_exact(&mut into[1..]).map(|()| true)
+}
+
+fn too_large(length: usize) -> String {
+    format!("a batch of {length} bytes is larger than the limit of {PART}; write smaller batches")
+}
+
+/// Takes the compression off a batch: each of its buffers is packed by itself, behind its length.
+fn decompress(batch: &mut ipc::RecordBatch, body: &[u8]) -> io::Result<Vec<u8>> {
+    let Some(compression) = batch.compression.take() else { return Ok(body.to_vec()) };
+    let mut out = Vec::new();
+    for buffer in batch.buffers.iter_mut().flatten() {
+        let start = usize::try_from(buffer.offset).unwrap_or(usize::MAX);
+        let end = start.saturating_add(usize::try_from(buffer.length).unwrap_or(usize::MAX));
+        let packed = body.get(start..end).ok_or_else(|| wrong("a buffer outside of its batch"))?;
+        let from = out.len();
+        if let Some((length, packed)) = packed.split_first_chunk::<8>() {
+            unpack(i64::from_le_bytes(*length), packed, compression.codec, &mut out)?;
+        }
+        let length = out.len() - from;
+        // Offsets are multiples of eight.
+        out.resize(out.len().next_multiple_of(8), 0);
+        buffer.offset = i64::try_from(from).unwrap_or(i64::MAX);
+        buffer.length = i64::try_from(length).unwrap_or(i64::MAX);
+    }
+    Ok(out)
+}
+
+/// One buffer of a length that is said before it, or that was left as it is where that is -1.
+fn unpack(length: i64, packed: &[u8], codec: ipc::CompressionType, out: &mut Vec<u8>) -> io::Result<()> {
+    if length == -1 {
+        out.extend_from_slice(packed);
+        return Ok(());
+    }
+    let length = usize::try_from(length).map_err(|_| wrong("a buffer of no length"))?;
+    if out.len().saturating_add(length) > PART {
+        return Err(wrong(too_large(out.len().saturating_add(length))));
+    }
+    let before = out.len();
+    let limit = length as u64;
+    match codec {
+        ipc::CompressionType::Lz4Frame => lz4::Decoder::new(packed)?.take(limit).read_to_end(out)?,
+        ipc::CompressionType::Zstd => {
+            zstd::stream::read::Decoder::with_buffer(packed)?.take(limit).read_to_end(out)?
+        }
+    };
+    if out.len() - before == length { Ok(()) } else { Err(wrong("a buffer ends before its length")) }
+}
+
+/// Names the first column of a type that polars' reader does not know at all.
+fn check_schema(message: &[u8]) -> io::Result<()> {
+    let broken = |error: ipc::planus::Error| wrong(error.to_string());
+    let message = ipc::MessageRef::read_as_root(message).map_err(broken)?;
+    let Some(ipc::MessageHeaderRef::Schema(schema)) = message.header().map_err(broken)? else {
+        return Err(wrong("it does not begin with a schema"));
+    };
+    for field in schema.fields().map_err(broken)?.into_iter().flatten() {
+        let field = field.map_err(broken)?;
+        let name = field.name().map_err(broken)?.unwrap_or_default();
+        if !is_known(field, 0) {
+            return Err(wrong(convert::unsupported(
+                name,
+                "a run-end or list-view array, or a decimal of 256 bits",
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether polars' reader has arrays of a field's type: at others it stops the program.
+fn is_known(field: ipc::FieldRef<'_>, depth: usize) -> bool {
+    let known = match field.type_() {
+        Ok(Some(
+            ipc::TypeRef::RunEndEncoded(_) | ipc::TypeRef::ListView(_) | ipc::TypeRef::LargeListView(_),
+        )) => false,
+        Ok(Some(ipc::TypeRef::Decimal(decimal))) => decimal.bit_width().is_ok_and(|bits| bits <= 128),
+        Ok(Some(_)) => true,
+        Ok(None) | Err(_) => false,
+    };
+    let children = field.children();
+    let mut children = children.ok().flatten().into_iter().flatten();
+    known && depth < 64 && children.all(|child| child.is_ok_and(|child| is_known(child, depth + 1)))
+}
+
+impl Read for Messages {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.taken == self.ready.len() && !self.end {
+            self.advance()?;
+        }
+        let left = &self.ready[self.taken..];
+        let count = into.len().min(left.len());
+        into[..count].copy_from_slice(&left[..count]);
+        self.taken += count;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+/// All that the stream reader seeks is forward, past the padding of a message, and where it is.
+impl Seek for Messages {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match to {
+            SeekFrom::Current(by @ 0..) => {
+                io::copy(&mut self.by_ref().take(by.unsigned_abs()), &mut io::sink())?;
+                Ok(self.at)
+            }
+            _ => Err(io::Error::other("a stream cannot be read backwards")),
+        }
+    }
+}

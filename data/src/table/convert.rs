@@ -1,0 +1,219 @@
+//! Arrow's arrays as polars' columns. What polars has no type for is read as the nearest type that loses no value; where there
+//! is none, the column is named.
+
+use polars::prelude::{
+    Column, DataFrame, DataType, Float32Chunked, IdxCa, IntoColumn, IntoSeries, PlSmallStr, Series,
+    StringChunked,
+};
+use polars_arrow::array::{Array, DictionaryArray, DictionaryKey, PrimitiveArray, new_empty_array};
+use polars_arrow::datatypes::{ArrowDataType, Field, IntegerType, IntervalUnit, TimeUnit};
+use polars_arrow::types::i256;
+use polars_utils::float16::pf16;
+
+use super::said;
+
+/// Why a column cannot be read, and what to do.
+pub(super) fn unsupported(column: &str, what: &str) -> String {
+    format!(
+        "its column `{column}` is of a type that is not supported ({what}); cast it to text or leave it out"
+    )
+}
+
+/// An error of a column.
+pub(super) fn of(field: &Field, reason: &str) -> String {
+    format!("column `{}`: {reason}", field.name)
+}
+
+/// A field as its values are decoded from Parquet: a dictionary was the writer's way to hold them, and a type of a library's
+/// own (an extension) is what it is made of.
+pub(super) fn decoded(field: &Field) -> Field {
+    Field { dtype: plain(&field.dtype), ..field.clone() }
+}
+
+fn plain(dtype: &ArrowDataType) -> ArrowDataType {
+    let inner = |field: &Field| Box::new(decoded(field));
+    match dtype {
+        ArrowDataType::Dictionary(_, values, _) => match plain(values) {
+            ArrowDataType::Utf8 | ArrowDataType::LargeUtf8 => ArrowDataType::Utf8View,
+            ArrowDataType::Binary | ArrowDataType::LargeBinary => ArrowDataType::BinaryView,
+            other => other,
+        },
+        ArrowDataType::Extension(extension) => plain(&extension.inner),
+        ArrowDataType::List(field) => ArrowDataType::List(inner(field)),
+        ArrowDataType::LargeList(field) => ArrowDataType::LargeList(inner(field)),
+        ArrowDataType::FixedSizeList(field, size) => ArrowDataType::FixedSizeList(inner(field), *size),
+        ArrowDataType::Map(field, sorted) => ArrowDataType::Map(inner(field), *sorted),
+        ArrowDataType::Struct(fields) => ArrowDataType::Struct(fields.iter().map(decoded).collect()),
+        other => other.clone(),
+    }
+}
+
+/// Whether a column of this field, as [`decoded`], can be read.
+///
+/// # Errors
+/// The column, its type and what to do.
+pub(super) fn check(field: &Field) -> Result<(), String> {
+    let known = match &field.dtype {
+        ArrowDataType::Float16
+        | ArrowDataType::Timestamp(..)
+        | ArrowDataType::Interval(IntervalUnit::MonthDayNano) => true,
+        other => is_known(other),
+    };
+    if known { Ok(()) } else { Err(unsupported(&field.name, &format!("{:?}", field.dtype))) }
+}
+
+/// Whether polars holds a type, wherever it is.
+fn is_known(dtype: &ArrowDataType) -> bool {
+    match dtype {
+        ArrowDataType::List(field)
+        | ArrowDataType::LargeList(field)
+        | ArrowDataType::FixedSizeList(field, _)
+        | ArrowDataType::Map(field, _) => is_known(&field.dtype),
+        ArrowDataType::Struct(fields) => {
+            !fields.is_empty() && fields.iter().all(|field| is_known(&field.dtype))
+        }
+        ArrowDataType::Timestamp(_, Some(zone)) => !is_offset(zone),
+        ArrowDataType::Float16
+        | ArrowDataType::Interval(_)
+        | ArrowDataType::Union(_)
+        | ArrowDataType::Dictionary(..)
+        | ArrowDataType::Extension(_)
+        | ArrowDataType::Int128
+        | ArrowDataType::UInt128
+        | ArrowDataType::Unknown => false,
+        _ => true,
+    }
+}
+
+/// Whether a time zone is an offset (`+05:30`), which has no name in the tables of zones.
+fn is_offset(zone: &str) -> bool {
+    zone.starts_with(['+', '-'])
+}
+
+/// Arrays of one field as a column.
+///
+/// # Errors
+/// The column, and what is wrong with it.
+pub(super) fn series(field: &Field, arrays: Vec<Box<dyn Array>>) -> Result<Column, String> {
+    let name = field.name.clone();
+    let mut made: Option<Series> = None;
+    for array in arrays {
+        let next = one(field, array).map_err(|reason| of(field, &reason))?;
+        match &mut made {
+            Some(made) => drop(made.append(&next).map_err(said)?),
+            None => made = Some(next),
+        }
+    }
+    let made = match made {
+        Some(made) => made,
+        None => one(field, new_empty_array(plain(&field.dtype)))?,
+    };
+    Ok(made.with_name(name).into_column())
+}
+
+/// A frame of these columns without a row.
+pub(super) fn empty<'f>(fields: impl Iterator<Item = &'f Field>) -> Result<DataFrame, String> {
+    let columns = fields.map(|field| series(field, Vec::new())).collect::<Result<Vec<_>, String>>()?;
+    DataFrame::new(0, columns).map_err(said)
+}
+
+fn one(field: &Field, mut array: Box<dyn Array>) -> Result<Series, String> {
+    if let ArrowDataType::Extension(extension) = array.dtype() {
+        let inner = extension.inner.clone();
+        *array.dtype_mut() = inner;
+    }
+    match array.dtype().clone() {
+        ArrowDataType::Dictionary(keys, ..) => dictionary(field, array.as_ref(), keys),
+        ArrowDataType::Float16 => {
+            let numbers = array.as_any().downcast_ref::<PrimitiveArray<pf16>>().ok_or("no half floats")?;
+            let numbers = numbers.iter().map(|number| number.map(|number| f32::from(*number)));
+            Ok(numbers.collect::<Float32Chunked>().into_series())
+        }
+        ArrowDataType::Timestamp(unit, zone) => {
+            if unit == TimeUnit::Second {
+                within_milliseconds(array.as_ref())?;
+            }
+            // The same instants: polars knows zones by their names alone.
+            if zone.is_some_and(|zone| is_offset(&zone)) {
+                *array.dtype_mut() = ArrowDataType::Timestamp(unit, Some("UTC".into()));
+            }
+            from_arrow(array)
+        }
+        ArrowDataType::Decimal256(precision, scale) if precision > 38 => {
+            let numbers = array.as_any().downcast_ref::<PrimitiveArray<i256>>();
+            let numbers = numbers.ok_or("no decimals")?;
+            let texts =
+                numbers.iter().map(|number| number.map(|number| decimal(&number.0.to_string(), scale)));
+            Ok(texts.collect::<StringChunked>().into_series())
+        }
+        _ => from_arrow(array),
+    }
+}
+
+fn from_arrow(array: Box<dyn Array>) -> Result<Series, String> {
+    Series::try_from((PlSmallStr::EMPTY, array)).map_err(said)
+}
+
+/// A whole number and where its point is.
+fn decimal(digits: &str, scale: usize) -> String {
+    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |digits| ("-", digits));
+    if scale == 0 {
+        return format!("{sign}{digits}");
+    }
+    let digits = format!("{digits:0>width$}", width = scale + 1);
+    let (whole, part) = digits.split_at(digits.len() - scale);
+    format!("{sign}{whole}.{part}")
+}
+
+/// Checks seconds that are to become milliseconds, which is what polars has.
+fn within_milliseconds(array: &dyn Array) -> Result<(), String> {
+    let Some(seconds) = array.as_any().downcast_ref::<PrimitiveArray<i64>>() else { return Ok(()) };
+    match seconds.iter().flatten().find(|seconds| seconds.checked_mul(1000).is_none()) {
+        Some(seconds) => Err(format!(
+            "the time {seconds} (seconds since 1970) is out of range; repair it, or leave the column out"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// A dictionary as its values: texts of a category, numbers of a code.
+fn dictionary(field: &Field, array: &dyn Array, keys: IntegerType) -> Result<Series, String> {
+    match keys {
+        IntegerType::Int8 => gather::<i8>(field, array),
+        IntegerType::Int16 => gather::<i16>(field, array),
+        IntegerType::Int32 => gather::<i32>(field, array),
+        IntegerType::Int64 => gather::<i64>(field, array),
+        IntegerType::UInt8 => gather::<u8>(field, array),
+        IntegerType::UInt16 => gather::<u16>(field, array),
+        IntegerType::UInt32 => gather::<u32>(field, array),
+        IntegerType::UInt64 => gather::<u64>(field, array),
+        IntegerType::Int128 | IntegerType::UInt128 => Err("keys of 128 bits".to_owned()),
+    }
+}
+
+fn gather<K: DictionaryKey>(field: &Field, array: &dyn Array) -> Result<Series, String> {
+    let array = array.as_any().downcast_ref::<DictionaryArray<K>>().ok_or("no dictionary of these keys")?;
+    let values = one(field, array.values().clone())?;
+    let keys: IdxCa = array.keys_iter().map(|key| key.and_then(|key| u32::try_from(key).ok())).collect();
+    values.take(&keys).map_err(said)
+}
+
+/// The bytes that the rows of a frame stand for: of texts exactly, of lists and the like as polars guesses it.
+pub(super) fn bytes(frame: &DataFrame, of: &DataFrame) -> usize {
+    let rows = frame.height();
+    let columns = frame.columns().iter().zip(of.columns());
+    let bytes = columns.map(|(column, whole)| match column.dtype() {
+        DataType::String => {
+            column.str().map_or(0, |texts| texts.iter().flatten().map(str::len).sum::<usize>())
+        }
+        DataType::Binary => {
+            column.binary().map_or(0, |values| values.iter().flatten().map(<[u8]>::len).sum::<usize>())
+        }
+        DataType::List(_) | DataType::Array(..) | DataType::Struct(_) => {
+            let all = whole.as_materialized_series().estimated_size();
+            all.saturating_mul(rows) / of.height().max(1)
+        }
+        _ => rows * 8,
+    });
+    bytes.sum()
+}

@@ -1,0 +1,133 @@
+//! A Parquet file: slices of its row groups, each column's pages decoded no further than the slice needs.
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read, SeekFrom};
+use std::sync::Arc;
+
+use polars::prelude::DataFrame;
+use polars_arrow::array::Array;
+use polars_arrow::datatypes::Field;
+use polars_parquet::read::{
+    BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, column_iter_to_arrays,
+    infer_schema, read_metadata,
+};
+
+use super::{FRAME_BYTES, PART, SLICE, Source, convert, said};
+
+/// Compressed columns of a row group that are kept in memory between two slices; others are read again.
+const KEPT: usize = 1 << 26;
+
+/// A file and how far it is read.
+pub(super) struct ParquetFile {
+    source: Box<dyn Source>,
+    metadata: Arc<FileMetadata>,
+    fields: Vec<Field>,
+    /// The row group and the row in it that come next.
+    group: usize,
+    at: usize,
+    /// Compressed columns of that row group, by their number.
+    kept: BTreeMap<usize, Vec<u8>>,
+}
+
+impl ParquetFile {
+    pub(super) fn open(mut source: Box<dyn Source>, done: usize) -> Result<Self, String> {
+        let metadata = read_metadata(&mut source).map_err(said)?;
+        let schema = infer_schema(&metadata).map_err(said)?;
+        // A dictionary of the writer's is a way of encoding: the column is read as what its values are.
+        let fields: Vec<Field> = schema.iter_values().map(convert::decoded).collect();
+        fields.iter().try_for_each(convert::check)?;
+        let mut file =
+            Self { source, metadata: Arc::new(metadata), fields, group: 0, at: 0, kept: BTreeMap::new() };
+        let mut left = done;
+        while let Some(group) = file.metadata.row_groups.get(file.group) {
+            if left < group.num_rows() {
+                break;
+            }
+            left -= group.num_rows();
+            file.group += 1;
+        }
+        file.at = left;
+        Ok(file)
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.metadata.num_rows
+    }
+
+    /// The next slice, which lies within one row group.
+    pub(super) fn next(&mut self) -> Result<Option<DataFrame>, String> {
+        let (rows, bytes) = loop {
+            match self.metadata.row_groups.get(self.group) {
+                None => return Ok(None),
+                Some(group) if self.at < group.num_rows() => {
+                    break (group.num_rows(), group.total_byte_size());
+                }
+                Some(_) => {
+                    (self.group, self.at) = (self.group + 1, 0);
+                    self.kept.clear();
+                }
+            }
+        };
+        // What the file says of its size is but a guess at what the rows have.
+        let each = (bytes / rows).max(1);
+        let most = (FRAME_BYTES / each).clamp(1, SLICE);
+        // Slices begin at multiples of their length, so that a run that is gone on with meets the same ones.
+        let length = (most - self.at % most).min(rows - self.at);
+        let range = self.at..self.at + length;
+        let fields = self.fields.clone();
+        let columns = fields.iter().map(|field| {
+            let arrays = self.column(field, range.clone()).map_err(|reason| convert::of(field, &reason))?;
+            convert::series(field, arrays)
+        });
+        let columns = columns.collect::<Result<Vec<_>, String>>()?;
+        self.at += length;
+        DataFrame::new(length, columns).map(Some).map_err(said)
+    }
+
+    /// A frame without a row.
+    pub(super) fn empty(&self) -> Result<DataFrame, String> {
+        convert::empty(self.fields.iter())
+    }
+
+    fn column(
+        &mut self,
+        field: &Field,
+        range: std::ops::Range<usize>,
+    ) -> Result<Vec<Box<dyn Array>>, String> {
+        let metadata = Arc::clone(&self.metadata);
+        let group = &metadata.row_groups[self.group];
+        let numbers = group.columns_idxs_under_root_iter(&field.name).unwrap_or_default().to_vec();
+        let chunks: Vec<&ColumnChunkMetadata> =
+            numbers.iter().map(|&number| &group.parquet_columns()[number]).collect();
+        let mut pages = Vec::with_capacity(chunks.len());
+        for (&number, &chunk) in numbers.iter().zip(&chunks) {
+            let bytes = self.bytes(number, chunk)?;
+            let reader = PageReader::new(Cursor::new(bytes.into()), chunk, Vec::new(), PART);
+            pages.push(BasicDecompressor::new(reader, Vec::new()));
+        }
+        let types = chunks.iter().map(|chunk| &chunk.descriptor().descriptor.primitive_type).collect();
+        let filter = Some(Filter::new_ranged(range.start, range.end));
+        column_iter_to_arrays(pages, types, field.clone(), filter).map(|(arrays, _)| arrays).map_err(said)
+    }
+
+    /// A column's compressed bytes.
+    fn bytes(&mut self, number: usize, chunk: &ColumnChunkMetadata) -> Result<Vec<u8>, String> {
+        if let Some(bytes) = self.kept.get(&number) {
+            return Ok(bytes.clone());
+        }
+        let range = chunk.byte_range();
+        let length = range.end.saturating_sub(range.start);
+        let mut bytes = Vec::new();
+        self.source.seek(SeekFrom::Start(range.start)).map_err(|error| error.to_string())?;
+        // As much as is there: what the file says of its length may be wrong.
+        (&mut self.source).take(length).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        if bytes.len() as u64 != length {
+            return Err("it ends before its data does".to_owned());
+        }
+        let held: usize = self.kept.values().map(Vec::len).sum();
+        if held + bytes.len() <= KEPT {
+            self.kept.insert(number, bytes.clone());
+        }
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,264 @@
+//! Tables as polars frames, some thousand rows at a time: Parquet by row groups and slices of them, Arrow by record batches.
+//!
+//! Files are decoded by polars' own lower crates, column by column, for its readers hold a row group or a stream whole and
+//! stop the program at types that they do not have. What a frame may hold is bounded by the bytes that its rows stand for, not
+//! by those of the file: a few hundred bytes of Parquet can say a value of 200 kB thirty thousand times.
+
+mod arrow;
+mod convert;
+mod file;
+
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use polars::io::parquet::write::BatchedWriter;
+use polars::prelude::{CompatLevel, DataFrame, ParquetWriter, PolarsError, SchemaExt};
+use polars_arrow::io::ipc::write::{StreamWriter, WriteOptions};
+
+use crate::{DataError, Format};
+use arrow::ArrowStream;
+use file::ParquetFile;
+
+/// A slice has at most so many rows.
+const SLICE: usize = 1 << 15;
+
+/// The rows of a frame have at most about so many bytes; a single one may have more.
+const FRAME_BYTES: usize = 1 << 24;
+
+/// A file that decodes to more than this, and to more than [`MOST_FOLD`] times its own size, is refused: it says the same
+/// again and again.
+const MOST_BYTES: u64 = 1 << 28;
+const MOST_FOLD: u64 = 1 << 10;
+
+/// A column of a row group or batch is decoded whole in part: a page, a dictionary, a batch. None may be larger.
+const PART: usize = 1 << 29;
+
+/// The frames of a file, in its order. A file without a row has one frame without a row, which says which columns there are.
+pub struct FrameReader {
+    file: String,
+    format: Format,
+    source: Frames,
+    /// What is left of a frame whose rows have too many bytes for one.
+    rest: Option<DataFrame>,
+    /// Bytes of the file, where it is one, and those that its rows had so far.
+    size: Option<u64>,
+    decoded: u64,
+    any: bool,
+}
+
+enum Frames {
+    Parquet(Box<ParquetFile>),
+    Arrow(Box<ArrowStream>),
+}
+
+/// What a table is read from.
+trait Source: Read + Seek + Send {}
+impl<T: Read + Seek + Send> Source for T {}
+
+impl FrameReader {
+    /// Opens a Parquet or Arrow file (`-` is standard input, for Arrow) behind its first `done` rows.
+    ///
+    /// # Errors
+    /// [`DataError::Read`], or [`DataError::Table`] when it is no such file or has a column of a type that cannot be read.
+    pub fn open(path: &Path, format: Format, done: usize) -> Result<Self, DataError> {
+        let file = path.to_string_lossy().into_owned();
+        if path == Path::new("-") {
+            return Self::new(file, format, None, Opened::Pipe(Box::new(io::stdin())), done);
+        }
+        let opened = File::open(path).and_then(|opened| Ok((opened.metadata()?.len(), opened)));
+        match opened {
+            Ok((size, opened)) => Self::new(file, format, Some(size), Opened::File(Box::new(opened)), done),
+            Err(cause) => Err(DataError::Read { file, cause }),
+        }
+    }
+
+    /// Reads a table that is held in memory.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn of_bytes(file: &str, format: Format, bytes: Vec<u8>) -> Result<Self, DataError> {
+        let size = bytes.len() as u64;
+        Self::new(file.to_owned(), format, Some(size), Opened::File(Box::new(Cursor::new(bytes))), 0)
+    }
+
+    fn new(
+        file: String,
+        format: Format,
+        size: Option<u64>,
+        opened: Opened,
+        done: usize,
+    ) -> Result<Self, DataError> {
+        let source = guarded(&file, format, || match (format, opened) {
+            (Format::Parquet, Opened::File(opened)) => {
+                ParquetFile::open(opened, done).map(|parquet| Frames::Parquet(Box::new(parquet)))
+            }
+            (Format::Parquet, Opened::Pipe(_)) => Err("it cannot be read from a pipe".to_owned()),
+            (_, Opened::File(opened)) => {
+                ArrowStream::open(opened, done).map(|stream| Frames::Arrow(Box::new(stream)))
+            }
+            (_, Opened::Pipe(opened)) => {
+                ArrowStream::open(opened, done).map(|stream| Frames::Arrow(Box::new(stream)))
+            }
+        })?;
+        Ok(Self { file, format, source, rest: None, size, decoded: 0, any: done > 0 })
+    }
+
+    /// How many rows the file has, where that is known before it is read.
+    #[must_use]
+    pub fn rows(&self) -> Option<usize> {
+        match &self.source {
+            Frames::Parquet(parquet) => Some(parquet.rows()),
+            Frames::Arrow(_) => None,
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<DataFrame>, DataError> {
+        let frame = match self.rest.take() {
+            Some(rest) => rest,
+            None => {
+                let source = &mut self.source;
+                let next = guarded(&self.file, self.format, || match source {
+                    Frames::Parquet(parquet) => parquet.next(),
+                    Frames::Arrow(stream) => stream.next(),
+                })?;
+                match next {
+                    Some(frame) => frame,
+                    None if self.any => return Ok(None),
+                    None => {
+                        self.any = true;
+                        let source = &self.source;
+                        return guarded(&self.file, self.format, || match source {
+                            Frames::Parquet(parquet) => parquet.empty(),
+                            Frames::Arrow(stream) => stream.empty(),
+                        })
+                        .map(Some);
+                    }
+                }
+            }
+        };
+        self.any = true;
+        self.bounded(frame).map(Some)
+    }
+
+    /// As many of the first rows of a frame as fit into one; the others come next.
+    fn bounded(&mut self, frame: DataFrame) -> Result<DataFrame, DataError> {
+        let height = frame.height();
+        let mut length = height;
+        let mut bytes = convert::bytes(&frame, &frame);
+        while bytes > FRAME_BYTES && length > 1 {
+            // Rows are of one length more or less; where they are not, it takes another round.
+            length = (length * FRAME_BYTES / bytes).clamp(1, length / 2);
+            bytes = convert::bytes(&frame.slice(0, length), &frame);
+        }
+        self.decoded += bytes as u64;
+        if let Some(size) = self.size
+            && self.decoded > MOST_BYTES.max(size.saturating_mul(MOST_FOLD))
+        {
+            let reason = format!(
+                "its {size} bytes decode to more than {} so far; the limit is {MOST_BYTES} bytes, or {MOST_FOLD} times the \
+                 file's size if that is more",
+                self.decoded
+            );
+            return Err(DataError::TooLarge { file: self.file.clone(), reason });
+        }
+        if length < height {
+            self.rest = Some(frame.slice(offset(length), height));
+        }
+        Ok(frame.slice(0, length))
+    }
+}
+
+enum Opened {
+    File(Box<dyn Source>),
+    Pipe(Box<dyn Read + Send>),
+}
+
+impl Iterator for FrameReader {
+    type Item = Result<DataFrame, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
+    }
+}
+
+/// A place in a frame as polars counts it. A frame in memory has fewer rows than `i64` holds.
+fn offset(row: usize) -> i64 {
+    i64::try_from(row).unwrap_or(i64::MAX)
+}
+
+/// Runs polars on a file that may be damaged: it panics on some of those; to the user that is a bad file too.
+fn guarded<T>(file: &str, format: Format, work: impl FnOnce() -> Result<T, String>) -> Result<T, DataError> {
+    let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("it is damaged".to_owned()));
+    done.map_err(|reason| DataError::Table { file: file.to_owned(), format, reason })
+}
+
+/// The message of polars' errors.
+#[allow(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
+fn said(error: PolarsError) -> String {
+    error.to_string()
+}
+
+/// Writes frames of the same columns as one table; the same frames give the same bytes.
+pub enum FrameWriter<W: Write> {
+    /// A row group for each frame.
+    Parquet(Box<BatchedWriter<W>>),
+    /// A record batch for each frame.
+    Arrow(Box<StreamWriter<W>>),
+}
+
+impl<W: Write> FrameWriter<W> {
+    /// Begins a table with the columns of a frame, as Arrow where that is asked for, else as Parquet.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn new(format: Format, out: W, like: &DataFrame) -> io::Result<Self> {
+        if format == Format::Arrow {
+            let mut writer = StreamWriter::new(out, WriteOptions { compression: None });
+            writer.start(&like.schema().to_arrow(CompatLevel::oldest()), None).map_err(other)?;
+            return Ok(Self::Arrow(Box::new(writer)));
+        }
+        let writer = ParquetWriter::new(out).batched(like.schema()).map_err(other)?;
+        Ok(Self::Parquet(Box::new(writer)))
+    }
+
+    /// Writes a frame.
+    ///
+    /// # Errors
+    /// When it cannot be written, or its columns are not those of the first.
+    pub fn write(&mut self, frame: &mut DataFrame) -> io::Result<()> {
+        // Columns that came in other pieces than their neighbours (of two row groups, say) are no batch to polars.
+        frame.align_chunks_par();
+        match self {
+            Self::Parquet(writer) => writer.write_batch(frame).map_err(other),
+            Self::Arrow(writer) => frame
+                .iter_chunks(CompatLevel::oldest(), false)
+                .try_for_each(|batch| writer.write(&batch, None))
+                .map_err(other),
+        }
+    }
+
+    /// Ends the table.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Parquet(writer) => writer.finish().map(drop),
+            Self::Arrow(mut writer) => writer.finish(),
+        }
+        .map_err(other)
+    }
+}
+
+fn other(error: PolarsError) -> io::Error {
+    match error {
+        // What the system says stays what it is: a full disk, a pipe that is gone.
+        PolarsError::IO { error, .. } => io::Error::new(error.kind(), error.to_string()),
+        error => io::Error::other(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;
