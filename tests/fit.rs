@@ -68,9 +68,11 @@ fn a_model_and_an_empty_folder_are_replaced() {
 }
 
 #[test]
-fn the_folder_above_the_model_must_exist() {
+fn a_place_for_the_model_that_cannot_be_is_said_before_the_fit() {
     let dir = Dir::with_starter();
-    dir.demur(&format!("fit prompt --data {KIND} --out no/such/model")).fast().fails(1, &["no/such"]);
+    let run = dir.demur(&format!("fit prompt --data {KIND} --out labelled.jsonl/model")).fast();
+    let run = run.fails(1, &["cannot write labelled.jsonl/model"]);
+    assert!(!run.stderr.contains("labelled rows:"), "{}", run.stderr);
     assert_eq!(dir.names(), ["labelled.jsonl", "unlabelled.jsonl"]);
 }
 

@@ -69,8 +69,17 @@ fn an_interrupted_pipeline_leaves_no_file_here_and_none_in_the_temporary_folder(
     std::fs::create_dir(dir.path("tmp")).unwrap();
     let pipeline = dir.demur("pipeline --out out --set evaluation.folds=20").env("TMPDIR", dir.path("tmp"));
     interrupted_after(pipeline, "unlabelled rows:", "-INT");
-    assert_eq!(dir.tree("out").keys().collect::<Vec<_>>(), [""; 0]);
+    assert_eq!(dir.names(), ["tmp"], "no folder, and so no part of one");
     assert_eq!(names(&dir.path("tmp")), [""; 0], "the starter corpus was unpacked there");
+}
+
+#[test]
+fn an_interrupted_report_leaves_no_folder() {
+    let dir = Dir::new();
+    dir.write_rows("rows.jsonl", &many(4_000));
+    let report = dir.demur("report --data rows.jsonl --resamples 20 --out report");
+    interrupted_after(report, "labelled rows:", "-INT");
+    assert_eq!(dir.names(), ["rows.jsonl"]);
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod interrupt;
 mod label;
 #[cfg(feature = "otel")]
 mod otel;
+mod outputs;
 mod pipeline;
 mod predict;
 mod reading;

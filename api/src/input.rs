@@ -10,6 +10,7 @@ use demur_training::{DataSource, Deduplicate, LeftOutFacet, Recipe};
 use crate::args::{DataArgs, FacetArg, FieldArg, RecipeArgs};
 use crate::error::Usage;
 use crate::output;
+use crate::outputs;
 
 impl From<FieldArg> for Field {
     fn from(field: FieldArg) -> Self {
@@ -64,6 +65,7 @@ pub(crate) fn labelled(
     recipe: &Recipe,
     recipe_args: &RecipeArgs,
 ) -> anyhow::Result<Labelled> {
+    outputs::spare_redirected(files)?;
     if files.is_empty() {
         let told =
             recipe.labelled.iter().map(|from| source(args, from.clone())).collect::<Result<Vec<_>, _>>()?;
@@ -88,6 +90,7 @@ pub(crate) fn labelled(
 
 /// Files that no recipe has a say in.
 pub(crate) fn files(files: &[PathBuf], args: &DataArgs) -> anyhow::Result<DataSource> {
+    outputs::spare_redirected(files)?;
     source(args, DataSource::of(files.to_vec()))
 }
 

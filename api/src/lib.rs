@@ -9,6 +9,7 @@ mod error;
 mod input;
 mod model;
 mod output;
+mod outputs;
 mod score;
 mod service;
 mod tiers;

@@ -13,7 +13,9 @@
 #![deny(missing_docs)]
 
 mod atomic;
+mod destination;
 mod label;
+mod lock;
 mod normalise;
 mod record;
 
@@ -51,7 +53,9 @@ mod vocabulary;
 mod write;
 
 pub use atomic::{AtomicDir, AtomicFile, remove_unfinished};
+pub use destination::{Destination, create_beside, destroyed, is_stdout, open_existing, sync_name};
 pub use label::{Kind, KindPolicy, Label, Labelled, Labeller};
+pub use lock::Lock;
 pub use normalise::normalise;
 pub use record::{Input, Place, Record, Turn};
 
@@ -78,4 +82,6 @@ pub use table::{FrameReader, FrameWriter};
 #[cfg(feature = "frames")]
 pub use vocabulary::{LabelVocabulary, Meaning};
 #[cfg(feature = "frames")]
-pub use write::{Packing, check_output, convert_lines, rejected_path, write_rejected, write_rows};
+pub use write::{
+    Packing, check_output, convert_lines, rejected_path, remove_stale, write_rejected, write_rows,
+};

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
 use crate::parquet::{Shape, frame};
-use crate::{AtomicFile, DataError, Format, FrameWriter, Rejection};
+use crate::{AtomicFile, DataError, Destination, Format, FrameWriter, Rejection, is_stdout};
 
 type Row = Map<String, Value>;
 
@@ -33,7 +33,7 @@ const CELLS: usize = 1 << 22;
 /// If the format is unknown or does not go with the compression, or the file cannot be written.
 pub fn write_rows(path: &Path, format: Option<Format>, rows: &[Row]) -> Result<(), DataError> {
     let file = || path.to_string_lossy().into_owned();
-    let is_stdout = path == Path::new("-");
+    let is_stdout = is_stdout(path);
     let (format, packing) = output_format(path, format)?;
     let write = || {
         if is_stdout {
@@ -90,7 +90,7 @@ pub fn check_output(path: &Path) -> Result<(), DataError> {
 
 fn output_format(path: &Path, format: Option<Format>) -> Result<(Format, Packing), DataError> {
     let file = || path.to_string_lossy().into_owned();
-    let by_name = || if path == Path::new("-") { Some(Format::Jsonl) } else { Format::of_path(path) };
+    let by_name = || if is_stdout(path) { Some(Format::Jsonl) } else { Format::of_path(path) };
     let format = format.or_else(by_name).ok_or_else(|| DataError::UnknownOutput { file: file() })?;
     let packing = Packing::of(path);
     if matches!(format, Format::Parquet | Format::Arrow) && packing != Packing::None {
@@ -111,22 +111,19 @@ pub fn rejected_path(output: &Path) -> PathBuf {
 /// Writes the bad rows beside an output and gives the path. When there are none, a sidecar of an earlier run
 /// is removed, for it would tell of another output.
 ///
-/// Beside standard output (`-`) there is no place: nothing is written, and it is for the caller to report the
+/// Beside standard output (`-`), a device or a pipe there is no place: nothing is written, and it is for the caller to report the
 /// bad rows in another way.
 ///
 /// # Errors
 /// If the sidecar cannot be written or removed.
 pub fn write_rejected(output: &Path, rejected: &[Rejection]) -> Result<Option<PathBuf>, DataError> {
-    if output == Path::new("-") {
+    if matches!(Destination::of(output), Ok(Destination::Stdout | Destination::Special(_))) {
         return Ok(None);
     }
     let path = rejected_path(output);
     let write = || -> io::Result<()> {
         if rejected.is_empty() {
-            return match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
-            };
+            return remove_stale(&path);
         }
         let mut out = AtomicFile::create(&path)?;
         for rejection in rejected {
@@ -137,6 +134,20 @@ pub fn write_rejected(output: &Path, rejected: &[Rejection]) -> Result<Option<Pa
     };
     write().map_err(|cause| DataError::Write { file: path.to_string_lossy().into_owned(), cause })?;
     Ok((!rejected.is_empty()).then_some(path))
+}
+
+/// Removes a sidecar of an earlier run; what is no regular file is none.
+///
+/// # Errors
+/// If it cannot be removed.
+pub fn remove_stale(sidecar: &Path) -> io::Result<()> {
+    if !fs::symlink_metadata(sidecar).is_ok_and(|meta| meta.is_file()) {
+        return Ok(());
+    }
+    match fs::remove_file(sidecar) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The compression that a name asks for.

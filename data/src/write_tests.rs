@@ -135,7 +135,9 @@ fn a_cut_parquet_file_is_refused() {
 fn what_cannot_be_written_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let message = |name: &str| write_rows(&dir.path().join(name), None, &[]).unwrap_err().to_string();
-    assert!(message("no/a.csv").contains("does not exist; create it first"), "{}", message("no/a.csv"));
+    fs::write(dir.path().join("file"), "").unwrap();
+    assert!(message("file/a.csv").contains("cannot make the folder"), "{}", message("file/a.csv"));
+    fs::remove_file(dir.path().join("file")).unwrap();
     assert!(message("a.parquet.gz").contains("drop the `.gz` or `.zst`"), "{}", message("a.parquet.gz"));
     assert!(message("a.txt").contains("does not tell the format of the output"), "{}", message("a.txt"));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);

@@ -206,9 +206,7 @@ impl Model {
             let path = path.to_owned();
             move |cause| ModelError::Io { path, cause }
         };
-        if dir.exists() && !is_replaceable(dir) {
-            return Err(ModelError::NotAModel { path: dir.to_owned() });
-        }
+        Self::check_place(dir)?;
         let unfinished = AtomicDir::create(dir).map_err(io(dir))?;
         let described = [
             (MANIFEST, manifest_json(&self.manifest)?.into_bytes()),
@@ -222,6 +220,17 @@ impl Model {
             encoder.write_numbers(&unfinished.path().join(ENCODER)).map_err(io(&dir.join(ENCODER)))?;
         }
         unfinished.commit().map_err(io(dir))
+    }
+
+    /// Whether [`save`](Self::save) may write to this path: nothing is there, an empty directory, or a model.
+    ///
+    /// # Errors
+    /// [`ModelError::NotAModel`].
+    pub fn check_place(dir: &Path) -> Result<(), ModelError> {
+        if dir.exists() && !is_replaceable(dir) {
+            return Err(ModelError::NotAModel { path: dir.to_owned() });
+        }
+        Ok(())
     }
 
     /// Reads a model directory, all tiers of it, and checks all of it.

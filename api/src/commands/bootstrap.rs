@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::Context;
-use demur_data::{AtomicFile, check_output, write_rejected, write_rows};
+use demur_data::{AtomicFile, Destination, check_output, rejected_path, write_rejected, write_rows};
 use demur_predictor::Field;
 use demur_training::{DataSource, MachineLabelled, bootstrap, by_target};
 
@@ -12,21 +12,30 @@ use crate::commands::fit;
 use crate::input;
 use crate::model;
 use crate::output::{note, say_read, waiting};
+use crate::outputs::{self, Output};
 
 pub(crate) fn run(args: &Bootstrap) -> anyhow::Result<()> {
     check_output(&args.out)?;
+    let _claim = outputs::claim(
+        &[
+            Output::File(&args.out),
+            Output::Beside(&fit::seen_path(&args.out)),
+            Output::Beside(&rejected_path(&args.out)),
+        ],
+        &args.inputs.iter().chain(&args.model).cloned().collect::<Vec<_>>(),
+    )?;
     let model = model::judging(Field::Response, args.model.as_deref(), args.tier)?;
     let source = input::source(&args.columns, DataSource::of(args.inputs.clone()))?;
     let corpus = waiting("reading", || source.read(&[Field::Prompt, Field::Response], false, false))?;
     say_read("rows", &corpus);
     let machine = waiting("labelling", || bootstrap(&model, &corpus.records))?;
     write(&args.out, &machine)?;
-    if args.out.as_os_str() == "-" {
+    if matches!(Destination::of(&args.out)?, Destination::File(_)) {
+        write_seen(&args.out, &model)?;
+    } else {
         note(
             "stdout takes no .seen file: write to a file for `fit prompt` to know the classifier's own prompts",
         );
-    } else {
-        write_seen(&args.out, &model)?;
     }
     if let Some(path) = write_rejected(&args.out, &corpus.rejected)? {
         note(&format!("bad rows are in {}", path.display()));

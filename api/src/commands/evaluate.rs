@@ -1,6 +1,7 @@
 //! `demur evaluate`: honest figures, for a person or as JSON.
 
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use demur_data::{Record, assign_holdout, rejected_path, write_rejected};
@@ -17,6 +18,7 @@ use crate::error::Usage;
 use crate::input;
 use crate::model;
 use crate::output::{self, Bars, note, say_sources, waiting};
+use crate::outputs::{self, Output};
 
 /// Rows of the evaluation whose prompts the fit has seen.
 #[derive(Debug, Clone, Copy, Default)]
@@ -90,22 +92,33 @@ fn chosen(args: &Evaluate, field: Option<Field>) -> anyhow::Result<Option<Model>
 /// Reads the rows that figures may be taken on.
 fn read(args: &Evaluate, field: Field, recipe: &Recipe, keep_kinds: bool) -> anyhow::Result<Vec<Record>> {
     let mut sources = input::labelled(&args.data, &args.columns, recipe, &args.recipe)?;
+    let mut claim = None;
+    if let Some(path) = &args.rejected {
+        sidecar_of(path)?;
+        let read = sources.read.iter().flat_map(|source| &source.files).chain(&args.recipe.recipe);
+        let read: Vec<_> = read.chain(&args.model).cloned().collect();
+        claim = Some(outputs::claim(&[Output::File(path)], &read)?);
+    }
     sources.read.iter_mut().for_each(|source| source.keep_kinds |= keep_kinds);
     let rows = waiting("reading", || SourceRows::labelled(&sources.read, field))?;
     say_sources("labelled rows", &rows, &[field]);
     if let Some(path) = &args.rejected {
-        // The flag names the sidecar itself; its writer derives it from an output's name.
-        let name = path.to_string_lossy();
-        let output = name.strip_suffix(".rejected.jsonl").ok_or_else(|| {
-            let example = rejected_path("rows".as_ref());
-            Usage(format!(
-                "--rejected {name}: the name must end in .rejected.jsonl, for example {}",
-                example.display()
-            ))
-        })?;
-        write_rejected(output.as_ref(), &rows.rejected())?;
+        write_rejected(&sidecar_of(path)?, &rows.rejected())?;
     }
+    drop(claim);
     Ok(rows.records(field))
+}
+
+/// The flag names the sidecar itself; its writer derives it from an output's name.
+fn sidecar_of(path: &Path) -> Result<PathBuf, Usage> {
+    let name = path.to_string_lossy();
+    name.strip_suffix(".rejected.jsonl").map(PathBuf::from).ok_or_else(|| {
+        let example = rejected_path("rows".as_ref());
+        Usage(format!(
+            "--rejected {name}: the name must end in .rejected.jsonl, for example {}",
+            example.display()
+        ))
+    })
 }
 
 /// The rows that figures may be taken on.

@@ -1,10 +1,9 @@
 //! `demur export-notebook`: a report, an evaluation or a comparison as a notebook, and the Parquet tables beside it.
 
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use demur_data::write_rows;
+use demur_data::{AtomicDir, write_rows};
 use demur_notebooks_export::{
     Comparison, Export, Findings, comparison_notebook, evaluation_notebook, report_notebook,
 };
@@ -17,6 +16,7 @@ use crate::commands::report::write;
 use crate::error::Usage;
 use crate::model;
 use crate::output::note;
+use crate::outputs::{self, Output};
 
 pub(crate) fn run(args: &ExportNotebook) -> anyhow::Result<()> {
     let stem = args.out.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
@@ -28,17 +28,21 @@ pub(crate) fn run(args: &ExportNotebook) -> anyhow::Result<()> {
             Usage("--against names the second model of `compare`, and belongs to it".to_owned()).into()
         );
     }
-    let model = model::load(args.model.as_deref().unwrap_or_else(|| Path::new("prompt")), model::ngrams())?;
     let tables = format!("{stem}-tables");
+    let folder = args.out.with_file_name(&tables);
+    let inputs: Vec<PathBuf> = args.data.iter().chain(&args.model).chain(&args.against).cloned().collect();
+    let _claim = outputs::claim(&[Output::File(&args.out), Output::Folder(&folder)], &inputs)?;
+    let model = model::load(args.model.as_deref().unwrap_or_else(|| Path::new("prompt")), model::ngrams())?;
     let export = match &args.against {
         Some(against) => compare(args, &model, &model::load(against, model::ngrams())?, &tables)?,
         None => one(args, &model, &tables)?,
     };
-    let folder = args.out.with_file_name(&tables);
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let cannot = || format!("cannot write {}", folder.display());
+    let unfinished = AtomicDir::create(&folder).with_context(cannot)?;
     for sheet in &export.sheets {
-        write_rows(&folder.join(format!("{}.parquet", sheet.name)), None, &sheet.rows)?;
+        write_rows(&unfinished.path().join(format!("{}.parquet", sheet.name)), None, &sheet.rows)?;
     }
+    unfinished.commit_into(&[]).with_context(cannot)?;
     write(&args.out, export.notebook.to_string().as_bytes())?;
     note(&format!("{} reads the tables in {}", args.out.display(), folder.display()));
     Ok(())

@@ -5,18 +5,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use demur_data::{Record, write_rejected};
-use demur_predictor::{Field, SeenPrompts};
+use demur_data::{Record, rejected_path, write_rejected};
+use demur_predictor::{Field, Model, SeenPrompts};
 use demur_training::{Provenance, SourceRows, may_judge, train, weighed};
 
 use crate::args::Fit;
 use crate::input;
 use crate::output::{note, say_sources, waiting};
+use crate::outputs::{self, Claim, Output};
 
 pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
     let field = Field::from(args.model);
     let mut recipe = input::recipe(&args.recipe)?;
     let mut sources = input::labelled(&args.data, &args.columns, &recipe, &args.recipe)?;
+    let read = sources.read.iter().flat_map(|source| &source.files).chain(&args.recipe.recipe);
+    let _claim = claim(args, &read.cloned().collect::<Vec<_>>())?;
     if recipe.fit_of(field).kinds.is_some() {
         let told = sources.told.iter_mut();
         sources.read.iter_mut().chain(told).for_each(|source| source.keep_kinds = true);
@@ -49,6 +52,16 @@ pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
         &model.digest()[..12]
     ));
     Ok(())
+}
+
+/// Makes sure that the model can be written, and that nothing that is read goes under by that.
+fn claim(args: &Fit, read: &[PathBuf]) -> anyhow::Result<Claim> {
+    let seen = read.iter().map(|file| seen_path(file));
+    let inputs: Vec<PathBuf> = read.iter().cloned().chain(seen).collect();
+    let sidecar = rejected_path(&args.out);
+    let claim = outputs::claim(&[Output::Folder(&args.out), Output::Beside(&sidecar)], &inputs)?;
+    Model::check_place(&args.out)?;
+    Ok(claim)
 }
 
 /// Where the digests of the classifier's own prompts stand beside a machine-labelled corpus.

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use demur_data::{AtomicDir, AtomicFile, write_rejected};
-use demur_predictor::Field;
+use demur_data::{AtomicDir, AtomicFile, Rejection, rejected_path, remove_stale, write_rejected};
+use demur_predictor::{Field, Model};
 use demur_training::{
     PipelineData, PipelineOutput, Recipe, STARTER_LABELLED, STARTER_RECIPE, STARTER_UNLABELLED,
     run as run_recipe,
@@ -16,6 +16,7 @@ use crate::args::Pipeline;
 use crate::commands::{bootstrap, evaluate};
 use crate::input;
 use crate::output::{self, Bars, note, say_read, say_sources, waiting};
+use crate::outputs::{self, Claim, Output};
 
 pub(crate) fn run(args: &Pipeline) -> anyhow::Result<()> {
     output::hear_of_encoders(&args.settings);
@@ -24,12 +25,12 @@ pub(crate) fn run(args: &Pipeline) -> anyhow::Result<()> {
     let mut resolved = recipe.clone();
     resolved.resolve(&folder);
     recipe.look_in(&folder);
+    let _claim = claim(args, &resolved)?;
     let data = waiting("reading", || PipelineData::read(&resolved))?;
-    fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
-    say(args, &data)?;
+    let rejected = say(&data);
     // The manifests hold the file names as the recipe has them, not as this machine does.
     let output = Bars::during(|progress| run_recipe(&recipe, &data, progress))?;
-    write(args, &output, &text)?;
+    write(args, &output, &text, &rejected)?;
     bootstrap::say_targets(&output.machine);
     note(&format!("results are in {}", args.out.display()));
     if args.json {
@@ -45,6 +46,32 @@ pub(crate) fn run(args: &Pipeline) -> anyhow::Result<()> {
         tables += &format!("{title}\n{}\n", evaluate::table(evaluation)?);
     }
     Ok(output::data(&tables)?)
+}
+
+/// The models in the folder of the results, which are replaced as a whole.
+const MODELS: [&str; 2] = ["response", "prompt"];
+/// All that the folder of the results holds.
+const PARTS: [&str; 10] = [
+    "response",
+    "prompt",
+    "bootstrap.jsonl",
+    "bootstrap.jsonl.seen",
+    "evaluation.json",
+    "report.ipynb",
+    "recipe.toml",
+    "labelled.rejected.jsonl",
+    "unlabelled.rejected.jsonl",
+    "evaluation.rejected.jsonl",
+];
+
+/// Makes sure that the results can be written, and that nothing that is read goes under by that.
+fn claim(args: &Pipeline, recipe: &Recipe) -> anyhow::Result<Claim> {
+    let sources = recipe.labelled.iter().chain(&recipe.unlabelled).chain([&recipe.evaluation.data]);
+    let inputs: Vec<PathBuf> =
+        sources.flat_map(|source| &source.files).chain(&args.recipe).cloned().collect();
+    let claim = outputs::claim(&[Output::Into(&args.out, &PARTS)], &inputs)?;
+    MODELS.iter().try_for_each(|name| Model::check_place(&args.out.join(name)))?;
+    Ok(claim)
 }
 
 /// The starter corpus as files, since a recipe names files; gone when the run ends.
@@ -74,8 +101,8 @@ fn load(args: &Pipeline, starter: Option<&AtomicDir>) -> anyhow::Result<(Recipe,
     }
 }
 
-/// Says what was read and writes the bad rows of each corpus beside its name.
-fn say(args: &Pipeline, data: &PipelineData) -> anyhow::Result<()> {
+/// Says what was read; returns the bad rows of each corpus with its name.
+fn say(data: &PipelineData) -> Vec<(&'static str, Vec<Rejection>)> {
     say_sources("labelled rows", &data.labelled, &[Field::Response, Field::Prompt]);
     say_sources("unlabelled rows", &data.unlabelled, &[Field::Prompt]);
     let mut rejected =
@@ -84,29 +111,45 @@ fn say(args: &Pipeline, data: &PipelineData) -> anyhow::Result<()> {
         say_read("evaluation rows", corpus);
         rejected.push(("evaluation", corpus.rejected.clone()));
     }
-    for (name, rejected) in rejected {
-        let output = args.out.join(name);
-        if let Some(path) = write_rejected(&output, &rejected)? {
-            note(&format!("bad rows are in {}", path.display()));
-        }
-    }
-    Ok(())
+    rejected
 }
 
-fn write(args: &Pipeline, output: &PipelineOutput, recipe: &str) -> anyhow::Result<()> {
-    output.response.save(&args.out.join("response"))?;
-    output.prompt.save(&args.out.join("prompt"))?;
-    let corpus = args.out.join("bootstrap.jsonl");
+/// Writes the results beside their folder, and gives it them when all are there.
+fn write(
+    args: &Pipeline,
+    output: &PipelineOutput,
+    recipe: &str,
+    rejected: &[(&str, Vec<Rejection>)],
+) -> anyhow::Result<()> {
+    let cannot = || format!("cannot write {}", args.out.display());
+    let unfinished = AtomicDir::create(&args.out).with_context(cannot)?;
+    let folder = unfinished.path();
+    output.response.save(&folder.join("response"))?;
+    output.prompt.save(&folder.join("prompt"))?;
+    let corpus = folder.join("bootstrap.jsonl");
     bootstrap::write(&corpus, &output.machine)?;
     bootstrap::write_seen(&corpus, &output.response)?;
-    write_text(&args.out.join("evaluation.json"), &(serde_json::to_string_pretty(&output.figures)? + "\n"))?;
+    write_text(&folder.join("evaluation.json"), &(serde_json::to_string_pretty(&output.figures)? + "\n"))?;
     let report = demur_notebooks_export::pipeline_report(&output.figures, &output.response, &output.prompt);
-    write_text(&args.out.join("report.ipynb"), &report.to_string())?;
+    write_text(&folder.join("report.ipynb"), &report.to_string())?;
     let mut recipe = recipe.to_owned();
     for setting in &args.settings.set {
         recipe += &format!("# run with --set {setting}\n");
     }
-    write_text(&args.out.join("recipe.toml"), &recipe)
+    write_text(&folder.join("recipe.toml"), &recipe)?;
+    for (name, rows) in rejected {
+        write_rejected(&folder.join(name), rows)?;
+    }
+    unfinished.commit_into(&MODELS).with_context(cannot)?;
+    for (name, rows) in rejected {
+        let sidecar = rejected_path(&args.out.join(name));
+        if rows.is_empty() {
+            remove_stale(&sidecar).with_context(|| format!("cannot remove {}", sidecar.display()))?;
+        } else {
+            note(&format!("bad rows are in {}", sidecar.display()));
+        }
+    }
+    Ok(())
 }
 
 fn write_text(path: &Path, text: &str) -> anyhow::Result<()> {

@@ -1,19 +1,24 @@
 //! `demur report`: a model and rows as one page, tables and figures.
 
-use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use demur_data::{AtomicFile, write_rows};
+use demur_data::{AtomicDir, AtomicFile, write_rows};
 use demur_notebooks_export::{Chart, Findings, Sheet, rows_report};
 
 use crate::args::Report;
 use crate::commands::judged::Judged;
 use crate::model;
 use crate::output::{note, waiting};
+use crate::outputs::{self, Output};
+
+/// What the report's folder holds.
+const PARTS: [&str; 3] = ["report.html", "tables", "figures"];
 
 pub(crate) fn run(args: &Report) -> anyhow::Result<()> {
+    let inputs: Vec<PathBuf> = args.data.iter().chain(&args.model).cloned().collect();
+    let _claim = outputs::claim(&[Output::Into(&args.out, &PARTS)], &inputs)?;
     let model = model::load(args.model.as_deref().unwrap_or_else(|| Path::new("prompt")), model::ngrams())?;
     let field = model.manifest().field;
     let judged = if args.data.is_empty() {
@@ -33,14 +38,13 @@ pub(crate) fn run(args: &Report) -> anyhow::Result<()> {
         phrases: &phrases,
     };
     let report = waiting("writing", || rows_report(&findings)).context("cannot pack the page")?;
-    let folder = |name: &str| {
-        let path = args.out.join(name);
-        fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        anyhow::Ok(path)
-    };
-    write_tables(&folder("tables")?, &report.sheets)?;
-    write_figures(&folder("figures")?, &report.charts)?;
-    write(&args.out.join("report.html"), report.html.as_bytes())?;
+    let cannot = || format!("cannot write {}", args.out.display());
+    let [page, tables, figures] = PARTS;
+    let unfinished = AtomicDir::create(&args.out).with_context(cannot)?;
+    write_tables(&unfinished.path().join(tables), &report.sheets)?;
+    write_figures(&unfinished.path().join(figures), &report.charts)?;
+    write(&unfinished.path().join(page), report.html.as_bytes())?;
+    unfinished.commit_into(&[]).with_context(cannot)?;
     note(&format!("report.html, tables/ and figures/ are in {}", args.out.display()));
     Ok(())
 }

@@ -1,0 +1,287 @@
+//! Where an output's name leads: to a file that a finished one may replace, or to something that is only ever written into.
+//!
+//! A link is followed to what it names, so that it stays a link. A device or a named pipe is written into, for a file that
+//! took its name would not be what the reader at its other end waits for.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Links that are followed one after the other, as many as Linux follows.
+const MOST_LINKS: usize = 40;
+
+/// Names of this process's standard output.
+const STDOUT: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+
+/// Whether an output is standard output: `-`, or one of the names that the system has for it.
+#[must_use]
+pub fn is_stdout(path: &Path) -> bool {
+    STDOUT.iter().any(|name| path == Path::new(name))
+}
+
+/// Where an output goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// Standard output.
+    Stdout,
+    /// A device or a named pipe.
+    Special(PathBuf),
+    /// A regular file, or a name that is still free: its path, behind all links.
+    File(PathBuf),
+}
+
+impl Destination {
+    /// Follows a name.
+    ///
+    /// # Errors
+    /// If it names a directory or no file, or its links lead nowhere.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        if is_stdout(path) {
+            return Ok(Self::Stdout);
+        }
+        let opened = ["/dev/fd", "/proc/self/fd"].iter().any(|folder| path.starts_with(folder));
+        match fs::metadata(path) {
+            Ok(meta) if meta.is_dir() => {
+                let message = format!("`{}` is a directory; give the path of a file", path.display());
+                Err(io::Error::new(io::ErrorKind::IsADirectory, message))
+            }
+            Ok(meta) if !meta.is_file() || opened => Ok(Self::Special(path.to_owned())),
+            _ => Ok(Self::File(behind_links(path)?)),
+        }
+    }
+
+    /// Makes the folders that the output lies in, and proves that a file can be made there.
+    ///
+    /// # Errors
+    /// If a folder cannot be made, or no file can be made or written there.
+    pub fn check(&self) -> io::Result<()> {
+        let Self::File(path) = self else { return Ok(()) };
+        if let Ok(existing) = fs::metadata(path) {
+            refuse_read_only(path, &existing)?;
+        }
+        let (file, probe) = create_beside(path, "probe", None)?;
+        drop(file);
+        fs::remove_file(probe)
+    }
+}
+
+/// What the owner has set to be read only is not replaced, though a rename could do that.
+fn refuse_read_only(path: &Path, existing: &Metadata) -> io::Result<()> {
+    if !existing.permissions().readonly() {
+        return Ok(());
+    }
+    let message = format!("`{}` is read-only; make it writable, or give another path", path.display());
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
+}
+
+/// The path that a rename must replace: behind symbolic links, also those whose target is not there yet.
+pub(crate) fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        if !fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink()) {
+            return Ok(path);
+        }
+        let target = fs::read_link(&path)?;
+        path = folder_of(&path).join(target);
+    }
+    Err(io::Error::other(format!("`{}` is a link that leads to itself", path.display())))
+}
+
+/// The folder that a path lies in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// A name beside a path that nobody can foresee; the folder is made where it is missing.
+pub(crate) fn beside(path: &Path, ending: &str) -> io::Result<PathBuf> {
+    let Some(name) = path.file_name() else {
+        let message = format!("`{}` names no file; give a path that ends in a name", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    };
+    let folder = folder_of(path);
+    fs::create_dir_all(folder).map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot make the folder `{}`: {error}", folder.display()))
+    })?;
+    // Each of the standard library's hashers has keys from the system's random numbers.
+    let random = RandomState::new().hash_one(std::process::id());
+    Ok(folder.join(format!(".{}.{random:016x}.{ending}", name.to_string_lossy())))
+}
+
+/// Makes a file beside `path`, under a name that nobody can foresee, and returns it with that name. It is never a file, or a
+/// link to one, that was there before. Where it is to replace another file, nobody can open it who could not open that.
+///
+/// # Errors
+/// If no file can be made there.
+pub fn create_beside(path: &Path, ending: &str, replaced: Option<&Metadata>) -> io::Result<(File, PathBuf)> {
+    let created = beside(path, ending)?;
+    let mut options = OpenOptions::new();
+    // `create_new` follows no link.
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    if let Some(replaced) = replaced {
+        use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+        options.mode(replaced.mode() & 0o777);
+    }
+    let file = options.open(&created)?;
+    if let Some(replaced) = replaced {
+        file.set_permissions(replaced.permissions())?;
+    }
+    Ok((file, created))
+}
+
+/// Opens a regular file that is there, to read it and to write into it; never what a link leads to.
+///
+/// # Errors
+/// If it is not there, or is no regular file.
+pub fn open_existing(path: &Path) -> io::Result<File> {
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    if is_named(&file, path) { Ok(file) } else { Err(io::Error::other("it was replaced meanwhile")) }
+}
+
+/// Whether a name leads to a file that is open.
+#[cfg(unix)]
+pub(crate) fn is_named(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let id = |meta: Metadata| (meta.dev(), meta.ino());
+    let (opened, named) = (file.metadata().map(id), fs::symlink_metadata(path).map(id));
+    matches!((opened, named), (Ok(opened), Ok(named)) if opened == named)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_named(_file: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+/// Waits until the disk has the name of a file that was made or renamed.
+///
+/// # Errors
+/// If the system fails to do so.
+pub fn sync_name(path: &Path) -> io::Result<()> {
+    sync_folder(folder_of(path))
+}
+
+/// Waits until the disk has the names in a folder. A file system that has no such operation is no failure.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    match synced {
+        // A folder that may be written but not listed, and file systems without this.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+            ) =>
+        {
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// What a file is, whatever its names: it finds links of either sort and other spellings.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Identity {
+    #[cfg(unix)]
+    Inode(u64, u64),
+    #[cfg(not(unix))]
+    Path(PathBuf),
+}
+
+/// The identity of a regular file; none of one that is not there, of a pipe or of a terminal.
+fn identity(path: &Path, standard: &str) -> Option<Identity> {
+    let path = if path == Path::new("-") { Path::new(standard) } else { path };
+    let meta = fs::metadata(path).ok().filter(Metadata::is_file)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        Some(Identity::Inode(meta.dev(), meta.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        drop(meta);
+        fs::canonicalize(path).ok().map(Identity::Path)
+    }
+}
+
+/// The input that writing to `output` would destroy, if there is one: the same file under any name, a folder that the file is
+/// in, or, where `output` is a folder, a file in it. `-` is what standard input, or output, has been redirected to.
+#[must_use]
+pub fn destroyed<'i>(output: &Path, inputs: &'i [PathBuf]) -> Option<&'i Path> {
+    if output.is_dir() {
+        let folder = fs::canonicalize(output).ok()?;
+        let within = |input: &&PathBuf| fs::canonicalize(input).is_ok_and(|input| input.starts_with(&folder));
+        return inputs.iter().find(within).map(PathBuf::as_path);
+    }
+    let output = if is_stdout(output) { Path::new("-") } else { output };
+    let written = identity(output, "/dev/stdout")?;
+    let path = fs::canonicalize(output).ok();
+    let same = |input: &&PathBuf| {
+        let of_folder = || path.as_ref().zip(fs::canonicalize(input).ok());
+        identity(input, "/dev/stdin").as_ref() == Some(&written)
+            || (input.is_dir() && of_folder().is_some_and(|(path, folder)| path.starts_with(folder)))
+    };
+    inputs.iter().find(same).map(PathBuf::as_path)
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn an_output_is_found_among_the_inputs_whatever_it_is_called() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("folder")).unwrap();
+        for name in ["in", "other", "folder/row"] {
+            fs::write(at(name), "").unwrap();
+        }
+        symlink(at("in"), at("link")).unwrap();
+        symlink(at("folder"), at("folder-link")).unwrap();
+        fs::hard_link(at("in"), at("hard")).unwrap();
+        let inputs = [at("other"), at("in"), at("folder/row"), PathBuf::from("-"), at("gone")];
+        for name in ["in", "link", "hard", "folder/../in", "./in"] {
+            assert_eq!(destroyed(&at(name), &inputs), Some(&*at("in")), "{name}");
+        }
+        for name in ["folder", "folder-link", "folder-link/row"] {
+            assert_eq!(destroyed(&at(name), &inputs), Some(&*at("folder/row")), "{name}");
+        }
+        assert_eq!(destroyed(&at("folder-link/row"), &[at("folder")]), Some(&*at("folder")));
+        for name in ["new", "gone", "folder/new"] {
+            assert_eq!(destroyed(&at(name), &inputs), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_are_followed_to_what_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        assert_eq!(Destination::of(Path::new("/dev/stdout")).unwrap(), Destination::Stdout);
+        assert_eq!(
+            Destination::of(Path::new("/dev/null")).unwrap(),
+            Destination::Special("/dev/null".into())
+        );
+        symlink("deep/real", at("link")).unwrap();
+        assert_eq!(Destination::of(&at("link")).unwrap(), Destination::File(at("deep/real")));
+        Destination::of(&at("link")).unwrap().check().unwrap();
+        assert!(at("deep").is_dir() && fs::read_dir(at("deep")).unwrap().count() == 0);
+        assert!(Destination::of(dir.path()).unwrap_err().to_string().contains("is a directory"));
+        fs::write(at("fixed"), "").unwrap();
+        let mut permissions = fs::metadata(at("fixed")).unwrap().permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(at("fixed"), permissions).unwrap();
+        let error = Destination::of(&at("fixed")).unwrap().check().unwrap_err().to_string();
+        assert!(error.contains("is read-only"), "{error}");
+    }
+}
