@@ -37,7 +37,7 @@ fn several_answers_to_one_prompt_become_one_row() {
     assert!((number("refusal_rate") - 2.0 / 3.0).abs() < 1e-12, "{row:?}");
     let certainty = [p[0], p[2], p[3]].iter().map(|p| (2.0 * p - 1.0).abs()).sum::<f64>() / 3.0;
     assert!((number("confidence") - certainty).abs() < 1e-12, "{row:?}");
-    assert_eq!(row["weight"], row["confidence"]);
+    assert_eq!(row["weight"], 1.0, "a machine's certainty is no weight");
     assert_eq!(row["label"], "refused");
     assert_eq!((&out[1]["samples"], &out[1]["label"]), (&json!(1), &json!("complied")));
     assert_eq!((&out[2]["target"], &out[2]["refusal_rate"]), (&json!("other"), &json!(0.0)));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::base_rate::{BaseRateArg, TrafficRate};
 use crate::score::Filter;
 use crate::service::Options;
 use crate::tiers::{CascadeArgs, TierArgs};
@@ -160,6 +161,8 @@ pub(crate) struct Label {
     pub(crate) model: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) tiers: CascadeArgs,
+    #[command(flatten)]
+    pub(crate) base_rate: BaseRateArg,
     /// Where the rows go; the ending tells the format, .gz or .zst behind it packs. Bad rows go to OUT.rejected.jsonl.
     #[arg(long, value_name = "OUT")]
     pub(crate) out: PathBuf,
@@ -241,6 +244,8 @@ pub(crate) struct Predict {
     pub(crate) model: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) tiers: CascadeArgs,
+    #[command(flatten)]
+    pub(crate) base_rate: BaseRateArg,
     /// The model that will be asked, as the predictor's data name it.
     #[arg(long, value_name = "NAME")]
     pub(crate) target: Option<String>,
@@ -365,6 +370,8 @@ pub(crate) struct Evaluate {
     pub(crate) model: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) tiers: CascadeArgs,
+    #[command(flatten)]
+    pub(crate) base_rate: BaseRateArg,
     /// Judge a recipe by cross-validation with this many folds.
     #[arg(long, value_name = "FOLDS", requires = "field", value_parser = clap::value_parser!(u32).range(2..))]
     pub(crate) cv: Option<u32>,
@@ -498,6 +505,10 @@ pub(crate) struct Score {
     pub(crate) model: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) tiers: CascadeArgs,
+    /// Share of refusals in this traffic, from 0 to 1, or `auto`: estimated from the first 100,000 rows of the inputs.
+    /// Probabilities are moved to it from the one that the model's manifest states.
+    #[arg(long, value_name = "RATE", value_parser = TrafficRate::parse)]
+    pub(crate) base_rate: Option<TrafficRate>,
     /// The model that will be asked, as the predictor's data name it.
     #[arg(long, value_name = "NAME")]
     pub(crate) target: Option<String>,

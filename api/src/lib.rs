@@ -4,6 +4,7 @@
 
 mod args;
 mod asking;
+mod base_rate;
 mod commands;
 mod error;
 mod input;

@@ -74,6 +74,7 @@ fn model(field: Field) -> Model {
         policy: Policy::default(),
         views: Vec::new(),
         target_shifts: BTreeMap::new(),
+        base_rate: None,
         style: false,
         kinds: None,
         encoder: None,

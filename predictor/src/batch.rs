@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn a_column_is_scored_as_each_prompt_alone() {
         let model = Arc::new(Model::bundled(Bundled::Prompt).unwrap());
-        let target = model.manifest().target_shifts.keys().next().cloned();
+        let target = model.known_targets().first().map(|target| (*target).to_owned());
         let alone = |prompt: &str| {
             let input = Input { target: target.as_deref(), ..Input::prompt(prompt) };
             model.predict(&input, &mut Scratch::default())

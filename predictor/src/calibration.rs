@@ -27,6 +27,20 @@ pub enum Calibration {
         /// Added after the slope.
         intercept: f64,
     },
+    /// A line through the logit, and a shift that comes in as the line rises from one logit to another: below the first there
+    /// is none of it. For targets that differ in what may be refused at all, and not in what is ordinary.
+    Gated {
+        /// At least 0.
+        slope: f64,
+        /// Added after the slope.
+        intercept: f64,
+        /// What is added above `to`; no less than `from - to`, so that the map never falls.
+        shift: f64,
+        /// Where the shift begins, in the line's logit.
+        from: f64,
+        /// Where all of it is there; above `from`.
+        to: f64,
+    },
     /// Logit of the result = a ln p - b ln(1 - p) + c, where p is the uncalibrated probability (Kull, Silva Filho &
     /// Flach 2017).
     Beta {
@@ -55,6 +69,10 @@ impl Calibration {
             Self::None => Probability::from_logit(logit),
             Self::Temperature { temperature } => Probability::from_logit(logit / temperature),
             Self::Platt { slope, intercept } => Probability::from_logit(slope * logit + intercept),
+            Self::Gated { slope, intercept, shift, from, to } => {
+                let line = slope * logit + intercept;
+                Probability::from_logit(line + shift * gate(line, *from, *to))
+            }
             Self::Beta { a, b, c } => {
                 Probability::from_logit(a * ln_sigmoid(logit) - b * ln_sigmoid(-logit) + c)
             }
@@ -73,6 +91,7 @@ impl Calibration {
             Self::None => "none",
             Self::Temperature { .. } => "temperature",
             Self::Platt { .. } => "platt",
+            Self::Gated { .. } => "gated",
             Self::Beta { .. } => "beta",
             Self::Isotonic { .. } => "isotonic",
         }
@@ -88,6 +107,12 @@ impl Calibration {
             Self::None => true,
             Self::Temperature { temperature } => temperature.is_finite() && *temperature > 0.0,
             Self::Platt { slope, intercept } => at_least_0(slope) && intercept.is_finite(),
+            Self::Gated { slope, intercept, shift, from, to } => {
+                at_least_0(slope)
+                    && [intercept, shift, from, to].into_iter().all(|number| number.is_finite())
+                    && from < to
+                    && *shift >= from - to
+            }
             Self::Beta { a, b, c } => at_least_0(a) && at_least_0(b) && c.is_finite(),
             Self::Isotonic { logits, probabilities } => {
                 !logits.is_empty()
@@ -100,6 +125,12 @@ impl Calibration {
         };
         if good { Ok(()) } else { Err(SettingsError::Calibration { method: self.method() }) }
     }
+}
+
+/// How much of a shift is there at a logit: none up to `from`, all of it from `to` on, and a line between them.
+#[must_use]
+pub fn gate(logit: f64, from: f64, to: f64) -> f64 {
+    ((logit - from) / (to - from)).clamp(0.0, 1.0)
 }
 
 fn interpolate(xs: &[f64], ys: &[f64], x: f64) -> f64 {
@@ -125,6 +156,8 @@ mod tests {
             Calibration::None,
             Calibration::Temperature { temperature: 2.0 },
             Calibration::Platt { slope: 0.5, intercept: -1.0 },
+            Calibration::Gated { slope: 0.7, intercept: -1.0, shift: 3.0, from: -2.0, to: 0.5 },
+            Calibration::Gated { slope: 0.7, intercept: -1.0, shift: -2.5, from: -2.0, to: 0.5 },
             Calibration::Beta { a: 0.5, b: 2.0, c: 0.3 },
             Calibration::Isotonic { logits: vec![-1.0, 0.0, 2.0], probabilities: vec![0.1, 0.1, 0.8] },
         ]
@@ -151,11 +184,24 @@ mod tests {
             for neutral in [
                 Calibration::Temperature { temperature: 1.0 },
                 Calibration::Platt { slope: 1.0, intercept: 0.0 },
+                Calibration::Gated { slope: 1.0, intercept: 0.0, shift: 0.0, from: -2.0, to: 0.0 },
                 Calibration::Beta { a: 1.0, b: 1.0, c: 0.0 },
             ] {
                 let p = neutral.apply(logit).get();
                 assert!((p - expected).abs() <= 1e-12, "{neutral:?} at {logit}: {p} {expected}");
             }
+        }
+    }
+
+    #[test]
+    fn a_gate_leaves_alone_what_lies_below_it() {
+        let gated = |shift| Calibration::Gated { slope: 1.0, intercept: 0.0, shift, from: -2.0, to: 0.0 };
+        for shift in [-2.0, 5.0] {
+            for logit in [-9.0, -2.5, -2.0] {
+                assert_eq!(gated(shift).apply(logit), Probability::from_logit(logit));
+            }
+            assert_eq!(gated(shift).apply(1.0), Probability::from_logit(1.0 + shift));
+            assert_eq!(gated(shift).apply(-1.0), Probability::from_logit(-1.0 + shift / 2.0));
         }
     }
 
@@ -173,6 +219,9 @@ mod tests {
             Calibration::Temperature { temperature: 0.0 },
             Calibration::Platt { slope: -1.0, intercept: 0.0 },
             Calibration::Platt { slope: 1.0, intercept: f64::NAN },
+            Calibration::Gated { slope: 1.0, intercept: 0.0, shift: -2.1, from: -2.0, to: 0.0 },
+            Calibration::Gated { slope: 1.0, intercept: 0.0, shift: 1.0, from: 0.0, to: 0.0 },
+            Calibration::Gated { slope: 1.0, intercept: 0.0, shift: f64::NAN, from: -2.0, to: 0.0 },
             Calibration::Beta { a: 1.0, b: -0.1, c: 0.0 },
             Calibration::Isotonic { logits: vec![], probabilities: vec![] },
             Calibration::Isotonic { logits: vec![1.0, 0.0], probabilities: vec![0.1, 0.2] },

@@ -57,6 +57,18 @@ pub enum SettingsError {
         /// Its method.
         method: &'static str,
     },
+    /// A base rate that no traffic can have.
+    #[error("base rate {rate}: it must lie between 0 and 1, both excluded")]
+    BaseRate {
+        /// What was given.
+        rate: f64,
+    },
+    /// The manifest does not say which base rate its probabilities assume, so that they cannot be moved to another.
+    #[error(
+        "the model's manifest states no base rate, so its probabilities cannot be moved to another; fit it again with \
+         `base_rate` in the recipe"
+    )]
+    NoBaseRate,
     /// Sizes that make no encoder.
     #[error("the encoder tier: {reason}")]
     Encoder {

@@ -26,6 +26,7 @@
 //! ```
 
 mod answer;
+mod base_rate;
 #[cfg(feature = "batch")]
 pub mod batch;
 mod bundled;
@@ -57,8 +58,9 @@ mod trie;
 mod vectorizer;
 
 pub use answer::{Answer, Form, Phrases, Verdict};
+pub use base_rate::{BaseRateEstimate, check_base_rate, estimate_base_rate, log_odds};
 pub use bundled::Bundled;
-pub use calibration::Calibration;
+pub use calibration::{Calibration, gate};
 pub use counter::{NgramCount, NgramCounter};
 pub use digest::{sha256, sha256_of};
 pub use error::{ModelError, ScoreError, SettingsError};

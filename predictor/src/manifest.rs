@@ -12,11 +12,15 @@ use crate::ngram_model::{Field, ViewSettings};
 use crate::policy::Policy;
 use crate::probability::Probability;
 
-/// The newest model format, which this build writes for models with an encoder tier.
-pub const FORMAT: u32 = 3;
+/// The newest model format, which this build writes for models that state the base rate that their
+/// probabilities assume: a build of before would not know it.
+pub const FORMAT: u32 = 4;
 
-/// The format of models without an encoder tier, so that builds of before read them.
-pub(crate) const FORMAT_OF_NGRAMS: u32 = 2;
+/// The format of other models with an encoder tier, so that builds of before read them.
+const FORMAT_OF_ENCODERS: u32 = 3;
+
+/// The format of other models without one.
+const FORMAT_OF_NGRAMS: u32 = 2;
 
 /// What a logit above 0 means. Stored in every manifest and checked at load.
 pub const POLARITY: &str = "refused=1";
@@ -50,6 +54,10 @@ pub struct Manifest {
     /// What the calibration was chosen by; absent where nothing was calibrated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration_report: Option<CalibrationReport>,
+    /// The share of refusals that its probabilities assume: the recipe's `base_rate`, which a text of which nothing is known
+    /// gets, or that of the training rows by their weights. Absent in models of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_rate: Option<f64>,
     /// Thresholds of its decisions.
     pub policy: Policy,
     /// The views with the number of features of each, in the order of the weights.
@@ -163,4 +171,17 @@ pub struct FileDigest {
     pub bytes: u64,
     /// SHA-256 in hexadecimal.
     pub sha256: String,
+}
+
+impl Manifest {
+    /// The oldest format that says all that this manifest holds.
+    pub(crate) const fn format_needed(&self, has_encoder: bool) -> u32 {
+        if self.base_rate.is_some() {
+            FORMAT
+        } else if has_encoder {
+            FORMAT_OF_ENCODERS
+        } else {
+            FORMAT_OF_NGRAMS
+        }
+    }
 }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use demur_data::AtomicDir;
 use serde::Deserialize;
 
+use crate::base_rate::check_base_rate;
 use crate::calibration::Calibration;
 use crate::card;
 use crate::digest::sha256;
@@ -23,7 +24,9 @@ use crate::encoder::tier::{ENCODER, HEAD, KNOWN, PIECES, TierFiles};
 use crate::encoder::{EncoderManifest, EncoderOptions, EncoderTier};
 use crate::error::{ModelError, ScoreError, SettingsError};
 use crate::kinds::{KindDistribution, KindModel};
-use crate::manifest::{FORMAT, FORMAT_OF_NGRAMS, FileDigest, KindManifest, Manifest, POLARITY, ViewManifest};
+use crate::manifest::{
+    CalibrationReport, FORMAT, FileDigest, KindManifest, Manifest, POLARITY, ViewManifest,
+};
 use crate::ngram_model::{Dense, NgramModel, View};
 use crate::policy::Decision;
 use crate::seen::SeenPrompts;
@@ -44,6 +47,8 @@ pub struct Model {
     manifest: Manifest,
     digest: String,
     parts: Parts,
+    /// What is added to the logit of every calibrated probability: the way from the manifest's base rate to another.
+    prior_shift: f64,
 }
 
 /// What the files of a model hold, beside the manifest.
@@ -84,7 +89,7 @@ impl Model {
     pub fn new(mut manifest: Manifest, parts: Parts) -> Result<Self, ModelError> {
         let settings = |cause| ModelError::Settings { path: PathBuf::from(MANIFEST), cause };
         check_maps(&manifest).map_err(settings)?;
-        manifest.format = if parts.encoder.is_some() { FORMAT } else { FORMAT_OF_NGRAMS };
+        manifest.format = manifest.format_needed(parts.encoder.is_some());
         POLARITY.clone_into(&mut manifest.polarity);
         manifest.views = describe(parts.scorer.views());
         manifest.style = !parts.scorer.dense().style.is_empty();
@@ -105,7 +110,7 @@ impl Model {
             manifest.files.insert(ENCODER.to_owned(), encoder.digest());
         }
         let digest = sha256(manifest_json(&manifest)?.as_bytes());
-        Ok(Self { manifest, digest, parts })
+        Ok(Self { manifest, digest, parts, prior_shift: 0.0 })
     }
 
     /// The manifest.
@@ -161,10 +166,22 @@ impl Model {
         (p_refusal, kinds)
     }
 
+    /// The targets that it takes as an input, sorted.
+    #[must_use]
+    pub fn known_targets(&self) -> Vec<&str> {
+        let shifted = self.parts.scorer.dense().targets.keys();
+        let mut known: Vec<&str> =
+            shifted.chain(self.manifest.target_calibrations.keys()).map(String::as_str).collect();
+        known.sort_unstable();
+        known.dedup();
+        known
+    }
+
     /// Whether the model takes this target as an input: its rows moved the fit apart from those of others.
     #[must_use]
     pub fn knows_target(&self, target: &str) -> bool {
         self.parts.scorer.dense().targets.contains_key(target)
+            || self.manifest.target_calibrations.contains_key(target)
     }
 
     /// P(refusal) of every input, in order, by all tiers that the model has. From the n-gram tier an input gets the same
@@ -181,14 +198,41 @@ impl Model {
     #[must_use]
     pub fn calibrated(&self, logit: f64, target: Option<&str>) -> Probability {
         let of_target = target.and_then(|target| self.manifest.target_calibrations.get(target));
-        of_target.unwrap_or(&self.manifest.calibration).apply(logit)
+        self.at_prior(of_target.unwrap_or(&self.manifest.calibration).apply(logit))
+    }
+
+    /// A calibrated probability under the base rate that is assumed now.
+    pub(crate) fn at_prior(&self, p_refusal: Probability) -> Probability {
+        if self.prior_shift == 0.0 { p_refusal } else { p_refusal.shifted(self.prior_shift) }
+    }
+
+    pub(crate) const fn prior_shift(&self) -> f64 {
+        self.prior_shift
+    }
+
+    pub(crate) fn with_prior_shift(self, prior_shift: f64) -> Self {
+        Self { prior_shift, ..self }
+    }
+
+    /// The interval of a report at a probability, both under the base rate that is assumed now.
+    pub(crate) fn interval_of(
+        &self,
+        report: &CalibrationReport,
+        p_refusal: Probability,
+    ) -> Option<(f64, f64)> {
+        if self.prior_shift == 0.0 {
+            return report.interval(p_refusal);
+        }
+        let (low, high) = report.interval(p_refusal.shifted(-self.prior_shift))?;
+        let moved = |end: f64| Probability::new(end).map_or(end, |end| end.shifted(self.prior_shift).get());
+        Some((moved(low), moved(high)))
     }
 
     /// The 95% interval of the share refused among rows that the fit had not seen and gave a similar P(refusal) (the same
     /// tenth) by the n-gram tier; none where the model does not hold it.
     #[must_use]
     pub fn interval(&self, p_refusal: Probability) -> Option<(f64, f64)> {
-        self.manifest.calibration_report.as_ref()?.interval(p_refusal)
+        self.interval_of(self.manifest.calibration_report.as_ref()?, p_refusal)
     }
 
     /// What the model's policy does at a probability.
@@ -296,7 +340,7 @@ impl Model {
             reason: "not a sorted list of 64-bit keys".to_owned(),
         })?;
         let parts = assemble(dir, &manifest, (vocabulary.as_ref(), weights.as_ref()), seen)?;
-        Ok(Self { digest: sha256(text), manifest, parts })
+        Ok(Self { digest: sha256(text), manifest, parts, prior_shift: 0.0 })
     }
 }
 
@@ -488,6 +532,7 @@ fn weights(parts: &Parts) -> Result<Vec<u8>, String> {
 /// Checks policy and calibrations.
 fn check_maps(manifest: &Manifest) -> Result<(), SettingsError> {
     manifest.policy.check()?;
+    manifest.base_rate.map_or(Ok(0.0), check_base_rate)?;
     let calibrations = std::iter::once(&manifest.calibration).chain(manifest.target_calibrations.values());
     calibrations.into_iter().try_for_each(Calibration::check)?;
     let Some(encoder) = &manifest.encoder else { return Ok(()) };

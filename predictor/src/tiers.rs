@@ -62,7 +62,8 @@ impl Model {
     pub fn stacked(&self, ngrams: &Tiered, encoder_logit: f64, target: Option<&str>) -> Option<Tiered> {
         let manifest = self.manifest().encoder.as_ref()?;
         let logit = manifest.stack.logit(ngrams.logit, encoder_logit);
-        Some(Tiered { p_refusal: manifest.calibrated(logit, target), logit, tier: Tier::Encoder })
+        let p_refusal = self.at_prior(manifest.calibrated(logit, target));
+        Some(Tiered { p_refusal, logit, tier: Tier::Encoder })
     }
 
     /// P(refusal) of every input, in order, by all tiers. Without an encoder tier that is the n-gram tier's.
@@ -101,7 +102,7 @@ impl Model {
             Tier::Ngram => self.interval(tiered.p_refusal),
             Tier::Encoder => {
                 let report = self.manifest().encoder.as_ref()?.calibration_report.as_ref();
-                report?.interval(tiered.p_refusal)
+                self.interval_of(report?, tiered.p_refusal)
             }
         }
     }

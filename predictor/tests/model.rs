@@ -47,6 +47,7 @@ fn manifest() -> Manifest {
         policy: Policy { send_below: 0.4, hold_from: 0.6 },
         views: Vec::new(),
         target_shifts: BTreeMap::new(),
+        base_rate: None,
         style: false,
         kinds: None,
         encoder: None,

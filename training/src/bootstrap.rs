@@ -34,7 +34,8 @@ pub struct MachineLabelled {
     pub samples: u32,
     /// Mean of |2 P(refusal) - 1| over the answers: 0 is a coin, 1 is certain.
     pub confidence: f64,
-    /// Weight in training: the mean over the answers of each one's own weight times its confidence.
+    /// Weight in training: the mean over the answers of each one's own weight. Confidence is no part of it: a soft label
+    /// says how sure the machine is, and a weight by its certainty on top would push rates towards 0 and 1.
     pub weight: f64,
     /// `demur:` and the digest of the classifier.
     pub labelled_by: String,
@@ -83,9 +84,8 @@ pub fn bootstrap(model: &Model, records: &[Record]) -> Result<Vec<MachineLabelle
         row.samples += 1;
         row.p_refusal += p.get();
         row.refusal_rate += model.manifest().policy.label(p).target();
-        let confidence = (2.0 * p.get() - 1.0).abs();
-        row.confidence += confidence;
-        row.weight += record.weight * confidence;
+        row.confidence += (2.0 * p.get() - 1.0).abs();
+        row.weight += record.weight;
     }
     for row in &mut rows {
         let samples = f64::from(row.samples);

@@ -44,6 +44,8 @@ pub struct OutOfFold {
     pub truth: Vec<f64>,
     /// The row's weight.
     pub weights: Vec<f64>,
+    /// The logit about which a temperature stretches or shrinks: what nothing known stands at. Default: 0, one half.
+    pub centre: f64,
 }
 
 const FOLDS: usize = 5;
@@ -160,7 +162,7 @@ impl OutOfFold {
     }
 
     fn subset(&self, rows: impl Iterator<Item = usize>) -> Self {
-        let mut part = Self::default();
+        let mut part = Self { centre: self.centre, ..Self::default() };
         for row in rows {
             part.logits.push(self.logits[row]);
             part.truth.push(self.truth[row]);
@@ -257,7 +259,8 @@ impl OutOfFold {
     /// The temperature with the least log loss, by golden-section search over its logarithm.
     fn temperature(&self) -> Calibration {
         let loss = |log: f64| {
-            let p: Vec<f64> = self.logits.iter().map(|z| sigmoid(z / log.exp())).collect();
+            let stretched = |z: &f64| sigmoid(self.centre + (z - self.centre) / log.exp());
+            let p: Vec<f64> = self.logits.iter().map(stretched).collect();
             self.log_loss(&p)
         };
         let golden = (5.0_f64.sqrt() - 1.0) / 2.0;
@@ -266,7 +269,12 @@ impl OutOfFold {
             let (left, right) = (high - golden * (high - low), low + golden * (high - low));
             if loss(left) < loss(right) { high = right } else { low = left }
         }
-        Calibration::Temperature { temperature: f64::midpoint(low, high).exp() }
+        let temperature = f64::midpoint(low, high).exp();
+        if self.centre == 0.0 {
+            return Calibration::Temperature { temperature };
+        }
+        let slope = 1.0 / temperature;
+        Calibration::Platt { slope, intercept: self.centre * (1.0 - slope) }
     }
 
     /// Pooled adjacent violators: the best map that never falls, as points to draw lines between.
@@ -343,6 +351,7 @@ mod tests {
         OutOfFold {
             logits: truth.iter().map(|&z| distort(z)).collect(),
             weights: vec![1.0; truth.len()],
+            centre: 0.0,
             truth: truth.into_iter().map(sigmoid).collect(),
         }
     }

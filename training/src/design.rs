@@ -11,12 +11,12 @@ use demur_predictor::View;
 
 use crate::error::TrainingError;
 use crate::examples::Examples;
-use crate::features::{ViewParams, fit_views, transform, write_row};
+use crate::features::{fit_views, transform, write_row};
 use crate::fit::NgramParams;
 use crate::sparse::SparseMatrix;
 
 /// Targets and sources with fewer rows have no column.
-const MIN_ROWS: usize = 20;
+pub(crate) const MIN_ROWS: usize = 20;
 
 /// What the columns of a fit are.
 #[derive(Debug, Clone)]
@@ -64,17 +64,9 @@ pub(crate) struct Weights {
 
 impl Design {
     /// Chooses vocabularies, targets and sources on some examples.
-    pub(crate) fn fit(
-        views: &[ViewParams],
-        (target_shift, source_shift): (f64, f64),
-        examples: &Examples<'_>,
-    ) -> Result<Self, TrainingError> {
-        Ok(Self {
-            views: fit_views(views, &examples.inputs)?,
-            scales: views.iter().map(|view| view.scale).collect(),
-            targets: Shifts::of(target_shift, examples.inputs.iter().map(|input| input.target)),
-            sources: Shifts::of(source_shift, examples.facets.iter().map(|facets| facets.source)),
-        })
+    pub(crate) fn fit(params: &NgramParams, examples: &Examples<'_>) -> Result<Self, TrainingError> {
+        let views = fit_views(&params.views, &examples.inputs)?;
+        Ok(Self::with_views(&views, params, examples))
     }
 
     /// The design of a fit whose vocabularies are there already. Views that the parameters do not describe keep the
@@ -82,11 +74,15 @@ impl Design {
     pub(crate) fn with_views(views: &[View], params: &NgramParams, examples: &Examples<'_>) -> Self {
         let described = params.views.len() == views.len();
         let scale = |at: usize| if described { params.views[at].scale } else { 1.0 };
+        let has_shift = |source: &&str| !params.level_sources.iter().any(|level| level == source);
         Self {
             scales: (0..views.len()).map(scale).collect(),
             views: views.to_vec(),
             targets: Shifts::of(params.target_shift, examples.inputs.iter().map(|input| input.target)),
-            sources: Shifts::of(params.source_shift, examples.facets.iter().map(|facets| facets.source)),
+            sources: Shifts::of(
+                params.source_shift,
+                examples.facets.iter().map(|facets| facets.source.filter(has_shift)),
+            ),
         }
     }
 
@@ -193,6 +189,7 @@ mod tests {
 
     use super::*;
     use crate::breakdown::Facets;
+    use crate::features::ViewParams;
 
     fn examples() -> Examples<'static> {
         let mut examples = Examples::default();
@@ -211,7 +208,21 @@ mod tests {
     }
 
     fn design(shifts: (f64, f64), scale: f64) -> Design {
-        Design::fit(&[ViewParams { scale, ..ViewParams::new(Field::Prompt) }], shifts, &examples()).unwrap()
+        Design::fit(&params(shifts, scale), &examples()).unwrap()
+    }
+
+    fn params((target_shift, source_shift): (f64, f64), scale: f64) -> NgramParams {
+        let views = vec![ViewParams { scale, ..ViewParams::new(Field::Prompt) }];
+        NgramParams { target_shift, source_shift, ..NgramParams::new(views) }
+    }
+
+    #[test]
+    fn a_source_that_sets_the_level_has_no_column() {
+        let params = NgramParams { level_sources: vec!["x".to_owned()], ..params((0.0, 3.0), 1.0) };
+        let x = Design::fit(&params, &examples()).unwrap().matrix(&examples());
+        assert_eq!(x.csr().cols(), 4 + 1, "the words, and source y");
+        let last = |row: usize| x.csr().outer_view(row).unwrap().iter().map(|(at, _)| at).last();
+        assert!(last(0) < Some(4) && last(31) == Some(4), "source x stands without");
     }
 
     #[test]

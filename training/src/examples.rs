@@ -114,6 +114,28 @@ impl<'a> Examples<'a> {
         self
     }
 
+    /// The same rows and one more, of which nothing is known and whose target is the base rate. It weighs as much as all
+    /// others together, so that the intercept of a fit stays there and the words explain the rest.
+    #[must_use]
+    pub(crate) fn anchored(mut self, base_rate: f64) -> Self {
+        self.inputs.push(Input { prompt: None, response: None, target: None });
+        self.targets.push(base_rate);
+        self.truth.push(base_rate);
+        self.weights.push(self.weights.iter().sum());
+        self.groups.push(self.groups.iter().max().map_or(0, |last| last.saturating_add(1)));
+        if !self.facets.is_empty() {
+            self.facets.push(Facets::default());
+        }
+        self
+    }
+
+    /// The share of refusals among the rows, by their weights.
+    #[must_use]
+    pub(crate) fn base_rate(&self) -> f64 {
+        let refused = self.truth.iter().zip(&self.weights).map(|(truth, weight)| truth * weight).sum::<f64>();
+        refused / self.weights.iter().sum::<f64>()
+    }
+
     /// The hard labels: refused where the truth is 0.5 or more.
     #[must_use]
     pub fn labels(&self) -> Vec<bool> {

@@ -1,5 +1,6 @@
 //! Fitting an n-gram model: examples in, views and weights out, C chosen by inner cross-validation.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use demur_data::DataError;
@@ -8,7 +9,8 @@ use demur_predictor::Field;
 #[cfg(not(feature = "encoder"))]
 use demur_predictor::encoder::EncoderError;
 use demur_predictor::{
-    Calibration, CalibrationReport, Dense, Input, KindModel, NgramModel, Policy, STYLE, Scorer, round,
+    Calibration, CalibrationReport, Dense, Input, KindModel, NgramModel, Policy, STYLE, Scorer,
+    check_base_rate, log_odds, round,
 };
 use linfa::dataset::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard};
@@ -17,7 +19,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::calibrate::{CalibrationMethod, OutOfFold};
-use crate::design::{Design, Weights};
+use crate::design::{Design, MIN_ROWS, Weights};
 use crate::encoder::EncoderParams;
 use crate::encoder::distil::{Lesson, with_lesson};
 #[cfg(feature = "encoder")]
@@ -26,6 +28,7 @@ use crate::error::TrainingError;
 use crate::examples::{Examples, split};
 use crate::features::ViewParams;
 use crate::kinds::KindParams;
+use crate::level::{KnownOf, one_class_sources};
 use crate::logistic::{ClassWeight, LogisticParams, SparseLogistic};
 use crate::prune::strongest;
 use crate::second_level::{Line, SecondLevelParams, fit_binary, styles};
@@ -59,6 +62,9 @@ pub struct NgramParams {
     /// Default: 0, none.
     #[serde(default)]
     pub source_shift: f64,
+    /// Sources without a shift: what they say of a text holds for the text, as that of people who judged it. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub level_sources: Vec<String>,
     /// Keep at most so many n-grams, those with the largest weights, and fit again on them. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep: Option<usize>,
@@ -87,6 +93,11 @@ pub struct NgramParams {
     /// for predictors: what an answer says does not depend on who gave it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub calibrate_targets: bool,
+    /// The share of refusals in ordinary traffic: what a text of which nothing is known gets, whatever share the rows have.
+    /// The fit is held there. Calibration then stretches what the words say about that point, `calibrate_targets` shifts
+    /// targets where a prompt may be refused at all, and `target_shift` is for the fit alone. Default: none; the level is that of the rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_rate: Option<f64>,
     /// Thresholds that the fitted model decides by. Default: 0.5 and 0.5.
     #[serde(default)]
     pub policy: Policy,
@@ -138,6 +149,10 @@ pub struct FittedNgram {
     pub target_calibrations: BTreeMap<String, Calibration>,
     /// What the calibration was worth; `None` when there was none, asked for or not possible.
     pub report: Option<CalibrationReport>,
+    /// The share of refusals that the probabilities assume: the recipe's, or that of the rows by their weights.
+    pub base_rate: f64,
+    /// Sources whose rows taught nothing: they have a shift of their own (`source_shift`), and it explains their one label.
+    pub one_class_sources: Vec<String>,
     /// The encoder tier, where that was asked for.
     #[cfg(feature = "encoder")]
     pub encoder: Option<FittedEncoder>,
@@ -175,6 +190,7 @@ impl NgramParams {
             source_power: 0.0,
             target_shift: 0.0,
             source_shift: 0.0,
+            level_sources: Vec::new(),
             keep: None,
             round: false,
             second_level: None,
@@ -184,6 +200,7 @@ impl NgramParams {
             max_iterations: default_max_iterations(),
             calibration: CalibrationMethod::default(),
             calibrate_targets: false,
+            base_rate: None,
             policy: Policy::default(),
             encoder: None,
         }
@@ -220,6 +237,7 @@ impl NgramParams {
                 });
             }
         }
+        self.check_level()?;
         if self.keep == Some(0) {
             return few("keep", 0, "1 or more");
         }
@@ -233,6 +251,26 @@ impl NgramParams {
             self.logistic(c).check_ref()?;
         }
         Ok(self.policy.check()?)
+    }
+
+    /// Checks what goes together with a base rate.
+    fn check_level(&self) -> Result<(), TrainingError> {
+        let Some(rate) = self.base_rate else { return Ok(()) };
+        check_base_rate(rate)?;
+        let bad = |name, wanted| Err(TrainingError::Parameter { name, value: rate, wanted });
+        if !matches!(self.calibration, CalibrationMethod::None | CalibrationMethod::Temperature) {
+            return bad(
+                "base_rate",
+                "a recipe whose calibration is \"temperature\" or \"none\": others move the level",
+            );
+        }
+        if self.second_level.is_some() {
+            return bad(
+                "base_rate",
+                "a recipe without second_level: measures of style have no level of their own",
+            );
+        }
+        Ok(())
     }
 
     /// Whether groups have a say: in weights, or in folds of an inner cross-validation.
@@ -276,7 +314,10 @@ impl NgramParams {
         let (design, mut by_c) = self.first_level(&with_lesson(examples, lesson, None), &[above.c])?;
         let weights = by_c.remove(0);
         let single = |number: f64| if self.round { round(number as f32) } else { number as f32 };
-        let (weights, style, bias) = fold(&design, &weights, above.second.as_ref());
+        let (mut weights, style, mut bias) = fold(&design, &weights, above.second.as_ref());
+        if let Some(rate) = self.base_rate {
+            (weights.targets, bias) = (BTreeMap::new(), log_odds(rate));
+        }
         let dense = Dense {
             style: style.into_iter().map(single).collect(),
             targets: weights.targets.iter().map(|(name, &shift)| (name.clone(), single(shift))).collect(),
@@ -303,7 +344,19 @@ impl NgramParams {
             calibration: above.calibration,
             target_calibrations: above.target_calibrations,
             report: above.report,
+            base_rate: self.base_rate.unwrap_or_else(|| examples.base_rate()),
+            one_class_sources: self.one_class_sources(examples),
         })
+    }
+
+    /// Sources whose rows teach this fit nothing: all of them have one label, and the source a shift of its own.
+    fn one_class_sources(&self, examples: &Examples<'_>) -> Vec<String> {
+        if self.source_shift <= 0.0 {
+            return Vec::new();
+        }
+        let mut sources = one_class_sources(examples, MIN_ROWS);
+        sources.retain(|source| !self.level_sources.contains(source));
+        sources
     }
 
     /// What the fit of the encoder tier is given.
@@ -359,9 +412,17 @@ impl NgramParams {
             above.second = Some(second);
             scores.logits = logits;
         }
-        let out_of_fold = scores.out_of_fold(examples);
+        if let Some(rate) = self.base_rate {
+            let start = log_odds(rate);
+            scores.logits = scores.words().into_iter().map(|words| start + words).collect();
+        }
+        let mut out_of_fold = scores.out_of_fold(examples);
+        out_of_fold.centre = self.base_rate.map_or(0.0, log_odds);
         (above.calibration, above.report) = out_of_fold.calibrate(self.calibration)?;
-        if self.calibrate_targets {
+        if let (true, Some(base_rate)) = (self.calibrate_targets, self.base_rate) {
+            let known = KnownOf { words: &scores.words(), examples, base_rate };
+            above.target_calibrations = known.targets(&above.calibration);
+        } else if self.calibrate_targets {
             let targets: Vec<Option<&str>> = examples.inputs.iter().map(|input| input.target).collect();
             above.target_calibrations = out_of_fold.calibrate_targets(&above.calibration, &targets)?;
         }
@@ -375,8 +436,7 @@ impl NgramParams {
         examples: &Examples<'_>,
         cs: &[f64],
     ) -> Result<(Design, Vec<Weights>), TrainingError> {
-        let shifts = (self.target_shift, self.source_shift);
-        let mut design = Design::fit(&self.views, shifts, examples)?;
+        let mut design = Design::fit(self, examples)?;
         if let Some(keep) = self.keep {
             let all = self.fit_weights(&design, examples, &cs[..1])?.remove(0);
             design.views = strongest(design.views, &all.weights, keep)?;
@@ -392,6 +452,10 @@ impl NgramParams {
         examples: &Examples<'_>,
         cs: &[f64],
     ) -> Result<Vec<SparseLogistic>, TrainingError> {
+        let examples = &*match self.base_rate {
+            Some(rate) => Cow::Owned(examples.clone().anchored(rate)),
+            None => Cow::Borrowed(examples),
+        };
         let weights = examples.weights.iter().map(|&weight| weight as f32).collect();
         let targets = Array1::from_vec(examples.targets.clone());
         let dataset = DatasetBase::new(design.matrix(examples), targets).with_weights(weights);
@@ -464,9 +528,20 @@ struct Scores {
 }
 
 impl Scores {
+    /// What the words of each row say: the sum of the views' parts of its logit.
+    fn words(&self) -> Vec<f64> {
+        let rows = self.logits.len();
+        (0..rows).map(|row| self.parts.iter().map(|part| part[row]).sum()).collect()
+    }
+
     fn out_of_fold(&self, examples: &Examples<'_>) -> OutOfFold {
         let logits = self.logits.clone();
-        OutOfFold { logits, truth: examples.truth.clone(), weights: examples.weights.clone() }
+        OutOfFold {
+            logits,
+            truth: examples.truth.clone(),
+            weights: examples.weights.clone(),
+            ..OutOfFold::default()
+        }
     }
 
     /// Fits the second level on all rows, and gives each row's logit by one that has not seen the row.

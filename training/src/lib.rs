@@ -19,6 +19,7 @@ mod fit;
 mod kind_figures;
 mod kinds;
 mod leave_one_out;
+mod level;
 mod liblinear;
 mod logistic;
 mod metrics;
@@ -69,7 +70,7 @@ pub use pipeline::{PipelineData, PipelineFigures, PipelineOutput, run};
 pub use progress::Progress;
 pub use published::{FileRead, PaperFiles};
 pub use recipe::{
-    EvaluationPlan, PromptParams, Recipe, STARTER_LABELLED, STARTER_RECIPE, STARTER_UNLABELLED,
+    EvaluationPlan, MachineLabels, PromptParams, Recipe, STARTER_LABELLED, STARTER_RECIPE, STARTER_UNLABELLED,
 };
 pub use reproduce::{Figure, Line, Measured, Reproduction, reproduce};
 pub use second_level::SecondLevelParams;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use demur_data::{Corpus, Place, Record, assign_folds};
 use demur_predictor::{Field, Input, Model, SeenPrompts};
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -19,7 +20,7 @@ use crate::error::TrainingError;
 use crate::evaluate::{Evaluation, Scored};
 use crate::examples::{Examples, split};
 use crate::progress::Progress;
-use crate::recipe::Recipe;
+use crate::recipe::{MachineLabels, Recipe};
 use crate::source_rows::SourceRows;
 use crate::train::{Grouping, Provenance, seen, train, weighed};
 
@@ -95,6 +96,8 @@ pub struct PipelineOutput {
     pub machine: Vec<MachineLabelled>,
     /// The prompt predictor, fitted on machine labels and human ones.
     pub prompt: Model,
+    /// Sources whose rows taught one of the two fits nothing: they have a shift of their own and one label.
+    pub one_class_sources: Vec<String>,
     /// The figures.
     pub figures: PipelineFigures,
 }
@@ -136,7 +139,7 @@ pub fn run(
         teacher,
     };
     let cross_fit = |evaluation| [("cross-fit", evaluation)];
-    let (response, _) = train(
+    let (response, of_responses) = train(
         Field::Response,
         &rows.responses,
         provenance(
@@ -150,13 +153,14 @@ pub fn run(
     let training =
         [data.unlabelled.describe(Field::Prompt)?, data.labelled.describe(Field::Prompt)?].concat();
     let prompts = prompt_rows(recipe, &machine, &rows.prompts, &SeenPrompts::default(), Labels::Both);
-    let (prompt, _) = train(
+    let (prompt, of_prompts) = train(
         Field::Prompt,
         &prompts,
         provenance(training, cross_fit(&figures.prompt), response.seen().clone()),
     )?;
     progress.step("fit", 2);
-    Ok(PipelineOutput { response, machine, prompt, figures })
+    let one_class_sources = [of_responses.one_class_sources, of_prompts.one_class_sources].concat();
+    Ok(PipelineOutput { response, machine, prompt, one_class_sources, figures })
 }
 
 /// Which labels a prompt predictor is fitted on.
@@ -182,7 +186,11 @@ fn prompt_rows(
     };
     let file: Arc<str> = Arc::from("bootstrap");
     let place = |line| Place { file: file.clone(), line };
-    let machine = (1..).zip(machine).map(|(line, row)| row.to_record(place(line)));
+    let aim = |row: &MachineLabelled| match recipe.prompt.machine_labels {
+        MachineLabels::Soft => row.clone(),
+        MachineLabels::Hard => MachineLabelled { p_refusal: row.label.target(), ..row.clone() },
+    };
+    let machine = (1..).zip(machine).map(|(line, row)| aim(row).to_record(place(line)));
     let rows = machine
         .chain(human.iter().cloned())
         .filter(|record| !record.prompt.as_deref().is_some_and(|p| held_out.contains(p)));
@@ -197,17 +205,28 @@ struct Fold {
 
 fn cross_fit(recipe: &Recipe, rows: &Rows, progress: Progress<'_>) -> Result<PipelineFigures, TrainingError> {
     let plan = &recipe.evaluation;
-    // Groups are found over all sets at once, so that a group is held out everywhere or nowhere.
-    let all = [rows.responses.as_slice(), &rows.prompts, &rows.evaluation].concat();
+    // Groups are found over all sets at once, so that a group is held out everywhere or nowhere: among the rows that the
+    // classifier labels, too, where a template or a rewording of a held-out prompt would teach what it is judged by.
+    let all = [rows.responses.as_slice(), &rows.prompts, &rows.evaluation, &rows.unlabelled].concat();
     let grouping = Grouping::of(plan.grouped);
     let groups = grouping.groups(&all);
-    let strata: Vec<u32> = all.iter().map(|record| u32::from(is_refused(record))).collect();
-    let folds = assign_folds(&strata, Some(&groups), plan.folds, recipe.seed)?;
+    let judged = all.len() - rows.unlabelled.len();
+    let strata: Vec<u32> = all[..judged].iter().map(|record| u32::from(is_refused(record))).collect();
+    let folds = assign_folds(&strata, Some(&groups[..judged]), plan.folds, recipe.seed)?;
+    let fold_of: FxHashMap<u32, usize> = groups.iter().copied().zip(folds.iter().copied()).collect();
+    let of_unlabelled: Vec<Option<usize>> =
+        groups[judged..].iter().map(|group| fold_of.get(group).copied()).collect();
     let (of_responses, folds) = folds.split_at(rows.responses.len());
     let (of_prompts, of_evaluation) = folds.split_at(rows.prompts.len());
     let run = |fold| {
         let split = [of_responses, of_prompts, of_evaluation].map(|folds| split(folds, fold));
-        let scores = run_fold(recipe, rows, &split);
+        let unlabelled: Vec<Record> = rows
+            .unlabelled
+            .iter()
+            .zip(&of_unlabelled)
+            .filter_map(|(record, &of)| (of != Some(fold)).then(|| record.clone()))
+            .collect();
+        let scores = run_fold(recipe, rows, &unlabelled, &split);
         progress.step("cross-fit", plan.folds);
         scores
     };
@@ -244,6 +263,7 @@ type Split = (Vec<usize>, Vec<usize>);
 fn run_fold(
     recipe: &Recipe,
     rows: &Rows,
+    unlabelled: &[Record],
     [responses, prompts, evaluation]: &[Split; 3],
 ) -> Result<Fold, TrainingError> {
     let pick =
@@ -258,7 +278,7 @@ fn run_fold(
         teacher: SeenPrompts::default(),
     };
     let (classifier, _) = train(Field::Response, &pick(&responses.0, &rows.responses), provenance())?;
-    let machine = bootstrap(&classifier, &rows.unlabelled)?;
+    let machine = bootstrap(&classifier, unlabelled)?;
     let human = pick(&prompts.0, &rows.prompts);
     let score = |labels| {
         let training = prompt_rows(recipe, &machine, &human, &held_out, labels);

@@ -52,7 +52,7 @@ pub struct Recipe {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PromptParams {
-    /// Weight of a machine label of full confidence, against 1 for a human one. 0 leaves them out. Default: 1.
+    /// Weight of a machine label, against 1 for a human one. 0 leaves them out. Default: 1.
     #[serde(default = "one")]
     pub machine_weight: f64,
     /// Weight of a human label. 0 leaves them out. Default: 1.
@@ -62,8 +62,28 @@ pub struct PromptParams {
     /// [`Teacher`]), from 0 to 1. Default: 0.
     #[serde(default)]
     pub teacher_share: f64,
+    /// What a machine label aims at. Default: soft.
+    #[serde(default, skip_serializing_if = "MachineLabels::is_soft")]
+    pub machine_labels: MachineLabels,
     /// The fit.
     pub fit: NgramParams,
+}
+
+/// What a machine label aims at in the fit of a prompt predictor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MachineLabels {
+    /// The machine's P(refusal).
+    #[default]
+    Soft,
+    /// The label at the classifier's threshold, 0 or 1, as in the paper.
+    Hard,
+}
+
+impl MachineLabels {
+    const fn is_soft(&self) -> bool {
+        matches!(self, Self::Soft)
+    }
 }
 
 const fn one() -> f64 {

@@ -72,14 +72,18 @@ fn chosen(args: &Evaluate, field: Option<Field>) -> anyhow::Result<Option<Model>
         let why = "--tier, --cheap and --cascade go with a model; a recipe's fits answer by all tiers that it names";
         return Err(Usage(why.to_owned()).into());
     }
+    if args.judges_a_recipe() && args.base_rate.is_given() {
+        let why = "--base-rate goes with a model; a recipe's fits assume what the recipe says (`base_rate`)";
+        return Err(Usage(why.to_owned()).into());
+    }
     match (&args.model, field) {
-        (Some(name), _) => model::load(name, args.tiers.tier.load_options()?).map(Some),
+        (Some(name), _) => args.base_rate.of(model::load(name, args.tiers.tier.load_options()?)?).map(Some),
         (None, _) if args.judges_a_recipe() => Ok(None),
         _ if args.grouped => {
             Err(Usage("--grouped goes with --cv or --holdout: a model that is there is not split".to_owned())
                 .into())
         }
-        (None, Some(field)) => model::bundled(field).map(Some),
+        (None, Some(field)) => args.base_rate.of(model::bundled(field)?).map(Some),
         (None, None) => Err(Usage(
             "say which bundled model to judge: --field response or --field prompt; or judge another (--model), or a \
              recipe (--cv, --holdout, --test-split, --leave-one-out)"

@@ -44,6 +44,7 @@ pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
     for (c, loss) in &fitted.choice {
         note(&format!("c = {c}: log loss {loss:.4} by inner cross-validation"));
     }
+    say_one_class_sources(&fitted.one_class_sources);
     note(&format!(
         "{}: {} n-grams, c = {}, digest {}",
         args.out.display(),
@@ -62,6 +63,19 @@ fn claim(args: &Fit, read: &[PathBuf]) -> anyhow::Result<Claim> {
     let claim = outputs::claim(&[Output::Folder(&args.out), Output::Beside(&sidecar)], &inputs)?;
     Model::check_place(&args.out)?;
     Ok(claim)
+}
+
+/// Warns of sources that taught a fit nothing.
+pub(crate) fn say_one_class_sources(sources: &[String]) {
+    if sources.is_empty() {
+        return;
+    }
+    note(&format!(
+        "warning: all rows of {} have one label, and source_shift gives the source a shift of its own, which explains them: \
+         the words learn nothing from them. Give them one name together with rows of the other label, or name them in \
+         level_sources",
+        sources.join(", ")
+    ));
 }
 
 /// Where the digests of the classifier's own prompts stand beside a machine-labelled corpus.

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use demur_predictor::encoder::{
     Architecture, BaseModel, Cascade, CascadeFigures, EncoderManifest, Reads, Stack,
 };
-use demur_predictor::{Bundled, KindSettings, Manifest, Model, WeightedNgram, style_names};
+use demur_predictor::{Bundled, Calibration, KindSettings, Manifest, Model, WeightedNgram, style_names};
 use serde_json::{Value, json};
 
 use crate::args::Inspect;
@@ -225,6 +225,19 @@ fn beside_ngrams(out: &mut String, model: &Model, top: usize) -> fmt::Result {
     }
     for (target, shift) in shifts {
         writeln!(out, "  {shift:+.3}  {target}")?;
+    }
+    let lines = &model.manifest().target_calibrations;
+    if !lines.is_empty() {
+        writeln!(
+            out,
+            "targets with calibrations of their own, and what each adds to the logit of what may be refused"
+        )?;
+    }
+    for (target, line) in lines {
+        match line {
+            Calibration::Gated { shift, .. } => writeln!(out, "  {shift:+.3}  {target}")?,
+            other => writeln!(out, "  {}  {target}", other.method())?,
+        }
     }
     let style = style(model);
     if !style.is_empty() {

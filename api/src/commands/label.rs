@@ -9,7 +9,8 @@ use crate::model;
 use crate::score::{Asked, Judge, Reading, is_stdout};
 
 pub(crate) fn run(args: Label) -> anyhow::Result<()> {
-    let model = model::judging(Field::Response, args.model.as_deref(), args.tiers.tier)?;
+    let model =
+        args.base_rate.of(model::judging(Field::Response, args.model.as_deref(), args.tiers.tier)?)?;
     let asking = Asking::here(&model, args.tiers.of(&model)?);
     let columns = Columns {
         prompt: args.prompt_column,

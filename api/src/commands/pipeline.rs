@@ -13,7 +13,7 @@ use demur_training::{
 };
 
 use crate::args::Pipeline;
-use crate::commands::{bootstrap, evaluate};
+use crate::commands::{bootstrap, evaluate, fit};
 use crate::input;
 use crate::output::{self, Bars, note, say_read, say_sources, waiting};
 use crate::outputs::{self, Claim, Output};
@@ -32,6 +32,7 @@ pub(crate) fn run(args: &Pipeline) -> anyhow::Result<()> {
     let output = Bars::during(|progress| run_recipe(&recipe, &data, progress))?;
     write(args, &output, &text, &rejected)?;
     bootstrap::say_targets(&output.machine);
+    fit::say_one_class_sources(&output.one_class_sources);
     note(&format!("results are in {}", args.out.display()));
     if args.json {
         return output::json(&output.figures.to_json());

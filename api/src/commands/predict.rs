@@ -14,7 +14,7 @@ use crate::model;
 use crate::output::note;
 
 pub(crate) fn run(args: &Predict) -> anyhow::Result<()> {
-    let model = model::judging(Field::Prompt, args.model.as_deref(), args.tiers.tier)?;
+    let model = args.base_rate.of(model::judging(Field::Prompt, args.model.as_deref(), args.tiers.tier)?)?;
     let asking = Asking::here(&model, args.tiers.of(&model)?);
     if args.prompts.iter().any(|prompt| prompt.trim().is_empty()) {
         return Err(Usage("the prompt is empty".to_owned()).into());
@@ -36,8 +36,8 @@ pub(crate) fn run(args: &Predict) -> anyhow::Result<()> {
 /// What a target means that the model does not know, and which ones it does.
 pub(super) fn unknown(target: &str, model: &Model) -> String {
     const SHOWN: usize = 8;
-    let known = &model.manifest().target_shifts;
-    let shown = known.keys().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let known = model.known_targets();
+    let shown = known.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
     let knows = match known.len() {
         0 => "no target by name".to_owned(),
         all if all > SHOWN => format!("{shown} and {} more (`demur inspect` shows all)", all - SHOWN),

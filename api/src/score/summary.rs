@@ -73,6 +73,13 @@ impl Counts {
         to.zip(other.marks.iter().chain(&other.steps)).for_each(|(to, from)| *to += from);
     }
 
+    /// The middle of each step of P(refusal) that holds rows, and how many.
+    pub(crate) fn probabilities(&self) -> Vec<(f64, u64)> {
+        let middle = |step: usize| (step as f64 + 0.5) / STEPS as f64;
+        let steps = self.steps.iter().enumerate().filter(|&(_, &rows)| rows > 0);
+        steps.map(|(step, &rows)| (middle(step), rows)).collect()
+    }
+
     /// Mean of P(refusal).
     fn mean(&self) -> f64 {
         self.sum as f64 / GRAIN / self.scored.max(1) as f64

@@ -9,9 +9,10 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, ensure};
 use clap::ValueEnum;
 use demur_predictor::encoder::{Cascade, EncoderOptions, Library};
-use demur_predictor::{LoadOptions, Tier};
+use demur_predictor::{LoadOptions, Tier, check_base_rate};
 use serde::Deserialize;
 
+use crate::base_rate;
 use crate::service::encoder_queue::Batching;
 use crate::tiers::{CascadeArg, LibraryArg, TierArg, checked_share, parse_share};
 
@@ -83,6 +84,10 @@ pub(crate) struct Options {
     /// Let it answer alone where its P(refusal) lies below BELOW, or from FROM up.
     #[arg(long, value_name = "BELOW,FROM", env = "DEMUR_CASCADE", help_heading = "Tiers")]
     pub(crate) cascade: Option<CascadeArg>,
+    /// Share of refusals in the traffic that the prompt predictors see, from 0 to 1: their probabilities are moved to it.
+    /// Default: what each model's manifest states.
+    #[arg(long, value_name = "RATE", env = "DEMUR_BASE_RATE", value_parser = base_rate::parse)]
+    pub(crate) base_rate: Option<f64>,
     /// Library that runs encoders: torch (libtorch) or ort (ONNX Runtime). Default: ort in a build that has it, else torch.
     #[arg(
         long,
@@ -213,6 +218,8 @@ pub(crate) struct Settings {
     pub(crate) cheap: Option<f64>,
     /// When they are to.
     pub(crate) cascade: Option<Cascade>,
+    /// The share of refusals that the probabilities of prompt predictors are to assume.
+    pub(crate) base_rate: Option<f64>,
     /// How the queues of encoders make batches.
     pub(crate) batching: Batching,
     pub(crate) address: SocketAddr,
@@ -270,6 +277,9 @@ impl Options {
                 "--cheap and --cascade say the same thing in two ways; leave one out"
             );
         }
+        if let Some(rate) = options.base_rate {
+            check_base_rate(rate).map_err(|cause| anyhow!("--base-rate: {cause}"))?;
+        }
         let encoder = EncoderOptions {
             library: options.encoder_library.map_or(Library::DEFAULT, Library::from),
             threads: at_least_one("encoder-threads", options.encoder_threads, cores)?,
@@ -287,6 +297,7 @@ impl Options {
             load: LoadOptions { tier: options.tier.map_or_else(Tier::default, Tier::from), encoder },
             cheap: options.cheap,
             cascade: options.cascade.map(|cascade| cascade.0),
+            base_rate: options.base_rate,
             batching,
             address: (options.bind.unwrap_or(Ipv4Addr::LOCALHOST.into()), options.port.unwrap_or(8080))
                 .into(),
@@ -327,6 +338,7 @@ impl Options {
             // They say the same thing in two ways, so what stands nearer goes before either.
             cheap: self.cheap.or(if self.cascade.is_some() { None } else { other.cheap }),
             cascade: self.cascade.or(if self.cheap.is_some() { None } else { other.cascade }),
+            base_rate: self.base_rate.or(other.base_rate),
             encoder_library: self.encoder_library.or(other.encoder_library),
             encoder_threads: self.encoder_threads.or(other.encoder_threads),
             encoder_queue: self.encoder_queue.or(other.encoder_queue),
@@ -411,6 +423,7 @@ mod tests {
             ("cheap = 1.0", "--cheap is 1"),
             ("cheap = 0.5\ncascade = [0.1, 0.9]", "leave one out"),
             ("cascade = [0.9, 0.1]", "0 <= BELOW <= FROM"),
+            ("base-rate = 1.0", "--base-rate: base rate 1"),
             ("encoder-library = \"onnx\"", "unknown variant"),
             ("encoder-threads = 0", "--encoder-threads is 0"),
             ("encoder-queue = 0", "--encoder-queue is 0"),

@@ -11,6 +11,7 @@ use demur_predictor::encoder::Cascade;
 use demur_predictor::{Bundled, Field, LoadOptions, Model, Phrases};
 
 use crate::asking::{Asking, Told};
+use crate::base_rate;
 use crate::model;
 use crate::service::encoder_queue::EncoderQueue;
 use crate::service::error::{ApiError, ErrorType};
@@ -91,6 +92,14 @@ impl Registry {
                 );
                 models.push((name, model::bundled(bundled.field())?));
             }
+        }
+        if let Some(rate) = settings.base_rate {
+            let moved = |(name, model): (String, Model)| {
+                let model =
+                    if model.manifest().field == Field::Prompt { base_rate::at(model, rate)? } else { model };
+                Ok((name, model))
+            };
+            models = models.into_iter().map(moved).collect::<anyhow::Result<_>>()?;
         }
         let keys = settings.keys.as_deref().map(|path| Keys::read(path, settings.limits.rate));
         let phrases = settings.phrases.as_deref().map(read_phrases);
@@ -178,9 +187,9 @@ pub(crate) fn knows(model: &Model, target: &str) -> bool {
 /// The targets that a model learned of, those that it takes as an input or those of its data.
 pub(crate) fn targets(model: &Model) -> impl Iterator<Item = &str> {
     let manifest = model.manifest();
-    let shifts = manifest.target_shifts.keys().map(String::as_str);
-    let of_data = if manifest.target_shifts.is_empty() { &manifest.targets[..] } else { &[] };
-    shifts.chain(of_data.iter().map(String::as_str))
+    let known = model.known_targets();
+    let of_data = if known.is_empty() { &manifest.targets[..] } else { &[] };
+    known.into_iter().chain(of_data.iter().map(String::as_str))
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {

@@ -237,8 +237,8 @@ mod tests {
         assert!(contrast.terms[0].ngram.contains("senator"), "{:?}", contrast.terms);
         assert!(contrast.terms.iter().any(|term| term.z < -2.0 && term.ngram.contains("pills")));
         // A target that the predictor knows moves it.
-        let known: Vec<String> = model.manifest().target_shifts.keys().take(2).cloned().collect();
-        let contrast = contrast_targets(&model, &records, [&known[0], &known[1]]).unwrap();
+        let known = model.known_targets();
+        let contrast = contrast_targets(&model, &records, [known[0], known[1]]).unwrap();
         assert_eq!((contrast.known, contrast.rates), ([true; 2], [None; 2]));
         assert!(contrast.difference != 0.0 && contrast.interval.0 <= contrast.difference);
     }

@@ -208,8 +208,12 @@ impl EncoderParams {
         for &c in &self.c {
             let (logits, lines) = out_of_fold(&rows, (&own, &folds), (c, task.class_weight))?;
             let of = |numbers: &[f64]| own.iter().map(|&row| numbers[row]).collect();
-            let scores =
-                OutOfFold { logits: of(&logits), truth: of(&examples.truth), weights: of(&examples.weights) };
+            let scores = OutOfFold {
+                logits: of(&logits),
+                truth: of(&examples.truth),
+                weights: of(&examples.weights),
+                ..OutOfFold::default()
+            };
             tried.push((c, scores.log_loss(&scores.plain()), logits, lines));
         }
         let choice = tried.iter().map(|&(c, loss, ..)| (c, loss)).collect();

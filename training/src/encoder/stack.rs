@@ -84,8 +84,12 @@ impl Levels<'_> {
                     .for_each(|row| logits[row] = line.logit(self.ngrams[row], self.encoder[row]));
             }
         }
-        let out_of_fold =
-            OutOfFold { logits: logits.clone(), truth: self.truth.clone(), weights: self.weights.clone() };
+        let out_of_fold = OutOfFold {
+            logits: logits.clone(),
+            truth: self.truth.clone(),
+            weights: self.weights.clone(),
+            ..OutOfFold::default()
+        };
         let (calibration, report) = out_of_fold.calibrate(method)?;
         let target_calibrations = if calibrate_targets {
             out_of_fold.calibrate_targets(&calibration, &self.targets)?

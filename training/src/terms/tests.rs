@@ -38,6 +38,7 @@ fn manifest() -> Manifest {
         field: Field::Prompt,
         targets: Vec::new(),
         target_shifts: BTreeMap::new(),
+        base_rate: None,
         seed: 0,
         calibration: Calibration::None,
         target_calibrations: std::collections::BTreeMap::new(),
