@@ -38,7 +38,7 @@ fn a_person_reads_kinds_style_and_targets_where_a_model_has_them() {
     dir.demur("fit response --data rows.jsonl --label-column kind --out model")
         .fast()
         .arg("--set")
-        .arg("response.kinds={views=[{field='response',ngrams=[1,1]}]}")
+        .arg("response.kinds={min_rows=10,views=[{field='response',ngrams=[1,1]}]}")
         .arg("--set")
         .arg("response.second_level={}")
         .arg("--set")

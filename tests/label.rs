@@ -36,7 +36,7 @@ fn with_kinds() -> Dir {
     dir.write_rows("answers.jsonl", &answers());
     dir.demur(&format!("fit response --data {KIND} --out kinds"))
         .arg("--set")
-        .arg("response.kinds={views=[{field='response',ngrams=[1,1]}]}")
+        .arg("response.kinds={min_rows=10,views=[{field='response',ngrams=[1,1]}]}")
         .fast()
         .succeeds();
     dir
