@@ -273,6 +273,12 @@ fn a_chat_is_read_one_way() {
         crate::support::write_parquet(&dir.path("in.parquet"), std::slice::from_ref(row));
         assert_eq!(p("score", "in.parquet", "s.parquet"), score, "{n}: {row}");
     }
+    // All forms in one file, each row under a name of its own.
+    dir.write_rows("mixed.jsonl", &rows[1..8]);
+    for command in ["score", "label"] {
+        let run = dir.demur(&format!("{command} mixed.jsonl --out mixed-out.jsonl --json")).succeeds();
+        assert_eq!((&run.json()["scored"], &run.json()["rejected"]), (&json!(7), &json!(0)), "{command}");
+    }
     let cell = shared.to_string().replace('"', "\"\"");
     dir.write("in.csv", format!("id,conversations\n1,\"{cell}\"\n"));
     assert_eq!(p("score", "in.csv", "s.csv"), score);

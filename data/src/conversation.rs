@@ -11,6 +11,11 @@ use crate::Turn;
 /// The names under which a chat is looked for, in a row and in an object.
 pub(crate) const USUAL: &[&str] = &["messages", "conversation", "conversations", "contents"];
 
+/// Whether a chat is looked for under a name.
+pub(crate) fn is_usual(name: &str) -> bool {
+    USUAL.contains(&name)
+}
+
 /// A conversation taken apart.
 #[derive(Debug, Default, PartialEq)]
 pub struct Conversation {

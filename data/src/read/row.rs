@@ -169,11 +169,15 @@ impl RowReader {
     /// Prompt, response and context. The conversation goes first; columns fill what it leaves open.
     fn texts(&self, fields: &Map<String, Value>) -> Result<Conversation, Fault> {
         let columns = &self.columns;
-        let mut texts = match columns.messages.as_deref().map(|name| (name, lookup(fields, name))) {
-            Some((name, Some(value))) if !value.is_null() => {
-                Conversation::parse(value).map_err(|reason| Fault::new(name, reason))?
-            }
-            _ => Conversation::default(),
+        let said = |name| lookup(fields, name).filter(|value| !value.is_null()).map(|value| (name, value));
+        let chat = columns.messages.as_deref().and_then(|name| {
+            // In a file of several sources a chat has another of its usual names here and there.
+            let others: &[&str] = if conversation::is_usual(name) { conversation::USUAL } else { &[] };
+            said(name).or_else(|| others.iter().copied().find_map(said))
+        });
+        let mut texts = match chat {
+            Some((name, value)) => Conversation::parse(value).map_err(|reason| Fault::new(name, reason))?,
+            None => Conversation::default(),
         };
         if texts.prompt.is_none() {
             texts.prompt = text(fields, columns.prompt.as_deref())?;

@@ -66,11 +66,15 @@ pub fn column(
     Ok(if is_chat { Column::Chat(path) } else { Column::Text(path) })
 }
 
+/// What seems to separate the fields of a file whose header is one column only.
+pub(super) fn other_separator(header: &[String]) -> Option<char> {
+    let [only] = header else { return None };
+    [';', '\t', '|', ','].into_iter().find(|other| only.contains(*other))
+}
+
 /// Why no prompt is found: one name that holds a separator says that the fields are separated by another than was thought.
 fn not_found(fields: &[String], separated: bool, listed: &str) -> String {
-    if let ([only], true) = (fields, separated)
-        && let Some(other) = [';', '\t', '|', ','].into_iter().find(|other| only.contains(*other))
-    {
+    if let (Some(other), true) = (other_separator(fields), separated) {
         return format!(
             "its header is one column, {listed}: the fields seem to be separated by `{}`; write the file with commas, or with tabs \
              as .tsv",

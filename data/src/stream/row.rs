@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::cell::{Cell, push_json, push_number};
-use super::column::Column;
+use super::column::{Column, other_separator};
 use super::locate::{CLASH, Found, find};
 use super::records::{Fields, delimiter, not_utf8, push_field, split};
 use crate::conversation::{self, last_of_user};
@@ -104,10 +104,20 @@ impl RowFormat {
                     _ => Err(fault("not a text")),
                 },
             },
-            Column::Chat(path) => match find(text, path, true, &self.names).map_err(Fault::row)? {
-                Found::Value(chat) => last_of_user(&chat).map(Cow::Owned).map_err(|reason| fault(&reason)),
-                _ => Err(fault("not a list of messages")),
-            },
+            Column::Chat(path) => {
+                let mut found = find(text, path, true, &self.names).map_err(Fault::row)?;
+                // In a file of several sources a chat has another of its usual names here and there.
+                if !matches!(found, Found::Value(_)) && conversation::is_usual(&path.join(".")) {
+                    for usual in conversation::USUAL {
+                        match find(text, &[(*usual).to_owned()], true, &[]).map_err(Fault::row)? {
+                            Found::Value(chat) => found = Found::Value(chat),
+                            Found::Text(_) | Found::Other | Found::Nothing => {}
+                        }
+                    }
+                }
+                let Found::Value(chat) = found else { return Err(fault("not a list of messages")) };
+                last_of_user(&chat).map(Cow::Owned).map_err(|reason| fault(&reason))
+            }
             Column::ChatField(at) => {
                 let cells = self.cells(text).map_err(Fault::row)?;
                 let chat = Value::from(cells.get(*at).unwrap_or_default());
@@ -119,7 +129,10 @@ impl RowFormat {
     fn cells(&self, text: &str) -> Result<Fields, String> {
         let cells = split(text.as_bytes(), delimiter(self.format).unwrap_or(b','))?;
         if cells.len() != self.header.len() {
-            return Err(format!("{} fields, where the header has {}", cells.len(), self.header.len()));
+            let reason = format!("{} fields, where the header has {}", cells.len(), self.header.len());
+            let other = other_separator(&self.header).map(char::escape_default);
+            let hint = other.map(|other| format!("; the fields seem to be separated by `{other}`"));
+            return Err(reason + &hint.unwrap_or_default());
         }
         Ok(cells)
     }

@@ -139,18 +139,18 @@ impl FrameReader {
             }
         };
         self.any = true;
-        self.bounded(frame).map(Some)
+        self.bounded(&frame).map(Some)
     }
 
     /// As many of the first rows of a frame as fit into one; the others come next.
-    fn bounded(&mut self, frame: DataFrame) -> Result<DataFrame, DataError> {
+    fn bounded(&mut self, frame: &DataFrame) -> Result<DataFrame, DataError> {
         let height = frame.height();
         let mut length = height;
-        let mut bytes = convert::bytes(&frame, &frame);
+        let mut bytes = convert::bytes(frame, frame);
         while bytes > FRAME_BYTES && length > 1 {
             // Rows are of one length more or less; where they are not, it takes another round.
             length = (length * FRAME_BYTES / bytes).clamp(1, length / 2);
-            bytes = convert::bytes(&frame.slice(0, length), &frame);
+            bytes = convert::bytes(&frame.slice(0, length), frame);
         }
         self.decoded += bytes as u64;
         if let Some(size) = self.size
