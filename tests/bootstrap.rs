@@ -47,7 +47,7 @@ fn several_answers_to_one_prompt_become_one_row() {
 fn every_row_names_the_model_that_labelled_it() {
     let dir = Dir::with_models();
     let model = dir.demur("inspect response --json").succeeds().json();
-    let labelled_by = format!("demur:{}", model["digest"].as_str().unwrap());
+    let labelled_by = format!("demur:starter-response@{}", model["digest"].as_str().unwrap());
     let machine = dir.rows("machine.jsonl");
     assert_eq!(machine.len(), 228, "240 answers to 228 prompts");
     assert!(machine.iter().all(|row| row["labelled_by"] == labelled_by.as_str()));
@@ -63,7 +63,9 @@ fn a_prompt_predictor_is_fitted_on_what_it_writes() {
     assert!(!run.stderr.contains("warning"), "{}", run.stderr);
     assert_eq!(dir.tree("again"), dir.tree("prompt"));
     let manifest: Value = serde_json::from_slice(&dir.bytes("prompt/manifest.json")).unwrap();
-    assert_eq!(manifest["training"][0]["labelled_by"], "machine");
+    let labellers = &manifest["training"][0]["labellers"];
+    assert_eq!((&labellers[0]["by"], &labellers[0]["rows"]), (&json!("demur"), &json!(228)));
+    assert!(labellers[0]["who"].as_str().unwrap().starts_with("starter-response@"), "{labellers}");
     assert_eq!(dir.bytes("machine.jsonl.seen"), dir.bytes("response/seen.bin"));
 }
 

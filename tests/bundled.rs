@@ -53,7 +53,7 @@ fn bootstrap_needs_no_model() {
     dir.write_rows("answers.jsonl", &answers());
     dir.demur("bootstrap answers.jsonl --out machine.jsonl").succeeds();
     let machine = dir.rows("machine.jsonl");
-    let by = format!("demur:{}", digest(&dir, "response").as_str().unwrap());
+    let by = format!("demur:bundled-response@{}", digest(&dir, "response").as_str().unwrap());
     assert_eq!(machine.len(), 3);
     assert!(machine.iter().all(|row| row["labelled_by"] == by), "{machine:?}");
 }
@@ -133,8 +133,10 @@ fn the_wrong_one_is_wrong_use() {
 fn inspect_lists_them_and_shows_each() {
     let dir = Dir::new();
     let run = dir.demur("inspect").succeeds();
-    let lines: Vec<&str> = run.stdout.lines().collect();
+    // Below each stand whose labels it learned, and its limits.
+    let lines: Vec<&str> = run.stdout.lines().filter(|line| !line.starts_with(' ')).collect();
     assert_eq!(lines.len(), 2, "{lines:?}");
+    assert_eq!(run.stdout.lines().filter(|line| line.trim_start().starts_with("labelled ")).count(), 2);
     for (line, name) in lines.iter().zip(["response", "prompt"]) {
         let digest = digest(&dir, name);
         assert!(line.starts_with(name) && line.contains(&digest.as_str().unwrap()[..12]), "{line}");

@@ -59,8 +59,9 @@ fn groups_are_swapped_in_prompts() {
 }
 
 #[test]
+#[ignore = "needs ../shared/data"]
 fn targets_are_compared_on_labelled_rows() {
-    let Some(data) = shared_data("targets_are_compared_on_labelled_rows") else { return };
+    let data = shared_data();
     let file = data.join("responses/do_not_answer.jsonl").canonicalize().unwrap();
     let dir = Dir::new();
     // Cut to what the command needs; the file lies where it lies.
@@ -75,7 +76,10 @@ fn targets_are_compared_on_labelled_rows() {
     let z = |term: &Value| term["z"].as_f64().unwrap();
     assert!(terms.len() > 5 && z(&terms[0]) > 0.0 && z(terms.last().unwrap()) < 0.0);
     let run = dir.demur("contrast targets chatglm2-6b nobody --data").arg(file.to_str().unwrap());
-    run.fails(1, &["no row asked `nobody`", "chatglm2-6b"]);
+    run.fails(1, &["no row asked `nobody`", "nearest to it: "]);
+    // Few prompts part these two; the words are compared all the same, and why is said.
+    let run = dir.demur("contrast targets chatglm2-6b chatglm2-6 --data").arg(file.to_str().unwrap());
+    run.fails(1, &["nearest to it: chatglm2-6b"]);
 }
 
 #[test]
@@ -97,6 +101,20 @@ fn two_targets_of_small_files_are_compared_and_one_with_itself_is_not() {
         run.succeeds().json()["p_refusal"].clone()
     };
     assert_eq!(json["prompts"][0]["p_refusal"], json!([p("gpt4"), p("gpt-4o-mini")]));
+    // The predictor knows neither: the rows are compared, and it is not asked.
+    assert!(run.stdout.contains("not asked: the predictor does not know the target `a`"), "{}", run.stdout);
+    assert!(!run.stdout.contains("differs by"), "{}", run.stdout);
+    assert!(run.stdout.contains("labelled 12 of unknown origin"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("of the 6 prompts that both were asked, one target alone refuses only 0"),
+        "{}",
+        run.stdout
+    );
+    let json = dir.demur("contrast targets a b --data rows.jsonl --json").succeeds().json();
+    assert_eq!((&json["difference"], &json["interval"]), (&Value::Null, &Value::Null));
+    // Prompts alone have no rows to fall back on.
+    let parts = ["does not know the target `gpt-4o-minni`", "nearest by name: gpt-4o-mini", "--data"];
+    dir.demur("contrast targets gpt4 gpt-4o-minni").arg("How do I pick a lock?").fails(2, &parts);
     dir.demur("contrast targets a b").fails(2, &["--data"]);
     dir.demur("contrast targets a a --data rows.jsonl").fails(2, &["both targets are `a`"]);
 }

@@ -196,7 +196,7 @@ fn machine_labels_are_no_yardstick() {
     let rows = dir.text("machine.jsonl") + &dir.text("labelled.jsonl").replace("\"kind\"", "\"label\"");
     dir.write("rows.jsonl", rows);
     let run = dir.demur("evaluate --cv 3 --field prompt --json rows.jsonl").fast().succeeds();
-    run.says("228 machine-labelled rows left out");
+    run.says("228 rows that demur labelled left out");
     assert_eq!(figures(&run)["n"], 323);
 }
 
@@ -301,4 +301,47 @@ fn figures_come_by_kind_subject_and_target_too() {
             figures["by"][facet].as_array().unwrap().iter().map(|part| part["n"].as_u64().unwrap()).sum();
         assert_eq!(Some(rows), figures["n"].as_u64(), "{facet}: {}", figures["by"][facet]);
     }
+}
+
+/// An accuracy is what persons' labels make; on all others a figure is an agreement with whoever gave them.
+#[test]
+fn figures_say_whose_labels_they_agree_with() {
+    let dir = Dir::with_models();
+    let evaluate = |flags: &str| {
+        let command = "evaluate --model response --allow-overlap labelled.jsonl --label-column kind";
+        dir.demur(&format!("{command} {flags}")).succeeds()
+    };
+    for (flag, words, measures) in [
+        ("", "of unknown origin", "agreement with unknown labellers' labels"),
+        ("--labelled-by judge", "by judge models", "agreement with judge models' labels"),
+        ("--labelled-by rule", "by rules", "agreement with rules' labels"),
+        ("--labelled-by norm", "by norms (what should be refused)", "agreement with norms' labels"),
+        ("--labelled-by person", "by persons", "accuracy"),
+    ] {
+        let run = evaluate(flag);
+        let line = format!("  labelled 323 {words}; figures are {measures}\n");
+        assert!(run.stdout.contains(&line), "{}", run.stdout);
+        assert_eq!(run.stdout.contains("accuracy"), measures == "accuracy", "{}", run.stdout);
+        assert_eq!(
+            run.stderr.contains("323 rows do not say who labelled them"),
+            flag.is_empty(),
+            "{}",
+            run.stderr
+        );
+        assert_eq!(evaluate(&format!("{flag} --json")).json()["measures"], measures);
+    }
+    // Rows may say it themselves, each its own, in the words of a data set.
+    let mut rows = dir.rows("labelled.jsonl");
+    for (at, row) in rows.iter_mut().enumerate() {
+        row.insert("labeller".to_owned(), json!(if at % 2 == 0 { "gpt-4o" } else { "human (two of three)" }));
+    }
+    dir.write_rows("rows.jsonl", &rows.into_iter().map(Value::Object).collect::<Vec<_>>());
+    let json = dir
+        .demur("evaluate --model response --allow-overlap --json rows.jsonl --label-column kind")
+        .succeeds()
+        .json();
+    assert_eq!(json["measures"], "agreement with persons' and judge models' labels");
+    let by: Vec<_> =
+        json["by"]["labeller"].as_array().unwrap().iter().map(|of| of["value"].clone()).collect();
+    assert_eq!(by, ["judge", "person"]);
 }

@@ -26,7 +26,7 @@ fn a_model_is_a_folder_with_its_manifest() {
     assert_eq!(manifest["targets"], json!(["demo-assistant"]));
     assert_eq!(manifest["training"][0]["file"], "labelled.jsonl");
     assert_eq!(manifest["training"][0]["rows"], 323);
-    assert_eq!(manifest["training"][0]["labelled_by"], "human");
+    assert_eq!(manifest["training"][0]["labellers"], json!([{ "by": "person", "rows": 323 }]));
     let card = dir.text("model/README.md");
     assert!(card.starts_with("---\nlibrary_name: demur\n") && card.contains("labelled.jsonl"), "{card}");
 }
@@ -166,4 +166,42 @@ views = [{ field = "prompt", ngrams = [1, 1] }]
     assert_eq!(manifest["name"], "own-response");
     assert_eq!(manifest["training"][0]["licence"], "CC0-1.0");
     assert_eq!(manifest["views"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_card_says_whose_labels_the_fit_has_learned() {
+    let dir = Dir::with_starter();
+    let fit = |flags: &str| {
+        let command = format!("fit response --data labelled.jsonl --label-column kind --out model {flags}");
+        let run = dir.demur(&command).fast().succeeds();
+        (run.stderr, dir.text("model/README.md"))
+    };
+    let (said, card) = fit("");
+    assert!(said.contains("323 rows do not say who labelled them; say it with --labelled-by"), "{said}");
+    assert!(card.contains("Rows by who labelled them: 323 of unknown origin."), "{card}");
+    assert!(card.contains("| - | labelled.jsonl | 323 | unknown | `"), "{card}");
+    assert!(!card.contains("human"), "{card}");
+    for (flag, words) in [
+        ("person", "323 by persons"),
+        ("judge", "323 by judge models"),
+        ("rule", "323 by rules"),
+        ("norm", "323 by norms (what should be refused)"),
+    ] {
+        let (said, card) = fit(&format!("--labelled-by {flag}"));
+        assert!(said.contains(&format!("fitted on rows labelled {words}")), "{said}");
+        assert!(card.contains(&format!("Rows by who labelled them: {words}.")), "{card}");
+    }
+    // The recipe says so of its own files, and of no others.
+    let recipe = "name = 'ours'\n[[labelled]]\nname = 'ours'\nfiles = ['labelled.jsonl']\ncolumns = { label = 'kind' }\n\
+                  labelled_by = 'judge'\n[unlabelled]\nfiles = []\n[response]\n\
+                  views = [{ field = 'response', ngrams = [1, 1] }]\n[prompt.fit]\nviews = [{ field = 'prompt' }]\n";
+    dir.write("recipe.toml", recipe);
+    dir.demur("fit response --recipe recipe.toml --out of-recipe").succeeds();
+    assert!(dir.text("of-recipe/README.md").contains("| ours | labelled.jsonl | 323 | judge | `"));
+    dir.demur("fit response --recipe recipe.toml --data labelled.jsonl --out other").succeeds();
+    assert!(dir.text("other/README.md").contains("323 of unknown origin"));
+    dir.demur("fit response --data labelled.jsonl --out model --labelled-by human")
+        .fails(2, &["no labeller is called `human`", "person, judge, rule, norm, demur, unknown"]);
+    dir.write("recipe.toml", recipe.replace("'judge'", "'someone'"));
+    dir.demur("fit response --recipe recipe.toml --out of-recipe").fails(1, &["labelled_by", "`person`"]);
 }

@@ -12,7 +12,8 @@ fn a_person_reads_target_data_and_ngrams() {
         "starter-response (response model)",
         "targets     demo-assistant",
         "policy      send below 0.5, hold from 0.5",
-        "323 rows of labelled.jsonl (human",
+        "trained on rows labelled 323 by persons",
+        "323 rows of labelled.jsonl (labelled by: person; ",
         "n-grams that speak for refusal",
         "n-grams that speak for compliance",
     ] {
@@ -180,4 +181,41 @@ fn what_is_no_folder_is_no_model() {
     dir.demur("inspect nowhere").fails(1, &["nowhere", "cannot load the model"]);
     std::fs::create_dir(dir.path("empty")).unwrap();
     dir.demur("inspect empty").fails(1, &["empty/manifest.json: missing"]);
+}
+
+#[test]
+fn limits_on_sources_left_out_stand_in_card_and_text() {
+    let dir = Dir::with_models();
+    let mut manifest: Value = serde_json::from_slice(&dir.bytes("prompt/manifest.json")).unwrap();
+    let figures = json!({
+        "n": 500, "refused": 0.4, "accuracy": 0.61, "majority": 0.6, "phrase_list": 0.55, "auroc": 0.66, "ece": 0.12,
+    });
+    let mut source = figures.clone();
+    source["name"] = json!("speechmap");
+    source["labeller"] = json!("judge");
+    source["auroc"] = Value::Null;
+    let limits = "On sources unlike its own it is hardly better than the majority guess.";
+    manifest["left_out"] = json!({ "limits": limits, "sources": [source], "mean": figures });
+    dir.write("prompt/manifest.json", serde_json::to_string_pretty(&manifest).unwrap());
+    let out = dir.demur("inspect prompt/ --top 1").succeeds().stdout;
+    for part in [limits, "judge    speechmap", "0.610    0.600       0.550      -", "mean"] {
+        assert!(out.contains(part), "{part} is not in {out}");
+    }
+    assert_eq!(
+        dir.demur("inspect prompt/ --json").succeeds().json()["manifest"]["left_out"]["limits"],
+        limits
+    );
+}
+
+#[test]
+fn a_manifest_of_before_calls_nobody_human() {
+    let dir = Dir::with_models();
+    let mut manifest: Value = serde_json::from_slice(&dir.bytes("response/manifest.json")).unwrap();
+    let data = manifest["training"][0].as_object_mut().unwrap();
+    data.remove("labellers");
+    data.insert("labelled_by".to_owned(), json!("human"));
+    dir.write("response/manifest.json", serde_json::to_string_pretty(&manifest).unwrap());
+    let out = dir.demur("inspect response/ --top 1").succeeds().stdout;
+    assert!(out.contains("trained on rows labelled 323 of unknown origin"), "{out}");
+    assert!(!out.contains("human"), "{out}");
 }

@@ -18,7 +18,10 @@ fn every_row_gets_a_probability_and_a_label_behind_its_own_columns() {
     assert_eq!(out.len(), 3);
     for (row, before) in out.iter().zip(answers()) {
         let keys: Vec<&String> = row.keys().collect();
-        assert_eq!(keys, ["id", "prompt", "response", "score", "checked", "p_refusal", "label"]);
+        assert_eq!(
+            keys,
+            ["id", "prompt", "response", "score", "checked", "p_refusal", "label", "labelled_by"]
+        );
         for (key, value) in before.as_object().unwrap() {
             assert_eq!(&row[key], value, "{key} keeps its value and its type");
         }
@@ -64,8 +67,8 @@ fn a_model_of_kinds_adds_the_kind_its_degree_and_all_probabilities() {
     let out = dir.rows("out.jsonl");
     for row in &out {
         let keys: Vec<&String> = row.keys().skip(5).collect();
-        assert_eq!(keys[..2], ["p_refusal", "label"]);
-        assert_eq!(keys[2..], OF_KINDS);
+        assert_eq!(keys[..3], ["p_refusal", "label", "labelled_by"]);
+        assert_eq!(keys[3..], OF_KINDS);
         let number = |name: &str| row[name].as_f64().unwrap();
         let sum: f64 = OF_KINDS[2..].iter().copied().map(number).sum();
         assert!((sum - 1.0).abs() < 1e-9, "{row:?}");
@@ -339,4 +342,52 @@ fn a_file_may_be_labelled_in_place() {
     let expected = labelled(&dir);
     dir.demur("label answers.jsonl --model response --out answers.jsonl").succeeds();
     assert_eq!(dir.rows("answers.jsonl"), expected);
+}
+
+/// What `label` writes says whose label it is, in every format, and commands that read labels go by that.
+#[test]
+fn what_label_wrote_is_not_taken_for_labels_of_people() {
+    let dir = Dir::with_models();
+    let digest = dir.demur("inspect response/ --json").succeeds().json()["digest"].clone();
+    let by = format!("starter-response@{}", digest.as_str().unwrap());
+    for ending in ["jsonl", "csv", "tsv", "json", "parquet", "arrow"] {
+        let file = format!("labelled-answers.{ending}");
+        dir.demur(&format!("label unlabelled.jsonl --model response/ --out {file}")).succeeds();
+        let own = ["demur labelled all of them", by.as_str()];
+        dir.demur(&format!("evaluate --model response/ {file}")).fails(1, &own);
+        // Nobody can call them a person's.
+        dir.demur(&format!("evaluate --model response/ --labelled-by person {file}")).fails(1, &own);
+        let run = dir.demur(&format!("fit response --data {file} --out again")).fast().succeeds();
+        run.says("fitted on rows labelled 240 by Demur itself");
+        let card = dir.text("again/README.md");
+        assert!(card.contains(&format!("| 240 | demur ({by}) | ")), "{ending}: {card}");
+    }
+    let file = "labelled-answers.jsonl";
+    dir.demur(&format!("report --model response/ --data {file} --out report"))
+        .fails(1, &["demur labelled all"]);
+    dir.demur(&format!("export-notebook evaluate --model response/ --data {file}"))
+        .fails(1, &["demur labelled all"]);
+    let recipe = format!(
+        "name = 'own'\n[labelled]\nfiles = ['{file}']\n[unlabelled]\nfiles = ['unlabelled.jsonl']\n[response]\n\
+         views = [{{ field = 'response', ngrams = [1, 1] }}]\n[prompt.fit]\nviews = [{{ field = 'prompt' }}]\n"
+    );
+    dir.write("recipe.toml", recipe);
+    dir.demur("pipeline recipe.toml --out out")
+        .fails(1, &["demur labelled 240 of its rows", "[[unlabelled]]"]);
+}
+
+#[test]
+fn a_label_that_the_rows_have_stays_whose_it_is() {
+    let dir = Dir::with_models();
+    // The rows have a `kind` by hand: all columns of the new label are called by another name.
+    let run = dir.demur("label labelled.jsonl --model response/ --out both.jsonl").succeeds();
+    run.says("the new one is called `demur_labelled_by`");
+    let row = &dir.rows("both.jsonl")[0];
+    assert!(row.contains_key("demur_label") && !row.contains_key("label"), "{row:?}");
+    let evaluate =
+        |flags: &str| dir.demur(&format!("evaluate --model response/ --allow-overlap both.jsonl {flags}"));
+    let json = evaluate("--labelled-by person --json").succeeds().json();
+    assert_eq!(json["labelled_by"], json!({ "person": 323 }));
+    assert_eq!(evaluate("--json").succeeds().json()["labelled_by"], json!({ "unknown": 323 }));
+    evaluate("--label-column demur_label --kind-column=").fails(1, &["demur labelled all of them"]);
 }

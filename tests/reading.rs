@@ -107,7 +107,7 @@ fn counts_of_labels_are_rates_to_fit_on_and_to_judge_by() {
     let left_out = "20 kept, 0 rejected, 1 dropped (1 label without refused or complied counts)";
     fits(&dir, &flags).says(left_out);
     let manifest: Value = serde_json::from_slice(&dir.bytes("model/manifest.json")).unwrap();
-    assert_eq!(manifest["training"][0]["labelled_by"], "repeated sampling");
+    assert_eq!(manifest["training"][0]["labellers"], json!([{ "by": "unknown", "rows": 20 }]));
     let p = |prompt: &str| {
         let run = dir.demur("predict --json --model model").arg(prompt).succeeds();
         run.json()["p_refusal"].as_f64().unwrap()

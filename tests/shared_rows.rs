@@ -1,5 +1,5 @@
-//! Published data sets as their authors wrote them, read where they lie. Without `../shared/data` these tests
-//! say so and pass.
+//! Published data sets as their authors wrote them, read where they lie in `../shared/data`; ignored unless
+//! they are asked for.
 
 use std::path::Path;
 
@@ -12,8 +12,9 @@ fn display(path: &Path, name: &str) -> String {
 }
 
 #[test]
+#[ignore = "needs ../shared/data"]
 fn every_file_of_labelled_responses_is_read_and_judged() {
-    let Some(data) = shared_data("every_file_of_labelled_responses_is_read_and_judged") else { return };
+    let data = shared_data();
     for folder in ["responses", "chatgpt-refusals"] {
         for name in names(&data.join(folder)) {
             let file = display(&data.join(folder), &name);
@@ -32,8 +33,9 @@ fn every_file_of_labelled_responses_is_read_and_judged() {
 }
 
 #[test]
+#[ignore = "needs ../shared/data"]
 fn the_published_corpus_is_fitted_and_labelled() {
-    let Some(data) = shared_data("the_published_corpus_is_fitted_and_labelled") else { return };
+    let data = shared_data();
     let dir = Dir::new();
     let file = display(&data, "chatgpt-refusals/hand_labeled.json");
     let run = dir.demur(&format!("fit response --data {file} --out model")).fast().succeeds();
@@ -54,8 +56,9 @@ fn the_published_corpus_is_fitted_and_labelled() {
 }
 
 #[test]
+#[ignore = "needs ../shared/data"]
 fn measured_rates_are_read_and_judged() {
-    let Some(data) = shared_data("measured_rates_are_read_and_judged") else { return };
+    let data = shared_data();
     for (name, map, kept) in [
         ("refusal_stability", "REFUSE=refused COMPLY=complied PARTIAL=drop ERROR=drop", 3_448),
         ("speechmap", "denial=refused evasive=redirected complete=complied", 400),

@@ -602,6 +602,10 @@ pub(crate) struct DataArgs {
     /// Column of the weight in training.
     #[arg(long, value_name = "NAME")]
     pub(crate) weight_column: Option<String>,
+    /// Who labelled the rows: person, judge (a judge model), rule, norm (what should be refused), or unknown. Default: what
+    /// their column `labelled_by` or `labeller` says, else unknown. Rows that demur labelled stay demur's.
+    #[arg(long, value_name = "WHO")]
+    pub(crate) labelled_by: Option<demur_data::Labeller>,
     /// What a label value means: VALUE=refused, VALUE=complied, VALUE=KIND or VALUE=drop; may be repeated.
     #[arg(long, value_name = "VALUE=MEANING")]
     pub(crate) label_map: Vec<String>,

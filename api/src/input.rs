@@ -78,8 +78,16 @@ pub(crate) fn labelled(
         return Ok(Labelled { read: told.iter().map(|source| source.within(&folder)).collect(), told });
     }
     let like = match recipe.labelled.as_slice() {
-        // How these are read says nothing of what the rows of other files count.
-        [one] => DataSource { name: None, limit: None, weight: 1.0, prompt_weight: None, ..one.clone() },
+        // How these are read says nothing of what the rows of other files count, nor of whose they are.
+        [one] => DataSource {
+            name: None,
+            limit: None,
+            weight: 1.0,
+            prompt_weight: None,
+            labelled_by: None,
+            licence: None,
+            ..one.clone()
+        },
         _ => DataSource::default(),
     };
     let read = DataSource { files: files.to_vec(), ..source(args, like)? };
@@ -114,6 +122,7 @@ pub(crate) fn source(args: &DataArgs, source: DataSource) -> anyhow::Result<Data
         }
     }
     source.format = args.format.or(source.format);
+    source.labelled_by = args.labelled_by.or(source.labelled_by);
     if args.deduplicate {
         source.deduplicate = Deduplicate::Prompt;
     }

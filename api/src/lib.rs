@@ -9,6 +9,7 @@ mod commands;
 mod error;
 mod input;
 mod model;
+mod names;
 mod output;
 mod outputs;
 mod score;

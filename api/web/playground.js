@@ -181,9 +181,22 @@ function chooseModel() {
   el('target').value = targets.includes(before) ? before : '';
   const encoder = state.model.encoder ? ` · encoder ${state.model.encoder.base}` : '';
   el('model-line').textContent = `Model ${state.model.title} · ${many(state.model.ngrams, 'n-gram')}${encoder} · digest ${state.model.digest.slice(0, 12)}`;
+  showLimits();
   resetPolicy();
   judge();
 }
+
+// What the model is worth on sources that its fit has not seen, under every answer of it.
+function showLimits() {
+  const more = make('a', { href: '/v1/models' }, 'Figures of each source');
+  const known = state.model.left_out;
+  const said = known
+    ? `${known.limits} On ${many(known.sources.length, 'source')} left out of its fit it agrees with ${share(known.mean.accuracy)} of the labels (majority guess ${share(known.mean.majority)}, phrase list ${share(known.mean.phrase_list)}). `
+    : 'How it does on sources that its fit has not seen was not measured. ';
+  el('limits').replaceChildren(said, more);
+}
+
+const share = (part) => `${Math.round(part * 100)}%`;
 
 function resetPolicy() {
   const policy = state.model?.policy ?? { send_below: 0.5, hold_from: 0.5 };

@@ -23,6 +23,7 @@ pub(crate) const PROMPT: &[&str] = &["prompt", "question", "instruction", "input
 /// | `label` | label, tone, refusal, `is_refusal`, refused |
 /// | `target` | target, model, generator |
 /// | `refusal_rate` | its own name, in a file without `p_refusal` |
+/// | `labelled_by` | `labelled_by`, labeller |
 /// | the others | their own name |
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -56,6 +57,8 @@ pub struct Columns {
     pub p_refusal: Option<String>,
     /// A measured rate of refusals, the label of rows that have no other.
     pub refusal_rate: Option<String>,
+    /// Who gave the label, in free text.
+    pub labelled_by: Option<String>,
 }
 
 impl Columns {
@@ -87,6 +90,7 @@ impl Columns {
             weight: find("weight", &self.weight, &["weight"])?,
             p_refusal,
             refusal_rate: find("refusal_rate", &self.refusal_rate, rates)?,
+            labelled_by: find("labelled_by", &self.labelled_by, &["labelled_by", "labeller"])?,
         })
     }
 }

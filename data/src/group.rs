@@ -179,14 +179,12 @@ mod tests {
     /// The paper's political prompts: eight patterns, of which "Please write me a poem about X" is a near
     /// duplicate of the same without "Please"; and its Quora questions, which are written each by itself.
     #[test]
+    #[ignore = "needs ../shared/data"]
     fn the_papers_prompts_fall_into_their_templates() {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/chatgpt-refusals/");
         let read =
             |name: &str| crate::read(&[format!("{root}{name}").into()], &crate::ReadOptions::default());
-        let Ok(political) = read("political_figures.json") else {
-            eprintln!("skipped: needs ../shared/data");
-            return;
-        };
+        let political = read("political_figures.json").unwrap();
         let prompts = |corpus: crate::Corpus| -> Vec<String> {
             corpus.records.into_iter().filter_map(|record| record.prompt).collect()
         };

@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{LabelledBy, Labeller};
+
 /// The binary label: did the target refuse?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -186,55 +188,32 @@ impl KindPolicy {
     }
 }
 
-/// Who gave a label.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Labeller {
-    /// A person, or the data set's own authors.
-    Human,
-    /// The same, of several responses to the prompt: not one label but the rate of refusals among them.
-    Sampled {
-        /// The share of refusals.
-        p_refusal: f64,
-    },
-    /// A response classifier of this project.
-    Machine {
-        /// Digest of the model that gave it.
-        model: String,
-        /// The model's P(refusal), averaged over the samples.
-        p_refusal: f64,
-        /// How many responses to the same prompt stand behind it.
-        samples: u32,
-    },
-}
-
-impl Labeller {
-    /// P(refusal), where it is not just a label: a machine's probability, or a measured rate.
-    #[must_use]
-    pub const fn p_refusal(&self) -> Option<f64> {
-        match self {
-            Self::Human => None,
-            Self::Sampled { p_refusal } | Self::Machine { p_refusal, .. } => Some(*p_refusal),
-        }
-    }
-}
-
 /// A label with its origin.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Labelled {
     /// The binary label; `None` where the policy leaves the kind out.
     pub label: Option<Label>,
-    /// The kind, where the labels of the data set tell it.
+    /// The kind, where the labels of the data set say which.
     pub kind: Option<Kind>,
     /// Who gave it.
-    pub by: Labeller,
+    pub by: LabelledBy,
+    /// P(refusal), where it is more than a label: a probability of a model of this program, or the rate of refusals that
+    /// was measured over several answers to the prompt.
+    pub p_refusal: Option<f64>,
+    /// How many answers to the prompt it is taken from.
+    pub samples: u32,
 }
 
 impl Labelled {
-    /// The training target, P(refusal): a machine's probability and a measured rate as they are, a person's label as 0
-    /// or 1.
+    /// A binary label of one answer.
+    #[must_use]
+    pub const fn of(label: Label, labeller: Labeller) -> Self {
+        Self { label: Some(label), kind: None, by: LabelledBy::of(labeller), p_refusal: None, samples: 1 }
+    }
+
+    /// The training target, P(refusal): a probability or a measured rate as it is, a label as 0 or 1.
     #[must_use]
     pub fn target(&self) -> Option<f64> {
-        self.by.p_refusal().or_else(|| self.label.map(Label::target))
+        self.p_refusal.or_else(|| self.label.map(Label::target))
     }
 }

@@ -15,6 +15,7 @@
 mod atomic;
 mod destination;
 mod label;
+mod labeller;
 mod lock;
 mod normalise;
 mod record;
@@ -54,7 +55,8 @@ mod write;
 
 pub use atomic::{AtomicDir, AtomicFile, remove_unfinished};
 pub use destination::{Destination, create_beside, destroyed, is_stdout, open_existing, sync_name};
-pub use label::{Kind, KindPolicy, Label, Labelled, Labeller};
+pub use label::{Kind, KindPolicy, Label, Labelled};
+pub use labeller::{LABELLED_BY_DEMUR, LabelledBy, Labeller};
 pub use lock::Lock;
 pub use normalise::normalise;
 pub use record::{Input, Place, Record, Turn};

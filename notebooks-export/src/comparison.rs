@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::curves::agreement_chart;
 use crate::exports::{Export, LIMITS, SHOWN, Writer, begin, describe};
+use crate::figure_sheets::{labelled, right_share, right_title};
 use crate::findings::{JudgedRow, interval, label};
 use crate::notebook::Output;
 use crate::sheet::{Sheet, number};
@@ -31,9 +32,10 @@ pub fn comparison_notebook(comparison: &Comparison<'_>, tables: &str) -> Export 
     let sheets = vec![methods(comparison), paired(comparison), pairs(comparison)];
     let [a, b] = comparison.models.map(describe);
     let text = format!(
-        "First: {a}, judged by {}. Second: {b}, judged by {}.",
+        "First: {a}, judged by {}. Second: {b}, judged by {}. {}.",
         code_span(&first.method),
-        code_span(&second.method)
+        code_span(&second.method),
+        labelled(first)
     );
     let mut writer =
         Writer { notebook: begin("Two models on the same rows", &text, tables), sheets: &sheets };
@@ -54,7 +56,7 @@ pub fn comparison_notebook(comparison: &Comparison<'_>, tables: &str) -> Export 
         interval: baseline.decisions.accuracy_interval,
         strong: false,
     }));
-    writer.notebook.code("intervals()", [intervals("Accuracy", first.n, &shown).into()]);
+    writer.notebook.code("intervals()", [intervals(right_title(first), first.n, &shown).into()]);
     writer.whole(
         "paired",
         "## On the same rows\n\nRows that one decides rightly and the other does not carry all of the difference. The interval \
@@ -109,7 +111,7 @@ fn methods(comparison: &Comparison<'_>) -> Sheet {
         "Both models beside baselines",
         &[
             ("method", "Method"),
-            ("accuracy", "Accuracy"),
+            ("accuracy", right_title(comparison.evaluations[0])),
             ("low", "95% from"),
             ("high", "to"),
             ("auroc", "AUROC"),
@@ -181,7 +183,8 @@ fn paired(comparison: &Comparison<'_>) -> Sheet {
         ]);
     }
     let (difference, (low, high)) = mean_interval(&differences);
-    sheet.push([json!("accuracy, first less second"), number(difference), number(low), number(high)]);
+    let right = right_share(comparison.evaluations[0]);
+    sheet.push([json!(format!("{right}, first less second")), number(difference), number(low), number(high)]);
     sheet
 }
 

@@ -6,6 +6,7 @@ use demur_training::{Evaluation, coverage_curve};
 use serde_json::json;
 
 use crate::curves::coverage_chart;
+use crate::figure_sheets::right_title;
 use crate::findings::{Findings, POINTS};
 use crate::notebook::{Notebook, Output};
 use crate::rows_report::{accuracy, bars, contrast};
@@ -134,7 +135,10 @@ fn figures(writer: &mut Writer<'_>, findings: &Findings<'_>, evaluation: &Evalua
     writer.notebook.code("reliability()", [chart.into()]);
     let (p, labels) = findings.judged();
     let curve = coverage_curve(&p, &labels, evaluation.threshold, POINTS);
-    writer.notebook.code("coverage()", [coverage_chart("Accuracy against coverage", &curve).into()]);
+    writer.notebook.code(
+        "coverage()",
+        [coverage_chart(&format!("{} against coverage", right_title(evaluation)), &curve).into()],
+    );
     writer.whole("confusion", "Decisions by kind of answer, or by label where the rows tell no kinds:");
     writer.whole("facets", "By target, source and category:");
 }

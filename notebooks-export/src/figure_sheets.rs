@@ -10,6 +10,23 @@ use crate::sheet::{Sheet, number};
 /// A target or source with fewer rows has no figures of its own.
 const FEWEST: usize = 20;
 
+/// What the share of right decisions is called: an accuracy on labels of persons, an agreement with all others.
+pub(crate) fn right_share(e: &Evaluation) -> &'static str {
+    if e.is_accuracy() { "accuracy" } else { "agreement" }
+}
+
+/// The same as a head.
+pub(crate) fn right_title(e: &Evaluation) -> &'static str {
+    if e.is_accuracy() { "Accuracy" } else { "Agreement" }
+}
+
+/// Whose labels the figures are taken on, and what they are therefore.
+pub(crate) fn labelled(e: &Evaluation) -> String {
+    let rows = e.labelled_by.iter();
+    let rows: Vec<String> = rows.map(|(labeller, n)| format!("{n} {}", labeller.in_words())).collect();
+    format!("Rows labelled {}; figures are {}", rows.join(", "), e.measures)
+}
+
 pub(crate) fn figures(e: &Evaluation) -> Sheet {
     let mut sheet = Sheet::new(
         "figures",
@@ -20,10 +37,10 @@ pub(crate) fn figures(e: &Evaluation) -> Sheet {
     let none = (f64::NAN, f64::NAN);
     let refused = d.confusion.true_positive + d.confusion.false_negative;
     for (name, value, range) in [
-        ("accuracy", d.accuracy, d.accuracy_interval),
+        (right_share(e), d.accuracy, d.accuracy_interval),
         ("AUROC", e.auroc, e.auroc_interval),
         ("base rate of refusals", e.base_rate, wilson(refused, e.n)),
-        ("balanced accuracy", d.balanced_accuracy, none),
+        (if e.is_accuracy() { "balanced accuracy" } else { "balanced agreement" }, d.balanced_accuracy, none),
         ("precision", d.precision, none),
         ("recall", d.recall, none),
         ("F1", d.f1, none),
@@ -46,7 +63,7 @@ pub(crate) fn methods(e: &Evaluation) -> Sheet {
         &[
             ("method", "Method"),
             ("description", "What it does"),
-            ("accuracy", "Accuracy"),
+            ("accuracy", right_title(e)),
             ("low", "95% from"),
             ("high", "to"),
             ("auroc", "AUROC"),
@@ -94,7 +111,7 @@ pub(crate) fn facets(e: &Evaluation) -> Sheet {
             ("value", "Value"),
             ("n", "Rows"),
             ("base_rate", "Refused"),
-            ("accuracy", "Accuracy"),
+            ("accuracy", right_title(e)),
             ("low", "95% from"),
             ("high", "to"),
             ("auroc", "AUROC"),
@@ -259,7 +276,7 @@ pub(crate) fn data(model: &Model) -> Sheet {
         sheet.push([
             json!(data.file),
             json!(data.rows),
-            json!(data.labelled_by),
+            json!(data.labelled_by()),
             json!(data.licence),
             json!(data.sha256),
         ]);

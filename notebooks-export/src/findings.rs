@@ -6,7 +6,9 @@ use demur_predictor::{Analyzer, Model, Part, ViewSettings};
 use demur_training::{Evaluation, PhraseFigures, TermAnalysis, TermFigures, coverage_curve, wilson};
 use serde_json::{Value, json};
 
-use crate::figure_sheets::{data, facets, figures, methods, phrases, reliability, stability, terms};
+use crate::figure_sheets::{
+    data, facets, figures, methods, phrases, reliability, right_title, stability, terms,
+};
 use crate::sheet::{Sheet, number};
 
 /// Points of the curve of accuracy against coverage.
@@ -74,11 +76,11 @@ impl Findings<'_> {
     fn coverage(&self, evaluation: &Evaluation) -> Sheet {
         let mut sheet = Sheet::new(
             "coverage",
-            "Accuracy on the most certain rows",
+            &format!("{} on the most certain rows", right_title(evaluation)),
             &[
                 ("n", "Rows decided"),
                 ("coverage", "Share of rows"),
-                ("accuracy", "Accuracy"),
+                ("accuracy", right_title(evaluation)),
                 ("low", "95% from"),
                 ("high", "to"),
             ],

@@ -168,18 +168,20 @@ fn cards(figures: &Sheet, methods: &Sheet) -> String {
             escape(note)
         )
     };
+    let right = if at("accuracy").is_some() { "accuracy" } else { "agreement" };
     let accuracy = format!(
         "95%: {}; majority guess {}, phrase list {}",
-        range("accuracy"),
+        range(right),
         baseline("majority", "accuracy"),
         baseline("phrase list", "accuracy")
     );
+    let title = if right == "accuracy" { "Accuracy" } else { "Agreement with the labels" };
     let auroc = format!("95%: {}; chance 0.5", range("AUROC"));
-    let base = format!("95%: {}; n = {} rows", range("base rate of refusals"), cell("accuracy", "n"));
+    let base = format!("95%: {}; n = {} rows", range("base rate of refusals"), cell(right, "n"));
     let ece = "mean distance of P(refusal) from the refusal rate, ten bins".to_owned();
     format!(
         "<ul class=\"cards\">\n{}{}{}{}</ul>\n",
-        card("Accuracy", cell("accuracy", "value"), &accuracy),
+        card(title, cell(right, "value"), &accuracy),
         card("AUROC", cell("AUROC", "value"), &auroc),
         card("Refused rows", cell("base rate of refusals", "value"), &base),
         card("Calibration error", cell("expected calibration error", "value"), &ece),
@@ -192,7 +194,11 @@ fn method(findings: &Findings<'_>, evaluation: &Evaluation) -> String {
         0 => String::new(),
         left => format!(" {left} rows that the fit has seen are in the tables and not in the figures."),
     };
-    format!("How the rows were kept apart from the fit: {}.{seen}", evaluation.method)
+    format!(
+        "{}. How the rows were kept apart from the fit: {}.{seen}",
+        crate::figure_sheets::labelled(evaluation),
+        evaluation.method
+    )
 }
 
 fn words(findings: &Findings<'_>) -> String {
@@ -202,6 +208,11 @@ fn words(findings: &Findings<'_>) -> String {
     } else {
         format!("{} rows, {} of them refused", analysis.rows, analysis.refused)
     };
+    if analysis.rows_in_all == 0 {
+        return format!(
+            "<p>Each n-gram of the model by its weight. Counts, refusal rates, intervals, stability and effects within templates were not computed: no labelled rows were given (<code>--data FILE</code>).</p>\n<details><summary>What the columns and marks mean</summary>\n<ul>\n{COLUMNS}</ul></details>\n"
+        );
+    }
     let refits = match analysis.resamples {
         0 => "There were no refits, so weights have no intervals.".to_owned(),
         n => format!(
@@ -262,7 +273,7 @@ fn top_terms(findings: &Findings<'_>, terms: &Sheet) -> String {
     let (refused, complied) = (side(true), side(false));
     let by = if seen { "by z" } else { "by weight" };
     let found = if findings.terms.recurrence.is_empty() {
-        String::new()
+        "<p>Which of these terms are stable was not computed: it takes labelled rows.</p>\n".to_owned()
     } else {
         let unstable =
             refused.iter().chain(&complied).filter(|&&at| findings.terms.terms[at].marks.unstable).count();

@@ -4,6 +4,7 @@ use demur_predictor::{Model, ViewManifest, WeightedNgram};
 use demur_training::{Baseline, Evaluation, PipelineFigures};
 use serde_json::Value;
 
+use crate::figure_sheets::{labelled, right_share};
 use crate::findings::describe_view;
 use crate::notebook::{Notebook, Output};
 use crate::svg::{Bar, Chart, Interval, diverging_bars, figure, intervals, reliability_diagram};
@@ -50,7 +51,10 @@ pub fn pipeline_report(figures: &PipelineFigures, response: &Model, prompt: &Mod
     ));
     notebook.code("table(\"response\")", [Output::from(&evaluation_table(&figures.response))]);
     let models = [("response classifier", &figures.response)];
-    notebook.code("intervals(\"response\")", [accuracies("Response classifier: accuracy", &models).into()]);
+    notebook.code(
+        "intervals(\"response\")",
+        [accuracies(&format!("Response classifier: {}", right_share(&figures.response)), &models).into()],
+    );
     model_charts(&mut notebook, "Response classifier", &figures.response, response);
 
     let baselines = describe_baselines(&figures.prompt);
@@ -72,7 +76,7 @@ pub fn pipeline_report(figures: &PipelineFigures, response: &Model, prompt: &Mod
     ];
     notebook.code(
         "intervals(\"prompt\", \"prompt_machine_only\", \"prompt_human_only\")",
-        [accuracies("Prompt predictor: accuracy", &models).into()],
+        [accuracies(&format!("Prompt predictor: {}", right_share(&figures.prompt)), &models).into()],
     );
     model_charts(&mut notebook, "Prompt predictor", &figures.prompt, prompt);
 
@@ -145,10 +149,13 @@ fn evaluation_table(evaluation: &Evaluation) -> Table {
         rows: vec![
             same("n (rows)", e.n.to_string()),
             same("base rate (share of refusals)", figure(e.base_rate)),
-            row("accuracy", figure(d.accuracy), &|b| figure(b.decisions.accuracy)),
-            row("accuracy, 95% interval", interval(d.accuracy, d.accuracy_interval), &|b| {
-                interval(b.decisions.accuracy, b.decisions.accuracy_interval)
-            }),
+            same("labels", labelled(e)),
+            row(right_share(e), figure(d.accuracy), &|b| figure(b.decisions.accuracy)),
+            row(
+                &format!("{}, 95% interval", right_share(e)),
+                interval(d.accuracy, d.accuracy_interval),
+                &|b| interval(b.decisions.accuracy, b.decisions.accuracy_interval),
+            ),
             row("precision", figure(d.precision), &|b| figure(b.decisions.precision)),
             row("recall", figure(d.recall), &|b| figure(b.decisions.recall)),
             row("AUROC", figure(e.auroc), &|b| figure(b.auroc)),
@@ -224,8 +231,7 @@ fn data_table(models: [&Model; 2]) -> Table {
         model.manifest().training.iter().map(|data| {
             let licence = data.licence.clone().unwrap_or_else(|| "not stated".to_owned());
             let digest = data.sha256.chars().take(12).collect();
-            let cells =
-                vec![data.file.clone(), data.rows.to_string(), data.labelled_by.clone(), licence, digest];
+            let cells = vec![data.file.clone(), data.rows.to_string(), data.labelled_by(), licence, digest];
             (model.manifest().field.name().to_owned(), cells)
         })
     });

@@ -6,6 +6,7 @@ use demur_predictor::Model;
 use demur_training::{Evaluation, TermAnalysis, coverage_curve};
 
 use crate::curves::{Dot, contrast_chart, coverage_chart};
+use crate::figure_sheets::right_title;
 use crate::findings::{Findings, POINTS, term_label};
 use crate::page::page;
 use crate::sheet::Sheet;
@@ -45,7 +46,7 @@ pub fn rows_report(findings: &Findings<'_>) -> io::Result<Report> {
         charts.extend([
             ("accuracy", accuracy(evaluation)),
             ("reliability", reliability_diagram("Reliability", &evaluation.reliability)),
-            ("coverage", coverage_chart("Accuracy against coverage", &curve)),
+            ("coverage", coverage_chart(&format!("{} against coverage", right_title(evaluation)), &curve)),
         ]);
     }
     Ok(Report { html: page(findings, &sheets, &charts)?, sheets, charts })
@@ -99,5 +100,5 @@ pub(crate) fn accuracy(evaluation: &Evaluation) -> Chart {
         interval: baseline.decisions.accuracy_interval,
         strong: false,
     });
-    intervals("Accuracy", evaluation.n, &std::iter::once(own).chain(others).collect::<Vec<_>>())
+    intervals(right_title(evaluation), evaluation.n, &std::iter::once(own).chain(others).collect::<Vec<_>>())
 }

@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use demur_data::Labeller;
 use demur_notebooks_export::{Cell, Notebook, Output, pipeline_report};
 use demur_predictor::{
-    Analyzer, Dense, Field, Input, Manifest, Model, NgramModel, Part, Parts, Policy, SeenPrompts,
-    TrainingData, Vectorizer, VectorizerSettings, View, ViewSettings,
+    Analyzer, Dense, Field, Input, LabelledRows, Manifest, Model, NgramModel, Part, Parts, Policy,
+    SeenPrompts, TrainingData, Vectorizer, VectorizerSettings, View, ViewSettings,
 };
 use demur_training::{Evaluation, Examples, PipelineFigures, Scored};
 use serde_json::json;
@@ -53,11 +54,12 @@ fn model(field: Field) -> Model {
     };
     let scorer =
         NgramModel::new(vec![view], vec![-1.25, 0.5, 2.0, 0.25, -0.125], Dense::default(), 0.1).unwrap();
-    let data = |labelled_by: &str, licence: Option<&str>| TrainingData {
+    let data = |by: Labeller, licence: Option<&str>| TrainingData {
+        source: None,
         file: format!("{HOSTILE}.csv"),
         sha256: "0123456789abcdef".repeat(4),
         rows: 7,
-        labelled_by: labelled_by.to_owned(),
+        labellers: vec![LabelledRows { by, who: Some(HOSTILE.to_owned()), rows: 7 }],
         licence: licence.map(str::to_owned),
     };
     let manifest = Manifest {
@@ -78,8 +80,9 @@ fn model(field: Field) -> Model {
         style: false,
         kinds: None,
         encoder: None,
-        training: vec![data("machine", None), data("human", Some("CC0 & more"))],
+        training: vec![data(Labeller::Demur, None), data(Labeller::Person, Some("CC0 & more"))],
         figures: BTreeMap::new(),
+        left_out: None,
         recipe: json!({ "name": HOSTILE }),
         files: BTreeMap::new(),
     };

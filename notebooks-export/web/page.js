@@ -44,6 +44,7 @@ const round = (value) => (value === null || !Number.isFinite(value) ? null : Mat
 
 // 95% score interval of a share (Wilson 1927), as the tables have it.
 function wilson(x, n) {
+  if (n === 0) return [null, null];
   const z = 1.959963984540054;
   const p = x / n;
   const spread = z * Math.sqrt(p * (1 - p) / n + z * z / (4 * n * n));

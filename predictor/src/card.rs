@@ -1,10 +1,13 @@
-//! The model card, a README in the form that model hubs read: front matter, then text.
+//! The model card, a README in the form that model hubs read: front matter, then text. Every figure stands beside its
+//! baselines and names whose labels it agrees with.
 
 use std::fmt::Write;
 
 use crate::encoder::{BaseModel, EncoderManifest};
-use crate::manifest::{Manifest, TrainingData};
+use crate::left_out::{FigureLine, SourceFigures, three_digits};
+use crate::manifest::Manifest;
 use crate::ngram_model::Field;
+use crate::training_data::labellers_in_words;
 
 /// Renders the card of a model.
 pub(crate) fn render(manifest: &Manifest, digest: &str) -> String {
@@ -87,40 +90,83 @@ fn write_card(card: &mut String, manifest: &Manifest, digest: &str) -> std::fmt:
     }
     let licences = if licences.is_empty() { "not stated".to_owned() } else { licences.join(", ") };
     writeln!(card, "| licences of the training rows | {licences} |\n")?;
-    writeln!(card, "## Training data\n\n| file | rows | labelled by | SHA-256 |\n|---|---|---|---|")?;
-    for data in &manifest.training {
-        let TrainingData { file, rows, labelled_by, sha256, .. } = data;
-        writeln!(card, "| {file} | {rows} | {labelled_by} | `{sha256}` |")?;
+    write_training(card, manifest)?;
+    write_figures(card, manifest)?;
+    write_limits(card, manifest)
+}
+
+/// The files behind the fit, and who labelled them.
+fn write_training(card: &mut String, manifest: &Manifest) -> std::fmt::Result {
+    writeln!(card, "## Training data\n")?;
+    if !manifest.training.is_empty() {
+        writeln!(card, "Rows by who labelled them: {}.\n", labellers_in_words(&manifest.training))?;
     }
+    writeln!(card, "| source | file | rows | labelled by | SHA-256 |\n|---|---|---|---|---|")?;
+    for data in &manifest.training {
+        let (source, labelled_by) = (data.source.as_deref().unwrap_or("-"), data.labelled_by());
+        writeln!(card, "| {source} | {} | {} | {labelled_by} | `{}` |", data.file, data.rows, data.sha256)?;
+    }
+    Ok(())
+}
+
+/// The figures on rows that the fit has not seen, each beside the majority guess and the list of phrases.
+fn write_figures(card: &mut String, manifest: &Manifest) -> std::fmt::Result {
     writeln!(card, "\n## Figures\n")?;
     if manifest.figures.is_empty() {
-        writeln!(
+        return writeln!(
             card,
             "None were measured when this model was written; run `demur evaluate --model DIR FILE`."
-        )?;
-    } else {
+        );
+    }
+    let all_accuracies = manifest.figure_lines().all(|line| line.measures == "accuracy");
+    let right = if all_accuracies { "accuracy" } else { "agreement" };
+    writeln!(
+        card,
+        "On rows of the sources above that the fit has not seen; the majority guess and a short list of phrases are\n\
+         judged on the same rows:\n\n\
+         | evaluation | n | base rate | {right} | majority | phrase list | AUROC | ECE | the share right is |\n\
+         |---|---|---|---|---|---|---|---|---|"
+    )?;
+    for line in manifest.figure_lines() {
+        let FigureLine { name, n, base_rate, accuracy, majority, phrase_list, auroc, ece, measures } = line;
+        let [base_rate, accuracy, majority, phrase_list, auroc, ece] =
+            [base_rate, accuracy, majority, phrase_list, auroc, ece].map(three_digits);
         writeln!(
             card,
-            "On rows that the fit has not seen:\n\n| evaluation | n | base rate | accuracy | AUROC | ECE |"
+            "| {name} | {n} | {base_rate} | {accuracy} | {majority} | {phrase_list} | {auroc} | {ece} | {measures} |"
         )?;
-        writeln!(card, "|---|---|---|---|---|---|")?;
     }
-    for (name, figures) in &manifest.figures {
-        let number = |key: &str| match figures.get(key).and_then(serde_json::Value::as_f64) {
-            Some(number) if key == "n" => format!("{number}"),
-            Some(number) => format!("{number:.3}"),
-            None => "-".to_owned(),
-        };
-        let [n, base, accuracy, auroc, ece] = ["n", "base_rate", "accuracy", "auroc", "ece"].map(number);
-        writeln!(card, "| {name} | {n} | {base} | {accuracy} | {auroc} | {ece} |")?;
+    Ok(())
+}
+
+/// What the model is not good for, with the figures on sources that a fit left out.
+fn write_limits(card: &mut String, manifest: &Manifest) -> std::fmt::Result {
+    writeln!(card, "\n## Limits and use\n")?;
+    if let Some(report) = &manifest.left_out {
+        writeln!(card, "{}\n", report.limits)?;
+        writeln!(card, "On sources that a fit of the same recipe left out whole:\n")?;
+        writeln!(
+            card,
+            "| source | labelled by | n | refused | agreement | majority | phrase list | AUROC | ECE |\n\
+             |---|---|---|---|---|---|---|---|---|"
+        )?;
+        for source in &report.sources {
+            write_left_out(card, &source.name, source.labeller.name(), &source.figures)?;
+        }
+        write_left_out(card, "mean", "", &report.mean)?;
+        writeln!(card)?;
     }
     writeln!(
         card,
-        "\n## Use\n\nIt says what its targets did on prompts like its training rows. On other targets, languages"
-    )?;
-    writeln!(
-        card,
-        "and domains its figures do not hold: measure before relying on it. A high P(refusal) says nothing"
-    )?;
-    writeln!(card, "about whether a prompt is harmful or a refusal is right.")
+        "It says what its targets did on prompts like its training rows. On other targets, languages and domains its\n\
+         figures do not hold: measure before relying on it. A high P(refusal) says nothing about whether a prompt is\n\
+         harmful or a refusal is right."
+    )
+}
+
+fn write_left_out(card: &mut String, name: &str, labeller: &str, of: &SourceFigures) -> std::fmt::Result {
+    let auroc = of.auroc.unwrap_or(f64::NAN);
+    let figures = [of.refused, of.accuracy, of.majority, of.phrase_list, auroc, of.ece];
+    let figures = figures.map(three_digits).join(" | ");
+    writeln!(card, "| {name} | {labeller} | {} | {figures} |", of.n)
 }

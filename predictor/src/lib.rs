@@ -26,12 +26,14 @@
 //! ```
 
 mod answer;
+mod bare_no;
 mod base_rate;
 #[cfg(feature = "batch")]
 pub mod batch;
 mod bundled;
 mod calibration;
 mod card;
+mod code;
 mod counter;
 mod digest;
 pub mod encoder;
@@ -40,6 +42,7 @@ mod explain;
 mod flip;
 mod hits;
 mod kinds;
+mod left_out;
 mod lexicon;
 mod manifest;
 mod model;
@@ -54,6 +57,7 @@ mod style;
 mod tensors;
 mod text;
 mod tiers;
+mod training_data;
 mod trie;
 mod vectorizer;
 
@@ -67,9 +71,9 @@ pub use error::{ModelError, ScoreError, SettingsError};
 pub use explain::{Explanation, Origin, Term, WordShare};
 pub use flip::{Flip, Fragment};
 pub use kinds::{KindDistribution, KindModel, KindReport, KindSettings, place, softmax};
+pub use left_out::{FigureLine, LeftOutReport, LeftOutSource, SourceFigures, three_digits};
 pub use manifest::{
-    CalibrationReport, FORMAT, FileDigest, KindManifest, Manifest, POLARITY, ReliabilityBin, TrainingData,
-    ViewManifest,
+    CalibrationReport, FORMAT, FileDigest, KindManifest, Manifest, POLARITY, ReliabilityBin, ViewManifest,
 };
 pub use model::{LoadOptions, Model, Parts};
 pub use ngram_model::{Dense, Field, NgramModel, Part, View, ViewSettings, WeightedNgram};
@@ -81,4 +85,5 @@ pub use seen::SeenPrompts;
 pub use style::{STYLE, style, style_names};
 pub use tensors::round;
 pub use tiers::{Tier, Tiered};
+pub use training_data::{LabelledRows, TrainingData, labellers, labellers_in_words};
 pub use vectorizer::{Scratch, Vectorizer};

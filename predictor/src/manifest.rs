@@ -8,9 +8,11 @@ use serde_json::Value;
 use crate::calibration::Calibration;
 use crate::encoder::EncoderManifest;
 use crate::kinds::KindSettings;
+use crate::left_out::LeftOutReport;
 use crate::ngram_model::{Field, ViewSettings};
 use crate::policy::Policy;
 use crate::probability::Probability;
+use crate::training_data::TrainingData;
 
 /// The newest model format, which this build writes for models that state the base rate that their
 /// probabilities assume: a build of before would not know it.
@@ -75,6 +77,9 @@ pub struct Manifest {
     pub training: Vec<TrainingData>,
     /// Figures on rows that the fit has not seen, by name of the evaluation.
     pub figures: BTreeMap<String, Value>,
+    /// Figures on sources that were left out whole; absent where none were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOutReport>,
     /// The recipe of the fit, whole.
     pub recipe: Value,
     /// The other files of the directory.
@@ -145,22 +150,6 @@ pub struct KindManifest {
     pub settings: KindSettings,
     /// The views with the number of features of each.
     pub views: Vec<ViewManifest>,
-}
-
-/// One file that a model was fitted on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrainingData {
-    /// File name, without its folder.
-    pub file: String,
-    /// SHA-256 of the file as it was read.
-    pub sha256: String,
-    /// Rows of it that took part.
-    pub rows: usize,
-    /// `human` or `machine`: who labelled them.
-    pub labelled_by: String,
-    /// The licence of the rows, where the recipe names it.
-    pub licence: Option<String>,
 }
 
 /// Size and digest of a file.

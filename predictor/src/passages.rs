@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use crate::code::blocks;
 use crate::lexicon::{Sign, signs};
 use crate::text;
 use crate::vectorizer::Scratch;
@@ -17,35 +18,48 @@ const SHORTEST: usize = 4;
 /// How far before "cannot" the "I" may stand, in words: "I am, however, simply unable to".
 const REACH: usize = 4;
 
-/// The bytes of the quotations of a text that hold words of apology or inability: fenced code, lines quoted by `>`, and
-/// what stands between double quotation marks in one line.
-pub(crate) fn quoted_refusals(text: &str, scratch: &mut Scratch) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    let (mut at, mut fence) = (0, None);
+/// What of a text is not its own words and holds words of apology or inability, each in order.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Quoted {
+    /// The bytes of blocks of code.
+    pub(crate) code: Vec<Range<usize>>,
+    /// The bytes of quotations: blocks of prose between fences, lines quoted by `>`, and what stands between double
+    /// quotation marks in one line.
+    pub(crate) quotes: Vec<Range<usize>>,
+}
+
+/// Finds what of a text is quoted or code.
+pub(crate) fn quoted_refusals(text: &str, scratch: &mut Scratch) -> Quoted {
+    let blocks = blocks(text);
+    let mut found = Quoted::default();
+    for block in &blocks {
+        let of = if block.is_code { &mut found.code } else { &mut found.quotes };
+        of.push(block.bytes.clone());
+    }
+    let mut at = 0;
     for line in text.split_inclusive('\n') {
         let bytes = at..at + line.len();
         at = bytes.end;
-        let start = line.trim_start();
-        match (start.starts_with("```"), fence) {
-            (true, None) => fence = Some(bytes.start),
-            (true, Some(open)) => {
-                found.push(open..bytes.end);
-                fence = None;
-            }
-            (false, None) if start.starts_with('>') => found.push(bytes),
-            (false, None) => {
-                found.extend(marked(line).map(|part| bytes.start + part.start..bytes.start + part.end));
-            }
-            (false, Some(_)) => {}
+        let next = blocks.partition_point(|block| block.bytes.end <= bytes.start);
+        if blocks.get(next).is_some_and(|block| block.bytes.start <= bytes.start) {
+            continue;
+        }
+        if line.trim_start().starts_with('>') {
+            found.quotes.push(bytes);
+        } else {
+            let parts = marked(line).map(|part| bytes.start + part.start..bytes.start + part.end);
+            found.quotes.extend(parts);
         }
     }
-    found.extend(fence.map(|open| open..text.len()));
-    found.retain(|bytes| {
+    found.quotes.sort_unstable_by_key(|range| range.start);
+    let mut refuses = |bytes: &Range<usize>| {
         let mut refusal = false;
         let lower = text::lowercase(&text[bytes.clone()]);
         signs(&lower, scratch, |sign, _| refusal |= matches!(sign, Sign::Apology | Sign::Inability));
         refusal
-    });
+    };
+    found.code.retain(&mut refuses);
+    found.quotes.retain(refuses);
     found
 }
 
@@ -116,7 +130,7 @@ fn sentences(text: &str) -> Vec<Range<usize>> {
 }
 
 /// Whether a sentence says of its speaker that he cannot or will not.
-fn declines(sentence: &str, scratch: &mut Scratch) -> bool {
+pub(crate) fn declines(sentence: &str, scratch: &mut Scratch) -> bool {
     let lower = text::lowercase(sentence);
     let mut tokens = Vec::new();
     text::tokens(&lower, |bytes| tokens.push(bytes));
@@ -141,9 +155,15 @@ mod tests {
     const HELP: &str = "Plants make sugar from light. Chlorophyll absorbs it, water is split, oxygen is given off, and \
                         the energy is stored for later use in the cells.";
 
+    fn all(Quoted { code, quotes }: Quoted) -> Vec<Range<usize>> {
+        let mut all = [code, quotes].concat();
+        all.sort_unstable_by_key(|range| range.start);
+        all
+    }
+
     fn found(text: &str) -> Vec<&str> {
         let scratch = &mut Scratch::default();
-        let quoted = quoted_refusals(text, scratch);
+        let quoted = all(quoted_refusals(text, scratch));
         declining(text, &quoted, scratch).into_iter().map(|range| &text[range]).collect()
     }
 
@@ -171,7 +191,7 @@ mod tests {
     #[test]
     fn only_quotations_with_words_of_refusal_are_left_out() {
         let text = "He said \"I can't\" and \u{201c}good day\u{201d}.\n```\nsorry\n```\n> sorry\nend";
-        let quoted = quoted_refusals(text, &mut Scratch::default());
+        let quoted = all(quoted_refusals(text, &mut Scratch::default()));
         let parts: Vec<&str> = quoted.iter().map(|range| &text[range.clone()]).collect();
         assert_eq!(parts, ["\"I can't\"", "```\nsorry\n```\n", "> sorry\n"]);
         assert_eq!(without(text, &quoted), "He said   and \u{201c}good day\u{201d}.\n  end");
@@ -180,7 +200,7 @@ mod tests {
     #[test]
     fn an_open_fence_runs_to_the_end() {
         let text = "x\n```\nsorry";
-        let quoted = quoted_refusals(text, &mut Scratch::default());
+        let quoted = all(quoted_refusals(text, &mut Scratch::default()));
         assert_eq!((quoted.len(), &text[quoted[0].clone()]), (1, "```\nsorry"));
     }
 }

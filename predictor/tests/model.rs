@@ -53,6 +53,7 @@ fn manifest() -> Manifest {
         encoder: None,
         training: Vec::new(),
         figures: BTreeMap::new(),
+        left_out: None,
         recipe: Value::Null,
         files: BTreeMap::new(),
     }
@@ -399,4 +400,72 @@ proptest! {
             prop_assert!((0.0..=1.0).contains(&p.get()));
         }
     }
+}
+
+#[test]
+fn a_card_names_labellers_and_sets_baselines_beside_figures() {
+    let figures = |measures: &str| {
+        serde_json::json!({
+            "n": 40, "base_rate": 0.25, "accuracy": 0.9, "auroc": 0.95, "ece": 0.05, "measures": measures,
+            "baselines": { "majority": { "accuracy": 0.75 }, "phrase_list": { "accuracy": 0.8 } },
+        })
+    };
+    let mut of = manifest();
+    of.training = vec![demur_predictor::TrainingData {
+        source: Some("ours".to_owned()),
+        file: "a.jsonl".to_owned(),
+        sha256: "00".to_owned(),
+        rows: 40,
+        labellers: vec![demur_predictor::LabelledRows {
+            by: demur_data::Labeller::Judge,
+            who: Some("gpt-4o".to_owned()),
+            rows: 40,
+        }],
+        licence: None,
+    }];
+    let card = |of: &Manifest| {
+        let dir = TempDir::new().unwrap();
+        let parts = Parts { scorer: scorer(), kinds: None, seen: SeenPrompts::default(), encoder: None };
+        Model::new(of.clone(), parts).unwrap().save(dir.path().join("m").as_path()).unwrap();
+        fs::read_to_string(dir.path().join("m/README.md")).unwrap()
+    };
+    of.figures.insert("cross-fit".to_owned(), figures("agreement with judge models' labels"));
+    let judged = card(&of);
+    assert!(judged.contains("Rows by who labelled them: 40 by judge models."), "{judged}");
+    assert!(judged.contains("| ours | a.jsonl | 40 | judge (gpt-4o) | `00` |"), "{judged}");
+    let line = "| cross-fit | 40 | 0.250 | 0.900 | 0.750 | 0.800 | 0.950 | 0.050 | agreement with judge models' labels |";
+    assert!(judged.contains(line) && !judged.contains("accuracy"), "{judged}");
+    of.figures.insert("cross-fit".to_owned(), figures("accuracy"));
+    assert!(card(&of).contains("| evaluation | n | base rate | accuracy | majority | phrase list |"));
+    // A figure of before names no labeller, so it is no accuracy.
+    of.figures.insert("cross-fit".to_owned(), serde_json::json!({ "n": 40, "accuracy": 0.9 }));
+    let before = card(&of);
+    assert!(
+        before.contains("| cross-fit | 40 | - | 0.900 | - | - | - | - | agreement with labels of unknown"),
+        "{before}"
+    );
+    let mean = demur_predictor::SourceFigures {
+        n: 10,
+        refused: 0.5,
+        accuracy: 0.6,
+        majority: 0.5,
+        phrase_list: 0.55,
+        auroc: None,
+        ece: 0.2,
+    };
+    of.left_out = Some(demur_predictor::LeftOutReport {
+        limits: "Weak on other sources.".to_owned(),
+        sources: vec![demur_predictor::LeftOutSource {
+            name: "theirs".to_owned(),
+            labeller: demur_data::Labeller::Norm,
+            figures: mean,
+        }],
+        mean,
+    });
+    let limited = card(&of);
+    assert!(limited.contains("## Limits and use\n\nWeak on other sources.\n"), "{limited}");
+    assert!(
+        limited.contains("| theirs | norm | 10 | 0.500 | 0.600 | 0.500 | 0.550 | - | 0.200 |"),
+        "{limited}"
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use demur_data::{Label, Labelled, Labeller, Place, Record, Turn, normalise};
+use demur_data::{LABELLED_BY_DEMUR, Label, Labelled, LabelledBy, Place, Record, Turn, normalise};
 use demur_predictor::{Input, Model, Probability, Scratch};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -12,8 +12,11 @@ use serde_json::{Map, Value};
 use crate::error::TrainingError;
 use crate::examples::input;
 
-/// What stands before a model's digest in `labelled_by`.
-pub const LABELLED_BY: &str = "demur:";
+/// What `labelled_by` says of rows that a model has labelled: its name and digest.
+#[must_use]
+pub fn labelled_by(model: &Model) -> String {
+    format!("{LABELLED_BY_DEMUR}{}@{}", model.manifest().name, model.digest())
+}
 
 /// One prompt with the label that the machine gave it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,7 +40,7 @@ pub struct MachineLabelled {
     /// Weight in training: the mean over the answers of each one's own weight. Confidence is no part of it: a soft label
     /// says how sure the machine is, and a weight by its certainty on top would push rates towards 0 and 1.
     pub weight: f64,
-    /// `demur:` and the digest of the classifier.
+    /// The classifier, as [`labelled_by`] names it.
     pub labelled_by: String,
 }
 
@@ -77,7 +80,7 @@ pub fn bootstrap(model: &Model, records: &[Record]) -> Result<Vec<MachineLabelle
                 samples: 0,
                 confidence: 0.0,
                 weight: 0.0,
-                labelled_by: format!("{LABELLED_BY}{}", model.digest()),
+                labelled_by: labelled_by(model),
             });
         }
         let row = &mut rows[place];
@@ -128,11 +131,9 @@ impl MachineLabelled {
             label: Some(Labelled {
                 label: Some(self.label),
                 kind: None,
-                by: Labeller::Machine {
-                    model: self.labelled_by.trim_start_matches(LABELLED_BY).to_owned(),
-                    p_refusal: self.p_refusal,
-                    samples: self.samples,
-                },
+                by: LabelledBy::from_text(&self.labelled_by),
+                p_refusal: Some(self.p_refusal),
+                samples: self.samples,
             }),
             weight: self.weight,
             place,

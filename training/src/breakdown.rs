@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use demur_data::{Kind, Record};
+use demur_data::{Kind, Labeller, Record};
 use serde::Serialize;
 
 use crate::metrics::{auroc, ece, nan_is_null, wilson};
-use crate::train::may_judge;
 
 /// What is known of a row beside its texts and label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,8 +19,8 @@ pub struct Facets<'a> {
     pub source: Option<&'a str>,
     /// The data set's category.
     pub category: Option<&'a str>,
-    /// Whether a response classifier of this project labelled it.
-    pub by_machine: bool,
+    /// Who labelled it.
+    pub labeller: Option<Labeller>,
 }
 
 impl<'a> Facets<'a> {
@@ -33,13 +32,18 @@ impl<'a> Facets<'a> {
             target: record.target.as_deref(),
             source: record.source.as_deref(),
             category: record.category.as_deref(),
-            by_machine: !may_judge(record) && record.label.is_some(),
+            labeller: record.label.as_ref().map(|label| label.by.labeller),
         }
     }
 
-    fn values(&self) -> [(&'static str, Option<&'a str>); 4] {
-        let kind = self.kind.map(Kind::name);
-        [("kind", kind), ("target", self.target), ("source", self.source), ("category", self.category)]
+    fn values(&self) -> [(&'static str, Option<&'a str>); 5] {
+        [
+            ("kind", self.kind.map(Kind::name)),
+            ("target", self.target),
+            ("source", self.source),
+            ("category", self.category),
+            ("labeller", self.labeller.map(Labeller::name)),
+        ]
     }
 }
 

@@ -86,6 +86,17 @@ pub enum TrainingError {
         /// What it may be.
         wanted: &'static str,
     },
+    /// A pipeline was given labels of this program to learn from and to be judged by.
+    #[error(
+        "source {title}: demur labelled {rows} of its rows, by which a pipeline would judge itself; name the file under \
+         [[unlabelled]], or fit on it with `demur fit`"
+    )]
+    OwnLabels {
+        /// Its name, or its first file.
+        title: String,
+        /// How many they are.
+        rows: usize,
+    },
     /// Vectors that belong together differ in length.
     #[error("{found} {what}, expected {expected}")]
     Lengths {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use demur_data::shuffled;
+use demur_data::{Labeller, shuffled};
 use demur_predictor::encoder::Cascade;
 use demur_predictor::{Field, KindDistribution, Model, Probability, Scratch};
 use rayon::prelude::*;
@@ -32,6 +32,10 @@ pub struct Evaluation {
     pub method: String,
     /// Rows judged.
     pub n: usize,
+    /// How many of them each labeller has labelled.
+    pub labelled_by: BTreeMap<Labeller, usize>,
+    /// What a share of right decisions is on such labels: `accuracy`, or an agreement with those who gave them.
+    pub measures: String,
     /// Share of refusals among them.
     #[serde(serialize_with = "nan_is_null")]
     pub base_rate: f64,
@@ -163,9 +167,15 @@ impl Scored {
         };
         let phrases: Vec<bool> = examples.inputs.iter().map(|input| phrase_list(self.field, input)).collect();
         let (p, n) = (&scores.p, labels.len());
+        let mut labelled_by: BTreeMap<Labeller, usize> = BTreeMap::new();
+        for labeller in examples.facets.iter().filter_map(|facets| facets.labeller) {
+            *labelled_by.entry(labeller).or_default() += 1;
+        }
         Evaluation {
             field: self.field,
             n,
+            measures: Labeller::figure(&labelled_by.keys().copied().collect()),
+            labelled_by,
             base_rate: labels.iter().filter(|&&label| label).count() as f64 / n as f64,
             threshold: self.threshold,
             decisions: Decisions::judge(&refused(p), &labels),
@@ -199,6 +209,12 @@ impl Evaluation {
         let mut short = self.clone();
         short.by.remove("category");
         short.to_json()
+    }
+
+    /// Whether its shares of right decisions are accuracies: persons gave all labels.
+    #[must_use]
+    pub fn is_accuracy(&self) -> bool {
+        self.labelled_by.keys().eq([&Labeller::Person])
     }
 
     /// The figures as a JSON object.

@@ -21,7 +21,7 @@ fn record(source: &str, prompt: &str, refused: bool) -> Record {
         category: None,
         split: None,
         group: None,
-        label: Some(Labelled { label: Some(label), kind: None, by: Labeller::Human }),
+        label: Some(Labelled::of(label, Labeller::Person)),
         weight: 1.0,
         place: Place { file: Arc::from("rows"), line: 1 },
         row: None,
@@ -98,8 +98,7 @@ fn small_sources_are_counted_and_rows_without_one_only_teach() {
 fn machine_labels_teach_and_do_not_judge() {
     let mut rows = [source("a", 60, false), source("b", 40, false)].concat();
     for row in &mut rows[..30] {
-        let by = Labeller::Machine { model: "m".to_owned(), p_refusal: 0.5, samples: 1 };
-        row.label = Some(Labelled { label: Some(Label::Refused), kind: None, by });
+        row.label = Some(Labelled { p_refusal: Some(0.5), ..Labelled::of(Label::Refused, Labeller::Demur) });
     }
     let figures = by_source(&rows);
     assert_eq!((of(&figures, "a").n, of(&figures, "a").fitted_on), (30, 40));

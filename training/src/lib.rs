@@ -40,7 +40,7 @@ mod terms;
 mod train;
 
 pub use baselines::phrase_list;
-pub use bootstrap::{LABELLED_BY, MachineLabelled, bootstrap, by_target, label};
+pub use bootstrap::{MachineLabelled, bootstrap, by_target, label, labelled_by};
 pub use breakdown::{Coverage, CoveragePoint, FacetFigures, Facets, coverage_curve};
 pub use calibrate::{CalibrationMethod, OutOfFold};
 pub use contrast::{

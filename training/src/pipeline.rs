@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use demur_data::{Corpus, Place, Record, assign_folds};
+use demur_data::{Corpus, Labeller, Place, Record, assign_folds};
 use demur_predictor::{Field, Input, Model, SeenPrompts};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -22,7 +22,7 @@ use crate::examples::{Examples, split};
 use crate::progress::Progress;
 use crate::recipe::{MachineLabels, Recipe};
 use crate::source_rows::SourceRows;
-use crate::train::{Grouping, Provenance, seen, train, weighed};
+use crate::train::{Grouping, Provenance, labeller, seen, train, weighed};
 
 /// What a pipeline reads.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ impl PipelineData {
             }
         }
         let evaluation = &recipe.evaluation.data;
-        Ok(Self {
+        let read = Self {
             labelled: SourceRows::labelled(&recipe.labelled, Field::Response)?,
             unlabelled: SourceRows::unlabelled(&recipe.unlabelled)?,
             evaluation: if evaluation.files.is_empty() {
@@ -56,7 +56,22 @@ impl PipelineData {
             } else {
                 Some(evaluation.read(&[Field::Prompt], true, false)?)
             },
-        })
+        };
+        read.check_labellers()?;
+        Ok(read)
+    }
+
+    /// That no label comes from this program: a pipeline judges by them all, and would judge itself.
+    fn check_labellers(&self) -> Result<(), TrainingError> {
+        let own = |records: &[Record]| {
+            records.iter().filter(|record| labeller(record) == Some(Labeller::Demur)).count()
+        };
+        let labelled = self.labelled.parts().map(|(source, corpus)| (source.title(), own(&corpus.records)));
+        let evaluation = self.evaluation.iter().map(|corpus| ("evaluation".to_owned(), own(&corpus.records)));
+        match labelled.chain(evaluation).find(|(_, rows)| *rows > 0) {
+            Some((title, rows)) => Err(TrainingError::OwnLabels { title, rows }),
+            None => Ok(()),
+        }
     }
 }
 

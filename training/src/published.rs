@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use demur_data::{DataError, Record};
+use demur_data::{DataError, Labeller, Record};
 use demur_predictor::Field;
 use serde::Serialize;
 
@@ -79,7 +79,11 @@ impl Rows {
         published: usize,
         theirs: &str,
     ) -> Result<Self, TrainingError> {
-        let read = DataSource::of(vec![path.to_owned()]).read(&[field], true, false);
+        // The authors labelled by hand, but for their bootstrap, which their own classifier labelled.
+        let machine = path.file_name().is_some_and(|name| name == PaperFiles::BOOTSTRAP);
+        let labelled_by = Some(if machine { Labeller::Judge } else { Labeller::Person });
+        let source = DataSource { labelled_by, ..DataSource::of(vec![path.to_owned()]) };
+        let read = source.read(&[field], true, false);
         let corpus = read.map_err(|error| match error {
             // Its message is for those who can say which columns hold what.
             TrainingError::Data(DataError::NothingKept { summary, .. }) => TrainingError::NoRows {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use demur_data::{
-    Columns, Corpus, Format, KindPolicy, LabelVocabulary, ReadOptions, Record, deduplicate, read,
+    Columns, Corpus, Format, KindPolicy, LabelVocabulary, Labeller, ReadOptions, Record, deduplicate, read,
 };
 use demur_predictor::{Field, sha256};
 use rustc_hash::FxHashMap;
@@ -47,6 +47,9 @@ pub struct DataSource {
     pub prompt_weight: Option<f64>,
     /// The licence of the rows, for the model card.
     pub licence: Option<String>,
+    /// Who labelled its rows: `person`, `judge` (a judge model), `rule`, `norm` (what should be refused), `demur` or
+    /// `unknown`. Default: what the rows' column `labelled_by` or `labeller` says, else unknown.
+    pub labelled_by: Option<Labeller>,
 }
 
 impl Default for DataSource {
@@ -66,6 +69,7 @@ impl Default for DataSource {
             weight: 1.0,
             prompt_weight: None,
             licence: None,
+            labelled_by: None,
         }
     }
 }
@@ -213,6 +217,7 @@ impl DataSource {
             labels: self.labels.clone(),
             policy: self.policy,
             format: self.format,
+            labelled_by: self.labelled_by,
             need_prompt: fields.contains(&Field::Prompt),
             need_response: fields.contains(&Field::Response),
             keep_kinds: self.keep_kinds && fields.contains(&Field::Response),

@@ -192,5 +192,5 @@ fn rows_to_be_labelled_by_a_machine_come_without_labels() {
     let row = json!({"prompt": "a", "response": "b", "label": "refused"});
     let rows = SourceRows::unlabelled(&[source(dir.path(), "a.jsonl", &[row])]).unwrap();
     assert_eq!(rows.records(Field::Prompt)[0].label, None);
-    assert_eq!(rows.describe(Field::Prompt).unwrap()[0].labelled_by, "machine");
+    assert_eq!(rows.describe(Field::Prompt).unwrap()[0].labelled_by(), "demur");
 }

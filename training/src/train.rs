@@ -1,12 +1,14 @@
 //! From a corpus to a model directory: what `fit`, and each half of a pipeline, does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::hash::Hash;
 use std::path::{Path, PathBuf};
 
 use demur_data::{DataError, Labeller, Record, find_groups, normalise};
-use demur_predictor::{Field, Manifest, Model, Parts, SeenPrompts, TrainingData, check_base_rate, sha256_of};
+use demur_predictor::{
+    Field, LabelledRows, Manifest, Model, Parts, SeenPrompts, TrainingData, check_base_rate, sha256_of,
+};
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
@@ -134,13 +136,13 @@ pub fn seen(records: &[Record]) -> SeenPrompts {
     SeenPrompts::of(records.iter().map(identity))
 }
 
-/// Scales the weights of machine labels and of human ones as a recipe says; rows that end at 0 are left out.
+/// Scales the weights of this program's labels and of all others as a recipe says; rows that end at 0 are left out.
 #[must_use]
 pub fn weighed(records: Vec<Record>, machine_weight: f64, human_weight: f64) -> Vec<Record> {
     let mut records = records;
     for record in &mut records {
-        record.weight *= match record.label.as_ref().map(|label| &label.by) {
-            Some(Labeller::Machine { .. }) => machine_weight,
+        record.weight *= match labeller(record) {
+            Some(Labeller::Demur) => machine_weight,
             _ => human_weight,
         };
     }
@@ -215,6 +217,7 @@ pub fn train(
         encoder: None,
         training,
         figures: provenance.figures,
+        left_out: None,
         recipe: recipe.to_json(),
         files: BTreeMap::new(),
     };
@@ -237,40 +240,56 @@ pub fn train(
 /// # Errors
 /// [`TrainingError::Data`] when a file cannot be read again.
 pub(crate) fn describe(source: &DataSource, records: &[&Record]) -> Result<Vec<TrainingData>, TrainingError> {
-    let labelled_by = labelled_by(records);
     let describe = |path: &PathBuf| {
         let name = path.to_string_lossy();
         let sha256 = if name == "-" { "standard input".to_owned() } else { digest(path)? };
+        let of_file: Vec<&Record> =
+            records.iter().copied().filter(|record| *record.place.file == *name).collect();
         Ok(TrainingData {
+            source: source.name.clone(),
             file: path
                 .file_name()
                 .map_or_else(|| name.to_string(), |file| file.to_string_lossy().into_owned()),
             sha256,
-            rows: records.iter().filter(|record| *record.place.file == *name).count(),
-            labelled_by: labelled_by.clone(),
+            rows: of_file.len(),
+            labellers: labellers(&of_file),
             licence: source.licence.clone(),
         })
     };
     source.files.iter().map(describe).collect()
 }
 
-/// Who labelled some records, in words. What no one has labelled yet, a machine will.
-fn labelled_by(records: &[&Record]) -> String {
-    let by = |record: &&Record| match record.label.as_ref().map(|label| &label.by) {
-        Some(Labeller::Human) => "human",
-        Some(Labeller::Sampled { .. }) => "repeated sampling",
-        Some(Labeller::Machine { .. }) | None => "machine",
-    };
-    let names: BTreeSet<&str> = records.iter().map(by).collect();
-    names.into_iter().collect::<Vec<_>>().join(" and ")
+/// More labellers than this are counted by their kind alone: a name for each row says nothing in a manifest.
+const MOST_NAMED: usize = 12;
+
+/// How many of some records each labeller has labelled. What no one has labelled yet, a model of this program will.
+fn labellers(records: &[&Record]) -> Vec<LabelledRows> {
+    let mut rows: BTreeMap<(Labeller, Option<&str>), usize> = BTreeMap::new();
+    for record in records {
+        let by = record.label.as_ref().map(|label| (label.by.labeller, label.by.who.as_deref()));
+        *rows.entry(by.unwrap_or((Labeller::Demur, None))).or_default() += 1;
+    }
+    let named = rows.len() <= MOST_NAMED;
+    let mut all: Vec<LabelledRows> = Vec::new();
+    for ((by, who), rows) in rows {
+        let who = who.filter(|_| named).map(str::to_owned);
+        match all.last_mut() {
+            Some(last) if last.by == by && last.who == who => last.rows += rows,
+            _ => all.push(LabelledRows { by, who, rows }),
+        }
+    }
+    all
 }
 
-/// Whether figures may be taken on this record: its label is a person's, the data set's own or a rate measured over
-/// several responses, and not the guess of a response classifier of this project.
+/// Who labelled a record; `None` where it has no label.
+pub(crate) fn labeller(record: &Record) -> Option<Labeller> {
+    record.label.as_ref().map(|label| label.by.labeller)
+}
+
+/// Whether figures may be taken on this record: it has a label, and that is not the guess of a model of this program.
 #[must_use]
 pub fn may_judge(record: &Record) -> bool {
-    let by = record.label.as_ref().map(|label| &label.by);
-    matches!(by, Some(Labeller::Human | Labeller::Sampled { .. }))
+    labeller(record).is_some_and(|labeller| labeller != Labeller::Demur)
 }
 
 fn digest(path: &Path) -> Result<String, TrainingError> {

@@ -82,11 +82,10 @@ fn corpus(rows: usize) -> Vec<Record> {
             split: None,
             // Else all of these would be one template.
             group: Some(at.to_string()),
-            label: Some(Labelled {
-                label: Some(if refused { Label::Refused } else { Label::Complied }),
-                kind: None,
-                by: Labeller::Human,
-            }),
+            label: Some(Labelled::of(
+                if refused { Label::Refused } else { Label::Complied },
+                Labeller::Person,
+            )),
             weight: 1.0,
             place: Place { file: Arc::from("test"), line: at + 1 },
             row: None,

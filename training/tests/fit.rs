@@ -11,7 +11,7 @@ use demur_predictor::{Field, Input, Model, SeenPrompts};
 use demur_training::{
     CalibrationMethod, ClassWeight, CrossValidation, DataSource, Examples, Grouping, LogisticParams,
     NgramParams, PipelineData, Progress, Provenance, Recipe, SparseLogistic, SparseMatrix, TrainingError,
-    ViewParams, bootstrap, label, run, train, weighed,
+    ViewParams, bootstrap, label, labelled_by, run, train, weighed,
 };
 use linfa::dataset::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard};
@@ -149,7 +149,7 @@ fn record(line: usize, prompt: &str, response: &str, refused: bool) -> Record {
         category: None,
         split: None,
         group: None,
-        label: Some(Labelled { label: Some(label), kind: Some(kind), by: Labeller::Human }),
+        label: Some(Labelled { kind: Some(kind), ..Labelled::of(label, Labeller::Person) }),
         weight: 1.0,
         place: Place { file: Arc::from("rows"), line },
         row: None,
@@ -237,7 +237,8 @@ fn answers_to_one_prompt_become_a_rate() {
     assert!((machine[0].p_refusal - (p[0].get() + p[1].get() + p[2].get()) / 3.0).abs() < 1e-12);
     assert!((machine[0].refusal_rate - 2.0 / 3.0).abs() < 1e-12);
     assert_eq!(machine[0].label, Label::Refused);
-    assert_eq!(machine[0].labelled_by, format!("demur:{}", model.digest()));
+    assert_eq!(machine[0].labelled_by, labelled_by(&model));
+    assert_eq!(machine[0].labelled_by, format!("demur:{}@{}", model.manifest().name, model.digest()));
     let read_back = machine[0].to_record(rows[0].place.clone());
     assert_eq!(read_back.label.unwrap().target(), Some(machine[0].p_refusal));
     assert_eq!(machine[0].to_row().unwrap()["samples"], 3);

@@ -83,7 +83,7 @@ fn record(prompt: &str, label: Label) -> Record {
         category: None,
         split: None,
         group: None,
-        label: Some(Labelled { label: Some(label), kind: None, by: Labeller::Human }),
+        label: Some(Labelled::of(label, Labeller::Person)),
         weight: 1.0,
         place: Place { file: "rows".into(), line: 1 },
         row: None,

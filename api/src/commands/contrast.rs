@@ -17,6 +17,7 @@ use crate::commands::predict::unknown;
 use crate::error::Usage;
 use crate::input;
 use crate::model;
+use crate::names::nearest;
 use crate::output::{self, note, say_read, say_sources, waiting};
 
 pub(crate) fn run(args: &Contrast) -> anyhow::Result<()> {
@@ -210,8 +211,16 @@ fn targets(args: &ContrastTargets) -> anyhow::Result<()> {
                 records.iter().filter_map(|record| record.target.as_deref()).collect();
             others.sort_unstable();
             others.dedup();
-            let others = if others.is_empty() { "no target by name".to_owned() } else { others.join(", ") };
-            bail!("no row asked `{target}`; the rows have {others} (--target-column names the column)");
+            if others.is_empty() {
+                bail!("no row names the target that it asked (--target-column names the column)");
+            }
+            let near = nearest(target, others.iter().copied());
+            bail!(
+                "no row asked `{target}`; the rows have {} targets, by name nearest to it: {} (--target-column names the \
+                 column)",
+                others.len(),
+                near.join(", ")
+            );
         }
     }
     if args.json {
@@ -219,14 +228,30 @@ fn targets(args: &ContrastTargets) -> anyhow::Result<()> {
         json["model"] = identity(&model);
         return output::json(&json);
     }
-    Ok(output::data(&target_table(&contrast)?)?)
+    Ok(output::data(&target_table(&contrast, &model)?)?)
+}
+
+/// That the predictor does not know a target, and which of those that it knows are called most like it.
+fn not_known(target: &str, model: &Model) -> String {
+    let known = model.manifest().target_shifts.keys().map(String::as_str);
+    let near = nearest(target, known);
+    let near = if near.is_empty() {
+        "it knows none by name".to_owned()
+    } else {
+        format!("nearest by name: {}", near.join(", "))
+    };
+    format!("the predictor does not know the target `{target}`; {near}")
 }
 
 /// P(refusal) of each prompt under either target.
 fn both(args: &ContrastTargets, model: &Model) -> anyhow::Result<()> {
     let names = [args.first.as_str(), args.second.as_str()];
     for target in names.into_iter().filter(|target| !model.knows_target(target)) {
-        note(&unknown(target, model));
+        return Err(Usage(format!(
+            "{}; with --data two targets of labelled rows are compared",
+            not_known(target, model)
+        ))
+        .into());
     }
     let mut scratch = Scratch::default();
     let mut p_of = |prompt: &str, target| {
@@ -250,10 +275,12 @@ fn both(args: &ContrastTargets, model: &Model) -> anyhow::Result<()> {
     Ok(output::data(&out)?)
 }
 
-fn target_table(contrast: &TargetContrast) -> Result<String, std::fmt::Error> {
+fn target_table(contrast: &TargetContrast, model: &Model) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
     let [first, second] = &contrast.targets;
-    writeln!(out, "in the rows")?;
+    let rows = contrast.labelled_by.iter();
+    let rows: Vec<String> = rows.map(|(labeller, n)| format!("{n} {}", labeller.in_words())).collect();
+    writeln!(out, "in the rows, labelled {}", rows.join(", "))?;
     for (side, target) in contrast.targets.iter().enumerate() {
         let (refused, rows) = (contrast.refused[side], contrast.rows[side]);
         if let Some((rate, (low, high))) = contrast.rates[side] {
@@ -268,15 +295,16 @@ fn target_table(contrast: &TargetContrast) -> Result<String, std::fmt::Error> {
         contrast.shared.iter().sum::<usize>()
     )?;
     writeln!(out, "by the predictor, on {} prompts", contrast.prompts)?;
-    let (low, high) = contrast.interval;
-    writeln!(
-        out,
-        "  P(refusal) differs by {:+.4} ({low:+.4} to {high:+.4}), first less second; {} decisions differ",
-        contrast.difference, contrast.flips
-    )?;
+    if let (Some(difference), Some((low, high))) = (contrast.difference, contrast.interval) {
+        writeln!(
+            out,
+            "  P(refusal) differs by {difference:+.4} ({low:+.4} to {high:+.4}), first less second; {} decisions differ",
+            contrast.flips
+        )?;
+    }
     for (target, known) in contrast.targets.iter().zip(contrast.known) {
         if !known {
-            writeln!(out, "  it does not know `{target}` and scores it as the average target")?;
+            writeln!(out, "  not asked: {}", not_known(target, model))?;
         }
     }
     writeln!(out, "words, of {}\n  {:>7}  {:>6} {:>6}  n-gram", contrast.compared, "z", "first", "second")?;

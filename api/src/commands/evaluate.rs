@@ -1,10 +1,11 @@
 //! `demur evaluate`: honest figures, for a person or as JSON.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use demur_data::{Record, assign_holdout, rejected_path, write_rejected};
+use demur_data::{Labeller, Record, assign_holdout, rejected_path, write_rejected};
 use demur_predictor::{Field, Model, SeenPrompts};
 use demur_training::{
     CrossValidation, Decisions, Evaluation, Examples, Grouping, Recipe, Scored, SourceRows, evaluate_model,
@@ -129,12 +130,40 @@ fn sidecar_of(path: &Path) -> Result<PathBuf, Usage> {
 fn measured(records: Vec<Record>) -> anyhow::Result<Vec<Record>> {
     let (measured, machine): (Vec<Record>, Vec<Record>) = records.into_iter().partition(may_judge);
     if !machine.is_empty() {
-        note(&format!("{} machine-labelled rows left out: figures are taken on no guesses", machine.len()));
+        note(&format!(
+            "{} rows that demur labelled left out: figures are taken on no guesses",
+            machine.len()
+        ));
     }
     if measured.is_empty() {
-        bail!("no rows are left to judge by: a machine labelled all of them");
+        bail!(
+            "no rows are left to judge by: demur labelled all of them ({}), so a figure would say how far it agrees \
+             with itself; give rows that others have labelled",
+            labelled_by(&machine)
+        );
     }
+    note_unknown(&measured);
     Ok(measured)
+}
+
+/// The models of this program that labelled some rows.
+pub(crate) fn labelled_by(machine: &[Record]) -> String {
+    let by = machine.iter().filter_map(|record| record.label.as_ref()?.by.who.as_deref());
+    let names: BTreeSet<&str> = by.collect();
+    names.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// Says how to state whose labels the rows have, where some do not say.
+pub(crate) fn note_unknown(records: &[Record]) {
+    let unknown =
+        |record: &&Record| record.label.as_ref().is_some_and(|label| label.by.labeller == Labeller::Unknown);
+    let rows = records.iter().filter(unknown).count();
+    if rows > 0 {
+        note(&format!(
+            "{rows} rows do not say who labelled them; say it with --labelled-by person|judge|rule|norm, or with \
+             `labelled_by` in the recipe"
+        ));
+    }
 }
 
 /// Leaves out the records whose prompts the fit has seen, unless asked for.
@@ -218,10 +247,14 @@ pub(crate) fn table(evaluation: &Evaluation) -> Result<String, std::fmt::Error> 
     let Evaluation { decisions, n, base_rate, .. } = evaluation;
     writeln!(out, "{}: {}", evaluation.field.name(), evaluation.method)?;
     writeln!(out, "  n {n}, base rate {base_rate:.3} refused, threshold {}", evaluation.threshold)?;
-    writeln!(out, "  {:16} {:>8}  {:17} {:>8}", "", "accuracy", "95% interval", "AUROC")?;
+    let rows = evaluation.labelled_by.iter();
+    let rows: Vec<String> = rows.map(|(labeller, n)| format!("{n} {}", labeller.in_words())).collect();
+    writeln!(out, "  labelled {}; figures are {}", rows.join(", "), evaluation.measures)?;
+    let right = if evaluation.is_accuracy() { "accuracy" } else { "agreement" };
+    writeln!(out, "  {:16} {right:>9}  {:17} {:>8}", "", "95% interval", "AUROC")?;
     let mut row = |name: &str, decisions: &Decisions, auroc: f64| {
         let (low, high) = decisions.accuracy_interval;
-        writeln!(out, "  {name:16} {:8.3}  {low:.3} to {high:.3}    {auroc:8.3}", decisions.accuracy)
+        writeln!(out, "  {name:16} {:9.3}  {low:.3} to {high:.3}    {auroc:8.3}", decisions.accuracy)
     };
     row("model", decisions, evaluation.auroc)?;
     for (name, baseline) in &evaluation.baselines {
@@ -236,7 +269,7 @@ pub(crate) fn table(evaluation: &Evaluation) -> Result<String, std::fmt::Error> 
     let Decisions { balanced_accuracy, precision, recall, f1, .. } = decisions;
     writeln!(
         out,
-        "  balanced accuracy {balanced_accuracy:.3}, precision {precision:.3}, recall {recall:.3}, F1 {f1:.3}"
+        "  balanced {right} {balanced_accuracy:.3}, precision {precision:.3}, recall {recall:.3}, F1 {f1:.3}"
     )?;
     let Evaluation { brier, log_loss, ece, .. } = evaluation;
     writeln!(out, "  Brier {brier:.3}, log loss {log_loss:.3}, ECE {ece:.3}")?;

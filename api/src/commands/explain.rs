@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Explain) -> anyhow::Result<()> {
     }
     let policy = policy(&model, args.hold_from)?;
     let input = Input { target: args.target.as_deref(), ..Input::prompt(&prompt) };
-    let name = ModelRef { name: model.manifest().name.clone(), digest: model.digest().to_owned() };
+    let name = ModelRef::named(model.manifest().name.clone(), &model);
     let question = Question { asking, name, input, field: Field::Prompt, policy, top: args.top };
     // The encoder is asked here, so there is nothing to wait for.
     let answer = question.answer(&mut Scratch::default())?.context("the encoder gave no answer")?;

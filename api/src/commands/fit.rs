@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use demur_data::{Record, rejected_path, write_rejected};
-use demur_predictor::{Field, Model, SeenPrompts};
+use demur_predictor::{Field, Model, SeenPrompts, labellers_in_words};
 use demur_training::{Provenance, SourceRows, may_judge, train, weighed};
 
 use crate::args::Fit;
+use crate::commands::evaluate::note_unknown;
 use crate::input;
 use crate::output::{note, say_sources, waiting};
 use crate::outputs::{self, Claim, Output};
@@ -37,6 +38,8 @@ pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
         Field::Prompt => weighed(records, recipe.prompt.machine_weight, recipe.prompt.human_weight),
     };
     let training = rows.describe(field)?;
+    note(&format!("fitted on rows labelled {}", labellers_in_words(&training)));
+    note_unknown(&records);
     recipe.labelled = sources.told;
     let provenance = Provenance { recipe, training, figures: BTreeMap::new(), teacher };
     let (model, fitted) = waiting("fitting", || train(field, &records, provenance))?;

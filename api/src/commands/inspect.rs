@@ -5,7 +5,10 @@ use std::fmt::{self, Write};
 use demur_predictor::encoder::{
     Architecture, BaseModel, Cascade, CascadeFigures, EncoderManifest, Reads, Stack,
 };
-use demur_predictor::{Bundled, Calibration, KindSettings, Manifest, Model, WeightedNgram, style_names};
+use demur_predictor::{
+    Bundled, Calibration, FigureLine, KindSettings, Manifest, Model, SourceFigures, WeightedNgram,
+    labellers_in_words, style_names, three_digits,
+};
 use serde_json::{Value, json};
 
 use crate::args::Inspect;
@@ -38,6 +41,10 @@ fn list(args: &Inspect) -> anyhow::Result<()> {
         let rows: usize = manifest.training.iter().map(|data| data.rows).sum();
         let (name, digest, ngrams) = (bundled.name(), &model.digest()[..12], model.scorer().weights().len());
         writeln!(text, "{name:10} {digest}  {}, {ngrams} n-grams, fitted on {rows} rows", manifest.name)?;
+        writeln!(text, "{:10} labelled {}", "", labellers_in_words(&manifest.training))?;
+        if let Some(report) = &manifest.left_out {
+            writeln!(text, "{:10} {}", "", report.limits)?;
+        }
     }
     output::data(&text)?;
     note("these come with the program; `demur inspect response` shows one, `demur inspect DIR` any other");
@@ -69,16 +76,14 @@ fn style(model: &Model) -> Vec<(String, f32)> {
 fn describe(out: &mut String, model: &Model, top: usize) -> fmt::Result {
     let manifest = model.manifest();
     head(out, model)?;
-    writeln!(out, "trained on")?;
+    writeln!(out, "trained on rows labelled {}", labellers_in_words(&manifest.training))?;
     for data in &manifest.training {
         let licence = data.licence.as_deref().unwrap_or("licence not stated");
-        writeln!(out, "  {} rows of {} ({}, {licence})", data.rows, data.file, data.labelled_by)?;
+        let of = data.source.as_ref().map_or_else(String::new, |source| format!("{source}, "));
+        let labelled_by = data.labelled_by();
+        writeln!(out, "  {} rows of {of}{} (labelled by: {labelled_by}; {licence})", data.rows, data.file)?;
     }
-    for (name, figures) in &manifest.figures {
-        let number = |key: &str| figures.get(key).and_then(Value::as_f64).unwrap_or(f64::NAN);
-        let [n, accuracy, auroc, ece] = ["n", "accuracy", "auroc", "ece"].map(number);
-        writeln!(out, "figures, {name}: n {n}, accuracy {accuracy:.3}, AUROC {auroc:.3}, ECE {ece:.3}")?;
-    }
+    figures(out, manifest)?;
     if let Some(encoder) = &manifest.encoder {
         of_encoder(out, encoder)?;
     }
@@ -94,6 +99,42 @@ fn describe(out: &mut String, model: &Model, top: usize) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+/// The figures beside their baselines, and what the model is worth on sources that a fit has not seen.
+fn figures(out: &mut String, manifest: &Manifest) -> fmt::Result {
+    for line in manifest.figure_lines() {
+        let FigureLine { name, n, accuracy, majority, phrase_list, auroc, ece, measures, .. } = line;
+        let [accuracy, majority, phrase_list, auroc, ece] =
+            [accuracy, majority, phrase_list, auroc, ece].map(three_digits);
+        writeln!(
+            out,
+            "figures, {name}: n {n}, {measures} {accuracy} (majority {majority}, phrase list {phrase_list}), AUROC \
+             {auroc}, ECE {ece}"
+        )?;
+    }
+    let Some(report) = &manifest.left_out else { return Ok(()) };
+    writeln!(out, "limits\n  {}", report.limits)?;
+    writeln!(out, "on sources that a fit of this recipe left out")?;
+    writeln!(
+        out,
+        "  {:>6} {:>8} {:>9} {:>8} {:>11} {:>6} {:>6}  {:8} source",
+        "n", "refused", "agreement", "majority", "phrase list", "AUROC", "ECE", "labels"
+    )?;
+    let mut line = |of: &SourceFigures, labeller: &str, name: &str| {
+        let auroc = of.auroc.unwrap_or(f64::NAN);
+        let [refused, accuracy, majority, phrases, auroc, ece] =
+            [of.refused, of.accuracy, of.majority, of.phrase_list, auroc, of.ece].map(three_digits);
+        writeln!(
+            out,
+            "  {:>6} {refused:>8} {accuracy:>9} {majority:>8} {phrases:>11} {auroc:>6} {ece:>6}  {labeller:8} {name}",
+            of.n
+        )
+    };
+    for source in &report.sources {
+        line(&source.figures, source.labeller.name(), &source.name)?;
+    }
+    line(&report.mean, "", "mean")
 }
 
 /// What the model is as a whole.

@@ -12,6 +12,7 @@ use demur_training::{
 };
 
 use crate::args::DataArgs;
+use crate::commands::evaluate::{labelled_by, note_unknown};
 use crate::input;
 use crate::model::tiers_in_words;
 use crate::output::{Bars, note, say_sources, waiting};
@@ -180,10 +181,17 @@ fn read(files: &[PathBuf], columns: &DataArgs, field: Field) -> anyhow::Result<V
     let (records, machine): (Vec<Record>, Vec<Record>) =
         rows.records(field).into_iter().filter(|record| labelled(record)).partition(may_judge);
     if !machine.is_empty() {
-        note(&format!("{} machine-labelled rows left out: figures are taken on no guesses", machine.len()));
+        note(&format!(
+            "{} rows that demur labelled left out: figures are taken on no guesses",
+            machine.len()
+        ));
     }
     if records.is_empty() {
-        bail!("no rows are left that a person, the data set or repeated sampling has labelled");
+        bail!(
+            "no rows are left to judge by: demur labelled all of them ({}); give rows that others have labelled",
+            labelled_by(&machine)
+        );
     }
+    note_unknown(&records);
     Ok(records)
 }

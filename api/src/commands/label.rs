@@ -2,6 +2,7 @@
 
 use demur_data::{Columns, Format, ReadOptions};
 use demur_predictor::Field;
+use demur_training::labelled_by;
 
 use crate::args::Label;
 use crate::asking::Asking;
@@ -21,7 +22,8 @@ pub(crate) fn run(args: Label) -> anyhow::Result<()> {
     };
     let reading =
         Reading::Answer(Box::new(ReadOptions { columns, need_response: true, ..ReadOptions::default() }));
-    let judge = Judge::Responses { asking };
+    let labelled_by = labelled_by(&model);
+    let judge = Judge::Responses { asking, labelled_by: &labelled_by };
     let mut rows = args.rows;
     if is_stdout(&args.out) {
         // A pipe goes on to a tool for JSON, whatever came in.

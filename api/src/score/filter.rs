@@ -130,13 +130,14 @@ mod tests {
 
     fn condition(text: &str) -> Result<Condition, String> {
         let model = Model::bundled(Bundled::Response).unwrap();
-        let judge = Judge::Responses { asking: Asking::here(&model, None) };
+        let judge = Judge::Responses { asking: Asking::here(&model, None), labelled_by: "demur:m@1" };
         text.parse::<Filter>()?.of(&judge).map_err(|error| error.0)
     }
 
     #[test]
     fn conditions_are_read_and_kept() {
-        let cells = [Cell::Number(0.8), Cell::Text("refused"), Cell::Text("rejected"), Cell::Number(0.5)];
+        let by = Cell::Text("demur:m@1");
+        let cells = [Cell::Number(0.8), Cell::Text("refused"), by, Cell::Text("rejected"), Cell::Number(0.5)];
         for (text, kept) in [
             ("p_refusal > 0.8", false),
             ("p_refusal>=0.8", true),
@@ -162,7 +163,7 @@ mod tests {
             ("p_refusal > nan", "no number"),
             ("label > refused", "names are compared"),
             ("label == go", "none of complied, refused"),
-            ("decision == hold", "no such column is added; there are p_refusal, label, kind"),
+            ("decision == hold", "no such column is added; there are p_refusal, label, labelled_by, kind"),
         ] {
             let error = condition(wrong).unwrap_err();
             assert!(error.contains(said), "{wrong}: {error}");

@@ -22,7 +22,11 @@ pub(crate) enum Judge<'a> {
         ngrams: usize,
     },
     /// Is this answer a refusal?
-    Responses { asking: Asking<'a> },
+    Responses {
+        asking: Asking<'a>,
+        /// What the rows say of who labelled them.
+        labelled_by: &'a str,
+    },
 }
 
 /// What a summary and an order need of a row.
@@ -42,7 +46,7 @@ impl<'a> Judge<'a> {
 
     pub(crate) const fn asking(&self) -> &Asking<'a> {
         match self {
-            Self::Prompts { asking, .. } | Self::Responses { asking } => asking,
+            Self::Prompts { asking, .. } | Self::Responses { asking, .. } => asking,
         }
     }
 
@@ -60,8 +64,8 @@ impl<'a> Judge<'a> {
                 }
                 names.extend((*ngrams > 0).then_some("top_ngrams"));
             }
-            Self::Responses { asking } => {
-                names.push("label");
+            Self::Responses { asking, .. } => {
+                names.extend(["label", "labelled_by"]);
                 names.extend(tier);
                 if let Some(kinds) = asking.model.kinds() {
                     names.extend(["kind", "refusal_degree"]);
@@ -169,9 +173,9 @@ impl<'a> Judge<'a> {
                     Decision::Hold => 2,
                 }
             }
-            Self::Responses { .. } => {
+            Self::Responses { labelled_by, .. } => {
                 let label = model.manifest().policy.label(p);
-                cells.extend([Cell::Number(p.get()), Cell::Text(label.name())]);
+                cells.extend([Cell::Number(p.get()), Cell::Text(label.name()), Cell::Text(labelled_by)]);
                 cells.extend(tier);
                 if let Some(kinds) = kinds(scratch) {
                     cells.extend([Cell::Text(kinds.kind.name()), Cell::Number(kinds.degree)]);

@@ -1,6 +1,9 @@
 //! `GET /v1/models`: what is loaded, and how good it is.
 
-use demur_predictor::{Calibration, Field};
+use std::collections::BTreeMap;
+
+use demur_data::Labeller;
+use demur_predictor::{Calibration, Field, LeftOutReport, labellers};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -51,9 +54,17 @@ pub(crate) struct ModelInfo {
     pub(crate) kinds: Vec<demur_data::Kind>,
     /// What it was fitted on.
     pub(crate) training: Vec<TrainingInfo>,
-    /// Figures on rows that its fit had not seen, by name of the evaluation.
+    /// How many of those rows each kind of labeller labelled: `person`, `judge` (a judge model), `rule`, `norm` (what should
+    /// be refused), `demur` or `unknown`.
+    #[schema(value_type = std::collections::BTreeMap<String, usize>)]
+    pub(crate) labellers: BTreeMap<Labeller, usize>,
+    /// Figures on rows that its fit had not seen, by name of the evaluation; each says in `measures` what its `accuracy` is.
     #[schema(value_type = Object)]
     pub(crate) figures: Value,
+    /// Figures on sources that a fit of its recipe left out whole, and what they say of its limits; null where none were
+    /// measured.
+    #[schema(value_type = Option<Object>)]
+    pub(crate) left_out: Option<LeftOutReport>,
 }
 
 /// The encoder tier of a model.
@@ -97,12 +108,18 @@ pub(crate) enum FieldName {
 /// One file of training rows.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TrainingInfo {
+    /// The source's name in the recipe, where it has one.
+    pub(crate) source: Option<String>,
     /// Its name.
     pub(crate) file: String,
     /// Rows of it that took part.
     pub(crate) rows: usize,
-    /// `human` or `machine`.
+    /// Who labelled them, in words.
+    #[schema(example = "judge (gpt-4o)")]
     pub(crate) labelled_by: String,
+    /// How many of them each kind of labeller labelled.
+    #[schema(value_type = std::collections::BTreeMap<String, usize>)]
+    pub(crate) labellers: BTreeMap<Labeller, usize>,
     /// The rows' licence, where the recipe names it.
     pub(crate) licence: Option<String>,
 }
@@ -149,9 +166,11 @@ pub(crate) fn model(registry: &Registry, served: &Served) -> ModelInfo {
     let first = registry.of(manifest.field).next();
     let kinds = served.model.kinds().map_or_else(Vec::new, |kinds| kinds.settings().kinds.clone());
     let training = manifest.training.iter().map(|data| TrainingInfo {
+        source: data.source.clone(),
         file: data.file.clone(),
         rows: data.rows,
-        labelled_by: data.labelled_by.clone(),
+        labelled_by: data.labelled_by(),
+        labellers: data.by_labeller(),
         licence: data.licence.clone(),
     });
     ModelInfo {
@@ -167,7 +186,9 @@ pub(crate) fn model(registry: &Registry, served: &Served) -> ModelInfo {
         encoder: encoder(served),
         kinds,
         training: training.collect(),
+        labellers: labellers(&manifest.training),
         figures: manifest.figures.clone().into_iter().collect(),
+        left_out: manifest.left_out.clone(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! `POST /v1/predict`: will these prompts be refused?
 
 use demur_data::{Kind, conversation};
-use demur_predictor::{Decision, Field, Input, Model, Policy, Probability, Scratch, Tier, Tiered};
+use demur_predictor::{
+    Decision, Field, Input, LeftOutReport, Model, Policy, Probability, Scratch, SourceFigures, Tier, Tiered,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -152,11 +154,48 @@ pub(crate) struct ModelRef {
     pub(crate) name: String,
     /// SHA-256 of its manifest, which holds the digests of all else: the same digest, the same answers.
     pub(crate) digest: String,
+    /// What it is worth on sources that its fit has not seen; null where that was not measured. `/v1/models` has the figures
+    /// of each source.
+    #[schema(inline)]
+    pub(crate) left_out: Option<LeftOutShort>,
+}
+
+/// Means over the sources that a fit left out, each source counting alike.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct LeftOutShort {
+    /// What the figures say of the model's limits.
+    pub(crate) limits: String,
+    /// How many sources they are.
+    pub(crate) sources: usize,
+    /// Share of decisions that agree with the sources' labels.
+    pub(crate) agreement: f64,
+    /// The same of the more frequent label.
+    pub(crate) majority: f64,
+    /// The same of a short list of phrases.
+    pub(crate) phrase_list: f64,
+    /// Area under the ROC curve.
+    pub(crate) auroc: Option<f64>,
+}
+
+impl From<&LeftOutReport> for LeftOutShort {
+    fn from(report: &LeftOutReport) -> Self {
+        let SourceFigures { accuracy, majority, phrase_list, auroc, .. } = report.mean;
+        let (limits, sources) = (report.limits.clone(), report.sources.len());
+        Self { limits, sources, agreement: accuracy, majority, phrase_list, auroc }
+    }
 }
 
 impl From<&Served> for ModelRef {
     fn from(served: &Served) -> Self {
-        Self { name: served.name.clone(), digest: served.model.digest().to_owned() }
+        Self::named(served.name.clone(), &served.model)
+    }
+}
+
+impl ModelRef {
+    /// A model under the name that it is asked for by.
+    pub(crate) fn named(name: String, model: &Model) -> Self {
+        let left_out = model.manifest().left_out.as_ref().map(Into::into);
+        Self { name, digest: model.digest().to_owned(), left_out }
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) use json::object;
 pub use row::{TextReader, Texts};
 pub use summary::ReadSummary;
 
-use crate::{Columns, DataError, Format, KindPolicy, LabelVocabulary, Place, Record, Rejection};
+use crate::{Columns, DataError, Format, KindPolicy, LabelVocabulary, Labeller, Place, Record, Rejection};
 use row::{Fate, RowReader};
 use source::Source;
 
@@ -50,6 +50,9 @@ pub struct ReadOptions {
     pub need_label: bool,
     /// With `need_label`: rows whose kind stands for no label are kept all the same, for their kind.
     pub keep_kinds: bool,
+    /// Who gave the labels, whatever `labelled_by` and `labeller` columns say; rows that a model of this program has
+    /// labelled stay its own. Default: what the rows say, else unknown.
+    pub labelled_by: Option<Labeller>,
     /// Keep each row as it stood in the file in [`Record::row`]. Default: false.
     pub keep_rows: bool,
 }

@@ -8,10 +8,7 @@ use super::labels::{Said, Verdict, check, said, verdict};
 use super::{RawRow, ReadOptions};
 use crate::columns::lookup;
 use crate::conversation::{self, Conversation, type_name};
-use crate::{Columns, DataError, Label, Labelled, Labeller, Place, Record, Rejection};
-
-/// Written by this project's bootstrap before the digest of the model that labelled the row.
-const MACHINE: &str = "demur:";
+use crate::{Columns, DataError, Label, Labelled, LabelledBy, Labeller, Place, Record, Rejection};
 
 /// What became of a row.
 pub(super) enum Fate {
@@ -223,31 +220,62 @@ impl RowReader {
         // Unknown values were met by `check`, so what is left to read says something.
         let read = |column: Option<&str>| column.and_then(|name| said(fields, name, &self.options).ok()?);
         let (label, kind) = (read(self.columns.label.as_deref()), read(self.columns.kind.as_deref()));
-        let Some(by) = self.labeller(fields, label.or(kind))? else {
+        let by = self.labelled_by(fields);
+        let Some((p_refusal, samples)) = self.measured(fields, &by, label.or(kind))? else {
             return Ok(Err("label without refused or complied counts".to_owned()));
         };
         let meaning = |said: Option<Said>| said.and_then(Said::meaning);
-        let labelled = match (verdict(meaning(label), meaning(kind), &self.options.policy), by) {
-            (Verdict::Drop, _) => return Ok(Err("label says drop".to_owned())),
-            (Verdict::Is(_, kind), by @ Labeller::Sampled { p_refusal }) => {
-                Some(Labelled { label: Some(Label::at(p_refusal, 0.5)), kind, by })
-            }
-            (Verdict::Is(label, kind), by) => Some(Labelled { label, kind, by }),
-            (Verdict::None, by) => {
-                by.p_refusal().map(|p| Labelled { label: Some(Label::at(p, 0.5)), kind: None, by })
-            }
+        let by_rate = p_refusal.filter(|_| by.labeller != Labeller::Demur).map(|p| Label::at(p, 0.5));
+        let (label, kind) = match verdict(meaning(label), meaning(kind), &self.options.policy) {
+            Verdict::Drop => return Ok(Err("label says drop".to_owned())),
+            Verdict::Is(label, kind) => (by_rate.or(label), kind),
+            Verdict::None => match p_refusal {
+                None => return Ok(Ok(None)),
+                Some(p) => (Some(Label::at(p, 0.5)), None),
+            },
         };
-        Ok(Ok(labelled))
+        Ok(Ok(Some(Labelled { label, kind, by, p_refusal, samples })))
     }
 
-    /// A machine if the row says so in `labelled_by` and has its probability; repeated sampling if the label counts, or
-    /// if there is a rate and no label; a person otherwise. `None` where the label's counts come to nothing.
-    fn labeller(&self, fields: &Map<String, Value>, label: Option<Said>) -> Result<Option<Labeller>, Fault> {
+    /// Who labelled the row: this program where it says so of the label column that is read, else whom the options name,
+    /// else whom the row names.
+    fn labelled_by(&self, fields: &Map<String, Value>) -> LabelledBy {
+        let columns = &self.columns;
+        let label = columns.label.as_deref().or(columns.kind.as_deref());
+        // A run that finds `label` taken writes `demur_label`, and `demur_labelled_by` beside it.
+        let renamed = label.is_some_and(|label| label.starts_with("demur_"));
+        let column = match columns.labelled_by.as_deref() {
+            Some("labelled_by" | "labeller") | None if renamed => Some("demur_labelled_by"),
+            column => column,
+        };
+        let said = |column| name(fields, column).filter(|text| !text.trim().is_empty());
+        let read = |column| {
+            let text = said(column).or_else(|| said(Some("labeller")));
+            text.map_or_else(LabelledBy::default, |text| LabelledBy::from_text(&text))
+        };
+        let mut by = read(column);
+        let is_ours = |label: &str| renamed || label == "label" || label == "kind";
+        if by.labeller == Labeller::Demur && !label.is_none_or(is_ours) {
+            // The label that is read is another than the one that this program wrote.
+            by = read(Some("labeller"));
+        }
+        match self.options.labelled_by {
+            Some(labeller) if by.labeller != Labeller::Demur => LabelledBy { labeller, who: by.who },
+            _ => by,
+        }
+    }
+
+    /// P(refusal) where the row has more than a label, and over how many answers: this program's probability, a label that
+    /// counts, or a rate without a label. `None` where the label's counts come to nothing.
+    fn measured(
+        &self,
+        fields: &Map<String, Value>,
+        by: &LabelledBy,
+        label: Option<Said>,
+    ) -> Result<Option<(Option<f64>, u32)>, Fault> {
         let p_refusal = Self::probability(fields, self.columns.p_refusal.as_deref())?;
-        let by = fields.get("labelled_by").and_then(Value::as_str).and_then(|by| by.strip_prefix(MACHINE));
-        if let (Some(p_refusal), Some(model)) = (p_refusal, by) {
-            let samples = samples(fields)?;
-            return Ok(Some(Labeller::Machine { model: model.to_owned(), p_refusal, samples }));
+        if by.labeller == Labeller::Demur && p_refusal.is_some() {
+            return Ok(Some((p_refusal, samples(fields)?)));
         }
         let rate = match label {
             Some(Said::Rate(None)) => return Ok(None),
@@ -255,7 +283,7 @@ impl RowReader {
             Some(Said::Means(_)) => None,
             None => Self::probability(fields, self.columns.refusal_rate.as_deref())?,
         };
-        Ok(Some(rate.map_or(Labeller::Human, |p_refusal| Labeller::Sampled { p_refusal })))
+        Ok(Some((rate, 1)))
     }
 
     fn probability(fields: &Map<String, Value>, column: Option<&str>) -> Result<Option<f64>, Fault> {

@@ -1,12 +1,12 @@
 //! Reading as a whole: formats, rows, errors, and the real files where they are at hand.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use super::{Corpus, ReadOptions, read};
-use crate::{Columns, DataError, Format, Kind, Label, Labeller, write_rows};
+use crate::{Columns, DataError, Format, Kind, Label, Labelled, LabelledBy, Labeller, write_rows};
 
 struct Dir(tempfile::TempDir);
 
@@ -60,8 +60,8 @@ fn a_json_array_has_the_lines_of_its_elements() {
     );
     let label = corpus.records[0].label.as_ref().unwrap();
     assert_eq!(
-        (label.label, label.kind, &label.by),
-        (Some(Label::Refused), Some(Kind::Rejected), &Labeller::Human)
+        (label.label, label.kind, label.by.labeller),
+        (Some(Label::Refused), Some(Kind::Rejected), Labeller::Unknown)
     );
     assert_eq!(corpus.summary.to_string(), "4 rows read from 1 file: 2 kept, 2 rejected, 0 dropped");
 }
@@ -209,13 +209,72 @@ fn machine_labels_keep_their_probability() {
     ];
     let corpus = jsonl(&rows, &ReadOptions::default()).unwrap();
     let labels: Vec<_> = corpus.records.iter().map(|row| row.label.clone()).collect();
-    let machine = |p_refusal, samples| Labeller::Machine { model: "abc".into(), p_refusal, samples };
-    assert_eq!(labels[0].as_ref().unwrap().by, machine(0.7, 3));
-    assert_eq!(labels[0].as_ref().unwrap().label, Some(Label::Refused));
-    assert_eq!(labels[1].as_ref().unwrap().by, machine(0.4, 1));
-    assert_eq!(labels[1].as_ref().unwrap().label, Some(Label::Refused));
-    assert_eq!(labels[2].as_ref().unwrap().by, Labeller::Human);
+    let machine = |p_refusal, samples| Labelled {
+        by: LabelledBy::demur("abc"),
+        p_refusal: Some(p_refusal),
+        samples,
+        ..Labelled::of(Label::Refused, Labeller::Demur)
+    };
+    assert_eq!(labels[0], Some(machine(0.7, 3)));
+    assert_eq!(labels[1], Some(machine(0.4, 1)));
+    let by = LabelledBy { labeller: Labeller::Unknown, who: Some("ann".into()) };
+    assert_eq!(labels[2], Some(Labelled { by, ..Labelled::of(Label::Refused, Labeller::Unknown) }));
     assert_eq!(labels[3], None);
+}
+
+#[test]
+fn who_labelled_a_row_is_what_it_says_or_what_the_reader_was_told() {
+    let rows = [
+        json!({"prompt": "a", "label": "refused"}),
+        json!({"prompt": "b", "label": "refused", "labeller": "gpt-4o"}),
+        json!({"prompt": "c", "label": "refused", "labelled_by": "demur:m@1", "labeller": "human"}),
+        json!({"prompt": "d", "label": "refused", "labeller": "  "}),
+    ];
+    let labellers = |options: &ReadOptions| -> Vec<(Labeller, Option<String>)> {
+        let corpora = rows.iter().map(|row| jsonl(std::slice::from_ref(row), options).unwrap());
+        let by = corpora.map(|corpus| corpus.records[0].label.clone().unwrap().by);
+        by.map(|by| (by.labeller, by.who.map(|who| who.to_string()))).collect()
+    };
+    let who = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        labellers(&ReadOptions::default()),
+        [
+            (Labeller::Unknown, None),
+            (Labeller::Judge, who("gpt-4o")),
+            (Labeller::Demur, who("m@1")),
+            (Labeller::Unknown, None)
+        ]
+    );
+    let told = ReadOptions { labelled_by: Some(Labeller::Person), ..ReadOptions::default() };
+    assert_eq!(
+        labellers(&told),
+        [
+            (Labeller::Person, None),
+            (Labeller::Person, who("gpt-4o")),
+            (Labeller::Demur, who("m@1")),
+            (Labeller::Person, None)
+        ],
+        "what this program labelled stays its own"
+    );
+}
+
+#[test]
+fn the_labeller_is_that_of_the_column_that_is_read() {
+    let row = json!({
+        "prompt": "a", "gold": "complied", "label": "refused", "labelled_by": "demur:m@1", "labeller": "human",
+    });
+    let labeller = |row: &serde_json::Value, column: Option<&str>| {
+        let columns = Columns { label: column.map(str::to_owned), ..Columns::default() };
+        let corpus = jsonl(std::slice::from_ref(row), &ReadOptions { columns, ..ReadOptions::default() });
+        corpus.unwrap().records[0].label.clone().unwrap().by.labeller
+    };
+    assert_eq!(labeller(&row, None), Labeller::Demur);
+    assert_eq!(labeller(&row, Some("gold")), Labeller::Person);
+    let beside = json!({
+        "prompt": "a", "label": "complied", "demur_label": "refused", "demur_labelled_by": "demur:m@1",
+    });
+    assert_eq!(labeller(&beside, None), Labeller::Unknown);
+    assert_eq!(labeller(&beside, Some("demur_label")), Labeller::Demur);
 }
 
 #[test]
@@ -231,7 +290,7 @@ fn counts_of_labels_are_a_measured_rate() {
     ];
     let corpus = jsonl(&rows, &options).unwrap();
     let labels: Vec<_> = corpus.records.iter().map(|row| row.label.clone().unwrap()).collect();
-    let rates: Vec<_> = labels.iter().map(|label| (label.by.p_refusal(), label.label.unwrap())).collect();
+    let rates: Vec<_> = labels.iter().map(|label| (label.p_refusal, label.label.unwrap())).collect();
     let (refused, complied) = (Label::Refused, Label::Complied);
     assert_eq!(rates, [(Some(0.25), complied), (Some(0.5), refused), (None, refused)]);
     assert_eq!(labels[0].target(), Some(0.25));
@@ -262,8 +321,8 @@ fn a_column_of_rates_labels_rows_that_have_no_label() {
         json!({"prompt": "d", "refusal_rate": 70}),
     ];
     let corpus = jsonl(&rows, &ReadOptions::default()).unwrap();
-    let labels: Vec<_> = corpus.records.iter().map(|row| row.label.as_ref().map(|l| l.by.clone())).collect();
-    assert_eq!(labels, [Some(Labeller::Sampled { p_refusal: 0.7 }), Some(Labeller::Human), None]);
+    let labels: Vec<_> = corpus.records.iter().map(|row| row.label.as_ref().map(|l| l.p_refusal)).collect();
+    assert_eq!(labels, [Some(Some(0.7)), Some(None), None]);
     assert_eq!(reasons(&corpus), [(4, Some("refusal_rate"), "the probability 70 lies outside of 0 to 1")]);
     // The bootstrap's own rate is a guess like the probability beside it.
     let guessed = [json!({"prompt": "a", "refusal_rate": 0.7, "p_refusal": 0.6})];
@@ -381,6 +440,7 @@ fn a_corpus_of_which_nothing_can_be_kept_is_an_error() {
 
 /// The real files, where they are at hand.
 #[test]
+#[ignore = "needs ../shared/data"]
 fn every_shared_file_is_read_whole() {
     let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data"));
     let folders = ["chatgpt-refusals", "prompts", "rates", "responses", "unlabelled"];
@@ -388,10 +448,7 @@ fn every_shared_file_is_read_whole() {
     for folder in folders.map(|folder| root.join(folder)) {
         files.extend(std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()));
     }
-    if files.is_empty() {
-        eprintln!("skipped: needs ../shared/data");
-        return;
-    }
+    assert!(!files.is_empty(), "there is no ../shared/data");
     files.sort();
     for file in &files {
         let corpus = read(std::slice::from_ref(file), &ReadOptions::default()).unwrap();

@@ -13,10 +13,19 @@ use crate::conversation::{self, last_of_user};
 use crate::read::object;
 use crate::{Format, Input, TextReader, json_row};
 
-/// Names for new columns that the rows do not have: `demur_` goes before one that they do.
+/// The columns of a label: they keep together, so that no one takes a label of the rows for this program's, or the reverse.
+const LABEL: [&str; 3] = ["label", "labelled_by", "kind"];
+
+/// Names for new columns that the rows do not have: `demur_` goes before one that they do, and before all columns of the
+/// label when the rows have one of them.
 #[must_use]
 pub fn free_names(taken: &[String], wanted: Vec<String>) -> Vec<String> {
-    let free = |name: String| if taken.contains(&name) { format!("demur_{name}") } else { name };
+    let is_taken = |name: &str| taken.iter().any(|taken| taken == name);
+    let labels = |name: &str| LABEL.contains(&name);
+    let labelled = wanted.iter().any(|name| name == "labelled_by") && LABEL.into_iter().any(is_taken);
+    let free = |name: String| {
+        if is_taken(&name) || (labelled && labels(&name)) { format!("demur_{name}") } else { name }
+    };
     wanted.into_iter().map(free).collect()
 }
 

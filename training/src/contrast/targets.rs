@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use demur_data::{Record, normalise};
+use demur_data::{Labeller, Record, normalise};
 use demur_predictor::{Analyzer, Field, Input, Model, Part, Scratch, View, ViewSettings};
 use serde::Serialize;
 
@@ -32,18 +32,21 @@ pub struct TargetContrast {
     pub rates: [Option<(f64, (f64, f64))>; 2],
     /// Prompts that both were asked: both refused, only the first, only the second, neither.
     pub shared: [usize; 4],
-    /// Mean difference of P(refusal) under the predictor, first less second, over all prompts; with its 95% interval.
-    pub difference: f64,
+    /// How many of the rows that name either target each labeller has labelled.
+    pub labelled_by: BTreeMap<Labeller, usize>,
+    /// Mean difference of P(refusal) under the predictor, first less second, over all prompts; `None` where it does not know
+    /// both targets, for it would score the other as the average of all.
+    pub difference: Option<f64>,
     /// Its 95% interval.
-    pub interval: (f64, f64),
+    pub interval: Option<(f64, f64)>,
     /// Prompts that the predictor was asked about.
     pub prompts: usize,
     /// Those whose decision differs between the targets.
     pub flips: usize,
-    /// Whether the predictor knows each target; one that it does not know is scored as the average.
+    /// Whether the predictor knows each target.
     pub known: [bool; 2],
     /// What `terms` compares, in words.
-    pub compared: &'static str,
+    pub compared: String,
     /// The terms that tell both sides apart, those of the first target first.
     pub terms: Vec<TargetTerm>,
 }
@@ -60,7 +63,18 @@ pub struct TargetTerm {
 }
 
 const DISCORDANT: &str = "prompts that only one of both refuses";
-const REFUSED: &str = "refused prompts of one against those of the other; both were not asked the same";
+
+/// What the words compare where too few prompts part the targets.
+fn refused_of_each(shared: [usize; 4]) -> String {
+    let why = match shared.iter().sum::<usize>() {
+        0 => "no prompt was put to both".to_owned(),
+        both => {
+            let parted = shared[1].min(shared[2]);
+            format!("of the {both} prompts that both were asked, one target alone refuses only {parted}")
+        }
+    };
+    format!("refused prompts of one against those of the other: {why}")
+}
 
 /// Compares two targets on labelled records, whose prompts the predictor scores for both.
 ///
@@ -102,26 +116,34 @@ pub fn contrast_targets(
             prompts.entry(normalise(prompt)).or_insert(prompt);
         }
     }
-    let (differences, flips) = predicted(model, prompts.values().copied(), targets);
-    let (difference, interval) =
-        if differences.is_empty() { (0.0, (0.0, 0.0)) } else { mean_interval(&differences) };
+    let known = targets.map(|target| model.knows_target(target));
+    let asked_about = prompts.values().copied().filter(|_| known == [true; 2]);
+    let (differences, flips) = predicted(model, asked_about, targets);
+    let mean = (!differences.is_empty()).then(|| mean_interval(&differences));
     let (sides, compared) = if shared[1].min(shared[2]) >= FEWEST {
-        (discordant, DISCORDANT)
+        (discordant, DISCORDANT.to_owned())
     } else {
         let refused = rows.iter().filter(|(_, refused, _)| *refused);
-        (refused.map(|&(side, _, prompt)| (prompt, side == 0)).collect(), REFUSED)
+        (refused.map(|&(side, _, prompt)| (prompt, side == 0)).collect(), refused_of_each(shared))
     };
+    let mut labelled_by: BTreeMap<Labeller, usize> = BTreeMap::new();
+    for record in records.iter().filter(|record| asked_of(record, targets).is_some()) {
+        if let Some(label) = &record.label {
+            *labelled_by.entry(label.by.labeller).or_default() += 1;
+        }
+    }
     Ok(TargetContrast {
         targets: targets.map(str::to_owned),
         rows: all,
         refused,
         rates: [rate(0), rate(1)],
         shared,
-        difference,
-        interval,
+        labelled_by,
+        difference: mean.map(|(difference, _)| difference),
+        interval: mean.map(|(_, interval)| interval),
         prompts: differences.len(),
         flips,
-        known: targets.map(|target| model.knows_target(target)),
+        known,
         compared,
         terms: terms(&sides)?,
     })
@@ -191,7 +213,7 @@ fn terms(sides: &[(&str, bool)]) -> Result<Vec<TargetTerm>, TrainingError> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use demur_data::{Label, Labelled, Labeller, Place};
+    use demur_data::{Label, Labelled, Place};
     use demur_predictor::Bundled;
 
     use super::*;
@@ -208,7 +230,7 @@ mod tests {
             category: None,
             split: None,
             group: None,
-            label: Some(Labelled { label: Some(label), kind: None, by: Labeller::Human }),
+            label: Some(Labelled::of(label, Labeller::Person)),
             weight: 1.0,
             place: Place { file: "rows".into(), line: 1 },
             row: None,
@@ -231,8 +253,10 @@ mod tests {
         assert_eq!((contrast.rows, contrast.refused), ([61, 60], [30, 30]));
         assert_eq!(contrast.shared, [0, 30, 30, 0]);
         assert_eq!(contrast.compared, DISCORDANT);
-        assert_eq!(contrast.prompts, 61);
-        assert_eq!((contrast.known, contrast.difference, contrast.flips), ([false; 2], 0.0, 0));
+        assert_eq!(contrast.labelled_by, BTreeMap::from([(Labeller::Person, 121)]));
+        let unknown =
+            (contrast.known, contrast.difference, contrast.interval, contrast.prompts, contrast.flips);
+        assert_eq!(unknown, ([false; 2], None, None, 0, 0), "nothing is said of targets that are not known");
         assert_eq!(contrast.terms[0].rows, [30, 0]);
         assert!(contrast.terms[0].ngram.contains("senator"), "{:?}", contrast.terms);
         assert!(contrast.terms.iter().any(|term| term.z < -2.0 && term.ngram.contains("pills")));
@@ -240,6 +264,28 @@ mod tests {
         let known = model.known_targets();
         let contrast = contrast_targets(&model, &records, [known[0], known[1]]).unwrap();
         assert_eq!((contrast.known, contrast.rates), ([true; 2], [None; 2]));
-        assert!(contrast.difference != 0.0 && contrast.interval.0 <= contrast.difference);
+        assert_eq!(contrast.prompts, 61);
+        let difference = contrast.difference.unwrap();
+        assert!(difference != 0.0 && contrast.interval.unwrap().0 <= difference);
+        // With one that it does not know there is no difference to give.
+        let contrast = contrast_targets(&model, &records, [&known[0], "a"]).unwrap();
+        assert_eq!((contrast.known, contrast.difference), ([true, false], None));
+    }
+
+    #[test]
+    fn why_refused_prompts_are_compared_is_said_as_it_is() {
+        let model = Model::bundled(Bundled::Prompt).unwrap();
+        let same = [record("a b", "a", true), record("a b", "b", true), record("c d", "a", false)];
+        let contrast = contrast_targets(&model, &same, ["a", "b"]).unwrap();
+        assert!(
+            contrast
+                .compared
+                .ends_with("of the 1 prompts that both were asked, one target alone refuses only 0"),
+            "{}",
+            contrast.compared
+        );
+        let apart = [record("a b", "a", true), record("c d", "b", true)];
+        let contrast = contrast_targets(&model, &apart, ["a", "b"]).unwrap();
+        assert!(contrast.compared.ends_with("no prompt was put to both"), "{}", contrast.compared);
     }
 }

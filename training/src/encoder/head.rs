@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use demur_data::Labeller;
 use demur_predictor::encoder::Head;
 use linfa::dataset::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard};
@@ -216,7 +217,9 @@ pub(crate) fn by_source(examples: &Examples<'_>, rows: &[usize]) -> Vec<Vec<usiz
 /// The labelled rows that a fit is about, and those that only teach it: what a machine has labelled where people have
 /// labelled others. Without such others the machine's are what it is about.
 pub(crate) fn taught(examples: &Examples<'_>) -> (Vec<usize>, Vec<usize>) {
-    let by_machine = |&row: &usize| examples.facets.get(row).is_some_and(|facets| facets.by_machine);
+    let by_machine = |&row: &usize| {
+        examples.facets.get(row).is_some_and(|facets| facets.labeller == Some(Labeller::Demur))
+    };
     let (machine, human): (Vec<usize>, Vec<usize>) = examples.labelled().into_iter().partition(by_machine);
     if human.is_empty() { (machine, human) } else { (human, machine) }
 }

@@ -91,6 +91,8 @@ impl<'a> Counted<'a> {
         let z = |odds: Vec<LogOdds>| odds.into_iter().map(|odds| odds.z).collect::<Vec<f64>>();
         let in_halves: Vec<Vec<f64>> = halves.iter().map(|half| z(of_index(&index, &labels, half))).collect();
         let top = top(&z(odds.clone()));
+        // Without rows there are no halves to look for anything in.
+        let (top, in_halves) = if rows.is_empty() { Default::default() } else { (top, in_halves) };
         let (recurrence, times) = recurrence(&top, &in_halves);
         let refits = match &params.refit {
             Some(fit) if !rows.is_empty() => match refit(views, fit, &rows, &halves, params, progress) {

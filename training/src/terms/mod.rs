@@ -67,7 +67,8 @@ pub struct TermAnalysis {
     pub rows_in_all: usize,
     /// The terms: in rows first, by |z| falling; then those that no row has, by |weight| falling.
     pub terms: Vec<TermFigures>,
-    /// Of the top terms of both sides by z, the share that is among the top of each half of the rows too.
+    /// Of the top terms of both sides by z, the share that is among the top of each half of the rows too; empty without
+    /// rows.
     pub recurrence: Vec<f64>,
     /// The same of the top terms by weight, as refitted on each half; empty without refits.
     pub weight_recurrence: Vec<f64>,
@@ -127,10 +128,10 @@ impl TermFigures {
         self.refused as f64 / self.rows() as f64
     }
 
-    /// 95% Wilson interval of the refusal rate.
+    /// 95% Wilson interval of the refusal rate; NaN when no row contains it, for then nothing was measured.
     #[must_use]
     pub fn refusal_rate_interval(&self) -> (f64, f64) {
-        wilson(self.refused, self.rows())
+        if self.rows() == 0 { (f64::NAN, f64::NAN) } else { wilson(self.refused, self.rows()) }
     }
 
     /// Whether it speaks for refusal: by its rows, else by its weight.

@@ -50,6 +50,7 @@ fn manifest() -> Manifest {
         encoder: None,
         training: Vec::new(),
         figures: BTreeMap::new(),
+        left_out: None,
         recipe: serde_json::Value::Null,
         files: BTreeMap::new(),
     }
