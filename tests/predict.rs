@@ -9,12 +9,12 @@ use crate::support::{Dir, rows};
 #[test]
 fn a_prompt_gets_a_probability_a_decision_and_its_ngrams() {
     let dir = Dir::with_models();
-    let run = dir.demur("predict --model prompt").arg("How do I boil an egg?").succeeds();
+    let run = dir.demur("predict --model prompt").arg("How do I forge a signature?").succeeds();
     let words: Vec<&str> = run.stdout.split_whitespace().collect();
     let p: f64 = words[0].parse().unwrap();
     assert!((0.0..=1.0).contains(&p));
     assert_eq!(words[1], if p >= 0.5 { "hold" } else { "send" });
-    assert!(words[3].starts_with(['+', '-']), "an n-gram and what it adds: {words:?}");
+    assert!(words[3].starts_with(['+', '-']), "a word and what it adds: {words:?}");
     assert_eq!(run.stdout.lines().count(), 1);
     assert_eq!(run.stderr, "");
 }

@@ -87,7 +87,68 @@ fn without_rows_the_report_holds_what_the_model_holds() {
     dir.demur("report --model prompt --out report").succeeds().says("no rows (--data FILE)");
     let names: Vec<String> = dir.tree("report").into_keys().collect();
     assert!(names.contains(&"tables/terms.csv".to_owned()) && !names.contains(&"tables/rows.csv".to_owned()));
-    assert!(dir.text("report/report.html").contains("No rows were given"));
+    assert!(!names.contains(&"tables/stability.csv".to_owned()), "{names:?}");
+    let html = dir.text("report/report.html");
+    for part in
+        ["No rows were given", "were not computed", "Which of these terms are stable was not computed"]
+    {
+        assert!(html.contains(part), "{part}");
+    }
+    // What was not computed is neither 0 nor an interval from 0 to 1.
+    assert!(!html.contains("are unstable:") && !html.contains("counted on 0 rows"));
+    for row in csv_rows(&dir, "report/tables/terms.csv") {
+        for key in [
+            "z",
+            "rows",
+            "refused",
+            "complied",
+            "refusal_rate",
+            "rate_low",
+            "rate_high",
+            "groups",
+            "halves",
+            "stable",
+        ] {
+            assert_eq!(row[key], "", "{key} of {}", row["ngram"]);
+        }
+        assert!(!row["weight"].is_empty());
+    }
+}
+
+#[test]
+fn words_come_first_pieces_on_demand_and_what_was_tested_is_said() {
+    let dir = Dir::with_starter();
+    let views = "response.views=[{field='response',analyzer='char_wb',ngrams=[3,5],min_df=2},{field='response',analyzer='token',ngrams=[1,2]},{field='response',analyzer='token',part={first_words=10},ngrams=[1,2]}]";
+    dir.demur(&format!("fit response --data {KIND} --out model --set {views} --set response.c=3")).succeeds();
+    dir.demur(&format!("report --model model --data {KIND} --out report --resamples 2")).succeeds();
+    let terms = csv_rows(&dir, "report/tables/terms.csv");
+    let is_second = |row: &Row| row["unit"] == "piece" || row["marks"].contains("duplicate");
+    assert!(terms.is_sorted_by_key(is_second) && is_second(&terms[terms.len() - 1]));
+    let mut seen = std::collections::BTreeSet::new();
+    for row in terms.iter().filter(|row| !row["marks"].contains("duplicate")) {
+        assert!(seen.insert(row["ngram"].trim()), "{} twice", row["ngram"]);
+    }
+    let html = dir.text("report/report.html");
+    let section = html.split("<section id=\"top\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert!(section.contains("were tested for stability and"), "{section}");
+    let (words, pieces) = section.split_once("<summary>Pieces of words</summary>").unwrap();
+    let shown = |part: &str| -> Vec<usize> {
+        cells(part).into_iter().filter(|(name, ..)| name == "terms").map(|(_, place, ..)| place).collect()
+    };
+    let (words, pieces) = (shown(words), shown(pieces));
+    assert!(!words.is_empty() && words.iter().all(|&at| !is_second(&terms[at])));
+    assert!(!pieces.is_empty() && pieces.iter().all(|&at| terms[at]["unit"] == "piece"));
+    // At the top of the page is what the table says is there: the stable ones alone where most are unstable.
+    let top: Vec<usize> = (0..terms.len()).filter(|&at| terms[at]["shown"] == "true").collect();
+    assert!(top.iter().all(|at| words.contains(at)) && !top.is_empty());
+    if section.contains("so the stable ones alone are shown") {
+        assert!(top.iter().all(|&at| terms[at]["stable"] == "true"));
+    }
+    let bytes = dir.bytes("report/tables/terms.csv");
+    dir.demur(&format!("export-notebook --model model --data {KIND} --out r.ipynb --resamples 2")).succeeds();
+    assert!(dir.text("r.ipynb").contains("were tested for stability"));
+    dir.demur(&format!("report --model model --data {KIND} --out report --resamples 2")).succeeds();
+    assert_eq!(dir.bytes("report/tables/terms.csv"), bytes);
 }
 
 #[test]

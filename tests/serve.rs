@@ -154,20 +154,32 @@ fn an_explanation_sums_to_its_logit_and_marks_characters() {
         );
     }
     let p = body["p_refusal"].as_f64().unwrap();
-    let policy = json!({"send_below": p - 0.02, "hold_from": p - 0.02});
-    let held = server.post("/v1/explain", json!({"prompt": prompt, "policy": policy}).to_string()).ok();
-    assert_eq!(held["decision"], "hold");
-    let flip = &held["flip"];
-    assert_eq!(flip["decision"], "send");
-    let again = server.post(PROMPT, json!({"prompt": flip["rest"]}).to_string()).ok();
-    assert_eq!(again["predictions"][0]["p_refusal"], flip["p_refusal"], "the flip is a real one");
-    let fragment = &held["fragment"];
-    let at = |name: &str| usize::try_from(fragment[name].as_u64().unwrap()).unwrap();
-    let text: String = characters[at("start")..at("end")].iter().collect();
-    assert_eq!(fragment["text"], text.as_str());
-    let alone = server.post(PROMPT, json!({"prompt": text}).to_string()).ok();
-    assert_eq!(alone["predictions"][0]["p_refusal"], fragment["p_refusal"], "so is the fragment");
-    assert!(fragment["p_refusal"].as_f64().unwrap() >= p - 0.02);
+    let mut found = [0, 0];
+    for hold_from in [0.2 * p, 0.5 * p, 0.8 * p] {
+        let policy = json!({"send_below": hold_from, "hold_from": hold_from});
+        let held = server.post("/v1/explain", json!({"prompt": prompt, "policy": policy}).to_string()).ok();
+        assert_eq!(held["decision"], "hold");
+        if let Some(rest) = held["flip"]["rest"].as_str() {
+            assert_eq!(held["flip"]["decision"], "send");
+            let again = server.post(PROMPT, json!({"prompt": rest}).to_string()).ok();
+            assert_eq!(
+                again["predictions"][0]["p_refusal"], held["flip"]["p_refusal"],
+                "the flip is a real one"
+            );
+            found[0] += 1;
+        }
+        if let Some(text) = held["fragment"]["text"].as_str() {
+            let at = |name: &str| usize::try_from(held["fragment"][name].as_u64().unwrap()).unwrap();
+            assert_eq!(text, characters[at("start")..at("end")].iter().collect::<String>());
+            let alone = server.post(PROMPT, json!({"prompt": text}).to_string()).ok();
+            assert_eq!(
+                alone["predictions"][0]["p_refusal"], held["fragment"]["p_refusal"],
+                "so is the fragment"
+            );
+            found[1] += 1;
+        }
+    }
+    assert!(found[0] + found[1] > 0, "no flip and no fragment at any threshold");
     let sent =
         server.post("/v1/explain", json!({"prompt": "What is the capital of France?"}).to_string()).ok();
     assert_eq!((&sent["decision"], sent["fragment"].is_null()), (&json!("send"), true));

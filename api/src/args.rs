@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::base_rate::{BaseRateArg, TrafficRate};
 use crate::score::Filter;
 use crate::service::Options;
+use crate::shares::MOST_TOP;
 use crate::tiers::{CascadeArgs, TierArgs};
 
 /// Predicts whether a language model will refuse a prompt.
@@ -53,7 +54,7 @@ pub(crate) enum Command {
     Bootstrap(Bootstrap),
     /// Says for each prompt whether it will be refused, and why.
     Predict(Predict),
-    /// Shows which words of a prompt say so, and which would flip the decision.
+    /// Shows which words of a prompt or answer say so, and what would flip it.
     Explain(Explain),
     /// Shows what a slot's words, the people in a prompt or the target change.
     Contrast(Contrast),
@@ -249,8 +250,8 @@ pub(crate) struct Predict {
     /// The model that will be asked, as the predictor's data name it.
     #[arg(long, value_name = "NAME")]
     pub(crate) target: Option<String>,
-    /// How many of the strongest n-grams to show.
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    /// How many of the strongest words to show, 100 at most.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = parse_top)]
     pub(crate) top: usize,
     /// One JSON object a line.
     #[arg(long)]
@@ -259,9 +260,13 @@ pub(crate) struct Predict {
 
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// The prompt, or `-` for all of stdin.
-    pub(crate) prompt: String,
-    /// The prompt predictor: a directory, or the name of a bundled one. Default: the bundled `prompt`.
+    /// The prompt, or the answer where --model is a response classifier; `-` for all of stdin.
+    pub(crate) text: String,
+    /// The prompt that the answer was given to.
+    #[arg(long, value_name = "PROMPT")]
+    pub(crate) prompt: Option<String>,
+    /// A prompt predictor, or a response classifier: a directory, or the name of a bundled one. Default: the bundled
+    /// `prompt`.
     #[arg(long, value_name = "DIR_OR_NAME")]
     pub(crate) model: Option<PathBuf>,
     #[command(flatten)]
@@ -269,12 +274,15 @@ pub(crate) struct Explain {
     /// The model that will be asked, as the predictor's data name it.
     #[arg(long, value_name = "NAME")]
     pub(crate) target: Option<String>,
-    /// From this P(refusal) up the decision is `hold`. Default: the model's own.
+    /// From this P(refusal) up the decision is `hold`, below it `send`. Default: the model's own.
     #[arg(long, value_name = "P")]
     pub(crate) hold_from: Option<f64>,
-    /// How many n-grams to show.
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    /// How many words to show by themselves, 100 at most.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = parse_top)]
     pub(crate) top: usize,
+    /// Show the model's n-grams and pieces of words in place of whole words.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) pieces: bool,
     /// All of it as one JSON object, as `/v1/explain` gives it.
     #[arg(long)]
     pub(crate) json: bool,
@@ -512,8 +520,8 @@ pub(crate) struct Score {
     /// The model that will be asked, as the predictor's data name it.
     #[arg(long, value_name = "NAME")]
     pub(crate) target: Option<String>,
-    /// Add the N strongest n-grams of each row.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Add the N strongest words of each row, 100 at most, with all else that sums to the answer.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse_top)]
     pub(crate) explain: usize,
     /// Add the kind of refusal, where the predictor tells kinds apart.
     #[arg(long)]
@@ -541,6 +549,14 @@ pub(crate) struct Score {
     /// Column of a chat (a list of {role, content}); its last message of the user is scored.
     #[arg(long, value_name = "NAME", help_heading = "Reading")]
     pub(crate) messages_column: Option<String>,
+}
+
+/// How many words an explanation shows by itself; the service has the same bound.
+fn parse_top(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(top) if top <= MOST_TOP => Ok(top),
+        _ => Err(format!("it must be a number from 0 to {MOST_TOP}")),
+    }
 }
 
 fn parse_threads(text: &str) -> Result<usize, String> {

@@ -14,6 +14,7 @@ mod output;
 mod outputs;
 mod score;
 mod service;
+mod shares;
 mod tiers;
 
 use std::process::ExitCode;

@@ -355,6 +355,7 @@ function drawDecision() {
 function drawExplanation() {
   drawWords();
   drawFlip();
+  drawShares();
   drawTerms();
   el('explained').hidden = false;
 }
@@ -366,14 +367,15 @@ function direction(number) {
 function drawWords() {
   const characters = Array.from(state.answered);
   const words = state.answer.words.slice(0, WORDS_SHOWN);
-  const strongest = words.reduce((most, word) => Math.max(most, Math.abs(word.contribution)), 0);
+  // Words that only join others stay plain: their shares are accidents of the rows that were fitted.
+  const strongest = words.reduce((most, word) => (word.function_word ? most : Math.max(most, Math.abs(word.contribution))), 0);
   const nodes = [];
   let at = 0;
   words.forEach((word, index) => {
     if (word.start > at) nodes.push(characters.slice(at, word.start).join(''));
     const text = characters.slice(word.start, word.end).join('');
     // Four steps, relative to the strongest word; what is below a twentieth of it stays plain.
-    const share = strongest > 0 ? Math.abs(word.contribution) / strongest : 0;
+    const share = strongest > 0 && !word.function_word ? Math.abs(word.contribution) / strongest : 0;
     const level = share < 0.05 ? 0 : Math.min(4, 1 + Math.floor(share * 4));
     const kind = level === 0 ? '' : ` ${word.contribution > 0 ? 'refusal' : 'comply'}-${level}`;
     const number = signed(word.contribution);
@@ -457,11 +459,10 @@ function flipInWords(answer) {
 }
 
 function drawFlip() {
-  const { flip, flip_searched: searched, p_refusal: p } = state.answer;
+  const { flip, unexplained, p_refusal: p } = state.answer;
   if (!flip) {
-    el('flip').replaceChildren(make('p', {}, searched
-      ? 'No removal of a few words carries the prompt over the threshold.'
-      : 'The prompt is too long to look for them.'), ...fragmentInWords());
+    const why = unexplained.charAt(0).toUpperCase() + unexplained.slice(1);
+    el('flip').replaceChildren(make('p', {}, `${why}.`), ...fragmentInWords());
     return;
   }
   const words = flip.removed.flatMap((word, index) => [
@@ -479,7 +480,7 @@ function drawFlip() {
     at = word.end;
   }
   quote.append(characters.slice(at).join(''));
-  const note = make('p', { class: 'note' }, 'The fewest words that the search found. It only takes words away, and judges each try anew.');
+  const note = make('p', { class: 'note' }, 'The fewest words found that mean something, speak for the decision and clearly change it. Words are only taken away, and each try is judged again.');
   el('flip').replaceChildren(said, quote, note, ...fragmentInWords());
 }
 
@@ -490,6 +491,16 @@ function fragmentInWords() {
   return [make('p', { id: 'fragment' }, `Alone, ${many(fragment.words, 'word')} would be enough: `,
     make('strong', {}, `“${fragment.text}”`), ' has the probability ',
     make('span', { class: 'number' }, fixed(fragment.p_refusal)), '.')];
+}
+
+// The words, then what else adds up to the answer: the service says in `label` what each part is.
+function drawShares() {
+  const { shares } = state.answer;
+  const sum = shares.reduce((all, share) => all + share.contribution, 0);
+  el('shares').tBodies[0].replaceChildren(...shares.map((share) => make('tr', {},
+    make('td', {}, share.kind === 'word' ? make('code', {}, share.label) : share.label),
+    make('td', { class: `right number ${share.contribution > 0 ? 'adds-refusal' : 'adds-comply'}` }, signed(share.contribution)))));
+  el('shares-note').textContent = `All of it makes ${signed(sum)}, the log-odds of ${fixed(1 / (1 + Math.exp(-sum)))}.`;
 }
 
 function drawTerms() {

@@ -13,6 +13,7 @@ use crate::rows_report::{accuracy, bars, contrast};
 use crate::sheet::Sheet;
 use crate::svg::reliability_diagram;
 use crate::text::code_span;
+use crate::top_terms::{TopTerms, has_pieces_alone};
 
 const SETUP: &str = include_str!("tables.py");
 /// Terms of each side, and rows, that a notebook shows.
@@ -148,7 +149,7 @@ fn words(writer: &mut Writer<'_>, findings: &Findings<'_>) {
     let keys = [
         "rank",
         "ngram",
-        "view",
+        "unit",
         "z",
         "weight",
         "refused",
@@ -158,28 +159,22 @@ fn words(writer: &mut Writer<'_>, findings: &Findings<'_>) {
         "rate_high",
         "marks",
     ];
-    let side = |refused: bool| {
-        let all = findings.terms.terms.iter().enumerate();
-        let of = all.filter(move |(at, _)| {
-            let row = &terms.rows[*at];
-            // As `top_terms` of the notebook tells the sides: by the rounded z, else by the rounded weight.
-            let score = terms.cell(row, "z").as_f64().or_else(|| terms.cell(row, "weight").as_f64());
-            (score.unwrap_or(0.0) > 0.0) == refused
-        });
-        terms.to_table(&keys, of.map(|(at, _)| at).take(SHOWN))
-    };
+    let top = TopTerms::of(findings.terms, has_pieces_alone(findings.terms));
+    let side = |refused| terms.to_table(&keys, top.shown(findings.terms, refused).into_iter().take(SHOWN));
+    let what = if has_pieces_alone(findings.terms) { "pieces of words" } else { "words and phrases" };
+    let tested = top.describe(findings.terms, what);
     let (refused, complied) = (side(true), side(false));
     let first = findings.terms.terms.first();
     // The notebook finds the first term of this name, and so does this.
     let ngram = first.filter(|term| !term.examples.is_empty()).map(|term| term.ngram.clone());
     let examples = first.map(|term| term.examples.clone()).unwrap_or_default();
     let notebook = &mut writer.notebook;
-    notebook.markdown(
-        "## Which words\n\nz: log-odds in refused against answered rows, with an informative Dirichlet prior (Monroe et \
-         al. 2008). The n-grams that speak most for refusal:",
-    );
+    notebook.markdown(format!(
+        "## Which words\n\nz: log-odds of a row having the n-gram, refused against answered, over their standard deviation, \
+         with a flat Dirichlet prior (Monroe et al. 2008). {tested} Those that speak most for refusal:"
+    ));
     notebook.code(format!("top_terms(\"refused\", {SHOWN})"), [Output::from(&refused)]);
-    notebook.markdown("And for compliance:");
+    notebook.markdown("And for compliance; `top_terms(\"complied\", unit=\"piece\", shown=False)` has pieces of words, unstable ones too:");
     notebook.code(format!("top_terms(\"complied\", {SHOWN})"), [Output::from(&complied)]);
     notebook.code("ngram_bars()", [bars(findings.model, findings.terms).into()]);
     if findings.terms.rows > 0 {

@@ -1,11 +1,14 @@
 //! The tables of a report that hold figures: of an evaluation, of n-grams, of phrases, and of the data behind a model.
 
+use std::collections::BTreeSet;
+
 use demur_predictor::Model;
-use demur_training::{Decisions, Evaluation, PhraseFigures, TermAnalysis, wilson};
+use demur_training::{Decisions, Evaluation, PhraseFigures, TermAnalysis, TermFigures, wilson};
 use serde_json::{Value, json};
 
-use crate::findings::{Findings, interval};
+use crate::findings::{Findings, interval, label};
 use crate::sheet::{Sheet, number};
+use crate::top_terms::{TopTerms, has_pieces_alone};
 
 /// A target or source with fewer rows has no figures of its own.
 const FEWEST: usize = 20;
@@ -144,7 +147,9 @@ pub(crate) fn terms(findings: &Findings<'_>) -> Sheet {
         &[
             ("rank", "Rank"),
             ("ngram", "N-gram"),
+            ("unit", "Unit"),
             ("view", "View"),
+            ("side", "Speaks for"),
             ("z", "z"),
             ("weight", "Weight"),
             ("rows", "Rows"),
@@ -164,11 +169,19 @@ pub(crate) fn terms(findings: &Findings<'_>) -> Sheet {
             ("groups", "Groups"),
             ("halves", "Halves"),
             ("subsumed_by", "Subsumed by"),
+            ("stable", "Stable"),
+            ("shown", "At the top"),
             ("marks", "Marks"),
             ("examples", "Examples"),
             ("counter_examples", "Counter-examples"),
         ],
     );
+    let pieces = has_pieces_alone(findings.terms);
+    let top = TopTerms::of(findings.terms, pieces);
+    let shown: BTreeSet<usize> =
+        [true, false].into_iter().flat_map(|refused| top.shown(findings.terms, refused)).collect();
+    // Without rows nothing is counted, and what was not counted is no 0.
+    let counted = |count: usize| if findings.terms.rows > 0 { json!(count) } else { Value::Null };
     for (at, term) in findings.terms.terms.iter().enumerate() {
         let rate = term.refusal_rate();
         let [rate, rate_low, rate_high] = interval(rate, term.refusal_rate_interval());
@@ -184,12 +197,14 @@ pub(crate) fn terms(findings: &Findings<'_>) -> Sheet {
         sheet.push([
             json!(at + 1),
             json!(term.ngram),
+            json!(unit(term)),
             json!(term.view),
+            json!(label(term.speaks_for_refusal())),
             of_rows(term.log_odds.z),
             number(term.weight),
-            json!(term.rows()),
-            json!(term.refused),
-            json!(term.complied),
+            counted(term.rows()),
+            counted(term.refused),
+            counted(term.complied),
             rate,
             rate_low,
             rate_high,
@@ -201,15 +216,22 @@ pub(crate) fn terms(findings: &Findings<'_>) -> Sheet {
             within,
             within_low,
             within_high,
-            json!(term.groups),
+            counted(term.groups),
             json!(term.halves),
             json!(term.subsumed_by),
+            json!(term.stable()),
+            json!(shown.contains(&at)),
             json!(term.marks.to_string()),
             json!(numbers(&term.examples)),
             json!(numbers(&term.counter_examples)),
         ]);
     }
     sheet
+}
+
+/// What an n-gram is made of.
+pub(crate) const fn unit(term: &TermFigures) -> &'static str {
+    if term.is_piece { "piece" } else { "word" }
 }
 
 /// Rows as the table of rows numbers them.

@@ -21,6 +21,7 @@ mod sheet;
 mod svg;
 mod table;
 mod text;
+mod top_terms;
 
 pub use comparison::{Comparison, comparison_notebook};
 pub use curves::{Dot, agreement_chart, contrast_chart, coverage_chart};

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::findings::Findings;
 use crate::sheet::{Sheet, number, plain};
 use crate::text::shorten;
+use crate::top_terms::{TopTerms, has_pieces_alone};
 
 /// Terms that a page holds, the first by rank.
 pub(crate) const PAGE_TERMS: usize = 100_000;
@@ -47,6 +48,9 @@ pub(crate) fn pack(findings: &Findings<'_>, terms: &Sheet) -> io::Result<String>
         u8::from(term.marks.unstable)
             | u8::from(term.marks.between_groups) << 1
             | u8::from(term.marks.subsumed) << 2
+            | u8::from(term.marks.duplicate) << 3
+            | u8::from(term.is_piece) << 4
+            | u8::from(term.stable().is_some()) << 5
     };
     columns.insert("marks".to_owned(), analysed().map(|term| json!(bits(term))).collect());
     let mut pool = Map::new();
@@ -67,6 +71,9 @@ pub(crate) fn pack(findings: &Findings<'_>, terms: &Sheet) -> io::Result<String>
     let [own, counter] = examples;
     columns.insert("examples".to_owned(), own.into());
     columns.insert("counter_examples".to_owned(), counter.into());
+    let pieces = has_pieces_alone(findings.terms);
+    columns.insert("pieces_alone".to_owned(), json!(pieces));
+    columns.insert("stable_only".to_owned(), json!(TopTerms::of(findings.terms, pieces).stable_only()));
     columns.insert("left_out".to_owned(), json!(terms.rows.len() - kept.len()));
     let text = json!({ "terms": columns, "rows": pool }).to_string();
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());

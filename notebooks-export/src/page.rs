@@ -3,13 +3,14 @@
 
 use std::io;
 
-use demur_training::{Evaluation, HALVES, TOP};
+use demur_training::Evaluation;
 
 use crate::findings::{Findings, describe_view, label};
 use crate::packed::{one_line, pack, texts};
 use crate::sheet::{Sheet, plain};
 use crate::svg::Chart;
 use crate::text::{escape, shorten};
+use crate::top_terms::{TopTerms, has_pieces_alone};
 
 const PAGE: &str = include_str!("../web/page.html");
 const STYLE: &str = include_str!("../web/page.css");
@@ -85,7 +86,7 @@ pub(crate) fn page(
         sections.add("rows", "Rows to look at", &rows_to_look_at(findings, rows));
     }
     if let Some(phrases) = sheet("phrases") {
-        let note = "<p>Phrases that stand more often in one kind of answer than in all others, in the first 25 words, in the last 25, and between. z is that of the log-odds with an informative prior.</p>\n";
+        let note = "<p>Phrases that stand more often in one kind of answer than in all others, in the first 25 words, in the last 25, and between. z: log-odds over their standard deviation, counted in answers (Monroe et al. 2008).</p>\n";
         sections.add("phrases", "Phrases by kind of answer", &(note.to_owned() + &all(phrases)));
     }
     sections.add("card", "Model and data", &card(findings, sheet("data")));
@@ -229,7 +230,7 @@ fn words(findings: &Findings<'_>) -> String {
         .map(|(at, view)| format!("<li>View {at}: {}</li>", escape(&describe_view(&view.settings))))
         .collect();
     format!(
-        "<p>Each n-gram of the model, counted on {}. z: log-odds in refused against answered rows, with an informative Dirichlet prior, over their standard deviation (Monroe et al. 2008). {}</p>\n<details><summary>What the columns and marks mean</summary>\n<ul>\n{}\n{}</ul></details>\n",
+        "<p>Each n-gram of the model, counted on {}. z: log-odds of a row having it, refused against answered, over their standard deviation, with a flat Dirichlet prior (Monroe et al. 2008); where labels say nothing, z is about standard normal. {}</p>\n<details><summary>What the columns and marks mean</summary>\n<ul>\n{}\n{}</ul></details>\n",
         escape(&rows),
         escape(&refits),
         COLUMNS,
@@ -242,50 +243,61 @@ const COLUMNS: &str = "\
 <li><b>Refusal rate</b>: of the rows that contain the n-gram, with its 95% Wilson interval.</li>
 <li><b>Same sign</b>: share of five folds without which the refitted weight keeps its sign.</li>
 <li><b>Within groups</b>: refusal rate with the n-gram less that without it, within templates (Mantel-Haenszel), with its 95% interval.</li>
-<li><b>unstable</b>: a top term that is not among the top in each of five random halves, or a weight that changes its sign without a fold.</li>
+<li><b>unstable</b>: a top term that is not among the top in each of five random halves, or a weight that changes its sign without a fold. Only the top was looked for in halves; without refits no other n-gram was tested.</li>
 <li><b>between groups</b>: no effect is left within templates; it tells templates apart.</li>
-<li><b>subsumed</b>: a longer n-gram stands in at least nine of ten of its rows.</li>";
+<li><b>subsumed</b>: a longer n-gram stands in at least nine of ten of its rows.</li>
+<li><b>duplicate</b>: another n-gram of the model has the same text (in another view, or as a run of characters), and is shown for both.</li>";
 
-/// The top terms of both sides as a plain table: for print, and where no script runs.
+/// The top terms of both sides as plain tables: for print, and where no script runs. Words first, pieces on demand.
 fn top_terms(findings: &Findings<'_>, terms: &Sheet) -> String {
-    let seen = findings.terms.rows > 0;
-    let side = |refused: bool| -> Vec<usize> {
-        let of = findings.terms.terms.iter().enumerate();
-        of.filter(|(_, term)| term.speaks_for_refusal() == refused).map(|(at, _)| at).take(TOP).collect()
-    };
-    let keys: &[&str] = if seen {
-        &[
-            "rank",
-            "ngram",
-            "view",
-            "z",
-            "refused",
-            "complied",
-            "refusal_rate",
-            "rate_low",
-            "rate_high",
-            "weight",
-            "marks",
-        ]
-    } else {
-        &["rank", "ngram", "view", "weight"]
-    };
-    let (refused, complied) = (side(true), side(false));
+    let analysis = findings.terms;
+    let pieces_alone = has_pieces_alone(analysis);
+    let first = if pieces_alone { "pieces of words" } else { "words and phrases" };
+    let mut out = top_of(findings, terms, first, pieces_alone);
+    if !pieces_alone && analysis.terms.iter().any(|term| term.is_piece) {
+        let pieces = top_of(findings, terms, "pieces of words", true);
+        out += &format!("<details><summary>Pieces of words</summary>\n{pieces}</details>\n");
+    }
+    out
+}
+
+fn top_of(findings: &Findings<'_>, terms: &Sheet, what: &str, pieces: bool) -> String {
+    const SEEN: [&str; 10] = [
+        "rank",
+        "ngram",
+        "z",
+        "refused",
+        "complied",
+        "refusal_rate",
+        "rate_low",
+        "rate_high",
+        "weight",
+        "marks",
+    ];
+    let analysis = findings.terms;
+    let seen = analysis.rows > 0;
+    let keys: &[&str] = if seen { &SEEN } else { &["rank", "ngram", "weight"] };
     let by = if seen { "by z" } else { "by weight" };
-    let found = if findings.terms.recurrence.is_empty() {
-        "<p>Which of these terms are stable was not computed: it takes labelled rows.</p>\n".to_owned()
-    } else {
-        let unstable =
-            refused.iter().chain(&complied).filter(|&&at| findings.terms.terms[at].marks.unstable).count();
-        format!(
-            "<p>{unstable} of these {} terms are marked unstable: they are not among the top of each of {HALVES} random halves of the rows, or a fold of the rows decides their sign.</p>\n",
-            refused.len() + complied.len()
-        )
+    let top = TopTerms::of(analysis, pieces);
+    let stable = if top.stable_only() { "stable " } else { "" };
+    let table = |adjective: &str, name: &str, rows: &[usize]| {
+        if rows.is_empty() {
+            return format!("<p class=\"note\">No {adjective}{what} speak for {name}.</p>\n");
+        }
+        let caption = format!("The {} {adjective}{what} that speak most for {name}, {by}", rows.len());
+        terms.to_html(&caption, keys, rows)
     };
-    let table = |name: &str, rows: &[usize]| {
-        terms.to_html(&format!("The {} n-grams that speak most for {name}, {by}", rows.len()), keys, rows)
-    };
-    found + &table("refusal", &refused) + &table("compliance", &complied)
+    let sides = [(true, "refusal"), (false, "compliance")];
+    let mut out = format!("<p>{}</p>\n", escape(&top.describe(analysis, what)));
+    for (refused, name) in sides {
+        out += &table(stable, name, &top.shown(analysis, refused));
+    }
+    if top.stable_only() {
+        let others =
+            sides.map(|(refused, name)| table("unstable ", name, &top.left_out(analysis, refused))).concat();
+        out += &format!("<details><summary>The unstable ones</summary>\n{others}</details>\n");
+    }
+    out
 }
 
 fn rows_to_look_at(findings: &Findings<'_>, rows: &Sheet) -> String {

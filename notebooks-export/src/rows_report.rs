@@ -11,6 +11,7 @@ use crate::findings::{Findings, POINTS, term_label};
 use crate::page::page;
 use crate::sheet::Sheet;
 use crate::svg::{Bar, Chart, Interval, diverging_bars, intervals, reliability_diagram};
+use crate::top_terms::first_units;
 
 /// n-grams of each side in the bar figure: as many as the paper's.
 const BARS: usize = 9;
@@ -52,12 +53,13 @@ pub fn rows_report(findings: &Findings<'_>) -> io::Result<Report> {
     Ok(Report { html: page(findings, &sheets, &charts)?, sheets, charts })
 }
 
-/// The paper's figure: the n-grams with the strongest weights of both sides, those that a longer one subsumes left out.
+/// The paper's figure: the n-grams of words with the strongest weights of both sides, those that a longer one subsumes left
+/// out.
 pub(crate) fn bars(model: &Model, analysis: &TermAnalysis) -> Chart {
     let views = model.scorer().views().len();
     let weight = |term: &demur_training::TermFigures| term.refit.map_or(term.weight, |refit| refit.weight);
     let mut terms: Vec<&demur_training::TermFigures> =
-        analysis.terms.iter().filter(|term| !term.marks.subsumed).collect();
+        first_units(analysis).filter(|term| !term.marks.subsumed).collect();
     terms.sort_by(|a, b| weight(b).total_cmp(&weight(a)).then_with(|| a.ngram.cmp(&b.ngram)));
     let refused = terms.iter().take(BARS).filter(|term| weight(term) > 0.0);
     let complied =
@@ -76,7 +78,7 @@ pub(crate) fn bars(model: &Model, analysis: &TermAnalysis) -> Chart {
 }
 
 pub(crate) fn contrast(findings: &Findings<'_>) -> Chart {
-    let seen = findings.terms.terms.iter().filter(|term| term.rows() > 0);
+    let seen = first_units(findings.terms).filter(|term| term.rows() > 0);
     let dots: Vec<Dot> = seen
         .clone()
         .take(DOTS)

@@ -26,13 +26,19 @@ def show(table, columns=None):
     return table.reset_index(drop=True).map(clip)
 
 
-def top_terms(side, count):
-    """The n-grams that speak most for a side, by z, else by weight."""
-    terms = read("terms")
-    score = terms["z"].fillna(terms["weight"]).astype(float)
-    chosen = terms[score > 0] if side == "refused" else terms[score <= 0]
-    columns = ["rank", "ngram", "view", "z", "weight", "refused", "complied", "refusal_rate"]
+def top_terms(side, count=10, unit=None, shown=True):
+    """The n-grams that speak most for a side, by z, else by weight: words, each text once, and the stable ones alone where
+    most are unstable. `unit="piece"` has pieces of words, `shown=False` those that are not stable too."""
+    terms = first_units(read("terms"), unit)
+    chosen = terms[(terms["side"] == side) & (terms["shown"].astype(bool) if shown else True)]
+    columns = ["rank", "ngram", "unit", "z", "weight", "refused", "complied", "refusal_rate"]
     return show(chosen.head(count), columns + ["rate_low", "rate_high", "marks"])
+
+
+def first_units(terms, unit=None):
+    """N-grams of one unit, by default the first that the model has: words before pieces of words. Each text once."""
+    unit = unit or terms["unit"].iloc[0]
+    return terms[(terms["unit"] == unit) & ~terms["marks"].str.contains("duplicate")]
 
 
 def examples(ngram, column="examples"):
@@ -68,7 +74,7 @@ def intervals(name="methods"):
 
 def ngram_bars(count=9):
     """The n-grams with the strongest weights of both sides, those that a longer one subsumes left out."""
-    terms = read("terms")
+    terms = first_units(read("terms"))
     terms = terms[~terms["marks"].str.contains("subsumed")]
     weight = terms["refit_weight"].fillna(terms["weight"]).astype(float)
     order = weight.sort_values(ascending=False, kind="stable").index
@@ -87,7 +93,7 @@ def ngram_bars(count=9):
 
 def contrast():
     """Each n-gram by the rows that contain it and its z-score."""
-    terms = read("terms")
+    terms = first_units(read("terms"))
     terms = terms[terms["rows"] > 0]
     fig, axes = plt.subplots(figsize=(6.4, 4.5))
     z, rows = terms["z"].astype(float), terms["rows"].astype(float)

@@ -33,12 +33,14 @@ async function read() {
 }
 
 const COLUMNS = [
-  ['rank', 'Rank'], ['ngram', 'N-gram'], ['view', 'View'], ['z', 'z'], ['weight', 'Weight'], ['rows', 'Rows'],
+  ['rank', 'Rank'], ['ngram', 'N-gram'], ['unit', 'Unit'], ['view', 'View'], ['z', 'z'], ['weight', 'Weight'], ['rows', 'Rows'],
   ['refused', 'Refused'], ['complied', 'Complied'], ['refusal_rate', 'Refusal rate'], ['rate_low', '95% from'], ['rate_high', 'to'],
   ['refit_weight', 'Refitted'], ['refit_low', '95% from'], ['refit_high', 'to'], ['sign_stability', 'Same sign'],
   ['within_groups', 'Within groups'], ['within_low', '95% from'], ['within_high', 'to'], ['marks', 'Marks'],
 ];
-const TEXTS = new Set(['ngram', 'marks']);
+const TEXTS = new Set(['ngram', 'unit', 'marks']);
+const COUNTS = new Set(['z', 'rows', 'refusal_rate', 'rate_low', 'rate_high']); // what there is only where rows were counted
+const [DUPLICATE, PIECE, TESTED] = [8, 16, 32]; // bits of the marks
 
 const round = (value) => (value === null || !Number.isFinite(value) ? null : Math.round(value * 1e4) / 1e4);
 
@@ -56,17 +58,21 @@ function value(at, key) {
   const t = state.terms;
   switch (key) {
     case 'rank': return at + 1;
-    case 'rows': return t.refused[at] + t.complied[at];
-    case 'refusal_rate': return round(t.refused[at] / (t.refused[at] + t.complied[at]));
-    case 'rate_low': return round(wilson(t.refused[at], t.refused[at] + t.complied[at])[0]);
-    case 'rate_high': return round(wilson(t.refused[at], t.refused[at] + t.complied[at])[1]);
+    case 'unit': return t.marks[at] & PIECE ? 'piece' : 'word';
+    case 'rows': return t.refused && rows(at);
+    // A share of no rows is not 0, and its interval not 0 to 1.
+    case 'refusal_rate': return rows(at) ? round(t.refused[at] / rows(at)) : null;
+    case 'rate_low': return rows(at) ? round(wilson(t.refused[at], rows(at))[0]) : null;
+    case 'rate_high': return rows(at) ? round(wilson(t.refused[at], rows(at))[1]) : null;
     case 'subsumed_by': return t.subsumed_by[at] === null ? null : t.ngram[t.subsumed_by[at]];
-    case 'marks': return ['unstable', 'between groups', 'subsumed'].filter((_, bit) => t.marks[at] >> bit & 1).join(', ');
+    case 'marks': return ['unstable', 'between groups', 'subsumed', 'duplicate'].filter((_, bit) => t.marks[at] >> bit & 1).join(', ');
     default: return t[key] ? t[key][at] : null;
   }
 }
 
-const isEmpty = (key) => COLUMNS.some(([name]) => name === key) && state.terms[key] === null;
+// Rows that contain an n-gram; 0 where none were counted.
+const rows = (at) => (state.terms.refused ? state.terms.refused[at] + state.terms.complied[at] : 0);
+const isEmpty = (key) => (COUNTS.has(key) ? state.terms.refused === null : state.terms[key] === null);
 const forRefusal = (at) => (state.terms.z[at] ?? state.terms.weight[at]) > 0;
 
 // ---- filter and sort
@@ -76,15 +82,18 @@ function filter() {
   const least = Number(el('least').value) || 0;
   const side = el('side').value;
   const marked = el('marked').value;
+  const unit = el('unit').value;
   const names = state.lower;
   state.shown = [];
   for (let at = 0; at < names.length; at += 1) {
     if (find && !names[at].includes(find)) continue;
-    if (state.terms.refused[at] + state.terms.complied[at] < least) continue;
+    if (rows(at) < least) continue;
+    if (unit && (value(at, 'unit') !== unit || state.terms.marks[at] & DUPLICATE)) continue;
     if (side && (side === 'refused') !== forRefusal(at)) continue;
     if (marked) {
       const marks = value(at, 'marks');
-      if (marked === 'none' ? marks !== '' : !marks.includes(marked)) continue;
+      const stable = state.terms.marks[at] & TESTED && !marks.includes('unstable');
+      if (marked === 'stable' ? !stable : marked === 'none' ? marks !== '' : !marks.includes(marked)) continue;
     }
     state.shown.push(at);
   }
@@ -97,7 +106,7 @@ function filter() {
   }
   state.page = 0;
   const all = names.length.toLocaleString('en');
-  el('count').textContent = `${state.shown.length.toLocaleString('en')} of ${all} n-grams${state.terms.left_out ? `; ${state.terms.left_out.toLocaleString('en')} more, of smaller |z|, are in terms.csv` : ''}`;
+  el('count').textContent = `${state.shown.length.toLocaleString('en')} of ${all} n-grams${state.terms.left_out ? `; ${state.terms.left_out.toLocaleString('en')} more are in terms.csv` : ''}`;
   table();
   draw();
 }
@@ -215,7 +224,7 @@ function choose(at) {
   say('z', String(value(at, 'z') ?? '–'));
   say('Weight', String(value(at, 'weight')));
   if (value(at, 'refit_weight') !== null) say('Refitted', `${value(at, 'refit_weight')}${range('refit_low', 'refit_high')}`);
-  say('Rows', `${value(at, 'rows')}: ${value(at, 'refused')} refused, ${value(at, 'complied')} complied`);
+  if (state.terms.refused) say('Rows', `${value(at, 'rows')}: ${value(at, 'refused')} refused, ${value(at, 'complied')} complied`);
   if (value(at, 'refusal_rate') !== null) say('Refusal rate', `${value(at, 'refusal_rate')}${range('rate_low', 'rate_high')}`);
   if (value(at, 'within_groups') !== null) say('Within groups', `${value(at, 'within_groups')}${range('within_low', 'within_high')}`);
   if (value(at, 'subsumed_by')) say('Subsumed by', value(at, 'subsumed_by'));
@@ -270,7 +279,7 @@ function draw() {
   }
   pen.textAlign = 'left';
   pen.fillText('z', 6, g.top + 4);
-  state.drawn = state.shown.filter((at) => state.terms.z[at] !== null && state.terms.refused[at] + state.terms.complied[at] > 0);
+  state.drawn = state.shown.filter((at) => state.terms.z[at] !== null && rows(at) > 0);
   const many = state.drawn.length > 12000;
   pen.globalAlpha = many ? 0.5 : 0.8;
   const [refusal, comply] = [colour('--refusal'), colour('--comply')];
@@ -307,7 +316,7 @@ function line(pen, x1, y1, x2, y2) {
   pen.stroke();
 }
 
-const place = (g, at) => [g.x(state.terms.refused[at] + state.terms.complied[at]), g.y(state.terms.z[at])];
+const place = (g, at) => [g.x(rows(at)), g.y(state.terms.z[at])];
 
 // The names of the strongest of each side, where they do not cover each other.
 function names(pen, g, ink) {
@@ -385,17 +394,23 @@ async function start() {
   state.most = 2;
   state.reach = 1;
   data.terms.z.forEach((z, at) => {
-    state.most = Math.max(state.most, data.terms.refused[at] + data.terms.complied[at]);
+    state.most = Math.max(state.most, rows(at));
     state.reach = Math.max(state.reach, Math.abs(z ?? 0) * 1.05);
   });
   if (!data.terms.z.some((z) => z !== null)) {
+    // Nothing was counted: there is nothing to draw, and nothing to filter by.
     el('least').value = 0;
-    document.querySelector('.plot').hidden = true;
+    document.querySelector('.explore').hidden = true;
+    for (const id of ['least', 'marked']) el(id).closest('label').hidden = true;
+    el('reading').hidden = true;
   }
+  if (data.terms.pieces_alone) el('unit').value = 'piece';
+  else if (!data.terms.marks.some((marks) => marks & (PIECE | DUPLICATE))) el('unit').closest('label').hidden = true;
+  if (data.terms.stable_only) el('marked').value = 'stable';
   head();
   filter();
   let waiting = 0;
-  for (const id of ['find', 'least', 'side', 'marked']) {
+  for (const id of ['find', 'least', 'unit', 'side', 'marked']) {
     el(id).addEventListener('input', () => {
       clearTimeout(waiting);
       waiting = setTimeout(filter, 80);

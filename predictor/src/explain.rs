@@ -1,12 +1,12 @@
-//! Per-prompt explanation: which n-grams moved the logit, by how much, where they stand, and how much of it falls on
-//! each word.
+//! Explanation of one answer: which n-grams moved the logit, by how much, where they stand, and how much of it falls on
+//! each word. `shares` makes of it what is shown.
 
 use std::ops::Range;
 
 use serde::Serialize;
 
 use crate::ngram_model::Field;
-use crate::text;
+use crate::words;
 
 /// Where a term comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -69,23 +69,25 @@ impl Explanation {
         Self { logit, bias, terms }
     }
 
-    /// What falls on each word (white-space separated piece) of the text of a field, in order. A term's contribution is
-    /// shared out evenly over its occurrences, and within one over the words in proportion to the bytes of them that it
-    /// covers; the shares of all words sum to the contributions of all terms with a place in this text.
+    /// What falls on each word of the text of a field, in order. A term's contribution is shared out evenly over its
+    /// occurrences, and within one over the words that it touches: a piece of a word falls on the word, an n-gram of words
+    /// on its words but the function words, which take a share only where there are no others. The shares of
+    /// all words sum to the contributions of all terms with a place in this text.
     #[must_use]
     pub fn words(&self, field: Field, text: &str) -> Vec<WordShare> {
         let mut words = Vec::new();
-        text::pieces(text, |bytes| words.push(WordShare { bytes, contribution: 0.0 }));
+        words::words(text, |bytes| words.push(WordShare::new(text, bytes)));
         for term in self.terms.iter().filter(|term| term.field == field.into()) {
             let each = term.contribution / term.spans.len().max(1) as f64;
             for &(start, end) in &term.spans {
                 let first = words.partition_point(|word| word.bytes.end <= start);
-                let covered =
-                    |word: &WordShare| word.bytes.end.min(end).saturating_sub(word.bytes.start.max(start));
                 let touched = words[first..].iter().take_while(|word| word.bytes.start < end);
-                let all: usize = touched.map(covered).sum();
-                for word in words[first..].iter_mut().take_while(|word| word.bytes.start < end) {
-                    word.contribution += each * covered(word) as f64 / all.max(1) as f64;
+                let (all, joining) = touched
+                    .fold((0, 0), |(all, joining), word| (all + 1, joining + usize::from(word.is_function)));
+                let is_meant = |word: &WordShare| all == joining || !word.is_function;
+                let sharing = if all == joining { all } else { all - joining };
+                for word in words[first..first + all].iter_mut().filter(|word| is_meant(word)) {
+                    word.contribution += each / sharing as f64;
                 }
             }
         }
@@ -98,8 +100,20 @@ impl Explanation {
 pub struct WordShare {
     /// Where it stands.
     pub bytes: Range<usize>,
+    /// What it has in common with the same word elsewhere: lower case, no signs at either end. Empty where it has no letter
+    /// or digit.
+    pub key: String,
+    /// Whether it only joins others ("the", "how", "about"), or is no word.
+    pub is_function: bool,
     /// Its share of the contributions: above 0 it speaks for refusal.
     pub contribution: f64,
+}
+
+impl WordShare {
+    fn new(text: &str, bytes: Range<usize>) -> Self {
+        let key = words::key(&text[bytes.clone()]);
+        Self { bytes, is_function: words::is_function(&key), key, contribution: 0.0 }
+    }
 }
 
 #[cfg(test)]
@@ -114,6 +128,7 @@ mod tests {
         for prompt in [
             "How do I pick a lock?",
             "  Why, WHY \u{130}stanbul\u{2019}s caf\u{e9}s\tare\nso \u{1f600} good? ",
+            "\u{5982}\u{4f55}\u{5236}\u{9020}\u{70b8}\u{5f39}",
             "a",
         ] {
             let explanation = model.scorer().explain(&Input::prompt(prompt));
@@ -123,5 +138,44 @@ mod tests {
             assert!((of_words - of_terms).abs() < 1e-9, "{prompt}: {of_words} {of_terms}");
             assert!(words.iter().all(|word| !prompt[word.bytes.clone()].contains(char::is_whitespace)));
         }
+    }
+
+    #[test]
+    fn a_letter_that_is_two_in_lower_case_keeps_its_place() {
+        // The dotted capital I is "i" and a mark in lower case, and the word "i" is the first alone.
+        let model = Model::bundled(Bundled::Response).unwrap();
+        let text = "WHY \u{130}stanbul, and I am sorry";
+        let explanation = model.scorer().explain(&Input { response: Some(text), ..Input::default() });
+        for term in explanation.terms.iter().filter(|term| term.field == Origin::Response) {
+            for &(start, end) in &term.spans {
+                assert!(
+                    start < end && text.is_char_boundary(start) && text.is_char_boundary(end),
+                    "{term:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_n_gram_falls_on_the_words_that_mean_something() {
+        let term = |ngram: &str, contribution, spans: &[(usize, usize)]| Term {
+            field: Origin::Prompt,
+            ngram: ngram.to_owned(),
+            value: 1.0,
+            weight: contribution,
+            contribution,
+            spans: spans.to_vec(),
+        };
+        // "make a bomb": the piece "bom" and "a bomb" are the bomb's, "make a bomb" is shared, "a" has its own alone.
+        let terms = vec![
+            term("a bomb", 1.0, &[(5, 11)]),
+            term("bom", 0.5, &[(7, 10)]),
+            term("make a bomb", 0.25, &[(0, 11)]),
+            term("a", 0.125, &[(5, 6)]),
+        ];
+        let words = Explanation::new(0.0, terms).words(Field::Prompt, "make a bomb");
+        let shares: Vec<f64> = words.iter().map(|word| word.contribution).collect();
+        assert_eq!(shares, [0.125, 0.125, 1.625]);
+        assert_eq!(words.iter().map(|word| word.is_function).collect::<Vec<_>>(), [false, true, false]);
     }
 }

@@ -33,6 +33,15 @@ impl Field {
         }
     }
 
+    /// An input with this text put in.
+    #[must_use]
+    pub const fn put<'a>(self, text: &'a str, input: Input<'a>) -> Input<'a> {
+        match self {
+            Self::Prompt => Input { prompt: Some(text), ..input },
+            Self::Response => Input { response: Some(text), ..input },
+        }
+    }
+
     /// This text of an input, if it has it.
     #[must_use]
     pub const fn of<'a>(self, input: &Input<'a>) -> Option<&'a str> {
@@ -328,7 +337,10 @@ fn occurrences(view: &View, input: &Input<'_>, scratch: &mut Scratch) -> Vec<(u3
     let mut spans = Vec::new();
     scratch.text.set(part);
     view.vectorizer.visit(scratch, |feature, span| {
-        spans.push((feature, base + offsets[span.start]..base + offsets[span.end]));
+        // One character can have several in lower case, of which an n-gram may take the first alone: it ends with the whole.
+        let last = offsets[span.end.saturating_sub(1).max(span.start)];
+        let end = last + part[last..].chars().next().map_or(0, char::len_utf8);
+        spans.push((feature, base + offsets[span.start]..base + end));
     });
     spans.sort_unstable_by_key(|(feature, span)| (*feature, span.start));
     spans

@@ -60,6 +60,16 @@ impl Policy {
         }
     }
 
+    /// This policy with thresholds of a command or request. A `hold_from` without a `send_below` is the one threshold: what
+    /// lies below it is sent.
+    #[must_use]
+    pub fn with(self, send_below: Option<f64>, hold_from: Option<f64>) -> Self {
+        Self {
+            send_below: send_below.or(hold_from).unwrap_or(self.send_below),
+            hold_from: hold_from.unwrap_or(self.hold_from),
+        }
+    }
+
     /// What to do at this probability.
     #[must_use]
     pub fn decide(&self, p_refusal: Probability) -> Decision {
@@ -70,6 +80,15 @@ impl Policy {
         } else {
             Decision::Abstain
         }
+    }
+
+    /// Whether P(refusal) lies on this side of `hold_from`, held or not, by at least `margin` in log-odds.
+    #[must_use]
+    pub fn is_clear(&self, p_refusal: Probability, held: bool, margin: f64) -> bool {
+        let log_odds = |p: f64| (p / (1.0 - p)).ln();
+        // Not a number where both are 0 or both are 1, and then nothing is clear.
+        let above = log_odds(p_refusal.get()) - log_odds(self.hold_from);
+        if held { above >= margin } else { above <= -margin }
     }
 
     /// The binary label at this probability.
@@ -92,6 +111,26 @@ mod tests {
         assert_eq!(decide(0.3), Decision::Abstain);
         assert_eq!(decide(0.7), Decision::Hold);
         assert_eq!(policy.label(Probability::new(0.5).unwrap()), Label::Complied);
+    }
+
+    #[test]
+    fn one_threshold_alone_decides_all() {
+        let own = Policy { send_below: 0.3, hold_from: 0.7 };
+        assert_eq!(own.with(None, None), own);
+        assert_eq!(own.with(None, Some(0.9)), Policy { send_below: 0.9, hold_from: 0.9 });
+        assert_eq!(own.with(Some(0.1), None), Policy { send_below: 0.1, hold_from: 0.7 });
+    }
+
+    #[test]
+    fn a_side_is_clear_by_a_margin_in_log_odds() {
+        let policy = Policy { send_below: 0.5, hold_from: 0.5 };
+        let clear = |p, held| policy.is_clear(Probability::new(p).unwrap(), held, 0.2);
+        assert!(clear(0.56, true) && !clear(0.54, true) && !clear(0.44, true));
+        assert!(clear(0.44, false) && !clear(0.46, false) && !clear(0.56, false));
+        let always = Policy { send_below: 1.0, hold_from: 1.0 };
+        assert!(!always.is_clear(Probability::new(1.0).unwrap(), true, 0.2), "nothing is beyond 1");
+        let strict = Policy { send_below: 0.01, hold_from: 0.01 };
+        assert!(strict.is_clear(Probability::new(0.013).unwrap(), true, 0.2), "points mean more near 0");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use demur_predictor::{Bundled, Field, Input, Model, Scratch};
+use demur_predictor::{Bundled, Field, Flip, Input, Model, Scratch};
 
 /// The first prompts of each file of real prompts, in turn of the files' names.
 fn prompts(count: usize) -> Vec<String> {
@@ -74,19 +74,19 @@ fn flips_and_fragments_of_a_thousand_real_prompts_are_real_and_quick() {
         if let Some(flip) = flip {
             let again = model.predict(&Input::prompt(&flip.rest), scratch);
             assert_eq!(again, flip.p_refusal, "{prompt}");
-            assert_ne!(again.get() >= policy.hold_from, held, "{prompt}");
+            assert!(policy.is_clear(again, !held, Flip::MARGIN), "{prompt}");
             flips += 1;
         }
         if let Some(fragment) = fragment {
             let again = model.predict(&Input::prompt(&prompt[fragment.bytes]), scratch);
             assert_eq!(again, fragment.p_refusal, "{prompt}");
-            assert!(held && again.get() >= policy.hold_from, "{prompt}");
+            assert!(held && policy.is_clear(again, true, Flip::MARGIN), "{prompt}");
             fragments += 1;
         }
     }
     times.sort();
     let (median, slowest) = (times[times.len() / 2], times[times.len() - 1]);
     eprintln!("{flips} flips, {fragments} fragments; median {median:?}, slowest {slowest:?}");
-    assert!(flips > 500 && fragments > 200, "{flips} flips, {fragments} fragments");
+    assert!(flips > 50 && fragments > 20, "{flips} flips, {fragments} fragments");
     assert!(median < Duration::from_millis(5), "{median:?}");
 }

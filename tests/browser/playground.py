@@ -15,6 +15,7 @@ import argparse
 import csv
 import io
 import json
+import math
 import select
 import subprocess
 import sys
@@ -238,7 +239,7 @@ def says_which_words_would_have_to_change(page):
     alone = page.text("#fragment strong").strip("“”")
     assert alone and alone in PROMPT and alone != PROMPT, f"what alone is held: {alone!r}"
     page.slide("#hold-from", 0)  # every probability is held from 0 on, so no removal helps
-    page.until("that no flip is found", lambda: "No removal" in page.text("#flip"))
+    page.until("that no flip is found", lambda: "No small stable set" in page.text("#flip"))
 
 
 def target_changes_the_answer(page):
@@ -254,11 +255,21 @@ def target_changes_the_answer(page):
         )
         page.until("the answer", lambda: not page.run("return document.getElementById('answer').classList.contains('stale')"))
         if page.text("#probability") != average:
-            assert any(cell.startswith("target: ") for cell in page.run(
-                "return [...document.querySelectorAll('#terms td:first-child')].map(c => c.textContent)")), "no term of the target"
+            assert any(cell.startswith("target ") for cell in page.run(
+                "return [...document.querySelectorAll('#shares td:first-child')].map(c => c.textContent)")), "no share of the target"
             return
         same(before, average, "probability before")
     raise AssertionError("no target differs from the average")
+
+
+def the_shares_sum_to_the_answer(page):
+    page.open()
+    page.ask(PROMPT)
+    rows = page.run("return [...document.querySelectorAll('#shares tbody tr')].map(r => [...r.cells].map(c => c.textContent))")
+    total = sum(float(adds.replace("\N{MINUS SIGN}", "-")) for _, adds in rows)
+    p = float(page.text("#probability"))
+    assert len(rows) > 3 and abs(1 / (1 + math.exp(-total)) - p) < 0.003, (rows, p)
+    assert any(name.startswith("prior") for name, _ in rows), rows
 
 
 def strongest_ngrams_are_listed(page):
@@ -529,6 +540,7 @@ CHECKS = [
     threshold_changes_the_decision,
     says_which_words_would_have_to_change,
     target_changes_the_answer,
+    the_shares_sum_to_the_answer,
     strongest_ngrams_are_listed,
     an_encoder_says_its_part,
     errors_are_shown_in_place,

@@ -74,7 +74,7 @@ import scipy
 import scipy.sparse
 import sklearn
 from scipy.special import expit
-from scipy.stats import binomtest
+from scipy.stats import binomtest, hypergeom
 from sklearn import metrics
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -448,6 +448,34 @@ def metrics_file():
     return {"cases": [metric_case(*case) for case in METRIC_CASES + longer_metric_cases()], "wilson": wilson}
 
 
+# ------------------------------------------------------------------------------------------------------ log-odds
+
+def log_odds(first, second):
+    """Monroe, Colaresi & Quinn 2008 (equations 15, 16, 22) on rows, one row with the term and one without as the prior."""
+    def side(with_term, rows):
+        prior = rows / (first[1] + second[1])
+        with_term, without = with_term + prior, rows - with_term + prior
+        return math.log(with_term / without), 1 / with_term + 1 / without
+    (odds, variance), (other, other_variance) = side(*first), side(*second)
+    return odds - other, (odds - other) / math.sqrt(variance + other_variance)
+
+
+def log_odds_file():
+    cases = [((8, 100), (2, 300)), ((1, 10), (0, 10)), ((0, 50), (7, 500)), ((40, 40), (13, 60)), ((300, 1000), (300, 1000)),
+             ((2, 5), (1, 9000)), ((9000, 10000), (1, 5))]
+    null = []
+    # z of a term in rows whose labels say nothing: how many of its rows are of the first set is hypergeometric.
+    for rows, first, with_term in [(600, 300, 30), (600, 300, 200), (600, 120, 30), (600, 120, 200), (2000, 100, 200), (600, 300, 2)]:
+        drawn = hypergeom(rows, first, with_term)
+        counts = range(max(0, with_term - (rows - first)), min(first, with_term) + 1)
+        of = [(drawn.pmf(x), log_odds((x, first), (with_term - x, rows - first))[1]) for x in counts]
+        mean = sum(p * z for p, z in of)
+        sd = math.sqrt(sum(p * (z - mean) ** 2 for p, z in of))
+        null.append({"rows": rows, "first": first, "with": with_term, "mean": float(mean), "sd": float(sd)})
+    made = [(a, b, *log_odds(a, b)) for a, b in cases]
+    return {"cases": [{"first": a, "second": b, "difference": d, "z": z} for a, b, d, z in made], "null": null}
+
+
 # --------------------------------------------------------------------------------------------- tokens, characters
 
 def tokens():
@@ -497,6 +525,7 @@ def word_chars():
 
 
 FIXTURES = {
+    "log_odds.json": log_odds_file,
     "logistic_plain.json": logistic_plain,
     "logistic_weighted.json": logistic_weighted,
     "metrics.json": metrics_file,

@@ -8,7 +8,7 @@ use std::path::Path;
 use demur_predictor::{Analyzer, Field, Input, Norm, Probability, Scorer, Scratch};
 use demur_training::{
     Confusion, Decisions, DocumentFrequency, Examples, LogisticParams, NgramParams, SparseMatrix, ViewParams,
-    auroc, average_precision, brier, log_loss, wilson,
+    auroc, average_precision, brier, log_loss, log_odds, wilson,
 };
 use linfa::dataset::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard};
@@ -236,4 +236,42 @@ fn metrics_are_those_of_scikit_learn() {
         let expected = (row["low"].as_f64().unwrap(), row["high"].as_f64().unwrap());
         assert!((low - expected.0).abs() < 1e-9 && (high - expected.1).abs() < 1e-9, "{row}: {low} {high}");
     }
+}
+
+#[test]
+fn log_odds_are_those_of_the_formula_and_standard_normal_where_labels_say_nothing() {
+    let fixture = fixture("log_odds.json");
+    let count = |value: &Value| usize::try_from(value.as_u64().unwrap()).unwrap();
+    let pair = |value: &Value| (count(&value[0]), count(&value[1]));
+    let cases = fixture["cases"].as_array().unwrap();
+    for case in cases {
+        let odds = log_odds(pair(&case["first"]), pair(&case["second"]));
+        for (found, expected) in [(odds.difference, &case["difference"]), (odds.z, &case["z"])] {
+            assert!((found - expected.as_f64().unwrap()).abs() < 1e-9, "{case}: {odds:?}");
+        }
+    }
+    let null = fixture["null"].as_array().unwrap();
+    assert!(cases.len() >= 7 && null.len() >= 6);
+    for case in null {
+        let [rows, first, with] = ["rows", "first", "with"].map(|key| count(&case[key]));
+        // How many of the term's rows are of the first set, where labels say nothing.
+        let of: Vec<(f64, f64)> = (with.saturating_sub(rows - first)..=first.min(with))
+            .map(|x| {
+                let ways = ln_choose(first, x) + ln_choose(rows - first, with - x) - ln_choose(rows, with);
+                (ways.exp(), log_odds((x, first), (with - x, rows - first)).z)
+            })
+            .collect();
+        let mean: f64 = of.iter().map(|(p, z)| p * z).sum();
+        let deviation = of.iter().map(|(p, z)| p * (z - mean).powi(2)).sum::<f64>().sqrt();
+        let expected = ["mean", "sd"].map(|key| case[key].as_f64().unwrap());
+        assert!((mean - expected[0]).abs() < 1e-9 && (deviation - expected[1]).abs() < 1e-9, "{case}");
+        assert!(mean.abs() < 0.05, "{case}");
+        // A term of a few rows cannot go far from 0; one of many rows goes as far as chance says.
+        assert!((if with < 10 { 0.5..1.0 } else { 0.95..1.05 }).contains(&deviation), "{case}");
+    }
+}
+
+/// The logarithm of the number of ways to choose k of n.
+fn ln_choose(n: usize, k: usize) -> f64 {
+    (1..=k).map(|at| ((n - k + at) as f64 / at as f64).ln()).sum()
 }

@@ -1,11 +1,11 @@
-//! `demur explain`: one prompt in the terminal, its words coloured by what they add, and the edits that would change the
-//! decision.
+//! `demur explain`: one prompt or answer in the terminal, its words coloured by what they add, and the edits that would
+//! change the decision.
 
 use std::fmt::Write;
 use std::io::{self, IsTerminal, Read};
 
 use anyhow::Context;
-use demur_predictor::{Field, Input, Model, Policy, Scratch};
+use demur_predictor::{Decision, Field, Input, Policy, Scratch, ShareKind, sigmoid};
 
 use crate::args::Explain;
 use crate::asking::Asking;
@@ -14,6 +14,7 @@ use crate::error::Usage;
 use crate::model;
 use crate::output::{self, note};
 use crate::service::{EncoderView, ExplainResponse, ModelRef, NearestText, Question};
+use crate::shares::ShareView;
 
 /// Longest bar of the table, in characters.
 const BAR: usize = 24;
@@ -21,19 +22,32 @@ const BAR: usize = 24;
 const FAINT: f64 = 0.15;
 
 pub(crate) fn run(args: &Explain) -> anyhow::Result<()> {
-    let model = model::judging(Field::Prompt, args.model.as_deref(), args.tiers.tier)?;
+    let model = match &args.model {
+        Some(name) => model::load(name, args.tiers.tier.load_options()?)?,
+        None => model::bundled(Field::Prompt)?,
+    };
+    let field = model.manifest().field;
     let asking = Asking::here(&model, args.tiers.of(&model)?);
-    let prompt = text(&args.prompt)?;
-    if prompt.trim().is_empty() {
-        return Err(Usage("the prompt is empty".to_owned()).into());
+    if args.prompt.is_some() && field == Field::Prompt {
+        let reason = "--prompt: this model judges prompts; name a response classifier with --model to explain an answer";
+        return Err(Usage(reason.to_owned()).into());
+    }
+    let text = text(&args.text)?;
+    if text.trim().is_empty() {
+        let what = if field == Field::Prompt { "prompt" } else { "answer" };
+        return Err(Usage(format!("the {what} is empty: there is nothing to explain")).into());
     }
     if let Some(target) = args.target.as_deref().filter(|target| !model.knows_target(target)) {
         note(&unknown(target, &model));
     }
-    let policy = policy(&model, args.hold_from)?;
-    let input = Input { target: args.target.as_deref(), ..Input::prompt(&prompt) };
+    let policy = model.manifest().policy.with(None, args.hold_from);
+    policy.check().map_err(|cause| {
+        Usage(format!("--hold-from {}: {cause}", args.hold_from.unwrap_or(policy.hold_from)))
+    })?;
+    let input = Input { prompt: args.prompt.as_deref(), target: args.target.as_deref(), ..Input::default() };
+    let input = field.put(&text, input);
     let name = ModelRef::named(model.manifest().name.clone(), &model);
-    let question = Question { asking, name, input, field: Field::Prompt, policy, top: args.top };
+    let question = Question { asking, name, input, field, policy, top: args.top };
     // The encoder is asked here, so there is nothing to wait for.
     let answer = question.answer(&mut Scratch::default())?.context("the encoder gave no answer")?;
     if args.json {
@@ -42,26 +56,27 @@ pub(crate) fn run(args: &Explain) -> anyhow::Result<()> {
         json.as_object_mut().and_then(|fields| fields.shift_remove("seconds"));
         return output::json(&json);
     }
-    Ok(output::data(&render(&prompt, &answer, policy, paints())?)?)
+    let view = View { text: &text, policy, pieces: args.pieces, colours: paints() };
+    Ok(output::data(&render(&answer, &view)?)?)
 }
 
-/// The prompt of the command line, or all of standard input.
-fn text(prompt: &str) -> anyhow::Result<String> {
-    if prompt != "-" {
-        return Ok(prompt.to_owned());
+/// The text of the command line, or all of standard input.
+fn text(given: &str) -> anyhow::Result<String> {
+    if given != "-" {
+        return Ok(given.to_owned());
     }
     let mut text = String::new();
     io::stdin().lock().read_to_string(&mut text).context("cannot read stdin as UTF-8 text")?;
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-/// The model's own policy, or the one with this threshold.
-pub(crate) fn policy(model: &Model, hold_from: Option<f64>) -> anyhow::Result<Policy> {
-    let own = model.manifest().policy;
-    let Some(hold_from) = hold_from else { return Ok(own) };
-    let policy = Policy { send_below: hold_from.min(own.send_below), hold_from };
-    policy.check().map_err(|cause| Usage(format!("--hold-from {hold_from}: {cause}")))?;
-    Ok(policy)
+/// What is shown, and how.
+struct View<'a> {
+    text: &'a str,
+    policy: Policy,
+    /// N-grams and pieces of words in place of whole words.
+    pieces: bool,
+    colours: bool,
 }
 
 /// Whether stdout takes colours: a terminal, and nobody asked for none (no-color.org).
@@ -93,64 +108,86 @@ fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-fn render(
-    prompt: &str,
-    answer: &ExplainResponse,
-    policy: Policy,
-    colours: bool,
-) -> Result<String, std::fmt::Error> {
+fn render(answer: &ExplainResponse, view: &View<'_>) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
+    let hold_from = view.policy.hold_from;
+    let from = if answer.field == Field::Prompt { "hold from" } else { "refused from" };
     writeln!(
         out,
-        "{:.3}  {}  (P(refusal){}; hold from {})\n",
+        "{:.3}  {}  (P(refusal){}; {from} {hold_from})\n",
         answer.p_refusal,
-        answer.decision.name(),
+        said(answer.field, answer.decision),
         by_tier(answer),
-        policy.hold_from
     )?;
-    let strongest = answer.words.iter().map(|word| word.contribution.abs()).fold(f64::MIN_POSITIVE, f64::max);
-    let (mut shown, mut at) = (String::new(), 0);
-    let characters: Vec<char> = prompt.chars().collect();
-    for word in &answer.words {
-        shown.extend(characters[at..word.start].iter().map(|&c| if c == '\n' { c } else { ' ' }));
-        shown += &painted(&plain(&word.text), word.contribution / strongest, colours);
-        at = word.end;
+    words(&mut out, answer, view);
+    if view.pieces {
+        pieces(&mut out, answer, view.colours)?;
+    } else {
+        shares(&mut out, answer, view.colours)?;
     }
-    writeln!(out, "{}\n", shown.trim_start())?;
-    table(&mut out, answer, colours)?;
-    let held = answer.p_refusal >= policy.hold_from;
-    match &answer.flip {
-        Some(flip) => {
-            let words: Vec<String> =
-                flip.removed.iter().map(|word| format!("\"{}\"", plain(&word.text))).collect();
-            writeln!(
-                out,
-                "\nwithout {}: {:.3}  {}\n  {}",
-                words.join(", "),
-                flip.p_refusal,
-                flip.decision.name(),
-                plain(&flip.rest)
-            )?;
-        }
-        None if answer.flip_searched => writeln!(out, "\nno set of up to twelve words flips the decision")?,
-        None => writeln!(out, "\ntoo long a prompt to look for a flip")?,
-    }
-    match &answer.fragment {
-        Some(fragment) => writeln!(
-            out,
-            "alone held: {:.3}  \"{}\" ({} of {} words)",
-            fragment.p_refusal,
-            plain(&fragment.text),
-            fragment.words,
-            answer.words.len()
-        )?,
-        None if held && answer.flip_searched => writeln!(out, "no part of it is held by itself")?,
-        None => {}
-    }
+    edits(&mut out, answer, view)?;
     if let Some(encoder) = &answer.encoder {
         direction(&mut out, encoder)?;
     }
     Ok(out)
+}
+
+/// The decision on a prompt; of an answer, what it counts as.
+fn said(field: Field, decision: Decision) -> &'static str {
+    match (field, decision) {
+        (Field::Prompt, decision) => decision.name(),
+        (Field::Response, Decision::Hold) => "refused",
+        (Field::Response, Decision::Send | Decision::Abstain) => "complied",
+    }
+}
+
+/// The text, its words by what they add; words that only join others stay plain.
+fn words(out: &mut String, answer: &ExplainResponse, view: &View<'_>) {
+    let shown = answer.words.iter().filter(|word| !word.function_word);
+    let strongest = shown.map(|word| word.contribution.abs()).fold(f64::MIN_POSITIVE, f64::max);
+    let (mut line, mut at) = (String::new(), 0);
+    let characters: Vec<char> = view.text.chars().collect();
+    for word in &answer.words {
+        line.extend(characters[at..word.start].iter().map(|&c| if c == '\n' { c } else { ' ' }));
+        let share = if word.function_word { 0.0 } else { word.contribution / strongest };
+        line += &painted(&plain(&word.text), share, view.colours);
+        at = word.end;
+    }
+    out.push_str(line.trim_start());
+    out.push_str("\n\n");
+}
+
+/// What would have to go, and what would be enough.
+fn edits(out: &mut String, answer: &ExplainResponse, view: &View<'_>) -> std::fmt::Result {
+    if let Some(flip) = &answer.flip {
+        let mut names: Vec<String> = Vec::new();
+        for word in &flip.removed {
+            let name = format!("\"{}\"", plain(&word.text));
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let (p, said) = (flip.p_refusal, said(answer.field, flip.decision));
+        writeln!(out, "\nwithout {}: {p:.3}  {said}\n  {}", names.join(", "), plain(&flip.rest))?;
+    }
+    if let Some(why) = &answer.unexplained {
+        writeln!(out, "\n{why}")?;
+    }
+    if let Some(fragment) = &answer.fragment {
+        let alone = if answer.field == Field::Prompt { "alone held" } else { "alone refused" };
+        writeln!(
+            out,
+            "{alone}: {:.3}  \"{}\" ({} of {} words)",
+            fragment.p_refusal,
+            plain(&fragment.text),
+            fragment.words,
+            answer.words.len()
+        )?;
+    } else if answer.p_refusal >= view.policy.hold_from && answer.flip_searched && answer.words.len() > 1 {
+        let held = if answer.field == Field::Prompt { "held" } else { "refused" };
+        writeln!(out, "no few neighbouring words that carry it are clearly {held} by themselves")?;
+    }
+    Ok(())
 }
 
 /// The tier that answered, and what the n-grams say alone; nothing where there is one tier.
@@ -185,18 +222,51 @@ fn direction(out: &mut String, encoder: &EncoderView) -> std::fmt::Result {
     Ok(())
 }
 
-/// The strongest terms with bars; right of the axis for refusal.
-fn table(out: &mut String, answer: &ExplainResponse, colours: bool) -> std::fmt::Result {
-    let largest = answer.terms.first().map_or(0.0, |term| term.contribution.abs()).max(f64::MIN_POSITIVE);
-    writeln!(out, "  {:>7}  {:BAR$}  n-gram", "adds", "")?;
+/// A line of a table: what it adds, a bar to the scale of the longest, what it is.
+fn line(out: &mut String, adds: f64, longest: f64, what: &str, colours: bool) -> std::fmt::Result {
+    let share = adds / longest;
+    // At least one character, so that no row looks empty.
+    let length = ((share.abs() * BAR as f64).round() as usize).clamp(1, BAR);
+    let bar = if share > 0.0 { "█" } else { "░" }.repeat(length);
+    let bar = format!("{bar:BAR$}");
+    let bar = if colours { painted(&bar, share.signum() * 0.5, true) } else { bar };
+    writeln!(out, "  {adds:>+7.3}  {bar}  {what}")
+}
+
+/// The answer by whole words, and what else it is made of; all of it sums to the log-odds of the answer.
+fn shares(out: &mut String, answer: &ExplainResponse, colours: bool) -> std::fmt::Result {
+    let has_bar = |share: &&ShareView| matches!(share.kind, ShareKind::Word | ShareKind::Style);
+    let strongest = answer.shares.iter().filter(has_bar).map(|share| share.contribution.abs());
+    let longest = strongest.fold(f64::MIN_POSITIVE, f64::max);
+    let several = answer.shares.iter().any(|share| share.field.is_some_and(|field| field != answer.field));
+    writeln!(out, "  {:>7}  {:BAR$}  word", "adds", "")?;
+    for share in &answer.shares {
+        let of =
+            share.field.filter(|_| several).map_or_else(String::new, |field| format!("  [{}]", field.name()));
+        let what = format!("{}{of}", plain(&share.label));
+        if has_bar(&share) {
+            line(out, share.contribution, longest, &what, colours)?;
+        } else {
+            writeln!(out, "  {:>+7.3}  {:BAR$}  {what}", share.contribution, "")?;
+        }
+    }
+    let sum: f64 = answer.shares.iter().map(|share| share.contribution).sum();
+    let p = answer.encoder.as_ref().map_or(answer.p_refusal, |encoder| encoder.ngram_p_refusal);
+    // A P(refusal) of 0 or 1 has no log-odds.
+    let what = if (sigmoid(sum) - p).abs() < 1e-6 {
+        format!("sum: the log-odds of {p:.3}")
+    } else {
+        "sum: the logit before calibration".to_owned()
+    };
+    writeln!(out, "  {sum:>+7.3}  {:BAR$}  {what}", "")
+}
+
+/// The strongest n-grams and pieces of words; they sum to the logit before calibration.
+fn pieces(out: &mut String, answer: &ExplainResponse, colours: bool) -> std::fmt::Result {
+    let longest = answer.terms.first().map_or(0.0, |term| term.contribution.abs()).max(f64::MIN_POSITIVE);
+    writeln!(out, "  {:>7}  {:BAR$}  n-gram or piece", "adds", "")?;
     for term in &answer.terms {
-        let share = term.contribution / largest;
-        // At least one character, so that no row looks empty.
-        let length = ((share.abs() * BAR as f64).round() as usize).max(1);
-        let bar = if share > 0.0 { "█" } else { "░" }.repeat(length);
-        let bar = format!("{bar:BAR$}");
-        let bar = if colours { painted(&bar, share.signum() * 0.5, true) } else { bar };
-        writeln!(out, "  {:>+7.3}  {bar}  \"{}\"", term.contribution, plain(&term.ngram))?;
+        line(out, term.contribution, longest, &format!("\"{}\"", plain(&term.ngram)), colours)?;
     }
     let shown: f64 = answer.terms.iter().map(|term| term.contribution).sum();
     let rest = answer.terms_in_all - answer.terms.len();

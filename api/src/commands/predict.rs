@@ -1,10 +1,10 @@
-//! `demur predict`: will this prompt be refused, and which n-grams say so?
+//! `demur predict`: will this prompt be refused, and which words say so?
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
 
 use anyhow::{Context, bail};
-use demur_predictor::{Field, Input, Model, Scratch, Tier, Tiered};
+use demur_predictor::{Field, Input, Model, Scratch, ShareKind, Tier, Tiered};
 use serde_json::json;
 
 use crate::args::Predict;
@@ -12,6 +12,7 @@ use crate::asking::Asking;
 use crate::error::Usage;
 use crate::model;
 use crate::output::note;
+use crate::shares::shares;
 
 pub(crate) fn run(args: &Predict) -> anyhow::Result<()> {
     let model = args.base_rate.of(model::judging(Field::Prompt, args.model.as_deref(), args.tiers.tier)?)?;
@@ -78,6 +79,7 @@ fn write(asking: &Asking<'_>, args: &Predict, prompt: &str, out: &mut impl Write
     let model = asking.model;
     let input = Input { target: args.target.as_deref(), ..Input::prompt(prompt) };
     let mut explanation = model.scorer().explain(&input);
+    let shares = shares(model, &explanation, &input, args.top);
     explanation.terms.truncate(args.top);
     let ngrams = Tiered {
         p_refusal: model.calibrated(explanation.logit, input.target),
@@ -98,6 +100,7 @@ fn write(asking: &Asking<'_>, args: &Predict, prompt: &str, out: &mut impl Write
         row["logit"] = json!(tiered.logit);
         row["bias"] = json!(explanation.bias);
         row["terms"] = json!(explanation.terms);
+        row["shares"] = json!(shares);
         row["model"] = json!({ "name": model.manifest().name, "digest": model.digest() });
         if let Some(target) = &args.target {
             row["target"] = json!({ "name": target, "known": model.knows_target(target) });
@@ -105,9 +108,9 @@ fn write(asking: &Asking<'_>, args: &Predict, prompt: &str, out: &mut impl Write
         writeln!(out, "{row}")?;
     } else {
         let mut terms = String::new();
-        for term in &explanation.terms {
+        for share in shares.iter().filter(|share| matches!(share.kind, ShareKind::Word | ShareKind::Style)) {
             // Writing to a String cannot fail.
-            let _ = write!(terms, "  {} {:+.2}", term.ngram, term.contribution);
+            let _ = write!(terms, "  {} {:+.2}", share.text, share.contribution);
         }
         let tier = tier.map_or_else(String::new, |tier| format!("  {:7}", tier.name()));
         writeln!(out, "{p_refusal:.3}  {:7}{tier}{terms}", decision.name())?;

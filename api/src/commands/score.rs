@@ -4,7 +4,7 @@ use std::env;
 
 use anyhow::{Context, anyhow, bail};
 use demur_data::{AtomicDir, Format};
-use demur_predictor::{Field, Model, Policy, Probability, SettingsError, estimate_base_rate};
+use demur_predictor::{Field, Model, Probability, SettingsError, estimate_base_rate};
 
 use crate::args::{Rows, Score};
 use crate::asking::Asking;
@@ -25,11 +25,7 @@ pub(crate) fn run(args: Score) -> anyhow::Result<()> {
         Some(TrafficRate::Auto) => estimated(model, &args)?,
     };
     let asking = Asking::here(&model, args.tiers.of(&model)?);
-    let own = model.manifest().policy;
-    let policy = Policy {
-        send_below: args.send_below.or(args.hold_from).unwrap_or(own.send_below),
-        hold_from: args.hold_from.unwrap_or(own.hold_from),
-    };
+    let policy = model.manifest().policy.with(args.send_below, args.hold_from);
     policy.check().map_err(|cause| Usage(cause.to_string()))?;
     if let Some(target) = args.target.as_deref().filter(|target| !model.knows_target(target)) {
         note(&super::predict::unknown(target, &model));

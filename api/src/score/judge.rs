@@ -3,9 +3,9 @@
 pub(crate) use demur_data::stream::Cell;
 use demur_data::{Kind, Label};
 use demur_predictor::{Decision, Input, Model, Policy, ScoreError, Scratch, Tier, Tiered};
-use serde_json::Value;
 
 use crate::asking::Asking;
+use crate::shares::in_short;
 
 /// What is asked of each row.
 pub(crate) enum Judge<'a> {
@@ -18,7 +18,7 @@ pub(crate) enum Judge<'a> {
         kinds: bool,
         /// Whether to add the interval of P(refusal).
         interval: bool,
-        /// How many of the strongest n-grams to add.
+        /// How many of the strongest words to add.
         ngrams: usize,
     },
     /// Is this answer a refusal?
@@ -165,7 +165,7 @@ impl<'a> Judge<'a> {
                     cells.extend([Cell::Number(low), Cell::Number(high)]);
                 }
                 if *ngrams > 0 {
-                    cells.push(Cell::Json(strongest(model, input, *ngrams).to_string()));
+                    cells.push(Cell::Json(in_short(model, input, *ngrams).to_string()));
                 }
                 match decision {
                     Decision::Send => 0,
@@ -186,10 +186,4 @@ impl<'a> Judge<'a> {
         };
         Judged { p_refusal: p.get(), mark, tier: tiered.tier }
     }
-}
-
-/// The strongest n-grams of a prompt, each with its contribution.
-fn strongest(model: &Model, input: &Input<'_>, count: usize) -> Value {
-    let terms = model.scorer().explain(input).terms.into_iter().take(count);
-    terms.map(|term| Value::from(vec![Value::from(term.ngram), Value::from(term.contribution)])).collect()
 }

@@ -8,13 +8,13 @@ use utoipa::ToSchema;
 
 use crate::asking::{Asking, Told};
 use crate::service::error::ApiError;
-use crate::service::explain::Characters;
 use crate::service::options::Limits;
 use crate::service::predict::{
     KindName, KindProbability, ModelRef, Thresholds, check_batch, check_length, probabilities,
 };
 use crate::service::registry::{Registry, Served};
 use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked};
+use crate::shares::Characters;
 
 /// One answer by its own fields, or a batch as `answers`.
 #[derive(Debug, Deserialize, ToSchema)]

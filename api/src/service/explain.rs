@@ -8,13 +8,11 @@ use utoipa::ToSchema;
 use crate::asking::Told;
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::options::Limits;
-use crate::service::predict::{DecisionName, ModelRef, Thresholds, check_length, check_text};
+use crate::service::predict::{DecisionName, ModelRef, Thresholds, check_length, check_text, check_top};
 use crate::service::question::Question;
 use crate::service::registry::Registry;
 use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked};
-
-/// How many terms are shown where the request does not say: a prompt's, but not those of a long document.
-const TOP: usize = 100;
+use crate::shares::{Characters, MOST_TOP, ShareView, Span};
 
 /// A prompt, or a prompt and its response, to explain.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -29,7 +27,8 @@ pub(crate) struct ExplainRequest {
     pub(crate) target: Option<String>,
     /// The model by its name. Default: the first of the field that knows the target.
     pub(crate) model: Option<String>,
-    /// At most so many terms. Default: 100.
+    /// At most so many words in `shares`, and n-grams in `terms`. Default: 100.
+    #[schema(maximum = 100)]
     pub(crate) top: Option<usize>,
     /// Thresholds for this request. Default: the model's own.
     pub(crate) policy: Option<Thresholds>,
@@ -54,25 +53,35 @@ pub(crate) struct ExplainResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<TierName>)]
     pub(crate) tier: Option<Tier>,
-    /// The n-gram tier's logit: `bias` and the contributions of all terms sum to it.
+    /// The text that is explained: `prompt` or `response`.
+    #[schema(value_type = String, example = "prompt")]
+    pub(crate) field: Field,
+    /// The n-gram tier's logit before calibration: `bias` and the contributions of all terms sum to it, and all `shares`
+    /// but the calibration.
     pub(crate) logit: f64,
     /// The logit of a text in which no n-gram is known.
     pub(crate) bias: f64,
-    /// The terms, the strongest first.
+    /// The answer by whole words, with what the target and the prior add: all of them sum to the log-odds of the n-gram tier's
+    /// P(refusal). Pieces of words count with their words, n-grams of words with their words.
+    pub(crate) shares: Vec<ShareView>,
+    /// The model's own features behind the shares, n-grams and pieces of words, the strongest first.
     pub(crate) terms: Vec<Term>,
     /// How many terms there are, shown or not.
     pub(crate) terms_in_all: usize,
     /// The words of the judged text with what falls on each, for highlighting.
     pub(crate) words: Vec<Word>,
-    /// The smallest set of words found whose removal carries the prompt over `hold_from`; null where none was found, and
-    /// for responses.
+    /// The smallest stable set of words whose removal carries the text over `hold_from`: at most five different words that
+    /// mean something and speak for the decision, over the threshold by 0.2 in log-odds. Null where there is none.
     #[schema(inline)]
     pub(crate) flip: Option<FlipView>,
-    /// The fewest neighbouring words that are held by themselves, of a prompt that is held; else null, and for responses.
+    /// The fewest neighbouring words, at most twelve, of a text that is held which are held by themselves, by 0.2 in
+    /// log-odds, and carry a third of what speaks for refusal in the whole; else null.
     #[schema(inline)]
     pub(crate) fragment: Option<FragmentView>,
-    /// Whether flip and fragment were looked for: prompts over 8,000 characters are too long for it.
+    /// Whether flip and fragment were looked for: texts over 8,000 bytes are too long for it.
     pub(crate) flip_searched: bool,
+    /// Why there is no flip, in a sentence; null where there is one.
+    pub(crate) unexplained: Option<String>,
     /// What the encoder tier shows, where the model has one. Flip and fragment are then looked for by the n-gram tier, and
     /// judged by both: one that does not hold there is not shown.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,13 +113,6 @@ pub(crate) struct Term {
     pub(crate) spans: Vec<Span>,
 }
 
-/// A stretch of a text in characters (Unicode code points), the end not included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct Span {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-}
-
 /// A word of the judged text.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Word {
@@ -123,6 +125,8 @@ pub(crate) struct Word {
     pub(crate) text: String,
     /// Its share of the terms' contributions: above 0 it speaks for refusal.
     pub(crate) contribution: f64,
+    /// Whether it only joins others ("the", "how", "about"), or is no word.
+    pub(crate) function_word: bool,
 }
 
 /// An edit that changes the decision.
@@ -170,7 +174,7 @@ pub(crate) struct NearestText {
     pub(crate) similarity: f64,
 }
 
-/// A part of the prompt that is held by itself.
+/// A part of the text that is held by itself.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FragmentView {
     /// Its beginning in characters.
@@ -195,33 +199,6 @@ pub(crate) struct RemovedWord {
     pub(crate) end: usize,
     /// The word.
     pub(crate) text: String,
-}
-
-/// From bytes of a text to characters.
-pub(crate) struct Characters(Option<Vec<usize>>);
-
-impl Characters {
-    pub(crate) fn of(text: &str) -> Self {
-        if text.is_ascii() {
-            return Self(None);
-        }
-        let mut numbers = vec![0; text.len() + 1];
-        let mut count = 0;
-        for (at, c) in text.char_indices() {
-            numbers[at..at + c.len_utf8()].fill(count);
-            count += 1;
-        }
-        numbers[text.len()] = count;
-        Self(Some(numbers))
-    }
-
-    /// The characters of a stretch of bytes.
-    pub(crate) fn span(&self, start: usize, end: usize) -> Span {
-        match &self.0 {
-            None => Span { start, end },
-            Some(numbers) => Span { start: numbers[start], end: numbers[end] },
-        }
-    }
 }
 
 /// The strongest terms of an explanation as the API shows them.
@@ -261,6 +238,7 @@ pub(crate) fn explain(
             return Err(ApiError::invalid("prompt", "there is no prompt and no response to explain"));
         }
     };
+    check_top(request.top)?;
     check_text(text, || field.name().to_owned(), limits)?;
     check_length(request.prompt.as_deref().unwrap_or_default(), || "prompt".to_owned(), limits)?;
     let served = registry.choose(field, request.model.as_deref(), request.target.as_deref())?;
@@ -271,7 +249,7 @@ pub(crate) fn explain(
         response: request.response.as_deref(),
         target: request.target.as_deref(),
     };
-    let top = request.top.unwrap_or(TOP);
+    let top = request.top.unwrap_or(MOST_TOP);
     let question = Question { asking, name: served.into(), input, field, policy, top };
     let answer = question.answer(scratch)?;
     match (answer, served.waits(told)) {

@@ -13,8 +13,9 @@ use crate::service::explain::{Term, terms};
 use crate::service::options::Limits;
 use crate::service::registry::{Registry, Served};
 use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked};
+use crate::shares::{MOST_TOP, ShareView, shares};
 
-/// How many n-grams are shown where the request does not say.
+/// How many words and n-grams are shown where the request does not say.
 pub(crate) const TOP: usize = 10;
 
 /// Prompts to judge: exactly one of `prompt`, `prompts` and `messages`.
@@ -41,10 +42,10 @@ pub(crate) struct PredictRequest {
     pub(crate) system: Option<String>,
     /// What was said before the prompt. Not judged either.
     pub(crate) context: Option<String>,
-    /// Whether to show the strongest n-grams of each prompt.
+    /// Whether to show the strongest words and n-grams of each prompt.
     pub(crate) explain: Option<bool>,
-    /// How many n-grams to show. Default: 10.
-    #[schema(maximum = 1000)]
+    /// How many words and n-grams to show. Default: 10.
+    #[schema(maximum = 100)]
     pub(crate) top: Option<usize>,
     /// Thresholds for this request. Default: the model's own.
     pub(crate) policy: Option<Thresholds>,
@@ -223,6 +224,9 @@ pub(crate) struct Prediction {
     /// The strongest n-grams of the n-gram tier, where the request asks for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) terms: Option<Vec<Term>>,
+    /// The answer of the n-gram tier by whole words, as `/v1/explain` shows it, where the request asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) shares: Option<Vec<ShareView>>,
 }
 
 /// `send` the prompt, `hold` it, or `abstain`: not sure enough either way.
@@ -331,6 +335,7 @@ fn predict_one(
     let decision = policy.decide(p_refusal);
     served.metrics.predicted(p_refusal, decision);
     served.metrics.answered_by(tier);
+    let explanation = top.map(|top| (served.model.scorer().explain(input), top));
     Prediction {
         index,
         p_refusal: p_refusal.get(),
@@ -338,7 +343,10 @@ fn predict_one(
         decision,
         tier,
         kinds: kinds.map(|kinds| probabilities(&kinds.probabilities)),
-        terms: top.map(|top| terms(&served.model.scorer().explain(input), input, top)),
+        terms: explanation.as_ref().map(|(explanation, top)| terms(explanation, input, *top)),
+        shares: explanation
+            .as_ref()
+            .map(|(explanation, top)| shares(&served.model, explanation, input, *top)),
     }
 }
 
@@ -385,15 +393,14 @@ fn last_of_user(messages: &[Message]) -> Result<(usize, String), ApiError> {
     Ok((at, messages[at].content.clone()))
 }
 
-/// Checks how many n-grams are asked for.
+/// Checks how many words or n-grams are asked for.
 ///
 /// # Errors
 /// 422 when they are too many.
 pub(crate) fn check_top(top: Option<usize>) -> Result<(), ApiError> {
-    const MOST: usize = 1000;
     match top {
-        Some(top) if top > MOST => {
-            Err(ApiError::invalid("top", format!("{top} n-grams; the limit is {MOST}")))
+        Some(top) if top > MOST_TOP => {
+            Err(ApiError::invalid("top", format!("{top} words; the limit is {MOST_TOP}")))
         }
         _ => Ok(()),
     }

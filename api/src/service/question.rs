@@ -1,16 +1,18 @@
 //! A question about one text: what it is judged by, and which edits would change that.
 
-use demur_predictor::{Field, Flip, Fragment, Input, Policy, Probability, ScoreError, Scratch, Tier, Tiered};
+use demur_predictor::{
+    Explanation, Field, Flip, Fragment, Input, Origin, Policy, Probability, ScoreError, Scratch, Tier, Tiered,
+};
 
 use crate::asking::Asking;
 use crate::service::explain::{
-    Characters, EncoderView, ExplainResponse, FlipView, FragmentView, NearestText, RemovedWord, Span, Word,
-    terms,
+    EncoderView, ExplainResponse, FlipView, FragmentView, NearestText, RemovedWord, Word, terms,
 };
 use crate::service::predict::ModelRef;
+use crate::shares::{Characters, Span, shares};
 
-/// Longer prompts are explained, but no flip is looked for: each step of that reads the prompt anew.
-const FLIP_CHARS: usize = 8000;
+/// Longer texts (in bytes) are explained, but no flip is looked for: each step of that reads the text again.
+const FLIP_BYTES: usize = 8000;
 /// How many texts of the fit that lie near are shown.
 const NEAREST: usize = 5;
 
@@ -45,7 +47,7 @@ impl Question<'_> {
         if asking.waits() {
             return Ok(None);
         }
-        let searched = field == Field::Prompt && text.len() <= FLIP_CHARS;
+        let searched = text.len() <= FLIP_BYTES;
         let mut found = Found::default();
         if searched {
             found.flip = model.flip(&input, &policy, scratch);
@@ -60,24 +62,36 @@ impl Question<'_> {
         let characters = Characters::of(text);
         let words = explanation.words(field, text).into_iter().map(|word| {
             let Span { start, end } = characters.span(word.bytes.start, word.bytes.end);
-            Word { start, end, text: text[word.bytes].to_owned(), contribution: word.contribution }
+            let (contribution, function_word) = (word.contribution, word.is_function);
+            Word { start, end, text: text[word.bytes].to_owned(), contribution, function_word }
         });
+        let words: Vec<Word> = words.collect();
+        // The whole text is no part of it.
+        found.fragment = found.fragment.filter(|fragment| fragment.words < words.len());
+        let unexplained = if found.flip.is_some() {
+            None
+        } else {
+            Some(unexplained(searched, &explanation, words.len(), policy))
+        };
         let head_auroc = model.encoder().and_then(|(manifest, _)| manifest.direction.head_auroc);
         Ok(Some(ExplainResponse {
             p_refusal: tiered.p_refusal.get(),
             decision: policy.decide(tiered.p_refusal),
             tier: asking.tier(&tiered),
+            field,
             logit: explanation.logit,
             bias: explanation.bias,
+            shares: shares(model, &explanation, &input, top),
             terms: terms(&explanation, &input, top),
             terms_in_all: explanation.terms.len(),
-            words: words.collect(),
+            words,
             flip: found.flip.map(|flip| flip_view(flip, text, &characters, policy)),
             fragment: found.fragment.map(|Fragment { bytes, words, p_refusal }| {
                 let Span { start, end } = characters.span(bytes.start, bytes.end);
                 FragmentView { start, end, text: text[bytes].to_owned(), words, p_refusal: p_refusal.get() }
             }),
             flip_searched: searched,
+            unexplained,
             encoder: direction.map(|direction| EncoderView {
                 logit: tiered.logit,
                 ngram_p_refusal: ngrams.get(),
@@ -108,25 +122,44 @@ impl Found {
         (answer, policy): (&Tiered, Policy),
         scratch: &mut Scratch,
     ) -> Result<Self, ScoreError> {
-        let text = input.prompt.unwrap_or_default();
-        let is_held = |p: Probability| p.get() >= policy.hold_from;
-        let mut judge = |text: &str| {
-            let part = Input { prompt: Some(text), ..*input };
-            asking.judge_one(&part, scratch).map(|tiered| tiered.p_refusal)
-        };
+        let field = asking.model.manifest().field;
+        let text = field.of(input).unwrap_or_default();
+        let held = answer.p_refusal.get() >= policy.hold_from;
+        let is_clear = |p: Probability, held| policy.is_clear(p, held, Flip::MARGIN);
+        let mut judge =
+            |text: &str| asking.judge_one(&field.put(text, *input), scratch).map(|tiered| tiered.p_refusal);
         let mut found = Self::default();
         if let Some(flip) = self.flip {
             let p_refusal = judge(&flip.rest)?;
-            found.flip = Some(Flip { p_refusal, ..flip })
-                .filter(|flip| is_held(flip.p_refusal) != is_held(answer.p_refusal));
+            found.flip = Some(Flip { p_refusal, ..flip }).filter(|flip| is_clear(flip.p_refusal, !held));
         }
         if let Some(fragment) = self.fragment {
             let p_refusal = judge(&text[fragment.bytes.clone()])?;
             found.fragment = Some(Fragment { p_refusal, ..fragment })
-                .filter(|fragment| is_held(fragment.p_refusal) && is_held(answer.p_refusal));
+                .filter(|fragment| held && is_clear(fragment.p_refusal, true));
         }
         Ok(found)
     }
+}
+
+/// Why there is no flip, as a sentence's rest.
+fn unexplained(searched: bool, explanation: &Explanation, words: usize, policy: Policy) -> String {
+    if !searched {
+        return format!(
+            "the text is longer than {FLIP_BYTES} bytes, too long to look for words that would change it"
+        );
+    }
+    if explanation.terms.iter().all(|term| term.contribution == 0.0 || term.field == Origin::Target) {
+        return "the model knows no word of this text: the answer is what it says of any text".to_owned();
+    }
+    if words == 1 {
+        return "the text is one word, without which nothing would remain".to_owned();
+    }
+    format!(
+        "no small stable set of words explains this answer: taking out up to {} words does not carry it clearly over {}",
+        Flip::MOST,
+        policy.hold_from
+    )
 }
 
 fn flip_view(flip: Flip, text: &str, characters: &Characters, policy: Policy) -> FlipView {

@@ -30,8 +30,8 @@ pub(crate) struct ScoreRequest {
     pub(crate) target: Option<String>,
     /// The predictor by its name. Default: the first that knows the target.
     pub(crate) model: Option<String>,
-    /// How many of the strongest n-grams to add to each row. Default: none.
-    #[schema(maximum = 1000)]
+    /// How many of the strongest words to add to each row. Default: none.
+    #[schema(maximum = 100)]
     pub(crate) top: Option<usize>,
     /// Thresholds for this request. Default: the model's own.
     pub(crate) policy: Option<Thresholds>,

@@ -9,8 +9,8 @@ use super::examples::Finder;
 use super::refit::{Refits, refit};
 use super::strata::Strata;
 use super::{
-    HALVES, Index, LogOdds, MAX_BYTES, MAX_ROWS, Marks, TOP, TermAnalysis, TermFigures, TermParams, Within,
-    of_index, subsumers,
+    HALVES, Index, LogOdds, MAX_BYTES, MAX_ROWS, Marks, TOP, TermAnalysis, TermFigures, TermParams, Units,
+    Within, of_index, subsumers,
 };
 use crate::error::TrainingError;
 use crate::examples::Examples;
@@ -33,6 +33,7 @@ struct Counted<'a> {
     refits: Option<Refits>,
     strata: Strata,
     subsumed: Vec<Option<u32>>,
+    units: Units,
 }
 
 /// Looks at every n-gram of a model. `p` is P(refusal) of each example, by which rows to look at are chosen. Rows without
@@ -88,24 +89,34 @@ impl<'a> Counted<'a> {
         let index = Index::of(views, &rows.inputs);
         let halves = halves(&rows, params.seed);
         let odds = of_index(&index, &labels, &vec![true; labels.len()]);
+        let units = Units::of(views, &index, &odds, model.scorer().weights());
         let z = |odds: Vec<LogOdds>| odds.into_iter().map(|odds| odds.z).collect::<Vec<f64>>();
         let in_halves: Vec<Vec<f64>> = halves.iter().map(|half| z(of_index(&index, &labels, half))).collect();
-        let top = top(&z(odds.clone()));
-        // Without rows there are no halves to look for anything in.
-        let (top, in_halves) = if rows.is_empty() { Default::default() } else { (top, in_halves) };
-        let (recurrence, times) = recurrence(&top, &in_halves);
+        let all = z(odds.clone());
+        let mut recurs = BTreeMap::new();
+        // Words and pieces have a top each, or the pieces of a few words would fill it.
+        let [of_words, of_pieces] = [false, true].map(|pieces| {
+            let top = top(&units.only(pieces, &all));
+            let in_halves: Vec<Vec<f64>> = in_halves.iter().map(|half| units.only(pieces, half)).collect();
+            let (shares, times) = recurrence(&top, &in_halves);
+            recurs.extend(top.into_iter().zip(times));
+            shares
+        });
+        let recurrence = if units.has_words() { of_words } else { of_pieces };
         let refits = match &params.refit {
-            Some(fit) if !rows.is_empty() => match refit(views, fit, &rows, &halves, params, progress) {
-                // Rows of one class teach no weights; all else can be said of them.
-                Err(TrainingError::OneClass { .. }) => None,
-                refits => Some(refits?),
-            },
+            Some(fit) if !rows.is_empty() => {
+                match refit((views, &units), fit, &rows, &halves, params, progress) {
+                    // Rows of one class teach no weights; all else can be said of them.
+                    Err(TrainingError::OneClass { .. }) => None,
+                    refits => Some(refits?),
+                }
+            }
             _ => None,
         };
         Ok(Self {
             strata: Strata::of(&rows.groups, &labels),
             subsumed: subsumers(views, &index),
-            recurs: top.into_iter().zip(times).collect(),
+            recurs,
             model,
             rows,
             labels,
@@ -113,6 +124,7 @@ impl<'a> Counted<'a> {
             odds,
             recurrence,
             refits,
+            units,
         })
     }
 
@@ -144,6 +156,7 @@ impl<'a> Counted<'a> {
             field,
             view,
             ngram,
+            is_piece: self.units.is_piece(feature),
             weight: f64::from(self.model.scorer().weights()[feature]),
             refused,
             complied: containing.len() - refused,
@@ -158,6 +171,7 @@ impl<'a> Counted<'a> {
                     || refit.is_some_and(|refit| containing.len() > 1 && refit.sign_stability < 1.0),
                 between_groups: odds.z.abs() >= EFFECT && self.strata.is_grouped() && is_lost,
                 subsumed: self.subsumed[feature].is_some(),
+                duplicate: self.units.is_duplicate(feature),
             },
             examples: Vec::new(),
             counter_examples: Vec::new(),
@@ -199,8 +213,11 @@ pub(crate) fn sample(rows: &[usize], seed: u64, size: impl Fn(usize) -> usize) -
     chosen
 }
 
-/// Which rows are in each of the halves: groups in random order, whole, until half of the rows are in.
+/// Which rows are in each of the halves: groups in random order, whole, until half of the rows are in. No rows have none.
 fn halves(rows: &Examples<'_>, seed: u64) -> Vec<Vec<bool>> {
+    if rows.is_empty() {
+        return Vec::new();
+    }
     let mut members: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for (row, &group) in rows.groups.iter().enumerate() {
         members.entry(group).or_default().push(row);
@@ -234,7 +251,11 @@ pub(crate) fn top(numbers: &[f64]) -> Vec<usize> {
 }
 
 /// For each half the share of the top terms that are among its own top, and for each top term in how many halves it is.
+/// Without top terms there are no shares.
 pub(crate) fn recurrence(whole: &[usize], halves: &[Vec<f64>]) -> (Vec<f64>, Vec<usize>) {
+    if whole.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
     let mut found = vec![0; whole.len()];
     let share = |half: &Vec<f64>| {
         let again = top(half);
@@ -251,12 +272,14 @@ pub(crate) fn recurrence(whole: &[usize], halves: &[Vec<f64>]) -> (Vec<f64>, Vec
     (shares, found)
 }
 
-/// By |z|, then by |weight|, then by name and view.
+/// Words first, each text once; then by |z|, by |weight|, by name and view.
 fn sort(terms: &mut [TermFigures]) {
     terms.sort_by(|a, b| {
+        let is_second = |term: &TermFigures| term.is_piece || term.marks.duplicate;
+        let first = is_second(a).cmp(&is_second(b));
         let seen = (b.rows() > 0).cmp(&(a.rows() > 0));
         let z = b.log_odds.z.abs().total_cmp(&a.log_odds.z.abs());
         let weight = b.weight.abs().total_cmp(&a.weight.abs());
-        seen.then(z).then(weight).then_with(|| a.ngram.cmp(&b.ngram)).then(a.view.cmp(&b.view))
+        first.then(seen).then(z).then(weight).then_with(|| a.ngram.cmp(&b.ngram)).then(a.view.cmp(&b.view))
     });
 }

@@ -1,12 +1,11 @@
-//! The inverted index: for every n-gram of some views the rows that contain it, and how often.
+//! The inverted index: for every n-gram of some views the rows that contain it.
 
 use demur_predictor::{Input, Scratch, View};
 
-/// Rows and occurrences by feature, features numbered through the views in order.
+/// Rows by feature, features numbered through the views in order.
 pub(crate) struct Index {
     ends: Vec<usize>,
     rows: Vec<u32>,
-    counts: Vec<u32>,
     /// First feature of each view, and one past the last of all.
     views: Vec<usize>,
 }
@@ -19,31 +18,31 @@ impl Index {
         }
         let features = starts[views.len()];
         let mut scratch = Scratch::default();
-        let mut entries: Vec<(u32, u32, u32)> = Vec::new();
+        let mut entries: Vec<(u32, u32)> = Vec::new();
         for (row, input) in (0_u32..).zip(inputs) {
             for (view, &start) in views.iter().zip(&starts) {
                 // Feature numbers are u32 throughout; a vectorizer cannot be built with more.
                 let start = u32::try_from(start).unwrap_or(u32::MAX);
                 let found = view.vectorizer.counts(view.settings.text(input), &mut scratch);
-                entries.extend(found.into_iter().map(|(feature, count)| (start + feature, row, count)));
+                entries.extend(found.into_iter().map(|(feature, _)| (start + feature, row)));
             }
         }
         let mut ends = vec![0; features + 1];
-        for &(feature, ..) in &entries {
+        for &(feature, _) in &entries {
             ends[feature as usize + 1] += 1;
         }
         for at in 0..features {
             ends[at + 1] += ends[at];
         }
         // Row after row, so the rows of a feature stay in order.
-        let (mut rows, mut counts) = (vec![0; entries.len()], vec![0; entries.len()]);
+        let mut rows = vec![0; entries.len()];
         let mut next = ends.clone();
-        for (feature, row, count) in entries {
+        for (feature, row) in entries {
             let at = &mut next[feature as usize];
-            (rows[*at], counts[*at]) = (row, count);
+            rows[*at] = row;
             *at += 1;
         }
-        Self { ends, rows, counts, views: starts }
+        Self { ends, rows, views: starts }
     }
 
     /// How many features there are.
@@ -59,10 +58,5 @@ impl Index {
     /// The rows that contain a feature, ascending.
     pub(crate) fn rows(&self, feature: usize) -> &[u32] {
         &self.rows[self.ends[feature]..self.ends[feature + 1]]
-    }
-
-    /// How often it occurs in each of them.
-    pub(crate) fn counts(&self, feature: usize) -> &[u32] {
-        &self.counts[self.ends[feature]..self.ends[feature + 1]]
     }
 }

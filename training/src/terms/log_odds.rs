@@ -1,83 +1,132 @@
-//! Log-odds of a term in two sets of texts, z-scored, with an informative Dirichlet prior.
+//! Log-odds of a term in two sets of rows, over their standard deviation, with a flat Dirichlet prior.
 //!
-//! Monroe, Colaresi & Quinn, "Fightin' Words" (Political Analysis 2008), equations 15, 16, 22: with counts y in texts of n
-//! terms and the prior a of sum A, the log-odds of a term in a set are ln((y + a) / (n + A - y - a)), the difference of
-//! two sets has the variance 1 / (y1 + a) + 1 / (y2 + a), and z is difference over standard deviation. The prior here is
-//! the term's count in both sets together, so a rare term is held near no difference.
+//! Monroe, Colaresi & Quinn, "Fightin' Words" (Political Analysis 2008), equations 15, 16, 22, with rows as what is
+//! counted: a row has the term or lacks it. With x of n rows and the prior a, the log-odds are ln((x + a) / (n - x + a)),
+//! and the variance of the difference of two sets is the sum of the reciprocals of all four counts with their priors.
+//!
+//! The prior is one row with the term and one without, shared out between the sets by their sizes. It depends on no count,
+//! so it is not the data's own, and both sets get the same odds from it, so that a small set is not drawn towards a
+//! term that it has no row of. Where labels say nothing, z has mean 0 and a standard deviation of about 1; below 1 for
+//! terms of a few rows, which cannot go far from 0.
+//!
+//! Occurrences are not counted. A text that says a word ten times is one row, and the ten are not independent: counts of
+//! them would make z too large.
 
 use serde::Serialize;
 
 use super::index::Index;
 
-/// The log-odds of a term in one set of texts against another.
+/// Rows with the term, and rows without it, that the prior adds to both sets together.
+const PRIOR: f64 = 1.0;
+
+/// The log-odds of a term in one set of rows against another.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct LogOdds {
     /// Difference of the log-odds: above 0 the term belongs to the first set.
     pub difference: f64,
-    /// The difference over its standard deviation; 0 for a term that occurs in neither set.
+    /// The difference over its standard deviation; 0 for a term that no row has, or where a set is empty.
     pub z: f64,
 }
 
-/// The log-odds of a term: its counts in both sets, and the counts of all terms in both.
+/// The log-odds of a term, from `(rows with the term, rows in all)` of both sets.
 #[must_use]
-pub fn log_odds(first: f64, second: f64, (all_first, all_second): (f64, f64)) -> LogOdds {
-    let prior = first + second;
-    if prior <= 0.0 {
+pub fn log_odds(first: (usize, usize), second: (usize, usize)) -> LogOdds {
+    let all = (first.1 + second.1) as f64;
+    if first.0 + second.0 == 0 || first.1 == 0 || second.1 == 0 {
         return LogOdds::default();
     }
-    let all_prior = all_first + all_second;
-    let odds = |count: f64, all: f64| {
-        // A vocabulary of one term has no other terms; half a count keeps its odds finite.
-        let others = (all + all_prior - count - prior).max(0.5);
-        ((count + prior) / others).ln()
+    let of = |(with, rows): (usize, usize)| {
+        let prior = PRIOR * rows as f64 / all;
+        let (with, without) = (with as f64 + prior, rows.saturating_sub(with) as f64 + prior);
+        ((with / without).ln(), 1.0 / with + 1.0 / without)
     };
-    let difference = odds(first, all_first) - odds(second, all_second);
-    let variance = 1.0 / (first + prior) + 1.0 / (second + prior);
-    LogOdds { difference, z: difference / variance.sqrt() }
+    let ((odds, variance), (other_odds, other_variance)) = (of(first), of(second));
+    let difference = odds - other_odds;
+    LogOdds { difference, z: difference / (variance + other_variance).sqrt() }
 }
 
-/// The log-odds of every term in refused against answered rows, of the rows that are included. Each view is a set of
-/// terms of its own.
+/// The log-odds of every term in refused against answered rows, of the rows that are included.
 pub(crate) fn of_index(index: &Index, labels: &[bool], included: &[bool]) -> Vec<LogOdds> {
-    let counts = |feature: usize| {
-        let (mut refused, mut complied) = (0.0, 0.0);
-        for (&row, &count) in index.rows(feature).iter().zip(index.counts(feature)) {
-            let row = row as usize;
-            if included[row] {
-                *(if labels[row] { &mut refused } else { &mut complied }) += f64::from(count);
-            }
-        }
-        (refused, complied)
-    };
-    let mut odds = Vec::with_capacity(index.features());
-    for view in index.views() {
-        let of_view: Vec<(f64, f64)> = view.map(counts).collect();
-        let all = of_view.iter().fold((0.0, 0.0), |all, of| (all.0 + of.0, all.1 + of.1));
-        odds.extend(of_view.into_iter().map(|(refused, complied)| log_odds(refused, complied, all)));
+    // Answered rows are at 0, refused ones at 1.
+    let mut all = [0_usize; 2];
+    for (&label, _) in labels.iter().zip(included).filter(|(_, included)| **included) {
+        all[usize::from(label)] += 1;
     }
-    odds
+    let of_feature = |feature: usize| {
+        let mut with = [0_usize; 2];
+        for &row in index.rows(feature) {
+            let row = row as usize;
+            with[usize::from(labels[row])] += usize::from(included[row]);
+        }
+        log_odds((with[1], all[1]), (with[0], all[0]))
+    };
+    (0..index.features()).map(of_feature).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use demur_data::shuffled;
+
     use super::*;
 
     #[test]
     fn the_numbers_are_those_of_the_formula() {
-        // By hand: (8 + 10) / (100 + 200 - 18) = 18/282, (2 + 10) / (100 + 200 - 12) = 12/288.
-        let odds = log_odds(8.0, 2.0, (100.0, 100.0));
-        let difference = (18.0_f64 / 282.0).ln() - (12.0_f64 / 288.0).ln();
+        // By hand: 8 of 100 and 2 of 300; the prior is a quarter and three quarters of a row.
+        let odds = log_odds((8, 100), (2, 300));
+        let difference = (8.25_f64 / 92.25).ln() - (2.75_f64 / 298.75).ln();
+        let variance = 1.0 / 8.25 + 1.0 / 92.25 + 1.0 / 2.75 + 1.0 / 298.75;
         assert!((odds.difference - difference).abs() < 1e-12);
-        assert!((odds.z - difference / (1.0_f64 / 18.0 + 1.0 / 12.0).sqrt()).abs() < 1e-12);
+        assert!((odds.z - difference / f64::sqrt(variance)).abs() < 1e-12);
     }
 
     #[test]
     fn a_frequent_term_is_surer_than_a_rare_one_of_the_same_odds() {
-        let (rare, frequent) = (log_odds(2.0, 0.0, (1000.0, 1000.0)), log_odds(200.0, 0.0, (1000.0, 1000.0)));
-        assert!(rare.z > 0.0 && frequent.z > 5.0 * rare.z, "{rare:?} {frequent:?}");
-        let mirrored = log_odds(0.0, 2.0, (1000.0, 1000.0));
+        let (rare, frequent) = (log_odds((2, 1000), (0, 1000)), log_odds((200, 1000), (0, 1000)));
+        assert!(rare.z > 0.0 && frequent.z > 3.0 * rare.z, "{rare:?} {frequent:?}");
+        let mirrored = log_odds((0, 1000), (2, 1000));
         assert!((mirrored.z + rare.z).abs() < 1e-12);
-        assert_eq!(log_odds(0.0, 0.0, (5.0, 5.0)), LogOdds::default());
-        assert!(log_odds(3.0, 2.0, (3.0, 2.0)).z.is_finite(), "a vocabulary of one term");
+        assert!(log_odds((5, 5), (3, 3)).z.is_finite(), "a term of every row");
+        for none in [log_odds((0, 5), (0, 5)), log_odds((0, 0), (3, 5)), log_odds((3, 5), (0, 0))] {
+            assert_eq!(none, LogOdds::default());
+        }
+    }
+
+    #[test]
+    fn sets_of_any_sizes_with_one_rate_have_no_difference() {
+        for (first, second) in [((10, 100), (100, 1000)), ((1, 10), (900, 9000))] {
+            assert!(log_odds(first, second).z.abs() < 1e-9, "{first:?} {second:?}");
+        }
+    }
+
+    /// Mean and standard deviation of z, and the share beyond 1.96, over shuffled labels of `n` rows.
+    fn null(n: usize, refused: usize, with: usize) -> (f64, f64, f64) {
+        const DRAWS: u64 = 1500;
+        let z: Vec<f64> = (0..DRAWS)
+            .map(|seed| {
+                let order = shuffled(n, seed * 7919 + (n + refused + with) as u64);
+                let of_refused = order[..refused].iter().filter(|&&row| row < with).count();
+                log_odds((of_refused, refused), (with - of_refused, n - refused)).z
+            })
+            .collect();
+        let draws = DRAWS as f64;
+        let mean = z.iter().sum::<f64>() / draws;
+        let variance = z.iter().map(|z| (z - mean).powi(2)).sum::<f64>() / draws;
+        let beyond = z.iter().filter(|z| z.abs() > 1.96).count() as f64 / draws;
+        (mean, variance.sqrt(), beyond)
+    }
+
+    #[test]
+    fn where_labels_say_nothing_z_is_standard_normal() {
+        for (n, refused) in [(600, 300), (600, 120)] {
+            for with in [30, 100, 400] {
+                let (mean, deviation, beyond) = null(n, refused, with);
+                let case = format!("{with} of {n} rows, {refused} refused: {mean} {deviation} {beyond}");
+                assert!(mean.abs() < 0.15 && (0.85..1.1).contains(&deviation), "{case}");
+                assert!((0.015..0.08).contains(&beyond), "{case}");
+            }
+            // A few rows cannot be sure of anything.
+            let (_, deviation, beyond) = null(n, refused, 2);
+            assert!(deviation < 1.0 && beyond < 0.05, "{deviation} {beyond}");
+        }
     }
 }

@@ -12,6 +12,7 @@ mod log_odds;
 mod refit;
 mod strata;
 mod subsume;
+mod units;
 
 use std::fmt;
 
@@ -31,6 +32,7 @@ pub(crate) use analyse::{recurrence, sample, top};
 pub(crate) use index::Index;
 pub(crate) use log_odds::of_index;
 pub(crate) use subsume::subsumers;
+pub(crate) use units::Units;
 
 /// More rows than these are sampled, which bounds time and memory.
 pub const MAX_ROWS: usize = 20_000;
@@ -65,10 +67,11 @@ pub struct TermAnalysis {
     pub refused: usize,
     /// Rows that there were, before sampling.
     pub rows_in_all: usize,
-    /// The terms: in rows first, by |z| falling; then those that no row has, by |weight| falling.
+    /// The terms: n-grams of words first, each text once, then pieces of words and duplicates; in either part those in rows
+    /// first, by |z| falling; then those that no row has, by |weight| falling.
     pub terms: Vec<TermFigures>,
-    /// Of the top terms of both sides by z, the share that is among the top of each half of the rows too; empty without
-    /// rows.
+    /// Of the top terms of both sides by z, the share that is among the top of each half of the rows too. Empty where there
+    /// is no term to look for. The top is that of n-grams of words; of pieces where the model has no others.
     pub recurrence: Vec<f64>,
     /// The same of the top terms by weight, as refitted on each half; empty without refits.
     pub weight_recurrence: Vec<f64>,
@@ -89,6 +92,8 @@ pub struct TermFigures {
     pub view: usize,
     /// The n-gram.
     pub ngram: String,
+    /// Whether it is a run of characters within a word, and no n-gram of words.
+    pub is_piece: bool,
     /// Its weight in the model: above 0 it speaks for refusal.
     pub weight: f64,
     /// Refused rows that contain it.
@@ -105,7 +110,8 @@ pub struct TermFigures {
     pub within: Option<Within>,
     /// Groups (templates, near-duplicates) among the rows that contain it.
     pub groups: usize,
-    /// In how many of the halves of the rows it is among the top too; `None` for a term that is not among the top.
+    /// In how many of the halves of the rows it is among the top too; `None` for a term that is not among the top. Words and
+    /// pieces have a top each.
     pub halves: Option<usize>,
     /// What to be careful of.
     pub marks: Marks,
@@ -134,6 +140,14 @@ impl TermFigures {
         if self.rows() == 0 { (f64::NAN, f64::NAN) } else { wilson(self.refused, self.rows()) }
     }
 
+    /// Whether it is stable: `None` where that was not tested, for it takes halves in which a top term is looked for again,
+    /// or refits without a fold, and rows that contain it.
+    #[must_use]
+    pub fn stable(&self) -> Option<bool> {
+        let by_folds = self.rows() > 1 && self.refit.is_some_and(|refit| refit.sign_stability.is_finite());
+        (self.halves.is_some() || by_folds).then_some(!self.marks.unstable)
+    }
+
     /// Whether it speaks for refusal: by its rows, else by its weight.
     #[must_use]
     pub fn speaks_for_refusal(&self) -> bool {
@@ -151,6 +165,8 @@ pub struct Marks {
     pub between_groups: bool,
     /// A longer n-gram says the same.
     pub subsumed: bool,
+    /// Another n-gram of the model has the same text, and is shown for both.
+    pub duplicate: bool,
 }
 
 impl fmt::Display for Marks {
@@ -159,6 +175,7 @@ impl fmt::Display for Marks {
             (self.unstable, "unstable"),
             (self.between_groups, "between groups"),
             (self.subsumed, "subsumed"),
+            (self.duplicate, "duplicate"),
         ];
         let set: Vec<&str> = marks.into_iter().filter_map(|(set, name)| set.then_some(name)).collect();
         f.write_str(&set.join(", "))

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
-use super::{FOLDS, TermParams, recurrence, top};
+use super::{FOLDS, TermParams, Units, recurrence, top};
 use crate::design::Design;
 use crate::error::TrainingError;
 use crate::examples::Examples;
@@ -34,7 +34,7 @@ pub struct Refitted {
     pub weight: f64,
     /// 95% interval: 1.96 standard deviations of the bootstrap around it.
     pub interval: (f64, f64),
-    /// Share of the folds without which it keeps its sign.
+    /// Share of the folds without which it keeps its sign; NaN where the rows are too few for folds.
     pub sign_stability: f64,
 }
 
@@ -56,7 +56,7 @@ impl Refits {
         Refitted {
             weight,
             interval: (weight - reach, weight + reach),
-            sign_stability: f64::from(self.same_sign[feature]) / self.folds.max(1) as f64,
+            sign_stability: f64::from(self.same_sign[feature]) / self.folds as f64,
         }
     }
 }
@@ -87,7 +87,7 @@ impl Problem<'_> {
 }
 
 pub(crate) fn refit(
-    views: &[View],
+    (views, units): (&[View], &Units),
     fit: &NgramParams,
     rows: &Examples<'_>,
     halves: &[Vec<bool>],
@@ -126,8 +126,9 @@ pub(crate) fn refit(
     // In order, so that sums do not depend on the number of threads.
     let mut all: Vec<Option<Vec<f64>>> =
         (0..total).into_par_iter().map(each).collect::<Result<_, TrainingError>>()?;
-    let of_halves: Vec<Vec<f64>> =
-        all.split_off(params.resamples + folds_in_all).into_iter().flatten().collect();
+    let of_halves = all.split_off(params.resamples + folds_in_all).into_iter().flatten();
+    let pieces = !units.has_words();
+    let of_halves: Vec<Vec<f64>> = of_halves.map(|half| units.only(pieces, &half)).collect();
     let of_folds: Vec<Vec<f64>> = all.split_off(params.resamples).into_iter().flatten().collect();
     let samples: Vec<Vec<f64>> = all.into_iter().flatten().collect();
     let same = |feature: usize| {
@@ -139,7 +140,7 @@ pub(crate) fn refit(
     Ok(Refits {
         same_sign: (0..weights.len()).map(same).collect(),
         deviations: (0..weights.len()).map(|feature| deviation(&samples, feature)).collect(),
-        recurrence: recurrence(&top(&weights), &of_halves).0,
+        recurrence: recurrence(&top(&units.only(pieces, &weights)), &of_halves).0,
         weights,
         folds: of_folds.len(),
         resamples: samples.len(),

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use demur_predictor::{Calibration, Dense, Manifest, NgramModel, Parts, Policy, SeenPrompts};
+use demur_predictor::{Analyzer, Calibration, Dense, Manifest, NgramModel, Parts, Policy, SeenPrompts};
 
 use super::*;
 use crate::error::TrainingError;
@@ -57,12 +57,16 @@ fn manifest() -> Manifest {
 }
 
 fn model(prompts: &[(String, bool)]) -> (Model, NgramParams) {
-    let params = NgramParams::new(vec![ViewParams { ngrams: (1, 2), ..ViewParams::new(Field::Prompt) }]);
+    let views = vec![ViewParams { ngrams: (1, 2), ..ViewParams::new(Field::Prompt) }];
+    model_of(prompts, &NgramParams::new(views))
+}
+
+fn model_of(prompts: &[(String, bool)], params: &NgramParams) -> (Model, NgramParams) {
     let examples = examples(prompts, &vec![0; prompts.len()]);
     let fitted = params.fit(&examples, 1).unwrap();
     let manifest = manifest();
     let parts = Parts { scorer: fitted.model, kinds: None, seen: SeenPrompts::default(), encoder: None };
-    (Model::new(manifest, parts).unwrap(), params)
+    (Model::new(manifest, parts).unwrap(), params.clone())
 }
 
 fn examples<'a>(prompts: &'a [(String, bool)], groups: &[u32]) -> Examples<'a> {
@@ -149,6 +153,33 @@ fn the_same_rows_give_the_same_analysis() {
 }
 
 #[test]
+fn words_come_first_and_each_text_once() {
+    let prompts = prompts();
+    let words = ViewParams { ngrams: (1, 2), ..ViewParams::new(Field::Prompt) };
+    let beginning = ViewParams { part: demur_predictor::Part::FirstWords(4), ..words.clone() };
+    let pieces = ViewParams { analyzer: Analyzer::CharWb, ngrams: (3, 6), ..ViewParams::new(Field::Prompt) };
+    let fit = NgramParams::new(vec![pieces, words, beginning]);
+    let (model, _) = model_of(&prompts, &fit);
+    let groups: Vec<u32> = (0..prompts.len() as u32).collect();
+    let examples = examples(&prompts, &groups);
+    let params = TermParams { refit: Some(fit), resamples: 2, examples: 0, seed: 1 };
+    let p = probabilities(&model, &examples);
+    let analysis = analyse_terms(&model, &examples, &p, &params, Progress::none()).unwrap();
+    let second = |term: &TermFigures| term.is_piece || term.marks.duplicate;
+    assert!(analysis.terms.is_sorted_by_key(second), "words before pieces and duplicates");
+    // "bomb" is a word of the whole and of the beginning, and four runs of characters with and without spaces.
+    let same: Vec<&TermFigures> = analysis.terms.iter().filter(|term| term.ngram.trim() == "bomb").collect();
+    let shown: Vec<_> = same.iter().filter(|term| !term.marks.duplicate).collect();
+    assert!(same.len() >= 4 && shown.len() == 1 && !shown[0].is_piece, "{same:?}");
+    assert!(same.iter().filter(|term| term.marks.duplicate).all(|term| term.halves.is_none()));
+    // Both kinds are looked for in halves, each among its own.
+    for pieces in [false, true] {
+        let tested = analysis.terms.iter().filter(|term| term.is_piece == pieces && term.halves.is_some());
+        assert!((1..=2 * TOP).contains(&tested.count()), "pieces: {pieces}");
+    }
+}
+
+#[test]
 fn without_rows_the_terms_have_their_weights() {
     let prompts = prompts();
     let (model, fit) = model(&prompts);
@@ -158,6 +189,9 @@ fn without_rows_the_terms_have_their_weights() {
     let weights: Vec<f64> = analysis.terms.iter().map(|term| term.weight.abs()).collect();
     assert!(weights.len() > 100 && weights.is_sorted_by(|a, b| a >= b));
     assert!(analysis.terms.iter().all(|term| term.rows() == 0 && term.refit.is_none()));
+    // What was not computed is not there, and least of all zero.
+    assert!(analysis.recurrence.is_empty() && analysis.weight_recurrence.is_empty());
+    assert!(analysis.terms.iter().all(|term| term.stable().is_none() && term.halves.is_none()));
     let wrong = analyse_terms(&model, &Examples::default(), &[0.5], &params, Progress::none());
     assert!(matches!(wrong, Err(TrainingError::Lengths { found: 1, expected: 0, .. })));
 }
