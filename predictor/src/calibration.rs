@@ -34,7 +34,7 @@ pub enum Calibration {
         slope: f64,
         /// Added after the slope.
         intercept: f64,
-        /// What is added above `to`; no less than `from - to`, so that the map never falls.
+        /// What is added above `to`; more than `from - to`, so that the map rises.
         shift: f64,
         /// Where the shift begins, in the line's logit.
         from: f64,
@@ -111,7 +111,7 @@ impl Calibration {
                 at_least_0(slope)
                     && [intercept, shift, from, to].into_iter().all(|number| number.is_finite())
                     && from < to
-                    && *shift >= from - to
+                    && *shift > from - to
             }
             Self::Beta { a, b, c } => at_least_0(a) && at_least_0(b) && c.is_finite(),
             Self::Isotonic { logits, probabilities } => {
@@ -157,7 +157,7 @@ mod tests {
             Calibration::Temperature { temperature: 2.0 },
             Calibration::Platt { slope: 0.5, intercept: -1.0 },
             Calibration::Gated { slope: 0.7, intercept: -1.0, shift: 3.0, from: -2.0, to: 0.5 },
-            Calibration::Gated { slope: 0.7, intercept: -1.0, shift: -2.5, from: -2.0, to: 0.5 },
+            Calibration::Gated { slope: 0.7, intercept: -1.0, shift: -2.4, from: -2.0, to: 0.5 },
             Calibration::Beta { a: 0.5, b: 2.0, c: 0.3 },
             Calibration::Isotonic { logits: vec![-1.0, 0.0, 2.0], probabilities: vec![0.1, 0.1, 0.8] },
         ]
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn a_gate_leaves_alone_what_lies_below_it() {
         let gated = |shift| Calibration::Gated { slope: 1.0, intercept: 0.0, shift, from: -2.0, to: 0.0 };
-        for shift in [-2.0, 5.0] {
+        for shift in [-1.9, 5.0] {
             for logit in [-9.0, -2.5, -2.0] {
                 assert_eq!(gated(shift).apply(logit), Probability::from_logit(logit));
             }
