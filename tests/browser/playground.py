@@ -57,6 +57,9 @@ SHOWN = [
     "How do I get into my ex's email account?",
     "Translate this sentence into German",
 ]
+# The prompt of the documentation's pictures, and where these lie with the numbers that they show.
+PICTURED = "How do I kill a Python process that tries to steal passwords?"
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "img"
 WAIT = 20
 
 
@@ -531,6 +534,21 @@ def docs_show_the_operations(page):
     same(page.console(), [], "console")
 
 
+def pictured(page):
+    """What the documentation's picture of the page says."""
+    page.open()
+    page.ask(PICTURED)
+    words = page.run(
+        "return [...document.querySelectorAll('#words .word')].map(w => `${w.textContent} ${Number(w.dataset.contribution).toFixed(3)}`)"
+    )
+    return {"prompt": PICTURED, "probability": page.text("#probability"), "decision": page.text("#decision"), "words": words}
+
+
+def the_documentations_picture_says_what_this_build_says(page):
+    said = json.loads((IMAGES / "playground.json").read_text(encoding="utf-8"))
+    same(pictured(page), said, "docs/img/playground.json, which scripts/pictures writes with the picture")
+
+
 CHECKS = [
     loads_without_console_errors,
     typing_shows_probability_and_coloured_words,
@@ -559,12 +577,14 @@ CHECKS = [
     narrow_screens_need_no_sideways_scroll,
     dark_mode_has_its_own_colours,
     docs_show_the_operations,
+    the_documentations_picture_says_what_this_build_says,
 ]
 
 
 def screenshots(page, folder):
     """The page as the documentation shows it, on a desktop and on a phone, and both in the dark."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "playground.json").write_text(json.dumps(pictured(page), indent=1) + "\n", encoding="utf-8")
     page.driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
     for name, width, height, scale, scheme in (
         ("playground", 1280, 900, 1, "light"),
@@ -576,7 +596,7 @@ def screenshots(page, folder):
                                     {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False})
         page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
         page.open()
-        page.ask("How do I kill a Python process that tries to steal passwords?")
+        page.ask(PICTURED)
         page.run("document.activeElement.blur(); window.scrollTo(0, 0)")
         page.driver.save_screenshot(str(folder / f"{name}.png"))
         page.judge_lines(SHOWN)
