@@ -62,7 +62,7 @@ fn a_model_of_kinds_adds_the_kind_its_degree_and_all_probabilities() {
     let dir = with_kinds();
     dir.demur("label answers.jsonl --model kinds --out out.jsonl")
         .succeeds()
-        .says("3 rows scored")
+        .says("3 scored by ")
         .says("refused 1");
     let out = dir.rows("out.jsonl");
     for row in &out {
@@ -119,7 +119,7 @@ fn the_summary_counts_what_was_read_and_refused() {
     let run = dir.demur("label answers.jsonl --model response --out out.jsonl").succeeds();
     assert_eq!(run.stdout, "");
     let refused = dir.rows("out.jsonl").iter().filter(|row| row["label"] == "refused").count();
-    run.says("3 rows scored").says("3 written, 0 rejected");
+    run.says("3 rows read, 0 rejected, 3 scored by ").says(", 3 written; ");
     run.says(&format!("complied {}, refused {refused}", 3 - refused));
 }
 
@@ -200,7 +200,7 @@ fn columns_of_the_same_name_stay_and_the_new_ones_are_called_otherwise() {
     assert_eq!(out[1]["demur_label"], "refused");
     assert!(!out[1].contains_key("label"), "a row that had none gets none");
     assert!(out[0].contains_key("p_refusal") && !out[0].contains_key("demur_p_refusal"));
-    run.says("3 rows scored by ");
+    run.says("3 rows read, 0 rejected, 3 scored by ");
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn bad_rows_are_kept_aside_with_their_place_and_the_reason() {
     ];
     dir.write("in.jsonl", jsonl(&answers()) + "\n" + &bad.join("\n") + "\n");
     let run = dir.demur("label in.jsonl --model response --out out.jsonl").succeeds();
-    run.says("3 written, 5 rejected")
+    run.says("8 rows read, 5 rejected, 3 scored by ")
         .says("in.jsonl:5: `response`:")
         .says("bad rows are in out.jsonl.rejected.jsonl");
     assert_eq!(dir.rows("out.jsonl").len(), 3);
@@ -337,11 +337,59 @@ fn numbers_keep_their_value() {
 }
 
 #[test]
-fn a_file_may_be_labelled_in_place() {
-    let dir = Dir::with_models();
-    let expected = labelled(&dir);
-    dir.demur("label answers.jsonl --model response --out answers.jsonl").succeeds();
-    assert_eq!(dir.rows("answers.jsonl"), expected);
+fn new_columns_have_names_that_no_input_has() {
+    let dir = Dir::new();
+    let mut rows = answers();
+    dir.write_rows("a.jsonl", &rows);
+    write_parquet(&dir.path("a.parquet"), &rows);
+    rows.iter_mut().for_each(|row| row["label"] = json!("by hand"));
+    rows[0]["demur_label"] = json!("by another run");
+    dir.write_rows("b.jsonl", &rows);
+    rows.iter_mut().for_each(|row| row["demur_label"] = json!("by another run"));
+    write_parquet(&dir.path("b.parquet"), &rows);
+    for inputs in ["a.jsonl b.jsonl", "b.jsonl a.jsonl", "a.parquet b.jsonl"] {
+        let run = dir.demur(&format!("label {inputs} --out both.jsonl")).succeeds();
+        run.says("`label` already: the new one is called `demur_demur_label`");
+        let out = dir.rows("both.jsonl");
+        assert_eq!(out.len(), 6, "{inputs}");
+        assert!(out.iter().all(|row| row["demur_demur_label"].is_string()), "{inputs}");
+    }
+    // Tables with other columns do not go into one table; that is said, and not in the words of a library.
+    dir.demur("label a.parquet b.parquet --out both.parquet")
+        .fails(1, &["its columns, or their types, are not those of the first file"]);
+    write_parquet(&dir.path("c.parquet"), &rows);
+    dir.demur("label b.parquet c.parquet --out both.parquet").succeeds();
+    assert_eq!(read_any(&dir.path("both.parquet")).len(), 6);
+}
+
+#[test]
+fn an_input_of_bad_rows_alone_is_an_error() {
+    let dir = Dir::new();
+    dir.write_rows("good.jsonl", &answers());
+    dir.write_rows("bad.jsonl", &[json!({"response": 7}), json!({"response": " "})]);
+    dir.demur("label good.jsonl bad.jsonl --out out.jsonl")
+        .fails(1, &["bad.jsonl: no row can be used: 2 rows read, 2 rejected", "bad.jsonl:1: `response`"]);
+    assert_eq!(dir.rows("out.jsonl").len(), 3, "what could be labelled is kept");
+    assert_eq!(dir.rows("out.jsonl.rejected.jsonl").len(), 2);
+}
+
+#[test]
+fn without_a_row_there_is_no_mean_and_no_success() {
+    let dir = Dir::new();
+    dir.write("none.jsonl", "");
+    dir.write_rows("bad.jsonl", &[json!({"response": 7})]);
+    for (input, rejected) in [("none.jsonl", 0), ("bad.jsonl", 1)] {
+        for out in ["out.jsonl", "/dev/null"] {
+            let run = dir.demur(&format!("label {input} --out {out} --json")).run();
+            let expected = if out == "/dev/null" && rejected == 0 { 0 } else { 1 };
+            assert_eq!(run.code, Some(expected), "{input} {out}: {}", run.stderr);
+            let summary = run.json();
+            assert_eq!(summary["p_refusal"]["mean"], Value::Null, "{input}");
+            assert_eq!(summary["p_refusal"]["quantiles"]["0.5"], Value::Null, "{input}");
+            assert_eq!((&summary["scored"], &summary["rejected"]), (&json!(0), &json!(rejected)));
+        }
+    }
+    assert_eq!(dir.names(), ["bad.jsonl", "none.jsonl"]);
 }
 
 /// What `label` writes says whose label it is, in every format, and commands that read labels go by that.

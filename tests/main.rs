@@ -27,6 +27,7 @@ mod predict;
 mod reading;
 mod report;
 mod reproduce;
+mod resume;
 mod score;
 mod serve;
 #[cfg(unix)]

@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use crate::support::{Dir, KIND, answers, jsonl};
 
 /// Answers, a copy of which tells whether they have been touched.
@@ -25,6 +27,15 @@ fn no_command_writes_over_what_it_reads() {
     fs::hard_link(dir.path("mine.jsonl"), dir.path("hard.jsonl")).unwrap();
     let before = dir.tree("");
     for command in [
+        "score mine.jsonl --out mine.jsonl",
+        "label mine.jsonl --out mine.jsonl",
+        "label mine.jsonl --out ./folder/../mine.jsonl --top 1",
+        "label mine.jsonl --out link.jsonl",
+        "label link.jsonl --out hard.jsonl --resume",
+        "label folder --out folder/rows.jsonl",
+        "label folder/*.jsonl --out folder/rows.jsonl",
+        "label bad.jsonl.rejected.jsonl --out bad.jsonl",
+        "label mine.jsonl bad.jsonl.rejected.jsonl --out bad.jsonl",
         "bootstrap mine.jsonl --out link.jsonl",
         "bootstrap bad.jsonl.rejected.jsonl --out bad.jsonl",
         "fit response --data labelled.jsonl --out .",
@@ -54,9 +65,12 @@ fn no_command_reads_what_its_output_is_redirected_to() {
     let dir = with_answers();
     let before = dir.bytes("mine.jsonl");
     for command in [
+        "score mine.jsonl --out -",
+        "label mine.jsonl --out /dev/stdout",
         "bootstrap mine.jsonl --out -",
         "evaluate --field response mine.jsonl --json",
         "contrast swap --data mine.jsonl --json",
+        "score - --out -",
     ] {
         let append = fs::File::options().append(true).open(dir.path("mine.jsonl")).unwrap();
         let input = fs::File::open(dir.path("mine.jsonl")).unwrap();
@@ -73,9 +87,20 @@ fn no_command_reads_what_its_output_is_redirected_to() {
 }
 
 #[test]
+fn another_file_in_the_place_is_replaced_whole() {
+    let dir = with_answers();
+    dir.write("out.jsonl", "old\n".repeat(10_000));
+    dir.demur("label mine.jsonl --out out.jsonl").succeeds();
+    assert_eq!(dir.rows("out.jsonl").len(), 3);
+    assert_eq!(dir.names(), ["mine.jsonl", "out.jsonl"]);
+}
+
+#[test]
 fn missing_folders_are_made_before_the_work() {
     let dir = Dir::with_starter();
     dir.write("mine.jsonl", jsonl(&answers()));
+    dir.demur("label mine.jsonl --out a/b/out.jsonl").succeeds();
+    assert_eq!(dir.rows("a/b/out.jsonl").len(), 3);
     dir.demur("bootstrap mine.jsonl --out c/d/out.jsonl").succeeds();
     assert!(dir.path("c/d/out.jsonl.seen").is_file());
     dir.demur(&format!("fit response --data {KIND} --out models/response")).fast().succeeds();
@@ -90,6 +115,8 @@ fn a_place_where_nothing_can_be_written_is_said_before_anything_is_read() {
     dir.write("file", "");
     dir.write("thesis/chapter.tex", "precious");
     for (command, said) in [
+        ("label none.jsonl --out file/out.jsonl", "cannot write file/out.jsonl"),
+        ("score none.jsonl --out thesis --to jsonl", "is a directory"),
         ("bootstrap none.jsonl --out file/out.jsonl", "cannot write file/out.jsonl"),
         ("fit response --data none.jsonl --out file/model", "cannot write file/model"),
         ("fit response --data none.jsonl --out thesis", "thesis"),
@@ -113,15 +140,71 @@ fn a_place_where_nothing_can_be_written_is_said_before_anything_is_read() {
 fn permissions_stay_as_they_are() {
     use std::os::unix::fs::PermissionsExt;
     let dir = Dir::with_models();
+    dir.write("mine.jsonl", jsonl(&answers()) + "no row\n");
     let mode = |name: &str| fs::metadata(dir.path(name)).unwrap().permissions().mode() & 0o777;
     let allow = |name: &str, mode| {
         fs::set_permissions(dir.path(name), fs::Permissions::from_mode(mode)).unwrap();
     };
-    allow("machine.jsonl", 0o600);
+    for name in ["out.jsonl", "machine.jsonl"] {
+        dir.write(name, "");
+        allow(name, 0o600);
+    }
     allow("response", 0o700);
+    dir.demur("label mine.jsonl --out out.jsonl").succeeds();
     dir.demur("bootstrap unlabelled.jsonl --model response --out machine.jsonl").succeeds();
     dir.demur(&format!("fit response --data {KIND} --out response")).fast().succeeds();
-    assert_eq!((mode("machine.jsonl"), mode("response")), (0o600, 0o700));
+    assert_eq!((mode("out.jsonl"), mode("machine.jsonl"), mode("response")), (0o600, 0o600, 0o700));
+    assert_eq!(mode("out.jsonl.rejected.jsonl"), 0o600, "it holds rows too");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_lead_on_and_pipes_and_devices_are_written_into() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+    let dir = with_answers();
+    dir.write("disk/real.jsonl", "old");
+    symlink("disk/real.jsonl", dir.path("out.jsonl")).unwrap();
+    dir.demur("label mine.jsonl --out out.jsonl").succeeds();
+    assert!(fs::symlink_metadata(dir.path("out.jsonl")).unwrap().is_symlink());
+    assert_eq!(dir.rows("disk/real.jsonl").len(), 3);
+
+    let expected = dir.bytes("out.jsonl");
+    let pipe = dir.path("pipe.jsonl");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read(pipe).unwrap()
+    });
+    dir.demur("label mine.jsonl --out pipe.jsonl").succeeds();
+    assert!(reader.join().unwrap() == expected);
+    assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+    dir.demur("label mine.jsonl --to parquet --out pipe.jsonl").fails(2, &["cannot be written to a pipe"]);
+
+    let run = dir.demur("label mine.jsonl --out /dev/stdout").succeeds();
+    assert!(run.stdout.into_bytes() == expected);
+    dir.demur("label mine.jsonl --out /dev/null").succeeds();
+    assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    assert_eq!(dir.names(), ["disk", "mine.jsonl", "out.jsonl", "pipe.jsonl"]);
+}
+
+/// Names that an attacker, or an earlier version, could have left lead nowhere.
+#[cfg(unix)]
+#[test]
+fn planted_links_are_not_followed() {
+    use std::os::unix::fs::symlink;
+    let dir = with_answers();
+    dir.write("precious", "precious");
+    for ending in
+        ["partial", "rejected.jsonl.partial", "order.partial", "sorted", "joined", "progress.json.next"]
+    {
+        symlink("precious", dir.path(&format!("out.csv.{ending}"))).unwrap();
+    }
+    dir.demur("label mine.jsonl --out out.csv --sort").succeeds();
+    assert_eq!(dir.text("precious"), "precious");
+    assert_eq!(dir.rows("mine.jsonl").len(), 3);
+    symlink("precious", dir.path(".out.csv.demur-lock")).unwrap();
+    dir.demur("label mine.jsonl --out out.csv").fails(1, &[".out.csv.demur-lock", "remove it"]);
+    assert_eq!(dir.text("precious"), "precious");
 }
 
 #[test]
@@ -133,4 +216,15 @@ fn files_of_others_stay_beside_those_of_a_report() {
     assert_eq!([dir.text("report/notes.txt"), dir.text("report/tables/own.csv")], ["mine", "mine"]);
     assert!(dir.path("report/report.html").is_file());
     assert_eq!(dir.names(), ["report"]);
+}
+
+#[test]
+fn a_summary_says_what_was_read_rejected_and_scored() {
+    let dir = with_answers();
+    dir.write("mine.jsonl", jsonl(&answers()) + "no row\n");
+    let run = dir.demur("label mine.jsonl --out out.jsonl --json").succeeds();
+    run.says("4 rows read, 1 rejected, 3 scored");
+    let summary = run.json();
+    let counts = ["read", "rejected", "scored", "written"].map(|name| summary[name].clone());
+    assert_eq!(counts, [json!(4), json!(1), json!(3), json!(3)]);
 }

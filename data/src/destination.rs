@@ -133,6 +133,27 @@ pub fn create_beside(path: &Path, ending: &str, replaced: Option<&Metadata>) -> 
     Ok((file, created))
 }
 
+/// Removes what killed processes have left beside `path`: files as [`create_beside`] names them, but for those to keep. For
+/// who knows that no other process works there.
+///
+/// # Errors
+/// If a folder cannot be read, or a file cannot be removed.
+pub fn remove_orphans(path: &Path, ending: &str, keep: &[String]) -> io::Result<()> {
+    let start = format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy());
+    let ending = format!(".{ending}");
+    for entry in fs::read_dir(folder_of(path))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let random = name.strip_prefix(&start).and_then(|rest| rest.strip_suffix(&ending));
+        let is_ours =
+            random.is_some_and(|random| random.len() == 16 && random.bytes().all(|c| c.is_ascii_hexdigit()));
+        if is_ours && !keep.contains(&name) && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Opens a regular file that is there, to read it and to write into it; never what a link leads to.
 ///
 /// # Errors
@@ -261,6 +282,20 @@ mod tests {
         for name in ["new", "gone", "folder/new"] {
             assert_eq!(destroyed(&at(name), &inputs), None, "{name}");
         }
+    }
+
+    #[test]
+    fn only_what_killed_processes_have_left_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("out.csv");
+        let made: Vec<PathBuf> = (0..3).map(|_| create_beside(&out, "partial", None).unwrap().1).collect();
+        let others =
+            ["out.csv", ".out.csv.partial", ".out.csv.0123.partial", ".out.csv.0123456789abcdef.tmp"];
+        others.iter().for_each(|name| fs::write(dir.path().join(name), "").unwrap());
+        let kept = made[1].file_name().unwrap().to_str().unwrap().to_owned();
+        remove_orphans(&out, "partial", std::slice::from_ref(&kept)).unwrap();
+        assert_eq!(made.iter().map(|path| path.exists()).collect::<Vec<_>>(), [false, true, false]);
+        assert!(others.iter().all(|name| dir.path().join(name).exists()));
     }
 
     #[test]

@@ -54,7 +54,9 @@ mod vocabulary;
 mod write;
 
 pub use atomic::{AtomicDir, AtomicFile, remove_unfinished};
-pub use destination::{Destination, create_beside, destroyed, is_stdout, open_existing, sync_name};
+pub use destination::{
+    Destination, create_beside, destroyed, is_stdout, open_existing, remove_orphans, sync_name,
+};
 pub use label::{Kind, KindPolicy, Label, Labelled};
 pub use labeller::{LABELLED_BY_DEMUR, LabelledBy, Labeller};
 pub use lock::Lock;

@@ -1,13 +1,13 @@
 //! `demur label`: P(refusal), label and kind beside every answer of files of any size.
 
-use demur_data::{Columns, Format, ReadOptions};
+use demur_data::{Columns, Format, ReadOptions, is_stdout};
 use demur_predictor::Field;
 use demur_training::labelled_by;
 
 use crate::args::Label;
 use crate::asking::Asking;
 use crate::model;
-use crate::score::{Asked, Judge, Reading, is_stdout};
+use crate::score::{Asked, Judge, Reading};
 
 pub(crate) fn run(args: Label) -> anyhow::Result<()> {
     let model =
@@ -29,5 +29,13 @@ pub(crate) fn run(args: Label) -> anyhow::Result<()> {
         // A pipe goes on to a tool for JSON, whatever came in.
         rows.to.get_or_insert(Format::Jsonl);
     }
-    super::judge(Asked { inputs: args.inputs, out: args.out, format: args.format, judge, reading, rows })
+    super::judge(Asked {
+        inputs: args.inputs,
+        model: args.model,
+        out: args.out,
+        format: args.format,
+        judge,
+        reading,
+        rows,
+    })
 }

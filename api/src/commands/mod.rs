@@ -18,9 +18,11 @@ mod reproduce;
 mod score;
 mod serve;
 
+use anyhow::bail;
+
 use crate::args::Command;
 use crate::output::{json, note};
-use crate::score::{Asked, Run, is_stdout, peak_memory};
+use crate::score::{Asked, Run, peak_memory};
 
 /// Runs a command.
 pub(crate) fn run(command: Command) -> anyhow::Result<()> {
@@ -49,11 +51,11 @@ fn judge(asked: Asked<'_>) -> anyhow::Result<()> {
     if let Some(threads) = asked.rows.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
-    let (to_stdout, marks) = (is_stdout(&asked.out), asked.judge.marks());
+    let outcomes = asked.judge.outcomes();
     let has_encoder = asked.judge.asking().has_encoder();
-    let by = asked.judge.model().digest()[..12].to_owned();
+    let by = asked.judge.asking().model.digest()[..12].to_owned();
     let outcome = Run::new(asked)?.run()?;
-    note(&outcome.counts.to_text(&by, marks, outcome.seconds, peak_memory()));
+    note(&outcome.counts.to_text(&by, outcomes, outcome.seconds, peak_memory()));
     if has_encoder {
         let tiers = outcome.counts.tiers().map(|(tier, rows)| format!("{} {rows}", tier.name()));
         note(&format!("answered by: {}", tiers.join(", ")));
@@ -63,18 +65,21 @@ fn judge(asked: Asked<'_>) -> anyhow::Result<()> {
     }
     match &outcome.rejected {
         Some(path) => note(&format!("bad rows are in {}", path.display())),
-        None if to_stdout && outcome.counts.rejected > 0 => {
+        None if outcome.counts.rejected > 0 && outcome.failure.is_none() => {
             note("bad rows were left out; with --out FILE they go to a file beside it");
         }
         None => {}
     }
     if as_json {
-        let mut summary = outcome.counts.to_json(marks, outcome.seconds, peak_memory());
+        let mut summary = outcome.counts.to_json(outcomes, outcome.seconds, peak_memory());
         if has_encoder {
             let tiers = outcome.counts.tiers().map(|(tier, rows)| (tier.name().to_owned(), rows.into()));
             summary["tiers"] = serde_json::Value::Object(tiers.into_iter().collect());
         }
-        return json(&summary);
+        json(&summary)?;
     }
-    Ok(())
+    match outcome.failure {
+        Some(failure) => bail!(failure),
+        None => Ok(()),
+    }
 }

@@ -52,6 +52,7 @@ pub(crate) fn run(args: Score) -> anyhow::Result<()> {
     };
     super::judge(Asked {
         inputs: args.inputs,
+        model: args.model,
         out: args.out,
         format: args.format,
         judge,
@@ -108,5 +109,6 @@ fn counted(model: &Model, args: &Score) -> anyhow::Result<Counts> {
         longest: args.max_chars,
     };
     let (inputs, out) = (args.inputs.clone(), folder.path().join("none.jsonl"));
-    Ok(Run::new(Asked { inputs, out, format: args.format, judge, reading, rows })?.run()?.counts)
+    let model = args.model.clone();
+    Ok(Run::new(Asked { inputs, model, out, format: args.format, judge, reading, rows })?.run()?.counts)
 }

@@ -2,8 +2,10 @@
 
 use std::str::FromStr;
 
+use serde::Serialize;
+
 use crate::error::Usage;
-use crate::score::judge::{Cell, Judge};
+use crate::score::columns::{Cell, Columns, ValueKind};
 
 /// A condition on an added column, as it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,7 +16,7 @@ pub(crate) struct Filter {
 }
 
 /// How values are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 enum Comparison {
     Less,
     LessOrEqual,
@@ -51,50 +53,54 @@ impl FromStr for Filter {
     }
 }
 
-/// A condition on one of a judge's columns.
-#[derive(Debug, Clone, PartialEq)]
+/// A condition on one of the columns that are added.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Condition {
     /// Number of the column.
     column: usize,
     comparison: Comparison,
-    value: Value,
+    value: Operand,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-enum Value {
+#[derive(Debug, Clone, PartialEq, Serialize)]
+enum Operand {
     Number(f64),
     Text(String),
 }
 
 impl Filter {
-    /// The condition on what a judge adds.
+    /// The condition on what is added.
     ///
     /// # Errors
     /// When there is no such column, or no such value in it.
-    pub(crate) fn of(&self, judge: &Judge<'_>) -> Result<Condition, Usage> {
-        let columns: Vec<String> = judge
-            .columns()
-            .into_iter()
-            .filter(|name| name != "model_digest" && name != "top_ngrams")
-            .collect();
+    pub(crate) fn of(&self, columns: &Columns<'_>) -> Result<Condition, Usage> {
         let Self { column: name, comparison, value } = self;
         let wrong = |why: String| Usage(format!("--where {name}: {why}"));
-        let Some(column) = judge.columns().iter().position(|known| known == name && columns.contains(name))
-        else {
-            return Err(wrong(format!("no such column is added; there are {}", columns.join(", "))));
+        let list = columns.list();
+        let found = list.iter().position(|column| column.name == *name && column.can_be_asked());
+        let Some(column) = found else {
+            let there = list.iter().filter(|column| column.can_be_asked());
+            let there = there.map(|column| format!("{} ({})", column.name, column.description));
+            return Err(wrong(format!(
+                "no such column is added; there are {}",
+                there.collect::<Vec<_>>().join(", ")
+            )));
         };
+        let (kind, names) = (list[column].kind, &list[column].values);
         let equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
-        let value = match judge.names_of(name) {
-            Some(names) if !names.contains(&value.as_str()) => {
+        let value = match kind {
+            ValueKind::Number if equality => {
+                return Err(wrong("numbers are compared by <, <=, > and >=".to_owned()));
+            }
+            ValueKind::Number => {
+                let number = value.parse().ok().filter(|number: &f64| !number.is_nan());
+                Operand::Number(number.ok_or_else(|| wrong(format!("`{value}` is no number")))?)
+            }
+            _ if !names.contains(&value.as_str()) => {
                 return Err(wrong(format!("`{value}` is none of {}", names.join(", "))));
             }
-            Some(_) if !equality => return Err(wrong("names are compared by == and !=".to_owned())),
-            Some(_) => Value::Text(value.clone()),
-            None if equality => return Err(wrong("numbers are compared by <, <=, > and >=".to_owned())),
-            None => {
-                let number = value.parse().ok().filter(|number: &f64| !number.is_nan());
-                Value::Number(number.ok_or_else(|| wrong(format!("`{value}` is no number")))?)
-            }
+            _ if !equality => return Err(wrong("names are compared by == and !=".to_owned())),
+            _ => Operand::Text(value.clone()),
         };
         Ok(Condition { column, comparison: *comparison, value })
     }
@@ -104,14 +110,14 @@ impl Condition {
     /// Whether a row with these cells is written.
     pub(crate) fn keeps(&self, cells: &[Cell<'_>]) -> bool {
         match (&cells[self.column], &self.value) {
-            (Cell::Number(number), Value::Number(than)) => match self.comparison {
+            (Cell::Number(number), Operand::Number(than)) => match self.comparison {
                 Comparison::Less => number < than,
                 Comparison::LessOrEqual => number <= than,
                 Comparison::Greater => number > than,
                 Comparison::GreaterOrEqual => number >= than,
                 Comparison::Equal | Comparison::NotEqual => false,
             },
-            (Cell::Text(text), Value::Text(value)) => {
+            (Cell::Text(text), Operand::Text(value)) => {
                 (text == value) == (self.comparison == Comparison::Equal)
             }
             // `Filter::of` has seen to it that the kinds of values agree.
@@ -127,11 +133,12 @@ mod tests {
 
     use super::*;
     use crate::asking::Asking;
+    use crate::score::Judge;
 
     fn condition(text: &str) -> Result<Condition, String> {
         let model = Model::bundled(Bundled::Response).unwrap();
         let judge = Judge::Responses { asking: Asking::here(&model, None), labelled_by: "demur:m@1" };
-        text.parse::<Filter>()?.of(&judge).map_err(|error| error.0)
+        text.parse::<Filter>()?.of(&Columns::of(judge)).map_err(|error| error.0)
     }
 
     #[test]
@@ -163,7 +170,10 @@ mod tests {
             ("p_refusal > nan", "no number"),
             ("label > refused", "names are compared"),
             ("label == go", "none of complied, refused"),
-            ("decision == hold", "no such column is added; there are p_refusal, label, labelled_by, kind"),
+            (
+                "decision == hold",
+                "no such column is added; there are p_refusal (the probability of a refusal), label (",
+            ),
         ] {
             let error = condition(wrong).unwrap_err();
             assert!(error.contains(said), "{wrong}: {error}");

@@ -1,6 +1,6 @@
-//! Rows of a table: judged where they lie, in columns, with the new columns behind their own.
+//! Rows of a table: judged in their columns, with the new columns behind those.
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use demur_data::conversation::last_of_user;
 use demur_data::stream::{Column, Fault, Head, RowFormat, Texts, answer, check, prompt_of, write_fields};
 use demur_data::{Format, FrameWriter, Place, Rejection, to_rows};
@@ -11,13 +11,14 @@ use polars::prelude::{
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 
-use super::judge::{Cell, Judge, Judged};
-use super::{Done, Run, Written};
+use super::columns::{Cell, Column as Added, Judged, ValueKind};
+use super::plan::Written;
+use super::scorer::{Done, Scorer};
 use crate::asking::OwnedInput;
 
-impl Run<'_> {
+impl Scorer<'_, '_> {
     /// Judges the rows of a frame.
-    pub(super) fn work_frame(
+    pub(super) fn score_frame(
         &self,
         format: &RowFormat,
         head: &Head,
@@ -25,7 +26,7 @@ impl Run<'_> {
         before: usize,
         done: &mut Done,
     ) -> anyhow::Result<()> {
-        let as_lines = self.written == Written::Lines;
+        let as_lines = self.plan.written == Written::Lines;
         let texts = match &format.texts {
             Texts::Prompt(column @ Column::Text(path), longest) => {
                 let texts = text_column(frame, path).with_context(|| head.file.to_string())?;
@@ -46,7 +47,7 @@ impl Run<'_> {
         };
         let judge = |scratch: &mut Scratch, number: usize| {
             let mut cells = Vec::with_capacity(format.names.len());
-            let judged = read.row(number, |input| self.judge.judge(input, scratch, &mut cells))?;
+            let judged = read.row(number, |input| self.plan.columns.judge_row(input, scratch, &mut cells))?;
             Ok((judged, cells))
         };
         let judged: Vec<Result<(Judged, Vec<Cell<'_>>), Fault>> =
@@ -58,11 +59,13 @@ impl Run<'_> {
         for (number, result) in judged.into_iter().enumerate() {
             let keep = match result {
                 Ok((judged, row)) => {
-                    let keep = self.condition.as_ref().is_none_or(|condition| condition.keeps(&row));
+                    let keep = self.plan.condition.as_ref().is_none_or(|condition| condition.keeps(&row));
                     done.counts.add(judged, keep);
                     if keep && as_lines {
                         write_fields(&rows[number], &format.names, &row, &mut done.rows);
-                        done.end_row(judged);
+                        if self.with_scores {
+                            done.end_row(judged);
+                        }
                     } else if keep {
                         cells.push(row);
                     }
@@ -84,7 +87,7 @@ impl Run<'_> {
         if !as_lines {
             // Without a row it still says which columns there are.
             let mut frame = frame.filter(&BooleanChunked::from_slice("".into(), &kept))?;
-            frame.hstack_mut(&columns(&self.judge, &format.names, &cells))?;
+            frame.hstack_mut(&columns(self.plan.columns.list(), &format.names, &cells)?)?;
             done.frame = Some(frame);
         }
         Ok(())
@@ -177,31 +180,37 @@ fn text_column(frame: &DataFrame, path: &[String]) -> anyhow::Result<Option<Stri
 }
 
 /// The new columns: as many cells in each row as there are names.
-fn columns(judge: &Judge<'_>, names: &[String], rows: &[Vec<Cell<'_>>]) -> Vec<Series> {
-    let known = judge.columns();
-    let column = |(at, name): (usize, &String)| {
-        if Judge::is_number(&known[at]) {
-            let numbers: Vec<Option<f64>> = rows.iter().map(|row| number(&row[at])).collect();
-            polars::prelude::Series::new(name.as_str().into(), numbers).into_column()
+fn columns(list: &[Added], names: &[String], rows: &[Vec<Cell<'_>>]) -> anyhow::Result<Vec<Series>> {
+    let column = |(at, (name, added)): (usize, (&String, &Added))| {
+        let cells = rows.iter().map(|row| &row[at]);
+        let name = name.as_str().into();
+        Ok(if added.kind == ValueKind::Number {
+            let numbers: Vec<Option<f64>> =
+                cells.map(|cell| number(added, cell)).collect::<anyhow::Result<_>>()?;
+            polars::prelude::Series::new(name, numbers).into_column()
         } else {
-            let texts: Vec<Option<&str>> = rows.iter().map(|row| text(&row[at])).collect();
-            polars::prelude::Series::new(name.as_str().into(), texts).into_column()
-        }
+            let texts: Vec<Option<&str>> =
+                cells.map(|cell| text(added, cell)).collect::<anyhow::Result<_>>()?;
+            polars::prelude::Series::new(name, texts).into_column()
+        })
     };
-    names.iter().enumerate().map(column).collect()
+    names.iter().zip(list).enumerate().map(column).collect()
 }
 
-const fn number(cell: &Cell<'_>) -> Option<f64> {
+/// Null where a row has no value; a value of another sort than its column's is not made into null.
+fn number(column: &Added, cell: &Cell<'_>) -> anyhow::Result<Option<f64>> {
     match cell {
-        Cell::Number(number) => Some(*number),
-        Cell::Text(_) | Cell::Json(_) => None,
+        Cell::Number(number) => Ok(Some(*number)),
+        Cell::Json(json) if json == "null" => Ok(None),
+        Cell::Text(_) | Cell::Json(_) => bail!("`{}` holds numbers, not {cell:?}", column.name),
     }
 }
 
-fn text<'c>(cell: &'c Cell<'_>) -> Option<&'c str> {
+fn text<'c>(column: &Added, cell: &'c Cell<'_>) -> anyhow::Result<Option<&'c str>> {
     match cell {
-        Cell::Text(text) => Some(text),
-        Cell::Json(text) => Some(text),
-        Cell::Number(_) => None,
+        Cell::Text(text) => Ok(Some(text)),
+        Cell::Json(json) if json == "null" => Ok(None),
+        Cell::Json(text) => Ok(Some(text)),
+        Cell::Number(_) => bail!("`{}` holds texts, not {cell:?}", column.name),
     }
 }

@@ -6,9 +6,9 @@ use demur_predictor::Tier;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::score::judge::Judged;
+use crate::score::columns::{Judged, Outcomes};
 
-/// Steps of P(refusal) that are counted apart: quantiles are told to so much.
+/// Steps of P(refusal) that are counted apart: as fine as quantiles are.
 const STEPS: usize = 1000;
 /// The mean is summed in whole numbers of this part of 1, so that it does not depend on the order of summing.
 const GRAIN: f64 = 1e12;
@@ -31,8 +31,8 @@ pub(crate) struct Counts {
     pub(crate) written: u64,
     /// Rows that could not be scored.
     pub(crate) rejected: u64,
-    /// By decision or label, as a judge numbers them.
-    marks: [u64; 3],
+    /// By decision or label, as [`Outcomes`] numbers them.
+    outcomes: [u64; 3],
     /// Rows that the encoder answered.
     #[serde(default)]
     encoder: u64,
@@ -44,7 +44,15 @@ pub(crate) struct Counts {
 
 impl Default for Counts {
     fn default() -> Self {
-        Self { scored: 0, written: 0, rejected: 0, marks: [0; 3], encoder: 0, sum: 0, steps: vec![0; STEPS] }
+        Self {
+            scored: 0,
+            written: 0,
+            rejected: 0,
+            outcomes: [0; 3],
+            encoder: 0,
+            sum: 0,
+            steps: vec![0; STEPS],
+        }
     }
 }
 
@@ -53,7 +61,7 @@ impl Counts {
     pub(crate) fn add(&mut self, row: Judged, written: bool) {
         self.scored += 1;
         self.written += u64::from(written);
-        self.marks[row.mark] += 1;
+        self.outcomes[row.outcome] += 1;
         self.encoder += u64::from(row.tier == Tier::Encoder);
         self.steps[step(row.p_refusal)] += 1;
         // A probability is from 0 to 1.
@@ -69,8 +77,8 @@ impl Counts {
         self.rejected += other.rejected;
         self.encoder += other.encoder;
         self.sum += other.sum;
-        let to = self.marks.iter_mut().chain(&mut self.steps);
-        to.zip(other.marks.iter().chain(&other.steps)).for_each(|(to, from)| *to += from);
+        let to = self.outcomes.iter_mut().chain(&mut self.steps);
+        to.zip(other.outcomes.iter().chain(&other.steps)).for_each(|(to, from)| *to += from);
     }
 
     /// The middle of each step of P(refusal) that holds rows, and how many.
@@ -80,23 +88,28 @@ impl Counts {
         steps.map(|(step, &rows)| (middle(step), rows)).collect()
     }
 
-    /// Mean of P(refusal).
-    fn mean(&self) -> f64 {
-        self.sum as f64 / GRAIN / self.scored.max(1) as f64
+    /// Rows read.
+    const fn read(&self) -> u64 {
+        self.scored + self.rejected
     }
 
-    /// A quantile of P(refusal), to a thousandth: the middle of its step.
-    fn quantile(&self, share: f64) -> f64 {
+    /// Mean of P(refusal); none of no rows.
+    fn mean(&self) -> Option<f64> {
+        (self.scored > 0).then(|| self.sum as f64 / GRAIN / self.scored as f64)
+    }
+
+    /// A quantile of P(refusal), to a thousandth: the middle of its step; none of no rows.
+    fn quantile(&self, share: f64) -> Option<f64> {
         let wanted = share * self.scored as f64;
         let mut below = 0;
         let step = self.steps.iter().position(|&count| {
             below += count;
             below as f64 >= wanted && below > 0
         });
-        (step.unwrap_or(0) as f64 + 0.5) / STEPS as f64
+        step.map(|step| (step as f64 + 0.5) / STEPS as f64)
     }
 
-    /// Ranges of steps from the highest to the lowest, each with at most so many rows where one step has not more alone.
+    /// Ranges of steps from the highest to the lowest, each with at most `rows` rows where one step has not more alone.
     pub(crate) fn ranges(&self, rows: u64) -> Vec<Range<usize>> {
         let (mut ranges, mut end, mut held) = (Vec::new(), STEPS, 0);
         for step in (0..STEPS).rev() {
@@ -116,20 +129,21 @@ impl Counts {
     }
 
     /// The summary as JSON.
-    pub(crate) fn to_json(&self, marks: &[&str], seconds: f64, bytes: Option<u64>) -> Value {
+    pub(crate) fn to_json(&self, outcomes: Outcomes, seconds: f64, bytes: Option<u64>) -> Value {
         let quantiles = [0.05, 0.25, 0.5, 0.75, 0.95];
         let quantiles = quantiles.map(|share| (format!("{share}"), Value::from(self.quantile(share))));
         json!({
-            "rows": self.scored + self.rejected,
+            "read": self.read(),
+            "rejected": self.rejected,
             "scored": self.scored,
             "written": self.written,
-            "rejected": self.rejected,
             "p_refusal": {
                 "mean": self.mean(),
                 "quantiles": serde_json::Map::from_iter(quantiles),
             },
-            (if marks.contains(&"hold") { "decisions" } else { "labels" }):
-                Value::Object(marks.iter().zip(self.marks).map(|(mark, n)| ((*mark).to_owned(), n.into())).collect()),
+            outcomes.title: serde_json::Map::from_iter(
+                outcomes.names.iter().zip(self.outcomes).map(|(name, n)| ((*name).to_owned(), n.into()))
+            ),
             "seconds": seconds,
             "rows_per_second": self.scored as f64 / seconds.max(1e-9),
             "peak_memory_bytes": bytes,
@@ -137,22 +151,22 @@ impl Counts {
     }
 
     /// The summary as lines.
-    pub(crate) fn to_text(&self, by: &str, marks: &[&str], seconds: f64, bytes: Option<u64>) -> String {
-        let marks: Vec<String> =
-            marks.iter().zip(self.marks).map(|(mark, n)| format!("{mark} {n}")).collect();
+    pub(crate) fn to_text(&self, by: &str, outcomes: Outcomes, seconds: f64, bytes: Option<u64>) -> String {
+        let by_outcome: Vec<String> =
+            outcomes.names.iter().zip(self.outcomes).map(|(name, n)| format!("{name} {n}")).collect();
         let memory = bytes.map_or_else(String::new, |bytes| format!(", {} MB at most", bytes >> 20));
+        let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+        let [lower, middle, upper] = [0.25, 0.5, 0.75].map(|share| number(self.quantile(share)));
         format!(
-            "{} rows scored by {by}, {} written, {} rejected; {seconds:.1} s, {:.0} rows a second{memory}\n\
-             P(refusal): mean {:.3}, quartiles {:.3} {:.3} {:.3}; {}",
+            "{} rows read, {} rejected, {} scored by {by}, {} written; {seconds:.1} s, {:.0} rows a second{memory}\n\
+             P(refusal): mean {}, quartiles {lower} {middle} {upper}; {}",
+            self.read(),
+            self.rejected,
             self.scored,
             self.written,
-            self.rejected,
             self.scored as f64 / seconds.max(1e-9),
-            self.mean(),
-            self.quantile(0.25),
-            self.quantile(0.5),
-            self.quantile(0.75),
-            marks.join(", "),
+            number(self.mean()),
+            by_outcome.join(", "),
         )
     }
 }
@@ -183,7 +197,7 @@ mod tests {
             .map(|row| Judged {
                 p_refusal: f64::from(row * 7919 % 1000) / 1000.0,
                 tier: if row % 4 == 0 { Tier::Encoder } else { Tier::Ngram },
-                mark: if row % 3 == 0 { 2 } else { 0 },
+                outcome: if row % 3 == 0 { 2 } else { 0 },
             })
             .collect();
         let count = |rows: &[Judged]| {
@@ -197,12 +211,25 @@ mod tests {
             parts.merge(&count(part));
         }
         assert_eq!(parts, whole);
-        assert!((whole.mean() - 0.4995).abs() < 1e-9, "{}", whole.mean());
-        assert!((whole.quantile(0.5) - 0.4995).abs() < 1e-9, "{}", whole.quantile(0.5));
+        let is = |found: Option<f64>| found.is_some_and(|found| (found - 0.4995).abs() < 1e-9);
+        assert!(is(whole.mean()) && is(whole.quantile(0.5)), "{:?} {:?}", whole.mean(), whole.quantile(0.5));
         assert_eq!(whole.ranges(400), [600..1000, 200..600, 0..200]);
         assert_eq!(whole.ranges(0).len(), 1000);
         assert_eq!(whole.tiers(), [(Tier::Ngram, 750), (Tier::Encoder, 250)]);
-        let json = whole.to_json(&["send", "abstain", "hold"], 2.0, None);
+        let json = whole.to_json(DECISIONS, 2.0, None);
         assert_eq!((&json["decisions"]["hold"], &json["written"]), (&json!(334), &json!(499)));
+    }
+
+    const DECISIONS: Outcomes = Outcomes { title: "decisions", names: &["send", "abstain", "hold"] };
+
+    #[test]
+    fn no_rows_have_no_mean() {
+        let json = Counts::default().to_json(DECISIONS, 1.0, None);
+        assert_eq!(json["p_refusal"]["mean"], Value::Null);
+        assert!(
+            json["p_refusal"]["quantiles"].as_object().is_some_and(|all| all.values().all(Value::is_null))
+        );
+        let text = Counts::default().to_text("m", DECISIONS, 1.0, None);
+        assert!(text.contains("0 rows read") && text.contains("mean -, quartiles - - -"), "{text}");
     }
 }

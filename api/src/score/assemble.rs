@@ -11,10 +11,10 @@ use polars::prelude::{
     BooleanChunked, DataFrame, NewChunkedArray, ParquetReader, SerReader, SortMultipleOptions,
 };
 
-use crate::score::output::Progress;
+use crate::score::progress::Progress;
 use crate::score::summary::step;
 
-/// So many rows are sorted at a time.
+/// As many rows are sorted at a time.
 const SORTED_AT_ONCE: u64 = 1 << 18;
 
 /// P(refusal) and length of a row, as the order file has them.
@@ -41,7 +41,7 @@ pub(crate) fn sort_rows(
     let mut source = File::open(rows).with_context(|| rows.display().to_string())?;
     let mut out = BufWriter::new(out);
     io::copy(&mut (&mut source).take(progress.header), &mut out)?;
-    for range in progress.counts.ranges(SORTED_AT_ONCE) {
+    for range in progress.reached.counts.ranges(SORTED_AT_ONCE) {
         let mut entries = BufReader::new(File::open(order).with_context(|| order.display().to_string())?);
         let (mut entry, mut at) = ([0; 12], progress.header);
         let mut found: Vec<(f64, Range<u64>)> = Vec::new();
@@ -69,7 +69,7 @@ pub(crate) fn sort_rows(
     Ok(out.flush()?)
 }
 
-/// Puts parts together as one table, sorted by the column of P(refusal) where it is named.
+/// Puts parts together as one table, sorted by P(refusal) where that is asked for.
 ///
 /// # Errors
 /// When something cannot be read or written, or the parts have different columns.
@@ -77,7 +77,7 @@ pub(crate) fn join_parts(
     progress: &Progress,
     parts: &Path,
     format: Format,
-    sort: Option<&str>,
+    sorted: bool,
     out: &mut File,
 ) -> anyhow::Result<()> {
     ensure!(!progress.parts.is_empty(), "the inputs hold no row, and a table needs one to know its columns");
@@ -100,8 +100,9 @@ pub(crate) fn join_parts(
         let writer = writer.as_mut().filter(|_| frame.height() > 0);
         writer.map_or(Ok(()), |writer| writer.write(frame)).context(different)
     };
-    if let Some(name) = sort {
-        for range in progress.counts.ranges(SORTED_AT_ONCE) {
+    if sorted {
+        let name = &progress.p_refusal;
+        for range in progress.reached.counts.ranges(SORTED_AT_ONCE) {
             let mut found: Option<DataFrame> = None;
             for number in 0..progress.parts.len() {
                 let frame = read(number)?;

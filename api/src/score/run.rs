@@ -1,0 +1,195 @@
+//! From the plan to the output: what `demur score` and `demur label` do, and the service with rows in memory.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use demur_data::stream::{self, Position};
+use demur_data::{Format, Packing, Rejection, convert_lines};
+use rayon::prelude::*;
+
+use crate::output::note;
+use crate::score::assemble::{join_parts, sort_rows};
+use crate::score::layout::Layout;
+use crate::score::output::Output;
+use crate::score::plan::{Order, Plan, Written};
+use crate::score::scorer::{Done, Scorer};
+use crate::score::sink::{Reached, Sink};
+use crate::score::source::Source;
+use crate::score::summary::Counts;
+use crate::score::{Asked, Judge, Reading};
+
+/// A run that can begin.
+pub(crate) struct Run<'a>(Plan<'a>);
+
+/// What a run did.
+pub(crate) struct Outcome {
+    pub(crate) counts: Counts,
+    pub(crate) seconds: f64,
+    /// Where the bad rows are.
+    pub(crate) rejected: Option<PathBuf>,
+    /// The first of those that this run met.
+    pub(crate) first_fault: Option<Rejection>,
+    /// Why the run is a failure all the same.
+    pub(crate) failure: Option<String>,
+}
+
+/// A text whose rows were judged in memory.
+#[derive(Default)]
+pub(crate) struct Scored {
+    /// The rows with the new columns.
+    pub(crate) rows: Vec<u8>,
+    /// P(refusal) of each.
+    pub(crate) p_refusal: Vec<f64>,
+    /// The bad rows.
+    pub(crate) rejected: Vec<Rejection>,
+    pub(crate) counts: Counts,
+}
+
+impl<'a> Run<'a> {
+    /// Settles what is to be done, as [`Plan::of`] says.
+    ///
+    /// # Errors
+    /// When something that is asked for cannot be.
+    pub(crate) fn new(asked: Asked<'a>) -> anyhow::Result<Self> {
+        Plan::of(asked).map(Self)
+    }
+
+    /// Judges everything.
+    ///
+    /// # Errors
+    /// When something cannot be read or written, or a row is bad and `strict` is set.
+    pub(crate) fn run(&self) -> anyhow::Result<Outcome> {
+        let started = Instant::now();
+        let mut output = Output::open(&self.0)?;
+        let (reached, first_fault) = match output.complete() {
+            // All was written; only the names were missing.
+            Some(reached) => (reached, None),
+            None => match self.stream(&mut output) {
+                Ok(done) => done,
+                Err(error) => {
+                    output.give_up()?;
+                    return Err(error);
+                }
+            },
+        };
+        let Reached { counts, unusable, .. } = reached;
+        let outcome = |rejected, failure| Outcome {
+            counts: counts.clone(),
+            rejected,
+            first_fault,
+            seconds: started.elapsed().as_secs_f64(),
+            failure,
+        };
+        if counts.scored == 0 {
+            // A part of a data set in a pipe may be empty; a file without rows is a mistake.
+            let empty_pipe = matches!(output, Output::Stream(_)) && counts.rejected == 0;
+            output.remove()?;
+            let none = "no row can be used: the inputs hold none".to_owned();
+            let failure = (!empty_pipe).then(|| unusable.first().cloned().unwrap_or(none));
+            return Ok(outcome(None, failure));
+        }
+        self.assemble(&mut output)?;
+        output.unchanged(&self.0)?;
+        let rejected = output.finish()?;
+        Ok(outcome(rejected, (!unusable.is_empty()).then(|| unusable.join("\n"))))
+    }
+
+    /// From the inputs to what is written, block by block; returns the first bad row too.
+    fn stream(&self, output: &mut Output) -> anyhow::Result<(Reached, Option<Rejection>)> {
+        let plan = &self.0;
+        let scorer = Scorer::of(plan, matches!(output, Output::Stream(_)));
+        let mut sink = Sink::of(plan, output.reached());
+        let from = sink.reached.position;
+        std::thread::scope(|scope| {
+            let mut source = Source::start(scope, plan, from);
+            let mut layout = None;
+            while let Some(batch) = source.next()? {
+                let layout = match &mut layout {
+                    Some(layout) => layout,
+                    none => {
+                        let settled = Layout::settle(plan, &batch[0].head)?;
+                        settled.renamed().for_each(|line| note(&line));
+                        none.insert(settled)
+                    }
+                };
+                let mut work = Vec::new();
+                for block in batch {
+                    work.push((layout.format(&block.head)?, block));
+                }
+                if let (Some(header), Written::Same) = (&work[0].1.head.header, plan.written) {
+                    output.head(&plan.packing().pack(work[0].0.head(header))?)?;
+                }
+                let done: Vec<Done> = work
+                    .par_iter()
+                    .map(|(format, block)| scorer.score(format, block))
+                    .collect::<anyhow::Result<_>>()?;
+                drop(work);
+                output.named(layout.names());
+                for block in done {
+                    sink.take(block, &layout.names()[0], output)?;
+                }
+            }
+            sink.end(output)
+        })?;
+        Ok((sink.reached, sink.first_fault))
+    }
+
+    /// From what is written to the output's own format and order.
+    fn assemble(&self, output: &mut Output) -> anyhow::Result<()> {
+        let Plan { written, to, out, order, .. } = &self.0;
+        let sorted = *order == Order::Sorted;
+        if *written == Written::Parts {
+            return output.rewrite(|progress, parts, _, out| join_parts(progress, parts, *to, sorted, out));
+        }
+        if sorted {
+            output.rewrite(|progress, rows, order, out| sort_rows(progress, rows, order, out))?;
+        }
+        let packing = Packing::of(out);
+        if *written == Written::Lines && *to != Format::Jsonl {
+            output.rewrite(|_, lines, _, file| Ok(convert_lines(lines, Some(*to), out, file)?))?;
+        } else if sorted && packing != Packing::None {
+            output.rewrite(|_, rows, _, out| {
+                let mut rows = fs::File::open(rows)?;
+                Ok(packing.write(out, |out| io::copy(&mut rows, out).map(drop))?)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Judges the rows of a text that is held in memory.
+    ///
+    /// # Errors
+    /// When the prompt is not found.
+    pub(crate) fn of_bytes(
+        judge: Judge<'a>,
+        reading: Reading,
+        format: Format,
+        bytes: &[u8],
+    ) -> anyhow::Result<Scored> {
+        let plan = Plan::of_text(judge, reading, format);
+        let mut blocks = Vec::new();
+        let (from, size) = (Position::default(), plan.block_size());
+        stream::lines(bytes, format, &"rows".into(), (from, size), false, &mut |block| {
+            blocks.push(block);
+            true
+        })?;
+        let mut scored = Scored::default();
+        let Some(first) = blocks.first() else { return Ok(scored) };
+        let format = Layout::settle(&plan, &first.head)?.format(&first.head)?;
+        if let Some(header) = &first.head.header {
+            scored.rows = format.head(header);
+        }
+        let scorer = Scorer::in_memory(&plan);
+        let done: Vec<Done> =
+            blocks.par_iter().map(|block| scorer.score(&format, block)).collect::<anyhow::Result<_>>()?;
+        for mut block in done {
+            scored.counts.merge(&block.counts);
+            scored.rows.append(&mut block.rows);
+            scored.p_refusal.extend(block.ends.iter().map(|(p, _)| p));
+            scored.rejected.append(&mut block.rejections);
+        }
+        Ok(scored)
+    }
+}
