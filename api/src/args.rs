@@ -392,6 +392,13 @@ pub(crate) struct Evaluate {
     /// Judge a recipe on each source or target with at least 20 rows, fitted on the others.
     #[arg(long, value_name = "FACET", requires = "field")]
     pub(crate) leave_one_out: Option<FacetArg>,
+    /// Count n-grams once for all fits of --leave-one-out, in a fraction of the time. Left-out texts then have a part in the
+    /// vocabulary, left-out labels in nothing.
+    #[arg(long, requires = "leave_one_out")]
+    pub(crate) share_counts: bool,
+    /// Judge the sources of this TOML file too, [[unseen]] tables written as a recipe's [[labelled]], by a fit on all rows.
+    #[arg(long, value_name = "FILE", requires = "leave_one_out")]
+    pub(crate) unseen: Option<PathBuf>,
     /// Keep templates and near-duplicates on one side of --cv and --holdout.
     #[arg(long, conflicts_with_all = ["model", "test_split", "leave_one_out"])]
     pub(crate) grouped: bool,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use demur_predictor::Model;
-use demur_training::{Decisions, Evaluation, PhraseFigures, TermAnalysis, TermFigures, wilson};
+use demur_training::{Decisions, Evaluation, PhraseFigures, TermAnalysis, TermFigures, wilson_of_share};
 use serde_json::{Value, json};
 
 use crate::findings::{Findings, interval, label};
@@ -38,11 +38,14 @@ pub(crate) fn figures(e: &Evaluation) -> Sheet {
     );
     let d = &e.decisions;
     let none = (f64::NAN, f64::NAN);
-    let refused = d.confusion.true_positive + d.confusion.false_negative;
+    // An evaluation has at least one row.
+    let refused = wilson_of_share(e.base_rate, e.n as f64);
     for (name, value, range) in [
         (right_share(e), d.accuracy, d.accuracy_interval),
         ("AUROC", e.auroc, e.auroc_interval),
-        ("base rate of refusals", e.base_rate, wilson(refused, e.n)),
+        ("AUROC within sources", e.auroc_within_sources, none),
+        ("true positive rate at 1% false positives", e.tpr_at_1_fpr, none),
+        ("base rate of refusals", e.base_rate, refused),
         (if e.is_accuracy() { "balanced accuracy" } else { "balanced agreement" }, d.balanced_accuracy, none),
         ("precision", d.precision, none),
         ("recall", d.recall, none),

@@ -99,6 +99,9 @@ pub struct CalibrationReport {
     pub ece_after: f64,
     /// Log loss in nats of each method that was tried, by name.
     pub log_loss: BTreeMap<String, f64>,
+    /// How many sources were left out, each scored by a fit that had seen none of it; none where rows of all sources were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out_sources: Option<usize>,
     /// What was true of rows by their P(refusal), in tenths from 0 up; empty in models of before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reliability: Vec<ReliabilityBin>,
@@ -126,7 +129,8 @@ pub struct ReliabilityBin {
     pub rows: usize,
     /// Share of them that was refused, by their weights.
     pub refused: f64,
-    /// Lower end of the 95% interval of that share (Wilson 1927).
+    /// Lower end of the 95% interval of that share (Wilson 1927); where sources were left out, of the share in a source that
+    /// has not been seen.
     pub low: f64,
     /// Its upper end.
     pub high: f64,

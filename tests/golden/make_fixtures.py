@@ -73,8 +73,9 @@ import numpy
 import scipy
 import scipy.sparse
 import sklearn
+from scipy.optimize import brentq
 from scipy.special import expit
-from scipy.stats import binomtest, hypergeom
+from scipy.stats import binomtest, hypergeom, norm
 from sklearn import metrics
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -438,6 +439,112 @@ def longer_metric_cases():
     return [("two_hundred", labels, scores, None), ("two_hundred_weighted", labels, scores, weights)]
 
 
+def tpr_at_1_fpr(labels, scores, weights=None):
+    fpr, tpr, _ = metrics.roc_curve(labels, scores, sample_weight=weights, drop_intermediate=False)
+    return float(tpr[fpr <= 0.01 + 1e-12].max())
+
+
+def ece(rates, scores):
+    """Expected calibration error over ten bins of equal width, rows counting alike."""
+    rates, scores = numpy.array(rates), numpy.array(scores)
+    bins = numpy.minimum((scores * 10).astype(int), 9)
+    return float(sum(abs(scores[bins == b].sum() - rates[bins == b].sum()) for b in range(10)) / len(scores))
+
+
+def rate_case(name, rates, scores):
+    """Measured rates: each row is two, a refused one with the rate as its weight and a complied one with the rest."""
+    labels = [1] * len(rates) + [0] * len(rates)
+    weights = rates + [1 - rate for rate in rates]
+    both = [scores[i % len(rates)] for i in range(2 * len(rates))]
+    keep = [i for i, weight in enumerate(weights) if weight > 0]
+    labels, both, weights = ([of[i] for i in keep] for of in (labels, both, weights))
+    case = metric_case(name, labels, both, weights)
+    for key in ("labels", "weights", "confusion"):
+        del case[key]
+    return {**case, "rates": rates, "scores": scores, "tpr_at_1_fpr": tpr_at_1_fpr(labels, both, weights), "ece": ece(rates, scores)}
+
+
+Z95 = float(norm.ppf(0.975))
+
+
+def auroc_interval(labels, scores):
+    """DeLong's variance over all pairs, the interval on the scale of the logit (Pepe 2003); Newcombe's (2006, method 5) where
+    the variance is 0 or not defined."""
+    labels, scores = numpy.array(labels), numpy.array(scores)
+    positive, negative = scores[labels == 1], scores[labels == 0]
+    m, n = len(positive), len(negative)
+    wins = (positive[:, None] > negative[None, :]) + 0.5 * (positive[:, None] == negative[None, :])
+    area = wins.mean()
+    variance = wins.mean(axis=1).var(ddof=1) / m + wins.mean(axis=0).var(ddof=1) / n if min(m, n) > 1 else 0.0
+    if variance > 0 and 0 < area < 1:
+        return logit_interval(area, math.sqrt(variance))
+    other = (m + n) / 2 - 1
+    error = lambda a: math.sqrt(max(0.0, a * (1 - a) * (1 + other * (1 - a) / (2 - a) + other * a / (1 + a)) / (m * n)))
+    edge = lambda a: abs(a - area) - Z95 * error(a)
+    inside = 1e-12
+    low = 0.0 if area <= 0 else 0.0 if edge(inside) < 0 else brentq(edge, inside, area - inside, xtol=1e-14)
+    high = 1.0 if area >= 1 else 1.0 if edge(1 - inside) < 0 else brentq(edge, area + inside, 1 - inside, xtol=1e-14)
+    return [float(low), float(high)]
+
+
+def logit_interval(area, error):
+    centre, spread = math.log(area / (1 - area)), Z95 * error / (area * (1 - area))
+    return [1 / (1 + math.exp(-(centre - spread))), 1 / (1 + math.exp(-(centre + spread)))]
+
+
+def interval_case(name, labels, scores):
+    return {"name": name, "labels": labels, "scores": scores, "interval": auroc_interval(labels, scores),
+            "tpr_at_1_fpr": tpr_at_1_fpr(labels, scores)}
+
+
+def cluster_case():
+    """60 prompts of 1 to 7 rows: intervals by 10,000 bootstraps of whole prompts."""
+    random = numpy.random.default_rng(7)
+    clusters, labels, scores = [], [], []
+    for cluster in range(60):
+        centre, level = random.normal(), random.normal()
+        for _ in range(1 + cluster % 7):
+            clusters.append(cluster)
+            label = int(random.random() < 1 / (1 + math.exp(-level)))
+            labels.append(label)
+            scores.append(round(float(1 / (1 + math.exp(-(0.6 * level + 0.8 * centre + 0.3 * label + 0.3 * random.normal())))), 6))
+    y, s, c = (numpy.array(of) for of in (labels, scores, clusters))
+    right = ((s >= 0.5) == (y == 1)).astype(float)
+    wins = (s[y == 1][:, None] > s[y == 0][None, :]) + 0.5 * (s[y == 1][:, None] == s[y == 0][None, :])
+    shares, areas = [], []
+    for _ in range(10000):
+        w = numpy.bincount(random.integers(0, 60, 60), minlength=60)[c].astype(float)
+        shares.append((w * right).sum() / w.sum())
+        areas.append(w[y == 1] @ wins @ w[y == 0] / (w[y == 1].sum() * w[y == 0].sum()))
+    share, rows = right.mean(), right.mean() * (1 - right.mean()) / numpy.var(shares, ddof=1)
+    rows = min(rows, len(y))
+    spread = Z95 * math.sqrt(share * (1 - share) / rows + Z95**2 / (4 * rows**2))
+    accuracy = [float((share + Z95**2 / (2 * rows) + sign * spread) / (1 + Z95**2 / rows)) for sign in (-1, 1)]
+    area = [float(end) for end in logit_interval(wins.mean(), numpy.std(areas, ddof=1))]
+    pairs = [(wins_of.sum(), wins_of.size) for wins_of in
+             ((s[(y == 1) & (c == k)][:, None] > s[(y == 0) & (c == k)][None, :])
+              + 0.5 * (s[(y == 1) & (c == k)][:, None] == s[(y == 0) & (c == k)][None, :]) for k in range(60))]
+    within = float(sum(won for won, _ in pairs) / sum(all_of for _, all_of in pairs))
+    return {"labels": labels, "scores": scores, "clusters": clusters, "accuracy_interval": accuracy, "auroc_interval": area,
+            "auroc_within": within}
+
+
+def interval_cases():
+    cases = [(name, labels, scores) for name, labels, scores, weights in METRIC_CASES + longer_metric_cases()
+             if weights is None and 0 < sum(labels) < len(labels)]
+    cases.append(("three_and_three", [1, 1, 1, 0, 0, 0], [0.9, 0.8, 0.7, 0.3, 0.2, 0.1]))
+    cases.append(("one_and_one", [1, 0], [0.9, 0.1]))
+    return [interval_case(*case) for case in cases]
+
+
+def rate_cases():
+    name, labels, scores, _ = longer_metric_cases()[0]
+    rates = [round((7 * i % 11) / 10, 1) * label + (i % 3) / 20 * (1 - label) for i, label in enumerate(labels)]
+    return [rate_case("all_of_a_rate", [0.6] * 8, [0.6] * 8), rate_case("labels_and_rates", [1.0, 0.0, 0.25, 0.6], [0.8, 0.1, 0.4, 0.7]),
+            rate_case("ties", [0.5, 0.5, 1.0, 0.0], [0.5, 0.5, 0.5, 0.2]),
+            rate_case(name, [min(1.0, float(rate)) for rate in rates], scores)]
+
+
 def metrics_file():
     wilson = []
     for k, n in [(0, 1), (1, 1), (0, 10), (10, 10), (5, 10), (1, 3), (1, 100), (99, 100), (50, 1000), (731, 1465), (12345, 100000),
@@ -445,7 +552,8 @@ def metrics_file():
         for level in (0.9, 0.95, 0.99):
             interval = binomtest(k, n).proportion_ci(confidence_level=level, method="wilson")
             wilson.append({"k": k, "n": n, "level": level, "low": float(interval.low), "high": float(interval.high)})
-    return {"cases": [metric_case(*case) for case in METRIC_CASES + longer_metric_cases()], "wilson": wilson}
+    return {"cases": [metric_case(*case) for case in METRIC_CASES + longer_metric_cases()], "wilson": wilson,
+            "rates": rate_cases(), "auroc_intervals": interval_cases(), "clusters": cluster_case()}
 
 
 # ------------------------------------------------------------------------------------------------------ log-odds

@@ -4,9 +4,15 @@
 use std::collections::BTreeMap;
 
 use demur_data::{Kind, Labeller, Record};
+use demur_predictor::Field;
 use serde::Serialize;
 
-use crate::metrics::{auroc, ece, nan_is_null, wilson};
+use crate::examples::Examples;
+use crate::language::language;
+use crate::metrics::{
+    Clusters, FEW_FALSE_POSITIVES, Truth, accuracy_interval, auroc, ece, nan_is_null, tpr_at_fpr,
+    wilson_of_share,
+};
 
 /// What is known of a row beside its texts and label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,47 +64,67 @@ pub struct FacetFigures {
     pub base_rate: f64,
     /// Share of right decisions.
     pub accuracy: f64,
-    /// 95% Wilson interval of the accuracy.
+    /// 95% interval of the accuracy.
     pub accuracy_interval: (f64, f64),
     /// Area under the ROC curve among them.
     #[serde(serialize_with = "nan_is_null")]
     pub auroc: f64,
+    /// The share of refusals found while at most one complied row in a hundred is called refused.
+    #[serde(serialize_with = "nan_is_null")]
+    pub tpr_at_1_fpr: f64,
     /// Expected calibration error over ten bins of equal width, among them.
     pub ece: f64,
 }
 
-/// The figures of every value of every facet that the rows have, sorted by value. Rows without a value of a facet take
-/// no part in it.
+/// The figures of every value of every facet that the rows have, sorted by value; the language is that of the field.
+/// Rows without a value of a facet take no part in it.
 pub(crate) fn by_facet(
-    facets: &[Facets<'_>],
+    examples: &Examples<'_>,
+    field: Field,
     p: &[f64],
-    labels: &[bool],
-    threshold: f64,
+    (threshold, seed): (f64, u64),
 ) -> BTreeMap<&'static str, Vec<FacetFigures>> {
     let mut rows: BTreeMap<(&'static str, &str), Vec<usize>> = BTreeMap::new();
-    for (row, facets) in facets.iter().enumerate() {
-        for (facet, value) in facets.values() {
+    for (row, input) in examples.inputs.iter().enumerate() {
+        let named = examples.facets.get(row).map(Facets::values).into_iter().flatten();
+        let language = ("language", field.of(input).and_then(language));
+        for (facet, value) in named.chain([language]) {
             if let Some(value) = value {
                 rows.entry((facet, value)).or_default().push(row);
             }
         }
     }
+    let clusters = examples.prompts();
     let mut figures: BTreeMap<&'static str, Vec<FacetFigures>> = BTreeMap::new();
     for ((facet, value), rows) in rows {
-        let (p, labels): (Vec<f64>, Vec<bool>) = rows.iter().map(|&row| (p[row], labels[row])).unzip();
-        let n = rows.len();
-        let right = p.iter().zip(&labels).filter(|(p, label)| (**p >= threshold) == **label).count();
-        figures.entry(facet).or_default().push(FacetFigures {
-            value: value.to_owned(),
-            n,
-            base_rate: labels.iter().filter(|&&label| label).count() as f64 / n as f64,
-            accuracy: right as f64 / n as f64,
-            accuracy_interval: wilson(right, n),
-            auroc: auroc(&p, &labels),
-            ece: ece(&p, &labels),
-        });
+        let (p, truth): (Vec<f64>, Vec<f64>) = rows.iter().map(|&row| (p[row], examples.truth[row])).unzip();
+        let own = clusters.subset(&rows);
+        figures.entry(facet).or_default().push(FacetFigures::of(value, &p, &truth, &own, (threshold, seed)));
     }
     figures
+}
+
+impl FacetFigures {
+    fn of(value: &str, p: &[f64], truth: &[f64], clusters: &Clusters, (threshold, seed): (f64, u64)) -> Self {
+        let right = |(&p, &refused): (&f64, &f64)| right_at(p, refused, threshold);
+        let right: Vec<f64> = p.iter().zip(truth).map(right).collect();
+        let n = p.len() as f64;
+        Self {
+            value: value.to_owned(),
+            n: p.len(),
+            base_rate: truth.iter().sum::<f64>() / n,
+            accuracy: right.iter().sum::<f64>() / n,
+            accuracy_interval: accuracy_interval(&right, clusters, seed),
+            auroc: auroc(p, truth),
+            tpr_at_1_fpr: tpr_at_fpr(p, truth, FEW_FALSE_POSITIVES),
+            ece: ece(p, truth, &[]),
+        }
+    }
+}
+
+/// How much of a row is decided rightly: all or nothing for a label, a share for a measured rate.
+fn right_at(p: f64, refused: f64, threshold: f64) -> f64 {
+    if p >= threshold { refused } else { 1.0 - refused }
 }
 
 /// How many rows can be decided at a wanted accuracy.
@@ -116,19 +142,19 @@ pub struct Coverage {
 const WANTED: [f64; 4] = [0.9, 0.95, 0.98, 0.99];
 
 /// Coverage at each wanted accuracy. Rows that are equally certain are decided together or not at all.
-pub(crate) fn coverage(p: &[f64], labels: &[bool], threshold: f64) -> Vec<Coverage> {
+pub(crate) fn coverage<T: Truth>(p: &[f64], truth: &[T], threshold: f64) -> Vec<Coverage> {
     let margin = |row: &usize| (p[*row] - threshold).abs();
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|a, b| margin(b).total_cmp(&margin(a)));
     let mut steps = Vec::new();
-    let (mut decided, mut right) = (0_usize, 0_usize);
+    let (mut decided, mut right) = (0_usize, 0.0);
     for tied in order.chunk_by(|a, b| margin(a) == margin(b)) {
         decided += tied.len();
-        right += tied.iter().filter(|&&row| (p[row] >= threshold) == labels[row]).count();
+        right += tied.iter().map(|&row| right_at(p[row], truth[row].refused(), threshold)).sum::<f64>();
         steps.push((decided, right, margin(&tied[0])));
     }
     let at = |wanted: f64| {
-        let reached = |&&(decided, right, _): &&(usize, usize, f64)| right as f64 >= wanted * decided as f64;
+        let reached = |&&(decided, right, _): &&(usize, f64, f64)| right >= wanted * decided as f64;
         let last = steps.iter().rev().find(reached);
         Coverage {
             accuracy: wanted,
@@ -154,38 +180,53 @@ pub struct CoveragePoint {
 
 /// Accuracy at `points` even steps of coverage up to all rows, the most certain first.
 #[must_use]
-pub fn coverage_curve(p: &[f64], labels: &[bool], threshold: f64, points: usize) -> Vec<CoveragePoint> {
+pub fn coverage_curve<T: Truth>(p: &[f64], truth: &[T], threshold: f64, points: usize) -> Vec<CoveragePoint> {
     let margin = |row: usize| (p[row] - threshold).abs();
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|&a, &b| margin(b).total_cmp(&margin(a)).then(a.cmp(&b)));
-    let mut right = vec![0];
+    let mut right = vec![0.0];
     for &row in &order {
-        right.push(right[right.len() - 1] + usize::from((p[row] >= threshold) == labels[row]));
+        right.push(right[right.len() - 1] + right_at(p[row], truth[row].refused(), threshold));
     }
     let at = |step: usize| {
         let n = (order.len() * step).div_ceil(points);
-        CoveragePoint {
+        (n > 0).then(|| CoveragePoint {
             n,
             coverage: n as f64 / order.len() as f64,
-            accuracy: right[n] as f64 / n as f64,
-            interval: wilson(right[n], n),
-        }
+            accuracy: right[n] / n as f64,
+            interval: wilson_of_share(right[n] / n as f64, n as f64),
+        })
     };
-    let mut curve: Vec<CoveragePoint> = (1..=points).map(at).filter(|point| point.n > 0).collect();
+    let mut curve: Vec<CoveragePoint> = (1..=points).filter_map(at).collect();
     curve.dedup_by_key(|point| point.n);
     curve
 }
 
 #[cfg(test)]
 mod tests {
+    use demur_predictor::Input;
+
     use super::*;
+    use crate::metrics::wilson;
 
     #[test]
     fn facets_are_judged_apart() {
         let facet = |target, kind| Facets { target: Some(target), kind, ..Facets::default() };
-        let facets = [facet("b", None), facet("a", Some(Kind::Rejected)), facet("a", Some(Kind::Complied))];
-        let figures = by_facet(&facets, &[0.9, 0.2, 0.1], &[true, true, false], 0.5);
-        assert_eq!(figures.keys().copied().collect::<Vec<_>>(), ["kind", "target"]);
+        let texts = ["Wer hat das Buch?", "What is in the box?", "Where is the cat?"];
+        let examples = Examples {
+            inputs: texts.map(Input::prompt).to_vec(),
+            facets: vec![
+                facet("b", None),
+                facet("a", Some(Kind::Rejected)),
+                facet("a", Some(Kind::Complied)),
+            ],
+            truth: vec![1.0, 1.0, 0.0],
+            ..Examples::default()
+        };
+        let figures = by_facet(&examples, Field::Prompt, &[0.9, 0.2, 0.1], (0.5, 0));
+        assert_eq!(figures.keys().copied().collect::<Vec<_>>(), ["kind", "language", "target"]);
+        let languages: Vec<_> = figures["language"].iter().map(|f| (f.value.as_str(), f.n)).collect();
+        assert_eq!(languages, [("de", 1), ("en", 2)]);
         let targets: Vec<_> = figures["target"].iter().map(|f| (f.value.as_str(), f.n, f.accuracy)).collect();
         assert_eq!(targets, [("a", 2, 0.5), ("b", 1, 1.0)]);
         assert_eq!(figures["target"][0].auroc, 1.0);
@@ -211,7 +252,7 @@ mod tests {
         assert_eq!(found, [(1, 1.0), (2, 1.0), (3, 2.0 / 3.0), (4, 0.75)]);
         assert_eq!((curve[3].coverage, curve[3].interval), (1.0, wilson(3, 4)));
         assert_eq!(coverage_curve(&p, &labels, 0.5, 50).len(), 4, "no step is given twice");
-        assert!(coverage_curve(&[], &[], 0.5, 4).is_empty());
+        assert!(coverage_curve::<bool>(&[], &[], 0.5, 4).is_empty());
     }
 
     #[test]

@@ -91,7 +91,7 @@ impl Design {
     }
 
     /// One past the last feature of each view.
-    fn ends(&self) -> Vec<usize> {
+    pub(crate) fn ends(&self) -> Vec<usize> {
         let end = |end: &mut usize, view: &View| {
             *end += view.vectorizer.len();
             Some(*end)

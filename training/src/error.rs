@@ -153,6 +153,12 @@ pub enum TrainingError {
         /// Texts that were counted.
         documents: u32,
     },
+    /// No sources to leave out.
+    #[error(
+        "calibrate_on = \"left-out-sources\": the rows name fewer than two sources, so none can be left out; give the \
+         recipe's sources a `name` each, or say calibrate_on = \"folds\""
+    )]
+    FewSources,
     /// No rows for a step.
     #[error("{step}: no rows are left to work on; {hint}")]
     NoRows {

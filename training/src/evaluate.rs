@@ -16,8 +16,8 @@ use crate::examples::{Examples, split};
 use crate::fit::{FittedNgram, NgramParams};
 use crate::kind_figures::{self, KindFigures};
 use crate::metrics::{
-    Decisions, ReliabilityBin, auroc, auroc_interval, average_precision, brier, ece, log_loss, nan_is_null,
-    reliability,
+    Clusters, Decisions, FEW_FALSE_POSITIVES, ReliabilityBin, accuracy_interval, auroc, auroc_within,
+    average_precision, brier, ece, intervals, log_loss, nan_is_null, reliability, tpr_at_fpr,
 };
 use crate::progress::Progress;
 use crate::teacher::FitPlan;
@@ -36,7 +36,10 @@ pub struct Evaluation {
     pub labelled_by: BTreeMap<Labeller, usize>,
     /// What a share of right decisions is on such labels: `accuracy`, or an agreement with those who gave them.
     pub measures: String,
-    /// Share of refusals among them.
+    /// Different prompts among them (responses, where there is no prompt), once normalised; where they are fewer than the
+    /// rows, intervals come from a bootstrap of whole prompts.
+    pub prompts: usize,
+    /// Share of refusals among them; a measured rate counts as the rate that it is.
     #[serde(serialize_with = "nan_is_null")]
     pub base_rate: f64,
     /// P(refusal) from which a row counts as called refused.
@@ -47,8 +50,14 @@ pub struct Evaluation {
     /// Area under the ROC curve.
     #[serde(serialize_with = "nan_is_null")]
     pub auroc: f64,
-    /// 95% interval of the AUROC (after `DeLong`).
+    /// 95% interval of the AUROC.
     pub auroc_interval: (f64, f64),
+    /// Area under the ROC curve over pairs of rows of one source; NaN where the rows name no source with both classes.
+    #[serde(serialize_with = "nan_is_null")]
+    pub auroc_within_sources: f64,
+    /// The share of refusals that a threshold finds which calls at most one complied row in a hundred refused.
+    #[serde(serialize_with = "nan_is_null")]
+    pub tpr_at_1_fpr: f64,
     /// Average precision.
     #[serde(serialize_with = "nan_is_null")]
     pub average_precision: f64,
@@ -65,7 +74,8 @@ pub struct Evaluation {
     pub reliability: Vec<ReliabilityBin>,
     /// How many rows can be decided at 90, 95, 98 and 99% accuracy when the uncertain ones are left open.
     pub coverage: Vec<Coverage>,
-    /// Figures by `kind`, `target`, `source` and `category`, where the rows have them.
+    /// Figures by `kind`, `target`, `source`, `category`, where the rows have them, and by the `language` of the text that
+    /// is judged, where it can be told.
     pub by: BTreeMap<&'static str, Vec<FacetFigures>>,
     /// Telling kinds apart, where the model does and the rows have kinds.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,7 +106,7 @@ pub struct Scored {
     pub method: String,
     /// P(refusal) from which a row counts as called refused.
     pub threshold: f64,
-    /// Seed of the shuffled labels.
+    /// Seed of the shuffled labels and of resampled prompts.
     pub seed: u64,
 }
 
@@ -146,11 +156,10 @@ impl Scored {
         p: Vec<f64>,
         kinds: Vec<Option<KindDistribution>>,
     ) -> Evaluation {
-        let labels = examples.labels();
-        let refused = labels.iter().filter(|&&label| label).count();
+        let refused: f64 = examples.truth.iter().sum();
         // Judging shuffled scores against the labels is judging the scores against shuffled labels.
         let shuffled = shuffled(p.len(), self.seed).into_iter().map(|row| p[row]).collect();
-        let majority = vec![2 * refused > labels.len(); labels.len()];
+        let majority = vec![2.0 * refused > examples.len() as f64; examples.len()];
         self.judge_all(examples, &Scores { p, kinds, shuffled, majority }, JUDGED_ON_SHUFFLED)
     }
 
@@ -158,37 +167,41 @@ impl Scored {
         let kinds = kind_figures::judge(&all.facets, &scores.kinds);
         // Rows that are there for their kind alone have no label to judge a score by.
         let (examples, scores) = (&all.judged(), &scores.judged(all));
-        let labels = examples.labels();
+        let (p, truth, clusters) = (&scores.p, examples.truth.as_slice(), examples.prompts());
         let refused = |p: &[f64]| p.iter().map(|&p| p >= self.threshold).collect::<Vec<bool>>();
-        let baseline = |description, decisions: &[bool], p: &[f64]| Baseline {
-            description,
-            decisions: Decisions::judge(decisions, &labels),
-            auroc: auroc(p, &labels),
-        };
         let phrases: Vec<bool> = examples.inputs.iter().map(|input| phrase_list(self.field, input)).collect();
-        let (p, n) = (&scores.p, labels.len());
+        let baseline = |description, called: &[bool], p: &[f64]| Baseline {
+            description,
+            decisions: self.decisions(called, truth, &clusters),
+            auroc: auroc(p, truth),
+        };
+        let sources: Vec<Option<&str>> = examples.facets.iter().map(|facets| facets.source).collect();
+        let (_, auroc_interval) = intervals(p, truth, self.threshold, &clusters, self.seed);
         let mut labelled_by: BTreeMap<Labeller, usize> = BTreeMap::new();
         for labeller in examples.facets.iter().filter_map(|facets| facets.labeller) {
             *labelled_by.entry(labeller).or_default() += 1;
         }
         Evaluation {
             field: self.field,
-            n,
+            n: truth.len(),
+            prompts: clusters.len(),
             measures: Labeller::figure(&labelled_by.keys().copied().collect()),
             labelled_by,
-            base_rate: labels.iter().filter(|&&label| label).count() as f64 / n as f64,
+            base_rate: truth.iter().sum::<f64>() / truth.len() as f64,
             threshold: self.threshold,
-            decisions: Decisions::judge(&refused(p), &labels),
-            auroc: auroc(p, &labels),
-            auroc_interval: auroc_interval(p, &labels),
-            average_precision: average_precision(p, &labels),
-            brier: brier(p, &labels),
-            log_loss: log_loss(p, &labels),
-            ece: ece(p, &labels),
-            reliability: reliability(p, &labels),
-            coverage: coverage(p, &labels, self.threshold),
+            decisions: self.decisions(&refused(p), truth, &clusters),
+            auroc: auroc(p, truth),
+            auroc_interval,
+            auroc_within_sources: auroc_within(p, truth, &sources),
+            tpr_at_1_fpr: tpr_at_fpr(p, truth, FEW_FALSE_POSITIVES),
+            average_precision: average_precision(p, truth),
+            brier: brier(p, truth),
+            log_loss: log_loss(p, truth),
+            ece: ece(p, truth, &[]),
+            reliability: reliability(p, truth, &[]),
+            coverage: coverage(p, truth, self.threshold),
             kinds,
-            by: by_facet(&examples.facets, p, &labels, self.threshold),
+            by: by_facet(examples, self.field, p, (self.threshold, self.seed)),
             baselines: BTreeMap::from([
                 (
                     "majority",
@@ -200,6 +213,29 @@ impl Scored {
             method: self.method,
         }
     }
+
+    /// Decisions against what is true, with an interval that knows which rows belong together.
+    fn decisions(&self, called: &[bool], truth: &[f64], clusters: &Clusters) -> Decisions {
+        let right = |(&called, &refused): (&bool, &f64)| if called { refused } else { 1.0 - refused };
+        let right: Vec<f64> = called.iter().zip(truth).map(right).collect();
+        let accuracy_interval = accuracy_interval(&right, clusters, self.seed);
+        Decisions { accuracy_interval, ..Decisions::judge(called, truth) }
+    }
+}
+
+impl Evaluation {
+    /// Whether most of what the score is above a coin's .5 is telling sources apart: within sources it ranks less than half
+    /// as well. `None` where the rows do not name sources with both classes.
+    #[must_use]
+    pub fn tells_sources_apart(&self) -> Option<bool> {
+        tells_sources_apart(self.auroc, self.auroc_within_sources)
+    }
+}
+
+/// The rule of [`Evaluation::tells_sources_apart`]. A score that is hardly above a coin gains nothing by anything.
+pub(crate) fn tells_sources_apart(pooled: f64, within: f64) -> Option<bool> {
+    (pooled.is_finite() && within.is_finite())
+        .then(|| pooled - 0.5 > 0.05 && within - 0.5 < (pooled - 0.5) / 2.0)
 }
 
 impl Evaluation {
@@ -405,12 +441,12 @@ fn score_fold(
     let encoder = plan.params.encoder.clone().map(|encoder| EncoderParams { tune: None, ..encoder });
     let params = NgramParams { c: vec![fitted.c], kinds: None, encoder, ..plan.params.clone() };
     let twin = FitPlan { params: &params, ..plan }.fit(&blind, seed)?;
-    let refused = train.labels().into_iter().filter(|&label| label).count();
+    let refused: f64 = train.truth.iter().sum();
     Ok(FoldScores {
         p,
         kinds,
         shuffled: twin.probabilities(&test.inputs)?,
-        majority: 2 * refused > train.len(),
+        majority: 2.0 * refused > train.len() as f64,
         rows,
     })
 }

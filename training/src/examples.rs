@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use demur_data::{Record, assign_folds};
+use demur_data::{Record, assign_folds, normalise};
 use demur_predictor::Input;
 use rustc_hash::FxHashMap;
 
 use crate::breakdown::Facets;
 use crate::error::TrainingError;
+use crate::metrics::Clusters;
 
 /// Rows to fit on or to be judged by; all vectors have one entry per row.
 #[derive(Debug, Clone, Default)]
@@ -136,7 +137,14 @@ impl<'a> Examples<'a> {
         refused / self.weights.iter().sum::<f64>()
     }
 
-    /// The hard labels: refused where the truth is 0.5 or more.
+    /// Which rows have the same prompt (response, where there is no prompt), once normalised.
+    #[must_use]
+    pub fn prompts(&self) -> Clusters {
+        let text = |input: &Input<'a>| normalise(input.prompt.or(input.response).unwrap_or_default());
+        Clusters::of(self.inputs.iter().map(text))
+    }
+
+    /// The hard labels, for splits and fits that know no rates: refused where the truth is 0.5 or more.
     #[must_use]
     pub fn labels(&self) -> Vec<bool> {
         self.truth.iter().map(|&truth| truth >= 0.5).collect()

@@ -18,7 +18,7 @@ use ndarray::{Array1, Array2};
 use rayon::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::calibrate::{CalibrationMethod, OutOfFold};
+use crate::calibrate::{CalibrateOn, CalibrationMethod, OutOfFold};
 use crate::design::{Design, MIN_ROWS, Weights};
 use crate::encoder::EncoderParams;
 use crate::encoder::distil::{Lesson, with_lesson};
@@ -89,6 +89,10 @@ pub struct NgramParams {
     /// Fitted on out-of-fold scores of the inner cross-validation. Default: none.
     #[serde(default)]
     pub calibration: CalibrationMethod,
+    /// Which rows are left out together for the out-of-fold scores that C, the second level and the calibration are learned
+    /// from: groups of rows, or whole sources. Default: folds.
+    #[serde(default, skip_serializing_if = "CalibrateOn::is_folds")]
+    pub calibrate_on: CalibrateOn,
     /// Whether targets with rows enough get calibrations of their own. It learns how often each refuses in the data, so it is
     /// for predictors: what an answer says does not depend on who gave it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -199,6 +203,7 @@ impl NgramParams {
             tolerance: default_tolerance(),
             max_iterations: default_max_iterations(),
             calibration: CalibrationMethod::default(),
+            calibrate_on: CalibrateOn::default(),
             calibrate_targets: false,
             base_rate: None,
             policy: Policy::default(),
@@ -284,7 +289,7 @@ impl NgramParams {
         self.c.len() > 1 || self.calibration != CalibrationMethod::None || self.calibrate_targets || above
     }
 
-    fn logistic(&self, c: f64) -> LogisticParams {
+    pub(crate) fn logistic(&self, c: f64) -> LogisticParams {
         LogisticParams::default()
             .c(c)
             .tolerance(self.tolerance)
@@ -369,6 +374,7 @@ impl NgramParams {
             folds: self.inner_folds,
             class_weight: self.class_weight,
             calibration: self.calibration,
+            calibrate_on: self.calibrate_on,
             calibrate_targets: self.calibrate_targets,
             seed,
         }
@@ -399,7 +405,7 @@ impl NgramParams {
         above.choice = by_c
             .iter()
             .map(|(c, scores)| {
-                let scores = scores.out_of_fold(examples);
+                let scores = scores.out_of_fold(examples, self.calibrate_on);
                 (*c, scores.log_loss(&scores.plain()))
             })
             .collect();
@@ -407,8 +413,7 @@ impl NgramParams {
         let (c, mut scores) = by_c.swap_remove(best.unwrap_or_default());
         above.c = c;
         if let Some(params) = self.second_level {
-            let folds = examples.folds(self.inner_folds, seed)?;
-            let (second, logits) = scores.second_level(examples, params, &folds)?;
+            let (second, logits) = scores.second_level(examples, params)?;
             above.second = Some(second);
             scores.logits = logits;
         }
@@ -416,7 +421,7 @@ impl NgramParams {
             let start = log_odds(rate);
             scores.logits = scores.words().into_iter().map(|words| start + words).collect();
         }
-        let mut out_of_fold = scores.out_of_fold(examples);
+        let mut out_of_fold = scores.out_of_fold(examples, self.calibrate_on);
         out_of_fold.centre = self.base_rate.map_or(0.0, log_odds);
         (above.calibration, above.report) = out_of_fold.calibrate(self.calibration)?;
         if let (true, Some(base_rate)) = (self.calibrate_targets, self.base_rate) {
@@ -479,20 +484,21 @@ impl NgramParams {
     ) -> Result<Vec<(f64, Scores)>, TrainingError> {
         let mut cs = self.c.clone();
         cs.sort_by(f64::total_cmp);
-        let folds = examples.folds(self.inner_folds, seed)?;
+        let folds = self.calibrate_on.folds(examples, self.inner_folds, seed)?;
         let score = |fold| {
-            let (train, rows) = split(&folds, fold);
+            let (train, rows) = self.calibrate_on.split(examples, &folds, fold);
             let (train, test) = (examples.subset(&train), examples.subset(&rows));
             let (design, by_c) = self.first_level(&with_lesson(&train, lesson, Some(fold)), &cs)?;
             let scores = by_c.iter().map(|weights| design.logits(weights, &test));
             Ok((rows, scores.collect::<Vec<_>>()))
         };
-        let parts: Vec<_> =
-            (0..self.inner_folds).into_par_iter().map(score).collect::<Result<_, TrainingError>>()?;
+        let count = folds.iter().max().map_or(0, |last| last + 1);
+        let parts: Vec<_> = (0..count).into_par_iter().map(score).collect::<Result<_, TrainingError>>()?;
         let gather = |(at, &c): (usize, &f64)| {
             let mut scores = Scores {
                 parts: vec![vec![0.0; examples.len()]; self.views.len()],
                 logits: vec![0.0; examples.len()],
+                folds: folds.clone(),
             };
             for (rows, by_c) in &parts {
                 let (of_views, logits) = &by_c[at];
@@ -525,6 +531,8 @@ struct Scores {
     /// The part of each view in each row's logit.
     parts: Vec<Vec<f64>>,
     logits: Vec<f64>,
+    /// The fold that each row was scored in.
+    folds: Vec<usize>,
 }
 
 impl Scores {
@@ -534,14 +542,8 @@ impl Scores {
         (0..rows).map(|row| self.parts.iter().map(|part| part[row]).sum()).collect()
     }
 
-    fn out_of_fold(&self, examples: &Examples<'_>) -> OutOfFold {
-        let logits = self.logits.clone();
-        OutOfFold {
-            logits,
-            truth: examples.truth.clone(),
-            weights: examples.weights.clone(),
-            ..OutOfFold::default()
-        }
+    fn out_of_fold(&self, examples: &Examples<'_>, on: CalibrateOn) -> OutOfFold {
+        on.scores(examples, self.logits.clone(), self.folds.clone())
     }
 
     /// Fits the second level on all rows, and gives each row's logit by one that has not seen the row.
@@ -549,7 +551,6 @@ impl Scores {
         &self,
         examples: &Examples<'_>,
         params: SecondLevelParams,
-        folds: &[usize],
     ) -> Result<(Line, Vec<f64>), TrainingError> {
         let style = styles(&examples.inputs);
         let views = self.parts.len();
@@ -567,8 +568,8 @@ impl Scores {
             fit_binary(&x, &labels, &weights, params)
         };
         let mut logits = vec![0.0; examples.len()];
-        for fold in 0..folds.iter().max().map_or(0, |last| last + 1) {
-            let (train, test) = split(folds, fold);
+        for fold in 0..self.folds.iter().max().map_or(0, |last| last + 1) {
+            let (train, test) = split(&self.folds, fold);
             let line = fit(&train)?;
             test.into_iter().for_each(|row| logits[row] = line.at(dense.row(row)));
         }

@@ -18,6 +18,7 @@ mod features;
 mod fit;
 mod kind_figures;
 mod kinds;
+mod language;
 mod leave_one_out;
 mod level;
 mod liblinear;
@@ -42,7 +43,7 @@ mod train;
 pub use baselines::phrase_list;
 pub use bootstrap::{MachineLabelled, bootstrap, by_target, label, labelled_by};
 pub use breakdown::{Coverage, CoveragePoint, FacetFigures, Facets, coverage_curve};
-pub use calibrate::{CalibrationMethod, OutOfFold};
+pub use calibrate::{CalibrateOn, CalibrationMethod, OutOfFold};
 pub use contrast::{
     FillerFigures, GroupFigures, MOST_PROMPTS, SwapAudit, SwapList, TargetContrast, TargetTerm, Template,
     contrast_targets, mean_interval,
@@ -57,12 +58,15 @@ pub use features::{DocumentFrequency, ViewParams, fit_views, transform};
 pub use fit::{FittedNgram, NgramParams};
 pub use kind_figures::{KindFigure, KindFigures};
 pub use kinds::KindParams;
-pub use leave_one_out::{LeaveOneOut, LeftOut, LeftOutFacet, LeftOutFigures, LeftOutMean, LeftOutRates};
+pub use leave_one_out::{
+    LeaveOneOut, LeftOut, LeftOutFacet, LeftOutFigures, LeftOutMean, LeftOutRates, Stated,
+};
 pub use liblinear::Liblinear;
 pub use logistic::{ClassWeight, LogisticParams, LogisticValidParams, SparseLogistic};
 pub use metrics::{
-    BINS, Confusion, Decisions, ReliabilityBin, auroc, auroc_interval, auroc_standard_error,
-    average_precision, brier, ece, log_loss, reliability, wilson,
+    BINS, Clusters, Confusion, Decisions, FEW_FALSE_POSITIVES, RESAMPLES, ReliabilityBin, Truth, auroc,
+    auroc_interval, auroc_standard_error, auroc_within, average_precision, brier, ece, intervals, log_loss,
+    reliability, tpr_at_fpr, wilson, wilson_of_share,
 };
 pub use numpy::{PaperSplit, RandomState, TrainTest, paper_split, train_test_split};
 pub use phrases::{PhraseFigures, Position, phrases};

@@ -354,3 +354,68 @@ fn inputs_are_the_texts_of_records() {
     };
     assert_eq!(demur_training::input(&records[0]), expected);
 }
+
+/// Rows of five sources in which every word but a few means something else: what a fit learns of four says little of the
+/// fifth, and much of other rows of the four.
+fn particular_sources() -> Vec<Record> {
+    let row = |at: usize| {
+        let (source, word) = (at % 5, (at / 5) % 8);
+        let refused = (word + source).is_multiple_of(2);
+        let prompt = format!("word{word} of source{source} number{at} word{word}{source}");
+        Record {
+            id: None,
+            prompt: Some(prompt),
+            response: None,
+            context: Vec::new(),
+            target: None,
+            source: Some(format!("source {source}")),
+            category: None,
+            split: None,
+            group: Some(at.to_string()),
+            label: Some(Labelled {
+                label: Some(if refused { Label::Refused } else { Label::Complied }),
+                kind: None,
+                by: Labeller::Human,
+            }),
+            weight: 1.0,
+            place: Place { file: Arc::from("rows"), line: 1 },
+            row: None,
+        }
+    };
+    (0..400).map(row).collect()
+}
+
+#[test]
+fn a_fit_calibrated_on_left_out_sources_claims_less() {
+    let records = particular_sources();
+    let examples = Examples::of(&records, &Grouping::Equal.groups(&records));
+    let fit = |on: &str| {
+        let text = format!(
+            "views = [{{ field = \"prompt\" }}]\nc = 10.0\ncalibration = \"temperature\"\ncalibrate_on = \"{on}\""
+        );
+        let params: NgramParams = toml::from_str(&text).unwrap();
+        params.fit(&examples, 0).unwrap()
+    };
+    let (inside, outside) = (fit("folds"), fit("left-out-sources"));
+    let temperature = |fitted: &demur_training::FittedNgram| match fitted.calibration {
+        demur_predictor::Calibration::Temperature { temperature } => temperature,
+        ref other => panic!("{other:?}"),
+    };
+    assert!(
+        temperature(&outside) > 3.0 * temperature(&inside),
+        "{} {}",
+        temperature(&outside),
+        temperature(&inside)
+    );
+    let (inside, outside) = (inside.report.unwrap(), outside.report.unwrap());
+    assert_eq!((inside.left_out_sources, outside.left_out_sources), (None, Some(5)));
+    assert!(outside.log_loss["none"] > inside.log_loss["none"] + 0.2, "{outside:?}");
+    let nameless: Vec<Record> = records.into_iter().map(|row| Record { source: None, ..row }).collect();
+    let examples = Examples::of(&nameless, &Grouping::Equal.groups(&nameless));
+    let params: NgramParams = toml::from_str(
+        "views = [{ field = \"prompt\" }]\ncalibration = \"temperature\"\ncalibrate_on = \"left-out-sources\"",
+    )
+    .unwrap();
+    let error = params.fit(&examples, 0).unwrap_err();
+    assert!(matches!(error, TrainingError::FewSources) && error.to_string().contains("`name`"), "{error}");
+}

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use demur_predictor::{Analyzer, Field, Input, Norm, Probability, Scorer, Scratch};
 use demur_training::{
-    Confusion, Decisions, DocumentFrequency, Examples, LogisticParams, NgramParams, SparseMatrix, ViewParams,
-    auroc, average_precision, brier, log_loss, log_odds, wilson,
+    Clusters, Confusion, Decisions, DocumentFrequency, Examples, FEW_FALSE_POSITIVES, LogisticParams,
+    NgramParams, SparseMatrix, ViewParams, auroc, auroc_interval, auroc_within, average_precision, brier,
+    ece, intervals, log_loss, log_odds, tpr_at_fpr, wilson,
 };
 use linfa::dataset::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard};
@@ -225,7 +226,7 @@ fn metrics_are_those_of_scikit_learn() {
         same("balanced accuracy", decisions.balanced_accuracy, &case["balanced_accuracy"]);
         let counts = |key: &str| case["confusion"][key].as_f64().unwrap();
         let Confusion { true_positive, false_positive, true_negative, false_negative } = decisions.confusion;
-        let found = [true_positive, false_positive, true_negative, false_negative].map(|count| count as f64);
+        let found = [true_positive, false_positive, true_negative, false_negative];
         assert_eq!(found, ["tp", "fp", "tn", "fn"].map(counts), "{name}");
         compared += 1;
     }
@@ -274,4 +275,74 @@ fn log_odds_are_those_of_the_formula_and_standard_normal_where_labels_say_nothin
 /// The logarithm of the number of ways to choose k of n.
 fn ln_choose(n: usize, k: usize) -> f64 {
     (1..=k).map(|at| ((n - k + at) as f64 / at as f64).ln()).sum()
+}
+
+#[test]
+fn measured_rates_are_weighted_halves_of_rows() {
+    let fixture = fixture("metrics.json");
+    let cases = fixture["rates"].as_array().unwrap();
+    assert!(cases.len() >= 3);
+    for case in cases {
+        let (rates, scores) = (numbers(&case["rates"]), numbers(&case["scores"]));
+        let called: Vec<bool> = scores.iter().map(|&score| score >= 0.5).collect();
+        let decisions = Decisions::judge(&called, &rates);
+        for (metric, found) in [
+            ("roc_auc", auroc(&scores, &rates)),
+            ("average_precision", average_precision(&scores, &rates)),
+            ("brier", brier(&scores, &rates)),
+            ("log_loss", log_loss(&scores, &rates)),
+            ("accuracy", decisions.accuracy),
+            ("recall", decisions.recall),
+            ("precision", decisions.precision),
+            ("tpr_at_1_fpr", tpr_at_fpr(&scores, &rates, FEW_FALSE_POSITIVES)),
+            ("ece", ece(&scores, &rates, &[])),
+        ] {
+            let expected = case[metric].as_f64().unwrap();
+            assert!((found - expected).abs() < 1e-9, "{} {metric}: {found}, {expected}", case["name"]);
+        }
+    }
+}
+
+#[test]
+fn intervals_are_those_of_an_independent_computation() {
+    let fixture = fixture("metrics.json");
+    let cases = fixture["auroc_intervals"].as_array().unwrap();
+    assert!(cases.len() >= 6);
+    for case in cases {
+        let labels: Vec<bool> = numbers(&case["labels"]).into_iter().map(|label| label == 1.0).collect();
+        let scores = numbers(&case["scores"]);
+        let (low, high) = auroc_interval(&scores, &labels);
+        let expected = numbers(&case["interval"]);
+        assert!(
+            (low - expected[0]).abs() < 1e-9 && (high - expected[1]).abs() < 1e-9,
+            "{}: {low} {high}, {expected:?}",
+            case["name"]
+        );
+        let found = tpr_at_fpr(&scores, &labels, FEW_FALSE_POSITIVES);
+        assert!((found - case["tpr_at_1_fpr"].as_f64().unwrap()).abs() < 1e-12, "{}", case["name"]);
+    }
+}
+
+#[test]
+fn repeated_prompts_have_the_intervals_of_a_bootstrap_of_prompts() {
+    let case = &fixture("metrics.json")["clusters"];
+    let labels: Vec<bool> = numbers(&case["labels"]).into_iter().map(|label| label == 1.0).collect();
+    let (scores, of) = (numbers(&case["scores"]), numbers(&case["clusters"]));
+    let names: Vec<String> = of.iter().map(ToString::to_string).collect();
+    let clusters = Clusters::of(names.iter());
+    let (accuracy, area) = intervals(&scores, &labels, 0.5, &clusters, 0);
+    // Two bootstraps of 1,000 and of 10,000 draws: their standard errors differ by some 3%.
+    for (found, expected) in [(accuracy, &case["accuracy_interval"]), (area, &case["auroc_interval"])] {
+        let expected = numbers(expected);
+        let width = expected[1] - expected[0];
+        assert!(
+            (found.0 - expected[0]).abs() < 0.06 * width && (found.1 - expected[1]).abs() < 0.06 * width,
+            "{found:?}, {expected:?}"
+        );
+        let naive = auroc_interval(&scores, &labels);
+        assert!(naive.1 - naive.0 < width, "rows of one prompt are no independent rows");
+    }
+    let sources: Vec<Option<&str>> = names.iter().map(|name| Some(name.as_str())).collect();
+    let within = auroc_within(&scores, &labels, &sources);
+    assert!((within - case["auroc_within"].as_f64().unwrap()).abs() < 1e-12, "{within}");
 }

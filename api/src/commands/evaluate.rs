@@ -59,6 +59,7 @@ pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
         let done = if overlap.judged { "judged all the same (--allow-overlap)" } else { "left out" };
         note(&format!("overlap: {} rows have prompts that the fit has seen; {done}", overlap.rows));
     }
+    warn_of_sources(&evaluation);
     if args.json {
         let mut json = evaluation.to_json();
         json["overlap"] = json!({ "rows": overlap.rows, "judged": overlap.judged });
@@ -241,12 +242,32 @@ fn judge_recipe(
     Ok((judge_holdout(fit, &examples, &held_out, scored(method))?, overlap))
 }
 
+/// A figure, or a dash where the rows do not define it.
+pub(crate) fn figure(figure: f64) -> String {
+    if figure.is_finite() { format!("{figure:.3}") } else { "-".to_owned() }
+}
+
+/// Warns where most of what ranks rows is which source they are from.
+fn warn_of_sources(evaluation: &Evaluation) {
+    if evaluation.tells_sources_apart() == Some(true) {
+        let (pooled, within) = (evaluation.auroc, evaluation.auroc_within_sources);
+        note(&format!(
+            "warning: the AUROC of {pooled:.3} is mostly telling sources apart: within sources it is {within:.3}. On \
+             rows from elsewhere expect the latter; --leave-one-out source shows it, --confounds what betrays a source"
+        ));
+    }
+}
+
 /// The figures as a person reads them.
 pub(crate) fn table(evaluation: &Evaluation) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
     let Evaluation { decisions, n, base_rate, .. } = evaluation;
     writeln!(out, "{}: {}", evaluation.field.name(), evaluation.method)?;
     writeln!(out, "  n {n}, base rate {base_rate:.3} refused, threshold {}", evaluation.threshold)?;
+    if evaluation.prompts < *n {
+        let prompts = evaluation.prompts;
+        writeln!(out, "  {prompts} different prompts: intervals by a bootstrap of whole prompts")?;
+    }
     let rows = evaluation.labelled_by.iter();
     let rows: Vec<String> = rows.map(|(labeller, n)| format!("{n} {}", labeller.in_words())).collect();
     writeln!(out, "  labelled {}; figures are {}", rows.join(", "), evaluation.measures)?;
@@ -266,6 +287,8 @@ pub(crate) fn table(evaluation: &Evaluation) -> Result<String, std::fmt::Error> 
         "  AUROC 95% interval {low:.3} to {high:.3}, average precision {:.3}",
         evaluation.average_precision
     )?;
+    write!(out, "  refusals found at 1% false alarms {}", figure(evaluation.tpr_at_1_fpr))?;
+    writeln!(out, ", AUROC within sources {}", figure(evaluation.auroc_within_sources))?;
     let Decisions { balanced_accuracy, precision, recall, f1, .. } = decisions;
     writeln!(
         out,
@@ -274,10 +297,13 @@ pub(crate) fn table(evaluation: &Evaluation) -> Result<String, std::fmt::Error> 
     let Evaluation { brier, log_loss, ece, .. } = evaluation;
     writeln!(out, "  Brier {brier:.3}, log loss {log_loss:.3}, ECE {ece:.3}")?;
     let c = decisions.confusion;
+    // Whole numbers but for measured rates.
+    let [found, missed, passed, held] =
+        [c.true_positive, c.false_negative, c.true_negative, c.false_positive]
+            .map(|n| (n * 10.0).round() / 10.0);
     writeln!(
         out,
-        "  refused: {} found, {} missed; complied: {} found, {} called refused",
-        c.true_positive, c.false_negative, c.true_negative, c.false_positive
+        "  refused: {found} found, {missed} missed; complied: {passed} found, {held} called refused"
     )?;
     Ok(out)
 }

@@ -10,7 +10,7 @@ use demur_predictor::encoder::{
 use demur_predictor::{Calibration, Field, Input, SeenPrompts, TrainingData, sigmoid};
 use rayon::prelude::*;
 
-use crate::calibrate::{CalibrationMethod, OutOfFold};
+use crate::calibrate::{CalibrateOn, CalibrationMethod, OutOfFold};
 use crate::encoder::direction::RefusalDirection;
 use crate::encoder::distil::{Lesson, texts};
 use crate::encoder::head::{HeadRows, by_source, folded, matrix, taught, teacher};
@@ -33,6 +33,7 @@ pub(crate) struct Task<'a, 'e> {
     pub(crate) folds: usize,
     pub(crate) class_weight: ClassWeight,
     pub(crate) calibration: CalibrationMethod,
+    pub(crate) calibrate_on: CalibrateOn,
     pub(crate) calibrate_targets: bool,
     pub(crate) seed: u64,
 }
@@ -203,7 +204,7 @@ impl EncoderParams {
         let rows =
             HeadRows { x: &x, targets: &examples.targets, weights: &examples.weights, scores: scores.len() };
         // Those of the n-grams: what these learn of the head of a fold must not have seen its rows either.
-        let folds = examples.folds(task.folds, task.seed)?;
+        let folds = task.calibrate_on.folds(examples, task.folds, task.seed)?;
         let mut tried = Vec::with_capacity(self.c.len());
         for &c in &self.c {
             let (logits, lines) = out_of_fold(&rows, (&own, &folds), (c, task.class_weight))?;
@@ -336,10 +337,14 @@ fn levels<'e>(
 ) -> Result<Levels<'e>, TrainingError> {
     let rows: Vec<usize> = of_encoder.iter().map(|&(row, _)| row).collect();
     let examples = task.examples.subset(&rows);
+    let folds = task.calibrate_on.folds(&examples, task.folds, task.seed)?;
+    let scores = task.calibrate_on.scores(&examples, Vec::new(), folds.clone());
     Ok(Levels {
         ngrams: rows.iter().map(|&row| ngrams[row]).collect(),
         encoder: of_encoder.iter().map(|&(_, logit)| logit).collect(),
-        folds: examples.folds(task.folds, task.seed)?,
+        clusters: scores.clusters,
+        source_folds: scores.source_folds,
+        folds,
         targets: examples.inputs.iter().map(|input| input.target).collect(),
         truth: examples.truth,
         weights: examples.weights,

@@ -23,6 +23,10 @@ pub(crate) struct Levels<'a> {
     pub(crate) truth: Vec<f64>,
     pub(crate) weights: Vec<f64>,
     pub(crate) folds: Vec<usize>,
+    /// As in [`OutOfFold`].
+    pub(crate) clusters: Vec<u32>,
+    /// As in [`OutOfFold`].
+    pub(crate) source_folds: Vec<usize>,
     pub(crate) targets: Vec<Option<&'a str>>,
 }
 
@@ -88,6 +92,8 @@ impl Levels<'_> {
             logits: logits.clone(),
             truth: self.truth.clone(),
             weights: self.weights.clone(),
+            clusters: self.clusters.clone(),
+            source_folds: self.source_folds.clone(),
             ..OutOfFold::default()
         };
         let (calibration, report) = out_of_fold.calibrate(method)?;
@@ -161,6 +167,8 @@ mod tests {
             encoder: (0..600).map(|row| 2.0 * truth[row] - 1.0 + noise(row, 104_729)).collect(),
             weights: vec![1.0; 600],
             folds: (0..600).map(|row| row % 5).collect(),
+            clusters: Vec::new(),
+            source_folds: Vec::new(),
             targets: vec![None; 600],
             truth,
         }

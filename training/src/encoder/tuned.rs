@@ -40,8 +40,10 @@ pub(crate) fn tune(
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let parts =
         if params.folds > 1 { params.folds } else { (1.0 / params.validation).round().max(2.0) as usize };
-    let folds = examples.folds(parts, task.seed)?;
-    let held_out = if params.folds > 1 { params.folds } else { 1 };
+    let folds = task.calibrate_on.folds(examples, parts, task.seed)?;
+    // Of whole sources there may be fewer folds than were asked for.
+    let found = folds.iter().max().map_or(0, |last| last + 1);
+    let held_out = if params.folds > 1 { found } else { 1 };
     runs.estimate(&all, held_out + 1)?;
     let mut done: Vec<(Vec<usize>, Run)> = Vec::with_capacity(held_out);
     for fold in 0..held_out {

@@ -1,0 +1,229 @@
+//! Fitting calibrations on out-of-fold logits and choosing among them.
+//!
+//! Each method is cross-fitted over the scores themselves. "auto" takes the simplest one whose log loss is within one
+//! standard error of the least (Breiman, Friedman, Olshen & Stone 1984, section 3.4.3), so that a method with more
+//! parameters must earn them, and fits it again on all scores.
+
+mod maps;
+mod outside;
+
+use std::collections::BTreeMap;
+
+use demur_predictor::{Calibration, CalibrationReport, sigmoid};
+use serde::{Deserialize, Serialize};
+
+pub use self::outside::CalibrateOn;
+use crate::error::TrainingError;
+use crate::metrics::{ece, loss_of};
+
+/// How a fit is calibrated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CalibrationMethod {
+    /// Not at all.
+    #[default]
+    None,
+    /// By the simplest method whose cross-fitted log loss is within one standard error of the least, none of them
+    /// included. On sources left out it chooses between none and a temperature alone: how much a source refuses says
+    /// nothing of how much the next one does, so an intercept is fitted there only where a method with one is asked for.
+    Auto,
+    /// By a temperature.
+    Temperature,
+    /// By Platt's line.
+    Platt,
+    /// By a beta calibration.
+    Beta,
+    /// By isotonic regression.
+    Isotonic,
+}
+
+/// Out-of-fold scores with what was true of their rows.
+#[derive(Debug, Clone, Default)]
+pub struct OutOfFold {
+    /// The logit of each row by a fit that had not seen it.
+    pub logits: Vec<f64>,
+    /// P(refusal) of the row's label.
+    pub truth: Vec<f64>,
+    /// The row's weight.
+    pub weights: Vec<f64>,
+    /// The logit about which a temperature stretches or shrinks: what nothing known stands at. Default: 0, one half.
+    pub centre: f64,
+    /// Rows with the same number are not independent: those of one group, or of one source that was left out. Empty:
+    /// every row is by itself.
+    pub clusters: Vec<u32>,
+    /// The fold of each row where whole sources were left out, so that no map is judged on a source that it was fitted on.
+    /// Empty: rows are dealt into folds by their logits.
+    pub source_folds: Vec<usize>,
+}
+
+const FOLDS: usize = 5;
+
+/// A method that was tried: its cross-fitted log loss and P(refusal) of each row.
+type Tried = (CalibrationMethod, f64, Vec<f64>);
+
+impl OutOfFold {
+    /// Fits by a method, or by the best one, and says what it was worth. With too few rows of a class to learn from
+    /// (fewer than ten) there is no calibration and no report.
+    ///
+    /// # Errors
+    /// [`TrainingError::NotConverged`].
+    pub fn calibrate(
+        &self,
+        method: CalibrationMethod,
+    ) -> Result<(Calibration, Option<CalibrationReport>), TrainingError> {
+        use CalibrationMethod::{Auto, Beta, Isotonic, None, Platt, Temperature};
+        // From the simplest on, as `simplest` needs them.
+        let tried: &[CalibrationMethod] = match method {
+            None => return Ok((Calibration::None, Option::None)),
+            Auto if !self.source_folds.is_empty() => &[None, Temperature],
+            Auto => &[None, Temperature, Platt, Beta, Isotonic],
+            Temperature => &[None, Temperature],
+            Platt => &[None, Platt],
+            Beta => &[None, Beta],
+            Isotonic => &[None, Isotonic],
+        };
+        let refused = self.truth.iter().filter(|&&truth| truth >= 0.5).count();
+        if refused.min(self.truth.len() - refused) < 2 * FOLDS {
+            return Ok((Calibration::None, Option::None));
+        }
+        let mut results: Vec<Tried> = Vec::with_capacity(tried.len());
+        for &method in tried {
+            let p = self.cross_fitted(method)?;
+            results.push((method, self.log_loss(&p), p));
+        }
+        let asked = if method == Auto { self.simplest(&results) } else { results.last() };
+        let Some((best, _, p)) = asked else { return Ok((Calibration::None, Option::None)) };
+        let report = CalibrationReport {
+            rows: self.truth.len(),
+            ece_before: ece(&results[0].2, &self.truth, &self.weights),
+            ece_after: ece(p, &self.truth, &self.weights),
+            log_loss: results
+                .iter()
+                .map(|(method, loss, _)| (format!("{method:?}").to_lowercase(), *loss))
+                .collect::<BTreeMap<_, _>>(),
+            left_out_sources: self.left_out_sources(),
+            reliability: self.reliability(p),
+        };
+        Ok((self.fit(*best)?, Some(report)))
+    }
+
+    /// The first of some results, simplest first, whose loss exceeds the least by no more than one standard error of the
+    /// difference.
+    fn simplest<'r>(&self, results: &'r [Tried]) -> Option<&'r Tried> {
+        let best = results.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
+        results.iter().find(|tried| {
+            let (excess, error) = self.mean_gain(&tried.2, &best.2);
+            excess <= error
+        })
+    }
+
+    /// Platt's line for each target that has rows enough (200, and 20 of either class) and whose own line, cross-fitted over
+    /// its rows, has a mean log loss below that of the map for all by more than two standard errors of the difference.
+    ///
+    /// # Errors
+    /// [`TrainingError::NotConverged`].
+    pub fn calibrate_targets(
+        &self,
+        all: &Calibration,
+        targets: &[Option<&str>],
+    ) -> Result<BTreeMap<String, Calibration>, TrainingError> {
+        const ROWS: usize = 200;
+        const OF_A_CLASS: usize = 20;
+        let mut rows: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (row, target) in targets.iter().enumerate() {
+            if let Some(target) = target {
+                rows.entry(target).or_default().push(row);
+            }
+        }
+        let mut found = BTreeMap::new();
+        for (target, rows) in rows {
+            let own = self.subset(rows.into_iter());
+            let refused = own.truth.iter().filter(|&&truth| truth >= 0.5).count();
+            if own.truth.len() < ROWS || refused.min(own.truth.len() - refused) < OF_A_CLASS {
+                continue;
+            }
+            let of_all: Vec<f64> = own.logits.iter().map(|&logit| all.apply(logit).get()).collect();
+            let (gain, error) = own.mean_gain(&of_all, &own.cross_fitted(CalibrationMethod::Platt)?);
+            let line = own.fit(CalibrationMethod::Platt)?;
+            // A flat line would say the same of every prompt.
+            let rises = matches!(line, Calibration::Platt { slope, .. } if slope > 0.0);
+            if rises && gain > 2.0 * error {
+                found.insert(target.to_owned(), line);
+            }
+        }
+        Ok(found)
+    }
+
+    /// By how much the weighted mean log loss falls from some probabilities to others, and the standard error of that:
+    /// over clusters, where rows are not independent (Liang & Zeger 1986).
+    fn mean_gain(&self, from: &[f64], to: &[f64]) -> (f64, f64) {
+        let n = self.truth.len();
+        let loss = |p: f64, row: usize| loss_of(p, self.truth[row]);
+        let gains: Vec<f64> = (0..n).map(|row| loss(from[row], row) - loss(to[row], row)).collect();
+        let total: f64 = self.weights.iter().sum();
+        let mean = gains.iter().zip(&self.weights).map(|(gain, weight)| gain * weight).sum::<f64>() / total;
+        let mut sums: BTreeMap<usize, f64> = BTreeMap::new();
+        for row in 0..n {
+            let cluster = self.clusters.get(row).map_or(row, |&cluster| cluster as usize);
+            *sums.entry(cluster).or_default() += self.weights[row] * (gains[row] - mean);
+        }
+        let clusters = sums.len() as f64;
+        let squares: f64 = sums.values().map(|sum| sum * sum).sum();
+        // One cluster alone does not vary, and proves nothing.
+        let error = if clusters > 1.0 {
+            (squares * clusters / (clusters - 1.0)).sqrt() / total
+        } else {
+            f64::INFINITY
+        };
+        (mean, error)
+    }
+
+    /// P(refusal) of each row by a map fitted on the other folds: of whole sources, where they were left out; else rows are
+    /// dealt out in the order of their logits, so that every fold covers the whole range.
+    fn cross_fitted(&self, method: CalibrationMethod) -> Result<Vec<f64>, TrainingError> {
+        let mut fold_of = self.source_folds.clone();
+        if fold_of.is_empty() {
+            let mut order: Vec<usize> = (0..self.logits.len()).collect();
+            order.sort_by(|&a, &b| self.logits[a].total_cmp(&self.logits[b]).then(a.cmp(&b)));
+            fold_of = vec![0; order.len()];
+            order.into_iter().enumerate().for_each(|(at, row)| fold_of[row] = at % FOLDS);
+        }
+        let mut p = vec![0.0; fold_of.len()];
+        for fold in 0..fold_of.iter().max().map_or(0, |last| last + 1) {
+            let (test, train): (Vec<usize>, Vec<usize>) =
+                (0..fold_of.len()).partition(|&row| fold_of[row] == fold);
+            let map = self.subset(train.into_iter()).fit(method)?;
+            for row in test {
+                p[row] = map.apply(self.logits[row]).get();
+            }
+        }
+        Ok(p)
+    }
+
+    /// Some of the rows, dealt into folds by their logits.
+    fn subset(&self, rows: impl Iterator<Item = usize>) -> Self {
+        let mut part = Self { centre: self.centre, ..Self::default() };
+        for row in rows {
+            part.logits.push(self.logits[row]);
+            part.truth.push(self.truth[row]);
+            part.weights.push(self.weights[row]);
+            part.clusters.extend(self.clusters.get(row));
+        }
+        part
+    }
+
+    /// The uncalibrated P(refusal) of each row.
+    pub(crate) fn plain(&self) -> Vec<f64> {
+        self.logits.iter().map(|&logit| sigmoid(logit)).collect()
+    }
+
+    /// Weighted mean log loss of some probabilities, in nats.
+    pub(crate) fn log_loss(&self, p: &[f64]) -> f64 {
+        let losses = p.iter().zip(&self.truth).zip(&self.weights);
+        let losses = losses.map(|((&p, &truth), &weight)| weight * loss_of(p, truth));
+        losses.sum::<f64>() / self.weights.iter().sum::<f64>()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! How well a score orders rows: AUROC over all rows and within their sources, average precision, and how many refusals
+//! are found when hardly any answer may be called one.
+
+use std::collections::BTreeMap;
+
+use super::Truth;
+
+/// Places in descending order of score.
+pub(super) fn ranking(scores: &[f64]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    order
+}
+
+/// The refused and the complied part of each run of equal scores, the highest score first.
+fn steps<T: Truth>(scores: &[f64], truth: &[T]) -> Vec<(f64, f64)> {
+    let part = |tied: &[usize]| {
+        let refused: f64 = tied.iter().map(|&row| truth[row].refused()).sum();
+        (refused, tied.len() as f64 - refused)
+    };
+    ranking(scores).chunk_by(|&a, &b| scores[a] == scores[b]).map(part).collect()
+}
+
+/// How many (refused, complied) pairs the score orders rightly, a tie counting half, and how many there are.
+fn pairs<T: Truth>(scores: &[f64], truth: &[T]) -> (f64, f64) {
+    let (mut right, mut refused_above, mut complied) = (0.0, 0.0, 0.0);
+    for (positive, negative) in steps(scores, truth) {
+        right += negative * (refused_above + positive / 2.0);
+        refused_above += positive;
+        complied += negative;
+    }
+    (right, refused_above * complied)
+}
+
+/// Area under the ROC curve: the share of (refused, complied) pairs that the score orders rightly, a tie
+/// counting half. NaN when a class is missing.
+#[must_use]
+pub fn auroc<T: Truth>(scores: &[f64], truth: &[T]) -> f64 {
+    let (right, all) = pairs(scores, truth);
+    right / all
+}
+
+/// The same over pairs of one source alone: what a score knows beside which source a row is from. NaN when no source has
+/// both classes. Rows without a source take no part.
+#[must_use]
+pub fn auroc_within<T: Truth>(scores: &[f64], truth: &[T], sources: &[Option<&str>]) -> f64 {
+    let mut rows: BTreeMap<&str, (Vec<f64>, Vec<T>)> = BTreeMap::new();
+    for ((source, &score), &truth) in sources.iter().zip(scores).zip(truth) {
+        if let Some(source) = source {
+            let (scores, truths) = rows.entry(source).or_default();
+            scores.push(score);
+            truths.push(truth);
+        }
+    }
+    let of = rows.values().map(|(scores, truth)| pairs(scores, truth));
+    let (right, all) = of.fold((0.0, 0.0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
+    right / all
+}
+
+/// The largest true positive rate of a threshold whose false positive rate is at most `most`, without drawing lines
+/// between thresholds. Below 1 / `most` complied rows that means no false positive at all. NaN when a class is missing.
+#[must_use]
+pub fn tpr_at_fpr<T: Truth>(scores: &[f64], truth: &[T], most: f64) -> f64 {
+    let (refused, complied) = super::classes(truth);
+    if refused <= 0.0 || complied <= 0.0 {
+        return f64::NAN;
+    }
+    let (mut found, mut false_alarms) = (0.0, 0.0);
+    for (positive, negative) in steps(scores, truth) {
+        false_alarms += negative;
+        // The sums are of at most some millions of rows: their rounding is far below this.
+        if false_alarms > most * complied + 1e-9 {
+            break;
+        }
+        found += positive;
+    }
+    found / refused
+}
+
+/// Average precision: the sum over thresholds of precision x gain in recall. NaN without a refusal.
+#[must_use]
+pub fn average_precision<T: Truth>(scores: &[f64], truth: &[T]) -> f64 {
+    let (mut sum, mut seen, mut found) = (0.0, 0.0, 0.0);
+    for (positive, negative) in steps(scores, truth) {
+        seen += positive + negative;
+        found += positive;
+        sum += positive * found / seen;
+    }
+    if found == 0.0 { f64::NAN } else { sum / found }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_count_half() {
+        assert_eq!(auroc(&[0.5, 0.5, 0.5], &[true, false, false]), 0.5);
+        assert_eq!(auroc(&[0.9, 0.1], &[true, false]), 1.0);
+        assert_eq!(auroc(&[0.8, 0.4, 0.35, 0.1], &[true, false, true, false]), 0.75);
+    }
+
+    #[test]
+    fn what_the_rows_do_not_define_is_nan() {
+        assert!(auroc(&[0.1, 0.2], &[true, true]).is_nan());
+        assert!(average_precision(&[0.1], &[false]).is_nan());
+        assert!(tpr_at_fpr(&[0.1], &[false], 0.01).is_nan());
+        assert!(auroc_within(&[0.1, 0.9], &[true, false], &[Some("a"), Some("b")]).is_nan());
+    }
+
+    #[test]
+    fn telling_sources_apart_is_not_ranking_within_them() {
+        // Source `a` is mostly refused and scored high, `b` the other way round; within each the score is upside down.
+        let scores = [0.9, 0.8, 0.95, 0.2, 0.1, 0.05];
+        let truth = [true, true, false, false, false, true];
+        let sources = [Some("a"), Some("a"), Some("a"), Some("b"), Some("b"), Some("b")];
+        assert!(auroc(&scores, &truth) > 0.4);
+        assert_eq!(auroc_within(&scores, &truth, &sources), 0.0);
+        let none = [None; 6];
+        assert!(auroc_within(&scores, &truth, &none).is_nan());
+    }
+
+    #[test]
+    fn refusals_found_while_hardly_any_answer_is_called_one() {
+        // 200 complied rows, of which two score above the lower half of the refused ones.
+        let mut scores = vec![0.1; 198];
+        scores.extend([0.7, 0.7, 0.9, 0.9, 0.6, 0.5]);
+        let truth: Vec<bool> = (0..204).map(|row| row >= 200).collect();
+        assert_eq!(tpr_at_fpr(&scores, &truth, 0.01), 1.0, "two of 200 may be wrong");
+        assert_eq!(tpr_at_fpr(&scores, &truth, 0.009), 0.5);
+        assert_eq!(tpr_at_fpr(&[0.5, 0.5], &[true, false], 0.01), 0.0, "a tie is called together");
+    }
+}
