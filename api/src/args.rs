@@ -392,6 +392,12 @@ pub(crate) struct Evaluate {
     /// Judge a recipe on each source or target with at least 20 rows, fitted on the others.
     #[arg(long, value_name = "FACET", requires = "field")]
     pub(crate) leave_one_out: Option<FacetArg>,
+    /// List words that betray a source: frequent in its refused (or answered) rows and rare in those of the others.
+    #[arg(long, conflicts_with = "leave_one_out")]
+    pub(crate) confounds: bool,
+    /// Write the rows whose labels are most doubtful after --cv, as JSON Lines, the most doubtful first.
+    #[arg(long, value_name = "FILE", requires = "cv")]
+    pub(crate) suspects: Option<PathBuf>,
     /// Count n-grams once for all fits of --leave-one-out, in a fraction of the time. Left-out texts then have a part in the
     /// vocabulary, left-out labels in nothing.
     #[arg(long, requires = "leave_one_out")]

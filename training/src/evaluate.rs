@@ -321,6 +321,19 @@ impl CrossValidation {
         examples: &Examples<'_>,
         progress: Progress<'_>,
     ) -> Result<Evaluation, TrainingError> {
+        Ok(self.judge_with_scores(plan, examples, progress)?.0)
+    }
+
+    /// As [`judge`](Self::judge), with P(refusal) of every row.
+    ///
+    /// # Errors
+    /// As [`judge`](Self::judge).
+    pub fn judge_with_scores(
+        self,
+        plan: FitPlan<'_>,
+        examples: &Examples<'_>,
+        progress: Progress<'_>,
+    ) -> Result<(Evaluation, Vec<f64>), TrainingError> {
         if examples.is_unlabelled() {
             return Err(none_left("cross-validation"));
         }
@@ -345,7 +358,7 @@ impl CrossValidation {
         let method = self.describe();
         let scored =
             Scored { field: self.field, method, threshold: plan.params.policy.hold_from, seed: self.seed };
-        Ok(scored.judge_all(examples, &all, FITTED_ON_SHUFFLED))
+        Ok((scored.judge_all(examples, &all, FITTED_ON_SHUFFLED), all.p))
     }
 }
 

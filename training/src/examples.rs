@@ -180,6 +180,11 @@ fn aim(record: &Record) -> Option<(f64, f64)> {
     }
 }
 
+/// Whether [`Examples::of`] takes a record.
+pub(crate) fn is_labelled(record: &Record) -> bool {
+    aim(record).is_some()
+}
+
 /// Whether [`Examples::judged`] keeps a record.
 pub(crate) fn is_judged(record: &Record) -> bool {
     aim(record).is_some_and(|(_, weight)| weight > 0.0)

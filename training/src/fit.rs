@@ -20,6 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::calibrate::{CalibrateOn, CalibrationMethod, OutOfFold};
 use crate::design::{Design, MIN_ROWS, Weights};
+use crate::doubt::DoubtParams;
 use crate::encoder::EncoderParams;
 use crate::encoder::distil::{Lesson, with_lesson};
 #[cfg(feature = "encoder")]
@@ -77,6 +78,9 @@ pub struct NgramParams {
     /// Tell kinds of answers apart. Default: no.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kinds: Option<KindParams>,
+    /// Weigh rows down whose labels out-of-fold scores make doubtful. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<DoubtParams>,
     /// Folds of the inner cross-validation. Default: 5.
     #[serde(default = "default_inner_folds")]
     pub inner_folds: usize,
@@ -199,6 +203,7 @@ impl NgramParams {
             round: false,
             second_level: None,
             kinds: None,
+            doubt: None,
             inner_folds: default_inner_folds(),
             tolerance: default_tolerance(),
             max_iterations: default_max_iterations(),
@@ -249,6 +254,9 @@ impl NgramParams {
         if let Some(kinds) = &self.kinds {
             kinds.check()?;
         }
+        if let Some(doubt) = &self.doubt {
+            doubt.check()?;
+        }
         if let Some(encoder) = &self.encoder {
             encoder.check()?;
         }
@@ -283,9 +291,14 @@ impl NgramParams {
         self.group_power > 0.0 || self.needs_folds()
     }
 
+    /// Whether a fit is not what was asked for without out-of-fold scores.
+    const fn needs_logits(&self) -> bool {
+        self.second_level.is_some() || self.kinds.is_some() || self.encoder.is_some() || self.doubt.is_some()
+    }
+
     /// Whether anything is learned from out-of-fold scores.
     fn needs_folds(&self) -> bool {
-        let above = self.second_level.is_some() || self.kinds.is_some() || self.encoder.is_some();
+        let above = self.needs_logits();
         self.c.len() > 1 || self.calibration != CalibrationMethod::None || self.calibrate_targets || above
     }
 
@@ -316,6 +329,11 @@ impl NgramParams {
         #[cfg(not(feature = "encoder"))]
         let lesson = None;
         let above = self.above(examples, lesson, seed)?;
+        let doubted = match (&self.doubt, &above.logits) {
+            (Some(doubt), Some(logits)) => Cow::Owned(doubt.weighed(examples, logits, &above.calibration)),
+            _ => Cow::Borrowed(examples),
+        };
+        let examples = doubted.as_ref();
         let (design, mut by_c) = self.first_level(&with_lesson(examples, lesson, None), &[above.c])?;
         let weights = by_c.remove(0);
         let single = |number: f64| if self.round { round(number as f32) } else { number as f32 };
@@ -388,7 +406,7 @@ impl NgramParams {
         seed: u64,
     ) -> Result<Above, TrainingError> {
         let mut above = Above { c: self.c[0], ..Above::default() };
-        let needed = self.second_level.is_some() || self.kinds.is_some() || self.encoder.is_some();
+        let needed = self.needs_logits();
         if !self.needs_folds() {
             return Ok(above);
         }

@@ -8,8 +8,10 @@ mod baselines;
 mod bootstrap;
 mod breakdown;
 mod calibrate;
+mod confounds;
 mod contrast;
 mod design;
+mod doubt;
 mod encoder;
 mod error;
 mod evaluate;
@@ -44,10 +46,12 @@ pub use baselines::phrase_list;
 pub use bootstrap::{MachineLabelled, bootstrap, by_target, label, labelled_by};
 pub use breakdown::{Coverage, CoveragePoint, FacetFigures, Facets, coverage_curve};
 pub use calibrate::{CalibrateOn, CalibrationMethod, OutOfFold};
+pub use confounds::{Confound, confounds};
 pub use contrast::{
     FillerFigures, GroupFigures, MOST_PROMPTS, SwapAudit, SwapList, TargetContrast, TargetTerm, Template,
     contrast_targets, mean_interval,
 };
+pub use doubt::{DoubtParams, Suspect, suspects};
 pub use encoder::{Distil, EncoderParams, Intermediate, Precision, Report, TuneParams};
 #[cfg(feature = "encoder")]
 pub use encoder::{FittedEncoder, Workshop};

@@ -372,11 +372,10 @@ fn particular_sources() -> Vec<Record> {
             category: None,
             split: None,
             group: Some(at.to_string()),
-            label: Some(Labelled {
-                label: Some(if refused { Label::Refused } else { Label::Complied }),
-                kind: None,
-                by: Labeller::Human,
-            }),
+            label: Some(Labelled::of(
+                if refused { Label::Refused } else { Label::Complied },
+                Labeller::Person,
+            )),
             weight: 1.0,
             place: Place { file: Arc::from("rows"), line: 1 },
             row: None,

@@ -14,7 +14,7 @@ use demur_training::{
 use serde_json::json;
 
 use crate::args::Evaluate;
-use crate::commands::leave_one_out;
+use crate::commands::{doubts, leave_one_out};
 use crate::error::Usage;
 use crate::input;
 use crate::model;
@@ -51,6 +51,10 @@ pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
         return leave_one_out::run(args, facet.into(), field, &recipe, records);
     }
     let records = measured(records)?;
+    let confounds = args.confounds.then(|| {
+        let examples = Examples::of(&records, &vec![0; records.len()]);
+        demur_training::confounds(&examples, field)
+    });
     let (evaluation, overlap) = match &model {
         Some(model) => judge_model(args, model, records, recipe.seed)?,
         None => judge_recipe(args, field, &recipe, records)?,
@@ -63,9 +67,16 @@ pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
     if args.json {
         let mut json = evaluation.to_json();
         json["overlap"] = json!({ "rows": overlap.rows, "judged": overlap.judged });
+        if let Some(confounds) = &confounds {
+            json["confounds"] = json!(confounds);
+        }
         return output::json(&json);
     }
-    Ok(output::data(&table(&evaluation)?)?)
+    let mut out = table(&evaluation)?;
+    if let Some(confounds) = &confounds {
+        out += &doubts::confounds_table(confounds)?;
+    }
+    Ok(output::data(&out)?)
 }
 
 /// The model to judge: the one that is named, or the bundled one where no recipe is judged.
@@ -213,7 +224,10 @@ fn judge_recipe(
     if let Some(folds) = args.cv {
         let examples = Examples::of(&records, &grouping.groups(&records));
         let plan = CrossValidation { field, folds: folds as usize, grouping, seed };
-        let evaluation = Bars::during(|progress| plan.judge(fit, &examples, progress))?;
+        let (evaluation, p) = Bars::during(|progress| plan.judge_with_scores(fit, &examples, progress))?;
+        if let Some(path) = &args.suspects {
+            doubts::write_suspects(path, &records, &p)?;
+        }
         return Ok((evaluation, OverlapCount::default()));
     }
     let scored = |method| Scored { field, method, threshold: fit.params.policy.hold_from, seed };

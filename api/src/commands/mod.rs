@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod contrast;
+mod doubts;
 mod evaluate;
 mod explain;
 mod export_notebook;

@@ -63,7 +63,7 @@ type Tried = (CalibrationMethod, f64, Vec<f64>);
 
 impl OutOfFold {
     /// Fits by a method, or by the best one, and says what it was worth. With too few rows of a class to learn from
-    /// (fewer than ten) there is no calibration and no report.
+    /// (fewer than ten), or without two folds of sources of both classes, there is no calibration and no report.
     ///
     /// # Errors
     /// [`TrainingError::NotConverged`].
@@ -83,12 +83,19 @@ impl OutOfFold {
             Isotonic => &[None, Isotonic],
         };
         let refused = self.truth.iter().filter(|&&truth| truth >= 0.5).count();
-        if refused.min(self.truth.len() - refused) < 2 * FOLDS {
+        // Of one fold of sources nothing can be held out.
+        let one_fold = self.source_folds.iter().all(|&fold| fold == self.source_folds[0]);
+        if refused.min(self.truth.len() - refused) < 2 * FOLDS || (!self.source_folds.is_empty() && one_fold)
+        {
             return Ok((Calibration::None, Option::None));
         }
         let mut results: Vec<Tried> = Vec::with_capacity(tried.len());
         for &method in tried {
-            let p = self.cross_fitted(method)?;
+            let p = match self.cross_fitted(method) {
+                // All sources but those of a fold refuse, or none: a line through them has no end.
+                Err(TrainingError::OneClass { .. }) => return Ok((Calibration::None, Option::None)),
+                other => other?,
+            };
             results.push((method, self.log_loss(&p), p));
         }
         let asked = if method == Auto { self.simplest(&results) } else { results.last() };

@@ -45,10 +45,7 @@ impl<'a> Rows<'a> {
             // Rows that are there for their kind alone have no label to fit on or to judge by.
             examples: Examples::of(records, &Grouping::Similar.groups(records)).judged(),
             values: labelled().map(|record| plan.facet.of(record)).collect(),
-            labelled_by: of_value
-                .into_iter()
-                .map(|(value, records)| (value, labelled_by(&records)))
-                .collect(),
+            labelled_by: of_value.into_iter().map(|(value, names)| (value, named(names))).collect(),
             texts: labelled().map(|record| normalise(identity(record))).collect(),
             openings: labelled().map(opening).collect(),
             judged: labelled().map(may_judge).collect(),

@@ -5,9 +5,9 @@
 //! weights of the value's rows at 0. Three things differ from whole fits, all of them small: the left-out texts (not their
 //! labels) have a part in `min_df` and in the document frequencies; `keep`, which would choose n-grams by weights that
 //! have seen the left-out labels, is passed over, as is the second level; and the calibration is fitted on the left-out
-//! scores of the other values, which is what `calibrate_on = "left-out-sources"` does with fewer folds.
+//! scores of the other values, without shifts by target, which is what `calibrate_on = "left-out-sources"` does with fewer folds.
 
-use demur_predictor::Norm;
+use demur_predictor::{Norm, log_odds};
 use linfa::dataset::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard};
 use ndarray::Array1;
@@ -72,7 +72,8 @@ impl LeaveOneOut {
             })?);
             progress.step("leave one out", values.len());
         }
-        let all = out_of_fold(rows, &fits);
+        let centre = plan.params.base_rate.map_or(0.0, log_odds);
+        let all = OutOfFold { centre, ..out_of_fold(rows, &fits) };
         let mut scored = Vec::with_capacity(fits.len());
         for (at, fit) in fits.into_iter().enumerate() {
             // A map for a value must not have seen its labels either.
@@ -121,6 +122,14 @@ fn weighed(params: &NgramParams, examples: Examples<'_>) -> Vec<f64> {
     examples.shared_out(params.group_power).balanced(params.source_power).weights
 }
 
+/// With the weight of the row that holds the level, where the recipe sets one: that of all others together.
+fn with_anchor(params: &NgramParams, mut weights: Vec<f64>) -> Vec<f64> {
+    if params.base_rate.is_some() {
+        weights.push(weights.iter().sum());
+    }
+    weights
+}
+
 fn as_f32(weights: &[f64]) -> Array1<f32> {
     weights.iter().map(|&weight| weight as f32).collect()
 }
@@ -128,10 +137,14 @@ fn as_f32(weights: &[f64]) -> Array1<f32> {
 impl<'p, 'a> Shared<'p, 'a> {
     fn of(params: &'p NgramParams, rows: &'p Rows<'a>) -> Result<Self, TrainingError> {
         let examples = &rows.examples;
-        let design = Design::fit(&params.views, (params.target_shift, params.source_shift), examples)?;
-        let weights = weighed(params, examples.clone());
-        let targets = Array1::from_vec(examples.targets.clone());
-        let dataset = DatasetBase::new(design.matrix(examples), targets).with_weights(as_f32(&weights));
+        let design = Design::fit(params, examples)?;
+        let anchored = match params.base_rate {
+            Some(rate) => examples.clone().anchored(rate),
+            None => examples.clone(),
+        };
+        let weights = with_anchor(params, weighed(params, examples.clone()));
+        let targets = Array1::from_vec(anchored.targets.clone());
+        let dataset = DatasetBase::new(design.matrix(&anchored), targets).with_weights(as_f32(&weights));
         let all = params.logistic(params.c[0]).check()?.fit(&dataset)?;
         Ok(Self { params, rows, ends: design.ends(), design, dataset, all })
     }
@@ -148,7 +161,7 @@ impl<'p, 'a> Shared<'p, 'a> {
         for (&row, weight) in train.iter().zip(weighed(self.params, examples)) {
             weights[row] = weight;
         }
-        self.dataset.weights = as_f32(&weights);
+        self.dataset.weights = as_f32(&with_anchor(self.params, weights.clone()));
         let params = self.params.logistic(self.params.c[0]).start(self.all.clone());
         let fit = params.check()?.fit(&self.dataset)?;
         let weighted = Examples { weights, ..self.rows.examples.clone() };
@@ -172,7 +185,7 @@ impl<'p, 'a> Shared<'p, 'a> {
         let weights = self.design.read(&fit.weights, fit.bias, weighted);
         let logit = |&row: &usize| {
             let target = self.rows.examples.inputs[row].target.and_then(|target| weights.targets.get(target));
-            let base = weights.bias + target.copied().unwrap_or(0.0);
+            let base = self.level().unwrap_or_else(|| weights.bias + target.copied().unwrap_or(0.0));
             let Some(row) = x.outer_view(row) else { return base };
             let mut parts = vec![(0.0, 0.0); self.ends.len()];
             for (feature, value) in row.iter().filter(|(feature, _)| known[*feature]) {
@@ -195,7 +208,17 @@ impl<'p, 'a> Shared<'p, 'a> {
     /// The logits of some rows by a fit whose rows had these weights.
     fn logits(&self, fit: &SparseLogistic, weighted: &Examples<'_>, judged: &Examples<'_>) -> Vec<f64> {
         let weights = self.design.read(&fit.weights, fit.bias, weighted);
-        self.design.logits(&weights, judged).1
+        let (parts, logits) = self.design.logits(&weights, judged);
+        let words = |row: usize| parts.iter().map(|part| part[row]).sum::<f64>();
+        match self.level() {
+            Some(level) => (0..judged.len()).map(|row| level + words(row)).collect(),
+            None => logits,
+        }
+    }
+
+    /// The logit of a text of which nothing is known, where the recipe sets it.
+    fn level(&self) -> Option<f64> {
+        self.params.base_rate.map(log_odds)
     }
 }
 
@@ -223,6 +246,7 @@ impl OutOfFold {
             truth: keep.iter().map(|&row| self.truth[row]).collect(),
             weights: keep.iter().map(|&row| self.weights[row]).collect(),
             clusters: keep.iter().map(|&row| self.clusters[row]).collect(),
+            centre: self.centre,
             source_folds: keep.iter().map(|&row| renumbered(self.source_folds[row])).collect(),
         }
     }

@@ -222,7 +222,7 @@ fn every_line_has_baselines_and_a_language() {
     let found = of(&figures, "a");
     assert_eq!(found.rates.majority, 0.5);
     assert!(found.rates.phrase_list > 0.5, "`steal` is on the list: {found:?}");
-    assert_eq!(found.labelled_by.as_deref(), Some("human"));
+    assert_eq!(found.labelled_by.as_deref(), Some("person"));
     assert!((0.0..=1.0).contains(&found.rates.tpr_at_1_fpr));
     let n: usize = figures.by["target"].iter().map(|of| of.n).sum();
     assert_eq!(n, 80);
