@@ -223,25 +223,44 @@ fn prompts_come_from_stdin_too_thresholds_and_top_from_flags() {
     let run = dir.demur("explain - --hold-from 0.01").stdin("What is the\ncapital of France?\n").succeeds();
     assert!(run.stdout.contains("hold from 0.01") && run.stdout.contains("\ncapital"), "{}", run.stdout);
     dir.demur("explain - ").stdin("  \n").fails(2, &["the prompt is empty"]);
-    dir.demur("explain x --hold-from 1.5").fails(2, &["--hold-from 1.5"]);
-    dir.demur("explain x --target nobody").succeeds().says("target `nobody` is not known");
+    dir.demur("explain x --hold-from 1.5").fails(2, &["--hold-from: ", "1.5"]);
+    dir.demur("explain x --target nobody").fails(2, &["--target nobody: the target is not known"]);
     // One threshold decides all, as in `score`.
     let p = number(&dir.demur("predict --json").arg(PROMPT).succeeds().json()["p_refusal"]);
     let above = format!("explain --json --hold-from {}", 1.0 - (1.0 - p) / 2.0);
     assert_eq!(dir.demur(&above).arg(PROMPT).succeeds().json()["decision"], "send");
     // The same bound on the command line and over HTTP.
-    dir.demur("explain x --top 101").fails(2, &["--top", "from 0 to 100"]);
-    dir.demur("predict x --top 101").fails(2, &["--top", "from 0 to 100"]);
-    dir.demur("score x.jsonl --out y.jsonl --explain 101").fails(2, &["--explain", "from 0 to 100"]);
+    dir.demur("explain x --top 101").fails(2, &["--top", "101 words; the limit is 100"]);
+    dir.demur("predict x --top 101").fails(2, &["--top", "101 words; the limit is 100"]);
+    dir.demur("score x.jsonl --out y.jsonl --explain 101")
+        .fails(2, &["--explain", "101 words; the limit is 100"]);
     let server = Server::start(&dir, "");
     for (path, body) in [
         ("/v1/explain", json!({"prompt": "x", "top": 101})),
         ("/v1/predict", json!({"prompt": "x", "explain": true, "top": 101})),
         ("/v1/score", json!({"format": "jsonl", "rows": "{\"prompt\":\"x\"}\n", "top": 101})),
     ] {
-        server.post(path, body.to_string()).is_error(422, "invalid_request", Some("top"), "the limit is 100");
+        server.post(path, body.to_string()).is_error(
+            422,
+            "invalid_request",
+            Some("top"),
+            "101 words; the limit is 100",
+        );
     }
     // A terminal obeys control characters; a prompt must not give it any.
     let run = dir.demur("explain").arg("kill \u{1b}[2J the process").succeeds();
     assert!(!run.stdout.contains('\u{1b}'));
+}
+
+#[test]
+fn one_threshold_decides_the_same_in_explain_as_in_score() {
+    let dir = Dir::new();
+    dir.write_rows("in.jsonl", &[serde_json::json!({ "prompt": PROMPT })]);
+    let p = dir.demur("predict --json").arg(PROMPT).succeeds().json()["p_refusal"].as_f64().unwrap();
+    // Just above the probability: without a threshold of its own to send below, there is nothing to abstain from.
+    let above = format!("--hold-from {}", p + (1.0 - p) / 2.0);
+    dir.demur(&format!("score in.jsonl --out out.jsonl {above}")).succeeds();
+    let explained = dir.demur(&format!("explain --json {above}")).arg(PROMPT).succeeds().json();
+    assert_eq!(explained["decision"], "send");
+    assert_eq!(dir.rows("out.jsonl")[0]["decision"], explained["decision"]);
 }

@@ -30,6 +30,9 @@ mod reproduce;
 mod resume;
 mod score;
 mod serve;
+mod serve_access;
+#[cfg(unix)]
+mod serve_hostile;
 #[cfg(unix)]
 mod serve_life;
 mod server;

@@ -116,22 +116,21 @@ fn a_target_that_the_model_knows_moves_the_answer() {
     assert!(stern["p_refusal"].as_f64() > average["p_refusal"].as_f64(), "{stern} against {average}");
     let terms = stern["terms"].as_array().unwrap();
     assert!(terms.iter().any(|term| term["field"] == "target" && term["ngram"] == "stern"), "{stern}");
-    let unknown = ask("--target nobody");
-    assert_eq!(unknown["target"], json!({"name": "nobody", "known": false}));
-    assert_eq!(unknown["p_refusal"], average["p_refusal"], "scored as the average target");
     assert_eq!(dir.demur("predict --model model --target stern hello").succeeds().stderr, "");
 }
 
 #[test]
-fn a_target_that_the_model_does_not_know_is_told_once() {
+fn a_target_that_the_model_does_not_know_is_refused_with_those_that_it_knows() {
     let dir = with_targets();
-    let run = dir.demur("predict --model model --target nobody one two three").succeeds();
-    assert_eq!((run.stdout.lines().count(), run.stderr.lines().count()), (3, 1), "{}", run.stderr);
-    run.says("target `nobody` is not known and scored as the average target");
-    run.says("mild, stern, t2").says("and 2 more (`demur inspect` shows all)");
-    let dir = Dir::with_models();
-    let run = dir.demur("predict --model prompt --target nobody hello").succeeds();
-    run.says("the model knows no target by name");
+    let said = ["--target nobody: the target is not known; known are `mild`, `stern`, `t2`", "Leave it out"];
+    for command in
+        ["predict --model model --target nobody one two", "explain --model model --target nobody one"]
+    {
+        dir.demur(command).fails(2, &said);
+    }
+    dir.write("in.jsonl", "{\"prompt\": \"one\"}\n");
+    dir.demur("score in.jsonl --out out.jsonl --model model --target nobody").fails(2, &said);
+    Dir::with_models().demur("predict --model prompt --target nobody hello").fails(2, &["known are none"]);
 }
 
 #[test]

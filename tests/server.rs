@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ExitStatus};
+#[cfg(unix)]
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -30,6 +32,22 @@ impl Server {
         Self::of(demur, false)
     }
 
+    /// Starts it and does not wait until it listens.
+    #[cfg(unix)]
+    pub(crate) fn begin(demur: Demur) -> Starting {
+        let mut child = demur.start();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let (sender, line) = channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            out.read_line(&mut line).unwrap();
+            // A test that has failed does not wait for it.
+            let _ = sender.send(line);
+        });
+        let address = String::new();
+        Starting { server: Self { child, address, admin: None }, line }
+    }
+
     fn of(demur: Demur, admin: bool) -> Self {
         let mut child = demur.start();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -45,6 +63,14 @@ impl Server {
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// The processor time that it has taken, in ticks of the system, a hundred a second.
+    #[cfg(unix)]
+    pub(crate) fn cpu_ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
     }
 
     /// Waits for its end; gives how it ended and what stands on its stderr.
@@ -82,6 +108,47 @@ impl Server {
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
         let mut client = Client::to(&self.address).unwrap();
         client.send(method, path, headers, body).unwrap()
+    }
+}
+
+/// A service that may not listen yet.
+#[cfg(unix)]
+pub(crate) struct Starting {
+    server: Server,
+    line: Receiver<String>,
+}
+
+#[cfg(unix)]
+impl Starting {
+    pub(crate) fn signal(&self, signal: &str) {
+        self.server.signal(signal);
+    }
+
+    /// Whether SIGHUP, the first of the signals, is caught.
+    pub(crate) fn catches_hangup(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.server.child.id())).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(caught.trim(), 16).unwrap() & 1 == 1
+    }
+
+    /// Whether it has said where it listens.
+    pub(crate) fn has_spoken(&mut self) -> bool {
+        if self.server.address.is_empty()
+            && let Ok(line) = self.line.try_recv()
+        {
+            self.server.address = line;
+        }
+        !self.server.address.is_empty()
+    }
+
+    /// Waits until it listens.
+    pub(crate) fn announced(mut self) -> Server {
+        if !self.has_spoken() {
+            self.server.address = self.line.recv_timeout(Duration::from_secs(30)).unwrap();
+        }
+        let address = self.server.address.trim().split_once("://").unwrap().1.to_owned();
+        self.server.address = address;
+        self.server
     }
 }
 
@@ -124,6 +191,18 @@ impl Client {
         // The server may answer, and close, before it has read all; the answer is there all the same.
         let written = self.write(&bytes);
         self.read(method == "HEAD").or_else(|error| written.and(Err(error)))
+    }
+
+    /// How long a read waits from now on.
+    #[cfg(unix)]
+    pub(crate) fn timeout(&mut self, longest: Duration) {
+        self.0.get_mut().set_read_timeout(Some(longest)).unwrap();
+    }
+
+    /// What comes, byte by byte.
+    #[cfg(unix)]
+    pub(crate) fn stream(&mut self) -> &mut impl Read {
+        &mut self.0
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {

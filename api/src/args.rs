@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::base_rate::{BaseRateArg, TrafficRate};
+use crate::rules::parse_top;
 use crate::score::Filter;
 use crate::service::Options;
-use crate::shares::MOST_TOP;
 use crate::tiers::{CascadeArgs, TierArgs};
 
 /// Predicts whether a language model will refuse a prompt.
@@ -564,18 +564,13 @@ pub(crate) struct Score {
     pub(crate) messages_column: Option<String>,
 }
 
-/// How many words an explanation shows by itself; the service has the same bound.
-fn parse_top(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(top) if top <= MOST_TOP => Ok(top),
-        _ => Err(format!("it must be a number from 0 to {MOST_TOP}")),
-    }
-}
+/// More threads than any machine has cores, and fewer than would hang one.
+pub(crate) const MOST_THREADS: usize = 512;
 
 fn parse_threads(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(threads @ 1..) => Ok(threads),
-        _ => Err("it must be a number from 1 up".to_owned()),
+        Ok(threads @ 1..=MOST_THREADS) => Ok(threads),
+        _ => Err(format!("it must be a number from 1 to {MOST_THREADS}")),
     }
 }
 

@@ -12,6 +12,7 @@ mod model;
 mod names;
 mod output;
 mod outputs;
+mod rules;
 mod score;
 mod service;
 mod shares;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use demur_data::AtomicDir;
@@ -290,13 +290,7 @@ impl Model {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn load_with(dir: &Path, options: LoadOptions) -> Result<Self, ModelError> {
-        let read = |name: &str| {
-            let path = dir.join(name);
-            fs::read(&path).map_err(|cause| match cause.kind() {
-                ErrorKind::NotFound => ModelError::Missing { path },
-                _ => ModelError::Io { path, cause },
-            })
-        };
+        let read = |name: &str| read_file(dir.join(name));
         let mut model = Self::from_files(dir, read)?;
         if let Some(encoder) = model.manifest.encoder.as_ref().filter(|_| options.tier == Tier::Encoder) {
             let file = |name: &str| {
@@ -342,6 +336,20 @@ impl Model {
         let parts = assemble(dir, &manifest, (vocabulary.as_ref(), weights.as_ref()), seen)?;
         Ok(Self { digest: sha256(text), manifest, parts, prior_shift: 0.0 })
     }
+}
+
+/// Reads a file of a model. A pipe or a device is refused before it is opened: reading one may wait forever.
+fn read_file(path: PathBuf) -> Result<Vec<u8>, ModelError> {
+    let read = || {
+        if fs::metadata(&path)?.is_file() {
+            return fs::read(&path);
+        }
+        Err(io::Error::new(ErrorKind::InvalidInput, "it is not a regular file"))
+    };
+    read().map_err(|cause| match cause.kind() {
+        ErrorKind::NotFound => ModelError::Missing { path },
+        _ => ModelError::Io { path, cause },
+    })
 }
 
 /// Reads the encoder tier of a model directory.
@@ -410,11 +418,16 @@ struct Lines<'a> {
 impl Lines<'_> {
     /// The next views, their n-grams from the vocabulary and their inverse document frequencies from a tensor.
     fn views(&mut self, manifests: &[ViewManifest], idf: &[f32]) -> Result<Vec<View>, ModelError> {
-        let mut start = 0;
+        let mut left = idf;
         let view = |manifest: &ViewManifest| {
             let ngrams: Vec<&str> = self.left.by_ref().take(manifest.features).collect();
-            let idf = idf[start..start + manifest.features].to_vec();
-            start += manifest.features;
+            // The sum of all views' features was compared with the numbers that are there.
+            let Some((idf, rest)) = left.split_at_checked(manifest.features) else {
+                let reason = format!("a view has {} features, {} are left", manifest.features, left.len());
+                return Err(ModelError::Layout { path: self.dir.join(WEIGHTS), reason });
+            };
+            let idf = idf.to_vec();
+            left = rest;
             let settings = manifest.settings;
             let vectorizer = Vectorizer::new(settings.vectorizer, &ngrams, idf)
                 .map_err(|cause| ModelError::Settings { path: self.dir.to_owned(), cause })?;
@@ -440,10 +453,17 @@ fn assemble(
     let tensors = Tensors::read(weights).map_err(layout)?;
     let text = std::str::from_utf8(vocabulary)
         .map_err(|source| ModelError::Layout { path: dir.join(VOCABULARY), reason: source.to_string() })?;
-    let features = |views: &[ViewManifest]| views.iter().map(|view| view.features).sum::<usize>();
-    let (own, of_kinds) =
-        (features(&manifest.views), manifest.kinds.as_ref().map_or(0, |kinds| features(&kinds.views)));
-    size(VOCABULARY, "n-grams", text.lines().count(), own + of_kinds)?;
+    // A manifest may state any number: one that no memory could hold must not wrap round to one that fits.
+    let features = |views: &[ViewManifest]| {
+        let sum = views.iter().try_fold(0_usize, |sum, view| sum.checked_add(view.features));
+        sum.ok_or_else(|| ModelError::Layout {
+            path: dir.join(MANIFEST),
+            reason: "the features of its views are more than can be counted".to_owned(),
+        })
+    };
+    let own = features(&manifest.views)?;
+    let of_kinds = manifest.kinds.as_ref().map_or(Ok(0), |kinds| features(&kinds.views))?;
+    size(VOCABULARY, "n-grams", text.lines().count(), own.saturating_add(of_kinds))?;
     let (weight, idf) = (tensors.singles("weight").map_err(layout)?, tensors.singles("idf").map_err(layout)?);
     size(WEIGHTS, "weights", weight.len(), own)?;
     size(WEIGHTS, "inverse document frequencies", idf.len(), own)?;

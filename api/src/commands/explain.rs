@@ -9,10 +9,10 @@ use demur_predictor::{Decision, Field, Input, Policy, Scratch, ShareKind, sigmoi
 
 use crate::args::Explain;
 use crate::asking::Asking;
-use crate::commands::predict::unknown;
 use crate::error::Usage;
 use crate::model;
-use crate::output::{self, note};
+use crate::output;
+use crate::rules;
 use crate::service::{EncoderView, ExplainResponse, ModelRef, NearestText, Question};
 use crate::shares::ShareView;
 
@@ -37,13 +37,8 @@ pub(crate) fn run(args: &Explain) -> anyhow::Result<()> {
         let what = if field == Field::Prompt { "prompt" } else { "answer" };
         return Err(Usage(format!("the {what} is empty: there is nothing to explain")).into());
     }
-    if let Some(target) = args.target.as_deref().filter(|target| !model.knows_target(target)) {
-        note(&unknown(target, &model));
-    }
-    let policy = model.manifest().policy.with(None, args.hold_from);
-    policy.check().map_err(|cause| {
-        Usage(format!("--hold-from {}: {cause}", args.hold_from.unwrap_or(policy.hold_from)))
-    })?;
+    rules::check_target(&model, args.target.as_deref())?;
+    let policy = rules::policy_of_flags(&model, None, args.hold_from)?;
     let input = Input { prompt: args.prompt.as_deref(), target: args.target.as_deref(), ..Input::default() };
     let input = field.put(&text, input);
     let name = ModelRef::named(model.manifest().name.clone(), &model);

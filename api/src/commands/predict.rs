@@ -12,6 +12,7 @@ use crate::asking::Asking;
 use crate::error::Usage;
 use crate::model;
 use crate::output::note;
+use crate::rules;
 use crate::shares::shares;
 
 pub(crate) fn run(args: &Predict) -> anyhow::Result<()> {
@@ -20,9 +21,7 @@ pub(crate) fn run(args: &Predict) -> anyhow::Result<()> {
     if args.prompts.iter().any(|prompt| prompt.trim().is_empty()) {
         return Err(Usage("the prompt is empty".to_owned()).into());
     }
-    if let Some(target) = args.target.as_deref().filter(|target| !args.json && !model.knows_target(target)) {
-        note(&unknown(target, &model));
-    }
+    rules::check_target(&model, args.target.as_deref())?;
     let mut out = io::stdout().lock();
     for prompt in &args.prompts {
         if prompt == "-" {

@@ -12,6 +12,7 @@ use crate::base_rate::{self, TrafficRate};
 use crate::error::Usage;
 use crate::model;
 use crate::output::note;
+use crate::rules;
 use crate::score::{Asked, Counts, Judge, Reading, Run};
 
 /// Rows that a base rate is estimated from.
@@ -25,11 +26,8 @@ pub(crate) fn run(args: Score) -> anyhow::Result<()> {
         Some(TrafficRate::Auto) => estimated(model, &args)?,
     };
     let asking = Asking::here(&model, args.tiers.of(&model)?);
-    let policy = model.manifest().policy.with(args.send_below, args.hold_from);
-    policy.check().map_err(|cause| Usage(cause.to_string()))?;
-    if let Some(target) = args.target.as_deref().filter(|target| !model.knows_target(target)) {
-        note(&super::predict::unknown(target, &model));
-    }
+    let policy = rules::policy_of_flags(&model, args.send_below, args.hold_from)?;
+    rules::check_target(&model, args.target.as_deref())?;
     if args.kinds && model.kinds().is_none() {
         return Err(Usage(
             "--kinds: this predictor does not tell kinds apart; fit one with prompt.kinds".to_owned(),

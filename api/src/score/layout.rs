@@ -1,7 +1,7 @@
 //! How the rows of each input are read, and what the new columns are called: settled over all inputs before the first row is
 //! written, so that no name collides halfway through.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -159,12 +159,13 @@ fn sample(head: &Head, header: &[String]) -> Vec<Map<String, Value>> {
 }
 
 /// The names of an input's fields: its header's, or all that its first rows have.
-fn field_names(head: &Head) -> anyhow::Result<Vec<String>> {
+pub(super) fn field_names(head: &Head) -> anyhow::Result<Vec<String>> {
     if let Some(header) = &head.header {
         let in_file = |reason: String| anyhow::anyhow!("{}: {reason}", head.file);
         let fields = stream::split(header, delimiter(head.format).unwrap_or(b',')).map_err(in_file)?;
         let fields: Vec<String> = fields.iter().map(str::to_owned).collect();
-        if let Some((_, twice)) = fields.iter().enumerate().find(|(n, name)| fields[..*n].contains(name)) {
+        let mut seen = HashSet::with_capacity(fields.len());
+        if let Some(twice) = fields.iter().find(|name| !seen.insert(name.as_str())) {
             bail!("{}: two columns are called `{twice}`; rename one", head.file);
         }
         return Ok(fields);
@@ -172,11 +173,12 @@ fn field_names(head: &Head) -> anyhow::Result<Vec<String>> {
     if let Rows::Frame { frame, .. } = &head.sample {
         return Ok(frame.get_column_names().iter().map(ToString::to_string).collect());
     }
-    let mut names: Vec<String> = Vec::new();
+    let (mut names, mut seen) = (Vec::new(), HashSet::new());
     for row in sample(head, &[]) {
         for (name, _) in row {
-            if !names.contains(&name) {
-                names.push(name);
+            if !seen.contains(&name) {
+                names.push(name.clone());
+                seen.insert(name);
             }
         }
     }

@@ -31,6 +31,7 @@ mod source;
 mod summary;
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use demur_data::{Format, ReadOptions};
 
@@ -47,6 +48,15 @@ pub(crate) enum Reading {
     Prompt { column: Option<String>, messages: Option<String>, longest: usize },
     /// The answer, and the prompt where there is one.
     Answer(Box<ReadOptions>),
+}
+
+/// What a text that is held in memory may have at most, and whether anyone still waits for its rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds<'a> {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    /// Set when nobody does.
+    pub(crate) stop: &'a AtomicBool,
 }
 
 /// A run, as it was asked for.

@@ -16,7 +16,7 @@ use crate::outputs::{self, Claim};
 use crate::score::columns::{Columns, Judge};
 use crate::score::filter::Condition;
 use crate::score::progress::state_path;
-use crate::score::{Asked, Reading};
+use crate::score::{Asked, Bounds, Reading};
 
 /// How rows are written before the run is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) order: Order,
     pub(crate) strict: bool,
     pub(crate) resume: bool,
+    /// Of a text in memory; none for files.
+    pub(crate) bounds: Option<Bounds<'a>>,
     /// Held until the run is done.
     _claim: Option<Claim>,
 }
@@ -114,6 +116,7 @@ impl<'a> Plan<'a> {
             order,
             strict,
             resume,
+            bounds: None,
             _claim: claim,
         };
         if resume && !plan.can_be_resumed() {
@@ -125,7 +128,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Of a text that is held in memory.
-    pub(crate) fn of_text(judge: Judge<'a>, reading: Reading, format: Format) -> Self {
+    pub(crate) fn of_text(judge: Judge<'a>, reading: Reading, format: Format, bounds: Bounds<'a>) -> Self {
         Self {
             inputs: Vec::new(),
             out: PathBuf::from("-"),
@@ -139,6 +142,7 @@ impl<'a> Plan<'a> {
             order: Order::AsRead,
             strict: false,
             resume: false,
+            bounds: Some(bounds),
             _claim: None,
         }
     }

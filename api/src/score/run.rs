@@ -5,20 +5,21 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use demur_data::stream::{self, Position};
+use anyhow::ensure;
+use demur_data::stream::{self, Block, Head, Position, Rows, delimiter};
 use demur_data::{Format, Packing, Rejection, convert_lines};
 use rayon::prelude::*;
 
 use crate::output::note;
 use crate::score::assemble::{join_parts, sort_rows};
-use crate::score::layout::Layout;
+use crate::score::layout::{Layout, field_names};
 use crate::score::output::Output;
 use crate::score::plan::{Order, Plan, Written};
 use crate::score::scorer::{Done, Scorer};
 use crate::score::sink::{Reached, Sink};
 use crate::score::source::Source;
 use crate::score::summary::Counts;
-use crate::score::{Asked, Judge, Reading};
+use crate::score::{Asked, Bounds, Judge, Reading};
 
 /// A run that can begin.
 pub(crate) struct Run<'a>(Plan<'a>);
@@ -161,14 +162,14 @@ impl<'a> Run<'a> {
     /// Judges the rows of a text that is held in memory.
     ///
     /// # Errors
-    /// When the prompt is not found.
+    /// When the prompt is not found, the text is larger than its bounds, or nobody waits for it any more.
     pub(crate) fn of_bytes(
         judge: Judge<'a>,
         reading: Reading,
         format: Format,
-        bytes: &[u8],
+        (bytes, bounds): (&[u8], Bounds<'a>),
     ) -> anyhow::Result<Scored> {
-        let plan = Plan::of_text(judge, reading, format);
+        let plan = Plan::of_text(judge, reading, format, bounds);
         let mut blocks = Vec::new();
         let (from, size) = (Position::default(), plan.block_size());
         stream::lines(bytes, format, &"rows".into(), (from, size), false, &mut |block| {
@@ -177,6 +178,8 @@ impl<'a> Run<'a> {
         })?;
         let mut scored = Scored::default();
         let Some(first) = blocks.first() else { return Ok(scored) };
+        check_rows(&blocks, bounds.rows)?;
+        check_columns(&first.head, bounds.columns)?;
         let format = Layout::settle(&plan, &first.head)?.format(&first.head)?;
         if let Some(header) = &first.head.header {
             scored.rows = format.head(header);
@@ -192,4 +195,34 @@ impl<'a> Run<'a> {
         }
         Ok(scored)
     }
+}
+
+/// Checks how many rows a text has; blank lines are none.
+fn check_rows(blocks: &[Block], most: usize) -> anyhow::Result<()> {
+    let texts = || {
+        blocks.iter().filter_map(|block| match &block.rows {
+            Rows::Text { bytes, .. } => Some((bytes, delimiter(block.head.format))),
+            // A row beyond all limits is refused by itself.
+            Rows::Frame { .. } | Rows::TooLong(_) => None,
+        })
+    };
+    // There are no more rows than lines, which are counted in a moment.
+    let lines: usize =
+        texts().map(|(bytes, _)| bytes.iter().filter(|byte| **byte == b'\n').count() + 1).sum();
+    if lines <= most {
+        return Ok(());
+    }
+    let of_text = |(bytes, delimiter): (&Vec<u8>, Option<u8>)| {
+        stream::records(bytes, delimiter).iter().filter(|(_, row)| !row.trim_ascii().is_empty()).count()
+    };
+    let rows: usize = texts().map(of_text).sum();
+    ensure!(rows <= most, "{rows} rows; the limit is {most}: send them in several requests");
+    Ok(())
+}
+
+/// Checks how many columns the rows of a text have.
+fn check_columns(head: &Head, most: usize) -> anyhow::Result<()> {
+    let columns = field_names(head)?.len();
+    ensure!(columns <= most, "{columns} columns; the limit is {most}: leave out what is not needed");
+    Ok(())
 }

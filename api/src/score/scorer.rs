@@ -1,8 +1,9 @@
 //! A block of rows in, the same rows with the new columns out.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use demur_data::stream::{self, Block, Fault, Position, RowFormat, Rows, delimiter};
 use demur_data::{Place, Rejection};
 use demur_predictor::{Input, Scratch};
@@ -68,7 +69,7 @@ impl<'p, 'a> Scorer<'p, 'a> {
     /// Judges the rows of a block.
     ///
     /// # Errors
-    /// When the encoder fails, or a table cannot be worked with. A bad row is no error.
+    /// When the encoder fails, a table cannot be worked with, or nobody waits any more. A bad row is no error.
     pub(crate) fn score(&self, format: &RowFormat, block: &Block) -> anyhow::Result<Done> {
         let file = Arc::clone(&block.head.file);
         let mut done = Done { after: block.after, file, ..Done::default() };
@@ -139,6 +140,10 @@ impl<'p, 'a> Scorer<'p, 'a> {
             if record.trim_ascii().is_empty() {
                 continue;
             }
+            ensure!(
+                !self.plan.bounds.is_some_and(|bounds| bounds.stop.load(Ordering::Relaxed)),
+                "nobody waits for the rows any more"
+            );
             cells.clear();
             let judged = match ahead.as_mut().map(Iterator::next) {
                 None => {
@@ -157,7 +162,8 @@ impl<'p, 'a> Scorer<'p, 'a> {
                 Ok(judged) => self.keep(format, record, judged, &cells, done),
                 Err(Fault { field, reason }) => {
                     let place = Place { file: Arc::clone(&done.file), line: place(number, offset) };
-                    let raw = Some(format.raw(&String::from_utf8_lossy(record)));
+                    // Who sent a text has it, and a short row may lie under a long header many times.
+                    let raw = self.plan.bounds.is_none().then(|| format.raw(&String::from_utf8_lossy(record)));
                     done.reject(Rejection { place, field, reason, raw });
                 }
             }

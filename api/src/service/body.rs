@@ -1,22 +1,44 @@
 //! From the bytes of a request to a checked value.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
 use actix_web::HttpRequest;
-use actix_web::http::header::CONTENT_TYPE;
-use actix_web::web::{Bytes, Payload};
+use actix_web::body::{BodyStream, MessageBody};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::rt::time::timeout;
+use actix_web::web::Payload;
 use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
 
+use crate::service::budget::{Caller, Hold};
 use crate::service::error::{ApiError, ErrorType};
-use crate::service::options::Limits;
+use crate::service::state::{Reason, SOON, State};
 
-/// Reads a body that is declared as JSON, of at most `limits.body` bytes.
+/// How long a client may send nothing of a body that it has begun.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// A body, counted for as long as it is held.
+#[derive(Debug)]
+pub(crate) struct Body {
+    pub(crate) bytes: Vec<u8>,
+    /// None in tests that make a body by hand.
+    pub(crate) _hold: Option<Hold>,
+}
+
+/// Reads a body that is declared as JSON, of at most `limits.body` bytes. No request is kept from others by it: it counts as
+/// at work when it is there, and until then gives its bytes up to others where all bodies together are too many.
 ///
 /// # Errors
-/// 415 when it is not declared as JSON, 413 when it is too large.
+/// 415 when it is not declared as JSON, 413 when it is too large, 408 when it does not come, 429 when it had to give way.
 pub(crate) async fn read(
     request: &HttpRequest,
     payload: Payload,
-    limits: &Limits,
-) -> Result<Bytes, ApiError> {
+    state: &State,
+    caller: Caller,
+) -> Result<Body, ApiError> {
     let declared = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if !declared.is_some_and(is_json) {
         return Err(ApiError::new(
@@ -24,16 +46,45 @@ pub(crate) async fn read(
             "the body must be JSON and be declared so: content-type: application/json",
         ));
     }
-    match payload.to_bytes_limited(limits.body).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(cause)) => {
-            Err(ApiError::new(ErrorType::MalformedJson, format!("the body cannot be read: {cause}")))
-        }
-        Err(_) => Err(ApiError::new(
-            ErrorType::BodyTooLarge,
-            format!("the body is larger than {} bytes; send less at once", limits.body),
-        )),
+    let most = state.settings.limits.body;
+    let too_large = || {
+        let message = format!("the body is larger than {most} bytes; send less at once");
+        ApiError::new(ErrorType::BodyTooLarge, message)
+    };
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: u64| length > most as u64) {
+        return Err(too_large());
     }
+    let given_up = Arc::new(Notify::new());
+    let give_up = Arc::clone(&given_up);
+    let hold = state.bodies.hold(caller, move || give_up.notify_one());
+    let no_room = || state.turned_away(ErrorType::Overloaded, Reason::Memory, SOON);
+    let (mut body, mut bytes) = (BodyStream::new(payload), Vec::new());
+    loop {
+        let next = timeout(SILENCE, poll_fn(|context| Pin::new(&mut body).poll_next(context)));
+        let piece = tokio::select! {
+            biased;
+            () = given_up.notified() => return Err(no_room()),
+            piece = next => piece.map_err(|_| late())?,
+        };
+        let Some(piece) = piece else { break };
+        let piece = piece.map_err(|cause| {
+            ApiError::new(ErrorType::MalformedJson, format!("the body cannot be read: {cause}"))
+        })?;
+        if bytes.len() + piece.len() > most {
+            return Err(too_large());
+        }
+        let before = bytes.capacity();
+        bytes.extend_from_slice(&piece);
+        hold.grow(bytes.capacity() - before).map_err(|_| no_room())?;
+    }
+    hold.keep();
+    Ok(Body { bytes, _hold: Some(hold) })
+}
+
+/// A request that does not come, or whose answer does not.
+pub(crate) fn late() -> ApiError {
+    ApiError::new(ErrorType::RequestTimeout, "the request took too long to arrive or to answer")
 }
 
 /// Whether a media type is JSON, with any parameters.

@@ -6,13 +6,13 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::asking::{Asking, Told};
+use crate::asking::Asking;
+use crate::service::checks::{check_batch, check_length};
 use crate::service::error::ApiError;
-use crate::service::options::Limits;
-use crate::service::predict::{
-    KindName, KindProbability, ModelRef, Thresholds, check_batch, check_length, probabilities,
-};
+use crate::service::job::Job;
+use crate::service::predict::{KindName, KindProbability, ModelRef, Thresholds, probabilities};
 use crate::service::registry::{Registry, Served};
+use crate::service::settings::Limits;
 use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked};
 use crate::shares::Characters;
 
@@ -32,8 +32,8 @@ pub(crate) struct ClassifyRequest {
     /// `finish_reason`, `stop_reason` or `blockReason` of the provider.
     #[schema(example = "content_filter")]
     pub(crate) finish_reason: Option<String>,
-    /// The body of the provider's error, where one came instead of an answer.
-    #[schema(value_type = Option<Object>)]
+    /// The body of the provider's error, where one came instead of an answer: any JSON, null for none.
+    #[schema(value_type = Value)]
     pub(crate) error: Option<Value>,
     /// A batch; then the fields above must be left out.
     #[schema(min_items = 1)]
@@ -64,8 +64,8 @@ pub(crate) struct AnswerBody {
     pub(crate) refusal: Option<String>,
     /// `finish_reason`, `stop_reason` or `blockReason` of the provider.
     pub(crate) finish_reason: Option<String>,
-    /// The body of the provider's error, where one came instead of an answer.
-    #[schema(value_type = Option<Object>)]
+    /// The body of the provider's error, where one came instead of an answer: any JSON, null for none.
+    #[schema(value_type = Value)]
     pub(crate) error: Option<Value>,
 }
 
@@ -156,17 +156,17 @@ pub(crate) enum FormName {
 pub(crate) fn classify(
     request: &ClassifyRequest,
     registry: &Registry,
-    limits: &Limits,
-    (told, scratch): (&Told, &mut Scratch),
+    job: &mut Job<'_>,
 ) -> Result<Worked<ClassifyResponse>, ApiError> {
-    let answers = answers(request, limits)?;
+    let (answers, told) = (answers(request, job.limits)?, job.told);
     let served = registry.choose(Field::Response, request.model.as_deref(), None)?;
     let policy = Thresholds::of_request(request.policy, &served.model)?;
     let asking = served.asking(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
-    let verdicts: Vec<(Verdict, Option<Tier>)> = answers
-        .iter()
-        .map(|answer| judge(&asking, answer, &policy, registry, scratch))
-        .collect::<Result<_, _>>()?;
+    let mut verdicts: Vec<(Verdict, Option<Tier>)> = Vec::with_capacity(answers.len());
+    for answer in &answers {
+        job.check()?;
+        verdicts.push(judge(&asking, answer, &policy, registry, job.scratch)?);
+    }
     if let Some(queue) = served.waits(told) {
         return Ok(Worked::AskFirst(queue));
     }

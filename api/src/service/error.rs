@@ -64,6 +64,9 @@ impl ErrorType {
     }
 }
 
+/// Longest message, in bytes: what a request holds, such as the name of a field, must not make its error as long as itself.
+const LONGEST: usize = 2000;
+
 /// A failed request.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ApiError {
@@ -99,6 +102,15 @@ pub(crate) struct ErrorDetail<'a> {
     pub(crate) request_id: &'a str,
 }
 
+/// A text of at most [`LONGEST`] bytes and the mark that it was longer.
+fn shortened(text: Cow<'static, str>) -> Cow<'static, str> {
+    if text.len() <= LONGEST {
+        return text;
+    }
+    let end = (0..=LONGEST).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default();
+    Cow::Owned(format!("{}\u{2026}", &text[..end]))
+}
+
 /// A scorer that failed. It asks no encoder in a handler, and its inputs have been checked: that would be a fault of ours.
 impl From<ScoreError> for ApiError {
     fn from(cause: ScoreError) -> Self {
@@ -108,12 +120,23 @@ impl From<ScoreError> for ApiError {
 
 impl ApiError {
     pub(crate) fn new(kind: ErrorType, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), field: None, retry_after: None, allow: None }
+        Self { kind, message: shortened(message.into()), field: None, retry_after: None, allow: None }
+    }
+
+    /// What the log may say of it: a message of our own words. One that was put together may hold names of fields, values or
+    /// headers of the request, and stays out of the log unless the operator asks for prompts there.
+    pub(crate) fn for_log(&self, log_prompts: bool) -> &str {
+        match &self.message {
+            Cow::Borrowed(own) => own,
+            Cow::Owned(message) if log_prompts => message,
+            Cow::Owned(_) => "the answer says why; it may hold parts of the request",
+        }
     }
 
     /// A body that is JSON and says something that cannot be.
     pub(crate) fn invalid(field: impl Into<String>, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { field: Some(field.into()), ..Self::new(ErrorType::InvalidRequest, message) }
+        let field = shortened(Cow::Owned(field.into())).into_owned();
+        Self { field: Some(field), ..Self::new(ErrorType::InvalidRequest, message) }
     }
 
     /// The answer.
@@ -139,5 +162,20 @@ impl ApiError {
         let detail =
             ErrorDetail { kind: self.kind, message: &self.message, field: self.field.as_deref(), request_id };
         response.json(ErrorBody { error: detail })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_never_as_long_as_the_request_and_its_values_stay_out_of_the_log() {
+        let secret = "\u{e9}".repeat(1 << 20);
+        let error = ApiError::invalid(secret.clone(), format!("unknown field `{secret}`"));
+        assert!(error.message.len() < 2100 && error.field.as_ref().is_some_and(|field| field.len() < 2100));
+        assert!(!error.for_log(false).contains('\u{e9}') && error.for_log(true).contains('\u{e9}'));
+        let own = ApiError::new(ErrorType::Unauthorized, "the key is not known");
+        assert_eq!(own.for_log(false), "the key is not known");
     }
 }

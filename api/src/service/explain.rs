@@ -1,14 +1,14 @@
 //! `POST /v1/explain`: which words say so, which would have to go, and which few would be enough.
 
 use demur_predictor::encoder::Nearest;
-use demur_predictor::{Decision, Explanation, Field, Input, Origin, Scratch, Tier};
+use demur_predictor::{Decision, Explanation, Field, Input, Origin, Tier};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::asking::Told;
+use crate::service::checks::{check_length, check_text, check_top};
 use crate::service::error::{ApiError, ErrorType};
-use crate::service::options::Limits;
-use crate::service::predict::{DecisionName, ModelRef, Thresholds, check_length, check_text, check_top};
+use crate::service::job::Job;
+use crate::service::predict::{DecisionName, ModelRef, Thresholds};
 use crate::service::question::Question;
 use crate::service::registry::Registry;
 use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked};
@@ -228,9 +228,10 @@ pub(crate) fn terms(explanation: &Explanation, input: &Input<'_>, top: usize) ->
 pub(crate) fn explain(
     request: &ExplainRequest,
     registry: &Registry,
-    limits: &Limits,
-    (told, scratch): (&Told, &mut Scratch),
+    job: &mut Job<'_>,
 ) -> Result<Worked<ExplainResponse>, ApiError> {
+    let (limits, told) = (job.limits, job.told);
+    check_top(request.top)?;
     let (field, text) = match (&request.prompt, &request.response) {
         (_, Some(response)) => (Field::Response, response),
         (Some(prompt), None) => (Field::Prompt, prompt),
@@ -251,7 +252,7 @@ pub(crate) fn explain(
     };
     let top = request.top.unwrap_or(MOST_TOP);
     let question = Question { asking, name: served.into(), input, field, policy, top };
-    let answer = question.answer(scratch)?;
+    let answer = question.answer(job.scratch)?;
     match (answer, served.waits(told)) {
         (_, Some(queue)) => Ok(Worked::AskFirst(queue)),
         (Some(answer), None) => {

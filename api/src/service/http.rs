@@ -1,27 +1,28 @@
 //! One path for every request: admit it, read it, judge it, count it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
 use actix_web::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, LOCATION,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{ConnectionType, Method};
-use actix_web::rt::time::timeout;
+use actix_web::rt::time::{sleep, timeout};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use tracing::Instrument;
 
-use crate::asking::Told;
+use crate::service::admit::admit;
+use crate::service::answer::{self, Answer};
+use crate::service::budget::{Caller, NoRoom};
+use crate::service::connection::{Stream, connection};
 use crate::service::error::{ApiError, ErrorType};
-use crate::service::peer::Peer;
-use crate::service::registry::Registry;
-use crate::service::route::{Access, Route};
-use crate::service::state::{Reason, State};
+use crate::service::job::to_json;
+use crate::service::route::{Handler, Judgement, ROUTES, Route};
+use crate::service::state::{Reason, SOON, State};
 use crate::service::task::Task;
 use crate::service::tiers::Worked;
 use crate::service::{body, models, openapi, page};
@@ -30,22 +31,24 @@ use crate::service::{body, models, openapi, page};
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Bodies from this size up are judged on a thread beside the workers, so that small requests do not wait behind them.
 const LARGE: usize = 16 << 10;
+/// A client that has closed its side of the connection may read its answer for so long.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Adds every route.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
-    for route in Route::ALL {
-        let answer = move |request: HttpRequest, payload: Payload| handle(route, request, payload);
-        if route == Route::Other {
+    for (number, route) in ROUTES.iter().enumerate() {
+        let answer = move |request: HttpRequest, payload: Payload| handle(number, request, payload);
+        if route.handler == Handler::NoSuchPath {
             config.default_service(web::route().to(answer));
             continue;
         }
-        config.service(web::resource(route.name()).route(web::route().to(answer)));
+        config.service(web::resource(route.path).route(web::route().to(answer)));
     }
 }
 
-/// Answers any request.
-async fn handle(route: Route, request: HttpRequest, payload: Payload) -> HttpResponse {
-    let started = Instant::now();
+/// Answers any request to the route of this number.
+async fn handle(number: usize, request: HttpRequest, payload: Payload) -> HttpResponse {
+    let (started, route) = (Instant::now(), &ROUTES[number]);
     // `routes` is only ever used with this state, and without it there is nothing to answer by.
     let Some(state) = request.app_data::<Data<State>>() else {
         return HttpResponse::InternalServerError().finish();
@@ -57,8 +60,8 @@ async fn handle(route: Route, request: HttpRequest, payload: Payload) -> HttpRes
         Some(_) => tracing::info_span!(
             target: "demur",
             "request",
-            otel.name = route.name(),
-            http.route = route.name(),
+            otel.name = route.path,
+            http.route = route.path,
             http.request.method = request.method().as_str(),
             http.response.status_code = tracing::field::Empty,
             request_id = id.to_str().unwrap_or_default(),
@@ -69,18 +72,19 @@ async fn handle(route: Route, request: HttpRequest, payload: Payload) -> HttpRes
     let id_text = id.to_str().unwrap_or_default();
     let error = result.as_ref().err().map(|error| error.kind);
     let mut response = result.unwrap_or_else(|error| {
-        tracing::debug!(target: "demur", request_id = id_text, route = route.name(), "{}", error.message);
+        let reason = error.for_log(state.settings.log_prompts);
+        tracing::debug!(target: "demur", request_id = id_text, route = route.path, error = ?error.kind, "{reason}");
         error.response(id_text)
     });
     let elapsed = started.elapsed();
-    state.metrics.answered(route, response.status(), elapsed);
+    state.metrics.answered(number, response.status(), elapsed);
     span.record("http.response.status_code", response.status().as_u16());
     if state.settings.access_log {
         tracing::info!(
             target: "demur",
             request_id = id_text,
             method = request.method().as_str(),
-            route = route.name(),
+            route = route.path,
             status = response.status().as_u16(),
             error = error.map(tracing::field::debug),
             seconds = elapsed.as_secs_f64(),
@@ -112,147 +116,151 @@ fn request_id(request: &HttpRequest) -> HeaderValue {
 }
 
 async fn answer(
-    route: Route,
+    route: &'static Route,
     request: &HttpRequest,
     payload: Payload,
     state: &Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     check_method(route, request.method())?;
-    admit(route, request, state)?;
-    let permit = if route.is_limited() { Some(state.enter()?) } else { None };
-    let response = match route {
-        Route::Predict | Route::Classify | Route::Explain | Route::Score => {
-            let late = || {
-                ApiError::new(ErrorType::RequestTimeout, "the request took too long to arrive or to answer")
-            };
-            timeout(state.settings.limits.timeout, judge(route, request, payload, state))
-                .await
-                .map_err(|_| late())?
+    let caller = admit(route, request, state)?;
+    match route.handler {
+        Handler::Judge(judgement) => {
+            let stream = open_stream(request, state)?;
+            let asked = Asked { judgement, request, caller };
+            let limit = state.settings.limits.timeout;
+            let answered = timeout(limit, judge(&asked, payload, state)).await.map_err(|_| body::late())?;
+            drop(stream);
+            answered
         }
-        Route::Models => json(&models::models(&state.registry.load(), &state.settings.limits)),
-        Route::Model => {
+        Handler::Models => json(&models::models(&state.registry.load(), &state.settings.limits)),
+        Handler::Model => {
             let registry = state.registry.load();
             json(&models::model(&registry, registry.named(request.match_info().query("name"))?))
         }
-        Route::Live => Ok(status("live")),
-        Route::Ready if state.draining.load(Ordering::Acquire) => {
+        Handler::Live => Ok(status("live")),
+        Handler::Ready if state.draining.load(Ordering::Acquire) => {
             Err(ApiError::new(ErrorType::NotReady, "the service is about to end"))
         }
-        Route::Ready => Ok(status("ready")),
-        Route::Metrics => metrics(state),
-        Route::Reload => reload(state).await,
-        Route::OpenApi => Ok(text("application/json", state.openapi.clone())),
+        Handler::Ready => Ok(status("ready")),
+        Handler::Metrics => metrics(state),
+        Handler::Reload => reload(state).await,
+        Handler::Document => Ok(text("application/json", state.openapi.clone())),
         // Its files are named relative to the folder.
-        Route::Docs => Ok(HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish()),
-        Route::DocsFile => docs(request.match_info().query("file")),
-        Route::Page => Ok(page_of("text/html; charset=utf-8", page::HTML)),
-        Route::Script => Ok(page_of("text/javascript; charset=utf-8", page::SCRIPT)),
-        Route::Style => Ok(page_of("text/css; charset=utf-8", page::STYLE)),
-        Route::Other => Err(no_such_path()),
-    };
-    drop(permit);
-    response
+        Handler::Docs => Ok(HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish()),
+        Handler::DocsFile => docs(request.match_info().query("file")),
+        Handler::Page(media_type, body) => Ok(page_of(media_type, body)),
+        Handler::NoSuchPath => Err(no_such_path()),
+    }
 }
 
 /// Whether a path has this method.
-fn check_method(route: Route, method: &Method) -> Result<(), ApiError> {
-    let get = route.method() == Method::GET;
-    if route == Route::Other || *method == route.method() || (get && *method == Method::HEAD) {
+fn check_method(route: &Route, method: &Method) -> Result<(), ApiError> {
+    if route.handler == Handler::NoSuchPath || route.takes(method) {
         return Ok(());
     }
-    let message = format!("{} takes {} only", route.name(), route.allow());
+    let message = format!("{} takes {} only", route.path, route.allow());
     Err(ApiError { allow: Some(route.allow()), ..ApiError::new(ErrorType::MethodNotAllowed, message) })
 }
 
-/// Checks the caller's key and how often it calls.
-fn admit(route: Route, request: &HttpRequest, state: &State) -> Result<(), ApiError> {
-    let registry = state.registry.load();
-    match (route.access(), &registry.keys) {
-        (Access::Open, _) => Ok(()),
-        (Access::Keyed, None) => state.take_address(request.peer_addr()),
-        (Access::Keyed, Some(_)) => take_key(request, &registry, state).map(drop),
-        (Access::Admin, keys) => match state.admin_address {
-            Some(address) if request.app_config().local_addr() == address => Ok(()),
-            Some(_) => {
-                Err(ApiError::new(ErrorType::NotFound, "the admin routes have an address of their own"))
-            }
-            None if keys.as_ref().is_some_and(super::keys::Keys::has_admin) => {
-                if take_key(request, &registry, state)? {
-                    return Ok(());
-                }
-                Err(ApiError::new(ErrorType::Forbidden, "this key is not an admin's"))
-            }
-            None => Err(ApiError::new(
-                ErrorType::Forbidden,
-                "the admin routes need an admin key (`demur key NAME --admin`) or an address of their own \
-                 (--admin-bind); SIGHUP reloads as well",
-            )),
-        },
+/// Counts a request of a connection; HTTP/2 may have many of them open.
+fn open_stream(request: &HttpRequest, state: &State) -> Result<Option<Stream>, ApiError> {
+    let Some(connection) = connection(request) else { return Ok(None) };
+    let stream = connection.open();
+    stream.map(Some).ok_or_else(|| state.turned_away(ErrorType::Overloaded, Reason::Streams, SOON))
+}
+
+/// What a request wants judged.
+struct Asked<'a> {
+    judgement: Judgement,
+    request: &'a HttpRequest,
+    caller: Caller,
+}
+
+impl Asked<'_> {
+    /// Waits until the client has left, and a while more: one that has closed its side alone may still read.
+    async fn left(&self, grace: Duration) -> ApiError {
+        match connection(self.request) {
+            Some(connection) => connection.client_left().await,
+            None => std::future::pending().await,
+        }
+        sleep(grace).await;
+        ApiError::new(ErrorType::RequestTimeout, "the client has gone away")
     }
 }
 
-/// Checks the bearer key of a request and counts it; gives whether it is an admin's.
-fn take_key(request: &HttpRequest, registry: &Registry, state: &State) -> Result<bool, ApiError> {
-    let unauthorized = |message| ApiError::new(ErrorType::Unauthorized, message);
-    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let scheme = header.and_then(|header| header.split_once(' '));
-    let Some((_, token)) = scheme.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
-        return Err(unauthorized("a key is needed: authorization: Bearer KEY"));
-    };
-    let key = registry.keys.as_ref().and_then(|keys| keys.find(token.trim()));
-    let key = key.ok_or_else(|| unauthorized("the key is not known"))?;
-    key.take().map_err(|wait| state.turned_away(ErrorType::RateLimited, Reason::Rate, wait))?;
-    tracing::debug!(target: "demur", key = key.name, "admitted");
-    Ok(key.admin)
+/// Ends the work on a request when nobody waits for it any more.
+struct StopWork(Arc<AtomicBool>);
+
+impl Drop for StopWork {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
-/// Reads a body and judges it, on this thread where it is small. Where an encoder is to be asked, no thread waits for it.
-async fn judge(
-    route: Route,
-    request: &HttpRequest,
-    payload: Payload,
-    state: &Data<State>,
-) -> Result<HttpResponse, ApiError> {
-    let bytes = body::read(request, payload, &state.settings.limits).await?;
-    let beside = bytes.len() >= LARGE || matches!(route, Route::Explain | Route::Score);
-    let task = Task { route, bytes, registry: state.registry.load_full(), told: Told::default() };
+/// Reads a body and judges it, on this thread where it is small. What waits or works beside has a permit for as long as it
+/// does, and stops soon after its client has left or its time is over.
+async fn judge(asked: &Asked<'_>, payload: Payload, state: &Data<State>) -> Result<HttpResponse, ApiError> {
+    let Asked { judgement, request, caller } = *asked;
+    let body = body::read(request, payload, state, caller).await?;
+    let size = body.bytes.len();
+    let beside = size >= LARGE || judgement.is_heavy();
+    let stop = StopWork(Arc::default());
+    let task = Task::new(judgement, body, state.registry.load_full(), Arc::clone(&stop.0));
     let task = Arc::new(task);
     loop {
-        let worked = if beside {
-            let (task, state) = (Arc::clone(&task), state.clone());
-            let failed = |_| ApiError::new(ErrorType::Internal, "the request could not be worked on");
-            web::block(move || task.work(&state)).await.map_err(failed)??
-        } else {
-            task.work(state)?
-        };
+        let worked = if beside { work_beside(asked, &task, size, state).await? } else { task.work(state)? };
         match worked {
-            Worked::Done(json) => return Ok(text("application/json", json)),
+            Worked::Done(json) => return answered(json, asked, state),
             Worked::AskFirst(queue) => {
-                let gone = async {
-                    match request.conn_data::<Peer>() {
-                        Some(peer) => peer.gone().await,
-                        None => std::future::pending().await,
-                    }
-                };
+                task.wait(state, caller)?;
                 tokio::select! {
-                    asked = task.ask(&queue, state) => asked?,
+                    result = task.ask(&queue, state) => result?,
                     // Nobody reads this; what waits in the queue is taken back.
-                    () = gone => {
-                        return Err(ApiError::new(ErrorType::RequestTimeout, "the client has gone away"));
-                    }
+                    gone = asked.left(Duration::ZERO) => return Err(gone),
                 }
             }
         }
     }
 }
 
-pub(crate) fn to_json(value: &impl Serialize) -> Result<Vec<u8>, ApiError> {
-    serde_json::to_vec(value)
-        .map_err(|cause| ApiError::new(ErrorType::Internal, format!("cannot write the answer: {cause}")))
+/// Works on a request when it is its turn, on a thread beside the workers.
+async fn work_beside(
+    asked: &Asked<'_>,
+    task: &Arc<Task>,
+    size: usize,
+    state: &Data<State>,
+) -> Result<Worked<Vec<u8>>, ApiError> {
+    task.wait(state, asked.caller)?;
+    let work = async {
+        let turn = state.turns.take(asked.caller, size).await;
+        let (task, shared) = (Arc::clone(task), state.clone());
+        // The turn ends with the work, not with the waiting for it.
+        let work = web::block(move || {
+            let worked = task.work(&shared);
+            drop(turn);
+            worked
+        });
+        work.await.map_err(|_| ApiError::new(ErrorType::Internal, "the request could not be worked on"))?
+    };
+    tokio::select! {
+        worked = work => worked,
+        gone = asked.left(GRACE) => Err(gone),
+    }
+}
+
+/// An answer as it is sent: a large one is counted while it waits for its client.
+fn answered(json: Vec<u8>, asked: &Asked<'_>, state: &State) -> Result<HttpResponse, ApiError> {
+    if json.len() <= answer::SMALL {
+        return Ok(text("application/json", json));
+    }
+    let connection = connection(asked.request).cloned();
+    let answer = Answer::new(json, connection, asked.caller, state);
+    let answer = answer.map_err(|NoRoom| state.turned_away(ErrorType::Overloaded, Reason::Memory, SOON))?;
+    Ok(text("application/json", answer))
 }
 
 fn json(value: &impl Serialize) -> Result<HttpResponse, ApiError> {
-    Ok(text("application/json", to_json(value)?))
+    Ok(text("application/json", to_json(value, usize::MAX)?))
 }
 
 fn text(media_type: &'static str, body: impl MessageBody + 'static) -> HttpResponse {
@@ -287,7 +295,7 @@ fn docs(file: &str) -> Result<HttpResponse, ApiError> {
 fn metrics(state: &State) -> Result<HttpResponse, ApiError> {
     let failed = |cause| ApiError::new(ErrorType::Internal, format!("cannot write the metrics: {cause}"));
     state.metrics.in_flight.set(i64::try_from(state.in_flight()).unwrap_or(i64::MAX));
-    state.metrics.look(&state.registry.load().models);
+    state.metrics.look(&state.registry.load().models, [state.bodies.held(), state.answers.held()]);
     Ok(text("text/plain; version=0.0.4; charset=utf-8", state.metrics.text().map_err(failed)?))
 }
 
@@ -302,95 +310,5 @@ async fn reload(state: &Data<State>) -> Result<HttpResponse, ApiError> {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use actix_web::web::Bytes;
-    use proptest::prelude::*;
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::service::options::Options;
-
-    fn state() -> &'static State {
-        static STATE: std::sync::LazyLock<State> =
-            std::sync::LazyLock::new(|| State::load(Options::default().resolve().unwrap(), None).unwrap());
-        &STATE
-    }
-
-    /// Answers a body on every route that takes one: a failure must be the caller's, and an answer must be JSON.
-    fn judged(body: &[u8]) -> Result<(), TestCaseError> {
-        for route in [Route::Predict, Route::Classify, Route::Explain, Route::Score] {
-            let (bytes, registry) = (Bytes::copy_from_slice(body), state().registry.load_full());
-            match (Task { route, bytes, registry, told: Told::default() }).work(state()) {
-                Ok(Worked::Done(answer)) => prop_assert!(serde_json::from_slice::<Value>(&answer).is_ok()),
-                Ok(Worked::AskFirst(_)) => prop_assert!(false, "the bundled models have no encoder"),
-                Err(error) => prop_assert!(error.kind.status().is_client_error(), "{error:?}"),
-            }
-        }
-        Ok(())
-    }
-
-    fn value() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<f64>().prop_map(Value::from),
-            "\\PC{0,40}".prop_map(Value::from),
-            "[ -~]{0,40}".prop_map(Value::from),
-        ];
-        leaf.prop_recursive(3, 12, 4, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::hash_map(
-                    prop_oneof![
-                        Just("role".to_owned()),
-                        Just("content".to_owned()),
-                        Just("response".to_owned()),
-                        "[a-z]{1,5}"
-                    ],
-                    inner,
-                    0..4
-                )
-                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
-            ]
-        })
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(300))]
-
-        #[test]
-        fn any_bytes_are_answered(body in prop::collection::vec(any::<u8>(), 0..200)) {
-            judged(&body)?;
-        }
-
-        #[test]
-        fn any_json_of_the_right_names_is_answered(
-            fields in prop::collection::hash_map(
-                prop::sample::select(vec![
-                    "prompt", "prompts", "messages", "response", "answers", "error", "refusal", "finish_reason", "policy",
-                    "explain", "top", "target", "model", "system", "format", "rows", "cheap", "cascade",
-                ]),
-                value(),
-                0..4,
-            )
-        ) {
-            let fields: serde_json::Map<String, Value> =
-                fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            judged(Value::Object(fields).to_string().as_bytes())?;
-        }
-
-        #[test]
-        fn any_text_is_scored(rows in "(prompt,?|\\{\"prompt\":\"x\"\\}|\n|\"|,|\t|\\PC){0,40}") {
-            for format in ["jsonl", "csv", "tsv"] {
-                judged(json!({ "format": format, "rows": rows }).to_string().as_bytes())?;
-            }
-        }
-
-        #[test]
-        fn any_text_is_judged(text in "(\\PC|\n|\"|```|> |I can't |sorry, |\\. ){0,60}") {
-            for field in ["prompt", "response"] {
-                judged(json!({ field: text }).to_string().as_bytes())?;
-            }
-        }
-    }
-}
+#[path = "http_tests.rs"]
+mod tests;

@@ -16,6 +16,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::service::budget::Caller;
+
 /// One key of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +44,8 @@ pub(crate) struct Key {
     pub(crate) name: String,
     /// Whether it may use the admin routes.
     pub(crate) admin: bool,
+    /// Whom its requests count for.
+    pub(crate) caller: Caller,
     digest: [u8; 32],
     limiter: Option<DefaultDirectRateLimiter>,
 }
@@ -67,7 +71,8 @@ impl Keys {
     /// # Errors
     /// When it cannot be read, is no such file, or names a key twice.
     pub(crate) fn read(path: &Path, rate: Option<u32>) -> anyhow::Result<Self> {
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = read_text(path)?;
+        check_mode(path)?;
         Self::parse(&text, rate).with_context(|| path.display().to_string())
     }
 
@@ -81,7 +86,9 @@ impl Keys {
             };
             ensure!(keys.iter().all(|key| key.name != name), "two keys are called `{name}`");
             let quota = own.or(rate.and_then(NonZeroU32::new)).map(Quota::per_second);
-            keys.push(Key { name, admin, digest, limiter: quota.map(RateLimiter::direct) });
+            let [a, b, c, d, e, f, g, h, ..] = digest;
+            let caller = Caller::Key(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+            keys.push(Key { name, admin, caller, digest, limiter: quota.map(RateLimiter::direct) });
         }
         Ok(Self(keys))
     }
@@ -102,6 +109,43 @@ impl Keys {
     pub(crate) fn has_admin(&self) -> bool {
         self.0.iter().any(|key| key.admin)
     }
+}
+
+/// Reads a file that a reload reads again: one that is there each time and has an end.
+///
+/// # Errors
+/// When it cannot be read, or is no regular file: reading a pipe or a device may wait forever.
+pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
+    let cannot = || format!("cannot read {}", path.display());
+    let found = fs::metadata(path).with_context(cannot)?;
+    ensure!(found.is_file(), "{}: it is not a regular file", cannot());
+    fs::read_to_string(path).with_context(cannot)
+}
+
+/// Who else may read or write a file, by its mode.
+#[cfg(unix)]
+pub(crate) fn others(path: &Path) -> anyhow::Result<(bool, bool)> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode =
+        fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.permissions().mode();
+    Ok((mode & 0o004 != 0, mode & 0o002 != 0))
+}
+
+/// Where files have no such mode, nobody else is known to have a right.
+#[cfg(not(unix))]
+pub(crate) fn others(_path: &Path) -> anyhow::Result<(bool, bool)> {
+    Ok((false, false))
+}
+
+/// Refuses a file of keys that everybody may write, for they could add their own; warns of one that everybody may read.
+fn check_mode(path: &Path) -> anyhow::Result<()> {
+    let (readable, writable) = others(path)?;
+    let path = path.display();
+    ensure!(!writable, "{path}: everybody may write it and so add a key of their own; chmod o-w {path}");
+    if readable {
+        tracing::warn!(target: "demur", "{path}: everybody may read the names and digests of the keys; chmod o-r {path}");
+    }
+    Ok(())
 }
 
 fn digest_of_hex(hex: &str) -> Option<[u8; 32]> {
@@ -152,6 +196,26 @@ mod tests {
         assert_eq!(key.take(), Ok(()));
         let wait = key.take().unwrap_err();
         assert!(wait <= Duration::from_secs(1) && wait > Duration::ZERO, "{wait:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_everybody_may_write_is_refused_and_so_is_a_pipe() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys.toml");
+        fs::write(&path, generate("a", false, None).1).unwrap();
+        for (mode, good) in [(0o600, true), (0o644, true), (0o666, false), (0o602, false)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let read = Keys::read(&path, None);
+            assert_eq!(read.is_ok(), good, "{mode:o}");
+            if let Err(error) = read {
+                assert!(error.to_string().contains("everybody may write it"), "{error}");
+            }
+        }
+        let pipe = dir.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(Keys::read(&pipe, None).unwrap_err().to_string().contains("not a regular file"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use prometheus::{
 
 use crate::score::resident_memory;
 use crate::service::registry::Served;
-use crate::service::route::Route;
+use crate::service::route::ROUTES;
 
 /// Seconds: from a prompt (tens of microseconds) to a large batch.
 const LATENCY: [f64; 14] = [5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.5, 2.0, 10.0];
@@ -38,9 +38,10 @@ pub(crate) struct Metrics {
     batch_tokens: HistogramVec,
     encoder_seconds: HistogramVec,
     resident_memory: IntGauge,
+    held: [IntGauge; 2],
     models: IntGaugeVec,
     reloads: IntCounterVec,
-    /// Requests at work.
+    /// Requests that wait or are worked on beside the small ones.
     pub(crate) in_flight: IntGauge,
     /// Requests that were turned away for want of room or of patience.
     pub(crate) turned_away: IntCounterVec,
@@ -146,9 +147,9 @@ impl Metrics {
             "route",
             &LATENCY,
         )?;
-        let routes = Route::ALL.iter().map(|route| RouteMetrics {
-            ok: requests.with_label_values(&[route.name(), "200"]),
-            seconds: seconds.with_label_values(&[route.name()]),
+        let routes = ROUTES.iter().map(|route| RouteMetrics {
+            ok: requests.with_label_values(&[route.path, "200"]),
+            seconds: seconds.with_label_values(&[route.path]),
         });
         let models = IntGaugeVec::new(
             Opts::new("model_info", "1 for each loaded model, by name, field and digest"),
@@ -172,7 +173,10 @@ impl Metrics {
                 &["model", "form"],
             )?,
             reloads: counters("reloads_total", "Reloads by outcome", &["outcome"])?,
-            in_flight: gauge("requests_in_flight", "Requests at work")?,
+            in_flight: gauge(
+                "requests_in_flight",
+                "Requests that wait or are worked on beside the small ones",
+            )?,
             turned_away: counters(
                 "requests_turned_away_total",
                 "Requests answered 429, by reason",
@@ -208,6 +212,10 @@ impl Metrics {
                 &LATENCY,
             )?,
             resident_memory: gauge("resident_memory_bytes", "Memory that the process holds")?,
+            held: [
+                gauge("body_bytes_held", "Bytes of request bodies that are held")?,
+                gauge("answer_bytes_held", "Bytes of answers that wait for their clients")?,
+            ],
             queue_depths,
             models,
             requests,
@@ -245,9 +253,12 @@ impl Metrics {
         }
     }
 
-    /// Says how much waits and how much memory is held, as it is now.
-    pub(crate) fn look(&self, served: &[Served]) {
+    /// Says how much waits and how much memory is held, as it is now; of that bodies and answers.
+    pub(crate) fn look(&self, served: &[Served], held: [usize; 2]) {
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        for (gauge, bytes) in self.held.iter().zip(held) {
+            gauge.set(number(bytes as u64));
+        }
         for Served { name, queue, .. } in served {
             if let Some(queue) = queue {
                 self.queue_depths.with_label_values(&[name]).set(number(queue.depth() as u64));
@@ -268,15 +279,20 @@ impl Metrics {
         self.models.with_label_values(&[name, model.manifest().field.name(), model.digest()]).set(1);
     }
 
-    /// Counts an answer.
-    pub(crate) fn answered(&self, route: Route, status: StatusCode, elapsed: Duration) {
-        let of_route = &self.routes[route as usize];
+    /// Counts an answer of the route of this number.
+    pub(crate) fn answered(&self, number: usize, status: StatusCode, elapsed: Duration) {
+        let of_route = &self.routes[number];
         if status == StatusCode::OK {
             of_route.ok.inc();
         } else {
-            self.requests.with_label_values(&[route.name(), status.as_str()]).inc();
+            self.requests.with_label_values(&[ROUTES[number].path, status.as_str()]).inc();
         }
         of_route.seconds.observe(elapsed.as_secs_f64());
+    }
+
+    /// Counts an answer to bytes that are no request of HTTP: no route has it.
+    pub(crate) fn unparsed(&self, status: StatusCode) {
+        self.requests.with_label_values(&["unparsed", status.as_str()]).inc();
     }
 
     /// Counts a reload.
@@ -303,15 +319,16 @@ mod tests {
     #[test]
     fn what_is_counted_is_told() {
         let metrics = Metrics::new(7).unwrap();
-        metrics.answered(Route::Predict, StatusCode::OK, Duration::from_millis(3));
-        metrics.answered(Route::Predict, StatusCode::BAD_REQUEST, Duration::from_micros(1));
+        metrics.answered(0, StatusCode::OK, Duration::from_millis(3));
+        metrics.answered(0, StatusCode::BAD_REQUEST, Duration::from_micros(1));
         let model = metrics.of_model("m", Field::Prompt, true);
         model.answered_by(Some(Tier::Encoder));
         model.answered_by(None);
         let encoder = metrics.of_encoder("m");
         encoder.taken([Duration::from_millis(1), Duration::from_millis(3)].into_iter(), 40);
         encoder.answered(Duration::from_millis(7));
-        metrics.look(&[]);
+        metrics.look(&[], [5, 7]);
+        metrics.unparsed(StatusCode::BAD_REQUEST);
         model.predicted(Probability::new(0.95).unwrap(), Decision::Hold);
         metrics.of_model("c", Field::Response, false).judged(Form::Empty, None);
         metrics.reloaded("refused");
@@ -326,6 +343,9 @@ mod tests {
             "demur_answers_total{form=\"empty\",model=\"c\"} 1",
             "demur_reloads_total{outcome=\"refused\"} 1",
             "demur_requests_limit 7",
+            "demur_body_bytes_held 5",
+            "demur_answer_bytes_held 7",
+            "demur_http_requests_total{route=\"unparsed\",status=\"400\"} 1",
             "demur_tier_answers_total{model=\"m\",tier=\"encoder\"} 1",
             "demur_encoder_queue_wait_seconds_count{model=\"m\"} 2",
             "demur_encoder_batch_inputs_bucket{model=\"m\",le=\"2\"} 1",

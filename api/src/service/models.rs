@@ -8,9 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::service::options::Limits;
+use crate::rules::targets;
 use crate::service::predict::Thresholds;
-use crate::service::registry::{Registry, Served, targets};
+use crate::service::registry::{Registry, Served};
+use crate::service::settings::Limits;
 use crate::service::tiers::CascadeBody;
 
 /// All models.
@@ -133,10 +134,18 @@ pub(crate) struct LimitsInfo {
     pub(crate) max_batch: usize,
     /// Characters of a prompt or response.
     pub(crate) max_chars: usize,
-    /// Requests at work at once.
+    /// Rows of a file in one request.
+    pub(crate) max_rows: usize,
+    /// Bytes of an answer.
+    pub(crate) max_answer: usize,
+    /// Bytes of all bodies at once, and of all answers.
+    pub(crate) max_held: usize,
+    /// Requests that wait or are worked on beside the small ones.
     pub(crate) max_concurrent: usize,
     /// Seconds for one request.
     pub(crate) request_timeout: f64,
+    /// Seconds that a client may leave its answer unread.
+    pub(crate) write_timeout: f64,
     /// Requests a second by one key, or by one address where there are no keys; null without a limit.
     pub(crate) rate: Option<u32>,
 }
@@ -147,8 +156,12 @@ impl From<&Limits> for LimitsInfo {
             max_body: limits.body,
             max_batch: limits.batch,
             max_chars: limits.chars,
+            max_rows: limits.rows,
+            max_answer: limits.answer,
+            max_held: limits.held,
             max_concurrent: limits.concurrent,
             request_timeout: limits.timeout.as_secs_f64(),
+            write_timeout: limits.write_timeout.as_secs_f64(),
             rate: limits.rate,
         }
     }

@@ -9,8 +9,9 @@ use utoipa::OpenApi;
 use utoipa_swagger_ui::Config;
 
 use crate::service::error::ErrorBody;
-use crate::service::options::Limits;
-use crate::service::route::Route;
+use crate::service::operations::{Operation, Response};
+use crate::service::route::{Handler, OPENAPI, ROUTES, Route, Verb};
+use crate::service::settings::Limits;
 use crate::service::{classify, explain, models, predict, score, tiers};
 
 /// What the pages of Swagger UI may load: it sets styles within its elements.
@@ -48,146 +49,6 @@ pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data
 )]
 struct Schemas;
 
-/// An operation of the API.
-struct Operation {
-    route: Route,
-    id: &'static str,
-    summary: &'static str,
-    request: Option<&'static str>,
-    /// The schema of the answer, or its media type where it is no JSON of a schema.
-    response: Response,
-    /// The statuses of failures beyond those of every route.
-    failures: &'static [u16],
-    examples: &'static [(&'static str, &'static str)],
-}
-
-enum Response {
-    Schema(&'static str),
-    Status,
-    Text(&'static str),
-}
-
-const JUDGING: &[u16] = &[400, 401, 408, 413, 415, 422, 429];
-const READING: &[u16] = &[401, 429];
-
-const OPERATIONS: [Operation; 10] = [
-    Operation {
-        route: Route::Predict,
-        id: "predict",
-        summary: "Will these prompts be refused?",
-        request: Some("PredictRequest"),
-        response: Response::Schema("PredictResponse"),
-        failures: JUDGING,
-        examples: &[
-            ("one prompt", r#"{"prompt": "How do I pick a lock?"}"#),
-            (
-                "a batch, explained, with thresholds of its own",
-                r#"{"prompts": ["How do I pick a lock?", "What is the capital of France?"], "explain": true, "top": 3, "policy": {"send_below": 0.3, "hold_from": 0.7}}"#,
-            ),
-            (
-                "a chat",
-                r#"{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How do I pick a lock?"}]}"#,
-            ),
-        ],
-    },
-    Operation {
-        route: Route::Classify,
-        id: "classify",
-        summary: "Are these answers refusals, and of which kind?",
-        request: Some("ClassifyRequest"),
-        response: Response::Schema("ClassifyResponse"),
-        failures: JUDGING,
-        examples: &[
-            (
-                "one answer",
-                r#"{"prompt": "How do I pick a lock?", "response": "I'm sorry, but I can't help with that."}"#,
-            ),
-            (
-                "a batch with an empty answer, a filtered one and an outage",
-                r#"{"answers": [{"response": null}, {"response": "", "finish_reason": "content_filter"}, {"error": {"type": "overloaded_error"}}]}"#,
-            ),
-        ],
-    },
-    Operation {
-        route: Route::Explain,
-        id: "explain",
-        summary: "Which words say so, and which would have to go?",
-        request: Some("ExplainRequest"),
-        response: Response::Schema("ExplainResponse"),
-        failures: JUDGING,
-        examples: &[("a prompt", r#"{"prompt": "How do I pick a lock?"}"#)],
-    },
-    Operation {
-        route: Route::Score,
-        id: "score",
-        summary: "A file's rows with their scores beside them",
-        request: Some("ScoreRequest"),
-        response: Response::Schema("ScoreResponse"),
-        failures: JUDGING,
-        examples: &[
-            ("CSV", r#"{"format": "csv", "rows": "id,prompt\n1,How do I pick a lock?\n"}"#),
-            (
-                "JSON Lines",
-                r#"{"format": "jsonl", "rows": "{\"question\": \"How do I pick a lock?\"}\n", "top": 3}"#,
-            ),
-        ],
-    },
-    Operation {
-        route: Route::Models,
-        id: "models",
-        summary: "The models that are loaded, and the limits",
-        request: None,
-        response: Response::Schema("ModelsResponse"),
-        failures: READING,
-        examples: &[],
-    },
-    Operation {
-        route: Route::Model,
-        id: "model",
-        summary: "One model",
-        request: None,
-        response: Response::Schema("ModelInfo"),
-        failures: &[401, 404, 429],
-        examples: &[],
-    },
-    Operation {
-        route: Route::Live,
-        id: "live",
-        summary: "Whether the process answers",
-        request: None,
-        response: Response::Status,
-        failures: &[],
-        examples: &[],
-    },
-    Operation {
-        route: Route::Ready,
-        id: "ready",
-        summary: "Whether requests should be sent here; not while it is about to end",
-        request: None,
-        response: Response::Status,
-        failures: &[503],
-        examples: &[],
-    },
-    Operation {
-        route: Route::Metrics,
-        id: "metrics",
-        summary: "Counters and histograms for Prometheus",
-        request: None,
-        response: Response::Text("text/plain"),
-        failures: &[],
-        examples: &[],
-    },
-    Operation {
-        route: Route::Reload,
-        id: "reload",
-        summary: "Loads models, keys and phrases anew; where any is bad, the old serve on",
-        request: None,
-        response: Response::Schema("ModelsResponse"),
-        failures: &[401, 403, 404, 422, 429],
-        examples: &[],
-    },
-];
-
 /// The document, as JSON.
 ///
 /// # Errors
@@ -201,21 +62,25 @@ pub(crate) fn document(limits: &Limits) -> serde_json::Result<String> {
         "key": { "type": "http", "scheme": "bearer", "description": "Where the operator asks for keys." }
     });
     set_limits(&mut document["components"]["schemas"], limits);
-    for operation in &OPERATIONS {
-        let method = operation.route.method().as_str().to_lowercase();
-        document["paths"][operation.route.name()][method] = path(operation);
+    for route in &ROUTES {
+        let Some(operation) = route.operation else { continue };
+        let method = match route.verb {
+            Verb::Get => "get",
+            Verb::Post => "post",
+        };
+        document["paths"][route.path][method] = path(route, operation);
     }
     serde_json::to_string_pretty(&document)
 }
 
 /// The limits that no schema can state.
 fn limits_in_words(limits: &Limits) -> String {
-    let Limits { body, concurrent, timeout, rate, .. } = limits;
+    let Limits { body, answer, rows, concurrent, timeout, rate, .. } = limits;
     let seconds = timeout.as_secs_f64();
     let rate = rate.map_or_else(String::new, |rate| format!(" and {rate} requests a second by one caller"));
     format!(
-        "Limits: {body} bytes of a body, {seconds} seconds for a request, {concurrent} requests at work at once{rate}; those of \
-         texts and lists stand at their fields."
+        "Limits: {body} bytes of a body, {seconds} seconds for a request, {answer} bytes of an answer, {rows} rows of a file, \
+         {concurrent} requests that wait or are worked on at once{rate}; those of texts and lists stand at their fields."
     )
 }
 
@@ -238,7 +103,7 @@ fn set_limits(schemas: &mut Value, limits: &Limits) {
         json!({"type": "string", "minLength": 1, "maxLength": limits.chars});
 }
 
-fn path(operation: &Operation) -> Value {
+fn path(route: &Route, operation: &Operation) -> Value {
     let mut responses = json!({ "200": { "description": "Done.", "content": content(&operation.response) } });
     for &status in operation.failures.iter().chain(&[500]) {
         responses[status.to_string()] = failure(status);
@@ -266,7 +131,7 @@ fn path(operation: &Operation) -> Value {
             }
         });
     }
-    if operation.route == Route::Model {
+    if route.handler == Handler::Model {
         path["parameters"] = json!([{
             "name": "name",
             "in": "path",
@@ -324,7 +189,7 @@ fn failure(status: u16) -> Value {
 /// A file of Swagger UI: its bytes and media type; none where there is no such file.
 pub(crate) fn swagger_file(path: &str) -> Option<(Cow<'static, [u8]>, String)> {
     static CONFIG: LazyLock<Arc<Config<'static>>> =
-        LazyLock::new(|| Arc::new(Config::new([Route::OpenApi.name()]).try_it_out_enabled(true)));
+        LazyLock::new(|| Arc::new(Config::new([OPENAPI]).try_it_out_enabled(true)));
     let file = utoipa_swagger_ui::serve(path, Arc::clone(&CONFIG)).ok()??;
     Some((file.bytes, file.content_type))
 }

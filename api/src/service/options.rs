@@ -1,23 +1,16 @@
-//! What an operator sets, and how: a flag goes before a `DEMUR_*` variable, that before the file of `--config`, and that
-//! before the default.
+//! What an operator may set: a flag goes before a `DEMUR_*` variable, that before the file of `--config`. What comes of it, and
+//! the defaults, are in `settings`.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::Context;
 use clap::ValueEnum;
-use demur_predictor::encoder::{Cascade, EncoderOptions, Library};
-use demur_predictor::{LoadOptions, Tier, check_base_rate};
 use serde::Deserialize;
 
 use crate::base_rate;
-use crate::service::encoder_queue::Batching;
-use crate::tiers::{CascadeArg, LibraryArg, TierArg, checked_share, parse_share};
-
-/// Tokens of an encoder's batch, where nothing else is said.
-const BATCH_TOKENS: usize = 4096;
+use crate::tiers::{CascadeArg, LibraryArg, TierArg, parse_share};
 
 /// The flags of `demur serve`, and the keys of its file; what is left out has a default.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, clap::Args)]
@@ -52,12 +45,24 @@ pub(crate) struct Options {
     /// Longest prompt or response in characters. Default: 100000.
     #[arg(long, value_name = "N", env = "DEMUR_MAX_CHARS", help_heading = "Limits")]
     pub(crate) max_chars: Option<usize>,
-    /// Most requests at work at once; more are answered 429. Default: 1024.
+    /// Most rows of a file in one request to `/v1/score`. Default: 50000.
+    #[arg(long, value_name = "N", env = "DEMUR_MAX_ROWS", help_heading = "Limits")]
+    pub(crate) max_rows: Option<usize>,
+    /// Largest answer in bytes. Default: 16777216.
+    #[arg(long, value_name = "BYTES", env = "DEMUR_MAX_ANSWER", help_heading = "Limits")]
+    pub(crate) max_answer: Option<usize>,
+    /// Most bytes of all request bodies at once, and as many of all answers; who holds most gives up first. Default: 67108864.
+    #[arg(long, value_name = "BYTES", env = "DEMUR_MAX_HELD", help_heading = "Limits")]
+    pub(crate) max_held: Option<usize>,
+    /// Most requests that wait or are worked on beside the small ones at once; more are answered 429. Default: 1024.
     #[arg(long, value_name = "N", env = "DEMUR_MAX_CONCURRENT", help_heading = "Limits")]
     pub(crate) max_concurrent: Option<usize>,
     /// Time for one request to arrive and be answered. Default: 30.
     #[arg(long, value_name = "SECONDS", env = "DEMUR_REQUEST_TIMEOUT", help_heading = "Limits")]
     pub(crate) request_timeout: Option<f64>,
+    /// Time that a client may leave its answer unread. Default: 10.
+    #[arg(long, value_name = "SECONDS", env = "DEMUR_WRITE_TIMEOUT", help_heading = "Limits")]
+    pub(crate) write_timeout: Option<f64>,
     /// Most requests a second by one key, or by one client address where there are no keys. Default: no limit.
     #[arg(long, value_name = "PER_SECOND", env = "DEMUR_RATE", help_heading = "Limits")]
     pub(crate) rate: Option<u32>,
@@ -191,135 +196,9 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// The limits that the API states and keeps.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Limits {
-    /// Bytes of a body.
-    pub(crate) body: usize,
-    /// Items of a batch.
-    pub(crate) batch: usize,
-    /// Characters of a text.
-    pub(crate) chars: usize,
-    /// Requests at once.
-    pub(crate) concurrent: usize,
-    /// For one request.
-    pub(crate) timeout: Duration,
-    /// Requests a second by one key or address.
-    pub(crate) rate: Option<u32>,
-}
-
-/// All settings, each with its value.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Settings {
-    pub(crate) models: Vec<String>,
-    /// How models are loaded.
-    pub(crate) load: LoadOptions,
-    /// The share that n-gram tiers are to answer alone.
-    pub(crate) cheap: Option<f64>,
-    /// When they are to.
-    pub(crate) cascade: Option<Cascade>,
-    /// The share of refusals that the probabilities of prompt predictors are to assume.
-    pub(crate) base_rate: Option<f64>,
-    /// How the queues of encoders make batches.
-    pub(crate) batching: Batching,
-    pub(crate) address: SocketAddr,
-    pub(crate) admin_address: Option<SocketAddr>,
-    pub(crate) workers: usize,
-    pub(crate) limits: Limits,
-    pub(crate) keys: Option<PathBuf>,
-    pub(crate) cors_origins: Vec<String>,
-    /// Certificate chain and private key.
-    pub(crate) tls: Option<(PathBuf, PathBuf)>,
-    pub(crate) phrases: Option<PathBuf>,
-    pub(crate) drain_delay: Duration,
-    pub(crate) drain_timeout: Duration,
-    pub(crate) log: LogLevel,
-    pub(crate) log_format: LogFormat,
-    pub(crate) access_log: bool,
-    pub(crate) log_prompts: bool,
-    pub(crate) otlp_endpoint: Option<String>,
-}
-
 impl Options {
-    /// Every setting: these options, then those of their file, then the defaults.
-    ///
-    /// # Errors
-    /// When the file cannot be read or is wrong, or a value is out of range.
-    pub(crate) fn resolve(self) -> anyhow::Result<Settings> {
-        let options = match self.config.clone() {
-            None => self,
-            Some(path) => self.before(read(&path)?),
-        };
-        let at_least_one = |name: &str, value: Option<usize>, default: usize| {
-            let value = value.unwrap_or(default);
-            ensure!(value > 0, "--{name} is 0; it must be 1 or more");
-            Ok(value)
-        };
-        let limits = Limits {
-            body: at_least_one("max-body", options.max_body, 4 << 20)?,
-            batch: at_least_one("max-batch", options.max_batch, 1024)?,
-            chars: at_least_one("max-chars", options.max_chars, 100_000)?,
-            concurrent: at_least_one("max-concurrent", options.max_concurrent, 1024)?,
-            timeout: seconds("request-timeout", options.request_timeout, 30.0)?,
-            rate: options.rate,
-        };
-        ensure!(!limits.timeout.is_zero(), "--request-timeout is 0; it must be more");
-        ensure!(limits.rate != Some(0), "--rate is 0; it must be 1 or more");
-        ensure!(
-            options.tls_cert.is_some() == options.tls_key.is_some(),
-            "--tls-cert and --tls-key belong together; one is missing"
-        );
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        if let Some(share) = options.cheap {
-            checked_share(share).map_err(|reason| anyhow!("--cheap is {share}: {reason}"))?;
-            ensure!(
-                options.cascade.is_none(),
-                "--cheap and --cascade say the same thing in two ways; leave one out"
-            );
-        }
-        if let Some(rate) = options.base_rate {
-            check_base_rate(rate).map_err(|cause| anyhow!("--base-rate: {cause}"))?;
-        }
-        let encoder = EncoderOptions {
-            library: options.encoder_library.map_or(Library::DEFAULT, Library::from),
-            threads: at_least_one("encoder-threads", options.encoder_threads, cores)?,
-        };
-        let milliseconds = options.encoder_max_wait.unwrap_or(2.0);
-        let batching = Batching {
-            tokens: at_least_one("encoder-batch-tokens", options.encoder_batch_tokens, BATCH_TOKENS)?,
-            wait: Duration::try_from_secs_f64(milliseconds / 1000.0).with_context(|| {
-                format!("--encoder-max-wait is {milliseconds}; it must be a number of milliseconds from 0 up")
-            })?,
-            most: at_least_one("encoder-queue", options.encoder_queue, 1024)?,
-        };
-        Ok(Settings {
-            models: options.model,
-            load: LoadOptions { tier: options.tier.map_or_else(Tier::default, Tier::from), encoder },
-            cheap: options.cheap,
-            cascade: options.cascade.map(|cascade| cascade.0),
-            base_rate: options.base_rate,
-            batching,
-            address: (options.bind.unwrap_or(Ipv4Addr::LOCALHOST.into()), options.port.unwrap_or(8080))
-                .into(),
-            admin_address: options.admin_bind,
-            workers: at_least_one("workers", options.workers, cores)?,
-            limits,
-            keys: options.keys,
-            cors_origins: options.cors_origin,
-            tls: options.tls_cert.zip(options.tls_key),
-            phrases: options.phrases,
-            drain_delay: seconds("drain-delay", options.drain_delay, 1.0)?,
-            drain_timeout: seconds("drain-timeout", options.drain_timeout, 30.0)?,
-            log: options.log.unwrap_or(LogLevel::Info),
-            log_format: options.log_format.unwrap_or(LogFormat::Pretty),
-            access_log: options.access_log.unwrap_or(false),
-            log_prompts: options.log_prompts.unwrap_or(false),
-            otlp_endpoint: options.otlp_endpoint,
-        })
-    }
-
     /// These options, and where they say nothing, the others.
-    fn before(self, other: Self) -> Self {
+    pub(crate) fn before(self, other: Self) -> Self {
         let list = |own: Vec<String>, other| if own.is_empty() { other } else { own };
         Self {
             config: self.config,
@@ -331,8 +210,12 @@ impl Options {
             max_body: self.max_body.or(other.max_body),
             max_batch: self.max_batch.or(other.max_batch),
             max_chars: self.max_chars.or(other.max_chars),
+            max_rows: self.max_rows.or(other.max_rows),
+            max_answer: self.max_answer.or(other.max_answer),
+            max_held: self.max_held.or(other.max_held),
             max_concurrent: self.max_concurrent.or(other.max_concurrent),
             request_timeout: self.request_timeout.or(other.request_timeout),
+            write_timeout: self.write_timeout.or(other.write_timeout),
             rate: self.rate.or(other.rate),
             tier: self.tier.or(other.tier),
             // They say the same thing in two ways, so what stands nearer goes before either.
@@ -361,7 +244,7 @@ impl Options {
 }
 
 /// Reads a file of options. Paths in it are relative to its folder, so that it works from wherever it is named.
-fn read(path: &Path) -> anyhow::Result<Options> {
+pub(crate) fn read(path: &Path) -> anyhow::Result<Options> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut options: Options = toml::from_str(&text).with_context(|| path.display().to_string())?;
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -381,60 +264,4 @@ fn read(path: &Path) -> anyhow::Result<Options> {
         }
     }
     Ok(options)
-}
-
-fn seconds(name: &str, value: Option<f64>, default: f64) -> anyhow::Result<Duration> {
-    let value = value.unwrap_or(default);
-    Duration::try_from_secs_f64(value)
-        .with_context(|| format!("--{name} is {value}; it must be a number of seconds from 0 up"))
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flags_go_before_the_file_and_the_file_before_defaults() {
-        let dir = tempfile::tempdir().unwrap();
-        let config = dir.path().join("demur.toml");
-        fs::create_dir(dir.path().join("m")).unwrap();
-        fs::write(&config, "port = 1\nmax-batch = 7\nkeys = \"keys.toml\"\nmodel = [\"a=m\", \"prompt\"]\n")
-            .unwrap();
-        let flags = Options { config: Some(config), port: Some(2), ..Options::default() };
-        let settings = flags.resolve().unwrap();
-        assert_eq!(settings.address, "127.0.0.1:2".parse().unwrap());
-        assert_eq!((settings.limits.batch, settings.limits.chars), (7, 100_000));
-        assert_eq!(settings.keys, Some(dir.path().join("keys.toml")));
-        assert_eq!(settings.models, [format!("a={}", dir.path().join("m").display()), "prompt".to_owned()]);
-    }
-
-    #[test]
-    fn wrong_values_are_named() {
-        let dir = tempfile::tempdir().unwrap();
-        let config = dir.path().join("demur.toml");
-        for (text, said) in [
-            ("prot = 1", "prot"),
-            ("port = \"a\"", "port"),
-            ("max-batch = 0", "--max-batch is 0"),
-            ("request-timeout = -1.0", "--request-timeout is -1"),
-            ("rate = 0", "--rate is 0"),
-            ("tier = \"n-gram\"", "unknown variant"),
-            ("cheap = 1.0", "--cheap is 1"),
-            ("cheap = 0.5\ncascade = [0.1, 0.9]", "leave one out"),
-            ("cascade = [0.9, 0.1]", "0 <= BELOW <= FROM"),
-            ("base-rate = 1.0", "--base-rate: base rate 1"),
-            ("encoder-library = \"onnx\"", "unknown variant"),
-            ("encoder-threads = 0", "--encoder-threads is 0"),
-            ("encoder-queue = 0", "--encoder-queue is 0"),
-            ("encoder-max-wait = -1.0", "--encoder-max-wait is -1"),
-            ("tls-cert = \"a\"", "--tls-key belong together"),
-        ] {
-            fs::write(&config, text).unwrap();
-            let error = Options { config: Some(config.clone()), ..Options::default() }.resolve().unwrap_err();
-            assert!(format!("{error:#}").contains(said), "{error:#}");
-        }
-        let missing = Options { config: Some(dir.path().join("none")), ..Options::default() };
-        assert!(missing.resolve().unwrap_err().to_string().contains("cannot read"));
-    }
 }

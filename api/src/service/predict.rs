@@ -2,15 +2,15 @@
 
 use demur_data::{Kind, conversation};
 use demur_predictor::{
-    Decision, Field, Input, LeftOutReport, Model, Policy, Probability, Scratch, SourceFigures, Tier, Tiered,
+    Decision, Field, Input, LeftOutReport, Model, Policy, Probability, SourceFigures, Tier, Tiered,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::asking::Told;
+use crate::service::checks::{check_batch, check_terms, check_text, check_top};
 use crate::service::error::ApiError;
 use crate::service::explain::{Term, terms};
-use crate::service::options::Limits;
+use crate::service::job::Job;
 use crate::service::registry::{Registry, Served};
 use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked};
 use crate::shares::{MOST_TOP, ShareView, shares};
@@ -125,9 +125,8 @@ impl Thresholds {
     /// When the thresholds are out of range or out of order.
     pub(crate) fn of_request(own: Option<Self>, model: &Model) -> Result<Policy, ApiError> {
         let Some(Self { send_below, hold_from }) = own else { return Ok(model.manifest().policy) };
-        let policy = Policy { send_below, hold_from };
-        policy.check().map_err(|cause| ApiError::invalid("policy", cause.to_string()))?;
-        Ok(policy)
+        let policy = model.manifest().policy.with(Some(send_below), Some(hold_from));
+        policy.check().map(|()| policy).map_err(|cause| ApiError::invalid("policy", cause.to_string()))
     }
 }
 
@@ -279,11 +278,11 @@ struct Judged<'a> {
 pub(crate) fn predict(
     request: &PredictRequest,
     registry: &Registry,
-    limits: &Limits,
-    (told, scratch): (&Told, &mut Scratch),
+    job: &mut Job<'_>,
 ) -> Result<Worked<PredictResponse>, ApiError> {
     let joined;
     let mut judged = judged(request)?;
+    let (limits, told) = (job.limits, job.told);
     check_top(request.top)?;
     if let Some(messages) = &request.messages {
         let (at, text) = last_of_user(messages)?;
@@ -301,18 +300,20 @@ pub(crate) fn predict(
     let served = registry.choose(Field::Prompt, request.model.as_deref(), request.target.as_deref())?;
     let policy = Thresholds::of_request(request.policy, &served.model)?;
     let top = request.explain.unwrap_or(false).then(|| request.top.unwrap_or(TOP));
+    check_terms(top.unwrap_or_default(), judged.texts.len())?;
     let asking = served.asking(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
     let target = request.target.as_deref();
     let inputs: Vec<Input<'_>> =
         judged.texts.iter().map(|text| Input { target, ..Input::prompt(text) }).collect();
-    let tiered = asking.judge(&inputs, scratch)?;
+    let tiered = asking.judge(&inputs, job.scratch)?;
     if let Some(queue) = served.waits(told) {
         return Ok(Worked::AskFirst(queue));
     }
-    let one = |(index, (input, tiered)): (usize, (&Input<'_>, &Tiered))| {
-        predict_one(served, input, tiered, (policy, top), scratch, index)
-    };
-    let predictions = inputs.iter().zip(&tiered).enumerate().map(one).collect();
+    let mut predictions = Vec::with_capacity(inputs.len());
+    for (index, (input, tiered)) in inputs.iter().zip(&tiered).enumerate() {
+        job.check()?;
+        predictions.push(predict_one(served, input, tiered, (policy, top), job, index)?);
+    }
     Ok(Worked::Done(PredictResponse {
         predictions,
         model: served.into(),
@@ -327,27 +328,34 @@ fn predict_one(
     input: &Input<'_>,
     tiered: &Tiered,
     (policy, top): (Policy, Option<usize>),
-    scratch: &mut Scratch,
+    job: &mut Job<'_>,
     index: usize,
-) -> Prediction {
+) -> Result<Prediction, ApiError> {
     let (p_refusal, tier) = (tiered.p_refusal, served.queue.is_some().then_some(tiered.tier));
-    let kinds = served.model.kinds_at(input, p_refusal, scratch);
+    let kinds = served.model.kinds_at(input, p_refusal, job.scratch);
     let decision = policy.decide(p_refusal);
     served.metrics.predicted(p_refusal, decision);
     served.metrics.answered_by(tier);
     let explanation = top.map(|top| (served.model.scorer().explain(input), top));
-    Prediction {
+    let terms = explanation.as_ref().map(|(explanation, top)| terms(explanation, input, *top));
+    job.take(terms.iter().flatten().map(size_of).sum())?;
+    Ok(Prediction {
         index,
         p_refusal: p_refusal.get(),
         confidence: confidence(p_refusal),
         decision,
         tier,
         kinds: kinds.map(|kinds| probabilities(&kinds.probabilities)),
-        terms: explanation.as_ref().map(|(explanation, top)| terms(explanation, input, *top)),
+        terms,
         shares: explanation
             .as_ref()
             .map(|(explanation, top)| shares(&served.model, explanation, input, *top)),
-    }
+    })
+}
+
+/// About how many bytes of JSON a term is, and its word beside it: a text of one repeated word has as many spans as words.
+fn size_of(term: &Term) -> usize {
+    300 + 2 * term.ngram.len() + 48 * term.spans.len()
 }
 
 /// The probability of the likelier outcome.
@@ -391,61 +399,4 @@ fn last_of_user(messages: &[Message]) -> Result<(usize, String), ApiError> {
     let last = conversation::last_user(messages, |message| (&message.role, &message.content));
     let at = last.ok_or_else(|| ApiError::invalid("messages", "there is no message with the role `user`"))?;
     Ok((at, messages[at].content.clone()))
-}
-
-/// Checks how many words or n-grams are asked for.
-///
-/// # Errors
-/// 422 when they are too many.
-pub(crate) fn check_top(top: Option<usize>) -> Result<(), ApiError> {
-    match top {
-        Some(top) if top > MOST_TOP => {
-            Err(ApiError::invalid("top", format!("{top} words; the limit is {MOST_TOP}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Checks the number of items.
-///
-/// # Errors
-/// 422 when there are none or too many.
-pub(crate) fn check_batch(items: usize, field: &str, limits: &Limits) -> Result<(), ApiError> {
-    if items == 0 {
-        return Err(ApiError::invalid(field, "the list is empty"));
-    }
-    if items > limits.batch {
-        let message = format!("{items} items; the limit is {}: send them in several requests", limits.batch);
-        return Err(ApiError::invalid(field, message));
-    }
-    Ok(())
-}
-
-/// Checks one text that must be there.
-///
-/// # Errors
-/// 422 when it is empty or too long.
-pub(crate) fn check_text(text: &str, field: impl Fn() -> String, limits: &Limits) -> Result<(), ApiError> {
-    if text.trim().is_empty() {
-        return Err(ApiError::invalid(field(), "the text is empty"));
-    }
-    check_length(text, field, limits)
-}
-
-/// Checks the length of one text.
-///
-/// # Errors
-/// 422 when it is too long.
-pub(crate) fn check_length(text: &str, field: impl Fn() -> String, limits: &Limits) -> Result<(), ApiError> {
-    // Characters are counted only where there could be too many.
-    if text.len() > limits.chars {
-        let chars = text.chars().count();
-        if chars > limits.chars {
-            return Err(ApiError::invalid(
-                field(),
-                format!("{chars} characters; the limit is {}", limits.chars),
-            ));
-        }
-    }
-    Ok(())
 }

@@ -1,7 +1,6 @@
 //! What is loaded: the models by name, the keys, and the operator's phrases. All of it is one value that a reload replaces
 //! whole, so a request sees either the old or the new.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -13,16 +12,14 @@ use demur_predictor::{Bundled, Field, LoadOptions, Model, Phrases};
 use crate::asking::{Asking, Told};
 use crate::base_rate;
 use crate::model;
+use crate::rules;
 use crate::service::encoder_queue::EncoderQueue;
 use crate::service::error::{ApiError, ErrorType};
-use crate::service::keys::Keys;
+use crate::service::keys::{Keys, read_text};
 use crate::service::metrics::{Metrics, ModelMetrics};
-use crate::service::options::Settings;
+use crate::service::settings::Settings;
 use crate::service::tiers::Wanted;
 use crate::tiers::settle;
-
-/// How many targets an error lists.
-const SHOWN: usize = 20;
 
 /// A model that is served.
 pub(crate) struct Served {
@@ -163,33 +160,12 @@ impl Registry {
             ));
         };
         let Some(target) = target else { return Ok(first) };
-        served.find(|served| knows(&served.model, target)).ok_or_else(|| {
+        served.find(|served| rules::knows(&served.model, target)).ok_or_else(|| {
             let served = self.of(field).filter(|served| name.is_none_or(|name| served.name == name));
-            let known: Vec<&str> = served.flat_map(|served| targets(&served.model)).collect();
-            let more = match known.len().saturating_sub(SHOWN) {
-                0 => String::new(),
-                more => format!(" and {more} more (GET /v1/models lists them)"),
-            };
-            let known = list(known.into_iter().take(SHOWN));
-            let message = format!(
-                "the target is not known; known are {known}{more}. Leave it out for the average target"
-            );
-            ApiError::invalid("target", message)
+            let models = served.map(|served| &*served.model);
+            ApiError::invalid("target", rules::unknown_target(models, "GET /v1/models"))
         })
     }
-}
-
-/// Whether a model learned of this target.
-pub(crate) fn knows(model: &Model, target: &str) -> bool {
-    targets(model).any(|known| known == target)
-}
-
-/// The targets that a model learned of, those that it takes as an input or those of its data.
-pub(crate) fn targets(model: &Model) -> impl Iterator<Item = &str> {
-    let manifest = model.manifest();
-    let known = model.known_targets();
-    let of_data = if known.is_empty() { &manifest.targets[..] } else { &[] };
-    known.into_iter().chain(of_data.iter().map(String::as_str))
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
@@ -232,6 +208,6 @@ fn cascades(settings: &Settings, models: &[(String, Model)]) -> anyhow::Result<V
 }
 
 fn read_phrases(path: &Path) -> anyhow::Result<Phrases> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = read_text(path)?;
     toml::from_str(&text).with_context(|| path.display().to_string())
 }

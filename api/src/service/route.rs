@@ -1,6 +1,12 @@
-//! The paths of the service, each with what it needs of a caller.
+//! The one table of the service's routes: path, method, who may call, who answers, and what the document says of it.
+//!
+//! Routing, admission, metrics labels and the `OpenAPI` document loop over it. A route that answers by the models names its
+//! judgement, and each place that acts on one matches all of them, so a new one cannot be forgotten and fall into another's.
 
 use actix_web::http::Method;
+
+use crate::service::operations::{self, Operation};
+use crate::service::page;
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,99 +19,152 @@ pub(crate) enum Access {
     Admin,
 }
 
-/// A route.
+/// What the models are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Route {
+pub(crate) enum Judgement {
     Predict,
     Classify,
     Explain,
     Score,
+}
+
+impl Judgement {
+    /// All of them.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 4] = [Self::Predict, Self::Classify, Self::Explain, Self::Score];
+
+    /// Whether even a small body may mean much work, which is then done beside the workers.
+    pub(crate) const fn is_heavy(self) -> bool {
+        match self {
+            Self::Predict | Self::Classify => false,
+            Self::Explain | Self::Score => true,
+        }
+    }
+}
+
+/// Who answers a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Handler {
+    Judge(Judgement),
     Models,
     Model,
     Live,
     Ready,
     Metrics,
     Reload,
-    OpenApi,
+    Document,
+    /// The page of the document, whose files are named relative to its folder.
     Docs,
     DocsFile,
-    Page,
-    Script,
-    Style,
-    Other,
+    /// A file of the playground, by its media type.
+    Page(&'static str, &'static str),
+    /// No route has the path.
+    NoSuchPath,
+}
+
+/// The method of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    /// GET, and HEAD as well.
+    Get,
+    Post,
+}
+
+/// A route.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Route {
+    /// The path, with its parameter; the name in metrics and logs.
+    pub(crate) path: &'static str,
+    /// Its method.
+    pub(crate) verb: Verb,
+    /// Who may call it.
+    pub(crate) access: Access,
+    /// Who answers.
+    pub(crate) handler: Handler,
+    /// What the document says of it; files of pages are no part of the API.
+    pub(crate) operation: Option<&'static Operation>,
 }
 
 impl Route {
-    /// All routes.
-    pub(crate) const ALL: [Self; 17] = [
-        Self::Predict,
-        Self::Classify,
-        Self::Explain,
-        Self::Score,
-        Self::Models,
-        Self::Model,
-        Self::Live,
-        Self::Ready,
-        Self::Metrics,
-        Self::Reload,
-        Self::OpenApi,
-        Self::Docs,
-        Self::DocsFile,
-        Self::Page,
-        Self::Script,
-        Self::Style,
-        Self::Other,
-    ];
-
-    /// The path, with its parameter; the name in metrics and logs.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Predict => "/v1/predict",
-            Self::Classify => "/v1/classify",
-            Self::Explain => "/v1/explain",
-            Self::Score => "/v1/score",
-            Self::Models => "/v1/models",
-            Self::Model => "/v1/models/{name}",
-            Self::Live => "/health/live",
-            Self::Ready => "/health/ready",
-            Self::Metrics => "/metrics",
-            Self::Reload => "/admin/reload",
-            Self::OpenApi => "/openapi.json",
-            Self::Docs => "/docs",
-            Self::DocsFile => "/docs/{file:.*}",
-            Self::Page => "/",
-            Self::Script => "/playground.js",
-            Self::Style => "/playground.css",
-            Self::Other => "other",
-        }
+    const fn get(path: &'static str, access: Access, handler: Handler) -> Self {
+        Self { path, verb: Verb::Get, access, handler, operation: None }
     }
 
-    /// Its method; routes to read take HEAD as well.
-    pub(crate) const fn method(self) -> Method {
-        match self {
-            Self::Predict | Self::Classify | Self::Explain | Self::Score | Self::Reload => Method::POST,
-            _ => Method::GET,
+    const fn post(path: &'static str, access: Access, handler: Handler) -> Self {
+        Self { path, verb: Verb::Post, access, handler, operation: None }
+    }
+
+    const fn documented(self, operation: &'static Operation) -> Self {
+        Self { operation: Some(operation), ..self }
+    }
+
+    /// Whether a path has this method.
+    pub(crate) fn takes(&self, method: &Method) -> bool {
+        match self.verb {
+            Verb::Get => method == Method::GET || method == Method::HEAD,
+            Verb::Post => method == Method::POST,
         }
     }
 
     /// The methods, as the header `allow` lists them.
-    pub(crate) fn allow(self) -> &'static str {
-        if self.method() == Method::POST { "POST" } else { "GET, HEAD" }
-    }
-
-    /// Who may call it.
-    pub(crate) const fn access(self) -> Access {
-        match self {
-            Self::Predict | Self::Classify | Self::Explain | Self::Score | Self::Models | Self::Model => {
-                Access::Keyed
-            }
-            Self::Reload => Access::Admin,
-            _ => Access::Open,
+    pub(crate) const fn allow(&self) -> &'static str {
+        match self.verb {
+            Verb::Get => "GET, HEAD",
+            Verb::Post => "POST",
         }
     }
+}
 
-    /// Whether a request of it counts against the limit of requests at work.
-    pub(crate) const fn is_limited(self) -> bool {
-        matches!(self.access(), Access::Keyed)
+/// All routes that have a path of their own, and at the end what is answered on every other.
+pub(crate) static ROUTES: [Route; 17] = {
+    use Access::{Admin, Keyed, Open};
+    use Handler as H;
+    [
+        Route::post("/v1/predict", Keyed, H::Judge(Judgement::Predict)).documented(&operations::PREDICT),
+        Route::post("/v1/classify", Keyed, H::Judge(Judgement::Classify)).documented(&operations::CLASSIFY),
+        Route::post("/v1/explain", Keyed, H::Judge(Judgement::Explain)).documented(&operations::EXPLAIN),
+        Route::post("/v1/score", Keyed, H::Judge(Judgement::Score)).documented(&operations::SCORE),
+        Route::get("/v1/models", Keyed, H::Models).documented(&operations::MODELS),
+        Route::get("/v1/models/{name}", Keyed, H::Model).documented(&operations::MODEL),
+        Route::get("/health/live", Open, H::Live).documented(&operations::LIVE),
+        Route::get("/health/ready", Open, H::Ready).documented(&operations::READY),
+        Route::get("/metrics", Open, H::Metrics).documented(&operations::METRICS),
+        Route::post("/admin/reload", Admin, H::Reload).documented(&operations::RELOAD),
+        Route::get(OPENAPI, Open, H::Document),
+        Route::get("/docs", Open, H::Docs),
+        Route::get("/docs/{file:.*}", Open, H::DocsFile),
+        Route::get("/", Open, H::Page("text/html; charset=utf-8", page::HTML)),
+        Route::get("/playground.js", Open, H::Page("text/javascript; charset=utf-8", page::SCRIPT)),
+        Route::get("/playground.css", Open, H::Page("text/css; charset=utf-8", page::STYLE)),
+        Route::get("other", Open, H::NoSuchPath),
+    ]
+};
+
+/// Where the `OpenAPI` document is.
+pub(crate) const OPENAPI: &str = "/openapi.json";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_judgement_has_one_route_and_every_route_of_the_api_its_operation() {
+        for judgement in Judgement::ALL {
+            let of = ROUTES.iter().filter(|route| route.handler == Handler::Judge(judgement));
+            assert_eq!(of.count(), 1, "{judgement:?}");
+        }
+        for route in &ROUTES {
+            let is_api = route.path.starts_with("/v1/") || route.access == Access::Admin;
+            assert!(!is_api || route.operation.is_some(), "{} is not in the document", route.path);
+            let same = ROUTES.iter().filter(|other| other.path == route.path);
+            assert_eq!(same.count(), 1, "{} stands twice", route.path);
+        }
+        assert_eq!(ROUTES.last().unwrap().handler, Handler::NoSuchPath);
+        let mut ids: Vec<_> = ROUTES.iter().filter_map(|route| Some(route.operation?.id)).collect();
+        let documented = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), documented, "an operation is documented twice");
     }
 }

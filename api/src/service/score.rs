@@ -5,13 +5,16 @@ use demur_predictor::{Field, Probability};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::asking::Told;
-use crate::score::{Judge, Reading, Run};
+use crate::score::{Bounds, Judge, Reading, Run};
+use crate::service::checks::{MOST_TERMS, check_name, check_top};
 use crate::service::error::ApiError;
-use crate::service::options::Limits;
-use crate::service::predict::{ModelRef, Thresholds, check_top};
+use crate::service::job::Job;
+use crate::service::predict::{ModelRef, Thresholds};
 use crate::service::registry::Registry;
 use crate::service::tiers::{CascadeBody, Wanted, Worked};
+
+/// Most columns of a file.
+const MOST_COLUMNS: usize = 4096;
 
 /// A file of prompts to score.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -95,9 +98,11 @@ impl From<Rejection> for RejectedRow {
 pub(crate) fn score(
     request: &ScoreRequest,
     registry: &Registry,
-    limits: &Limits,
-    told: &Told,
+    job: &Job<'_>,
 ) -> Result<Worked<ScoreResponse>, ApiError> {
+    let (limits, told) = (job.limits, job.told);
+    check_name(request.prompt_column.as_deref(), "prompt_column")?;
+    check_name(request.messages_column.as_deref(), "messages_column")?;
     let served = registry.choose(Field::Prompt, request.model.as_deref(), request.target.as_deref())?;
     let policy = Thresholds::of_request(request.policy, &served.model)?;
     check_top(request.top)?;
@@ -120,8 +125,15 @@ pub(crate) fn score(
         TextFormat::Csv => Format::Csv,
         TextFormat::Tsv => Format::Tsv,
     };
-    let scored = Run::of_bytes(judge, reading, format, request.rows.as_bytes())
-        .map_err(|error| ApiError::invalid("rows", format!("{error:#}")))?;
+    let top = request.top.unwrap_or_default();
+    let bounds = Bounds {
+        rows: if top > 0 { limits.rows.min(MOST_TERMS / top) } else { limits.rows },
+        columns: MOST_COLUMNS,
+        stop: job.stop,
+    };
+    let scored = Run::of_bytes(judge, reading, format, (request.rows.as_bytes(), bounds));
+    job.check()?;
+    let scored = scored.map_err(|error| ApiError::invalid("rows", format!("{error:#}")))?;
     if let Some(queue) = served.waits(told) {
         return Ok(Worked::AskFirst(queue));
     }

@@ -5,25 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use actix_cors::Cors;
 use actix_web::dev::{Server, ServerHandle};
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use actix_web::http::{KeepAlive, Method};
-use actix_web::middleware::Condition;
-use actix_web::{App, HttpServer, web};
+use actix_web::web;
 use anyhow::Context;
 use tokio::sync::oneshot;
 
-use crate::service::http::{self, REQUEST_ID};
-use crate::service::options::Settings;
-use crate::service::peer::Peer;
+use crate::service::admit::warn_of_open_address;
+use crate::service::listen;
+use crate::service::settings::Settings;
 use crate::service::signals::{Signal, Signals};
 use crate::service::state::State;
 use crate::service::tail::Tail;
 use crate::service::tls;
-
-/// An idle connection is kept for so long. A drain waits for those, so it is short.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// How long at most who comes late is told so, before the address is free for another process.
 const LISTENING: Duration = Duration::from_secs(1);
@@ -34,6 +27,7 @@ const SETTLING: Duration = Duration::from_millis(100);
 /// A bound service.
 pub(crate) struct Application {
     server: Server,
+    signals: Signals,
     state: Arc<State>,
     /// Without TLS, whose clients could not read what it says.
     tail: Option<Tail>,
@@ -44,11 +38,14 @@ pub(crate) struct Application {
 }
 
 impl Application {
-    /// Binds and loads the models. Requests wait until [`run`](Self::run).
+    /// Watches for signals, binds and loads the models. Requests wait until [`run`](Self::run).
+    ///
+    /// A signal that comes while the models are loaded waits until then as well.
     ///
     /// # Errors
-    /// When an address cannot be bound, or something not be loaded.
+    /// When signals cannot be watched, an address cannot be bound, or something not be loaded.
     pub(crate) fn build(settings: Settings) -> anyhow::Result<Self> {
+        let signals = Signals::watch().context("cannot watch for signals")?;
         let listen = |address: SocketAddr| {
             TcpListener::bind(address).with_context(|| {
                 format!("cannot listen on {address}; --port 0 takes a free port, --bind another address")
@@ -59,38 +56,12 @@ impl Application {
         let address = listener.local_addr()?;
         let admin_address = admin.as_ref().map(TcpListener::local_addr).transpose()?;
         let tls = settings.tls.as_ref().map(|(chain, key)| tls::config(chain, key)).transpose()?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let tail = if tls.is_none() { Some(Tail::of(&listener)?) } else { None };
         let state = Arc::new(State::load(settings, admin_address)?);
-        let shared = Arc::clone(&state);
-        let settings = &state.settings;
-        // Without an encoder no request waits, and no connection needs a second handle.
-        let waits = state.registry.load().models.iter().any(|served| served.queue.is_some());
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        let mut server = HttpServer::new(move || {
-            let origins = &shared.settings.cors_origins;
-            App::new()
-                .app_data(web::Data::from(Arc::clone(&shared)))
-                .configure(http::routes)
-                .wrap(Condition::new(!origins.is_empty(), cross_origin(origins)))
-        })
-        .on_connect(move |connection, data| {
-            if waits {
-                Peer::keep(connection, data);
-            }
-        })
-        .workers(settings.workers)
-        .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
-        .client_request_timeout(settings.limits.timeout)
-        .shutdown_timeout(settings.drain_timeout.as_secs())
-        .disable_signals();
-        server = match tls {
-            Some(config) => server.listen_rustls_0_23(listener, config)?,
-            None => server.listen(listener)?,
-        };
-        if let Some(admin) = admin {
-            server = server.listen(admin)?;
-        }
-        Ok(Self { server: server.run(), state, tail, address, scheme })
+        warn_of_open_address(&state);
+        let server = listen::server(&state, listener, admin, tls)?;
+        Ok(Self { server, signals, state, tail, address, scheme })
     }
 
     /// Where it listens for the admin routes, if apart.
@@ -101,10 +72,9 @@ impl Application {
     /// Serves until SIGINT or SIGTERM.
     ///
     /// # Errors
-    /// When signals cannot be watched, or the server fails.
+    /// When the server fails.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let signals = Signals::watch().context("cannot watch for signals")?;
-        let state = Arc::clone(&self.state);
+        let (state, signals) = (Arc::clone(&self.state), self.signals);
         let (no_more, wish) = oneshot::channel();
         let ended = actix_web::rt::spawn(obey(signals, self.state, self.tail, self.server.handle(), no_more));
         tokio::select! {
@@ -165,16 +135,4 @@ async fn obey(
         Some(tail) => tail.turn_away(ended, LISTENING).await,
         None => ended.await,
     }
-}
-
-fn cross_origin(origins: &[String]) -> Cors {
-    let cors = Cors::default()
-        .allowed_methods([Method::GET, Method::POST])
-        .allowed_headers([AUTHORIZATION, CONTENT_TYPE, REQUEST_ID])
-        .expose_headers([REQUEST_ID])
-        .max_age(3600);
-    if origins.iter().any(|origin| origin == "*") {
-        return cors.allow_any_origin();
-    }
-    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
 }

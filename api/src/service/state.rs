@@ -1,22 +1,24 @@
 //! What all workers share, and how it is loaded anew.
 
-use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use arc_swap::ArcSwap;
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
+use crate::service::addresses::Addresses;
+use crate::service::budget::{ByteBudget, Caller};
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::metrics::Metrics;
 use crate::service::openapi;
-use crate::service::options::Settings;
 use crate::service::registry::Registry;
+use crate::service::settings::Settings;
+use crate::service::turns::Turns;
 
 /// What all workers share.
 pub(crate) struct State {
@@ -35,16 +37,42 @@ pub(crate) struct State {
     /// Where the admin routes are reached without a key.
     pub(crate) admin_address: Option<SocketAddr>,
     /// Counts requests by address where there are no keys.
-    by_address: Option<DefaultKeyedRateLimiter<IpAddr>>,
-    in_flight: AtomicUsize,
+    by_address: Option<Addresses>,
+    /// Held while a reload is on its way, so that the last one that was asked for is the one that stays.
+    reloading: Mutex<()>,
+    /// Bytes of bodies.
+    pub(crate) bodies: Arc<ByteBudget>,
+    /// Bytes of answers.
+    pub(crate) answers: Arc<ByteBudget>,
+    /// Who works on a large request.
+    pub(crate) turns: Arc<Turns>,
+    at_work: Arc<Mutex<AtWork>>,
 }
 
-/// A request at work, until it is dropped.
-pub(crate) struct Permit<'a>(&'a AtomicUsize);
+/// The requests that wait or are worked on.
+#[derive(Debug, Default)]
+struct AtWork {
+    all: usize,
+    by_caller: HashMap<Caller, usize>,
+}
 
-impl Drop for Permit<'_> {
+/// A request that waits or is worked on, until it is dropped: as long as its work, whatever becomes of who asked for it.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    at_work: Arc<Mutex<AtWork>>,
+    caller: Caller,
+}
+
+impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        let mut at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+        at_work.all -= 1;
+        if let Some(of_caller) = at_work.by_caller.get_mut(&self.caller) {
+            *of_caller -= 1;
+            if *of_caller == 0 {
+                at_work.by_caller.remove(&self.caller);
+            }
+        }
     }
 }
 
@@ -57,13 +85,17 @@ impl State {
         let metrics = Metrics::new(settings.limits.concurrent).context("cannot set up the metrics")?;
         let mut registry = Registry::load(&settings, &metrics)?;
         let threads = Mutex::new(std::mem::take(&mut registry.threads));
-        let quota = settings.limits.rate.and_then(NonZeroU32::new).map(Quota::per_second);
+        let limits = &settings.limits;
         Ok(Self {
             openapi: openapi::document(&settings.limits)?,
             registry: ArcSwap::from_pointee(registry),
             threads,
-            by_address: quota.map(RateLimiter::keyed),
-            in_flight: AtomicUsize::new(0),
+            by_address: limits.rate.and_then(Addresses::new),
+            reloading: Mutex::default(),
+            bodies: ByteBudget::new(limits.held),
+            answers: ByteBudget::new(limits.held),
+            turns: Turns::new(settings.turns),
+            at_work: Arc::default(),
             draining: AtomicBool::new(false),
             admin_address,
             metrics,
@@ -71,12 +103,16 @@ impl State {
         })
     }
 
-    /// Loads models, keys and phrases anew, and only when all of them are good puts them in the place of the old.
+    /// Loads models, keys and phrases again, and only when all of them are good puts them in the place of the old. Reloads
+    /// that are asked for at once follow one another, and each is counted.
     ///
     /// # Errors
     /// When anything of it cannot be loaded; the old serve on.
     pub(crate) fn reload(&self) -> anyhow::Result<()> {
-        match Registry::load(&self.settings, &self.metrics) {
+        let _order = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        // A panic on a file that somebody else wrote would be a fault of ours, and the old models serve on after it.
+        let loaded = catch_unwind(AssertUnwindSafe(|| Registry::load(&self.settings, &self.metrics)));
+        match loaded.unwrap_or_else(|_| Err(anyhow!("the loading panicked"))) {
             Ok(mut registry) => {
                 let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
                 threads.retain(|thread| !thread.is_finished());
@@ -96,22 +132,27 @@ impl State {
         }
     }
 
-    /// Takes a request in, if there is room.
+    /// Takes a request in that has to wait, if there is room: a key leaves a quarter of it to the others.
     ///
     /// # Errors
-    /// 429 where too many are at work.
-    pub(crate) fn enter(&self) -> Result<Permit<'_>, ApiError> {
-        let before = self.in_flight.fetch_add(1, Ordering::AcqRel);
-        let permit = Permit(&self.in_flight);
-        if before < self.settings.limits.concurrent {
-            return Ok(permit);
+    /// 429 where too many wait or are worked on.
+    pub(crate) fn enter(&self, caller: Caller) -> Result<Permit, ApiError> {
+        let most = self.settings.limits.concurrent;
+        let most_of_key = if let Caller::Key(_) = caller { most - most / 4 } else { most };
+        let mut at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_caller = at_work.by_caller.get(&caller).copied().unwrap_or_default();
+        if at_work.all >= most || of_caller >= most_of_key {
+            drop(at_work);
+            return Err(self.turned_away(ErrorType::Overloaded, Reason::Concurrency, SOON));
         }
-        Err(self.turned_away(ErrorType::Overloaded, Reason::Concurrency, SOON))
+        at_work.all += 1;
+        at_work.by_caller.insert(caller, of_caller + 1);
+        Ok(Permit { at_work: Arc::clone(&self.at_work), caller })
     }
 
-    /// Requests at work.
+    /// Requests that wait or are worked on.
     pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Acquire)
+        self.at_work.lock().unwrap_or_else(PoisonError::into_inner).all
     }
 
     /// Counts a request of an address where there are no keys.
@@ -119,19 +160,8 @@ impl State {
     /// # Errors
     /// 429 where it has sent too many.
     pub(crate) fn take_address(&self, peer: Option<SocketAddr>) -> Result<(), ApiError> {
-        let (Some(limiter), Some(peer)) = (&self.by_address, peer) else { return Ok(()) };
-        // A limiter that has seen many addresses forgets those that have been quiet.
-        const MANY: usize = 10_000;
-        if limiter.len() > MANY {
-            limiter.retain_recent();
-        }
-        limiter.check_key(&peer.ip()).map_err(|until| {
-            self.turned_away(
-                ErrorType::RateLimited,
-                Reason::Rate,
-                until.wait_time_from(DefaultClock::default().now()),
-            )
-        })
+        let (Some(addresses), Some(peer)) = (&self.by_address, peer) else { return Ok(()) };
+        addresses.take(peer.ip()).map_err(|wait| self.turned_away(ErrorType::RateLimited, Reason::Rate, wait))
     }
 
     /// An answer of 429, counted.
@@ -139,6 +169,10 @@ impl State {
         let (label, message) = match reason {
             Reason::Rate => ("rate", "too many requests by this caller; come again later"),
             Reason::Concurrency => ("concurrency", "too many requests are at work; come again later"),
+            Reason::Streams => ("streams", "too many requests are open on this connection; come again later"),
+            Reason::Memory => {
+                ("memory", "the bodies of all requests are too large at once; come again later")
+            }
             Reason::EncoderQueue => {
                 ("encoder_queue", "too many inputs wait for the encoder; come again later")
             }
@@ -164,6 +198,8 @@ impl State {
 pub(crate) enum Reason {
     Rate,
     Concurrency,
+    Streams,
+    Memory,
     EncoderQueue,
 }
 

@@ -1,0 +1,88 @@
+//! Checks of what a request says, before any work is done for it.
+
+use crate::rules;
+use crate::service::error::ApiError;
+use crate::service::settings::Limits;
+
+/// Most words that an answer shows, of all its texts together.
+pub(crate) const MOST_TERMS: usize = 20_000;
+/// Longest name of a column: every bad row is answered with it.
+const LONGEST_NAME: usize = 1000;
+
+/// Checks how many words are asked for, of each text.
+///
+/// # Errors
+/// 422 when they are too many.
+pub(crate) fn check_top(top: Option<usize>) -> Result<(), ApiError> {
+    top.map_or(Ok(()), |top| rules::top(top).map(drop)).map_err(|reason| ApiError::invalid("top", reason))
+}
+
+/// Checks how many words are asked for, of so many texts.
+///
+/// # Errors
+/// 422 when they are too many.
+pub(crate) fn check_terms(top: usize, texts: usize) -> Result<(), ApiError> {
+    let all = top.saturating_mul(texts);
+    if all > MOST_TERMS {
+        let message = format!("{top} words of each of {texts} texts are {all}; the limit is {MOST_TERMS}");
+        return Err(ApiError::invalid("top", message));
+    }
+    Ok(())
+}
+
+/// Checks the number of items.
+///
+/// # Errors
+/// 422 when there are none or too many.
+pub(crate) fn check_batch(items: usize, field: &str, limits: &Limits) -> Result<(), ApiError> {
+    if items == 0 {
+        return Err(ApiError::invalid(field, "the list is empty"));
+    }
+    if items > limits.batch {
+        let message = format!("{items} items; the limit is {}: send them in several requests", limits.batch);
+        return Err(ApiError::invalid(field, message));
+    }
+    Ok(())
+}
+
+/// Checks one text that must be there.
+///
+/// # Errors
+/// 422 when it is empty or too long.
+pub(crate) fn check_text(text: &str, field: impl Fn() -> String, limits: &Limits) -> Result<(), ApiError> {
+    if text.trim().is_empty() {
+        return Err(ApiError::invalid(field(), "the text is empty"));
+    }
+    check_length(text, field, limits)
+}
+
+/// Checks the length of one text.
+///
+/// # Errors
+/// 422 when it is too long.
+pub(crate) fn check_length(text: &str, field: impl Fn() -> String, limits: &Limits) -> Result<(), ApiError> {
+    // Characters are counted only where there could be too many.
+    if text.len() > limits.chars {
+        let chars = text.chars().count();
+        if chars > limits.chars {
+            return Err(ApiError::invalid(
+                field(),
+                format!("{chars} characters; the limit is {}", limits.chars),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the name of a column.
+///
+/// # Errors
+/// 422 when it is too long.
+pub(crate) fn check_name(name: Option<&str>, field: &str) -> Result<(), ApiError> {
+    match name.map(str::len) {
+        Some(bytes) if bytes > LONGEST_NAME => {
+            Err(ApiError::invalid(field, format!("{bytes} bytes of a name; the limit is {LONGEST_NAME}")))
+        }
+        _ => Ok(()),
+    }
+}

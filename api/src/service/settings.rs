@@ -1,0 +1,227 @@
+//! What the service runs with: every setting with its value, checked before anything is bound or loaded.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use actix_web::http::Uri;
+use anyhow::ensure;
+use demur_predictor::encoder::{Cascade, EncoderOptions, Library};
+use demur_predictor::{LoadOptions, Tier, check_base_rate};
+
+use crate::args::MOST_THREADS;
+use crate::error::Usage;
+use crate::service::encoder_queue::Batching;
+use crate::service::options::{LogFormat, LogLevel, Options, read};
+use crate::tiers::checked_share;
+
+/// Tokens of an encoder's batch, where nothing else is said.
+const BATCH_TOKENS: usize = 4096;
+/// Bytes of all bodies, and of all answers, where nothing else is said.
+const HELD: usize = 64 << 20;
+
+/// The limits that the API states and keeps.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Limits {
+    /// Bytes of a body.
+    pub(crate) body: usize,
+    /// Items of a batch.
+    pub(crate) batch: usize,
+    /// Characters of a text.
+    pub(crate) chars: usize,
+    /// Rows of a file.
+    pub(crate) rows: usize,
+    /// Bytes of an answer.
+    pub(crate) answer: usize,
+    /// Bytes of all bodies at once, and of all answers.
+    pub(crate) held: usize,
+    /// Requests that wait or are worked on beside the small ones.
+    pub(crate) concurrent: usize,
+    /// For one request.
+    pub(crate) timeout: Duration,
+    /// For a client that does not read its answer.
+    pub(crate) write_timeout: Duration,
+    /// Requests a second by one key or address.
+    pub(crate) rate: Option<u32>,
+}
+
+/// All settings, each with its value.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Settings {
+    pub(crate) models: Vec<String>,
+    /// How models are loaded.
+    pub(crate) load: LoadOptions,
+    /// The share that n-gram tiers are to answer alone.
+    pub(crate) cheap: Option<f64>,
+    /// When they are to.
+    pub(crate) cascade: Option<Cascade>,
+    /// The share of refusals that the probabilities of prompt predictors are to assume.
+    pub(crate) base_rate: Option<f64>,
+    /// How the queues of encoders make batches.
+    pub(crate) batching: Batching,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin_address: Option<SocketAddr>,
+    pub(crate) workers: usize,
+    /// Large requests that are worked on at once.
+    pub(crate) turns: usize,
+    pub(crate) limits: Limits,
+    pub(crate) keys: Option<PathBuf>,
+    pub(crate) cors_origins: Vec<String>,
+    /// Certificate chain and private key.
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    pub(crate) phrases: Option<PathBuf>,
+    pub(crate) drain_delay: Duration,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) log: LogLevel,
+    pub(crate) log_format: LogFormat,
+    pub(crate) access_log: bool,
+    pub(crate) log_prompts: bool,
+    pub(crate) otlp_endpoint: Option<String>,
+}
+
+impl Options {
+    /// Every setting: these options, then those of their file, then the defaults.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is wrong, or a value is out of range.
+    pub(crate) fn resolve(self) -> anyhow::Result<Settings> {
+        let options = match self.config.clone() {
+            None => self,
+            Some(path) => self.before(read(&path)?),
+        };
+        let limits = limits(&options)?;
+        ensure!(
+            options.tls_cert.is_some() == options.tls_key.is_some(),
+            Usage("--tls-cert and --tls-key belong together; one is missing".to_owned())
+        );
+        if let Some(share) = options.cheap {
+            checked_share(share).map_err(|reason| Usage(format!("--cheap is {share}: {reason}")))?;
+            ensure!(
+                options.cascade.is_none(),
+                Usage("--cheap and --cascade say the same thing in two ways; leave one out".to_owned())
+            );
+        }
+        if let Some(rate) = options.base_rate {
+            check_base_rate(rate).map_err(|cause| Usage(format!("--base-rate: {cause}")))?;
+        }
+        check_origins(&options.cors_origin)?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+        let encoder = EncoderOptions {
+            library: options.encoder_library.map_or(Library::DEFAULT, Library::from),
+            threads: threads("encoder-threads", options.encoder_threads, cores)?,
+        };
+        let batching = batching(&options)?;
+        Ok(Settings {
+            models: options.model,
+            load: LoadOptions { tier: options.tier.map_or_else(Tier::default, Tier::from), encoder },
+            cheap: options.cheap,
+            cascade: options.cascade.map(|cascade| cascade.0),
+            base_rate: options.base_rate,
+            batching,
+            address: (options.bind.unwrap_or(Ipv4Addr::LOCALHOST.into()), options.port.unwrap_or(8080))
+                .into(),
+            admin_address: options.admin_bind,
+            workers: threads("workers", options.workers, cores)?,
+            turns: cores,
+            limits,
+            keys: options.keys,
+            cors_origins: options.cors_origin,
+            tls: options.tls_cert.zip(options.tls_key),
+            phrases: options.phrases,
+            drain_delay: seconds("drain-delay", options.drain_delay, 1.0)?,
+            drain_timeout: seconds("drain-timeout", options.drain_timeout, 30.0)?,
+            log: options.log.unwrap_or(LogLevel::Info),
+            log_format: options.log_format.unwrap_or(LogFormat::Pretty),
+            access_log: options.access_log.unwrap_or(false),
+            log_prompts: options.log_prompts.unwrap_or(false),
+            otlp_endpoint: options.otlp_endpoint,
+        })
+    }
+}
+
+fn limits(options: &Options) -> Result<Limits, Usage> {
+    let (body, answer) = (
+        at_least_one("max-body", options.max_body, 4 << 20)?,
+        at_least_one("max-answer", options.max_answer, 16 << 20)?,
+    );
+    // Whoever sets larger bodies or answers alone means to have room for them.
+    let held = at_least_one("max-held", options.max_held, HELD.max(body).max(answer))?;
+    if held < body.max(answer) {
+        let message = "it must hold one body (--max-body) and one answer (--max-answer)";
+        return Err(Usage(format!("--max-held is {held}; {message}")));
+    }
+    let limits = Limits {
+        body,
+        batch: at_least_one("max-batch", options.max_batch, 1024)?,
+        chars: at_least_one("max-chars", options.max_chars, 100_000)?,
+        rows: at_least_one("max-rows", options.max_rows, 50_000)?,
+        answer,
+        held,
+        concurrent: at_least_one("max-concurrent", options.max_concurrent, 1024)?,
+        timeout: seconds("request-timeout", options.request_timeout, 30.0)?,
+        write_timeout: seconds("write-timeout", options.write_timeout, 10.0)?,
+        rate: options.rate,
+    };
+    for (name, time) in [("request-timeout", limits.timeout), ("write-timeout", limits.write_timeout)] {
+        if time.is_zero() {
+            return Err(Usage(format!("--{name} is 0; it must be more")));
+        }
+    }
+    if limits.rate == Some(0) {
+        return Err(Usage("--rate is 0; it must be 1 or more".to_owned()));
+    }
+    Ok(limits)
+}
+
+fn batching(options: &Options) -> Result<Batching, Usage> {
+    let milliseconds = options.encoder_max_wait.unwrap_or(2.0);
+    let wait = Duration::try_from_secs_f64(milliseconds / 1000.0).map_err(|cause| {
+        let must = "it must be a number of milliseconds from 0 up";
+        Usage(format!("--encoder-max-wait is {milliseconds}; {must}: {cause}"))
+    })?;
+    Ok(Batching {
+        tokens: at_least_one("encoder-batch-tokens", options.encoder_batch_tokens, BATCH_TOKENS)?,
+        wait,
+        most: at_least_one("encoder-queue", options.encoder_queue, 1024)?,
+    })
+}
+
+fn at_least_one(name: &str, value: Option<usize>, default: usize) -> Result<usize, Usage> {
+    match value.unwrap_or(default) {
+        0 => Err(Usage(format!("--{name} is 0; it must be 1 or more"))),
+        value => Ok(value),
+    }
+}
+
+fn threads(name: &str, value: Option<usize>, default: usize) -> Result<usize, Usage> {
+    let value = at_least_one(name, value, default)?;
+    if value > MOST_THREADS {
+        return Err(Usage(format!("--{name} is {value}; it must be from 1 to {MOST_THREADS}")));
+    }
+    Ok(value)
+}
+
+fn seconds(name: &str, value: Option<f64>, default: f64) -> Result<Duration, Usage> {
+    let value = value.unwrap_or(default);
+    Duration::try_from_secs_f64(value).map_err(|cause| {
+        Usage(format!("--{name} is {value}; it must be a number of seconds from 0 up: {cause}"))
+    })
+}
+
+/// Checks that browsers could send these origins: a scheme and a host, no path.
+fn check_origins(origins: &[String]) -> Result<(), Usage> {
+    for origin in origins.iter().filter(|origin| *origin != "*") {
+        let uri = origin.parse::<Uri>().ok();
+        let parts = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.authority()?.as_str())));
+        if parts.is_none_or(|(scheme, host)| format!("{scheme}://{host}") != *origin) {
+            let message = "it must be `*` or an origin as browsers send it, such as https://app.example";
+            return Err(Usage(format!("--cors-origin {origin}: {message}")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+#[path = "settings_tests.rs"]
+mod tests;
