@@ -130,7 +130,9 @@ fn a_target_that_the_model_does_not_know_is_refused_with_those_that_it_knows() {
     }
     dir.write("in.jsonl", "{\"prompt\": \"one\"}\n");
     dir.demur("score in.jsonl --out out.jsonl --model model --target nobody").fails(2, &said);
-    Dir::with_models().demur("predict --model prompt --target nobody hello").fails(2, &["known are none"]);
+    Dir::with_models()
+        .demur("predict --model prompt --target nobody hello")
+        .fails(2, &["--target nobody: the target is not known"]);
 }
 
 #[test]

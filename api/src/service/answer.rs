@@ -22,7 +22,7 @@ use crate::service::state::State;
 
 /// Bytes that are handed over at once.
 const PIECE: usize = 32 << 10;
-/// An answer within so many bytes is not counted: its connection's buffers take as much.
+/// A body or an answer within so many bytes is never refused for its size: its connection's buffers take as much.
 pub(crate) const SMALL: usize = 16 << 10;
 
 /// The body of an answer.

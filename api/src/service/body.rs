@@ -55,11 +55,13 @@ pub(crate) async fn read(
     if length.is_some_and(|length: u64| length > most as u64) {
         return Err(too_large());
     }
+    // It is within the limit, which is a number of bytes in memory.
+    let expected = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(most);
     let given_up = Arc::new(Notify::new());
     let give_up = Arc::clone(&given_up);
     let hold = state.bodies.hold(caller, move || give_up.notify_one());
     let no_room = || state.turned_away(ErrorType::Overloaded, Reason::Memory, SOON);
-    let (mut body, mut bytes) = (BodyStream::new(payload), Vec::new());
+    let (mut body, mut bytes) = (BodyStream::new(payload), Vec::<u8>::new());
     loop {
         let next = timeout(SILENCE, poll_fn(|context| Pin::new(&mut body).poll_next(context)));
         let piece = tokio::select! {
@@ -74,7 +76,12 @@ pub(crate) async fn read(
         if bytes.len() + piece.len() > most {
             return Err(too_large());
         }
-        let before = bytes.capacity();
+        let (before, needed) = (bytes.capacity(), bytes.len() + piece.len());
+        if needed > before {
+            // As a vector grows by itself, but never beyond what may come.
+            let room = (2 * before).min(expected).max(needed);
+            bytes.reserve_exact(room - bytes.len());
+        }
         bytes.extend_from_slice(&piece);
         hold.grow(bytes.capacity() - before).map_err(|_| no_room())?;
     }

@@ -26,6 +26,8 @@ type GiveUp = Box<dyn FnOnce() + Send>;
 #[derive(Debug)]
 pub(crate) struct ByteBudget {
     most: usize,
+    /// Within so many bytes nothing is refused or given up, however much others hold: a connection's buffers take as much.
+    free: usize,
     books: Mutex<Books>,
 }
 
@@ -62,8 +64,8 @@ pub(crate) struct Hold {
 }
 
 impl ByteBudget {
-    pub(crate) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, books: Mutex::default() })
+    pub(crate) fn new(most: usize, free: usize) -> Arc<Self> {
+        Arc::new(Self { most, free, books: Mutex::default() })
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -94,8 +96,8 @@ impl Books {
         Some(entry)
     }
 
-    /// What is given up first; none where all that is held is at work.
-    fn worst(&self) -> Option<u64> {
+    /// What is given up first; none where all that is held is small or at work.
+    fn worst(&self, free: usize) -> Option<u64> {
         let mut by_caller: HashMap<Caller, usize> = HashMap::new();
         for entry in self.holds.values() {
             *by_caller.entry(entry.caller).or_default() += entry.bytes;
@@ -105,7 +107,7 @@ impl Books {
             let age = now.saturating_duration_since(entry.since).as_micros();
             (by_caller.get(&entry.caller).copied(), entry.bytes as u128 * (age + 1))
         };
-        let may_go = self.holds.iter().filter(|(_, entry)| entry.give_up.is_some() && entry.bytes > 0);
+        let may_go = self.holds.iter().filter(|(_, entry)| entry.give_up.is_some() && entry.bytes > free);
         may_go.max_by_key(|(_, entry)| cost(entry)).map(|(number, _)| *number)
     }
 }
@@ -127,9 +129,14 @@ impl Hold {
         let mut books = self.budget.books();
         let Some(entry) = books.holds.get_mut(&self.number) else { return Err(NoRoom) };
         entry.bytes += more;
+        let is_small = entry.bytes <= self.budget.free;
         books.total += more;
         while books.total > self.budget.most {
-            let worst = books.worst().unwrap_or(self.number);
+            let worst = match books.worst(self.budget.free) {
+                Some(worst) => worst,
+                None if is_small => break,
+                None => self.number,
+            };
             let entry = books.remove(worst);
             if worst == self.number {
                 return Err(NoRoom);
@@ -171,7 +178,7 @@ mod tests {
 
     #[test]
     fn who_holds_most_for_longest_gives_up_first() {
-        let budget = ByteBudget::new(100);
+        let budget = ByteBudget::new(100, 0);
         let (greedy, modest) = (Caller::Key(1), Caller::Key(2));
         let [old, young, other] = [(); 3].map(|()| Arc::new(AtomicUsize::new(0)));
         let given_up = |count: &AtomicUsize| count.load(Ordering::Relaxed);
@@ -193,8 +200,20 @@ mod tests {
     }
 
     #[test]
+    fn the_small_goes_on_where_the_large_at_work_fills_the_budget() {
+        let budget = ByteBudget::new(100, 10);
+        let large = hold(&budget, Caller::Unknown, &Arc::default());
+        large.grow(100).unwrap();
+        large.keep();
+        let small = hold(&budget, Caller::Unknown, &Arc::default());
+        assert_eq!(small.grow(10), Ok(()));
+        assert_eq!(small.grow(1), Err(NoRoom), "it is small no more");
+        assert_eq!(budget.held(), 100);
+    }
+
+    #[test]
     fn what_is_larger_than_the_budget_never_fits() {
-        let budget = ByteBudget::new(100);
+        let budget = ByteBudget::new(100, 0);
         let alone = hold(&budget, Caller::Unknown, &Arc::default());
         assert_eq!(alone.grow(101), Err(NoRoom));
         assert_eq!(budget.held(), 0);

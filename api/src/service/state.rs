@@ -12,6 +12,7 @@ use anyhow::{Context, anyhow};
 use arc_swap::ArcSwap;
 
 use crate::service::addresses::Addresses;
+use crate::service::answer::SMALL;
 use crate::service::budget::{ByteBudget, Caller};
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::metrics::Metrics;
@@ -92,8 +93,8 @@ impl State {
             threads,
             by_address: limits.rate.and_then(Addresses::new),
             reloading: Mutex::default(),
-            bodies: ByteBudget::new(limits.held),
-            answers: ByteBudget::new(limits.held),
+            bodies: ByteBudget::new(limits.held, SMALL),
+            answers: ByteBudget::new(limits.held, SMALL),
             turns: Turns::new(settings.turns),
             at_work: Arc::default(),
             draining: AtomicBool::new(false),
