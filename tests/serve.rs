@@ -1,7 +1,5 @@
 //! `demur serve`: what each route answers, each failure of the table, keys and limits.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::server::{Client, Server};

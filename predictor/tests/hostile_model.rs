@@ -34,7 +34,7 @@ fn sizes_that_wrap_round_are_refused() {
     assert!(matches!(error, ModelError::Layout { .. }), "{error}");
     assert!(error.to_string().contains("more than can be counted"), "{error}");
     // The same across the model's own views and those of its kinds.
-    let mut wrapped = manifest;
+    let mut wrapped = manifest.clone();
     let own: u64 = (1..views.len()).map(features).sum();
     wrapped["views"][0]["features"] = json!(u64::MAX - own);
     wrapped["kinds"]["views"][0]["features"] = json!(1);
