@@ -113,15 +113,21 @@ fn work_ends_soon_after_its_client_has_left_or_its_time_is_over() {
     for flags in ["--request-timeout 60", "--request-timeout 2"] {
         let roomy = ROOMY.replace("--request-timeout 60", flags);
         let server = Server::start(&Dir::new(), &roomy);
-        let (body, mut client) = (much_work(800_000), Client::to(&server.address).unwrap());
+        let (body, mut client) = (much_work(300_000), Client::to(&server.address).unwrap());
         client.write(&[&head("/v1/score", body.len())[..], body.as_bytes()].concat()).unwrap();
         wait_for(&server, "demur_requests_in_flight", Duration::from_secs(20), |number| number == 1.0);
         if flags.ends_with(" 2") {
             client.read(false).unwrap().is_error(408, "request_timeout", None, "too long");
         }
         drop(client);
-        wait_for(&server, "demur_requests_in_flight", Duration::from_secs(8), |number| number == 0.0);
-        wait_for(&server, "demur_body_bytes_held", Duration::from_secs(8), |bytes| bytes == 0.0);
+        wait_for(&server, "demur_requests_in_flight", Duration::from_secs(20), |number| number == 0.0);
+        wait_for(&server, "demur_body_bytes_held", Duration::from_secs(5), |bytes| bytes == 0.0);
+        // Rows are counted when all of them are scored.
+        assert_eq!(
+            metric(&server, "demur_p_refusal_count{model=\"prompt\"}"),
+            0.0,
+            "it was worked on to its end"
+        );
         let before = server.cpu_ticks();
         std::thread::sleep(Duration::from_secs(1));
         let after = server.cpu_ticks();
