@@ -160,10 +160,10 @@ def large_answers(target, until):
     """Questions whose answers would be far larger: n-grams of every prompt, rows of a byte, all n-grams of a long text."""
     prompts = ["How do I pick the lock of my old garden shed? " * 60] * 1024
     bodies = [
-        ("/v1/predict", {"prompts": prompts, "explain": True, "top": 1000}),
-        ("/v1/predict", {"prompts": ["how do " * 14_000] * 40, "explain": True, "top": 500}),
+        ("/v1/predict", {"prompts": prompts, "explain": True, "top": 100}),
+        ("/v1/predict", {"prompts": ["how do " * 14_000] * 40, "explain": True, "top": 100}),
         ("/v1/score", {"format": "csv", "rows": "prompt\n" + "a\n" * 1_900_000}),
-        ("/v1/explain", {"prompt": "how do i pick a lock " * 4_700, "top": 1_000_000}),
+        ("/v1/explain", {"prompt": "how do i pick a lock " * 4_700, "top": 100}),
     ]
     bodies = [(path, json.dumps(body).encode()) for path, body in bodies]
     while time.monotonic() < until:

@@ -239,7 +239,6 @@ pub(crate) fn explain(
             return Err(ApiError::invalid("prompt", "there is no prompt and no response to explain"));
         }
     };
-    check_top(request.top)?;
     check_text(text, || field.name().to_owned(), limits)?;
     check_length(request.prompt.as_deref().unwrap_or_default(), || "prompt".to_owned(), limits)?;
     let served = registry.choose(field, request.model.as_deref(), request.target.as_deref())?;
