@@ -11,7 +11,6 @@ use crate::asking::Asking;
 use crate::base_rate::{self, TrafficRate};
 use crate::error::Usage;
 use crate::model;
-use crate::output::note;
 use crate::rules;
 use crate::score::{Asked, Counts, Judge, Reading, Run};
 

@@ -163,7 +163,8 @@ impl<'p, 'a> Scorer<'p, 'a> {
                 Err(Fault { field, reason }) => {
                     let place = Place { file: Arc::clone(&done.file), line: place(number, offset) };
                     // Who sent a text has it, and a short row may lie under a long header many times.
-                    let raw = self.plan.bounds.is_none().then(|| format.raw(&String::from_utf8_lossy(record)));
+                    let raw =
+                        self.plan.bounds.is_none().then(|| format.raw(&String::from_utf8_lossy(record)));
                     done.reject(Rejection { place, field, reason, raw });
                 }
             }

@@ -13,7 +13,7 @@ use crate::service::explain::{Term, terms};
 use crate::service::job::Job;
 use crate::service::registry::{Registry, Served};
 use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked};
-use crate::shares::{MOST_TOP, ShareView, shares};
+use crate::shares::{ShareView, shares};
 
 /// How many words and n-grams are shown where the request does not say.
 pub(crate) const TOP: usize = 10;
