@@ -71,8 +71,23 @@ fn turns(value: &Value) -> Result<Vec<Turn>, String> {
     let Some(turns) = within.unwrap_or(value).as_array() else {
         return Err(format!("a conversation is a list of turns, not {}", type_name(value)));
     };
-    let turn = |(n, value)| turn(value).map_err(|error| format!("turn {}: {error}", n + 1));
-    turns.iter().enumerate().map(turn).collect()
+    // Texts alone are parts of a text and no chat.
+    let is_chat = turns.iter().any(Value::is_object);
+    let mut read: Vec<Turn> = Vec::with_capacity(turns.len());
+    for (n, value) in turns.iter().enumerate() {
+        let next = match value {
+            Value::String(said) if is_chat => bare(said, read.last()),
+            value => turn(value).map_err(|error| format!("turn {}: {error}", n + 1))?,
+        };
+        read.push(next);
+    }
+    Ok(read)
+}
+
+/// A turn that is its text alone: people take turns, so it is the user's unless the turn before it was.
+fn bare(said: &str, before: Option<&Turn>) -> Turn {
+    let role = if before.is_some_and(|turn| is_user(&turn.role)) { "assistant" } else { "user" };
+    Turn { role: role.to_owned(), content: said.to_owned() }
 }
 
 /// Whether a role is the user's.
@@ -228,6 +243,8 @@ mod tests {
             json!([{"type": "human", "content": "a"}, {"type": "ai", "content": "b"}]),
             json!([{"role": "user", "parts": [{"text": "a"}]}, {"role": "model", "parts": [{"text": "b"}]}]),
             json!([{"role": "user", "parts": ["a"]}, {"role": "model", "text": "b"}]),
+            json!(["a", {"role": "assistant", "content": "b"}]),
+            json!([{"role": "user", "content": "a"}, "b"]),
             json!(r#"[{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]"#),
             json!({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}),
             json!([

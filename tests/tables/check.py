@@ -105,6 +105,8 @@ def by_default(folder):
     few = plain.slice(0, 5_000)
     pl.from_arrow(few).write_ipc_stream(arrow)
     same(folder, arrow, few, "label")
+    pl.from_arrow(few).write_ipc(arrow)
+    same(folder, arrow, few, endings=["arrow"])
 
 
 def types():

@@ -1,4 +1,4 @@
-//! Arrow's stream of record batches, batch by batch, and its file format, which holds such a stream.
+//! Arrow's stream of record batches, batch by batch, and its file format, whose footer says where the batches are.
 //!
 //! Messages are read here, one at a time, and handed to polars' reader without their compression: so each is bounded by the
 //! bytes that it decodes to, and a column of a type that polars does not know is named.
@@ -11,7 +11,7 @@ use polars_arrow::io::ipc::read::{StreamReader, StreamState, read_stream_metadat
 use polars_arrow_format::ipc;
 use polars_arrow_format::ipc::planus::{Builder, ReadAsRoot};
 
-use super::{PART, SLICE, convert, offset, said};
+use super::{PART, SLICE, Source, convert, offset, said};
 
 /// A stream and how far it is read.
 pub(super) struct ArrowStream {
@@ -24,10 +24,19 @@ pub(super) struct ArrowStream {
 }
 
 impl ArrowStream {
-    pub(super) fn open(source: impl Read + Send + 'static, done: usize) -> Result<Self, String> {
-        let mut messages =
-            Messages { source: Box::new(source), at: 0, ready: Vec::new(), taken: 0, end: false };
+    /// Opens a stream, or a file by its footer.
+    pub(super) fn of_file(source: Box<dyn Source>, done: usize) -> Result<Self, String> {
+        Self::new(Messages::of_file(source).map_err(|error| error.to_string())?, done)
+    }
+
+    /// Opens a stream that cannot be sought in. A file comes through as long as it holds such a stream.
+    pub(super) fn of_pipe(source: Box<dyn Read + Send>, done: usize) -> Result<Self, String> {
+        let mut messages = Messages::new(Origin::Stream(source));
         messages.begin().map_err(|error| error.to_string())?;
+        Self::new(messages, done)
+    }
+
+    fn new(mut messages: Messages, done: usize) -> Result<Self, String> {
         let metadata = read_stream_metadata(&mut messages).map_err(said)?;
         let fields: Vec<Field> = metadata.schema.iter_values().cloned().collect();
         fields.iter().map(convert::decoded).try_for_each(|field| convert::check(&field))?;
@@ -88,9 +97,29 @@ impl ArrowStream {
 /// Before a message's length.
 const CONTINUES: [u8; 4] = [0xff; 4];
 
+/// Before and behind a file.
+const MARK: &[u8] = b"ARROW1";
+
+/// Where messages come from.
+enum Origin {
+    /// One behind the other.
+    Stream(Box<dyn Read + Send>),
+    /// At these places of a file. What is between them is not read: some writers leave the length of the first message out.
+    File(Box<dyn Source>, std::vec::IntoIter<ipc::Block>),
+}
+
+impl Read for Origin {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Stream(source) => source.read(into),
+            Self::File(source, _) => source.read(into),
+        }
+    }
+}
+
 /// The messages of a stream as polars' reader takes them: without compression, each whole in memory.
 struct Messages {
-    source: Box<dyn Read + Send>,
+    source: Origin,
     /// Bytes that were handed on.
     at: u64,
     /// A message, and how much of it was handed on.
@@ -104,15 +133,52 @@ fn wrong(reason: impl Into<String>) -> io::Error {
 }
 
 impl Messages {
-    /// Reads the file's mark, if it has one, and the schema.
+    const fn new(source: Origin) -> Self {
+        Self { source, at: 0, ready: Vec::new(), taken: 0, end: false }
+    }
+
+    /// Reads the schema: of a file from its footer, of a stream from its first message.
+    fn of_file(mut source: Box<dyn Source>) -> io::Result<Self> {
+        let mut start = Vec::new();
+        (&mut source).take(MARK.len() as u64).read_to_end(&mut start)?;
+        if start != MARK {
+            source.rewind()?;
+            let mut messages = Self::new(Origin::Stream(Box::new(source)));
+            messages.begin()?;
+            return Ok(messages);
+        }
+        let footer = footer(&mut source)?;
+        let mut blocks = footer.dictionaries.unwrap_or_default();
+        blocks.extend(footer.record_batches.unwrap_or_default());
+        let schema = ipc::Message {
+            version: footer.version,
+            header: footer.schema.map(ipc::MessageHeader::Schema),
+            body_length: 0,
+            custom_metadata: None,
+        };
+        let mut messages = Self::new(Origin::File(source, blocks.into_iter()));
+        messages.put(Builder::new().finish(&schema, None), &[]);
+        Ok(messages)
+    }
+
+    /// Reads the mark of a file, if there is one, and the schema.
     fn begin(&mut self) -> io::Result<()> {
         let mut start = [0; 8];
         self.source.read_exact(&mut start)?;
-        // The file format is this mark, a stream, and a directory that a reader from front to back does not need.
-        let head = if start.starts_with(b"ARROW1") { None } else { Some(start) };
-        let Some(message) = self.header(head)? else { return Err(wrong("it has no schema")) };
-        check_schema(&message)?;
-        self.put(&message, &[]);
+        // Most files are this mark, a stream, and a footer that a reader from front to back does not need.
+        let head = if start.starts_with(MARK) { None } else { Some(start) };
+        let schema = self.header(head).and_then(|message| {
+            let message = message.ok_or_else(|| wrong("it has no schema"))?;
+            check_message(&message).map(|()| message)
+        });
+        let of_pipe = |error| match head {
+            Some(_) => error,
+            None => wrong(format!(
+                "{error}; this may be a file that is read from its end, which a pipe does not allow: name the file itself, or \
+                 write a stream"
+            )),
+        };
+        self.put(&schema.map_err(of_pipe)?, &[]);
         Ok(())
     }
 
@@ -154,9 +220,20 @@ impl Messages {
     }
 
     fn message(&mut self) -> io::Result<()> {
+        if let Origin::File(source, blocks) = &mut self.source {
+            let Some(block) = blocks.next() else {
+                self.end = true;
+                return Ok(());
+            };
+            let place = u64::try_from(block.offset).map_err(|_| wrong("a batch before the file"))?;
+            source.seek(SeekFrom::Start(place))?;
+        }
         let Some(header) = self.header(None)? else {
             self.end = true;
-            return Ok(());
+            return match self.source {
+                Origin::Stream(_) => Ok(()),
+                Origin::File(..) => Err(wrong("its footer names a batch that is not there")),
+            };
         };
         let mut message: ipc::Message = ipc::MessageRef::read_as_root(&header)
             .and_then(TryInto::try_into)
@@ -261,13 +338,42 @@ fn unpack(length: i64, packed: &[u8], codec: ipc::CompressionType, out: &mut Vec
     if out.len() - before == length { Ok(()) } else { Err(wrong("a buffer ends before its length")) }
 }
 
-/// Names the first column of a type that polars' reader does not know at all.
-fn check_schema(message: &[u8]) -> io::Result<()> {
-    let broken = |error: ipc::planus::Error| wrong(error.to_string());
-    let message = ipc::MessageRef::read_as_root(message).map_err(broken)?;
-    let Some(ipc::MessageHeaderRef::Schema(schema)) = message.header().map_err(broken)? else {
-        return Err(wrong("it does not begin with a schema"));
+fn broken(error: ipc::planus::Error) -> io::Error {
+    wrong(error.to_string())
+}
+
+/// The footer of a file, which is its schema and the places of its batches.
+fn footer(source: &mut Box<dyn Source>) -> io::Result<ipc::Footer> {
+    let none = || wrong("it has no footer, as a file that was cut short");
+    let size = source.seek(SeekFrom::End(0))?;
+    // Its length and the mark are the last of a file.
+    let before = size.checked_sub(10).ok_or_else(none)?;
+    source.seek(SeekFrom::Start(before))?;
+    let mut end = [0; 10];
+    source.read_exact(&mut end)?;
+    let length = match end.split_first_chunk::<4>() {
+        Some((length, mark)) if mark == MARK => u32::from_le_bytes(*length),
+        _ => return Err(none()),
     };
+    let start = before.checked_sub(length.into()).ok_or_else(none)?;
+    source.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    source.take(length.into()).read_to_end(&mut bytes)?;
+    let footer = ipc::FooterRef::read_as_root(&bytes).map_err(broken)?;
+    check_schema(footer.schema().map_err(broken)?.ok_or_else(|| wrong("it has no schema"))?)?;
+    footer.try_into().map_err(broken)
+}
+
+fn check_message(message: &[u8]) -> io::Result<()> {
+    let message = ipc::MessageRef::read_as_root(message).map_err(broken)?;
+    match message.header().map_err(broken)? {
+        Some(ipc::MessageHeaderRef::Schema(schema)) => check_schema(schema),
+        _ => Err(wrong("it does not begin with a schema")),
+    }
+}
+
+/// Names the first column of a type that polars' reader does not know at all.
+fn check_schema(schema: ipc::SchemaRef<'_>) -> io::Result<()> {
     for field in schema.fields().map_err(broken)?.into_iter().flatten() {
         let field = field.map_err(broken)?;
         let name = field.name().map_err(broken)?.unwrap_or_default();

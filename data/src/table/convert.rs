@@ -2,10 +2,12 @@
 //! is none, the column is named.
 
 use polars::prelude::{
-    Column, DataFrame, DataType, Float32Chunked, IdxCa, IntoColumn, IntoSeries, PlSmallStr, Series,
-    StringChunked,
+    Column, DataFrame, Float32Chunked, IdxCa, IntoColumn, IntoSeries, PlSmallStr, Series, StringChunked,
 };
-use polars_arrow::array::{Array, DictionaryArray, DictionaryKey, PrimitiveArray, new_empty_array};
+use polars_arrow::array::{
+    Array, BinaryViewArray, DictionaryArray, DictionaryKey, FixedSizeListArray, ListArray, PrimitiveArray,
+    StructArray, Utf8ViewArray, new_empty_array,
+};
 use polars_arrow::datatypes::{ArrowDataType, Field, IntegerType, IntervalUnit, TimeUnit};
 use polars_arrow::types::i256;
 use polars_utils::float16::pf16;
@@ -198,22 +200,31 @@ fn gather<K: DictionaryKey>(field: &Field, array: &dyn Array) -> Result<Series, 
     values.take(&keys).map_err(said)
 }
 
-/// The bytes that the rows of a frame stand for: of texts exactly, of lists and the like as polars guesses it.
-pub(super) fn bytes(frame: &DataFrame, of: &DataFrame) -> usize {
-    let rows = frame.height();
-    let columns = frame.columns().iter().zip(of.columns());
-    let bytes = columns.map(|(column, whole)| match column.dtype() {
-        DataType::String => {
-            column.str().map_or(0, |texts| texts.iter().flatten().map(str::len).sum::<usize>())
+/// The bytes that the rows of a frame say, written out: a text that many rows share counts in each of them.
+pub(super) fn bytes(frame: &DataFrame) -> usize {
+    let chunks = frame.columns().iter().flat_map(|column| column.as_materialized_series().chunks());
+    chunks.map(|array| said_by(array.as_ref())).sum()
+}
+
+fn said_by(array: &dyn Array) -> usize {
+    let any = array.as_any();
+    let own = array.len() * 8;
+    if let Some(texts) = any.downcast_ref::<Utf8ViewArray>() {
+        texts.total_bytes_len()
+    } else if let Some(values) = any.downcast_ref::<BinaryViewArray>() {
+        values.total_bytes_len()
+    } else if let Some(fields) = any.downcast_ref::<StructArray>() {
+        fields.values().iter().map(|field| said_by(field.as_ref())).sum()
+    } else if let Some(lists) = any.downcast_ref::<ListArray<i64>>() {
+        // A part of an array has all of its values, and offsets into them.
+        let (from, length) = (*lists.offsets().first(), lists.offsets().range());
+        match (usize::try_from(from), usize::try_from(length)) {
+            (Ok(from), Ok(length)) => own + said_by(lists.values().sliced(from, length).as_ref()),
+            _ => own,
         }
-        DataType::Binary => {
-            column.binary().map_or(0, |values| values.iter().flatten().map(<[u8]>::len).sum::<usize>())
-        }
-        DataType::List(_) | DataType::Array(..) | DataType::Struct(_) => {
-            let all = whole.as_materialized_series().estimated_size();
-            all.saturating_mul(rows) / of.height().max(1)
-        }
-        _ => rows * 8,
-    });
-    bytes.sum()
+    } else if let Some(lists) = any.downcast_ref::<FixedSizeListArray>() {
+        own + said_by(lists.values().as_ref())
+    } else {
+        own
+    }
 }

@@ -96,10 +96,10 @@ impl FrameReader {
             }
             (Format::Parquet, Opened::Pipe(_)) => Err("it cannot be read from a pipe".to_owned()),
             (_, Opened::File(opened)) => {
-                ArrowStream::open(opened, done).map(|stream| Frames::Arrow(Box::new(stream)))
+                ArrowStream::of_file(opened, done).map(|stream| Frames::Arrow(Box::new(stream)))
             }
             (_, Opened::Pipe(opened)) => {
-                ArrowStream::open(opened, done).map(|stream| Frames::Arrow(Box::new(stream)))
+                ArrowStream::of_pipe(opened, done).map(|stream| Frames::Arrow(Box::new(stream)))
             }
         })?;
         Ok(Self { file, format, source, rest: None, size, decoded: 0, any: done > 0 })
@@ -124,7 +124,10 @@ impl FrameReader {
                     Frames::Arrow(stream) => stream.next(),
                 })?;
                 match next {
-                    Some(frame) => frame,
+                    Some(frame) => {
+                        self.count(&frame)?;
+                        frame
+                    }
                     None if self.any => return Ok(None),
                     None => {
                         self.any = true;
@@ -139,34 +142,40 @@ impl FrameReader {
             }
         };
         self.any = true;
-        self.bounded(&frame).map(Some)
+        Ok(Some(self.first_part(&frame)))
+    }
+
+    /// Counts the bytes of a slice as a whole, before any of its rows is worked on: a file that says too much is refused then,
+    /// and not after hundreds of megabytes of the same text were judged.
+    fn count(&mut self, frame: &DataFrame) -> Result<(), DataError> {
+        self.decoded = self.decoded.saturating_add(convert::bytes(frame) as u64);
+        match self.size {
+            Some(size) if self.decoded > MOST_BYTES.max(size.saturating_mul(MOST_FOLD)) => {
+                let reason = format!(
+                    "its {size} bytes decode to {} or more; the limit is {MOST_BYTES} bytes, or {MOST_FOLD} times the file's \
+                     size if that is more",
+                    self.decoded
+                );
+                Err(DataError::TooLarge { file: self.file.clone(), reason })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// As many of the first rows of a frame as fit into one; the others come next.
-    fn bounded(&mut self, frame: &DataFrame) -> Result<DataFrame, DataError> {
+    fn first_part(&mut self, frame: &DataFrame) -> DataFrame {
         let height = frame.height();
         let mut length = height;
-        let mut bytes = convert::bytes(frame, frame);
+        let mut bytes = convert::bytes(frame);
         while bytes > FRAME_BYTES && length > 1 {
             // Rows are of one length more or less; where they are not, it takes another round.
             length = (length * FRAME_BYTES / bytes).clamp(1, length / 2);
-            bytes = convert::bytes(&frame.slice(0, length), frame);
-        }
-        self.decoded += bytes as u64;
-        if let Some(size) = self.size
-            && self.decoded > MOST_BYTES.max(size.saturating_mul(MOST_FOLD))
-        {
-            let reason = format!(
-                "its {size} bytes decode to more than {} so far; the limit is {MOST_BYTES} bytes, or {MOST_FOLD} times the \
-                 file's size if that is more",
-                self.decoded
-            );
-            return Err(DataError::TooLarge { file: self.file.clone(), reason });
+            bytes = convert::bytes(&frame.slice(0, length));
         }
         if length < height {
             self.rest = Some(frame.slice(offset(length), height));
         }
-        Ok(frame.slice(0, length))
+        frame.slice(0, length)
     }
 }
 

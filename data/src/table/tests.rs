@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use polars::prelude::{DataFrame, DataType, IntoColumn, NamedFrom, Series, TimeUnit};
+use polars::prelude::{DataFrame, DataType, IntoColumn, IntoSeries, NamedFrom, Series, TimeUnit};
 use polars_arrow::array::{
     Array, DictionaryArray, FixedSizeBinaryArray, ListArray, MapArray, PrimitiveArray, StructArray, Utf8Array,
 };
@@ -10,7 +10,7 @@ use polars_arrow::datatypes::{
     ArrowDataType, ArrowSchema, ExtensionType, Field, IntervalUnit, TimeUnit as ArrowUnit, UnionMode,
     UnionType,
 };
-use polars_arrow::io::ipc::write::{StreamWriter, WriteOptions};
+use polars_arrow::io::ipc::write::{FileWriter, StreamWriter, WriteOptions};
 use polars_arrow::record_batch::RecordBatchT;
 use polars_arrow::types::i256;
 use polars_utils::float16::pf16;
@@ -227,27 +227,94 @@ fn a_table_without_a_row_has_columns() {
     }
 }
 
+/// The first frame of a file that says the same again and again: an error that names the limit, in time.
+fn refused(format: Format, bytes: Vec<u8>) {
+    assert!(bytes.len() < 1 << 20, "{format}: {} bytes", bytes.len());
+    let started = std::time::Instant::now();
+    let error = FrameReader::of_bytes("a", format, bytes).unwrap().next().unwrap().err().unwrap().to_string();
+    assert!(error.contains("the limit is 268435456 bytes, or 1024 times"), "{format}: {error}");
+    assert!(started.elapsed().as_secs() < 20, "{format}: {:?}", started.elapsed());
+}
+
 #[test]
-fn a_file_that_says_much_with_little_is_refused_in_time() {
+fn a_file_that_says_much_with_little_is_refused_before_work() {
     let column = category(vec![Some(0); 30_000], &[&"x".repeat(200_000)]);
-    let mut seen = 0;
-    for frame in FrameReader::of_bytes("a", Format::Arrow, stream(vec![("prompt", column)])).unwrap() {
-        match frame {
-            Ok(frame) => {
-                seen += 1;
-                let bytes: usize =
-                    frame.column("prompt").unwrap().str().unwrap().iter().flatten().map(str::len).sum();
-                assert!(bytes <= FRAME_BYTES);
-            }
-            Err(error) => {
-                let said = error.to_string();
-                assert!(said.contains("the limit is 268435456 bytes"), "{said}");
-                assert!(seen < 20);
-                return;
-            }
+    refused(Format::Arrow, stream(vec![("prompt", column.clone())]));
+    let prompts = Utf8Array::<i32>::from_slice(vec!["how"; 30_000]).boxed();
+    refused(Format::Arrow, stream(vec![("prompt", prompts), ("beside", column)]));
+    let text = |text: String| vec![text; 30_000];
+    let blobs = Series::new("blob".into(), text("x".repeat(10_000))).into_column();
+    for name in ["blob", "prompt"] {
+        let prompts = Series::new("text".into(), text("how".to_owned())).into_column();
+        let mut frame = DataFrame::new(30_000, vec![prompts, blobs.clone().with_name(name.into())]).unwrap();
+        let mut bytes = Vec::new();
+        ParquetWriter::new(&mut bytes).finish(&mut frame).unwrap();
+        refused(Format::Parquet, bytes);
+    }
+}
+
+/// Texts that are shared count in every row, however deep they lie.
+#[test]
+fn bytes_are_those_of_the_rows_written_out() {
+    let column = category(vec![Some(0); 1_000], &[&"x".repeat(5_000)]);
+    let flat = of_stream(vec![("a", column)]).unwrap();
+    let text = flat.column("a").unwrap().as_materialized_series().clone();
+    let nested = flat.clone().into_struct("s".into()).into_series();
+    let listed = text.implode().unwrap().into_series();
+    assert_eq!(convert::bytes(&flat), 5_000_000);
+    assert_eq!(convert::bytes(&flat.slice(3, 10)), 50_000);
+    assert_eq!(convert::bytes(&DataFrame::new(1_000, vec![nested.into_column()]).unwrap()), 5_000_000);
+    assert!(convert::bytes(&DataFrame::new(1, vec![listed.into_column()]).unwrap()) >= 5_000_000);
+}
+
+/// A file whose first message cannot be read, as polars 2 writes it: all that is needed is found by the footer.
+fn file_by_footer(batches: usize) -> Vec<u8> {
+    let numbers = numbers([1_i64, 2], ArrowDataType::Int64);
+    let field = Field::new("n".into(), ArrowDataType::Int64, true);
+    let schema = std::sync::Arc::new(ArrowSchema::from_iter([field]));
+    let options = WriteOptions { compression: None };
+    let mut writer = FileWriter::try_new(Vec::new(), schema.clone(), None, options).unwrap();
+    for _ in 0..batches {
+        writer.write(&RecordBatchT::new(2, schema.clone(), vec![numbers.clone()]), None).unwrap();
+    }
+    writer.finish().unwrap();
+    let mut bytes = writer.into_inner();
+    // In the place of a mark and a length there is a message without them.
+    bytes[8..16].copy_from_slice(&[4, 0, 0, 0, 0xf2, 0xff, 0xff, 0xff]);
+    bytes
+}
+
+#[test]
+fn a_file_is_read_by_its_footer() {
+    for batches in [0, 1, 3] {
+        let read = whole(Format::Arrow, file_by_footer(batches));
+        assert_eq!((read.height(), read.width()), (2 * batches, 1));
+    }
+    let bytes = file_by_footer(2);
+    let piped = Opened::Pipe(Box::new(std::io::Cursor::new(bytes.clone())));
+    let error = FrameReader::new("-".into(), Format::Arrow, None, piped, 0).err().unwrap().to_string();
+    assert!(error.contains("a pipe does not allow"), "{error}");
+    for cut in [6, 9, 20, bytes.len() - 1] {
+        let error = FrameReader::of_bytes("a", Format::Arrow, bytes[..cut].to_vec()).err().unwrap();
+        assert!(error.to_string().contains("it has no footer"), "{cut}: {error}");
+    }
+}
+
+/// Whatever is in its place, a footer is an error or rows.
+#[test]
+fn a_damaged_footer_stops_nothing() {
+    let bytes = file_by_footer(2);
+    let mut refused = 0;
+    for at in bytes.len() - 120..bytes.len() {
+        for value in [0, 0x7f, 0xff] {
+            let mut bytes = bytes.clone();
+            bytes[at] = value;
+            let read = FrameReader::of_bytes("a", Format::Arrow, bytes);
+            let frames = read.and_then(|frames| frames.take(9).collect::<Result<Vec<_>, _>>());
+            refused += usize::from(frames.is_err());
         }
     }
-    panic!("six gigabytes were read");
+    assert!((30..360).contains(&refused), "{refused} of 360 were refused");
 }
 
 /// Frames are cut by their bytes, and a run that is gone on with behind one of them meets the same others.
