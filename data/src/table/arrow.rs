@@ -11,6 +11,7 @@ use polars_arrow::io::ipc::read::{StreamReader, StreamState, read_stream_metadat
 use polars_arrow_format::ipc;
 use polars_arrow_format::ipc::planus::{Builder, ReadAsRoot};
 
+use super::schema::{MARK, check_message, footer, wrong};
 use super::{PART, SLICE, Source, convert, offset, said};
 
 /// A stream and how far it is read.
@@ -97,9 +98,6 @@ impl ArrowStream {
 /// Before a message's length.
 const CONTINUES: [u8; 4] = [0xff; 4];
 
-/// Before and behind a file.
-const MARK: &[u8] = b"ARROW1";
-
 /// Where messages come from.
 enum Origin {
     /// One behind the other.
@@ -126,10 +124,6 @@ struct Messages {
     ready: Vec<u8>,
     taken: usize,
     end: bool,
-}
-
-fn wrong(reason: impl Into<String>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, reason.into())
 }
 
 impl Messages {
@@ -336,70 +330,6 @@ fn unpack(length: i64, packed: &[u8], codec: ipc::CompressionType, out: &mut Vec
         }
     };
     if out.len() - before == length { Ok(()) } else { Err(wrong("a buffer ends before its length")) }
-}
-
-fn broken(error: ipc::planus::Error) -> io::Error {
-    wrong(error.to_string())
-}
-
-/// The footer of a file, which is its schema and the places of its batches.
-fn footer(source: &mut Box<dyn Source>) -> io::Result<ipc::Footer> {
-    let none = || wrong("it has no footer, as a file that was cut short");
-    let size = source.seek(SeekFrom::End(0))?;
-    // Its length and the mark are the last of a file.
-    let before = size.checked_sub(10).ok_or_else(none)?;
-    source.seek(SeekFrom::Start(before))?;
-    let mut end = [0; 10];
-    source.read_exact(&mut end)?;
-    let length = match end.split_first_chunk::<4>() {
-        Some((length, mark)) if mark == MARK => u32::from_le_bytes(*length),
-        _ => return Err(none()),
-    };
-    let start = before.checked_sub(length.into()).ok_or_else(none)?;
-    source.seek(SeekFrom::Start(start))?;
-    let mut bytes = Vec::new();
-    source.take(length.into()).read_to_end(&mut bytes)?;
-    let footer = ipc::FooterRef::read_as_root(&bytes).map_err(broken)?;
-    check_schema(footer.schema().map_err(broken)?.ok_or_else(|| wrong("it has no schema"))?)?;
-    footer.try_into().map_err(broken)
-}
-
-fn check_message(message: &[u8]) -> io::Result<()> {
-    let message = ipc::MessageRef::read_as_root(message).map_err(broken)?;
-    match message.header().map_err(broken)? {
-        Some(ipc::MessageHeaderRef::Schema(schema)) => check_schema(schema),
-        _ => Err(wrong("it does not begin with a schema")),
-    }
-}
-
-/// Names the first column of a type that polars' reader does not know at all.
-fn check_schema(schema: ipc::SchemaRef<'_>) -> io::Result<()> {
-    for field in schema.fields().map_err(broken)?.into_iter().flatten() {
-        let field = field.map_err(broken)?;
-        let name = field.name().map_err(broken)?.unwrap_or_default();
-        if !is_known(field, 0) {
-            return Err(wrong(convert::unsupported(
-                name,
-                "a run-end or list-view array, or a decimal of 256 bits",
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// Whether polars' reader has arrays of a field's type: at others it stops the program.
-fn is_known(field: ipc::FieldRef<'_>, depth: usize) -> bool {
-    let known = match field.type_() {
-        Ok(Some(
-            ipc::TypeRef::RunEndEncoded(_) | ipc::TypeRef::ListView(_) | ipc::TypeRef::LargeListView(_),
-        )) => false,
-        Ok(Some(ipc::TypeRef::Decimal(decimal))) => decimal.bit_width().is_ok_and(|bits| bits <= 128),
-        Ok(Some(_)) => true,
-        Ok(None) | Err(_) => false,
-    };
-    let children = field.children();
-    let mut children = children.ok().flatten().into_iter().flatten();
-    known && depth < 64 && children.all(|child| child.is_ok_and(|child| is_known(child, depth + 1)))
 }
 
 impl Read for Messages {

@@ -7,6 +7,7 @@
 mod arrow;
 mod convert;
 mod file;
+mod schema;
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, Write};
