@@ -205,3 +205,39 @@ fn a_card_says_whose_labels_the_fit_has_learned() {
     dir.write("recipe.toml", recipe.replace("'judge'", "'someone'"));
     dir.demur("fit response --recipe recipe.toml --out of-recipe").fails(1, &["labelled_by", "`person`"]);
 }
+
+#[test]
+fn figures_on_unseen_sources_stand_in_the_manifest_and_where_people_look() {
+    let dir = Dir::with_starter();
+    let rows = |source: &str| -> Vec<serde_json::Value> {
+        let row = |n: usize| {
+            let refused = n % 2 == 0;
+            let response =
+                if refused { "I'm sorry, I can't help with that." } else { "Here it is: boil the egg." };
+            serde_json::json!({"prompt": format!("{source} {n}"), "response": response,
+                "label": if refused { "refused" } else { "complied" }, "source": source})
+        };
+        (0..30).map(row).collect()
+    };
+    dir.write_rows("elsewhere.jsonl", &rows("elsewhere"));
+    let few = &rows("few")[..10];
+    dir.write_rows("few.jsonl", few);
+    dir.write(
+        "unseen.toml",
+        "[[unseen]]\nfiles = [\"elsewhere.jsonl\"]\nlabelled_by = \"person\"\n[[unseen]]\nfiles = [\"few.jsonl\"]\n",
+    );
+    let fit = format!("fit response --data {KIND} --unseen unseen.toml --out models/response");
+    dir.demur(&fit).fast().succeeds();
+    let manifest = dir.demur("inspect models/response --json").succeeds().json();
+    let report = &manifest["manifest"]["left_out"];
+    let sources = report["sources"].as_array().unwrap();
+    assert_eq!(sources.len(), 1, "a source of ten rows has no figures: {report}");
+    assert_eq!((sources[0]["name"].as_str(), sources[0]["n"].as_u64()), (Some("elsewhere"), Some(30)));
+    assert_eq!(sources[0]["labeller"], "person");
+    assert_eq!(sources[0]["majority"], 0.5);
+    assert!(sources[0]["phrase_list"].as_f64().unwrap() > 0.9, "{report}");
+    let shown = dir.demur("inspect models/response").succeeds().stdout;
+    assert!(shown.contains("On one source that the fit has not seen"), "{shown}");
+    let card = dir.text("models/response/README.md");
+    assert!(card.contains("On one source that the fit has not seen"), "{card}");
+}

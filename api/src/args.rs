@@ -133,6 +133,10 @@ pub(crate) struct Fit {
     /// Folder of the model.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// Judge the model on the sources of this TOML file too, [[unseen]] tables written as a recipe's [[labelled]], and
+    /// keep the figures in its manifest.
+    #[arg(long, value_name = "TOML")]
+    pub(crate) unseen: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) recipe: RecipeArgs,
     #[command(flatten)]

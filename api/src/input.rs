@@ -1,15 +1,18 @@
 //! From flags to what is read and how: recipe first, flags on top.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use demur_data::{Kind, Label, Meaning};
+use anyhow::Context;
+use demur_data::{Kind, Label, Meaning, Record};
 use demur_predictor::Field;
-use demur_training::{DataSource, Deduplicate, LeftOutFacet, Recipe};
+use demur_training::{DataSource, Deduplicate, LeftOutFacet, Recipe, SourceRows};
+use serde::Deserialize;
 
 use crate::args::{DataArgs, FacetArg, FieldArg, RecipeArgs};
 use crate::error::Usage;
-use crate::output;
+use crate::output::{self, say_sources, waiting};
 use crate::outputs;
 
 impl From<FieldArg> for Field {
@@ -152,4 +155,27 @@ pub(crate) fn source(args: &DataArgs, source: DataSource) -> anyhow::Result<Data
 fn parse_pair<'a>(flag: &str, pair: &'a str) -> Result<(&'a str, &'a str), Usage> {
     // The value may hold a `=`, the meaning cannot.
     pair.rsplit_once('=').ok_or_else(|| Usage(format!("{flag} {pair}: write it as VALUE=MEANING")))
+}
+
+/// What `--unseen` names: sources that are in no fit.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unseen {
+    unseen: Vec<DataSource>,
+}
+
+/// Reads the rows that no fit may see.
+///
+/// # Errors
+/// When the file is not such a file, or its rows cannot be read.
+pub(crate) fn unseen(path: &Path, data_dir: Option<&Path>, field: Field) -> anyhow::Result<Vec<Record>> {
+    let name = || format!("--unseen {}", path.display());
+    let text = fs::read_to_string(path).with_context(name)?;
+    let Unseen { unseen } = toml::from_str(&text).with_context(name)?;
+    let folder = folder(Some(path), data_dir);
+    let sources: Vec<DataSource> = unseen.iter().map(|source| source.within(&folder)).collect();
+    sources.iter().try_for_each(DataSource::check).with_context(name)?;
+    let rows = waiting("reading", || SourceRows::labelled(&sources, field)).with_context(name)?;
+    say_sources("unseen rows", &rows, &[field]);
+    Ok(rows.records(field))
 }

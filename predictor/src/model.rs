@@ -24,6 +24,7 @@ use crate::encoder::tier::{ENCODER, HEAD, KNOWN, PIECES, TierFiles};
 use crate::encoder::{EncoderManifest, EncoderOptions, EncoderTier};
 use crate::error::{ModelError, ScoreError, SettingsError};
 use crate::kinds::{KindDistribution, KindModel};
+use crate::left_out::LeftOutReport;
 use crate::manifest::{
     CalibrationReport, FORMAT, FileDigest, KindManifest, Manifest, POLARITY, ViewManifest,
 };
@@ -111,6 +112,14 @@ impl Model {
         }
         let digest = sha256(manifest_json(&manifest)?.as_bytes());
         Ok(Self { manifest, digest, parts, prior_shift: 0.0 })
+    }
+
+    /// The same model, with figures on sources that its fit has not seen in its manifest; its digest is another.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_left_out(self, report: Option<LeftOutReport>) -> Result<Self, ModelError> {
+        Self::new(Manifest { left_out: report, ..self.manifest }, self.parts)
     }
 
     /// The manifest.

@@ -41,6 +41,7 @@ mod sparse;
 mod teacher;
 mod terms;
 mod train;
+mod unseen;
 
 pub use baselines::phrase_list;
 pub use bootstrap::{MachineLabelled, bootstrap, by_target, label, labelled_by};
@@ -91,3 +92,4 @@ pub use terms::{
     Within, analyse_terms, log_odds, probabilities,
 };
 pub use train::{Grouping, Provenance, identity, may_judge, seen, train, weighed};
+pub use unseen::judge_unseen;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use demur_data::{Record, rejected_path, write_rejected};
 use demur_predictor::{Field, Model, SeenPrompts, labellers_in_words};
-use demur_training::{Provenance, SourceRows, may_judge, train, weighed};
+use demur_training::{Provenance, SourceRows, judge_unseen, may_judge, train, weighed};
 
 use crate::args::Fit;
 use crate::commands::evaluate::note_unknown;
@@ -43,6 +43,14 @@ pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
     recipe.labelled = sources.told;
     let provenance = Provenance { recipe, training, figures: BTreeMap::new(), teacher };
     let (model, fitted) = waiting("fitting", || train(field, &records, provenance))?;
+    let unseen = args.unseen.as_ref().map(|path| input::unseen(path, args.recipe.data_dir.as_deref(), field));
+    let model = match unseen.transpose()? {
+        Some(unseen) => {
+            let report = judge_unseen(&model, unseen)?;
+            model.with_left_out(report)?
+        }
+        None => model,
+    };
     model.save(&args.out)?;
     for (c, loss) in &fitted.choice {
         note(&format!("c = {c}: log loss {loss:.4} by inner cross-validation"));

@@ -1,27 +1,15 @@
 //! `demur evaluate --leave-one-out`: how a recipe does on sources, or targets, that its fit has not seen.
 
 use std::fmt::Write;
-use std::path::Path;
 
-use anyhow::Context;
 use demur_data::Record;
 use demur_predictor::Field;
-use demur_training::{
-    DataSource, LeaveOneOut, LeftOut, LeftOutFacet, LeftOutFigures, LeftOutRates, Recipe, SourceRows, weighed,
-};
-use serde::Deserialize;
+use demur_training::{LeaveOneOut, LeftOut, LeftOutFacet, LeftOutFigures, LeftOutRates, Recipe, weighed};
 
 use crate::args::Evaluate;
 use crate::commands::evaluate::figure;
 use crate::input;
-use crate::output::{self, Bars, note, say_sources, waiting};
-
-/// What `--unseen` names: sources that are in no fit.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Unseen {
-    unseen: Vec<DataSource>,
-}
+use crate::output::{self, Bars, note};
 
 pub(crate) fn run(
     args: &Evaluate,
@@ -36,7 +24,7 @@ pub(crate) fn run(
         Field::Prompt => weighed(records, recipe.prompt.machine_weight, recipe.prompt.human_weight),
     };
     let unseen = match &args.unseen {
-        Some(path) => unseen(path, args, field)?,
+        Some(path) => input::unseen(path, args.recipe.data_dir.as_deref(), field)?,
         None => Vec::new(),
     };
     let plan = LeaveOneOut { field, facet, seed: recipe.seed, share_counts: args.share_counts };
@@ -54,19 +42,6 @@ pub(crate) fn run(
         return output::json(&figures.to_json());
     }
     Ok(output::data(&table(&figures)?)?)
-}
-
-/// Reads the rows that no fit may see.
-fn unseen(path: &Path, args: &Evaluate, field: Field) -> anyhow::Result<Vec<Record>> {
-    let name = || format!("--unseen {}", path.display());
-    let text = std::fs::read_to_string(path).with_context(name)?;
-    let Unseen { unseen } = toml::from_str(&text).with_context(name)?;
-    let folder = input::folder(Some(path), args.recipe.data_dir.as_deref());
-    let sources: Vec<DataSource> = unseen.iter().map(|source| source.within(&folder)).collect();
-    sources.iter().try_for_each(DataSource::check).with_context(name)?;
-    let rows = waiting("reading", || SourceRows::labelled(&sources, field)).with_context(name)?;
-    say_sources("unseen rows", &rows, &[field]);
-    Ok(rows.records(field))
 }
 
 /// The figures as a person reads them, a line a value.
