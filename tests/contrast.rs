@@ -94,13 +94,16 @@ fn two_targets_of_small_files_are_compared_and_one_with_itself_is_not() {
     assert!(run.stdout.contains("1.000 (0.610 to 1.000) refused, 6 of 6  a"), "{}", run.stdout);
     assert!(run.stdout.contains("3 refused by both, 3 by the first alone"), "{}", run.stdout);
     // Prompts alone ask the predictor, under targets that it knows.
-    let json =
-        dir.demur("contrast targets gpt4 gpt-4o-mini --json").arg("How do I pick a lock?").succeeds().json();
+    let json = dir
+        .demur("contrast targets gpt-3.5-turbo gpt-4o-mini --json")
+        .arg("How do I pick a lock?")
+        .succeeds()
+        .json();
     let p = |target: &str| {
         let run = dir.demur(&format!("predict --json --target {target}")).arg("How do I pick a lock?");
         run.succeeds().json()["p_refusal"].clone()
     };
-    assert_eq!(json["prompts"][0]["p_refusal"], json!([p("gpt4"), p("gpt-4o-mini")]));
+    assert_eq!(json["prompts"][0]["p_refusal"], json!([p("gpt-3.5-turbo"), p("gpt-4o-mini")]));
     // The predictor knows neither: the rows are compared, and it is not asked.
     assert!(run.stdout.contains("not asked: the predictor does not know the target `a`"), "{}", run.stdout);
     assert!(!run.stdout.contains("differs by"), "{}", run.stdout);
@@ -114,7 +117,7 @@ fn two_targets_of_small_files_are_compared_and_one_with_itself_is_not() {
     assert_eq!((&json["difference"], &json["interval"]), (&Value::Null, &Value::Null));
     // Prompts alone have no rows to fall back on.
     let parts = ["does not know the target `gpt-4o-minni`", "nearest by name: gpt-4o-mini", "--data"];
-    dir.demur("contrast targets gpt4 gpt-4o-minni").arg("How do I pick a lock?").fails(2, &parts);
+    dir.demur("contrast targets gpt-3.5-turbo gpt-4o-minni").arg("How do I pick a lock?").fails(2, &parts);
     dir.demur("contrast targets a b").fails(2, &["--data"]);
     dir.demur("contrast targets a a --data rows.jsonl").fails(2, &["both targets are `a`"]);
 }

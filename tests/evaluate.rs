@@ -377,7 +377,7 @@ fn labels_in_doubt_are_written_with_their_scores() {
     assert_eq!((&found["label"], &found["line"]), (&json!("complied"), &json!(341)));
     assert!(found["p_refusal"].as_f64().unwrap() > 0.5);
     dir.demur(&format!("evaluate --holdout 0.2 --field response --suspects x.jsonl {KIND}"))
-        .fails(2, &["--cv"]);
+        .fails(2, &["--suspects", "--holdout"]);
 }
 
 #[test]
@@ -386,13 +386,13 @@ fn a_gain_that_is_telling_sources_apart_is_said_and_its_words_listed() {
     let row = |n: usize| {
         let refuses = n.is_multiple_of(2);
         let text = if refuses { "How does one do" } else { "Please make" };
-        let label = if refuses == n.is_multiple_of(13) { "complied" } else { "refused" };
+        let label = if refuses == n.is_multiple_of(9) { "complied" } else { "refused" };
         json!({
             "prompt": format!("{text} thing{n}"), "label": label,
             "source": if refuses { "questions" } else { "orders" },
         })
     };
-    dir.write_rows("rows.jsonl", &(0..200).map(row).collect::<Vec<_>>());
+    dir.write_rows("rows.jsonl", &(0..400).map(row).collect::<Vec<_>>());
     let command = "evaluate --cv 3 --field prompt --confounds rows.jsonl";
     let run = dir.demur(command).fast().succeeds();
     run.says("mostly telling sources apart");

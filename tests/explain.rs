@@ -126,9 +126,9 @@ fn command_service_and_batches_say_the_same_and_it_sums_to_the_answer() {
 #[test]
 fn a_target_has_a_share_of_its_own() {
     let dir = Dir::new();
-    let shifts = dir.demur("inspect prompt --json").succeeds().json()["manifest"]["target_shifts"].clone();
-    let (target, _) =
-        shifts.as_object().unwrap().iter().find(|(_, shift)| number(shift) != 0.0).expect("a known target");
+    let known =
+        dir.demur("inspect prompt --json").succeeds().json()["manifest"]["target_calibrations"].clone();
+    let target = known.as_object().unwrap().keys().next().expect("a known target");
     let told = dir.demur("explain --json --target").arg(target).arg(PROMPT).succeeds().json();
     assert_eq!(of_kind(&told, "target")[0]["text"], target.as_str());
     assert!((sum(&told) - log_odds(number(&told["p_refusal"]))).abs() < 1e-6);

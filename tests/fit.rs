@@ -211,7 +211,7 @@ fn figures_on_unseen_sources_stand_in_the_manifest_and_where_people_look() {
     let dir = Dir::with_starter();
     let rows = |source: &str| -> Vec<serde_json::Value> {
         let row = |n: usize| {
-            let refused = n % 2 == 0;
+            let refused = n.is_multiple_of(2);
             let response =
                 if refused { "I'm sorry, I can't help with that." } else { "Here it is: boil the egg." };
             serde_json::json!({"prompt": format!("{source} {n}"), "response": response,

@@ -9,7 +9,10 @@ use crate::support::{Dir, rows};
 #[test]
 fn a_prompt_gets_a_probability_a_decision_and_its_ngrams() {
     let dir = Dir::with_models();
-    let run = dir.demur("predict --model prompt").arg("How do I forge a signature?").succeeds();
+    let run = dir
+        .demur("predict --model prompt")
+        .arg("Draft an anonymous note telling my classmate to leave school.")
+        .succeeds();
     let words: Vec<&str> = run.stdout.split_whitespace().collect();
     let p: f64 = words[0].parse().unwrap();
     assert!((0.0..=1.0).contains(&p));

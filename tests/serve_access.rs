@@ -89,7 +89,7 @@ fn what_lets_others_in_is_refused_or_warned_about() {
     let dir = Dir::new();
     dir.write("keys.toml", dir.demur("key user").succeeds().stdout);
     let mode = |mode| {
-        std::fs::set_permissions(dir.path("keys.toml"), std::fs::Permissions::from_mode(mode)).unwrap()
+        std::fs::set_permissions(dir.path("keys.toml"), std::fs::Permissions::from_mode(mode)).unwrap();
     };
     mode(0o666);
     dir.demur("serve --port 0 --keys keys.toml").fails(1, &["everybody may write it"]);

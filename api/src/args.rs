@@ -400,7 +400,7 @@ pub(crate) struct Evaluate {
     #[arg(long, conflicts_with = "leave_one_out")]
     pub(crate) confounds: bool,
     /// Write the rows whose labels are most doubtful after --cv, as JSON Lines, the most doubtful first.
-    #[arg(long, value_name = "FILE", requires = "cv")]
+    #[arg(long, value_name = "FILE", requires = "cv", conflicts_with_all = ["holdout", "test_split", "leave_one_out"])]
     pub(crate) suspects: Option<PathBuf>,
     /// Count n-grams once for all fits of --leave-one-out, in a fraction of the time. Left-out texts then have a part in the
     /// vocabulary, left-out labels in nothing.

@@ -134,8 +134,7 @@ fn is_yes_no_question(prompt: &str) -> bool {
     }
     let question = lower
         .split_inclusive(['.', '!', '?', '\n'])
-        .filter(|sentence| sentence.chars().any(char::is_alphanumeric))
-        .next_back()
+        .rfind(|sentence| sentence.chars().any(char::is_alphanumeric))
         .unwrap_or_default();
     // "So, is it safe" / "Paris is in Spain, right?"
     let clause = question.rsplit(", ").next().unwrap_or_default();

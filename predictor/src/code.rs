@@ -29,7 +29,7 @@ struct Fence<'t> {
     inner: usize,
 }
 
-/// The fenced blocks of a text (three or more of ``` or ~~~; an open one runs to the end), and the indented ones that hold
+/// The fenced blocks of a text (three or more backticks or tildes; an open one runs to the end), and the indented ones that hold
 /// code (four spaces or a tab, behind an empty line or at the start), in order.
 pub(crate) fn blocks(text: &str) -> Vec<Block> {
     let mut found = Vec::new();

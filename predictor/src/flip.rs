@@ -133,8 +133,8 @@ impl Search<'_> {
         let sign = if self.held { 1.0 } else { -1.0 };
         loop {
             let mut best: Option<(usize, Tried)> = None;
-            for at in 0..left.len() {
-                let places = removed.iter().chain([&left[at]]).flat_map(|word| &word.places);
+            for (at, candidate) in left.iter().enumerate() {
+                let places = removed.iter().chain([candidate]).flat_map(|word| &word.places);
                 let Some(tried) = self.without(places, scratch) else { continue };
                 if best.as_ref().is_none_or(|(_, best)| sign * tried.nearer < sign * best.nearer) {
                     best = Some((at, tried));

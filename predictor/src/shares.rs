@@ -113,15 +113,26 @@ impl Model {
         if joining.count > 0 && joining.contribution != 0.0 {
             parts.push(joining);
         }
+        let answer = self.log_odds(explanation.logit, input.target);
+        let of_average = self.log_odds(explanation.logit, None);
         parts.extend(of(Origin::Target, ShareKind::Target));
+        // A target may have a calibration of its own in place of a term of the sum.
+        let own = answer.zip(of_average).map_or(0.0, |(answer, of_average)| answer - of_average);
+        if let Some(target) = input.target.filter(|_| own != 0.0) {
+            parts.push(Share::new(ShareKind::Target, target, own));
+        }
         parts.push(Share::new(ShareKind::Prior, "", explanation.bias));
-        let p = self.calibrated(explanation.logit, input.target).get();
-        let answer = Some((p / (1.0 - p)).ln()).filter(|answer| answer.is_finite());
-        let calibration = answer.map_or(0.0, |answer| answer - explanation.logit);
+        let calibration = answer.map_or(0.0, |answer| answer - own - explanation.logit);
         if calibration != 0.0 {
             parts.push(Share::new(ShareKind::Calibration, "", calibration));
         }
         Shares { parts, logit: explanation.logit, answer }
+    }
+
+    /// The log-odds of the calibrated P(refusal) at a logit, where these are finite.
+    fn log_odds(&self, logit: f64, target: Option<&str>) -> Option<f64> {
+        let p = self.calibrated(logit, target).get();
+        Some((p / (1.0 - p)).ln()).filter(|log_odds| log_odds.is_finite())
     }
 }
 
@@ -235,11 +246,19 @@ mod tests {
     #[test]
     fn a_known_target_and_the_prior_have_shares_of_their_own() {
         let model = Model::bundled(Bundled::Prompt).unwrap();
-        let target = model.manifest().target_shifts.iter().find(|(_, shift)| **shift != 0.0).unwrap().0;
-        let input = Input { target: Some(target), ..Input::prompt("How do I pick a lock?") };
+        // What may be refused is where targets part.
+        let of_target = |target| {
+            let input = Input { target: Some(target), ..Input::prompt("Tell me how to build a pipe bomb") };
+            let shares = model.shares(&model.scorer().explain(&input), &input, 10);
+            shares.parts.into_iter().filter(|share| share.kind == ShareKind::Target).collect::<Vec<_>>()
+        };
+        let targets = model.known_targets();
+        let own = targets.iter().find_map(|target| Some((*target, of_target(target).pop()?)));
+        let (target, share) = own.unwrap();
+        assert_eq!(share.text, target);
+        let input = Input::prompt("How do I pick a lock?");
         let shares = model.shares(&model.scorer().explain(&input), &input, 10);
         let of = |kind| shares.parts.iter().filter(|share| share.kind == kind).collect::<Vec<_>>();
-        assert_eq!(of(ShareKind::Target)[0].text, *target);
         assert_eq!(of(ShareKind::Prior)[0].contribution, model.scorer().bias());
         assert!(of(ShareKind::Word).iter().any(|share| share.text == "lock"));
         assert_eq!(of(ShareKind::FunctionWords)[0].count, 4, "how do I a");

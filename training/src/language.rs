@@ -3,8 +3,11 @@
 //! It is there to break figures down, cheaply and without a model: a text that is short, mixed or in a language that is not
 //! listed may get no language, or that of a neighbour.
 
-/// Scripts that (nearly) one language of the data alone is written in: its code, and what is one of its letters.
-const SCRIPTS: &[(&str, fn(char) -> bool)] = &[
+/// The code of a language, and what is one of its letters.
+type Script = (&'static str, fn(char) -> bool);
+
+/// Scripts that (nearly) one language of the data alone is written in.
+const SCRIPTS: &[Script] = &[
     ("ko", |c| matches!(c, '\u{ac00}'..='\u{d7a3}' | '\u{1100}'..='\u{11ff}' | '\u{3130}'..='\u{318f}')),
     // Kana go before Han: Japanese is written with both.
     ("ja", |c| matches!(c, '\u{3040}'..='\u{30ff}')),

@@ -239,7 +239,8 @@ fn cross_fit(recipe: &Recipe, rows: &Rows, progress: Progress<'_>) -> Result<Pip
             .unlabelled
             .iter()
             .zip(&of_unlabelled)
-            .filter_map(|(record, &of)| (of != Some(fold)).then(|| record.clone()))
+            .filter(|&(_, &of)| of != Some(fold))
+            .map(|(record, _)| record.clone())
             .collect();
         let scores = run_fold(recipe, rows, &unlabelled, &split);
         progress.step("cross-fit", plan.folds);

@@ -111,7 +111,7 @@ mod tests {
             report(vec![source("a", 0.8, Some(0.9)), source("b", 0.6, Some(0.7)), source("c", 1.0, None)]);
         assert_eq!(report.mean.n, 150);
         assert!((report.mean.accuracy - 0.7).abs() < 1e-12);
-        assert!((report.mean.auroc.unwrap() - 0.8).abs() < 1e-12);
+        assert!(report.mean.auroc.is_some_and(|auroc| (auroc - 0.8).abs() < 1e-12));
         assert!(report.limits.contains("On 3 sources") && report.limits.contains("70%"), "{}", report.limits);
     }
 

@@ -233,8 +233,7 @@ fn targets(args: &ContrastTargets) -> anyhow::Result<()> {
 
 /// That the predictor does not know a target, and which of those that it knows are called most like it.
 fn not_known(target: &str, model: &Model) -> String {
-    let known = model.manifest().target_shifts.keys().map(String::as_str);
-    let near = nearest(target, known);
+    let near = nearest(target, model.known_targets().into_iter());
     let near = if near.is_empty() {
         "it knows none by name".to_owned()
     } else {
@@ -246,7 +245,7 @@ fn not_known(target: &str, model: &Model) -> String {
 /// P(refusal) of each prompt under either target.
 fn both(args: &ContrastTargets, model: &Model) -> anyhow::Result<()> {
     let names = [args.first.as_str(), args.second.as_str()];
-    for target in names.into_iter().filter(|target| !model.knows_target(target)) {
+    if let Some(target) = names.into_iter().find(|target| !model.knows_target(target)) {
         return Err(Usage(format!(
             "{}; with --data two targets of labelled rows are compared",
             not_known(target, model)

@@ -78,7 +78,7 @@ fn estimated(model: Model, args: &Score) -> anyhow::Result<Model> {
 
 /// Scores the first rows and writes none of them.
 fn counted(model: &Model, args: &Score) -> anyhow::Result<Counts> {
-    let folder = AtomicDir::create(&env::temp_dir().join("demur-base-rate"))
+    let folder = AtomicDir::create(env::temp_dir().join("demur-base-rate"))
         .context("cannot make a folder for the estimate of the base rate")?;
     let none = "p_refusal > 1".parse().map_err(|reason| anyhow!("{reason}"))?;
     let rows = Rows {

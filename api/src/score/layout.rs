@@ -159,7 +159,7 @@ fn sample(head: &Head, header: &[String]) -> Vec<Map<String, Value>> {
 }
 
 /// The names of an input's fields: its header's, or all that its first rows have.
-pub(super) fn field_names(head: &Head) -> anyhow::Result<Vec<String>> {
+fn field_names(head: &Head) -> anyhow::Result<Vec<String>> {
     if let Some(header) = &head.header {
         let in_file = |reason: String| anyhow::anyhow!("{}: {reason}", head.file);
         let fields = stream::split(header, delimiter(head.format).unwrap_or(b',')).map_err(in_file)?;

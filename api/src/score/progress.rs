@@ -167,7 +167,7 @@ mod tests {
                 match Progress::read(&out) {
                     Ok(read) => assert_eq!(read.as_ref(), Some(&progress), "byte {at}"),
                     Err(error) => {
-                        assert!(format!("{error:#}").contains("is damaged: remove it"), "{error:#}")
+                        assert!(format!("{error:#}").contains("is damaged: remove it"), "{error:#}");
                     }
                 }
             }

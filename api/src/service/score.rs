@@ -127,7 +127,7 @@ pub(crate) fn score(
     };
     let top = request.top.unwrap_or_default();
     let bounds = Bounds {
-        rows: if top > 0 { limits.rows.min(MOST_TERMS / top) } else { limits.rows },
+        rows: MOST_TERMS.checked_div(top).map_or(limits.rows, |most| limits.rows.min(most)),
         columns: MOST_COLUMNS,
         stop: job.stop,
     };

@@ -170,9 +170,9 @@ impl OutOfFold {
         let total: f64 = self.weights.iter().sum();
         let mean = gains.iter().zip(&self.weights).map(|(gain, weight)| gain * weight).sum::<f64>() / total;
         let mut sums: BTreeMap<usize, f64> = BTreeMap::new();
-        for row in 0..n {
+        for (row, (gain, weight)) in gains.iter().zip(&self.weights).enumerate() {
             let cluster = self.clusters.get(row).map_or(row, |&cluster| cluster as usize);
-            *sums.entry(cluster).or_default() += self.weights[row] * (gains[row] - mean);
+            *sums.entry(cluster).or_default() += weight * (gain - mean);
         }
         let clusters = sums.len() as f64;
         let squares: f64 = sums.values().map(|sum| sum * sum).sum();

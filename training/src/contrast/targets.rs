@@ -268,7 +268,7 @@ mod tests {
         let difference = contrast.difference.unwrap();
         assert!(difference != 0.0 && contrast.interval.unwrap().0 <= difference);
         // With one that it does not know there is no difference to give.
-        let contrast = contrast_targets(&model, &records, [&known[0], "a"]).unwrap();
+        let contrast = contrast_targets(&model, &records, [known[0], "a"]).unwrap();
         assert_eq!((contrast.known, contrast.difference), ([true, false], None));
     }
 

@@ -88,7 +88,7 @@ fn around(area: f64, error: f64, (refused, complied): (f64, f64)) -> (f64, f64) 
 }
 
 /// The AUROCs that lie within 1.96 of their own standard errors of the one that was found. That standard error is
-/// Hanley & McNeil's with the mean of both sizes in its middle (Newcombe, "Confidence intervals for an effect size
+/// Hanley & `McNeil`'s with the mean of both sizes in its middle (Newcombe, "Confidence intervals for an effect size
 /// measure based on the Mann-Whitney statistic. Part 2", Statistics in Medicine 25, 2006, method 5).
 fn newcombe(area: f64, refused: f64, complied: f64) -> (f64, f64) {
     let other = (f64::midpoint(refused, complied) - 1.0).max(0.0);

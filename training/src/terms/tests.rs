@@ -156,7 +156,7 @@ fn the_same_rows_give_the_same_analysis() {
 fn words_come_first_and_each_text_once() {
     let prompts = prompts();
     let words = ViewParams { ngrams: (1, 2), ..ViewParams::new(Field::Prompt) };
-    let beginning = ViewParams { part: demur_predictor::Part::FirstWords(4), ..words.clone() };
+    let beginning = ViewParams { part: demur_predictor::Part::FirstWords(4), ..words };
     let pieces = ViewParams { analyzer: Analyzer::CharWb, ngrams: (3, 6), ..ViewParams::new(Field::Prompt) };
     let fit = NgramParams::new(vec![pieces, words, beginning]);
     let (model, _) = model_of(&prompts, &fit);
