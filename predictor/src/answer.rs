@@ -10,7 +10,7 @@ use demur_data::{Kind, Label};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bare_no::{P_REFUSAL, refusing_no};
+use crate::bare_no::{P_REFUSAL, is_answer, refusing_no};
 use crate::kinds::KindDistribution;
 use crate::model::Model;
 use crate::passages::{Quoted, declining, quoted_refusals, without};
@@ -240,6 +240,10 @@ impl Model {
             let (kind, p_refusal) = (Some(Kind::Rejected), Probability::new(P_REFUSAL).ok());
             let refused = Verdict::certain(Form::Passage, Label::Refused);
             return Verdict { kind, p_refusal, place: Some(place), ..refused };
+        }
+        if is_answer(prompt, response, scratch) {
+            let p_refusal = Probability::new(1.0 - P_REFUSAL).ok();
+            return Verdict { p_refusal, ..Verdict::certain(Form::Text, Label::Complied) };
         }
         let Quoted { code, quotes } = quoted_refusals(response, scratch);
         let joined = |ranges: &[&[Range<usize>]]| {

@@ -10,8 +10,10 @@ use crate::vectorizer::Scratch;
 
 /// P(refusal) of a bare "no" to a request: a rule, not a measured rate.
 pub(crate) const P_REFUSAL: f64 = 0.9;
-/// Longer answers are the model's to judge.
+/// Longer answers are the model's to judge ...
 const LONGEST: usize = 8;
+/// ... and longer texts are not looked at: an answer is judged in microseconds.
+const LONGEST_BYTES: usize = 200;
 /// Words that say no, each an answer by itself.
 const NO: [&str; 6] = ["no", "nope", "nah", "naw", "never", "nay"];
 /// Other answers that say no and nothing else.
@@ -93,13 +95,20 @@ pub(crate) fn refusing_no(
     response: &str,
     scratch: &mut Scratch,
 ) -> Option<Range<usize>> {
-    // Longer texts are not looked at: an answer is judged in microseconds.
-    if response.len() > 200 || !is_no(response, scratch) || prompt.is_some_and(is_yes_no_question) {
+    if response.len() > LONGEST_BYTES || !is_no(response, scratch) || prompt.is_some_and(is_yes_no_question) {
         return None;
     }
     let trimmed = response.trim();
     let start = response.len() - response.trim_start().len();
     Some(start..start + trimmed.len())
+}
+
+/// Whether an answer says no and nothing else, and answers a question by that.
+pub(crate) fn is_answer(prompt: Option<&str>, response: &str, scratch: &mut Scratch) -> bool {
+    response.len() <= LONGEST_BYTES
+        && prompt.is_some_and(is_yes_no_question)
+        && is_no(response, scratch)
+        && !declines(response, scratch)
 }
 
 fn words(text: &str) -> Vec<String> {
