@@ -13,8 +13,8 @@ import subprocess
 import sys
 import time
 
-MEMORY = 300 << 20
-"""Most memory that a service may hold."""
+MEMORY = int(os.environ.get("DEMUR_ATTACK_MEMORY", "300")) << 20
+"""Most memory that a service may hold, in MB where the variable sets it."""
 IDLE = 0.2
 """Share of a core that a service without clients may take."""
 LONG = 12.0

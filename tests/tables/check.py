@@ -55,7 +55,7 @@ def same(folder, path, table, command="score", endings=("parquet", "arrow", "jso
     for ending in endings:
         out = folder / f"out.{ending}"
         summary = run(command, path, "--out", out)
-        assert summary["rows"] == table.num_rows, (path, ending, summary)
+        assert summary["read"] == table.num_rows, (path, ending, summary)
         if ending == "jsonl":
             rows = [json.loads(line) for line in out.read_text().splitlines()]
             assert [row["n"] for row in rows] == table["n"].to_pylist(), (path, ending)
