@@ -5,32 +5,20 @@
 //! again from the files there. [`rows_report`] turns what is known of a model on labelled rows into one HTML page, tables
 //! and figures. The same input gives the same bytes.
 
-mod comparison;
-mod curves;
-mod drawing;
-mod exports;
-mod figure_sheets;
-mod findings;
+mod figures;
 mod notebook;
-mod packed;
 mod page;
-mod raster;
-mod report;
-mod rows_report;
-mod sheet;
-mod svg;
-mod table;
+mod tables;
 mod text;
-mod top_terms;
 
-pub use comparison::{Comparison, comparison_notebook};
-pub use curves::{Dot, agreement_chart, contrast_chart, coverage_chart};
-pub use drawing::Drawing;
-pub use exports::{Export, evaluation_notebook, report_notebook};
-pub use findings::{Findings, JudgedRow};
+pub use figures::charts::{Bar, Chart, Interval, diverging_bars, intervals, reliability_diagram};
+pub use figures::curves::{Dot, agreement_chart, contrast_chart, coverage_chart};
+pub use figures::drawing::Drawing;
+pub use notebook::comparison::{Comparison, comparison_notebook};
+pub use notebook::notebooks::{Export, evaluation_notebook, report_notebook};
+pub use notebook::pipeline_report::pipeline_report;
 pub use notebook::{Cell, Notebook, Output};
-pub use report::pipeline_report;
-pub use rows_report::{Report, rows_report};
-pub use sheet::{Column, Sheet};
-pub use svg::{Bar, Chart, Interval, diverging_bars, intervals, reliability_diagram};
-pub use table::Table;
+pub use page::report::{Report, rows_report};
+pub use tables::report_data::{Findings, JudgedRow};
+pub use tables::table::{Column, Sheet};
+pub use tables::text_table::Table;

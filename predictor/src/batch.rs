@@ -9,9 +9,9 @@ use polars::prelude::{
 use rayon::prelude::*;
 
 use crate::model::Model;
+use crate::ngram::vectorizer::Scratch;
 use crate::probability::Probability;
 use crate::scorer::Input;
-use crate::vectorizer::Scratch;
 
 /// The name of the column with P(refusal).
 pub const P_REFUSAL: &str = "p_refusal";

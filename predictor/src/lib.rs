@@ -26,69 +26,45 @@
 //! ```
 
 mod answer;
-mod bare_no;
 mod base_rate;
 #[cfg(feature = "batch")]
 pub mod batch;
-mod bundled;
 mod calibration;
-mod card;
-mod code;
-mod counter;
-mod digest;
 pub mod encoder;
 mod error;
 mod explain;
-mod flip;
-mod fragment;
-mod hits;
-mod kinds;
-mod left_out;
-mod lexicon;
-mod manifest;
 mod model;
-mod ngram_model;
-mod ngrams;
-mod passages;
+mod ngram;
 mod policy;
 mod probability;
 mod scorer;
-mod seen;
-mod shares;
-mod style;
-mod tensors;
 mod text;
-mod tiers;
-mod training_data;
-mod trie;
-mod vectorizer;
-mod words;
 
+pub use answer::kinds::{KindDistribution, KindModel, KindReport, KindSettings, place, softmax};
+pub use answer::style::{STYLE, style, style_names};
 pub use answer::{Answer, Form, Phrases, Verdict};
 pub use base_rate::{BaseRateEstimate, check_base_rate, estimate_base_rate, log_odds};
-pub use bundled::Bundled;
 pub use calibration::{Calibration, gate};
-pub use counter::{NgramCount, NgramCounter};
-pub use digest::{sha256, sha256_of};
 pub use error::{ModelError, ScoreError, SettingsError};
+pub use explain::flip::Flip;
+pub use explain::fragment::Fragment;
+pub use explain::shares::{Share, ShareKind, Shares};
 pub use explain::{Explanation, Origin, Term, WordShare};
-pub use flip::Flip;
-pub use fragment::Fragment;
-pub use kinds::{KindDistribution, KindModel, KindReport, KindSettings, place, softmax};
-pub use left_out::{FigureLine, LeftOutReport, LeftOutSource, SourceFigures, three_digits};
-pub use manifest::{
+pub use model::bundled::Bundled;
+pub use model::digest::{sha256, sha256_of};
+pub use model::left_out::{FigureLine, LeftOutReport, LeftOutSource, SourceFigures, three_digits};
+pub use model::manifest::{
     CalibrationReport, FORMAT, FileDigest, KindManifest, Manifest, POLARITY, ReliabilityBin, ViewManifest,
 };
+pub use model::seen::SeenPrompts;
+pub use model::tensors::round;
+pub use model::tiers::{Tier, Tiered};
+pub use model::training_data::{LabelledRows, TrainingData, labellers, labellers_in_words};
 pub use model::{LoadOptions, Model, Parts};
-pub use ngram_model::{Dense, Field, NgramModel, Part, View, ViewSettings, WeightedNgram};
-pub use ngrams::{Analyzer, MAX_NGRAM, Norm, VectorizerSettings};
+pub use ngram::counter::{NgramCount, NgramCounter};
+pub use ngram::ngram_model::{Dense, Field, NgramModel, Part, View, ViewSettings, WeightedNgram};
+pub use ngram::ngrams::{Analyzer, MAX_NGRAM, Norm, VectorizerSettings};
+pub use ngram::vectorizer::{Scratch, Vectorizer};
 pub use policy::{Decision, Policy};
 pub use probability::{NotAProbability, Probability, ln_sigmoid, sigmoid};
 pub use scorer::{Input, Scorer};
-pub use seen::SeenPrompts;
-pub use shares::{Share, ShareKind, Shares};
-pub use style::{STYLE, style, style_names};
-pub use tensors::round;
-pub use tiers::{Tier, Tiered};
-pub use training_data::{LabelledRows, TrainingData, labellers, labellers_in_words};
-pub use vectorizer::{Scratch, Vectorizer};

@@ -6,8 +6,8 @@ use demur_data::{Record, assign_folds, normalise};
 use demur_predictor::Input;
 use rustc_hash::FxHashMap;
 
-use crate::breakdown::Facets;
 use crate::error::TrainingError;
+use crate::evaluate::breakdown::Facets;
 use crate::metrics::Clusters;
 
 /// Rows to fit on or to be judged by; all vectors have one entry per row.

@@ -20,8 +20,8 @@ use crate::error::TrainingError;
 use crate::evaluate::{Evaluation, Scored};
 use crate::examples::{Examples, split};
 use crate::progress::Progress;
+use crate::recipe::source_rows::SourceRows;
 use crate::recipe::{MachineLabels, Recipe};
-use crate::source_rows::SourceRows;
 use crate::train::{Grouping, Provenance, labeller, seen, train, weighed};
 
 /// What a pipeline reads.

@@ -16,7 +16,7 @@ use crate::error::TrainingError;
 use crate::examples::Examples;
 use crate::fit::FittedNgram;
 use crate::recipe::Recipe;
-use crate::source::DataSource;
+use crate::recipe::source::DataSource;
 
 /// Which rows must stay on one side of every split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
 use crate::encoder::config::EncoderConfig;
-use crate::manifest::CalibrationReport;
+use crate::model::manifest::CalibrationReport;
 use crate::probability::Probability;
 
 /// The encoder tier of a model.

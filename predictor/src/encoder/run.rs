@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::digest::sha256;
 use crate::encoder::backend::Backend;
 use crate::encoder::config::EncoderConfig;
 use crate::encoder::error::EncoderError;
@@ -12,6 +11,7 @@ use crate::encoder::manifest::Reads;
 use crate::encoder::options::EncoderOptions;
 use crate::encoder::tokens::{TokenBatch, Tokenizer, Tokens};
 use crate::encoder::weights::Weights;
+use crate::model::digest::sha256;
 use crate::scorer::Input;
 
 /// Tokens of a batch, those that fill it up included: as many as keep two cores busy, and no more memory than some

@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::sha256;
 use crate::encoder::direction::{Direction, Nearest};
 use crate::encoder::error::EncoderError;
 use crate::encoder::manifest::{DirectionManifest, EncoderManifest, Reads};
 use crate::encoder::options::EncoderOptions;
 use crate::encoder::run::Encoder;
 use crate::encoder::weights::Weights;
-use crate::manifest::FileDigest;
+use crate::model::digest::sha256;
+use crate::model::manifest::FileDigest;
+use crate::model::tensors::{self, Tensors};
 use crate::scorer::Input;
-use crate::tensors::{self, Tensors};
 
 pub(crate) const ENCODER: &str = "encoder.safetensors";
 pub(crate) const PIECES: &str = "encoder-vocab.txt";

@@ -54,7 +54,7 @@ pub(crate) fn texts(
     field: demur_predictor::Field,
 ) -> Result<(Vec<Record>, Vec<demur_predictor::TrainingData>), crate::error::TrainingError> {
     let sources: Vec<_> = distil.data.iter().map(|source| source.within(folder)).collect();
-    let rows = crate::source_rows::SourceRows::texts(&sources, field)?;
+    let rows = crate::recipe::source_rows::SourceRows::texts(&sources, field)?;
     let kept = |record: &Record| !unseen.contains(crate::train::identity(record));
     Ok((rows.records(field).into_iter().filter(kept).collect(), rows.describe(field)?))
 }

@@ -10,7 +10,6 @@ use demur_predictor::encoder::{
 use demur_predictor::{Calibration, Field, Input, SeenPrompts, TrainingData, sigmoid};
 use rayon::prelude::*;
 
-use crate::calibrate::{CalibrateOn, CalibrationMethod, OutOfFold};
 use crate::encoder::direction::RefusalDirection;
 use crate::encoder::distil::{Lesson, texts};
 use crate::encoder::head::{HeadRows, by_source, folded, matrix, taught, teacher};
@@ -21,8 +20,9 @@ use crate::encoder::tuned::tune;
 use crate::encoder::workshop::{Bench, Workshop};
 use crate::error::TrainingError;
 use crate::examples::{Examples, input};
-use crate::logistic::ClassWeight;
-use crate::second_level::Line;
+use crate::fit::calibrate::{CalibrateOn, CalibrationMethod, OutOfFold};
+use crate::fit::logistic::ClassWeight;
+use crate::fit::second_level::Line;
 use crate::train::seen;
 
 /// What the fit of an encoder tier is given by the fit around it.

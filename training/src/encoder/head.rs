@@ -18,9 +18,9 @@ use ndarray::{Array1, Array2, Axis};
 
 use crate::error::TrainingError;
 use crate::examples::Examples;
-use crate::logistic::{ClassWeight, LogisticParams};
-use crate::second_level::{Line, moments, resample, unstandardise};
-use crate::sparse::SparseMatrix;
+use crate::fit::logistic::{ClassWeight, LogisticParams};
+use crate::fit::second_level::{Line, moments, resample, unstandardise};
+use crate::fit::sparse::SparseMatrix;
 
 /// From so many rows on, a head is fitted by the solver of the n-grams.
 const LARGE: usize = 3000;
@@ -228,7 +228,7 @@ pub(crate) fn taught(examples: &Examples<'_>) -> (Vec<usize>, Vec<usize>) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::breakdown::Facets;
+    use crate::evaluate::breakdown::Facets;
 
     /// 300 rows of three columns; the first tells the label.
     fn rows() -> (Array2<f64>, Vec<f64>) {

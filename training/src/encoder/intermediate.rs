@@ -14,7 +14,7 @@ use crate::encoder::tuned::tune_first;
 use crate::encoder::workshop::{Bench, Workshop};
 use crate::error::TrainingError;
 use crate::examples::Examples;
-use crate::source_rows::SourceRows;
+use crate::recipe::source_rows::SourceRows;
 use crate::train::{identity, seen};
 
 /// What an encoder has learned before the task that counts.

@@ -7,7 +7,7 @@ use demur_predictor::encoder::Reads;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
-use crate::source::{DataSource, one_or_several};
+use crate::recipe::source::{DataSource, one_or_several};
 
 /// The fit of an encoder tier.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -8,11 +8,11 @@ use demur_predictor::encoder::{Cascade, CascadeFigures, Stack};
 use demur_predictor::{Calibration, CalibrationReport};
 use ndarray::Array2;
 
-use crate::calibrate::{CalibrationMethod, OutOfFold};
 use crate::error::TrainingError;
 use crate::examples::split;
+use crate::fit::calibrate::{CalibrationMethod, OutOfFold};
+use crate::fit::second_level::{Line, SecondLevelParams, fit_binary};
 use crate::metrics::auroc;
-use crate::second_level::{Line, SecondLevelParams, fit_binary};
 
 /// Out-of-fold logits of both tiers, on rows with labels.
 #[derive(Debug, Clone, Default)]

@@ -18,7 +18,7 @@ use crate::encoder::report::Report;
 use crate::encoder::workshop::{Bench, Workshop};
 use crate::error::TrainingError;
 use crate::examples::Examples;
-use crate::logistic::ClassWeight;
+use crate::fit::logistic::ClassWeight;
 use crate::metrics::{auroc, log_loss};
 
 /// States of frozen layers are kept up to so many bytes; beyond, they are computed again each time.

@@ -111,7 +111,7 @@ pub(crate) fn tune_first(
     seed: u64,
 ) -> Result<Arc<Bench>, TrainingError> {
     use crate::encoder::tune::{Runs, TuneRows};
-    use crate::logistic::ClassWeight;
+    use crate::fit::logistic::ClassWeight;
 
     let workshop = Workshop::shared();
     // What the lock guards is the machine's cores, not data.

@@ -1,0 +1,226 @@
+//! Notebooks on exported tables: a report and an evaluation (`comparison` has the third). They hold their outputs, and their code
+//! makes the same from the Parquet tables beside them, with pandas and matplotlib alone.
+
+use demur_predictor::Model;
+use demur_training::{Evaluation, coverage_curve};
+use serde_json::json;
+
+use crate::figures::charts::reliability_diagram;
+use crate::figures::curves::coverage_chart;
+use crate::notebook::{Notebook, Output};
+use crate::page::report::{accuracy, bars, contrast};
+use crate::tables::figure_tables::right_title;
+use crate::tables::report_data::{Findings, POINTS};
+use crate::tables::table::Sheet;
+use crate::tables::top_terms::{TopTerms, has_pieces_alone};
+use crate::text::code_span;
+
+const SETUP: &str = include_str!("tables.py");
+/// Terms of each side, and rows, that a notebook shows.
+pub(crate) const SHOWN: usize = 10;
+
+/// A notebook with the tables that it reads.
+#[derive(Debug, Clone)]
+pub struct Export {
+    /// The notebook.
+    pub notebook: Notebook,
+    /// The tables, to be written as Parquet into the folder that was named.
+    pub sheets: Vec<Sheet>,
+}
+
+/// A notebook begun with a heading, and the functions that its cells call.
+pub(crate) fn begin(title: &str, text: &str, tables: &str) -> Notebook {
+    let mut notebook = Notebook::new();
+    notebook.markdown(format!(
+        "# {title}\n\n{text}\n\nThe positive class is refusal. The outputs below were written by Demur; nothing needs to \
+         run. To make them again, run the cells beside the folder {} with Python 3 (pandas with pyarrow, matplotlib).",
+        code_span(tables)
+    ));
+    // A name of a folder, as a Python string holds it.
+    let name = serde_json::to_string(tables).unwrap_or_default();
+    notebook.collapsed_code(SETUP.trim_end().replacen("\"{{tables}}\"", &name, 1));
+    notebook
+}
+
+/// Which model, in a line.
+pub(crate) fn describe(model: &Model) -> String {
+    let manifest = model.manifest();
+    format!(
+        "{} {} ({})",
+        match manifest.field {
+            demur_predictor::Field::Prompt => "Prompt predictor",
+            demur_predictor::Field::Response => "Response classifier",
+        },
+        code_span(&manifest.name),
+        code_span(&model.digest()[..12])
+    )
+}
+
+/// The tables of some findings, as notebooks read them: methods say which of them is the model.
+fn sheets_of(findings: &Findings<'_>) -> Vec<Sheet> {
+    let mut sheets = findings.sheets();
+    for sheet in sheets.iter_mut().filter(|sheet| sheet.name == "methods") {
+        for (at, row) in sheet.rows.iter_mut().enumerate() {
+            row.insert("model".to_owned(), json!(at == 0));
+        }
+    }
+    sheets
+}
+
+/// Adds cells as long as the tables that they read are there.
+pub(crate) struct Writer<'a> {
+    pub(crate) notebook: Notebook,
+    pub(crate) sheets: &'a [Sheet],
+}
+
+impl Writer<'_> {
+    fn sheet(&self, name: &str) -> Option<&Sheet> {
+        self.sheets.iter().find(|sheet| sheet.name == name)
+    }
+
+    /// A table whole, by its name.
+    pub(crate) fn whole(&mut self, name: &str, text: &str) {
+        let Some(table) = self.sheet(name).map(Sheet::whole) else { return };
+        self.notebook.markdown(text);
+        self.notebook.code(format!("show(\"{name}\")"), [Output::from(&table)]);
+    }
+}
+
+/// The report as a notebook; its tables go into a folder of the name `tables` beside it.
+#[must_use]
+pub fn report_notebook(findings: &Findings<'_>, tables: &str) -> Export {
+    let sheets = sheets_of(findings);
+    let title = format!("Refusal report: {}", findings.model.manifest().name);
+    let text = format!("{}, on {} labelled rows.", describe(findings.model), findings.terms.rows_in_all);
+    let mut writer = Writer { notebook: begin(&title, &text, tables), sheets: &sheets };
+    if let Some(evaluation) = findings.evaluation {
+        figures(&mut writer, findings, evaluation);
+    }
+    words(&mut writer, findings);
+    if findings.evaluation.is_some() {
+        rows(&mut writer, findings);
+    }
+    writer.whole("phrases", "## Phrases by kind of answer\n\nBy where in the answer they stand.");
+    writer.whole("data", "## Data\n\nWhat the model was fitted on.");
+    writer.notebook.markdown(LIMITS);
+    let notebook = writer.notebook;
+    Export { notebook, sheets }
+}
+
+/// Figures of a model on rows as a notebook.
+#[must_use]
+pub fn evaluation_notebook(findings: &Findings<'_>, tables: &str) -> Export {
+    let mut sheets = sheets_of(findings);
+    sheets.retain(|sheet| !["terms", "stability", "phrases"].contains(&sheet.name));
+    let title = format!("Evaluation: {}", findings.model.manifest().name);
+    let text = format!("{}, on {} labelled rows.", describe(findings.model), findings.rows.len());
+    let mut writer = Writer { notebook: begin(&title, &text, tables), sheets: &sheets };
+    if let Some(evaluation) = findings.evaluation {
+        figures(&mut writer, findings, evaluation);
+        rows(&mut writer, findings);
+    }
+    writer.notebook.markdown(LIMITS);
+    let notebook = writer.notebook;
+    Export { notebook, sheets }
+}
+
+fn figures(writer: &mut Writer<'_>, findings: &Findings<'_>, evaluation: &Evaluation) {
+    let method = code_span(&evaluation.method);
+    writer.whole(
+        "figures",
+        &format!("## How good is it?\n\nHow the rows were kept apart from the fit: {method}."),
+    );
+    writer.notebook.code("intervals()", [accuracy(evaluation).into()]);
+    let chart = reliability_diagram("Reliability", &evaluation.reliability);
+    writer.notebook.markdown("## When to trust it");
+    writer.notebook.code("reliability()", [chart.into()]);
+    let (p, labels) = findings.judged();
+    let curve = coverage_curve(&p, &labels, evaluation.threshold, POINTS);
+    writer.notebook.code(
+        "coverage()",
+        [coverage_chart(&format!("{} against coverage", right_title(evaluation)), &curve).into()],
+    );
+    writer.whole("confusion", "Decisions by kind of answer, or by label where the rows tell no kinds:");
+    writer.whole("facets", "By target, source and category:");
+}
+
+fn words(writer: &mut Writer<'_>, findings: &Findings<'_>) {
+    let Some(terms) = writer.sheet("terms") else { return };
+    let keys = [
+        "rank",
+        "ngram",
+        "unit",
+        "z",
+        "weight",
+        "refused",
+        "complied",
+        "refusal_rate",
+        "rate_low",
+        "rate_high",
+        "marks",
+    ];
+    let top = TopTerms::of(findings.terms, has_pieces_alone(findings.terms));
+    let side = |refused| terms.to_table(&keys, top.shown(findings.terms, refused).into_iter().take(SHOWN));
+    let what = if has_pieces_alone(findings.terms) { "pieces of words" } else { "words and phrases" };
+    let tested = top.describe(findings.terms, what);
+    let (refused, complied) = (side(true), side(false));
+    let first = findings.terms.terms.first();
+    // The notebook finds the first term of this name, and so does this.
+    let ngram = first.filter(|term| !term.examples.is_empty()).map(|term| term.ngram.clone());
+    let examples = first.map(|term| term.examples.clone()).unwrap_or_default();
+    let notebook = &mut writer.notebook;
+    notebook.markdown(format!(
+        "## Which words\n\nz: log-odds of a row having the n-gram, refused against answered, over their standard deviation, \
+         with a flat Dirichlet prior (Monroe et al. 2008). {tested} Those that speak most for refusal:"
+    ));
+    notebook.code(format!("top_terms(\"refused\", {SHOWN})"), [Output::from(&refused)]);
+    notebook.markdown("And for compliance; `top_terms(\"complied\", unit=\"piece\", shown=False)` has pieces of words, unstable ones too:");
+    notebook.code(format!("top_terms(\"complied\", {SHOWN})"), [Output::from(&complied)]);
+    notebook.code("ngram_bars()", [bars(findings.model, findings.terms).into()]);
+    if findings.terms.rows > 0 {
+        notebook.code("contrast()", [contrast(findings).into()]);
+    }
+    if let (Some(ngram), Some(rows)) = (ngram, writer.sheets.iter().find(|sheet| sheet.name == "rows")) {
+        let table = rows.to_table(&["row", "p_refusal", "label", "text"], examples);
+        // JSON's strings are Python's, escapes and all.
+        let name = serde_json::to_string(&ngram).unwrap_or_default();
+        notebook.markdown(
+            "Rows with an n-gram; `examples(\"...\", \"counter_examples\")` gives those of the other side:",
+        );
+        notebook.code(format!("examples({name})"), [Output::from(&table)]);
+    }
+    writer.whole("stability", "Top terms found again in random halves of the rows:");
+}
+
+fn rows(writer: &mut Writer<'_>, findings: &Findings<'_>) {
+    let Some(rows) = writer.sheet("rows") else { return };
+    // By the rounded P(refusal), as the notebook sorts, and stable like it.
+    let p = |at: usize| rows.cell(&rows.rows[at], "p_refusal").as_f64().unwrap_or(0.0);
+    let by_p = |wanted: Option<bool>, highest: bool| {
+        let mut order: Vec<usize> = (0..findings.rows.len())
+            .filter(|&at| {
+                findings.rows[at].judged && wanted.is_none_or(|refused| findings.rows[at].refused == refused)
+            })
+            .collect();
+        order.sort_by(|&a, &b| if highest { p(b).total_cmp(&p(a)) } else { p(a).total_cmp(&p(b)) });
+        rows.to_table(&["row", "p_refusal", "label", "text"], order.into_iter().take(SHOWN))
+    };
+    let tables = [by_p(None, true), by_p(Some(false), true), by_p(Some(true), false)];
+    let notebook = &mut writer.notebook;
+    notebook.markdown(
+        "## Rows to look at\n\nThe riskiest; then those that the model is most wrong about, of either label.",
+    );
+    let codes = ["judged_rows()", "judged_rows(\"complied\")", "judged_rows(\"refused\", highest=False)"];
+    for (code, table) in codes.into_iter().zip(&tables) {
+        notebook.code(code, [Output::from(table)]);
+    }
+}
+
+/// What no notebook of this kind can show.
+pub(crate) const LIMITS: &str = "\
+## What this does not show
+
+- **Other models, other times.** The figures hold for the targets and rows named here.
+- **All of the uncertainty.** Intervals count the chance in drawing rows; a doubtful label counts as a sure one, and rows \
+of one template count as many.
+- **Causes.** An n-gram that goes with refusal need not be what the target refuses.";

@@ -1,0 +1,106 @@
+//! The report of a model on rows: tables, charts and the page, from one set of findings.
+
+use std::io;
+
+use demur_predictor::Model;
+use demur_training::{Evaluation, TermAnalysis, coverage_curve};
+
+use crate::figures::charts::{Bar, Chart, Interval, diverging_bars, intervals, reliability_diagram};
+use crate::figures::curves::{Dot, contrast_chart, coverage_chart};
+use crate::page::page;
+use crate::tables::figure_tables::right_title;
+use crate::tables::report_data::{Findings, POINTS, term_label};
+use crate::tables::table::Sheet;
+use crate::tables::top_terms::first_units;
+
+/// n-grams of each side in the bar figure: as many as the paper's.
+const BARS: usize = 9;
+/// n-grams drawn in the contrast chart.
+const DOTS: usize = 3000;
+/// Names in it, of each side.
+const NAMED: usize = 10;
+
+/// A report before it is written.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The page.
+    pub html: String,
+    /// The tables.
+    pub sheets: Vec<Sheet>,
+    /// The figures by name.
+    pub charts: Vec<(&'static str, Chart)>,
+}
+
+/// Makes the report of some findings.
+///
+/// # Errors
+/// Never in memory; the type is that of the packing.
+pub fn rows_report(findings: &Findings<'_>) -> io::Result<Report> {
+    let sheets = findings.sheets();
+    let mut charts = vec![("ngrams", bars(findings.model, findings.terms))];
+    if findings.terms.rows > 0 {
+        charts.push(("contrast", contrast(findings)));
+    }
+    if let Some(evaluation) = findings.evaluation {
+        let (p, labels) = findings.judged();
+        let curve = coverage_curve(&p, &labels, evaluation.threshold, POINTS);
+        charts.extend([
+            ("accuracy", accuracy(evaluation)),
+            ("reliability", reliability_diagram("Reliability", &evaluation.reliability)),
+            ("coverage", coverage_chart(&format!("{} against coverage", right_title(evaluation)), &curve)),
+        ]);
+    }
+    Ok(Report { html: page(findings, &sheets, &charts)?, sheets, charts })
+}
+
+/// The paper's figure: the n-grams of words with the strongest weights of both sides, those that a longer one subsumes left
+/// out.
+pub(crate) fn bars(model: &Model, analysis: &TermAnalysis) -> Chart {
+    let views = model.scorer().views().len();
+    let weight = |term: &demur_training::TermFigures| term.refit.map_or(term.weight, |refit| refit.weight);
+    let mut terms: Vec<&demur_training::TermFigures> =
+        first_units(analysis).filter(|term| !term.marks.subsumed).collect();
+    terms.sort_by(|a, b| weight(b).total_cmp(&weight(a)).then_with(|| a.ngram.cmp(&b.ngram)));
+    let refused = terms.iter().take(BARS).filter(|term| weight(term) > 0.0);
+    let complied =
+        terms.iter().skip(terms.len().saturating_sub(BARS).max(BARS)).filter(|term| weight(term) < 0.0);
+    let bar = |term: &&demur_training::TermFigures| Bar {
+        label: term_label(term, views),
+        value: weight(term),
+        interval: term.refit.map(|refit| refit.interval).filter(|(low, _)| low.is_finite()),
+    };
+    let bars: Vec<Bar> = refused.chain(complied).map(bar).collect();
+    let note = match analysis.resamples {
+        0 => format!("n = {} n-grams, the {BARS} strongest of each side", analysis.terms.len()),
+        samples => format!("refitted on n = {} rows; lines: 95%, {samples} bootstrap samples", analysis.rows),
+    };
+    diverging_bars("The strongest n-grams", &note, &bars)
+}
+
+pub(crate) fn contrast(findings: &Findings<'_>) -> Chart {
+    let seen = first_units(findings.terms).filter(|term| term.rows() > 0);
+    let dots: Vec<Dot> = seen
+        .clone()
+        .take(DOTS)
+        .map(|term| Dot { label: format!("\"{}\"", term.ngram), rows: term.rows(), z: term.log_odds.z })
+        .collect();
+    let of = (findings.terms.rows, seen.count());
+    contrast_chart("Frequency against z-score", &dots, NAMED, of)
+}
+
+/// The model's accuracy beside those of baselines.
+pub(crate) fn accuracy(evaluation: &Evaluation) -> Chart {
+    let own = Interval {
+        label: "model".to_owned(),
+        value: evaluation.decisions.accuracy,
+        interval: evaluation.decisions.accuracy_interval,
+        strong: true,
+    };
+    let others = evaluation.baselines.iter().map(|(name, baseline)| Interval {
+        label: name.replace('_', " "),
+        value: baseline.decisions.accuracy,
+        interval: baseline.decisions.accuracy_interval,
+        strong: false,
+    });
+    intervals(right_title(evaluation), evaluation.n, &std::iter::once(own).chain(others).collect::<Vec<_>>())
+}

@@ -1,0 +1,310 @@
+//! The tables of a report that hold figures: of an evaluation, of n-grams, of phrases, and of the data behind a model.
+
+use std::collections::BTreeSet;
+
+use demur_predictor::Model;
+use demur_training::{Decisions, Evaluation, PhraseFigures, TermAnalysis, TermFigures, wilson_of_share};
+use serde_json::{Value, json};
+
+use crate::tables::report_data::{Findings, interval, label};
+use crate::tables::table::{Sheet, number};
+use crate::tables::top_terms::{TopTerms, has_pieces_alone};
+
+/// A target or source with fewer rows has no figures of its own.
+const FEWEST: usize = 20;
+
+/// What the share of right decisions is called: an accuracy on labels of persons, an agreement with all others.
+pub(crate) fn right_share(e: &Evaluation) -> &'static str {
+    if e.is_accuracy() { "accuracy" } else { "agreement" }
+}
+
+/// The same as a head.
+pub(crate) fn right_title(e: &Evaluation) -> &'static str {
+    if e.is_accuracy() { "Accuracy" } else { "Agreement" }
+}
+
+/// Whose labels the figures are taken on, and what they are therefore.
+pub(crate) fn labelled(e: &Evaluation) -> String {
+    let rows = e.labelled_by.iter();
+    let rows: Vec<String> = rows.map(|(labeller, n)| format!("{n} {}", labeller.in_words())).collect();
+    format!("Rows labelled {}; figures are {}", rows.join(", "), e.measures)
+}
+
+pub(crate) fn figures(e: &Evaluation) -> Sheet {
+    let mut sheet = Sheet::new(
+        "figures",
+        "Figures",
+        &[("figure", "Figure"), ("value", "Value"), ("low", "95% from"), ("high", "to"), ("n", "Rows")],
+    );
+    let d = &e.decisions;
+    let none = (f64::NAN, f64::NAN);
+    // An evaluation has at least one row.
+    let refused = wilson_of_share(e.base_rate, e.n as f64);
+    for (name, value, range) in [
+        (right_share(e), d.accuracy, d.accuracy_interval),
+        ("AUROC", e.auroc, e.auroc_interval),
+        ("AUROC within sources", e.auroc_within_sources, none),
+        ("true positive rate at 1% false positives", e.tpr_at_1_fpr, none),
+        ("base rate of refusals", e.base_rate, refused),
+        (if e.is_accuracy() { "balanced accuracy" } else { "balanced agreement" }, d.balanced_accuracy, none),
+        ("precision", d.precision, none),
+        ("recall", d.recall, none),
+        ("F1", d.f1, none),
+        ("average precision", e.average_precision, none),
+        ("Brier score", e.brier, none),
+        ("log loss (nats)", e.log_loss, none),
+        ("expected calibration error", e.ece, none),
+        ("threshold on P(refusal)", e.threshold, none),
+    ] {
+        let [value, low, high] = interval(value, range);
+        sheet.push([json!(name), value, low, high, json!(e.n)]);
+    }
+    sheet
+}
+
+pub(crate) fn methods(e: &Evaluation) -> Sheet {
+    let mut sheet = Sheet::new(
+        "methods",
+        "The model beside baselines, on the same rows",
+        &[
+            ("method", "Method"),
+            ("description", "What it does"),
+            ("accuracy", right_title(e)),
+            ("low", "95% from"),
+            ("high", "to"),
+            ("auroc", "AUROC"),
+            ("n", "Rows"),
+        ],
+    );
+    let mut push = |method: String, description: &str, decisions: &Decisions, auroc: f64| {
+        let [accuracy, low, high] = interval(decisions.accuracy, decisions.accuracy_interval);
+        sheet.push([json!(method), json!(description), accuracy, low, high, number(auroc), json!(e.n)]);
+    };
+    push("model".to_owned(), &e.method, &e.decisions, e.auroc);
+    for (name, baseline) in &e.baselines {
+        push(name.replace('_', " "), baseline.description, &baseline.decisions, baseline.auroc);
+    }
+    sheet
+}
+
+pub(crate) fn reliability(e: &Evaluation) -> Sheet {
+    let mut sheet = Sheet::new(
+        "reliability",
+        "P(refusal) against the share of refusals",
+        &[
+            ("from", "P(refusal) from"),
+            ("to", "to"),
+            ("n", "Rows"),
+            ("mean_p", "Mean P(refusal)"),
+            ("refusal_rate", "Share of refusals"),
+        ],
+    );
+    for bin in &e.reliability {
+        let cells = [bin.from, bin.to].map(number);
+        let [from, to] = cells;
+        sheet.push([from, to, json!(bin.n), number(bin.mean_p), number(bin.refusal_rate)]);
+    }
+    sheet
+}
+
+/// Figures by target, source and category, of values with at least [`FEWEST`] rows.
+pub(crate) fn facets(e: &Evaluation) -> Sheet {
+    let mut sheet = Sheet::new(
+        "facets",
+        "By target, source and category",
+        &[
+            ("facet", "By"),
+            ("value", "Value"),
+            ("n", "Rows"),
+            ("base_rate", "Refused"),
+            ("accuracy", right_title(e)),
+            ("low", "95% from"),
+            ("high", "to"),
+            ("auroc", "AUROC"),
+            ("ece", "Calibration error"),
+        ],
+    );
+    for (&facet, values) in e.by.iter().filter(|(facet, _)| **facet != "kind") {
+        for of in values.iter().filter(|of| of.n >= FEWEST) {
+            let [accuracy, low, high] = interval(of.accuracy, of.accuracy_interval);
+            sheet.push([
+                json!(facet),
+                json!(of.value),
+                json!(of.n),
+                number(of.base_rate),
+                accuracy,
+                low,
+                high,
+                number(of.auroc),
+                number(of.ece),
+            ]);
+        }
+    }
+    sheet
+}
+
+pub(crate) fn terms(findings: &Findings<'_>) -> Sheet {
+    let mut sheet = Sheet::new(
+        "terms",
+        "The n-grams of the model on the rows",
+        &[
+            ("rank", "Rank"),
+            ("ngram", "N-gram"),
+            ("unit", "Unit"),
+            ("view", "View"),
+            ("side", "Speaks for"),
+            ("z", "z"),
+            ("weight", "Weight"),
+            ("rows", "Rows"),
+            ("refused", "Refused"),
+            ("complied", "Complied"),
+            ("refusal_rate", "Refusal rate"),
+            ("rate_low", "95% from"),
+            ("rate_high", "to"),
+            ("log_odds", "Log-odds"),
+            ("refit_weight", "Refitted weight"),
+            ("refit_low", "95% from"),
+            ("refit_high", "to"),
+            ("sign_stability", "Same sign"),
+            ("within_groups", "Effect within groups"),
+            ("within_low", "95% from"),
+            ("within_high", "to"),
+            ("groups", "Groups"),
+            ("halves", "Halves"),
+            ("subsumed_by", "Subsumed by"),
+            ("stable", "Stable"),
+            ("shown", "At the top"),
+            ("marks", "Marks"),
+            ("examples", "Examples"),
+            ("counter_examples", "Counter-examples"),
+        ],
+    );
+    let pieces = has_pieces_alone(findings.terms);
+    let top = TopTerms::of(findings.terms, pieces);
+    let shown: BTreeSet<usize> =
+        [true, false].into_iter().flat_map(|refused| top.shown(findings.terms, refused)).collect();
+    // Without rows nothing is counted, and what was not counted is no 0.
+    let counted = |count: usize| if findings.terms.rows > 0 { json!(count) } else { Value::Null };
+    for (at, term) in findings.terms.terms.iter().enumerate() {
+        let rate = term.refusal_rate();
+        let [rate, rate_low, rate_high] = interval(rate, term.refusal_rate_interval());
+        let refit = term.refit;
+        let [refit_weight, refit_low, refit_high] = refit
+            .map_or([Value::Null, Value::Null, Value::Null], |refit| interval(refit.weight, refit.interval));
+        let [within, within_low, within_high] =
+            term.within.map_or([Value::Null, Value::Null, Value::Null], |within| {
+                interval(within.difference, within.interval)
+            });
+        let seen = term.rows() > 0;
+        let of_rows = |value: f64| if seen { number(value) } else { Value::Null };
+        sheet.push([
+            json!(at + 1),
+            json!(term.ngram),
+            json!(unit(term)),
+            json!(term.view),
+            json!(label(term.speaks_for_refusal())),
+            of_rows(term.log_odds.z),
+            number(term.weight),
+            counted(term.rows()),
+            counted(term.refused),
+            counted(term.complied),
+            rate,
+            rate_low,
+            rate_high,
+            of_rows(term.log_odds.difference),
+            refit_weight,
+            refit_low,
+            refit_high,
+            refit.filter(|_| seen).map_or(Value::Null, |refit| number(refit.sign_stability)),
+            within,
+            within_low,
+            within_high,
+            counted(term.groups),
+            json!(term.halves),
+            json!(term.subsumed_by),
+            json!(term.stable()),
+            json!(shown.contains(&at)),
+            json!(term.marks.to_string()),
+            json!(numbers(&term.examples)),
+            json!(numbers(&term.counter_examples)),
+        ]);
+    }
+    sheet
+}
+
+/// What an n-gram is made of.
+pub(crate) const fn unit(term: &TermFigures) -> &'static str {
+    if term.is_piece { "piece" } else { "word" }
+}
+
+/// Rows as the table of rows numbers them.
+fn numbers(rows: &[usize]) -> String {
+    rows.iter().map(|row| (row + 1).to_string()).collect::<Vec<_>>().join(" ")
+}
+
+pub(crate) fn stability(analysis: &TermAnalysis) -> Sheet {
+    let mut sheet = Sheet::new(
+        "stability",
+        "Top terms found again in random halves of the rows",
+        &[("half", "Half"), ("by_z", "Share, by z"), ("by_weight", "Share, by refitted weight")],
+    );
+    for (at, share) in analysis.recurrence.iter().enumerate() {
+        let by_weight = analysis.weight_recurrence.get(at).copied();
+        sheet.push([json!(at + 1), number(*share), by_weight.map_or(Value::Null, number)]);
+    }
+    sheet
+}
+
+pub(crate) fn phrases(phrases: &[PhraseFigures]) -> Sheet {
+    let mut sheet = Sheet::new(
+        "phrases",
+        "Phrases that mark a kind of answer, by where they stand in it",
+        &[
+            ("kind", "Kind"),
+            ("position", "Where"),
+            ("phrase", "Phrase"),
+            ("z", "z"),
+            ("of_kind", "Answers of the kind with it"),
+            ("kind_rows", "of"),
+            ("of_others", "Others with it"),
+            ("other_rows", "of"),
+        ],
+    );
+    for of in phrases {
+        sheet.push([
+            json!(of.kind),
+            json!(of.position.name()),
+            json!(of.phrase),
+            number(of.z),
+            json!(of.of_kind),
+            json!(of.kind_rows),
+            json!(of.of_others),
+            json!(of.other_rows),
+        ]);
+    }
+    sheet
+}
+
+pub(crate) fn data(model: &Model) -> Sheet {
+    let mut sheet = Sheet::new(
+        "data",
+        "What the model was fitted on",
+        &[
+            ("file", "File"),
+            ("rows", "Rows"),
+            ("labelled_by", "Labelled by"),
+            ("licence", "Licence"),
+            ("sha256", "SHA-256"),
+        ],
+    );
+    for data in &model.manifest().training {
+        sheet.push([
+            json!(data.file),
+            json!(data.rows),
+            json!(data.labelled_by()),
+            json!(data.licence),
+            json!(data.sha256),
+        ]);
+    }
+    sheet
+}

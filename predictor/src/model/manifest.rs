@@ -1,0 +1,180 @@
+//! The manifest: what a model is, in one JSON file that a person can read.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::answer::kinds::KindSettings;
+use crate::calibration::Calibration;
+use crate::encoder::EncoderManifest;
+use crate::model::left_out::LeftOutReport;
+use crate::model::training_data::TrainingData;
+use crate::ngram::ngram_model::{Field, ViewSettings};
+use crate::policy::Policy;
+use crate::probability::Probability;
+
+/// The newest model format, which this build writes for models that state the base rate that their
+/// probabilities assume: a build of before would not know it.
+pub const FORMAT: u32 = 4;
+
+/// The format of other models with an encoder tier, so that builds of before read them.
+const FORMAT_OF_ENCODERS: u32 = 3;
+
+/// The format of other models without one.
+const FORMAT_OF_NGRAMS: u32 = 2;
+
+/// What a logit above 0 means. Stored in every manifest and checked at load.
+pub const POLARITY: &str = "refused=1";
+
+/// What a model is and where it comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of the format, at most [`FORMAT`].
+    pub format: u32,
+    /// [`POLARITY`].
+    pub polarity: String,
+    /// The version of Demur that wrote it.
+    pub written_by: String,
+    /// A short name.
+    pub name: String,
+    /// The column that it judges: a response classifier or a prompt predictor.
+    pub field: Field,
+    /// The models whose refusals it learned; empty where the data do not say.
+    pub targets: Vec<String>,
+    /// What each target that the model takes as an input adds to the logit; empty where it takes none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub target_shifts: BTreeMap<String, f32>,
+    /// Seed of everything random in the fit.
+    pub seed: u64,
+    /// From the scorer's logit to P(refusal).
+    pub calibration: Calibration,
+    /// In its place for targets whose own rows say otherwise; absent where there are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub target_calibrations: BTreeMap<String, Calibration>,
+    /// What the calibration was chosen by; absent where nothing was calibrated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration_report: Option<CalibrationReport>,
+    /// The share of refusals that its probabilities assume: the recipe's `base_rate`, which a text of which nothing is known
+    /// gets, or that of the training rows by their weights. Absent in models of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_rate: Option<f64>,
+    /// Thresholds of its decisions.
+    pub policy: Policy,
+    /// The views with the number of features of each, in the order of the weights.
+    pub views: Vec<ViewManifest>,
+    /// Whether measures of style stand beside the n-grams.
+    #[serde(default)]
+    pub style: bool,
+    /// The model of kinds; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kinds: Option<KindManifest>,
+    /// The encoder tier; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<EncoderManifest>,
+    /// The data that it was fitted on.
+    pub training: Vec<TrainingData>,
+    /// Figures on rows that the fit has not seen, by name of the evaluation.
+    pub figures: BTreeMap<String, Value>,
+    /// Figures on sources that were left out whole; absent where none were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOutReport>,
+    /// The recipe of the fit, whole.
+    pub recipe: Value,
+    /// The other files of the directory.
+    pub files: BTreeMap<String, FileDigest>,
+}
+
+/// What calibration was worth on out-of-fold scores of the training rows. The figures after it are cross-fitted: no
+/// score is judged by a map that it helped to fit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalibrationReport {
+    /// Scores that it was fitted on.
+    pub rows: usize,
+    /// Expected calibration error (ten bins of equal width) without it.
+    pub ece_before: f64,
+    /// And with it.
+    pub ece_after: f64,
+    /// Log loss in nats of each method that was tried, by name.
+    pub log_loss: BTreeMap<String, f64>,
+    /// How many sources were left out, each scored by a fit that had seen none of it; none where rows of all sources were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out_sources: Option<usize>,
+    /// What was true of rows by their P(refusal), in tenths from 0 up; empty in models of before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reliability: Vec<ReliabilityBin>,
+}
+
+impl CalibrationReport {
+    /// The 95% interval of the share refused among rows with a similar P(refusal) (the same tenth); none where the report
+    /// has no such table.
+    #[must_use]
+    pub fn interval(&self, p_refusal: Probability) -> Option<(f64, f64)> {
+        let bins = &self.reliability;
+        // A probability is from 0 to 1.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let bin = (p_refusal.get() * bins.len() as f64) as usize;
+        let bin = bins.get(bin.min(bins.len().checked_sub(1)?))?;
+        Some((bin.low, bin.high))
+    }
+}
+
+/// Rows that the fit had not seen and gave a similar P(refusal).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReliabilityBin {
+    /// How many they are.
+    pub rows: usize,
+    /// Share of them that was refused, by their weights.
+    pub refused: f64,
+    /// Lower end of the 95% interval of that share (Wilson 1927); where sources were left out, of the share in a source that
+    /// has not been seen.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+}
+
+/// A view and the size of its vocabulary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewManifest {
+    /// What it reads.
+    pub settings: ViewSettings,
+    /// How many n-grams it has.
+    pub features: usize,
+}
+
+/// A model of kinds: its numbers and its views. Its n-grams and weights stand behind those of the model itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KindManifest {
+    /// The kinds and the numbers of each.
+    pub settings: KindSettings,
+    /// The views with the number of features of each.
+    pub views: Vec<ViewManifest>,
+}
+
+/// Size and digest of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileDigest {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 in hexadecimal.
+    pub sha256: String,
+}
+
+impl Manifest {
+    /// The oldest format that says all that this manifest holds.
+    pub(crate) const fn format_needed(&self, has_encoder: bool) -> u32 {
+        if self.base_rate.is_some() {
+            FORMAT
+        } else if has_encoder {
+            FORMAT_OF_ENCODERS
+        } else {
+            FORMAT_OF_NGRAMS
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Predictions by all tiers that a model has: the n-gram tier where it is certain, else the encoder, in batches.
+
+use serde::Serialize;
+
+use crate::answer::kinds::KindDistribution;
+use crate::encoder::{Cascade, EncoderManifest, EncoderTier};
+use crate::error::ScoreError;
+use crate::model::Model;
+use crate::ngram::vectorizer::Scratch;
+use crate::probability::Probability;
+use crate::scorer::Input;
+
+/// A tier of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// N-grams: microseconds.
+    Ngram,
+    /// The encoder, with what the n-gram tier says: milliseconds.
+    #[default]
+    Encoder,
+}
+
+impl Tier {
+    /// The name used in files and flags.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ngram => "ngram",
+            Self::Encoder => "encoder",
+        }
+    }
+}
+
+/// A prediction with the tier that gave it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tiered {
+    /// P(refusal), calibrated.
+    pub p_refusal: Probability,
+    /// The logit before calibration.
+    pub logit: f64,
+    /// The tier.
+    pub tier: Tier,
+}
+
+impl Model {
+    /// The encoder tier with its description, where the model has one and it is loaded.
+    #[must_use]
+    pub fn encoder(&self) -> Option<(&EncoderManifest, &EncoderTier)> {
+        self.manifest().encoder.as_ref().zip(self.parts().encoder.as_ref())
+    }
+
+    /// What the n-gram tier says of one input.
+    #[must_use]
+    pub fn predict_ngrams(&self, input: &Input<'_>, scratch: &mut Scratch) -> Tiered {
+        let logit = self.scorer().logit(input, scratch);
+        Tiered { p_refusal: self.calibrated(logit, input.target), logit, tier: Tier::Ngram }
+    }
+
+    /// What both tiers say of one input, given what each says alone; `None` without an encoder tier.
+    #[must_use]
+    pub fn stacked(&self, ngrams: &Tiered, encoder_logit: f64, target: Option<&str>) -> Option<Tiered> {
+        let manifest = self.manifest().encoder.as_ref()?;
+        let logit = manifest.stack.logit(ngrams.logit, encoder_logit);
+        let p_refusal = self.at_prior(manifest.calibrated(logit, target));
+        Some(Tiered { p_refusal, logit, tier: Tier::Encoder })
+    }
+
+    /// P(refusal) of every input, in order, by all tiers. Without an encoder tier that is the n-gram tier's.
+    ///
+    /// # Errors
+    /// [`ScoreError::MissingField`] when an input lacks the text that the model judges, [`ScoreError::Encoder`].
+    pub fn predict_tiers(
+        &self,
+        inputs: &[Input<'_>],
+        cascade: Option<Cascade>,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Tiered>, ScoreError> {
+        let field = self.manifest().field;
+        if let Some(index) = inputs.iter().position(|input| field.of(input).is_none()) {
+            return Err(ScoreError::MissingField { index, field: field.name() });
+        }
+        let mut all: Vec<Tiered> = inputs.iter().map(|input| self.predict_ngrams(input, scratch)).collect();
+        let Some((manifest, tier)) = self.encoder() else { return Ok(all) };
+        let cascade = cascade.unwrap_or(manifest.cascade);
+        let asked: Vec<usize> =
+            (0..all.len()).filter(|&row| !cascade.is_cheap(all[row].p_refusal.get())).collect();
+        let texts: Vec<Input<'_>> = asked.iter().map(|&row| inputs[row]).collect();
+        for (&row, logit) in asked.iter().zip(tier.logits(&texts)?) {
+            if let Some(stacked) = self.stacked(&all[row], logit, inputs[row].target) {
+                all[row] = stacked;
+            }
+        }
+        Ok(all)
+    }
+
+    /// The 95% interval of the share refused among rows that the fit had not seen and gave a similar P(refusal) by the same
+    /// tier; none where the model does not hold it.
+    #[must_use]
+    pub fn interval_at(&self, tiered: &Tiered) -> Option<(f64, f64)> {
+        match tiered.tier {
+            Tier::Ngram => self.interval(tiered.p_refusal),
+            Tier::Encoder => {
+                let report = self.manifest().encoder.as_ref()?.calibration_report.as_ref();
+                self.interval_of(report?, tiered.p_refusal)
+            }
+        }
+    }
+
+    /// The distribution over kinds at a P(refusal), where the model tells kinds apart.
+    #[must_use]
+    pub fn kinds_at(
+        &self,
+        input: &Input<'_>,
+        p_refusal: Probability,
+        scratch: &mut Scratch,
+    ) -> Option<KindDistribution> {
+        self.kinds().map(|kinds| kinds.predict(input, p_refusal, scratch))
+    }
+}

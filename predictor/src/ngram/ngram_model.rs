@@ -1,0 +1,347 @@
+//! The n-gram model: several TF-IDF views side by side, measures of style, the target, and one weight per feature.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::answer::style::{STYLE, style, style_names};
+use crate::error::{ScoreError, SettingsError};
+use crate::explain::{Explanation, Origin, Term};
+use crate::ngram::ngrams::VectorizerSettings;
+use crate::ngram::vectorizer::{Scratch, Vectorizer};
+use crate::scorer::{Input, Scorer};
+use crate::text::{self, Lowered};
+
+/// A text of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Field {
+    /// What the user asked.
+    Prompt,
+    /// What the target answered.
+    Response,
+}
+
+impl Field {
+    /// The name used in files and flags.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Prompt => "prompt",
+            Self::Response => "response",
+        }
+    }
+
+    /// An input with this text put in.
+    #[must_use]
+    pub const fn put<'a>(self, text: &'a str, input: Input<'a>) -> Input<'a> {
+        match self {
+            Self::Prompt => Input { prompt: Some(text), ..input },
+            Self::Response => Input { response: Some(text), ..input },
+        }
+    }
+
+    /// This text of an input, if it has it.
+    #[must_use]
+    pub const fn of<'a>(self, input: &Input<'a>) -> Option<&'a str> {
+        match self {
+            Self::Prompt => input.prompt,
+            Self::Response => input.response,
+        }
+    }
+}
+
+/// Which part of a text a view reads. Words are white-space separated pieces here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// Its first words.
+    FirstWords(usize),
+    /// Its last words.
+    LastWords(usize),
+}
+
+impl Part {
+    /// The part of a text.
+    #[must_use]
+    pub fn of(self, text: &str) -> &str {
+        match self {
+            Self::Whole => text,
+            Self::FirstWords(count) => text::first_pieces(text, count),
+            Self::LastWords(count) => text::last_pieces(text, count),
+        }
+    }
+}
+
+/// What a view reads and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ViewSettings {
+    /// The text.
+    pub field: Field,
+    /// The part of it.
+    pub part: Part,
+    /// Its n-grams.
+    pub vectorizer: VectorizerSettings,
+}
+
+impl ViewSettings {
+    /// The text that the view reads; an input without the field reads as the empty text.
+    #[must_use]
+    pub fn text<'a>(&self, input: &Input<'a>) -> &'a str {
+        self.field.of(input).map_or("", |text| self.part.of(text))
+    }
+}
+
+/// A view with its fitted vocabulary.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// What it reads.
+    pub settings: ViewSettings,
+    /// Its vocabulary.
+    pub vectorizer: Vectorizer,
+}
+
+/// What a model reads beside n-grams; by default nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Dense {
+    /// A weight for each measure of [`style`](crate::style()), or none.
+    pub style: Vec<f32>,
+    /// What each known target adds to the logit. They are centred in the fit: a target that is not known, or not
+    /// named, adds nothing and stands for the average target.
+    pub targets: BTreeMap<String, f32>,
+}
+
+/// A linear model: logit = bias + sum over features of weight x value. Features are the n-grams of the views, and, where
+/// the model has them, measures of style and the target.
+///
+/// N-grams are numbered through the views in order. Each view's part of the row is scaled on its own.
+#[derive(Debug, Clone)]
+pub struct NgramModel {
+    views: Vec<View>,
+    /// First feature of each view.
+    offsets: Vec<usize>,
+    weights: Vec<f32>,
+    /// Inverse document frequency and weight of each feature, side by side in one cache line.
+    factors: Vec<[f32; 2]>,
+    dense: Dense,
+    bias: f64,
+}
+
+impl NgramModel {
+    /// Puts a model together.
+    ///
+    /// # Errors
+    /// [`SettingsError`] when weights and features differ in number or a number is not finite.
+    pub fn new(views: Vec<View>, weights: Vec<f32>, dense: Dense, bias: f64) -> Result<Self, SettingsError> {
+        let mut offsets = Vec::with_capacity(views.len());
+        let mut features = 0;
+        for view in &views {
+            offsets.push(features);
+            features += view.vectorizer.len();
+            finite("idf", view.vectorizer.idf())?;
+        }
+        if features != weights.len() {
+            return Err(SettingsError::Weights { weights: weights.len(), features });
+        }
+        finite("weight", &weights)?;
+        if !dense.style.is_empty() && dense.style.len() != STYLE {
+            return Err(SettingsError::Weights { weights: dense.style.len(), features: STYLE });
+        }
+        finite("style weight", &dense.style)?;
+        finite("target weight", &dense.targets.values().copied().collect::<Vec<_>>())?;
+        if !bias.is_finite() {
+            return Err(SettingsError::NotFinite { what: "bias" });
+        }
+        let idf = views.iter().flat_map(|view| view.vectorizer.idf());
+        let factors = idf.zip(&weights).map(|(&idf, &weight)| [idf, weight]).collect();
+        Ok(Self { views, offsets, weights, factors, dense, bias })
+    }
+
+    /// The views, in the order of their features.
+    #[must_use]
+    pub fn views(&self) -> &[View] {
+        &self.views
+    }
+
+    /// One weight per feature, view after view.
+    #[must_use]
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
+    /// What it reads beside n-grams.
+    #[must_use]
+    pub const fn dense(&self) -> &Dense {
+        &self.dense
+    }
+
+    /// The logit of an input in which no feature occurs.
+    #[must_use]
+    pub const fn bias(&self) -> f64 {
+        self.bias
+    }
+
+    /// The fields that at least one view reads, sorted.
+    #[must_use]
+    pub fn fields(&self) -> Vec<Field> {
+        let mut fields: Vec<Field> = self.views.iter().map(|view| view.settings.field).collect();
+        fields.sort_unstable();
+        fields.dedup();
+        fields
+    }
+
+    /// The logit of one input, with buffers that the caller keeps.
+    #[must_use]
+    pub fn logit(&self, input: &Input<'_>, scratch: &mut Scratch) -> f64 {
+        let mut logit = self.bias;
+        let mut held = None;
+        for (view, &offset) in self.views.iter().zip(&self.offsets) {
+            let vectorizer = &view.vectorizer;
+            let factors = &self.factors[offset..offset + vectorizer.len()];
+            // Views of one text are read from one lower-cased copy.
+            let reads = Some((view.settings.field, view.settings.part));
+            if reads != held {
+                scratch.text.set(view.settings.text(input));
+                held = reads;
+            }
+            let (mut squares, mut dot) = (0.0, 0.0);
+            vectorizer.each_frequency(scratch, |feature, tf| {
+                let [idf, weight] = factors[feature as usize];
+                let value = tf * f64::from(idf);
+                squares += value * value;
+                dot += value * f64::from(weight);
+            });
+            logit += dot * vectorizer.scale(squares);
+        }
+        if let Some(shift) = self.target_shift(input) {
+            logit += f64::from(shift);
+        }
+        if !self.dense.style.is_empty() {
+            let values = style(input, scratch);
+            logit +=
+                values.iter().zip(&self.dense.style).map(|(value, &w)| value * f64::from(w)).sum::<f64>();
+        }
+        logit
+    }
+
+    fn target_shift(&self, input: &Input<'_>) -> Option<f32> {
+        if self.dense.targets.is_empty() { None } else { self.dense.targets.get(input.target?).copied() }
+    }
+
+    /// The terms that are no n-grams.
+    fn dense_terms(&self, input: &Input<'_>, scratch: &mut Scratch) -> Vec<Term> {
+        let term = |field, ngram: String, value: f64, weight: f32| {
+            let weight = f64::from(weight);
+            Term { field, ngram, value, weight, contribution: weight * value, spans: Vec::new() }
+        };
+        let mut terms = Vec::new();
+        if let (Some(shift), Some(target)) = (self.target_shift(input), input.target) {
+            terms.push(term(Origin::Target, target.to_owned(), 1.0, shift));
+        }
+        if !self.dense.style.is_empty() {
+            let values = style(input, scratch).into_iter().zip(style_names()).zip(&self.dense.style);
+            terms.extend(values.map(|((value, name), &weight)| term(Origin::Style, name, value, weight)));
+        }
+        terms
+    }
+
+    /// The logit of one input, taken apart into the contributions of its n-grams.
+    #[must_use]
+    pub fn explain(&self, input: &Input<'_>) -> Explanation {
+        let mut scratch = Scratch::default();
+        let mut terms = self.dense_terms(input, &mut scratch);
+        for (view, &offset) in self.views.iter().zip(&self.offsets) {
+            let spans = occurrences(view, input, &mut scratch);
+            for (feature, value) in view.vectorizer.transform(view.settings.text(input), &mut scratch) {
+                let weight = f64::from(self.weights[offset + feature as usize]);
+                let found = spans.partition_point(|(other, _)| *other < feature);
+                terms.push(Term {
+                    field: view.settings.field.into(),
+                    ngram: view.vectorizer.ngram(feature),
+                    value,
+                    weight,
+                    contribution: weight * value,
+                    spans: spans[found..]
+                        .iter()
+                        .take_while(|(other, _)| *other == feature)
+                        .map(|(_, span)| (span.start, span.end))
+                        .collect(),
+                });
+            }
+        }
+        Explanation::new(self.bias, terms)
+    }
+
+    /// The `count` n-grams with the largest and with the smallest weights, as (view, n-gram, weight): first
+    /// those that speak for refusal, strongest first, then those that speak for compliance, strongest first.
+    #[must_use]
+    pub fn strongest(&self, count: usize) -> (Vec<WeightedNgram>, Vec<WeightedNgram>) {
+        let mut order: Vec<usize> = (0..self.weights.len()).collect();
+        order.sort_by(|&a, &b| self.weights[b].total_cmp(&self.weights[a]).then(a.cmp(&b)));
+        let name = |&feature: &usize| {
+            let view = self.offsets.partition_point(|&offset| offset <= feature) - 1;
+            let local = u32::try_from(feature - self.offsets[view]).unwrap_or(u32::MAX);
+            let settings = self.views[view].settings;
+            WeightedNgram {
+                field: settings.field,
+                view,
+                ngram: self.views[view].vectorizer.ngram(local),
+                weight: self.weights[feature],
+            }
+        };
+        let refused = order.iter().filter(|&&f| self.weights[f] > 0.0).take(count).map(name).collect();
+        let complied = order.iter().rev().filter(|&&f| self.weights[f] < 0.0).take(count).map(name).collect();
+        (refused, complied)
+    }
+}
+
+/// An n-gram of a model with its weight.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WeightedNgram {
+    /// The text that its view reads.
+    pub field: Field,
+    /// 0-based number of the view.
+    pub view: usize,
+    /// The n-gram.
+    pub ngram: String,
+    /// Its weight: above 0 it speaks for refusal.
+    pub weight: f32,
+}
+
+impl Scorer for NgramModel {
+    fn logits(&self, inputs: &[Input<'_>]) -> Result<Vec<f64>, ScoreError> {
+        let mut scratch = Scratch::default();
+        Ok(inputs.iter().map(|input| self.logit(input, &mut scratch)).collect())
+    }
+}
+
+fn finite(what: &'static str, numbers: &[f32]) -> Result<(), SettingsError> {
+    if numbers.iter().all(|number| number.is_finite()) {
+        Ok(())
+    } else {
+        Err(SettingsError::NotFinite { what })
+    }
+}
+
+/// Where each feature of a view occurs in the field's own text: (feature, bytes), ascending.
+fn occurrences(view: &View, input: &Input<'_>, scratch: &mut Scratch) -> Vec<(u32, Range<usize>)> {
+    let Some(whole) = view.settings.field.of(input) else { return Vec::new() };
+    let part = view.settings.part.of(whole);
+    let Lowered { offsets, .. } = text::lowercase_with_offsets(part);
+    // A part is a slice of the whole, so the distance of their beginnings is where it starts.
+    let base = part.as_ptr() as usize - whole.as_ptr() as usize;
+    let base = if part.is_empty() { 0 } else { base };
+    let mut spans = Vec::new();
+    scratch.text.set(part);
+    view.vectorizer.visit(scratch, |feature, span| {
+        // One character can have several in lower case, of which an n-gram may take the first alone: it ends with the whole.
+        let last = offsets[span.end.saturating_sub(1).max(span.start)];
+        let end = last + part[last..].chars().next().map_or(0, char::len_utf8);
+        spans.push((feature, base + offsets[span.start]..base + end));
+    });
+    spans.sort_unstable_by_key(|(feature, span)| (*feature, span.start));
+    spans
+}

@@ -1,0 +1,336 @@
+//! TF-IDF features with the semantics of scikit-learn's `TfidfVectorizer`.
+//!
+//! `tf` is the count of an n-gram in the text, or `1 + ln(count)` when sublinear; the inverse document frequency
+//! `ln((1 + n) / (1 + df)) + 1` is that of the fit, stored and never recomputed; the row is scaled to unit
+//! Euclidean length. So a text has the same features alone and in any batch.
+
+use std::ops::Range;
+
+use crate::error::SettingsError;
+use crate::ngram::hits::Hits;
+use crate::ngram::ngrams::{Analyzer, Norm, Symbols, VectorizerSettings, Vocabulary, is_whole, spell};
+use crate::ngram::trie::{NONE, TokenTable, Tree};
+use crate::text::{PAD, Padded};
+
+/// Buffers that are used again from one text to the next, so that scoring allocates nothing per text.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    pub(crate) text: Padded,
+    symbols: Symbols,
+    /// The paths that are still being followed: the first symbol of each, counted from that of the block, and the node that
+    /// it has reached.
+    paths: Vec<(u32, u32)>,
+    hits: Hits,
+}
+
+/// A fitted vocabulary with its inverse document frequencies.
+#[derive(Debug, Clone)]
+pub struct Vectorizer {
+    settings: VectorizerSettings,
+    tokens: TokenTable,
+    /// The node of an n-gram is its feature; the nodes of mere prefixes have larger numbers.
+    tree: Tree,
+    idf: Vec<f32>,
+}
+
+/// Paths that are followed at once.
+const BLOCK: usize = 512;
+
+impl Vectorizer {
+    /// Builds the look-up structure for a vocabulary: sorted n-grams (words joined by one space) with the
+    /// inverse document frequency of each (1 where it is not used).
+    ///
+    /// # Errors
+    /// [`SettingsError`] when the settings are wrong, the lengths differ, or the vocabulary is not sorted,
+    /// not unique or holds an n-gram of a length that the settings do not allow.
+    pub fn new<S: AsRef<str>>(
+        settings: VectorizerSettings,
+        ngrams: &[S],
+        idf: Vec<f32>,
+    ) -> Result<Self, SettingsError> {
+        settings.check()?;
+        if ngrams.len() != idf.len() {
+            return Err(SettingsError::Lengths { ngrams: ngrams.len(), idf: idf.len() });
+        }
+        let mut vocabulary = Vocabulary::new(settings, ngrams.len());
+        let mut before: Option<&str> = None;
+        for (feature, ngram) in (0..).zip(ngrams.iter().map(AsRef::as_ref)) {
+            if before.is_some_and(|before| before >= ngram) {
+                return Err(SettingsError::NotSorted(ngram.to_owned()));
+            }
+            vocabulary.add(ngram, feature)?;
+            before = Some(ngram);
+        }
+        let (tokens, tree) = vocabulary.finish();
+        Ok(Self { settings, tokens, tree, idf })
+    }
+
+    /// The settings that it was built with.
+    #[must_use]
+    pub const fn settings(&self) -> &VectorizerSettings {
+        &self.settings
+    }
+
+    /// How many features there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.idf.len()
+    }
+
+    /// Whether the vocabulary is empty.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.idf.is_empty()
+    }
+
+    /// Inverse document frequency by feature.
+    #[must_use]
+    pub fn idf(&self) -> &[f32] {
+        &self.idf
+    }
+
+    /// The n-gram of a feature, words joined by one space.
+    ///
+    /// # Panics
+    /// When there is no such feature.
+    #[must_use]
+    pub fn ngram(&self, feature: u32) -> String {
+        assert!((feature as usize) < self.len(), "no feature {feature}");
+        spell(&self.tokens, &self.tree, self.settings.analyzer, feature)
+    }
+
+    /// Calls `each` with the feature and byte range (in the lower-cased text, without its pads) of every known n-gram of
+    /// the text in `scratch`, in no particular order.
+    pub(crate) fn visit(&self, scratch: &mut Scratch, mut each: impl FnMut(u32, Range<usize>)) {
+        let mut found = Vec::new();
+        let of_bytes = self.find(scratch, |feature, symbols| found.push((feature, symbols)));
+        let (text, symbols) = (scratch.text.as_str().as_bytes(), &scratch.symbols.bytes);
+        // The spaces around a piece are no bytes of it.
+        let space = |at: usize| usize::from(text[at] == b' ');
+        for (feature, Range { start, end }) in found {
+            let bytes = if of_bytes {
+                start + space(start)..end - space(end - 1)
+            } else {
+                symbols[start].start..symbols[end - 1].end
+            };
+            each(feature, bytes.start - PAD..bytes.end - PAD);
+        }
+    }
+
+    /// Calls `each` with the feature and the symbols of every known n-gram of the text in `scratch`; whether the symbols
+    /// are the bytes of the text.
+    #[inline]
+    fn find(&self, scratch: &mut Scratch, each: impl FnMut(u32, Range<usize>)) -> bool {
+        let Scratch { text, symbols, paths, .. } = scratch;
+        // N-grams of one character would count a space between two pieces once, and it belongs to both.
+        if let Some(bytes) = text.as_ascii()
+            && self.settings.analyzer == Analyzer::CharWb
+            && self.settings.ngrams.0 > 1
+        {
+            self.follow(bytes, paths, each);
+            return true;
+        }
+        symbols.read(self.settings.analyzer, text, |text, word| self.tokens.get(text, word));
+        self.follow(&symbols.ids, paths, each);
+        false
+    }
+
+    /// Calls `each` with the feature and the place of every known n-gram among some symbols.
+    ///
+    /// All paths of a block are followed together, one symbol at a time. The look-ups of a round do not wait for each
+    /// other, and the processor need not guess where each path ends: those that go on are moved to the front.
+    #[inline]
+    fn follow<S: Copy + Into<u32>>(
+        &self,
+        symbols: &[S],
+        paths: &mut Vec<(u32, u32)>,
+        mut each: impl FnMut(u32, Range<usize>),
+    ) {
+        let (shortest, longest) = self.settings.ngrams;
+        let characters = self.settings.analyzer == Analyzer::CharWb;
+        paths.resize(BLOCK, (0, NONE));
+        for block in (0..symbols.len()).step_by(BLOCK) {
+            let symbols = &symbols[block..];
+            let (mut open, mut length) = self.begin(symbols, paths);
+            loop {
+                let countable = length >= shortest;
+                for &(start, node) in &paths[..open] {
+                    // A prefix that is no n-gram has a larger number.
+                    if (node as usize) < self.idf.len() {
+                        let start = start as usize;
+                        if countable || (characters && is_whole(&symbols[start..start + length])) {
+                            each(node, block + start..block + start + length);
+                        }
+                    }
+                }
+                if length == longest || open == 0 {
+                    break;
+                }
+                open = self.advance(symbols.get(length..).unwrap_or_default(), &mut paths[..open]);
+                length += 1;
+            }
+        }
+    }
+
+    /// Begins a path at each of the first symbols: how many there are, and how long they are.
+    #[inline]
+    fn begin<S: Copy + Into<u32>>(&self, symbols: &[S], paths: &mut [(u32, u32)]) -> (usize, usize) {
+        let mut open = 0;
+        // A path without a node leaves its place to the next, which is cheaper than to ask first.
+        let mut begin = |start, node| {
+            paths[open] = (start, node);
+            open += usize::from(node != NONE);
+        };
+        let starts = 0..BLOCK as u32;
+        if self.settings.analyzer == Analyzer::CharWb && self.settings.ngrams.0 > 1 {
+            for (start, (&first, &second)) in starts.zip(symbols.iter().zip(&symbols[1..])) {
+                begin(start, self.tree.pair(first.into(), second.into()));
+            }
+            (open, 2)
+        } else {
+            for (start, &symbol) in starts.zip(symbols) {
+                begin(start, self.tree.root(symbol.into()));
+            }
+            (open, 1)
+        }
+    }
+
+    /// Takes every path on by the symbol behind it, and moves those that go on to the front: how many there are.
+    #[inline]
+    fn advance<S: Copy + Into<u32>>(&self, behind: &[S], paths: &mut [(u32, u32)]) -> usize {
+        let mut open = 0;
+        for at in 0..paths.len() {
+            let (start, node) = paths[at];
+            let Some(&symbol) = behind.get(start as usize) else { break };
+            let node = self.tree.child(node, symbol.into());
+            paths[open] = (start, node);
+            open += usize::from(node != NONE);
+        }
+        open
+    }
+
+    /// The features of a text: `(feature, value)`, ascending by feature.
+    #[must_use]
+    pub fn transform(&self, text: &str, scratch: &mut Scratch) -> Vec<(u32, f64)> {
+        scratch.text.set(text);
+        let mut row = Vec::new();
+        let mut squares = 0.0;
+        self.each_frequency(scratch, |feature, tf| {
+            let value = tf * f64::from(self.idf[feature as usize]);
+            squares += value * value;
+            row.push((feature, value));
+        });
+        let scale = self.scale(squares);
+        for (_, value) in &mut row {
+            *value *= scale;
+        }
+        row
+    }
+
+    /// How often each feature occurs in a text: `(feature, occurrences)`, ascending by feature.
+    #[must_use]
+    pub fn counts(&self, text: &str, scratch: &mut Scratch) -> Vec<(u32, u32)> {
+        scratch.text.set(text);
+        let mut counts = Vec::new();
+        self.each_count(scratch, |feature, count| counts.push((feature, count)));
+        counts
+    }
+
+    /// Calls `each` with every distinct feature of the text in `scratch`, ascending, and its `tf`.
+    #[inline]
+    pub(crate) fn each_frequency(&self, scratch: &mut Scratch, mut each: impl FnMut(u32, f64)) {
+        let sublinear = self.settings.sublinear_tf;
+        self.each_count(scratch, |feature, count| {
+            // Most occur once, and the logarithm of 1 is 0.
+            let tf = match count {
+                1 => 1.0,
+                _ if sublinear => 1.0 + f64::from(count).ln(),
+                _ => f64::from(count),
+            };
+            each(feature, tf);
+        });
+    }
+
+    /// The same with the number of occurrences.
+    #[inline]
+    fn each_count(&self, scratch: &mut Scratch, each: impl FnMut(u32, u32)) {
+        let mut hits = std::mem::take(&mut scratch.hits);
+        hits.clear();
+        self.find(scratch, |feature, _| hits.add(feature));
+        hits.each(self.len(), each);
+        scratch.hits = hits;
+    }
+
+    /// What a row with this sum of squares is multiplied by.
+    pub(crate) fn scale(&self, squares: f64) -> f64 {
+        match self.settings.norm {
+            Norm::L2 if squares > 0.0 => 1.0 / squares.sqrt(),
+            _ => 1.0,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::NgramCounter;
+
+    /// The n-grams of one text as they are counted for a fit.
+    fn counted(settings: VectorizerSettings, text: &str) -> BTreeMap<String, f64> {
+        let mut counter = NgramCounter::new(settings).unwrap();
+        counter.add(text);
+        counter.counts().map(|count| (counter.ngram(&count), f64::from(count.occurrences))).collect()
+    }
+
+    proptest! {
+        /// What is looked up in a vocabulary is what a fit would count, whatever is left out of it: ASCII or not, short
+        /// pieces, long texts, all kinds of white space.
+        #[test]
+        fn a_text_has_the_features_that_a_fit_counts_in_it(
+            analyzer in prop_oneof![Just(Analyzer::Word), Just(Analyzer::Token), Just(Analyzer::CharWb)],
+            shortest in 1..6_usize,
+            more in 0..4_usize,
+            left_out in 2..9_usize,
+            wide in any::<bool>(),
+            text in "([abAB']{1,4}[ \t\n\u{1c}]{1,2}){0,400}",
+        ) {
+            let settings = VectorizerSettings {
+                analyzer, ngrams: (shortest, shortest + more), norm: Norm::None, ..VectorizerSettings::default()
+            };
+            let text = if wide { text.replace("a'", "\u{e9}\u{2019}").replace("b ", "\u{130}\u{a0}") } else { text };
+            let mut expected = counted(settings, &text);
+            let names: Vec<String> = expected.keys().cloned().collect();
+            for name in names.into_iter().step_by(left_out) {
+                expected.remove(&name);
+            }
+            let ngrams: Vec<&String> = expected.keys().collect();
+            let vectorizer = Vectorizer::new(settings, &ngrams, vec![1.0; ngrams.len()]).unwrap();
+            prop_assert!((0..).zip(&ngrams).all(|(feature, ngram)| vectorizer.ngram(feature) == **ngram));
+            let found = vectorizer.transform(&text, &mut Scratch::default());
+            let found: Vec<(String, f64)> =
+                found.into_iter().map(|(feature, count)| (vectorizer.ngram(feature), count)).collect();
+            prop_assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn no_ngram_of_characters_reaches_over_a_space() {
+        let settings = VectorizerSettings {
+            analyzer: Analyzer::CharWb,
+            ngrams: (2, 4),
+            ..VectorizerSettings::default()
+        };
+        let ngrams = [" b", "a ", "a b", "a b "];
+        let vectorizer = Vectorizer::new(settings, &ngrams, vec![1.0; 4]).unwrap();
+        for text in ["a b", "\u{e9}a b"] {
+            let found = vectorizer.transform(text, &mut Scratch::default());
+            assert_eq!(found.iter().map(|(feature, _)| *feature).collect::<Vec<_>>(), [0, 1], "{text}");
+        }
+        assert_eq!(vectorizer.ngram(3), "a b ");
+    }
+}

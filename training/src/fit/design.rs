@@ -1,0 +1,262 @@
+//! The columns of a fit: the n-grams of the views, then one column per target and one per source.
+//!
+//! Targets and sources differ in how much they refuse, and a fit that could not say so would put it down to the words
+//! that happen to be common in each ("harmful words: refused", "politics: answered"). With columns of their own the
+//! words are left to explain the differences within each. The target is known when the model is used; the source is
+//! not, so its columns are for the fit alone and go with it.
+
+use std::collections::BTreeMap;
+
+use demur_predictor::View;
+
+use crate::error::TrainingError;
+use crate::examples::Examples;
+use crate::fit::NgramParams;
+use crate::fit::features::{fit_views, transform, write_row};
+use crate::fit::sparse::SparseMatrix;
+
+/// Targets and sources with fewer rows have no column.
+pub(crate) const MIN_ROWS: usize = 20;
+
+/// What the columns of a fit are.
+#[derive(Debug, Clone)]
+pub(crate) struct Design {
+    pub(crate) views: Vec<View>,
+    /// The length of each view's rows.
+    scales: Vec<f64>,
+    targets: Shifts,
+    sources: Shifts,
+}
+
+/// Names with a column each, and the value in it: the prior width of what it may add to the logit.
+#[derive(Debug, Clone, Default)]
+struct Shifts {
+    names: Vec<String>,
+    value: f64,
+}
+
+impl Shifts {
+    fn of<'a>(value: f64, names: impl Iterator<Item = Option<&'a str>>) -> Self {
+        if value <= 0.0 {
+            return Self::default();
+        }
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        names.flatten().for_each(|name| *counts.entry(name).or_default() += 1);
+        let names = counts.into_iter().filter(|(_, count)| *count >= MIN_ROWS);
+        Self { names: names.map(|(name, _)| name.to_owned()).collect(), value }
+    }
+
+    fn column(&self, name: Option<&str>) -> Option<usize> {
+        name.and_then(|name| self.names.binary_search_by(|known| known.as_str().cmp(name)).ok())
+    }
+}
+
+/// A fitted linear model by the parts of its design.
+#[derive(Debug, Clone)]
+pub(crate) struct Weights {
+    /// One per n-gram, view after view.
+    pub(crate) ngrams: Vec<f64>,
+    /// What each target adds, centred.
+    pub(crate) targets: BTreeMap<String, f64>,
+    /// With the average of targets and sources in it.
+    pub(crate) bias: f64,
+}
+
+impl Design {
+    /// Chooses vocabularies, targets and sources on some examples.
+    pub(crate) fn fit(params: &NgramParams, examples: &Examples<'_>) -> Result<Self, TrainingError> {
+        let views = fit_views(&params.views, &examples.inputs)?;
+        Ok(Self::with_views(&views, params, examples))
+    }
+
+    /// The design of a fit whose vocabularies are there already. Views that the parameters do not describe keep the
+    /// length 1.
+    pub(crate) fn with_views(views: &[View], params: &NgramParams, examples: &Examples<'_>) -> Self {
+        let described = params.views.len() == views.len();
+        let scale = |at: usize| if described { params.views[at].scale } else { 1.0 };
+        let has_shift = |source: &&str| !params.level_sources.iter().any(|level| level == source);
+        Self {
+            scales: (0..views.len()).map(scale).collect(),
+            views: views.to_vec(),
+            targets: Shifts::of(params.target_shift, examples.inputs.iter().map(|input| input.target)),
+            sources: Shifts::of(
+                params.source_shift,
+                examples.facets.iter().map(|facets| facets.source.filter(has_shift)),
+            ),
+        }
+    }
+
+    fn ngrams(&self) -> usize {
+        self.views.iter().map(|view| view.vectorizer.len()).sum()
+    }
+
+    /// One past the last feature of each view.
+    pub(crate) fn ends(&self) -> Vec<usize> {
+        let end = |end: &mut usize, view: &View| {
+            *end += view.vectorizer.len();
+            Some(*end)
+        };
+        self.views.iter().scan(0, end).collect()
+    }
+
+    /// Weights for rows of length 1 from weights for rows of the fit.
+    fn unscaled(&self, ngrams: &[f64]) -> Vec<f64> {
+        let ends = self.ends();
+        let scale = |feature| self.scales[ends.partition_point(|&end| end <= feature)];
+        ngrams.iter().enumerate().map(|(feature, weight)| weight * scale(feature)).collect()
+    }
+
+    /// The rows of a fit.
+    pub(crate) fn matrix(&self, examples: &Examples<'_>) -> SparseMatrix {
+        let ngrams = self.ngrams();
+        let shifts = self.targets.names.len() + self.sources.names.len();
+        if shifts == 0 && self.scales.iter().all(|&scale| scale == 1.0) {
+            return transform(&self.views, &examples.inputs);
+        }
+        let ends = self.ends();
+        let (target, source) = (ngrams, ngrams + self.targets.names.len());
+        // Feature numbers are u32 throughout; a vectorizer cannot be built with more.
+        let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        SparseMatrix::build(examples.len(), ngrams + shifts, |at, scratch, row| {
+            write_row(&self.views, &examples.inputs[at], scratch, row);
+            for (feature, value) in &mut *row {
+                *value *= self.scales[ends.partition_point(|&end| end <= *feature as usize)];
+            }
+            if let Some(column) = self.targets.column(examples.inputs[at].target) {
+                row.push((number(target + column), self.targets.value));
+            }
+            if let Some(column) =
+                self.sources.column(examples.facets.get(at).and_then(|facets| facets.source))
+            {
+                row.push((number(source + column), self.sources.value));
+            }
+        })
+    }
+
+    /// Takes the weights of a fit apart. Targets and sources are centred on their average over the rows, which goes
+    /// into the bias: a target that is not known stands for the average one.
+    pub(crate) fn read(&self, weights: &[f64], bias: f64, examples: &Examples<'_>) -> Weights {
+        let (ngrams, shifts) = weights.split_at(self.ngrams());
+        let (targets, sources) = shifts.split_at(self.targets.names.len());
+        let total: f64 = examples.weights.iter().sum();
+        let mean = |shifts: &Shifts, weights: &[f64], names: Vec<Option<&str>>| {
+            let of = |name| shifts.column(name).map_or(0.0, |column| weights[column] * shifts.value);
+            let sum: f64 =
+                names.into_iter().zip(&examples.weights).map(|(name, weight)| weight * of(name)).sum();
+            if total > 0.0 { sum / total } else { 0.0 }
+        };
+        let mean_target =
+            mean(&self.targets, targets, examples.inputs.iter().map(|input| input.target).collect());
+        let mean_source =
+            mean(&self.sources, sources, examples.facets.iter().map(|facets| facets.source).collect());
+        let shift =
+            |(name, weight): (&String, &f64)| (name.clone(), weight * self.targets.value - mean_target);
+        Weights {
+            ngrams: self.unscaled(ngrams),
+            targets: self.targets.names.iter().zip(targets).map(shift).collect(),
+            bias: bias + mean_target + mean_source,
+        }
+    }
+
+    /// The part of each view in the logits of some rows, one list per view, and the logits as the model gives them: with
+    /// the target where it is known, and no source.
+    pub(crate) fn logits(&self, weights: &Weights, examples: &Examples<'_>) -> (Vec<Vec<f64>>, Vec<f64>) {
+        let x = transform(&self.views, &examples.inputs);
+        let ends = self.ends();
+        let mut parts = vec![vec![0.0; examples.len()]; self.views.len()];
+        for (at, row) in x.csr().outer_iterator().enumerate() {
+            let mut view = 0;
+            for (feature, value) in row.iter() {
+                while feature >= ends[view] {
+                    view += 1;
+                }
+                parts[view][at] += value * weights.ngrams[feature];
+            }
+        }
+        let logit = |at: usize| {
+            let target = examples.inputs[at].target.and_then(|target| weights.targets.get(target));
+            weights.bias + target.copied().unwrap_or(0.0) + parts.iter().map(|part| part[at]).sum::<f64>()
+        };
+        let logits = (0..examples.len()).map(logit).collect();
+        (parts, logits)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use demur_predictor::{Field, Input};
+
+    use super::*;
+    use crate::evaluate::breakdown::Facets;
+    use crate::fit::features::ViewParams;
+
+    fn examples() -> Examples<'static> {
+        let mut examples = Examples::default();
+        for row in 0..60 {
+            let target = ["a", "b", "c"][row % 3];
+            examples
+                .inputs
+                .push(Input { target: Some(target), ..Input::prompt(["red bird", "old tree"][row % 2]) });
+            examples.targets.push(0.0);
+            examples.truth.push(0.0);
+            examples.groups.push(0);
+            examples.weights.push(if target == "a" { 2.0 } else { 1.0 });
+            examples.facets.push(Facets { source: Some(["x", "y"][row / 30]), ..Facets::default() });
+        }
+        examples
+    }
+
+    fn design(shifts: (f64, f64), scale: f64) -> Design {
+        Design::fit(&params(shifts, scale), &examples()).unwrap()
+    }
+
+    fn params((target_shift, source_shift): (f64, f64), scale: f64) -> NgramParams {
+        let views = vec![ViewParams { scale, ..ViewParams::new(Field::Prompt) }];
+        NgramParams { target_shift, source_shift, ..NgramParams::new(views) }
+    }
+
+    #[test]
+    fn a_source_that_sets_the_level_has_no_column() {
+        let params = NgramParams { level_sources: vec!["x".to_owned()], ..params((0.0, 3.0), 1.0) };
+        let x = Design::fit(&params, &examples()).unwrap().matrix(&examples());
+        assert_eq!(x.csr().cols(), 4 + 1, "the words, and source y");
+        let last = |row: usize| x.csr().outer_view(row).unwrap().iter().map(|(at, _)| at).last();
+        assert!(last(0) < Some(4) && last(31) == Some(4), "source x stands without");
+    }
+
+    #[test]
+    fn targets_and_sources_have_columns_behind_the_ngrams() {
+        let x = design((1.0, 3.0), 1.0).matrix(&examples());
+        assert_eq!((x.csr().rows(), x.csr().cols()), (60, 4 + 3 + 2));
+        let row: Vec<(usize, f64)> = x.csr().outer_view(31).unwrap().iter().map(|(at, v)| (at, *v)).collect();
+        assert_eq!(row[2..], [(5, 1.0), (8, 3.0)], "target b, source y");
+        let without = design((0.0, 0.0), 1.0).matrix(&examples());
+        assert_eq!(without.csr().cols(), 4);
+    }
+
+    #[test]
+    fn shifts_are_centred_and_sources_forgotten() {
+        let (design, examples) = (design((2.0, 1.0), 1.0), examples());
+        let weights = design.read(&[0.0, 0.0, 0.0, 0.0, 1.0, 0.0, -1.0, 0.5, 0.1], 0.25, &examples);
+        // Targets add 2, 0 and -2 with weights 2, 1 and 1: 0.5 on average; sources 0.3.
+        assert!((weights.bias - (0.25 + 0.5 + 0.3)).abs() < 1e-12, "{}", weights.bias);
+        let shifts: Vec<f64> = weights.targets.values().copied().collect();
+        assert_eq!(shifts, [1.5, -0.5, -2.5]);
+        let (_, logits) = design.logits(&weights, &examples.subset(&[0]));
+        assert!((logits[0] - (weights.bias + 1.5)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_scaled_view_scores_as_it_was_fitted() {
+        let (examples, half) = (examples(), design((0.0, 0.0), 0.5));
+        let x = half.matrix(&examples);
+        let fitted = [1.0, -2.0, 0.5, 3.0];
+        let weights = half.read(&fitted, 0.0, &examples);
+        let (parts, logits) = half.logits(&weights, &examples);
+        for (row, expected) in x.csr().outer_iterator().enumerate() {
+            let expected: f64 = expected.iter().map(|(at, value)| value * fitted[at]).sum();
+            assert!((logits[row] - expected).abs() < 1e-12 && (parts[0][row] - expected).abs() < 1e-12);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The rows of several sources, and which of them enter which fit, with what weight.
+
+use demur_data::{Corpus, ReadOptions, Record, Rejection};
+use demur_predictor::{Field, TrainingData};
+
+use crate::error::TrainingError;
+use crate::recipe::source::DataSource;
+use crate::train::describe;
+
+/// The rows of several sources, each corpus beside its source.
+#[derive(Debug, Clone)]
+pub struct SourceRows(Vec<(DataSource, Corpus)>);
+
+impl SourceRows {
+    /// Reads labelled rows that have the text of a field. A file of which not one row has it is read all the same:
+    /// its rows may take part in the other fit.
+    ///
+    /// # Errors
+    /// As [`DataSource::read`].
+    pub fn labelled(sources: &[DataSource], field: Field) -> Result<Self, TrainingError> {
+        let read = |source: &DataSource| {
+            let options = ReadOptions { need_label: true, spare_absent: true, ..source.needing(&[field]) };
+            Ok((source.clone(), source.read_with(&options)?))
+        };
+        sources.iter().map(read).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Reads prompts with responses; what labels they have take no part.
+    ///
+    /// # Errors
+    /// As [`DataSource::read`].
+    pub fn unlabelled(sources: &[DataSource]) -> Result<Self, TrainingError> {
+        Self::without_labels(sources, &[Field::Prompt, Field::Response])
+    }
+
+    /// Reads the texts of a field; what labels they have take no part.
+    ///
+    /// # Errors
+    /// As [`DataSource::read`].
+    #[cfg(feature = "encoder")]
+    pub(crate) fn texts(sources: &[DataSource], field: Field) -> Result<Self, TrainingError> {
+        Self::without_labels(sources, &[field])
+    }
+
+    fn without_labels(sources: &[DataSource], fields: &[Field]) -> Result<Self, TrainingError> {
+        let read = |source: &DataSource| {
+            let mut corpus = source.read(fields, false, false)?;
+            corpus.records.iter_mut().for_each(|record| record.label = None);
+            Ok((source.clone(), corpus))
+        };
+        sources.iter().map(read).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The corpora, each with its source.
+    pub fn parts(&self) -> impl Iterator<Item = (&DataSource, &Corpus)> {
+        self.0.iter().map(|(source, corpus)| (source, corpus))
+    }
+
+    /// The rows that enter the fit of one of the two models.
+    fn taking_part(&self, field: Field) -> impl Iterator<Item = (&DataSource, Vec<&Record>)> {
+        self.0.iter().map(move |(source, corpus)| {
+            let takes_part = |record: &&Record| source.takes_part(record, field);
+            (source, corpus.records.iter().filter(takes_part).collect())
+        })
+    }
+
+    /// The rows as they enter the fit of one of the two models, each with its source's weight; without those that lack
+    /// the text for it, and without sources of weight 0.
+    #[must_use]
+    pub fn records(&self, field: Field) -> Vec<Record> {
+        let weighed = |source: &DataSource, record: &Record| {
+            let weight = record.weight * source.weight_in(field);
+            Record { weight, ..record.clone() }
+        };
+        self.taking_part(field)
+            .flat_map(|(source, records)| records.into_iter().map(move |record| weighed(source, record)))
+            .collect()
+    }
+
+    /// How many rows do not enter the fit of one of the two models.
+    #[must_use]
+    pub fn left_out(&self, field: Field) -> usize {
+        let kept: usize = self.0.iter().map(|(_, corpus)| corpus.records.len()).sum();
+        kept - self.taking_part(field).map(|(_, records)| records.len()).sum::<usize>()
+    }
+
+    /// The bad rows.
+    #[must_use]
+    pub fn rejected(&self) -> Vec<Rejection> {
+        self.0.iter().flat_map(|(_, corpus)| corpus.rejected.clone()).collect()
+    }
+
+    /// The files behind one of the two fits, for its manifest.
+    ///
+    /// # Errors
+    /// [`TrainingError::Data`] when a file cannot be read again.
+    pub fn describe(&self, field: Field) -> Result<Vec<TrainingData>, TrainingError> {
+        let parts = self.taking_part(field).filter(|(_, records)| !records.is_empty());
+        let files: Vec<_> =
+            parts.map(|(source, records)| describe(source, &records)).collect::<Result<_, _>>()?;
+        Ok(files.concat())
+    }
+}
+
+#[cfg(test)]
+#[path = "source_tests.rs"]
+mod tests;
