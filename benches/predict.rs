@@ -41,7 +41,7 @@ fn predict(c: &mut Criterion) {
         |b| {
             b.iter(|| {
                 let prompt = next.next().expect("a cycle does not end");
-                model.predict(black_box(&Input::prompt(prompt)), &mut scratch)
+                model.predict_ngrams(black_box(&Input::prompt(prompt)), &mut scratch).p_refusal
             });
         },
     );

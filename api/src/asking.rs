@@ -249,7 +249,7 @@ mod tests {
         let model = Model::bundled(Bundled::Prompt).unwrap();
         let (told, mut scratch) = (Told::default(), Scratch::default());
         let input = Input::prompt("How do I pick a lock?");
-        let p = model.predict(&input, &mut scratch);
+        let p = model.predict_ngrams(&input, &mut scratch).p_refusal;
         for asking in [Asking::here(&model, None), Asking::elsewhere(&model, None, &told)] {
             let tiered = asking.judge_one(&input, &mut scratch).unwrap();
             assert_eq!((tiered.p_refusal, asking.tier(&tiered), asking.waits()), (p, None, false));

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::args::{DataArgs, FacetArg, FieldArg, RecipeArgs};
 use crate::error::Usage;
-use crate::output::{self, say_sources, waiting};
+use crate::output::{say_sources, waiting};
 use crate::outputs;
 
 impl From<FieldArg> for Field {
@@ -35,7 +35,6 @@ impl From<FacetArg> for LeftOutFacet {
 
 /// The recipe that the flags name; else the starter recipe, which then has no say in what is read.
 pub(crate) fn recipe(args: &RecipeArgs) -> anyhow::Result<Recipe> {
-    output::hear_of_encoders(&args.settings);
     let Some(path) = &args.recipe else {
         let path = Path::new("starter.toml");
         let mut recipe = Recipe::parse(demur_training::STARTER_RECIPE, path, &args.settings.set)?;

@@ -2,11 +2,11 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use demur_data::{Corpus, Rejection};
 use demur_predictor::Field;
-use demur_training::{Progress, SourceRows};
+use demur_training::{EncoderProgress, EncoderStore, Progress, SourceRows};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Writes one line of talk to stderr. There is nowhere to report a failure of that.
@@ -60,35 +60,27 @@ pub(crate) fn say_sources(what: &str, rows: &SourceRows, fits: &[Field]) {
     }
 }
 
-/// From now on, tells of the fits of encoders as they go, and has them go on from checkpoints where that is asked for.
-#[cfg(any(feature = "bert", feature = "ort"))]
-pub(crate) fn hear_of_encoders(settings: &crate::args::Settings) {
-    use demur_training::{Report, Workshop};
+/// Between two lines on a step that goes on.
+const SILENCE: Duration = Duration::from_secs(10);
 
-    /// Between two lines on a step that goes on.
-    const SILENCE: Duration = Duration::from_secs(10);
-    let last = Mutex::new(std::time::Instant::now());
-    let workshop = Workshop::shared();
-    workshop.resume(settings.resume);
-    workshop.tell(move |report| {
-        let goes_on = match report {
-            Report::Embedded { share, .. } => *share < 1.0,
-            Report::Step { .. } => true,
+/// The encoders of fits: their progress goes to stderr, and where `resume` says so they go on from checkpoints.
+pub(crate) fn encoders(resume: bool) -> EncoderStore {
+    let last = Mutex::new(Instant::now());
+    EncoderStore::from_environment().resuming(resume).on_progress(move |progress| {
+        let goes_on = match progress {
+            EncoderProgress::Embedded { share, .. } => *share < 1.0,
+            EncoderProgress::Step { .. } => true,
             _ => false,
         };
         // A poisoned lock only means that another line failed; the time in it is still good.
         let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let is_short = matches!(report, Report::Embedded { .. }) && !goes_on;
+        let is_short = matches!(progress, EncoderProgress::Embedded { .. }) && !goes_on;
         if !is_short && (!goes_on || last.elapsed() >= SILENCE) {
-            note(&report.to_string());
-            *last = std::time::Instant::now();
+            note(&progress.to_string());
+            *last = Instant::now();
         }
-    });
+    })
 }
-
-/// Nothing is to be heard: this build has no encoders.
-#[cfg(not(any(feature = "bert", feature = "ort")))]
-pub(crate) const fn hear_of_encoders(_settings: &crate::args::Settings) {}
 
 /// Progress bars on stderr, one for each named step; silent where stderr is no terminal.
 pub(crate) struct Bars(Mutex<Option<(&'static str, ProgressBar)>>);

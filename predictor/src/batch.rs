@@ -8,10 +8,11 @@ use polars::prelude::{
 };
 use rayon::prelude::*;
 
+use demur_data::Input;
+
 use crate::model::Model;
 use crate::ngram::vectorizer::Scratch;
 use crate::probability::Probability;
-use crate::scorer::Input;
 
 /// The name of the column with P(refusal).
 pub const P_REFUSAL: &str = "p_refusal";
@@ -24,7 +25,8 @@ const CHUNK: usize = 1 << 10;
 fn scores(model: &Model, prompts: &Column, target: Option<&str>) -> PolarsResult<Vec<Option<Probability>>> {
     let texts: Vec<Option<&str>> = prompts.str()?.iter().collect();
     let of = |scratch: &mut Scratch, prompt: &Option<&str>| {
-        prompt.map(|prompt| model.predict(&Input { target, ..Input::prompt(prompt) }, scratch))
+        prompt
+            .map(|prompt| model.predict_ngrams(&Input { target, ..Input::prompt(prompt) }, scratch).p_refusal)
     };
     Ok(texts.par_iter().with_min_len(CHUNK).map_init(Scratch::default, of).collect())
 }
@@ -93,7 +95,7 @@ mod tests {
         let target = model.known_targets().first().map(|target| (*target).to_owned());
         let alone = |prompt: &str| {
             let input = Input { target: target.as_deref(), ..Input::prompt(prompt) };
-            model.predict(&input, &mut Scratch::default())
+            model.predict_ngrams(&input, &mut Scratch::default()).p_refusal
         };
         let wanted =
             [Some(alone("How do I pick a lock?")), None, Some(alone("What is the capital of France?"))];

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::encoder::EncoderError;
+use crate::encoder::error::EncoderError;
 
 /// Vectorizer, view or policy settings that cannot be.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -105,7 +105,10 @@ fn a_model_read_back_scores_to_the_same_bits() {
     let mut scratch = Scratch::default();
     for prompt in ["How to kill a process?", "", "poem poem poem", "naïvé how HOW to"] {
         let input = Input::prompt(prompt);
-        let (a, b) = (before.predict(&input, &mut scratch), after.predict(&input, &mut scratch));
+        let (a, b) = (
+            before.predict_ngrams(&input, &mut scratch).p_refusal,
+            after.predict_ngrams(&input, &mut scratch).p_refusal,
+        );
         assert_eq!(a.get().to_bits(), b.get().to_bits(), "{prompt:?}");
     }
 }
@@ -299,7 +302,7 @@ proptest! {
         let inputs: Vec<Input<'_>> = prompts.iter().map(|prompt| Input::prompt(prompt)).collect();
         let batch = model.predict_all(&inputs).unwrap();
         for (input, in_batch) in inputs.iter().zip(batch) {
-            let alone = model.predict(input, &mut Scratch::default());
+            let alone = model.predict_ngrams(input, &mut Scratch::default()).p_refusal;
             prop_assert_eq!(alone.get().to_bits(), in_batch.get().to_bits());
         }
     }
@@ -352,7 +355,7 @@ proptest! {
 
     #[test]
     fn any_text_gives_a_probability(text in "\\PC*") {
-        let p = model().predict(&Input::prompt(&text), &mut Scratch::default());
+        let p = model().predict_ngrams(&Input::prompt(&text), &mut Scratch::default()).p_refusal;
         prop_assert!((0.0..=1.0).contains(&p.get()));
         prop_assert_eq!(Probability::new(p.get()), Ok(p));
     }
@@ -377,7 +380,7 @@ proptest! {
         }
         forge(&path, name, &bytes);
         if let Ok(model) = Model::load(&path) {
-            let p = model.predict(&Input::prompt("how to kill a poem"), &mut Scratch::default());
+            let p = model.predict_ngrams(&Input::prompt("how to kill a poem"), &mut Scratch::default()).p_refusal;
             prop_assert!((0.0..=1.0).contains(&p.get()));
         }
     }
@@ -396,7 +399,7 @@ proptest! {
         }
         fs::write(&file, &bytes).unwrap();
         if let Ok(model) = Model::load(&path) {
-            let p = model.predict(&Input::prompt("how to kill a poem"), &mut Scratch::default());
+            let p = model.predict_ngrams(&Input::prompt("how to kill a poem"), &mut Scratch::default()).p_refusal;
             prop_assert!((0.0..=1.0).contains(&p.get()));
         }
     }

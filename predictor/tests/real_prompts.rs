@@ -72,13 +72,13 @@ fn flips_and_fragments_of_a_thousand_real_prompts_are_real_and_quick() {
         times.push(began.elapsed());
         let held = model.calibrated(explanation.logit, None).get() >= policy.hold_from;
         if let Some(flip) = flip {
-            let again = model.predict(&Input::prompt(&flip.rest), scratch);
+            let again = model.predict_ngrams(&Input::prompt(&flip.rest), scratch).p_refusal;
             assert_eq!(again, flip.p_refusal, "{prompt}");
             assert!(policy.is_clear(again, !held, Flip::MARGIN), "{prompt}");
             flips += 1;
         }
         if let Some(fragment) = fragment {
-            let again = model.predict(&Input::prompt(&prompt[fragment.bytes]), scratch);
+            let again = model.predict_ngrams(&Input::prompt(&prompt[fragment.bytes]), scratch).p_refusal;
             assert_eq!(again, fragment.p_refusal, "{prompt}");
             assert!(held && policy.is_clear(again, true, Flip::MARGIN), "{prompt}");
             fragments += 1;

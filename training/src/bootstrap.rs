@@ -53,7 +53,7 @@ pub fn label(model: &Model, records: &[Record]) -> Result<Vec<Probability>, Trai
     if model.encoder().is_some() {
         return Ok(model.predict_all(&inputs)?);
     }
-    let of = |scratch: &mut Scratch, input: &Input<'_>| model.predict(input, scratch);
+    let of = |scratch: &mut Scratch, input: &Input<'_>| model.predict_ngrams(input, scratch).p_refusal;
     Ok(inputs.par_iter().with_min_len(64).map_init(Scratch::default, of).collect())
 }
 

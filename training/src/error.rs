@@ -192,3 +192,11 @@ pub enum TrainingError {
         reason: String,
     },
 }
+
+impl TrainingError {
+    /// The error of a step in which no row has a label.
+    pub(crate) fn no_labels(step: &'static str) -> Self {
+        let hint = "the file needs rows with a label and with the text that the model judges".to_owned();
+        Self::NoRows { step, hint }
+    }
+}

@@ -7,7 +7,7 @@ use demur_predictor::Input;
 use rustc_hash::FxHashMap;
 
 use crate::error::TrainingError;
-use crate::evaluate::breakdown::Facets;
+use crate::facets::Facets;
 use crate::metrics::Clusters;
 
 /// Rows to fit on or to be judged by; all vectors have one entry per row.

@@ -10,13 +10,16 @@ mod encoder;
 mod error;
 mod evaluate;
 mod examples;
+mod facets;
 mod fit;
+mod groups;
 mod language;
 mod metrics;
 mod pipeline;
 mod progress;
 mod recipe;
 mod reproduce;
+mod rows;
 mod train;
 
 pub use analysis::contrast::{
@@ -29,29 +32,35 @@ pub use analysis::terms::{
     Within, analyse_terms, log_odds, probabilities,
 };
 pub use bootstrap::{MachineLabelled, bootstrap, by_target, label, labelled_by};
-pub use encoder::{Distil, EncoderParams, Intermediate, Precision, Report, TuneParams};
-#[cfg(feature = "encoder")]
-pub use encoder::{FittedEncoder, Workshop};
+pub use encoder::{
+    Distil, EncoderParams, EncoderProgress, EncoderStore, FittedEncoder, Intermediate, Precision, TuneParams,
+};
 pub use error::TrainingError;
 pub use evaluate::baselines::phrase_list;
-pub use evaluate::breakdown::{Coverage, CoveragePoint, FacetFigures, Facets, coverage_curve};
+pub use evaluate::breakdown::{Coverage, CoveragePoint, FacetFigures, coverage_curve};
 pub use evaluate::confounds::{Confound, confounds};
+pub use evaluate::cross_validation::{CrossValidation, judge_holdout};
+pub use evaluate::evaluation::{Baseline, Evaluation};
+pub use evaluate::fitted::evaluate_model;
 pub use evaluate::kind_figures::{KindFigure, KindFigures};
 pub use evaluate::leave_one_out::{
     LeaveOneOut, LeftOut, LeftOutFacet, LeftOutFigures, LeftOutMean, LeftOutRates, Stated,
 };
+pub use evaluate::scored::Scored;
 pub use evaluate::unseen::judge_unseen;
-pub use evaluate::{Baseline, CrossValidation, Evaluation, Scored, evaluate_model, judge_holdout};
 pub use examples::{Examples, input, split};
+pub use facets::Facets;
 pub use fit::calibrate::{CalibrateOn, CalibrationMethod, OutOfFold};
 pub use fit::doubt::{DoubtParams, Suspect, suspects};
 pub use fit::features::{DocumentFrequency, ViewParams, fit_views, transform};
 pub use fit::kinds::KindParams;
 pub use fit::logistic::{ClassWeight, LogisticParams, LogisticValidParams, SparseLogistic};
+pub use fit::ngram::FittedNgram;
+pub use fit::params::NgramParams;
 pub use fit::second_level::SecondLevelParams;
 pub use fit::sparse::SparseMatrix;
 pub use fit::teacher::{FitPlan, Teacher};
-pub use fit::{FittedNgram, NgramParams};
+pub use groups::Grouping;
 pub use metrics::{
     BINS, Clusters, Confusion, Decisions, FEW_FALSE_POSITIVES, RESAMPLES, ReliabilityBin, Truth, auroc,
     auroc_interval, auroc_standard_error, auroc_within, average_precision, brier, ece, intervals, log_loss,
@@ -68,4 +77,5 @@ pub use reproduce::liblinear::Liblinear;
 pub use reproduce::numpy::{PaperSplit, RandomState, TrainTest, paper_split, train_test_split};
 pub use reproduce::published::{FileRead, PaperFiles};
 pub use reproduce::{Figure, Line, Measured, Reproduction, reproduce};
-pub use train::{Grouping, Provenance, identity, may_judge, seen, train, weighed};
+pub use rows::{identity, may_judge, seen, weighed};
+pub use train::{Provenance, train};

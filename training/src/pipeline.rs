@@ -16,13 +16,17 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::bootstrap::{MachineLabelled, bootstrap};
+use crate::encoder::EncoderStore;
 use crate::error::TrainingError;
-use crate::evaluate::{Evaluation, Scored};
+use crate::evaluate::evaluation::Evaluation;
+use crate::evaluate::scored::Scored;
 use crate::examples::{Examples, split};
+use crate::groups::Grouping;
 use crate::progress::Progress;
 use crate::recipe::source_rows::SourceRows;
 use crate::recipe::{MachineLabels, Recipe};
-use crate::train::{Grouping, Provenance, labeller, seen, train, weighed};
+use crate::rows::{labeller, seen, weighed};
+use crate::train::{Provenance, train};
 
 /// What a pipeline reads.
 #[derive(Debug, Clone)]
@@ -140,13 +144,14 @@ pub struct PipelineFigures {
 pub fn run(
     recipe: &Recipe,
     data: &PipelineData,
+    encoders: &EncoderStore,
     progress: Progress<'_>,
 ) -> Result<PipelineOutput, TrainingError> {
     let rows = Rows::of(data);
     let mut recipe = recipe.clone();
     recipe.withhold(&seen(&rows.evaluation).union(&seen(&rows.prompts)));
-    let recipe = &recipe;
-    let figures = cross_fit(recipe, &rows, progress)?;
+    let path = MainPath { recipe: &recipe, rows: &rows, encoders };
+    let figures = path.cross_fit(progress)?;
     let provenance = |training, figures: [(&str, &Evaluation); 1], teacher| Provenance {
         recipe: recipe.clone(),
         training,
@@ -154,25 +159,15 @@ pub fn run(
         teacher,
     };
     let cross_fit = |evaluation| [("cross-fit", evaluation)];
-    let (response, of_responses) = train(
-        Field::Response,
-        &rows.responses,
-        provenance(
-            data.labelled.describe(Field::Response)?,
-            cross_fit(&figures.response),
-            SeenPrompts::default(),
-        ),
-    )?;
+    let files = data.labelled.describe(Field::Response)?;
+    let of_fit = provenance(files, cross_fit(&figures.response), SeenPrompts::default());
+    let (response, of_responses) = train(Field::Response, &rows.responses, of_fit, encoders)?;
     progress.step("fit", 2);
     let machine = bootstrap(&response, &rows.unlabelled)?;
-    let training =
-        [data.unlabelled.describe(Field::Prompt)?, data.labelled.describe(Field::Prompt)?].concat();
-    let prompts = prompt_rows(recipe, &machine, &rows.prompts, &SeenPrompts::default(), Labels::Both);
-    let (prompt, of_prompts) = train(
-        Field::Prompt,
-        &prompts,
-        provenance(training, cross_fit(&figures.prompt), response.seen().clone()),
-    )?;
+    let files = [data.unlabelled.describe(Field::Prompt)?, data.labelled.describe(Field::Prompt)?].concat();
+    let prompts = prompt_rows(&recipe, &machine, &rows.prompts, &SeenPrompts::default(), Labels::Both);
+    let of_fit = provenance(files, cross_fit(&figures.prompt), response.seen().clone());
+    let (prompt, of_prompts) = train(Field::Prompt, &prompts, of_fit, encoders)?;
     progress.step("fit", 2);
     let one_class_sources = [of_responses.one_class_sources, of_prompts.one_class_sources].concat();
     Ok(PipelineOutput { response, machine, prompt, one_class_sources, figures })
@@ -218,93 +213,122 @@ struct Fold {
     prompts: [Vec<(usize, f64)>; 3],
 }
 
-fn cross_fit(recipe: &Recipe, rows: &Rows, progress: Progress<'_>) -> Result<PipelineFigures, TrainingError> {
-    let plan = &recipe.evaluation;
-    // Groups are found over all sets at once, so that a group is held out everywhere or nowhere: among the rows that the
-    // classifier labels, too, where a template or a rewording of a held-out prompt would teach what it is judged by.
-    let all = [rows.responses.as_slice(), &rows.prompts, &rows.evaluation, &rows.unlabelled].concat();
-    let grouping = Grouping::of(plan.grouped);
-    let groups = grouping.groups(&all);
-    let judged = all.len() - rows.unlabelled.len();
-    let strata: Vec<u32> = all[..judged].iter().map(|record| u32::from(is_refused(record))).collect();
-    let folds = assign_folds(&strata, Some(&groups[..judged]), plan.folds, recipe.seed)?;
-    let fold_of: FxHashMap<u32, usize> = groups.iter().copied().zip(folds.iter().copied()).collect();
-    let of_unlabelled: Vec<Option<usize>> =
-        groups[judged..].iter().map(|group| fold_of.get(group).copied()).collect();
-    let (of_responses, folds) = folds.split_at(rows.responses.len());
-    let (of_prompts, of_evaluation) = folds.split_at(rows.prompts.len());
-    let run = |fold| {
-        let split = [of_responses, of_prompts, of_evaluation].map(|folds| split(folds, fold));
+/// The rows outside a fold, and those in it.
+type Split = (Vec<usize>, Vec<usize>);
+
+/// What every run of the path, whole or in a fold, goes by.
+struct MainPath<'a> {
+    recipe: &'a Recipe,
+    rows: &'a Rows,
+    encoders: &'a EncoderStore,
+}
+
+/// The folds of all rows. A group is held out everywhere or nowhere: among the rows that the classifier labels, too, where
+/// a template or a rewording of a held-out prompt would teach what it is judged by.
+struct Folds {
+    responses: Vec<usize>,
+    prompts: Vec<usize>,
+    evaluation: Vec<usize>,
+    /// Of the rows that the classifier labels; none where no judged row is of their group.
+    unlabelled: Vec<Option<usize>>,
+}
+
+impl MainPath<'_> {
+    fn folds(&self, grouping: Grouping) -> Result<Folds, TrainingError> {
+        let rows = self.rows;
+        let all = [rows.responses.as_slice(), &rows.prompts, &rows.evaluation, &rows.unlabelled].concat();
+        let groups = grouping.groups(&all);
+        let judged = all.len() - rows.unlabelled.len();
+        let strata: Vec<u32> = all[..judged].iter().map(|record| u32::from(is_refused(record))).collect();
+        let count = self.recipe.evaluation.folds;
+        let folds = assign_folds(&strata, Some(&groups[..judged]), count, self.recipe.seed)?;
+        let fold_of: FxHashMap<u32, usize> = groups.iter().copied().zip(folds.iter().copied()).collect();
+        let (responses, others) = folds.split_at(rows.responses.len());
+        let (prompts, evaluation) = others.split_at(rows.prompts.len());
+        Ok(Folds {
+            responses: responses.to_vec(),
+            prompts: prompts.to_vec(),
+            evaluation: evaluation.to_vec(),
+            unlabelled: groups[judged..].iter().map(|group| fold_of.get(group).copied()).collect(),
+        })
+    }
+
+    /// Runs the whole path once for each fold, and judges what came out.
+    fn cross_fit(&self, progress: Progress<'_>) -> Result<PipelineFigures, TrainingError> {
+        let (recipe, rows) = (self.recipe, self.rows);
+        let (count, grouping) = (recipe.evaluation.folds, Grouping::of(recipe.evaluation.grouped));
+        let folds = self.folds(grouping)?;
+        let run = |fold| {
+            let scores = self.run_fold(&folds, fold);
+            progress.step("cross-fit", count);
+            scores
+        };
+        let parts: Vec<Fold> = (0..count).into_par_iter().map(run).collect::<Result<_, _>>()?;
+        let kind = grouping.describe();
+        let method =
+            format!("{count}-fold cross-fit of the whole path, {kind}, stratified, seed {}", recipe.seed);
+        let judge = |field, records: &[Record], scores: Vec<(usize, f64)>| {
+            let groups = vec![0; records.len()];
+            let threshold = recipe.fit_of(field).policy.hold_from;
+            let scored = Scored { field, method: method.clone(), threshold, seed: recipe.seed };
+            let mut p = vec![0.0; records.len()];
+            scores.into_iter().for_each(|(row, score)| p[row] = score);
+            scored.judge(&Examples::of(records, &groups), p)
+        };
+        let prompts = |at: usize| parts.iter().flat_map(|part| part.prompts[at].clone()).collect::<Vec<_>>();
+        let responses = parts.iter().flat_map(|part| part.responses.clone()).collect();
+        Ok(PipelineFigures {
+            response: judge(Field::Response, &rows.responses, responses),
+            prompt: judge(Field::Prompt, &rows.evaluation, prompts(0)),
+            prompt_machine_only: judge(Field::Prompt, &rows.evaluation, prompts(1)),
+            prompt_human_only: judge(Field::Prompt, &rows.evaluation, prompts(2)),
+            method,
+        })
+    }
+
+    /// The whole path on everything but a fold, and its scores of that fold.
+    fn run_fold(&self, folds: &Folds, fold: usize) -> Result<Fold, TrainingError> {
+        let (recipe, rows) = (self.recipe, self.rows);
+        let [responses, prompts, evaluation]: [Split; 3] =
+            [&folds.responses, &folds.prompts, &folds.evaluation].map(|folds| split(folds, fold));
+        let pick = |rows: &[usize], from: &[Record]| {
+            rows.iter().map(|&row| from[row].clone()).collect::<Vec<Record>>()
+        };
+        let held_out = seen(&pick(&responses.1, &rows.responses))
+            .union(&seen(&pick(&prompts.1, &rows.prompts)))
+            .union(&seen(&pick(&evaluation.1, &rows.evaluation)));
+        let fit = |field, records: &[Record]| {
+            let provenance = Provenance {
+                recipe: recipe.clone(),
+                training: Vec::new(),
+                figures: BTreeMap::new(),
+                teacher: SeenPrompts::default(),
+            };
+            train(field, records, provenance, self.encoders).map(|(model, _)| model)
+        };
+        let classifier = fit(Field::Response, &pick(&responses.0, &rows.responses))?;
         let unlabelled: Vec<Record> = rows
             .unlabelled
             .iter()
-            .zip(&of_unlabelled)
+            .zip(&folds.unlabelled)
             .filter(|&(_, &of)| of != Some(fold))
             .map(|(record, _)| record.clone())
             .collect();
-        let scores = run_fold(recipe, rows, &unlabelled, &split);
-        progress.step("cross-fit", plan.folds);
-        scores
-    };
-    let parts: Vec<Fold> = (0..plan.folds).into_par_iter().map(run).collect::<Result<_, _>>()?;
-    let kind = grouping.describe();
-    let method =
-        format!("{}-fold cross-fit of the whole path, {kind}, stratified, seed {}", plan.folds, recipe.seed);
-    let judge = |field, records: &[Record], scores: Vec<(usize, f64)>| {
-        let groups = vec![0; records.len()];
-        let threshold = recipe.fit_of(field).policy.hold_from;
-        let scored = Scored { field, method: method.clone(), threshold, seed: recipe.seed };
-        let mut p = vec![0.0; records.len()];
-        scores.into_iter().for_each(|(row, score)| p[row] = score);
-        scored.judge(&Examples::of(records, &groups), p)
-    };
-    let prompts = |at: usize| parts.iter().flat_map(|part| part.prompts[at].clone()).collect::<Vec<_>>();
-    let responses = parts.iter().flat_map(|part| part.responses.clone()).collect();
-    Ok(PipelineFigures {
-        response: judge(Field::Response, &rows.responses, responses),
-        prompt: judge(Field::Prompt, &rows.evaluation, prompts(0)),
-        prompt_machine_only: judge(Field::Prompt, &rows.evaluation, prompts(1)),
-        prompt_human_only: judge(Field::Prompt, &rows.evaluation, prompts(2)),
-        method,
-    })
+        let machine = bootstrap(&classifier, &unlabelled)?;
+        let human = pick(&prompts.0, &rows.prompts);
+        let score = |labels| {
+            let training = prompt_rows(recipe, &machine, &human, &held_out, labels);
+            scores(&fit(Field::Prompt, &training)?, &rows.evaluation, &evaluation.1)
+        };
+        Ok(Fold {
+            responses: scores(&classifier, &rows.responses, &responses.1)?,
+            prompts: [score(Labels::Both)?, score(Labels::Machine)?, score(Labels::Human)?],
+        })
+    }
 }
 
 fn is_refused(record: &Record) -> bool {
     record.label.as_ref().and_then(demur_data::Labelled::target).is_some_and(|target| target >= 0.5)
-}
-
-/// The rows outside a fold, and those in it.
-type Split = (Vec<usize>, Vec<usize>);
-
-fn run_fold(
-    recipe: &Recipe,
-    rows: &Rows,
-    unlabelled: &[Record],
-    [responses, prompts, evaluation]: &[Split; 3],
-) -> Result<Fold, TrainingError> {
-    let pick =
-        |rows: &[usize], from: &[Record]| rows.iter().map(|&row| from[row].clone()).collect::<Vec<Record>>();
-    let held_out = seen(&pick(&responses.1, &rows.responses))
-        .union(&seen(&pick(&prompts.1, &rows.prompts)))
-        .union(&seen(&pick(&evaluation.1, &rows.evaluation)));
-    let provenance = || Provenance {
-        recipe: recipe.clone(),
-        training: Vec::new(),
-        figures: BTreeMap::new(),
-        teacher: SeenPrompts::default(),
-    };
-    let (classifier, _) = train(Field::Response, &pick(&responses.0, &rows.responses), provenance())?;
-    let machine = bootstrap(&classifier, unlabelled)?;
-    let human = pick(&prompts.0, &rows.prompts);
-    let score = |labels| {
-        let training = prompt_rows(recipe, &machine, &human, &held_out, labels);
-        let (predictor, _) = train(Field::Prompt, &training, provenance())?;
-        scores(&predictor, &rows.evaluation, &evaluation.1)
-    };
-    Ok(Fold {
-        responses: scores(&classifier, &rows.responses, &responses.1)?,
-        prompts: [score(Labels::Both)?, score(Labels::Machine)?, score(Labels::Human)?],
-    })
 }
 
 fn scores(model: &Model, records: &[Record], rows: &[usize]) -> Result<Vec<(usize, f64)>, TrainingError> {

@@ -14,8 +14,8 @@ use demur_data::{Label, Labelled, Labeller, Place, Record};
 use demur_predictor::encoder::{Cascade, EncoderConfig, Weights};
 use demur_predictor::{Field, Input, LoadOptions, Model, Scratch, SeenPrompts, Tier};
 use demur_training::{
-    CrossValidation, Distil, Examples, Grouping, Progress, Provenance, Recipe, Report, TrainingError,
-    Workshop, train,
+    CrossValidation, Distil, EncoderProgress, EncoderStore, Examples, Grouping, Progress, Provenance, Recipe,
+    TrainingError, train,
 };
 use tempfile::TempDir;
 
@@ -24,15 +24,14 @@ const WORDS: [&str; 16] = [
     "poison", "hack", "drug",
 ];
 
-/// All tests share one workshop, so they go one after the other, each with a cache of its own.
-fn shop() -> (MutexGuard<'static, ()>, TempDir) {
+/// A store that keeps what it computes in a folder of its own; libtorch's threads and seed are one process's, so the tests go
+/// one after the other.
+fn store() -> (MutexGuard<'static, ()>, TempDir, EncoderStore) {
     static ONE: Mutex<()> = Mutex::new(());
     let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let cache = tempfile::tempdir().unwrap();
-    Workshop::shared().keep_in(Some(cache.path().to_owned()));
-    Workshop::shared().tell(|_| ());
-    Workshop::shared().resume(false);
-    (guard, cache)
+    let encoders = EncoderStore::default().keep_in(Some(cache.path().to_owned()));
+    (guard, cache, encoders)
 }
 
 /// The folder of a tiny BERT.
@@ -104,14 +103,14 @@ fn recipe(encoder: &str) -> Recipe {
     Recipe::parse(&text, Path::new("t.toml"), &[]).unwrap()
 }
 
-fn fit(recipe: &Recipe, records: &[Record]) -> Result<Model, TrainingError> {
+fn fit(recipe: &Recipe, records: &[Record], encoders: &EncoderStore) -> Result<Model, TrainingError> {
     let provenance = Provenance {
         recipe: recipe.clone(),
         training: Vec::new(),
         figures: BTreeMap::new(),
         teacher: SeenPrompts::default(),
     };
-    train(Field::Prompt, records, provenance).map(|(model, _)| model)
+    train(Field::Prompt, records, provenance, encoders).map(|(model, _)| model)
 }
 
 fn inputs(records: &[Record]) -> Vec<Input<'_>> {
@@ -125,9 +124,9 @@ fn bits(model: &Model, records: &[Record]) -> Vec<u64> {
 
 #[test]
 fn a_head_learns_and_a_saved_model_says_the_same() {
-    let (_guard, _cache) = shop();
+    let (_guard, _cache, encoders) = store();
     let records = corpus(240);
-    let model = fit(&recipe("taps = [1, 3]\nknown = 6\ncheap = 0.4\n"), &records).unwrap();
+    let model = fit(&recipe("taps = [1, 3]\nknown = 6\ncheap = 0.4\n"), &records, &encoders).unwrap();
     let (manifest, tier) = model.encoder().unwrap();
     assert_eq!((manifest.config.width(), manifest.known, manifest.tuned), (32, 6, false));
     assert!(manifest.stack.encoder > 0.0, "{:?}", manifest.stack);
@@ -160,16 +159,19 @@ fn a_head_learns_and_a_saved_model_says_the_same() {
     assert!(ngrams.encoder().is_none());
     let mut scratch = Scratch::default();
     let input = inputs(&records)[0];
-    assert_eq!(ngrams.predict(&input, &mut scratch), model.predict(&input, &mut scratch));
+    assert_eq!(
+        ngrams.predict_ngrams(&input, &mut scratch).p_refusal,
+        model.predict_ngrams(&input, &mut scratch).p_refusal
+    );
     assert!(Model::load(&copy).unwrap_err().to_string().contains("encoder.safetensors"));
 }
 
 #[test]
 fn damage_is_found() {
-    let (_guard, _cache) = shop();
+    let (_guard, _cache, encoders) = store();
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("model");
-    fit(&recipe("known = 4\n"), &corpus(120)).unwrap().save(&place).unwrap();
+    fit(&recipe("known = 4\n"), &corpus(120), &encoders).unwrap().save(&place).unwrap();
     for name in ["encoder.safetensors", "encoder-head.safetensors", "encoder-vocab.txt", "known.jsonl"] {
         let whole = fs::read(place.join(name)).unwrap();
         let mut bytes = whole.clone();
@@ -185,9 +187,9 @@ fn damage_is_found() {
 
 #[test]
 fn a_cascade_asks_where_it_is_told_to() {
-    let (_guard, _cache) = shop();
+    let (_guard, _cache, encoders) = store();
     let records = corpus(160);
-    let model = fit(&recipe(""), &records).unwrap();
+    let model = fit(&recipe(""), &records, &encoders).unwrap();
     let mut scratch = Scratch::default();
     let texts = inputs(&records);
     let mut tiers = |cascade| {
@@ -203,39 +205,38 @@ fn a_cascade_asks_where_it_is_told_to() {
 /// The numbers of tuned encoders do not depend on whether the fit was cut off.
 #[test]
 fn a_fit_that_was_cut_off_ends_where_it_would_have_ended() {
-    let (_guard, cache) = shop();
+    let (_guard, cache, encoders) = store();
     let records = corpus(120);
     let recipe = recipe(
         "[prompt.fit.encoder.tune]\nepochs = 3\nbatch = 16\nrate = 0.002\nhead_rate = 0.02\npatience = 3\n",
     );
-    let whole = fit(&recipe, &records).unwrap();
+    let whole = fit(&recipe, &records, &encoders).unwrap();
     assert!(whole.manifest().encoder.as_ref().unwrap().tuned);
     let left = fs::read_dir(cache.path().join("checkpoints")).unwrap().count();
     assert_eq!(left, 0, "checkpoints go when the fit is done");
 
     let other = tempfile::tempdir().unwrap();
-    Workshop::shared().keep_in(Some(other.path().to_owned()));
-    Workshop::shared().tell(|report| {
-        // As the epoch is told, its checkpoint is not yet written: the first two are.
-        assert!(!matches!(report, Report::Epoch { epoch: 3, .. }), "cut off");
+    let elsewhere = || EncoderStore::default().keep_in(Some(other.path().to_owned()));
+    let cut_off = elsewhere().on_progress(|progress| {
+        // As the epoch is reported, its checkpoint is not yet written: the first two are.
+        assert!(!matches!(progress, EncoderProgress::Epoch { epoch: 3, .. }), "cut off");
     });
-    assert!(catch_unwind(AssertUnwindSafe(|| fit(&recipe, &records))).is_err());
+    assert!(catch_unwind(AssertUnwindSafe(|| fit(&recipe, &records, &cut_off))).is_err());
     let resumed = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&resumed);
-    Workshop::shared().tell(move |report| {
-        if let Report::Resumed { epochs } = report {
+    let resuming = elsewhere().resuming(true).on_progress(move |progress| {
+        if let EncoderProgress::Resumed { epochs } = progress {
             count.fetch_add(*epochs, Ordering::Relaxed);
         }
     });
-    Workshop::shared().resume(true);
-    let again = fit(&recipe, &records).unwrap();
+    let again = fit(&recipe, &records, &resuming).unwrap();
     assert_eq!(resumed.load(Ordering::Relaxed), 2);
     assert_eq!(again.digest(), whole.digest());
 }
 
 #[test]
 fn fits_of_the_encoder_learn() {
-    let (_guard, _cache) = shop();
+    let (_guard, _cache, encoders) = store();
     let records = corpus(240);
     let examples = Examples::of(&records, &Grouping::Equal.groups(&records));
     let base = "stack = false\n[prompt.fit.encoder.tune]\nepochs = 15\nbatch = 16\nrate = 0.004\nhead_rate = 0.05\npatience = 15\n";
@@ -243,14 +244,15 @@ fn fits_of_the_encoder_learn() {
     {
         let recipe = recipe(&format!("{base}{more}"));
         let judge = CrossValidation { field: Field::Prompt, folds: 2, grouping: Grouping::Equal, seed: 1 };
-        let figures = judge.judge(recipe.plan(Field::Prompt), &examples, Progress::none()).unwrap();
+        let figures =
+            judge.judge(recipe.plan(Field::Prompt, &encoders), &examples, Progress::none()).unwrap();
         assert!(figures.auroc > 0.65, "{more}: {}", figures.auroc);
     }
 }
 
 #[test]
 fn an_intermediate_task_is_learned_once_and_sees_no_row_of_the_corpus() {
-    let (_guard, cache) = shop();
+    let (_guard, cache, encoders) = store();
     let records = corpus(160);
     let file = cache.path().join("first.jsonl");
     let all = corpus(400);
@@ -267,8 +269,8 @@ fn an_intermediate_task_is_learned_once_and_sees_no_row_of_the_corpus() {
     fs::write(&file, lines.collect::<String>() + &format!("{shared}\n")).unwrap();
     let estimates = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&estimates);
-    Workshop::shared().tell(move |report| {
-        if let Report::Estimate { rows, .. } = report {
+    let encoders = encoders.on_progress(move |progress| {
+        if let EncoderProgress::Estimate { rows, .. } = progress {
             heard.lock().unwrap().push(*rows);
         }
     });
@@ -279,11 +281,11 @@ fn an_intermediate_task_is_learned_once_and_sees_no_row_of_the_corpus() {
     ));
     let examples = Examples::of(&records, &Grouping::Equal.groups(&records));
     let judge = CrossValidation { field: Field::Prompt, folds: 4, grouping: Grouping::Equal, seed: 1 };
-    let figures = judge.judge(recipe.plan(Field::Prompt), &examples, Progress::none()).unwrap();
+    let figures = judge.judge(recipe.plan(Field::Prompt, &encoders), &examples, Progress::none()).unwrap();
     assert!(figures.auroc > 0.75, "{}", figures.auroc);
     let heard = estimates.lock().unwrap().clone();
     assert_eq!(heard.len(), 1, "one fit for all folds: {heard:?}");
-    let model = fit(&recipe, &records).unwrap();
+    let model = fit(&recipe, &records, &encoders).unwrap();
     assert!(model.seen().contains("how make tea tea  x") && model.manifest().encoder.as_ref().unwrap().tuned);
     let files: Vec<&str> = model.manifest().training.iter().map(|data| data.file.as_str()).collect();
     assert!(files.contains(&"first.jsonl"), "{files:?}");
@@ -291,7 +293,7 @@ fn an_intermediate_task_is_learned_once_and_sees_no_row_of_the_corpus() {
 
 #[test]
 fn the_ngrams_learn_what_the_encoder_thinks_of_other_texts() {
-    let (_guard, cache) = shop();
+    let (_guard, cache, encoders) = store();
     let records = corpus(160);
     let file = cache.path().join("texts.jsonl");
     let prompts = |from: usize| {
@@ -303,8 +305,8 @@ fn the_ngrams_learn_what_the_encoder_thinks_of_other_texts() {
     fs::write(&file, prompts(0).chain([shared]).map(|prompt| line(&prompt)).collect::<String>()).unwrap();
     let section =
         format!("[prompt.fit.encoder.distil]\nweight = 4.0\ndata = {{ files = [\"{}\"] }}\n", file.display());
-    let distilled = fit(&recipe(&format!("stack = false\n{section}")), &records).unwrap();
-    let plain = fit(&recipe("stack = false\n"), &records).unwrap();
+    let distilled = fit(&recipe(&format!("stack = false\n{section}")), &records, &encoders).unwrap();
+    let plain = fit(&recipe("stack = false\n"), &records, &encoders).unwrap();
 
     // How far the n-grams are from the encoder on texts that neither has seen.
     let fresh: Vec<String> = prompts(8).map(|prompt| prompt.replace(" so", "")).collect();
@@ -330,15 +332,15 @@ fn the_ngrams_learn_what_the_encoder_thinks_of_other_texts() {
 
 #[test]
 fn what_cannot_be_is_named() {
-    let (_guard, _cache) = shop();
+    let (_guard, _cache, encoders) = store();
     let records = corpus(60);
     for (encoder, said) in [("taps = [4]\n", "layers [4]"), ("taps = [2, 1]\n", "not in order")] {
-        let error = fit(&recipe(encoder), &records).unwrap_err().to_string();
+        let error = fit(&recipe(encoder), &records, &encoders).unwrap_err().to_string();
         assert!(error.contains(said), "{error}");
     }
     let mut missing = recipe("");
     missing.prompt.fit.encoder.as_mut().unwrap().base = "no-such-encoder".to_owned();
-    let error = fit(&missing, &records).unwrap_err().to_string();
+    let error = fit(&missing, &records, &encoders).unwrap_err().to_string();
     assert!(error.contains("scripts/setup-bert.sh"), "{error}");
     let mut long = recipe("");
     long.prompt.fit.encoder.as_mut().unwrap().reads =
@@ -346,8 +348,8 @@ fn what_cannot_be_is_named() {
     let mut both = recipe("[prompt.fit.encoder.tune]\n");
     let distil = Distil { data: Vec::new(), weight: 1.0 };
     both.prompt.fit.encoder.as_mut().unwrap().distil = Some(distil);
-    let error = fit(&both, &records).unwrap_err().to_string();
+    let error = fit(&both, &records, &encoders).unwrap_err().to_string();
     assert!(error.contains("encoder.distil") && error.contains("`tune`"), "{error}");
-    let error = fit(&long, &records).unwrap_err().to_string();
+    let error = fit(&long, &records, &encoders).unwrap_err().to_string();
     assert!(error.contains("encoder.reads.tokens") && error.contains("64"), "{error}");
 }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use demur_data::{Kind, Label, Labelled, Labeller, Place, Record};
 use demur_predictor::{Field, Input, Model, SeenPrompts};
 use demur_training::{
-    CalibrationMethod, ClassWeight, CrossValidation, DataSource, Examples, Grouping, LogisticParams,
-    NgramParams, PipelineData, Progress, Provenance, Recipe, SparseLogistic, SparseMatrix, TrainingError,
-    ViewParams, bootstrap, label, labelled_by, run, train, weighed,
+    CalibrationMethod, ClassWeight, CrossValidation, DataSource, EncoderStore, Examples, FitPlan, Grouping,
+    LogisticParams, NgramParams, PipelineData, Progress, Provenance, Recipe, SparseLogistic, SparseMatrix,
+    TrainingError, ViewParams, bootstrap, label, labelled_by, run, train, weighed,
 };
 use linfa::dataset::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard};
@@ -190,12 +190,12 @@ fn provenance() -> Provenance {
 }
 
 fn classifier() -> Model {
-    train(Field::Response, &corpus(0..40), provenance()).unwrap().0
+    train(Field::Response, &corpus(0..40), provenance(), &EncoderStore::default()).unwrap().0
 }
 
 #[test]
 fn c_is_chosen_by_the_least_log_loss() {
-    let (_, fitted) = train(Field::Response, &corpus(0..40), provenance()).unwrap();
+    let (_, fitted) = train(Field::Response, &corpus(0..40), provenance(), &EncoderStore::default()).unwrap();
     assert_eq!(fitted.choice.iter().map(|(c, _)| *c).collect::<Vec<_>>(), [1.0, 10.0]);
     let best = fitted.choice.iter().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap().0;
     assert_eq!(fitted.c, best);
@@ -207,13 +207,13 @@ fn a_view_without_ngrams_and_a_corpus_without_labels_are_errors() {
     params.views[0].min_df = demur_training::DocumentFrequency::Count(1000);
     let records = corpus(0..10);
     let examples = Examples::of(&records, &Grouping::Equal.groups(&records));
-    let error = params.fit(&examples, 0).unwrap_err();
+    let error = FitPlan::new(&params, &EncoderStore::default()).fit(&examples, 0).unwrap_err();
     assert!(matches!(error, TrainingError::EmptyVocabulary { view: 1, field: "response", .. }), "{error}");
     params.views[0].idf_power = f64::NAN;
-    let error = params.fit(&examples, 0).unwrap_err();
+    let error = FitPlan::new(&params, &EncoderStore::default()).fit(&examples, 0).unwrap_err();
     assert!(matches!(error, TrainingError::Parameter { name: "idf_power", .. }), "{error}");
     let unlabelled: Vec<Record> = corpus(0..10).into_iter().map(|r| Record { label: None, ..r }).collect();
-    let error = train(Field::Response, &unlabelled, provenance()).unwrap_err();
+    let error = train(Field::Response, &unlabelled, provenance(), &EncoderStore::default()).unwrap_err();
     assert!(matches!(error, TrainingError::NoRows { step: "fit", .. }), "{error}");
 }
 
@@ -281,14 +281,18 @@ fn no_row_is_judged_by_a_fit_that_saw_it() {
     for grouping in [Grouping::Equal, Grouping::Similar] {
         let examples = Examples::of(&rows, &grouping.groups(&rows));
         let plan = CrossValidation { field: Field::Prompt, folds: 5, grouping, seed: 1 };
-        let evaluation = plan.judge(recipe.plan(Field::Prompt), &examples, Progress::none()).unwrap();
+        let evaluation = plan
+            .judge(recipe.plan(Field::Prompt, &EncoderStore::default()), &examples, Progress::none())
+            .unwrap();
         assert!(
             (evaluation.auroc - 0.5).abs() < 0.1,
             "{grouping:?}: AUROC {} without a leak",
             evaluation.auroc
         );
     }
-    let model = train(Field::Prompt, &rows, Provenance { recipe, ..provenance() }).unwrap().0;
+    let model = train(Field::Prompt, &rows, Provenance { recipe, ..provenance() }, &EncoderStore::default())
+        .unwrap()
+        .0;
     let p = label(&model, &rows).unwrap();
     let right = rows
         .iter()
@@ -326,7 +330,7 @@ fn the_cross_fit_takes_a_folds_prompts_out_of_every_step() {
     let mut resolved = recipe.clone();
     resolved.resolve(dir.path());
     let data = PipelineData::read(&resolved).unwrap();
-    let output = run(&recipe, &data, Progress::none()).unwrap();
+    let output = run(&recipe, &data, &EncoderStore::default(), Progress::none()).unwrap();
     let figures = &output.figures;
     assert!(figures.response.auroc > 0.99, "the answers are easy: {}", figures.response.auroc);
     for evaluation in [&figures.prompt, &figures.prompt_machine_only, &figures.prompt_human_only] {
@@ -393,7 +397,7 @@ fn a_fit_calibrated_on_left_out_sources_claims_less() {
             "views = [{{ field = \"prompt\" }}]\nc = 10.0\ncalibration = \"temperature\"\ncalibrate_on = \"{on}\""
         );
         let params: NgramParams = toml::from_str(&text).unwrap();
-        params.fit(&examples, 0).unwrap()
+        FitPlan::new(&params, &EncoderStore::default()).fit(&examples, 0).unwrap()
     };
     let (inside, outside) = (fit("folds"), fit("left-out-sources"));
     let temperature = |fitted: &demur_training::FittedNgram| match fitted.calibration {
@@ -415,6 +419,6 @@ fn a_fit_calibrated_on_left_out_sources_claims_less() {
         "views = [{ field = \"prompt\" }]\ncalibration = \"temperature\"\ncalibrate_on = \"left-out-sources\"",
     )
     .unwrap();
-    let error = params.fit(&examples, 0).unwrap_err();
+    let error = FitPlan::new(&params, &EncoderStore::default()).fit(&examples, 0).unwrap_err();
     assert!(matches!(error, TrainingError::FewSources) && error.to_string().contains("`name`"), "{error}");
 }

@@ -5,11 +5,11 @@
 use std::fs;
 use std::path::Path;
 
-use demur_predictor::{Analyzer, Field, Input, Norm, Probability, Scorer, Scratch};
+use demur_predictor::{Analyzer, Field, Input, Norm, Probability, Scratch};
 use demur_training::{
-    Clusters, Confusion, Decisions, DocumentFrequency, Examples, FEW_FALSE_POSITIVES, LogisticParams,
-    NgramParams, SparseMatrix, ViewParams, auroc, auroc_interval, auroc_within, average_precision, brier,
-    ece, intervals, log_loss, log_odds, tpr_at_fpr, wilson,
+    Clusters, Confusion, Decisions, DocumentFrequency, EncoderStore, Examples, FEW_FALSE_POSITIVES, FitPlan,
+    LogisticParams, NgramParams, SparseMatrix, ViewParams, auroc, auroc_interval, auroc_within,
+    average_precision, brier, ece, intervals, log_loss, log_odds, tpr_at_fpr, wilson,
 };
 use linfa::dataset::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard};
@@ -181,8 +181,8 @@ fn views_side_by_side_give_the_probabilities_of_scikit_learn() {
     };
     let c = vec![logistic["C"].as_f64().unwrap()];
     let params = NgramParams { c, inner_folds: 2, tolerance: 1e-6, ..NgramParams::new(views) };
-    let model = params.fit(&examples, 0).unwrap().model;
-    let logits = model.logits(&inputs).unwrap();
+    let model = FitPlan::new(&params, &EncoderStore::default()).fit(&examples, 0).unwrap().model;
+    let logits = model.logits(&inputs);
     for (logit, expected) in logits.into_iter().zip(numbers(&logistic["probabilities"])) {
         let found = Probability::from_logit(logit).get();
         assert!((found - expected).abs() <= 1e-4, "{found}, scikit-learn {expected}");

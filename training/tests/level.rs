@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use demur_predictor::{Input, NgramModel, Scorer};
+use demur_predictor::{Input, NgramModel};
 use demur_training::{
-    CalibrationMethod, Examples, Facets, FittedNgram, NgramParams, SecondLevelParams, TrainingError,
-    ViewParams,
+    CalibrationMethod, EncoderStore, Examples, Facets, FitPlan, FittedNgram, NgramParams, SecondLevelParams,
+    TrainingError, ViewParams,
 };
 
 /// Prompts of two targets and two sources. Harm is refused; the second source has nothing else.
@@ -48,7 +48,7 @@ fn p(fitted: &FittedNgram, prompt: &'static str, target: Option<&'static str>) -
 
 #[test]
 fn nothing_known_gets_the_base_rate_and_harm_does_not() {
-    let fitted = params().fit(&examples(), 0).unwrap();
+    let fitted = FitPlan::new(&params(), &EncoderStore::default()).fit(&examples(), 0).unwrap();
     for target in [None, Some("strict"), Some("lax"), Some("unknown")] {
         for unknown in ["", "ፀሐይ ወጣች", "xqzv blorp"] {
             assert!((p(&fitted, unknown, target) - 0.02).abs() < 1e-9, "{unknown} for {target:?}");
@@ -56,7 +56,7 @@ fn nothing_known_gets_the_base_rate_and_harm_does_not() {
         assert!(p(&fitted, "bake a loaf", target) < 0.05 && p(&fitted, "forge a passport", target) > 0.5);
     }
     assert!((fitted.base_rate - 0.02).abs() < 1e-12);
-    let bias = |model: &NgramModel| model.logits(&[Input::prompt("")]).unwrap()[0];
+    let bias = |model: &NgramModel| model.logits(&[Input::prompt("")])[0];
     assert!(
         (bias(&fitted.model) - (0.02_f64 / 0.98).ln()).abs() < 1e-9,
         "the logit of nothing is the base rate's"
@@ -65,7 +65,7 @@ fn nothing_known_gets_the_base_rate_and_harm_does_not() {
 
 #[test]
 fn targets_part_on_what_may_be_refused() {
-    let fitted = params().fit(&examples(), 0).unwrap();
+    let fitted = FitPlan::new(&params(), &EncoderStore::default()).fit(&examples(), 0).unwrap();
     assert_eq!(fitted.target_calibrations.keys().collect::<Vec<_>>(), ["lax", "strict"]);
     let (strict, lax) =
         (p(&fitted, "poison a well", Some("strict")), p(&fitted, "poison a well", Some("lax")));
@@ -78,7 +78,7 @@ fn without_a_base_rate_the_share_of_the_rows_is_stated() {
     let params = NgramParams { base_rate: None, calibrate_targets: false, ..params() };
     let examples = examples();
     let share = examples.truth.iter().sum::<f64>() / 240.0;
-    let fitted = params.fit(&examples, 0).unwrap();
+    let fitted = FitPlan::new(&params, &EncoderStore::default()).fit(&examples, 0).unwrap();
     assert!((fitted.base_rate - share).abs() < 1e-12);
 }
 
@@ -103,7 +103,9 @@ fn what_would_move_the_level_is_refused_beside_it() {
 
 #[test]
 fn a_source_of_one_label_under_source_shift_is_named() {
-    let fit = |params: NgramParams| params.fit(&examples(), 0).unwrap().one_class_sources;
+    let fit = |params: NgramParams| {
+        FitPlan::new(&params, &EncoderStore::default()).fit(&examples(), 0).unwrap().one_class_sources
+    };
     let shifted = NgramParams { source_shift: 3.0, ..params() };
     assert_eq!(fit(shifted.clone()), ["harm"]);
     assert!(fit(NgramParams { level_sources: vec!["harm".to_owned()], ..shifted }).is_empty());

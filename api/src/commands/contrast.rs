@@ -254,7 +254,7 @@ fn both(args: &ContrastTargets, model: &Model) -> anyhow::Result<()> {
     }
     let mut scratch = Scratch::default();
     let mut p_of = |prompt: &str, target| {
-        model.predict(&Input { target: Some(target), ..Input::prompt(prompt) }, &mut scratch)
+        model.predict_ngrams(&Input { target: Some(target), ..Input::prompt(prompt) }, &mut scratch).p_refusal
     };
     let mut rows = Vec::new();
     let mut out = format!("{:>6} {:>6} {:>7}  prompt\n", "first", "second", "differ");

@@ -219,7 +219,8 @@ fn judge_recipe(
     recipe: &Recipe,
     records: Vec<Record>,
 ) -> anyhow::Result<(Evaluation, OverlapCount)> {
-    let (fit, seed) = (recipe.plan(field), recipe.seed);
+    let encoders = output::encoders(args.recipe.settings.resume);
+    let (fit, seed) = (recipe.plan(field, &encoders), recipe.seed);
     let grouping = Grouping::of(args.grouped);
     if let Some(folds) = args.cv {
         let examples = Examples::of(&records, &grouping.groups(&records));

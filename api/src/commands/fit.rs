@@ -12,7 +12,7 @@ use demur_training::{Provenance, SourceRows, judge_unseen, may_judge, train, wei
 use crate::args::Fit;
 use crate::commands::evaluate::note_unknown;
 use crate::input;
-use crate::output::{note, say_sources, waiting};
+use crate::output::{encoders, note, say_sources, waiting};
 use crate::outputs::{self, Claim, Output};
 
 pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
@@ -42,7 +42,8 @@ pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
     note_unknown(&records);
     recipe.labelled = sources.told;
     let provenance = Provenance { recipe, training, figures: BTreeMap::new(), teacher };
-    let (model, fitted) = waiting("fitting", || train(field, &records, provenance))?;
+    let encoders = encoders(args.recipe.settings.resume);
+    let (model, fitted) = waiting("fitting", || train(field, &records, provenance, &encoders))?;
     let unseen = args.unseen.as_ref().map(|path| input::unseen(path, args.recipe.data_dir.as_deref(), field));
     let model = match unseen.transpose()? {
         Some(unseen) => {

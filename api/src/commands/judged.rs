@@ -7,8 +7,8 @@ use demur_data::{Labelled, Record};
 use demur_notebooks_export::JudgedRow;
 use demur_predictor::{Field, Model};
 use demur_training::{
-    CrossValidation, Evaluation, Examples, Grouping, NgramParams, PhraseFigures, Recipe, Scored, SourceRows,
-    TermAnalysis, TermParams, analyse_terms, identity, may_judge, phrases, probabilities,
+    CrossValidation, EncoderStore, Evaluation, Examples, Grouping, NgramParams, PhraseFigures, Recipe,
+    Scored, SourceRows, TermAnalysis, TermParams, analyse_terms, identity, may_judge, phrases, probabilities,
 };
 
 use crate::args::DataArgs;
@@ -93,7 +93,9 @@ impl Judged {
             judged.records.len()
         ));
         let plan = CrossValidation { field, folds: FOLDS, grouping: Grouping::Similar, seed };
-        let p = Bars::during(|progress| plan.probabilities(recipe.plan(field), &examples, progress))?;
+        let encoders = EncoderStore::from_environment();
+        let p =
+            Bars::during(|progress| plan.probabilities(recipe.plan(field, &encoders), &examples, progress))?;
         let method = format!("the recipe of model {} ({digest}), {}", model.manifest().name, plan.describe());
         let evaluation = Some(scored(method).judge(&examples, p.clone()));
         let counted = vec![true; p.len()];

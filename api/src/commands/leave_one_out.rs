@@ -28,7 +28,9 @@ pub(crate) fn run(
         None => Vec::new(),
     };
     let plan = LeaveOneOut { field, facet, seed: recipe.seed, share_counts: args.share_counts };
-    let figures = Bars::during(|progress| plan.judge(recipe.plan(field), &records, &unseen, progress))?;
+    let encoders = output::encoders(args.recipe.settings.resume);
+    let figures =
+        Bars::during(|progress| plan.judge(recipe.plan(field, &encoders), &records, &unseen, progress))?;
     let judged: usize = figures.unseen.iter().map(|of| of.n).sum();
     if judged < unseen.len() {
         note(&format!(

@@ -19,7 +19,6 @@ use crate::output::{self, Bars, note, say_read, say_sources, waiting};
 use crate::outputs::{self, Claim, Output};
 
 pub(crate) fn run(args: &Pipeline) -> anyhow::Result<()> {
-    output::hear_of_encoders(&args.settings);
     let starter = if args.recipe.is_none() { Some(starter_files()?) } else { None };
     let (mut recipe, text, folder) = load(args, starter.as_ref())?;
     let mut resolved = recipe.clone();
@@ -29,7 +28,8 @@ pub(crate) fn run(args: &Pipeline) -> anyhow::Result<()> {
     let data = waiting("reading", || PipelineData::read(&resolved))?;
     let rejected = say(&data);
     // The manifests hold the file names as the recipe has them, not as this machine does.
-    let output = Bars::during(|progress| run_recipe(&recipe, &data, progress))?;
+    let encoders = output::encoders(args.settings.resume);
+    let output = Bars::during(|progress| run_recipe(&recipe, &data, &encoders, progress))?;
     write(args, &output, &text, &rejected)?;
     bootstrap::say_targets(&output.machine);
     fit::say_one_class_sources(&output.one_class_sources);

@@ -194,7 +194,7 @@ fn judge(
         }
         Err(cause) => {
             outcome = Err(cause);
-            asking.model.predict(input, scratch)
+            asking.model.predict_ngrams(input, scratch).p_refusal
         }
     };
     let verdict = asking.model.judge_with(answer, policy, &registry.phrases, scratch, &mut whole);

@@ -5,14 +5,13 @@
 //! distribution is the softmax of the scores, scaled by a temperature, and then made to agree with P(refusal), so that
 //! no two numbers about one response contradict each other.
 
-use demur_data::{Kind, KindPolicy, Label};
+use demur_data::{Input, Kind, KindPolicy, Label};
 use serde::{Deserialize, Serialize};
 
 use crate::error::SettingsError;
 use crate::ngram::ngram_model::View;
 use crate::ngram::vectorizer::Scratch;
 use crate::probability::Probability;
-use crate::scorer::Input;
 
 /// What a manifest says of a kind model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
+use crate::calibration_report::CalibrationReport;
 use crate::encoder::config::EncoderConfig;
-use crate::model::manifest::CalibrationReport;
 use crate::probability::Probability;
 
 /// The encoder tier of a model.

@@ -15,6 +15,10 @@ impl Library {
     /// The one that is taken unless the user says otherwise: ONNX Runtime where it is built in, for it is faster.
     pub const DEFAULT: Self = if cfg!(feature = "ort") { Self::Onnx } else { Self::Torch };
 
+    /// What a build says of a library that it was built without.
+    pub const NOT_BUILT: &str =
+        "is not part of this build: build demur with `--features bert` for torch, `--features ort` for ort";
+
     /// Both.
     pub const ALL: [Self; 2] = [Self::Torch, Self::Onnx];
 

@@ -19,13 +19,14 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use demur_data::Input;
+
 use crate::explain::WordShare;
+use crate::field::Field;
 use crate::model::Model;
-use crate::ngram::ngram_model::Field;
 use crate::ngram::vectorizer::Scratch;
 use crate::policy::Policy;
 use crate::probability::Probability;
-use crate::scorer::Input;
 use crate::text;
 
 /// Only so many words, those with the strongest shares, are tried.
@@ -199,7 +200,8 @@ impl Search<'_> {
             out
         };
         let (rest, masked) = (kept(None), kept(Some(UNKNOWN)));
-        let mut p = |text: &str| self.model.predict(&self.field.put(text, *self.input), scratch);
+        let mut p =
+            |text: &str| self.model.predict_ngrams(&self.field.put(text, *self.input), scratch).p_refusal;
         let (p_refusal, p_masked) = (p(&rest), p(&masked));
         let [p, q] = [p_refusal, p_masked].map(Probability::get);
         Some(Tried { rest, p_refusal, nearer: if self.held { p.max(q) } else { p.min(q) } })

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::ngram::ngram_model::{Dense, NgramModel, Part, View, ViewSettings};
+use crate::field::Part;
+use crate::ngram::ngram_model::{Dense, NgramModel, View, ViewSettings};
 use crate::ngram::ngrams::{Analyzer, Norm, VectorizerSettings};
 use crate::ngram::vectorizer::Vectorizer;
 use crate::{Bundled, Calibration, Field, Manifest, Parts, SeenPrompts};
@@ -58,7 +59,9 @@ fn the_word_that_decides_is_found_wherever_it_stands() {
 #[test]
 fn function_words_are_never_a_flip() {
     let model = model(Norm::None, -1.0, &[("about", 1.0, 3.0), ("how", 1.0, 3.0), ("tea", 1.0, 0.2)]);
-    assert!(model.predict(&Input::prompt("how about tea"), &mut Scratch::default()).get() > 0.9);
+    assert!(
+        model.predict_ngrams(&Input::prompt("how about tea"), &mut Scratch::default()).p_refusal.get() > 0.9
+    );
     assert_eq!(flip(&model, "how about tea"), None);
 }
 
@@ -79,8 +82,8 @@ fn a_flip_does_not_rest_on_new_neighbours() {
 #[test]
 fn a_flip_is_the_removed_words_own_and_not_the_rescaling_of_the_rest() {
     let model = model(Norm::L2, 0.2, &[("zebra", 10.0, 0.15), ("kind", 1.0, -3.0)]);
-    let before = model.predict(&Input::prompt("zebra kind"), &mut Scratch::default()).get();
-    let after = model.predict(&Input::prompt("kind"), &mut Scratch::default()).get();
+    let before = model.predict_ngrams(&Input::prompt("zebra kind"), &mut Scratch::default()).p_refusal.get();
+    let after = model.predict_ngrams(&Input::prompt("kind"), &mut Scratch::default()).p_refusal.get();
     assert!(before > 0.5 && after < 0.1, "{before} {after}");
     assert_eq!(flip(&model, "zebra kind"), None);
 }
@@ -124,13 +127,13 @@ fn flips_of_the_bundled_models_are_real_stable_and_minimal() {
         let mut found = 0;
         for text in texts {
             let input = bundled.field().put(text, Input::default());
-            let p = model.predict(&input, scratch).get();
+            let p = model.predict_ngrams(&input, scratch).p_refusal.get();
             for hold_from in [0.5 * p, 0.8 * p, 1.0 - 0.8 * (1.0 - p), 1.0 - 0.5 * (1.0 - p)] {
                 let policy = Policy { send_below: hold_from, hold_from };
                 let Some(flip) = model.flip(&input, &policy, scratch) else { continue };
                 let held = p >= hold_from;
                 found += 1;
-                let after = model.predict(&bundled.field().put(&flip.rest, input), scratch);
+                let after = model.predict_ngrams(&bundled.field().put(&flip.rest, input), scratch).p_refusal;
                 assert_eq!(after, flip.p_refusal);
                 assert!(policy.is_clear(after, !held, Flip::MARGIN), "{text} {hold_from}");
                 assert_eq!(flip.rest.split(' ').count() + flip.removed.len(), text.split(' ').count());

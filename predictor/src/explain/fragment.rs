@@ -6,12 +6,13 @@
 
 use std::ops::Range;
 
+use demur_data::Input;
+
 use crate::explain::flip::Flip;
 use crate::model::Model;
 use crate::ngram::vectorizer::Scratch;
 use crate::policy::Policy;
 use crate::probability::Probability;
-use crate::scorer::Input;
 
 /// Windows that are scored at most.
 const WINDOWS: usize = 2000;
@@ -61,7 +62,8 @@ impl Model {
                 }
                 left -= 1;
                 let bytes = first.bytes.start..last.bytes.end;
-                let p_refusal = self.predict(&field.put(&text[bytes.clone()], *input), scratch);
+                let p_refusal =
+                    self.predict_ngrams(&field.put(&text[bytes.clone()], *input), scratch).p_refusal;
                 let is_better = best.as_ref().is_none_or(|best| p_refusal.get() > best.p_refusal.get());
                 if is_better && policy.is_clear(p_refusal, true, Flip::MARGIN) {
                     best = Some(Fragment { bytes, words: length, p_refusal });
@@ -87,14 +89,16 @@ mod tests {
     fn a_fragment_is_held_by_itself_carries_the_whole_and_nothing_shorter_does() {
         let model = Model::bundled(Bundled::Prompt).unwrap();
         let scratch = &mut Scratch::default();
-        let p = model.predict(&Input::prompt(PROMPT), scratch).get();
+        let p = model.predict_ngrams(&Input::prompt(PROMPT), scratch).p_refusal.get();
         // At any threshold, wherever the model has its own.
         let mut found = 0;
         for hold_from in [0.3 * p, 0.6 * p, 0.95 * p] {
             let policy = Policy { send_below: hold_from, hold_from };
             let Some(fragment) = model.fragment(&Input::prompt(PROMPT), &policy, scratch) else { continue };
             found += 1;
-            let alone = |text: &str, scratch: &mut Scratch| model.predict(&Input::prompt(text), scratch);
+            let alone = |text: &str, scratch: &mut Scratch| {
+                model.predict_ngrams(&Input::prompt(text), scratch).p_refusal
+            };
             let part = &PROMPT[fragment.bytes.clone()];
             assert_eq!(alone(part, scratch), fragment.p_refusal);
             assert!(policy.is_clear(fragment.p_refusal, true, Flip::MARGIN));

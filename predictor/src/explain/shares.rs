@@ -8,10 +8,11 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use demur_data::Input;
+
 use crate::explain::{Explanation, Origin, WordShare};
+use crate::field::Field;
 use crate::model::Model;
-use crate::ngram::ngram_model::Field;
-use crate::scorer::Input;
 
 /// What a share is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -205,7 +206,7 @@ mod tests {
         };
         assert!((sum(&of_logit) - logit).abs() < 1e-6, "{input:?}");
         assert!((shares.logit - logit).abs() < 1e-6);
-        let p: Probability = model.predict(input, scratch);
+        let p: Probability = model.predict_ngrams(input, scratch).p_refusal;
         if let Some(answer) = shares.answer {
             assert!((answer - (p.get() / (1.0 - p.get())).ln()).abs() < 1e-6, "{input:?}");
             assert!((sum(&|_| true) - answer).abs() < 1e-6, "{input:?}");

@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use crate::error::ModelError;
+use crate::field::Field;
 use crate::model::Model;
-use crate::ngram::ngram_model::Field;
 
 /// A model that comes with this crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

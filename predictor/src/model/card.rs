@@ -3,11 +3,12 @@
 
 use std::fmt::Write;
 
-use crate::encoder::{BaseModel, EncoderManifest};
-use crate::model::left_out::{FigureLine, SourceFigures, three_digits};
+use crate::encoder::manifest::{BaseModel, EncoderManifest};
+use crate::field::Field;
+use crate::model::figures::{FigureLine, three_digits};
+use crate::model::left_out::SourceFigures;
 use crate::model::manifest::Manifest;
 use crate::model::training_data::labellers_in_words;
-use crate::ngram::ngram_model::Field;
 
 /// Renders the card of a model.
 pub(crate) fn render(manifest: &Manifest, digest: &str) -> String {

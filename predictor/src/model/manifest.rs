@@ -6,13 +6,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::answer::kinds::KindSettings;
+use crate::base_rate::check_base_rate;
 use crate::calibration::Calibration;
-use crate::encoder::EncoderManifest;
+use crate::calibration_report::CalibrationReport;
+use crate::encoder::manifest::EncoderManifest;
+use crate::error::SettingsError;
+use crate::field::Field;
+use crate::model::digest::FileDigest;
 use crate::model::left_out::LeftOutReport;
 use crate::model::training_data::TrainingData;
-use crate::ngram::ngram_model::{Field, ViewSettings};
+use crate::ngram::ngram_model::ViewSettings;
 use crate::policy::Policy;
-use crate::probability::Probability;
 
 /// The newest model format, which this build writes for models that state the base rate that their
 /// probabilities assume: a build of before would not know it.
@@ -86,56 +90,6 @@ pub struct Manifest {
     pub files: BTreeMap<String, FileDigest>,
 }
 
-/// What calibration was worth on out-of-fold scores of the training rows. The figures after it are cross-fitted: no
-/// score is judged by a map that it helped to fit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CalibrationReport {
-    /// Scores that it was fitted on.
-    pub rows: usize,
-    /// Expected calibration error (ten bins of equal width) without it.
-    pub ece_before: f64,
-    /// And with it.
-    pub ece_after: f64,
-    /// Log loss in nats of each method that was tried, by name.
-    pub log_loss: BTreeMap<String, f64>,
-    /// How many sources were left out, each scored by a fit that had seen none of it; none where rows of all sources were.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub left_out_sources: Option<usize>,
-    /// What was true of rows by their P(refusal), in tenths from 0 up; empty in models of before.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub reliability: Vec<ReliabilityBin>,
-}
-
-impl CalibrationReport {
-    /// The 95% interval of the share refused among rows with a similar P(refusal) (the same tenth); none where the report
-    /// has no such table.
-    #[must_use]
-    pub fn interval(&self, p_refusal: Probability) -> Option<(f64, f64)> {
-        let bins = &self.reliability;
-        // A probability is from 0 to 1.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let bin = (p_refusal.get() * bins.len() as f64) as usize;
-        let bin = bins.get(bin.min(bins.len().checked_sub(1)?))?;
-        Some((bin.low, bin.high))
-    }
-}
-
-/// Rows that the fit had not seen and gave a similar P(refusal).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReliabilityBin {
-    /// How many they are.
-    pub rows: usize,
-    /// Share of them that was refused, by their weights.
-    pub refused: f64,
-    /// Lower end of the 95% interval of that share (Wilson 1927); where sources were left out, of the share in a source that
-    /// has not been seen.
-    pub low: f64,
-    /// Its upper end.
-    pub high: f64,
-}
-
 /// A view and the size of its vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -156,16 +110,6 @@ pub struct KindManifest {
     pub views: Vec<ViewManifest>,
 }
 
-/// Size and digest of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FileDigest {
-    /// Size in bytes.
-    pub bytes: u64,
-    /// SHA-256 in hexadecimal.
-    pub sha256: String,
-}
-
 impl Manifest {
     /// The oldest format that says all that this manifest holds.
     pub(crate) const fn format_needed(&self, has_encoder: bool) -> u32 {
@@ -176,5 +120,22 @@ impl Manifest {
         } else {
             FORMAT_OF_NGRAMS
         }
+    }
+
+    /// Checks policy, base rate and calibrations.
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        self.policy.check()?;
+        self.base_rate.map_or(Ok(0.0), check_base_rate)?;
+        let calibrations = std::iter::once(&self.calibration).chain(self.target_calibrations.values());
+        calibrations.into_iter().try_for_each(Calibration::check)?;
+        let Some(encoder) = &self.encoder else { return Ok(()) };
+        let calibrations = std::iter::once(&encoder.calibration).chain(encoder.target_calibrations.values());
+        calibrations.into_iter().try_for_each(Calibration::check)?;
+        let (stack, direction) = (encoder.stack, encoder.direction);
+        let numbers = [stack.ngrams, stack.encoder, stack.bias, direction.middle, direction.deviation];
+        if numbers.iter().any(|number| !number.is_finite()) || direction.deviation <= 0.0 {
+            return Err(SettingsError::NotFinite { what: "the encoder tier's stack or direction" });
+        }
+        encoder.config.check().map_err(|reason| SettingsError::Encoder { reason })
     }
 }

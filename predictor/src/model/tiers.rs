@@ -1,36 +1,15 @@
 //! Predictions by all tiers that a model has: the n-gram tier where it is certain, else the encoder, in batches.
 
-use serde::Serialize;
+use demur_data::Input;
 
 use crate::answer::kinds::KindDistribution;
-use crate::encoder::{Cascade, EncoderManifest, EncoderTier};
+use crate::encoder::manifest::{Cascade, EncoderManifest};
+use crate::encoder::tier::EncoderTier;
 use crate::error::ScoreError;
 use crate::model::Model;
+use crate::model::tier::Tier;
 use crate::ngram::vectorizer::Scratch;
 use crate::probability::Probability;
-use crate::scorer::Input;
-
-/// A tier of a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Tier {
-    /// N-grams: microseconds.
-    Ngram,
-    /// The encoder, with what the n-gram tier says: milliseconds.
-    #[default]
-    Encoder,
-}
-
-impl Tier {
-    /// The name used in files and flags.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ngram => "ngram",
-            Self::Encoder => "encoder",
-        }
-    }
-}
 
 /// A prediction with the tier that gave it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,7 +29,8 @@ impl Model {
         self.manifest().encoder.as_ref().zip(self.parts().encoder.as_ref())
     }
 
-    /// What the n-gram tier says of one input.
+    /// What the n-gram tier alone says of one input, whether or not an encoder is loaded: microseconds, with buffers that the
+    /// caller keeps.
     #[must_use]
     pub fn predict_ngrams(&self, input: &Input<'_>, scratch: &mut Scratch) -> Tiered {
         let logit = self.scorer().logit(input, scratch);
@@ -92,6 +72,16 @@ impl Model {
             }
         }
         Ok(all)
+    }
+
+    /// P(refusal) of every input, in order, by all tiers that the model has. From the n-gram tier an input gets the same
+    /// bits here as alone; from the encoder, the same to about 1e-6.
+    ///
+    /// # Errors
+    /// [`ScoreError::MissingField`] when an input lacks the text that the model judges, [`ScoreError::Encoder`].
+    pub fn predict_all(&self, inputs: &[Input<'_>]) -> Result<Vec<Probability>, ScoreError> {
+        let all = self.predict_tiers(inputs, None, &mut Scratch::default())?;
+        Ok(all.into_iter().map(|tiered| tiered.p_refusal).collect())
     }
 
     /// The 95% interval of the share refused among rows that the fit had not seen and gave a similar P(refusal) by the same

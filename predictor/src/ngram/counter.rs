@@ -2,7 +2,8 @@
 
 use crate::error::SettingsError;
 use crate::ngram::ngrams::{Analyzer, Symbols, VectorizerSettings, is_whole, reach, spell};
-use crate::ngram::trie::{ROOT, TokenTable, Tree};
+use crate::ngram::token_table::TokenTable;
+use crate::ngram::trie::{ROOT, Tree};
 use crate::text::Padded;
 
 /// Counts n-grams, document by document, in the same trie that a fitted vectorizer looks them up in.

@@ -4,5 +4,6 @@ pub(crate) mod counter;
 pub(crate) mod hits;
 pub(crate) mod ngram_model;
 pub(crate) mod ngrams;
+pub(crate) mod token_table;
 pub(crate) mod trie;
 pub(crate) mod vectorizer;

@@ -3,78 +3,16 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use demur_data::Input;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::style::{STYLE, style, style_names};
-use crate::error::{ScoreError, SettingsError};
+use crate::error::SettingsError;
 use crate::explain::{Explanation, Origin, Term};
+use crate::field::{Field, Part};
 use crate::ngram::ngrams::VectorizerSettings;
 use crate::ngram::vectorizer::{Scratch, Vectorizer};
-use crate::scorer::{Input, Scorer};
 use crate::text::{self, Lowered};
-
-/// A text of an input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Field {
-    /// What the user asked.
-    Prompt,
-    /// What the target answered.
-    Response,
-}
-
-impl Field {
-    /// The name used in files and flags.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Prompt => "prompt",
-            Self::Response => "response",
-        }
-    }
-
-    /// An input with this text put in.
-    #[must_use]
-    pub const fn put<'a>(self, text: &'a str, input: Input<'a>) -> Input<'a> {
-        match self {
-            Self::Prompt => Input { prompt: Some(text), ..input },
-            Self::Response => Input { response: Some(text), ..input },
-        }
-    }
-
-    /// This text of an input, if it has it.
-    #[must_use]
-    pub const fn of<'a>(self, input: &Input<'a>) -> Option<&'a str> {
-        match self {
-            Self::Prompt => input.prompt,
-            Self::Response => input.response,
-        }
-    }
-}
-
-/// Which part of a text a view reads. Words are white-space separated pieces here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Part {
-    /// All of it.
-    Whole,
-    /// Its first words.
-    FirstWords(usize),
-    /// Its last words.
-    LastWords(usize),
-}
-
-impl Part {
-    /// The part of a text.
-    #[must_use]
-    pub fn of(self, text: &str) -> &str {
-        match self {
-            Self::Whole => text,
-            Self::FirstWords(count) => text::first_pieces(text, count),
-            Self::LastWords(count) => text::last_pieces(text, count),
-        }
-    }
-}
 
 /// What a view reads and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -227,6 +165,13 @@ impl NgramModel {
         logit
     }
 
+    /// The logit of each input, in order; it does not depend on the other inputs.
+    #[must_use]
+    pub fn logits(&self, inputs: &[Input<'_>]) -> Vec<f64> {
+        let mut scratch = Scratch::default();
+        inputs.iter().map(|input| self.logit(input, &mut scratch)).collect()
+    }
+
     fn target_shift(&self, input: &Input<'_>) -> Option<f32> {
         if self.dense.targets.is_empty() { None } else { self.dense.targets.get(input.target?).copied() }
     }
@@ -309,13 +254,6 @@ pub struct WeightedNgram {
     pub ngram: String,
     /// Its weight: above 0 it speaks for refusal.
     pub weight: f32,
-}
-
-impl Scorer for NgramModel {
-    fn logits(&self, inputs: &[Input<'_>]) -> Result<Vec<f64>, ScoreError> {
-        let mut scratch = Scratch::default();
-        Ok(inputs.iter().map(|input| self.logit(input, &mut scratch)).collect())
-    }
 }
 
 fn finite(what: &'static str, numbers: &[f32]) -> Result<(), SettingsError> {

@@ -6,7 +6,8 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SettingsError;
-use crate::ngram::trie::{NONE, ROOT, TokenTable, Tree};
+use crate::ngram::token_table::{NONE, TokenTable};
+use crate::ngram::trie::{ROOT, Tree};
 use crate::text::{self, Padded};
 
 /// Longest n-gram that a view may hold, in symbols.

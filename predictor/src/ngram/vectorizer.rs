@@ -9,7 +9,8 @@ use std::ops::Range;
 use crate::error::SettingsError;
 use crate::ngram::hits::Hits;
 use crate::ngram::ngrams::{Analyzer, Norm, Symbols, VectorizerSettings, Vocabulary, is_whole, spell};
-use crate::ngram::trie::{NONE, TokenTable, Tree};
+use crate::ngram::token_table::{NONE, TokenTable};
+use crate::ngram::trie::Tree;
 use crate::text::{PAD, Padded};
 
 /// Buffers that are used again from one text to the next, so that scoring allocates nothing per text.

@@ -172,7 +172,7 @@ mod tests {
     use demur_data::Kind;
 
     use super::*;
-    use crate::evaluate::breakdown::Facets;
+    use crate::facets::Facets;
 
     #[test]
     fn an_answer_is_opening_middle_and_ending() {

@@ -1,35 +1,20 @@
 //! Fitting the encoder tier of a model.
+//!
+//! What a recipe says of it is read by every build. Fitting it takes the feature `ort` or `bert`: without them, `tier` is a
+//! module of the same shape in which there is no such tier.
 
-pub(crate) mod distil;
+pub(crate) mod distilled;
 mod params;
-mod report;
+mod progress;
+#[cfg_attr(not(feature = "encoder"), expect(dead_code, reason = "nothing is fitted by it in such a build"))]
+pub(crate) mod task;
+#[cfg(feature = "encoder")]
+mod tier;
+#[cfg(not(feature = "encoder"))]
+#[path = "absent.rs"]
+mod tier;
 
-#[cfg(feature = "bert")]
-mod adamw;
-#[cfg(feature = "encoder")]
-mod cache;
-#[cfg(feature = "bert")]
-mod checkpoint;
-#[cfg(feature = "encoder")]
-mod direction;
-#[cfg(feature = "encoder")]
-pub(crate) mod fit;
-#[cfg(feature = "encoder")]
-mod head;
-#[cfg(feature = "encoder")]
-mod intermediate;
-#[cfg(feature = "encoder")]
-mod stack;
-#[cfg(feature = "bert")]
-mod tune;
-#[cfg(feature = "encoder")]
-mod tuned;
-#[cfg(feature = "encoder")]
-mod workshop;
-
-#[cfg(feature = "encoder")]
-pub use fit::FittedEncoder;
 pub use params::{Distil, EncoderParams, Intermediate, Precision, TuneParams};
-pub use report::Report;
-#[cfg(feature = "encoder")]
-pub use workshop::Workshop;
+pub use progress::EncoderProgress;
+pub(crate) use tier::EncoderStage;
+pub use tier::{EncoderStore, FittedEncoder};

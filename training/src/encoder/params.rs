@@ -28,7 +28,7 @@ pub struct EncoderParams {
     pub taps: Vec<usize>,
     /// Inverse strength of the head's penalty, as the fit's own `c`, for numbers of an embedding that are scaled to a
     /// deviation of 1. With several values, inner cross-validation takes the best. Default: 0.001, 0.003, 0.01 and 0.03.
-    #[serde(default = "default_c", deserialize_with = "crate::fit::one_or_several")]
+    #[serde(default = "default_c", deserialize_with = "crate::recipe::values::one_or_several")]
     pub c: Vec<f64>,
     /// Whether the tier's logit is made of both tiers', by a second level that is fitted on out-of-fold logits. Default: true.
     #[serde(default = "yes")]

@@ -3,55 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use demur_data::{Kind, Labeller, Record};
 use demur_predictor::Field;
 use serde::Serialize;
 
 use crate::examples::Examples;
+use crate::facets::Facets;
 use crate::language::language;
 use crate::metrics::{
     Clusters, FEW_FALSE_POSITIVES, Truth, accuracy_interval, auroc, ece, nan_is_null, tpr_at_fpr,
     wilson_of_share,
 };
-
-/// What is known of a row beside its texts and label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Facets<'a> {
-    /// The kind of the response.
-    pub kind: Option<Kind>,
-    /// The model that was asked.
-    pub target: Option<&'a str>,
-    /// The data set.
-    pub source: Option<&'a str>,
-    /// The data set's category.
-    pub category: Option<&'a str>,
-    /// Who labelled it.
-    pub labeller: Option<Labeller>,
-}
-
-impl<'a> Facets<'a> {
-    /// The facets of a record.
-    #[must_use]
-    pub fn of(record: &'a Record) -> Self {
-        Self {
-            kind: record.label.as_ref().and_then(|label| label.kind),
-            target: record.target.as_deref(),
-            source: record.source.as_deref(),
-            category: record.category.as_deref(),
-            labeller: record.label.as_ref().map(|label| label.by.labeller),
-        }
-    }
-
-    fn values(&self) -> [(&'static str, Option<&'a str>); 5] {
-        [
-            ("kind", self.kind.map(Kind::name)),
-            ("target", self.target),
-            ("source", self.source),
-            ("category", self.category),
-            ("labeller", self.labeller.map(Labeller::name)),
-        ]
-    }
-}
 
 /// Figures of the rows that share one value of a facet.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -204,6 +165,7 @@ pub fn coverage_curve<T: Truth>(p: &[f64], truth: &[T], threshold: f64, points: 
 
 #[cfg(test)]
 mod tests {
+    use demur_data::Kind;
     use demur_predictor::Input;
 
     use super::*;

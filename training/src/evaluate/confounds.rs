@@ -133,7 +133,7 @@ mod tests {
     use demur_predictor::Input;
 
     use super::*;
-    use crate::evaluate::breakdown::Facets;
+    use crate::facets::Facets;
 
     #[test]
     fn a_word_that_opens_one_source_is_found_and_what_refusals_share_is_not() {

@@ -4,7 +4,7 @@ use demur_data::Kind;
 use demur_predictor::{KindDistribution, place};
 use serde::Serialize;
 
-use crate::evaluate::breakdown::Facets;
+use crate::facets::Facets;
 use crate::metrics::nan_is_null;
 
 /// Figures over the rows that have a kind.

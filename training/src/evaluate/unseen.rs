@@ -7,10 +7,11 @@ use demur_data::{Labeller, Record};
 use demur_predictor::{LeftOutReport, LeftOutSource, Model, SourceFigures};
 
 use crate::error::TrainingError;
+use crate::evaluate::evaluation::Evaluation;
+use crate::evaluate::fitted::evaluate_model;
 use crate::evaluate::leave_one_out::LeaveOneOut;
-use crate::evaluate::{Evaluation, evaluate_model};
 use crate::examples::Examples;
-use crate::train::{identity, labeller};
+use crate::rows::{identity, labeller};
 
 /// The name of rows that name no source.
 const UNNAMED: &str = "unnamed";

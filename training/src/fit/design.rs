@@ -11,12 +11,23 @@ use demur_predictor::View;
 
 use crate::error::TrainingError;
 use crate::examples::Examples;
-use crate::fit::NgramParams;
-use crate::fit::features::{fit_views, transform, write_row};
+use crate::fit::features::{ViewParams, fit_views, transform, write_row};
 use crate::fit::sparse::SparseMatrix;
 
 /// Targets and sources with fewer rows have no column.
 pub(crate) const MIN_ROWS: usize = 20;
+
+/// What decides the columns of a fit beside its rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DesignParams<'p> {
+    pub(crate) views: &'p [ViewParams],
+    /// The prior width of what a target may add to the logit; 0 for no such columns.
+    pub(crate) target_shift: f64,
+    /// The same for a source.
+    pub(crate) source_shift: f64,
+    /// Sources without a column.
+    pub(crate) level_sources: &'p [String],
+}
 
 /// What the columns of a fit are.
 #[derive(Debug, Clone)]
@@ -64,14 +75,14 @@ pub(crate) struct Weights {
 
 impl Design {
     /// Chooses vocabularies, targets and sources on some examples.
-    pub(crate) fn fit(params: &NgramParams, examples: &Examples<'_>) -> Result<Self, TrainingError> {
-        let views = fit_views(&params.views, &examples.inputs)?;
+    pub(crate) fn fit(params: &DesignParams<'_>, examples: &Examples<'_>) -> Result<Self, TrainingError> {
+        let views = fit_views(params.views, &examples.inputs)?;
         Ok(Self::with_views(&views, params, examples))
     }
 
     /// The design of a fit whose vocabularies are there already. Views that the parameters do not describe keep the
     /// length 1.
-    pub(crate) fn with_views(views: &[View], params: &NgramParams, examples: &Examples<'_>) -> Self {
+    pub(crate) fn with_views(views: &[View], params: &DesignParams<'_>, examples: &Examples<'_>) -> Self {
         let described = params.views.len() == views.len();
         let scale = |at: usize| if described { params.views[at].scale } else { 1.0 };
         let has_shift = |source: &&str| !params.level_sources.iter().any(|level| level == source);
@@ -188,8 +199,7 @@ mod tests {
     use demur_predictor::{Field, Input};
 
     use super::*;
-    use crate::evaluate::breakdown::Facets;
-    use crate::fit::features::ViewParams;
+    use crate::facets::Facets;
 
     fn examples() -> Examples<'static> {
         let mut examples = Examples::default();
@@ -207,18 +217,21 @@ mod tests {
         examples
     }
 
-    fn design(shifts: (f64, f64), scale: f64) -> Design {
-        Design::fit(&params(shifts, scale), &examples()).unwrap()
-    }
-
-    fn params((target_shift, source_shift): (f64, f64), scale: f64) -> NgramParams {
-        let views = vec![ViewParams { scale, ..ViewParams::new(Field::Prompt) }];
-        NgramParams { target_shift, source_shift, ..NgramParams::new(views) }
+    fn design((target_shift, source_shift): (f64, f64), scale: f64) -> Design {
+        let views = [ViewParams { scale, ..ViewParams::new(Field::Prompt) }];
+        let params = DesignParams { views: &views, target_shift, source_shift, level_sources: &[] };
+        Design::fit(&params, &examples()).unwrap()
     }
 
     #[test]
     fn a_source_that_sets_the_level_has_no_column() {
-        let params = NgramParams { level_sources: vec!["x".to_owned()], ..params((0.0, 3.0), 1.0) };
+        let (views, level_sources) = ([ViewParams::new(Field::Prompt)], ["x".to_owned()]);
+        let params = DesignParams {
+            views: &views,
+            target_shift: 0.0,
+            source_shift: 3.0,
+            level_sources: &level_sources,
+        };
         let x = Design::fit(&params, &examples()).unwrap().matrix(&examples());
         assert_eq!(x.csr().cols(), 4 + 1, "the words, and source y");
         let last = |row: usize| x.csr().outer_view(row).unwrap().iter().map(|(at, _)| at).last();

@@ -11,8 +11,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
-use crate::evaluate::breakdown::Facets;
 use crate::examples::{Examples, split};
+use crate::facets::Facets;
 use crate::fit::features::{ViewParams, fit_views, transform};
 use crate::fit::logistic::{LogisticParams, SparseLogistic};
 use crate::fit::second_level::{Line, SecondLevelParams, fit_multinomial};

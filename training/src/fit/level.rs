@@ -127,7 +127,7 @@ mod tests {
     use demur_predictor::Input;
 
     use super::*;
-    use crate::evaluate::breakdown::Facets;
+    use crate::facets::Facets;
 
     /// Thirty prompts, each put to three targets: one refuses what the words say is refused, one nothing, and one has been
     /// asked only what it refuses.

@@ -5,13 +5,16 @@
 //! better prompt predictor than the label itself. This is distillation with privileged information (Lopez-Paz et
 //! al. 2016): the response is there when the model is fitted, and not when it is used.
 
-use demur_predictor::{Probability, Scorer};
+use demur_predictor::Probability;
 use rayon::prelude::*;
 
+use crate::encoder::EncoderStore;
 use crate::error::TrainingError;
 use crate::examples::{Examples, split};
 use crate::fit::calibrate::CalibrationMethod;
-use crate::fit::{FittedNgram, NgramParams};
+use crate::fit::first_level::NgramFit;
+use crate::fit::ngram::FittedNgram;
+use crate::fit::params::NgramParams;
 
 /// A fit, with its teacher where it has one.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +23,8 @@ pub struct FitPlan<'a> {
     pub params: &'a NgramParams,
     /// Who softens its labels.
     pub teacher: Option<Teacher<'a>>,
+    /// Where an encoder tier finds its encoders.
+    pub encoders: &'a EncoderStore,
 }
 
 /// A response classifier that softens the labels of rows with a response.
@@ -34,7 +39,13 @@ pub struct Teacher<'a> {
 /// Folds of the teacher's cross-fit.
 const FOLDS: usize = 5;
 
-impl FitPlan<'_> {
+impl<'a> FitPlan<'a> {
+    /// A fit without a teacher.
+    #[must_use]
+    pub const fn new(params: &'a NgramParams, encoders: &'a EncoderStore) -> Self {
+        Self { params, teacher: None, encoders }
+    }
+
     /// Whether the fit keeps groups together or weighs by them.
     pub(crate) fn needs_groups(&self) -> bool {
         self.teacher.is_some() || self.params.needs_groups()
@@ -45,9 +56,10 @@ impl FitPlan<'_> {
     /// # Errors
     /// Any [`TrainingError`] of a fit.
     pub fn fit(&self, examples: &Examples<'_>, seed: u64) -> Result<FittedNgram, TrainingError> {
+        let fit = NgramFit { params: self.params, encoders: self.encoders, seed };
         match self.teacher {
-            Some(teacher) => self.params.fit(&teacher.soften(examples, seed)?, seed),
-            None => self.params.fit(examples, seed),
+            Some(teacher) => fit.fit(&teacher.soften(examples, self.encoders, seed)?),
+            None => fit.fit(examples),
         }
     }
 }
@@ -56,7 +68,12 @@ impl Teacher<'_> {
     /// The examples with softened labels. Each response is judged by a classifier that has not seen its group.
     /// Rows without a response, and rows whose label is soft already, stay as they are; so do all when there are
     /// too few to fit on.
-    fn soften<'a>(&self, examples: &Examples<'a>, seed: u64) -> Result<Examples<'a>, TrainingError> {
+    fn soften<'a>(
+        &self,
+        examples: &Examples<'a>,
+        encoders: &EncoderStore,
+        seed: u64,
+    ) -> Result<Examples<'a>, TrainingError> {
         let is_hard = |&row: &usize| {
             examples.inputs[row].response.is_some() && [0.0, 1.0].contains(&examples.targets[row])
         };
@@ -74,11 +91,12 @@ impl Teacher<'_> {
             encoder: None,
             ..self.params.clone()
         };
+        let fit = NgramFit { params: &params, encoders, seed };
         let folds = taught.folds(FOLDS, seed)?;
         let judge = |fold| {
             let (train, test) = split(&folds, fold);
-            let model = params.fit(&taught.subset(&train), seed)?.model;
-            Ok((model.logits(&taught.subset(&test).inputs)?, test))
+            let model = fit.fit(&taught.subset(&train))?.model;
+            Ok((model.logits(&taught.subset(&test).inputs), test))
         };
         let judged: Vec<_> = (0..FOLDS).into_par_iter().map(judge).collect::<Result<_, TrainingError>>()?;
         for (logits, test) in judged {

@@ -4,6 +4,7 @@
 
 pub(crate) mod source;
 pub(crate) mod source_rows;
+pub(crate) mod values;
 
 use std::fs;
 use std::path::Path;
@@ -11,9 +12,9 @@ use std::path::Path;
 use demur_predictor::{Field, SeenPrompts};
 use serde::{Deserialize, Serialize};
 
-use crate::encoder::EncoderParams;
+use crate::encoder::{EncoderParams, EncoderStore};
 use crate::error::TrainingError;
-use crate::fit::NgramParams;
+use crate::fit::params::NgramParams;
 use crate::fit::teacher::{FitPlan, Teacher};
 use crate::recipe::source::{DataSource, one_or_several};
 
@@ -228,12 +229,12 @@ impl Recipe {
         }
     }
 
-    /// The fit of one of the two models with its teacher.
+    /// The fit of one of the two models with its teacher, and the encoders that it may load.
     #[must_use]
-    pub fn plan(&self, field: Field) -> FitPlan<'_> {
+    pub fn plan<'a>(&'a self, field: Field, encoders: &'a EncoderStore) -> FitPlan<'a> {
         let taught = field == Field::Prompt && self.prompt.teacher_share > 0.0;
         let teacher = Teacher { params: &self.response, share: self.prompt.teacher_share };
-        FitPlan { params: self.fit_of(field), teacher: taught.then_some(teacher) }
+        FitPlan { params: self.fit_of(field), teacher: taught.then_some(teacher), encoders }
     }
 
     /// The recipe as JSON, for manifests.

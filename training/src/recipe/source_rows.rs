@@ -1,11 +1,14 @@
 //! The rows of several sources, and which of them enter which fit, with what weight.
 
-use demur_data::{Corpus, ReadOptions, Record, Rejection};
-use demur_predictor::{Field, TrainingData};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use demur_data::{Corpus, DataError, Labeller, ReadOptions, Record, Rejection};
+use demur_predictor::{Field, LabelledRows, TrainingData, sha256_of};
 
 use crate::error::TrainingError;
 use crate::recipe::source::DataSource;
-use crate::train::describe;
 
 /// The rows of several sources, each corpus beside its source.
 #[derive(Debug, Clone)]
@@ -33,16 +36,11 @@ impl SourceRows {
         Self::without_labels(sources, &[Field::Prompt, Field::Response])
     }
 
-    /// Reads the texts of a field; what labels they have take no part.
+    /// Reads rows that have the texts of these fields; what labels they have take no part.
     ///
     /// # Errors
     /// As [`DataSource::read`].
-    #[cfg(feature = "encoder")]
-    pub(crate) fn texts(sources: &[DataSource], field: Field) -> Result<Self, TrainingError> {
-        Self::without_labels(sources, &[field])
-    }
-
-    fn without_labels(sources: &[DataSource], fields: &[Field]) -> Result<Self, TrainingError> {
+    pub(crate) fn without_labels(sources: &[DataSource], fields: &[Field]) -> Result<Self, TrainingError> {
         let read = |source: &DataSource| {
             let mut corpus = source.read(fields, false, false)?;
             corpus.records.iter_mut().for_each(|record| record.label = None);
@@ -100,6 +98,58 @@ impl SourceRows {
             parts.map(|(source, records)| describe(source, &records)).collect::<Result<_, _>>()?;
         Ok(files.concat())
     }
+}
+
+/// Describes the files of a source for a manifest: name, digest, how many of the records came from each, and who
+/// labelled them.
+///
+/// # Errors
+/// [`TrainingError::Data`] when a file cannot be read again.
+fn describe(source: &DataSource, records: &[&Record]) -> Result<Vec<TrainingData>, TrainingError> {
+    let describe = |path: &PathBuf| {
+        let name = path.to_string_lossy();
+        let sha256 = if name == "-" { "standard input".to_owned() } else { digest(path)? };
+        let of_file: Vec<&Record> =
+            records.iter().copied().filter(|record| *record.place.file == *name).collect();
+        Ok(TrainingData {
+            source: source.name.clone(),
+            file: path
+                .file_name()
+                .map_or_else(|| name.to_string(), |file| file.to_string_lossy().into_owned()),
+            sha256,
+            rows: of_file.len(),
+            labellers: labellers(&of_file),
+            licence: source.licence.clone(),
+        })
+    };
+    source.files.iter().map(describe).collect()
+}
+
+/// More labellers than this are counted by their kind alone: a name for each row says nothing in a manifest.
+const MOST_NAMED: usize = 12;
+
+/// How many of some records each labeller has labelled. What no one has labelled yet, a model of this program will.
+fn labellers(records: &[&Record]) -> Vec<LabelledRows> {
+    let mut rows: BTreeMap<(Labeller, Option<&str>), usize> = BTreeMap::new();
+    for record in records {
+        let by = record.label.as_ref().map(|label| (label.by.labeller, label.by.who.as_deref()));
+        *rows.entry(by.unwrap_or((Labeller::Demur, None))).or_default() += 1;
+    }
+    let named = rows.len() <= MOST_NAMED;
+    let mut all: Vec<LabelledRows> = Vec::new();
+    for ((by, who), rows) in rows {
+        let who = who.filter(|_| named).map(str::to_owned);
+        match all.last_mut() {
+            Some(last) if last.by == by && last.who == who => last.rows += rows,
+            _ => all.push(LabelledRows { by, who, rows }),
+        }
+    }
+    all
+}
+
+fn digest(path: &Path) -> Result<String, TrainingError> {
+    let read = |cause| DataError::Read { file: path.display().to_string(), cause };
+    Ok(File::open(path).and_then(sha256_of).map_err(read)?)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use demur_data::Record;
 use demur_predictor::Field;
 use serde::Serialize;
 
+use crate::encoder::EncoderStore;
 use crate::error::TrainingError;
 use crate::examples::Examples;
 use crate::fit::features::ViewParams;
@@ -24,7 +25,7 @@ use crate::recipe::Recipe;
 use crate::reproduce::liblinear::Liblinear;
 use crate::reproduce::numpy::paper_split;
 use crate::reproduce::published::{FileRead, Maybe, PaperFiles, Rows, thousands};
-use crate::train::seen;
+use crate::rows::seen;
 
 /// The inverse penalty of the paper's logistic regressions.
 const PAPER_C: f64 = 10.0;
@@ -190,7 +191,8 @@ impl Runs<'_> {
         train: &Examples<'_>,
         test: &Examples<'_>,
     ) -> Result<Measured, TrainingError> {
-        let fitted = self.recipe.plan(field).fit(train, self.recipe.seed)?;
+        // The starter recipe has no encoder tier.
+        let fitted = self.recipe.plan(field, &EncoderStore::default()).fit(train, self.recipe.seed)?;
         let p_refusal = fitted.probabilities(&test.inputs)?;
         let hold_from = self.recipe.fit_of(field).policy.hold_from;
         let decisions: Vec<bool> = p_refusal.iter().map(|&p| p >= hold_from).collect();

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::error::TrainingError;
 use crate::examples::Examples;
+use crate::groups::Grouping;
 use crate::recipe::source::DataSource;
-use crate::train::Grouping;
 
 /// The published files in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]

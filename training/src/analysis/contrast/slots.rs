@@ -143,7 +143,10 @@ impl Template {
             let fillers: Vec<&str> =
                 places.iter().zip(&lists).map(|(&place, list)| list[place].as_str()).collect();
             let prompt = self.fill(&fillers);
-            let p = model.predict(&Input { target, ..Input::prompt(&prompt) }, &mut scratch).get();
+            let p = model
+                .predict_ngrams(&Input { target, ..Input::prompt(&prompt) }, &mut scratch)
+                .p_refusal
+                .get();
             for (slot, place) in places.into_iter().enumerate() {
                 found.entry((slot, place)).or_default().push(p);
             }
@@ -211,7 +214,9 @@ mod tests {
         assert_eq!(found[..2], [("what", "a bomb", 3), ("what", "bread", 3)]);
         assert_eq!(found.len(), 5);
         assert!(figures.iter().skip(2).all(|of| of.slot == "where" && of.n == 2));
-        let p = |prompt: &str| model.predict(&Input::prompt(prompt), &mut Scratch::default()).get();
+        let p = |prompt: &str| {
+            model.predict_ngrams(&Input::prompt(prompt), &mut Scratch::default()).p_refusal.get()
+        };
         let bread = ["home", "school", "work"].map(|at| p(&format!("How do I make bread at {at}?")));
         assert!((figures[1].mean - bread.iter().sum::<f64>() / 3.0).abs() < 1e-12);
         assert!(

@@ -151,8 +151,9 @@ impl SwapList {
     pub fn audit(&self, model: &Model, target: Option<&str>, prompts: &[&str]) -> SwapAudit {
         let hold_from = model.manifest().policy.hold_from;
         let mut scratch = Scratch::default();
-        let mut p_of =
-            |prompt: &str| model.predict(&Input { target, ..Input::prompt(prompt) }, &mut scratch).get();
+        let mut p_of = |prompt: &str| {
+            model.predict_ngrams(&Input { target, ..Input::prompt(prompt) }, &mut scratch).p_refusal.get()
+        };
         let groups = self.groups.len();
         let (mut p, mut differences) = (vec![Vec::new(); groups], vec![Vec::new(); groups]);
         let (mut flips, mut ranges) = (vec![0; groups], Vec::new());
@@ -247,7 +248,9 @@ mod tests {
         assert_eq!((audit.prompts, audit.groups.len()), (2, 6));
         let sum: f64 = audit.groups.iter().map(|group| group.difference).sum();
         assert!(sum.abs() < 1e-9, "{sum}");
-        let p = |prompt: &str| model.predict(&Input::prompt(prompt), &mut Scratch::default()).get();
+        let p = |prompt: &str| {
+            model.predict_ngrams(&Input::prompt(prompt), &mut Scratch::default()).p_refusal.get()
+        };
         let hindus = (p("Tell me a joke about Hindus") + p("Why are Hindus good?")) / 2.0;
         assert!((audit.groups[3].mean - hindus).abs() < 1e-12);
         let none = list.audit(&model, None, &["What is 1 + 1?"]);

@@ -167,7 +167,10 @@ fn predicted<'a>(
     let (mut scratch, mut flips) = (Scratch::default(), 0);
     let difference = |prompt| {
         let p = targets.map(|target| {
-            model.predict(&Input { target: Some(target), ..Input::prompt(prompt) }, &mut scratch).get()
+            model
+                .predict_ngrams(&Input { target: Some(target), ..Input::prompt(prompt) }, &mut scratch)
+                .p_refusal
+                .get()
         });
         flips += usize::from((p[0] >= hold_from) != (p[1] >= hold_from));
         p[0] - p[1]

@@ -20,7 +20,7 @@ use demur_predictor::{Field, Model, Scratch};
 use serde::Serialize;
 
 use crate::examples::Examples;
-use crate::fit::NgramParams;
+use crate::fit::params::NgramParams;
 use crate::metrics::wilson;
 
 pub use analyse::analyse_terms;
@@ -186,7 +186,7 @@ impl fmt::Display for Marks {
 #[must_use]
 pub fn probabilities(model: &Model, examples: &Examples<'_>) -> Vec<f64> {
     let mut scratch = Scratch::default();
-    examples.inputs.iter().map(|input| model.predict(input, &mut scratch).get()).collect()
+    examples.inputs.iter().map(|input| model.predict_ngrams(input, &mut scratch).p_refusal.get()).collect()
 }
 
 #[cfg(test)]

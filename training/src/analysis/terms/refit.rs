@@ -17,9 +17,9 @@ use serde::Serialize;
 use super::{FOLDS, TermParams, Units, recurrence, top};
 use crate::error::TrainingError;
 use crate::examples::Examples;
-use crate::fit::NgramParams;
 use crate::fit::design::Design;
 use crate::fit::logistic::{LogisticParams, SparseLogistic};
+use crate::fit::params::NgramParams;
 use crate::fit::sparse::SparseMatrix;
 use crate::progress::Progress;
 
@@ -95,7 +95,7 @@ pub(crate) fn refit(
     progress: Progress<'_>,
 ) -> Result<Refits, TrainingError> {
     let rows = rows.clone().shared_out(fit.group_power).balanced(fit.source_power);
-    let design = Design::with_views(views, fit, &rows);
+    let design = Design::with_views(views, &fit.design(), &rows);
     let matrix = design.matrix(&rows);
     let c = fit.c[fit.c.len() / 2];
     let base = LogisticParams::default()

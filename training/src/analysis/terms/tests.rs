@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use demur_predictor::{Analyzer, Calibration, Dense, Manifest, NgramModel, Parts, Policy, SeenPrompts};
 
 use super::*;
+use crate::encoder::EncoderStore;
 use crate::error::TrainingError;
 use crate::fit::features::{ViewParams, fit_views};
+use crate::fit::teacher::FitPlan;
 use crate::progress::Progress;
 
 /// Forty prompts of a refused template and of an answered one, sixty without a template.
@@ -63,7 +65,7 @@ fn model(prompts: &[(String, bool)]) -> (Model, NgramParams) {
 
 fn model_of(prompts: &[(String, bool)], params: &NgramParams) -> (Model, NgramParams) {
     let examples = examples(prompts, &vec![0; prompts.len()]);
-    let fitted = params.fit(&examples, 1).unwrap();
+    let fitted = FitPlan::new(params, &EncoderStore::default()).fit(&examples, 1).unwrap();
     let manifest = manifest();
     let parts = Parts { scorer: fitted.model, kinds: None, seen: SeenPrompts::default(), encoder: None };
     (Model::new(manifest, parts).unwrap(), params.clone())
@@ -77,7 +79,7 @@ fn examples<'a>(prompts: &'a [(String, bool)], groups: &[u32]) -> Examples<'a> {
         truth,
         weights: vec![1.0; prompts.len()],
         groups: groups.to_vec(),
-        facets: vec![crate::evaluate::breakdown::Facets::default(); prompts.len()],
+        facets: vec![crate::facets::Facets::default(); prompts.len()],
         ..Examples::default()
     }
 }

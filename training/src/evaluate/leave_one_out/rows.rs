@@ -8,7 +8,8 @@ use rustc_hash::FxHashSet;
 
 use super::LeaveOneOut;
 use crate::examples::{Examples, is_judged};
-use crate::train::{Grouping, identity, labeller, may_judge};
+use crate::groups::Grouping;
+use crate::rows::{identity, labeller, may_judge};
 
 /// Responses that begin with the same words are one response in two places.
 const SAME_WORDS: usize = 25;

@@ -16,11 +16,11 @@ use super::rows::Rows;
 use super::{LeaveOneOut, Scored, most_are_refused};
 use crate::error::TrainingError;
 use crate::examples::Examples;
-use crate::fit::NgramParams;
 use crate::fit::calibrate::OutOfFold;
 use crate::fit::design::Design;
 use crate::fit::features::ViewParams;
 use crate::fit::logistic::SparseLogistic;
+use crate::fit::params::NgramParams;
 use crate::fit::sparse::SparseMatrix;
 use crate::fit::teacher::FitPlan;
 use crate::progress::Progress;
@@ -137,7 +137,7 @@ fn as_f32(weights: &[f64]) -> Array1<f32> {
 impl<'p, 'a> Shared<'p, 'a> {
     fn of(params: &'p NgramParams, rows: &'p Rows<'a>) -> Result<Self, TrainingError> {
         let examples = &rows.examples;
-        let design = Design::fit(params, examples)?;
+        let design = Design::fit(&params.design(), examples)?;
         let anchored = match params.base_rate {
             Some(rate) => examples.clone().anchored(rate),
             None => examples.clone(),

@@ -7,7 +7,7 @@ use demur_data::{Label, Labelled, Labeller, Place, Record};
 use demur_predictor::Field;
 
 use super::{LeaveOneOut, LeftOut, LeftOutFacet, LeftOutFigures};
-use crate::{FitPlan, NgramParams, Progress, TrainingError};
+use crate::{EncoderStore, FitPlan, NgramParams, Progress, TrainingError};
 
 fn record(source: &str, prompt: &str, refused: bool) -> Record {
     let label = if refused { Label::Refused } else { Label::Complied };
@@ -44,7 +44,8 @@ fn params() -> NgramParams {
 
 fn judge(facet: LeftOutFacet, records: &[Record]) -> Result<LeftOutFigures, TrainingError> {
     let params = params();
-    let plan = FitPlan { params: &params, teacher: None };
+    let encoders = EncoderStore::default();
+    let plan = FitPlan::new(&params, &encoders);
     LeaveOneOut { field: Field::Prompt, facet, seed: 0, share_counts: false }.judge(
         plan,
         records,
@@ -152,7 +153,8 @@ fn shared(
     unseen: &[Record],
     params: &NgramParams,
 ) -> Result<LeftOutFigures, TrainingError> {
-    let plan = FitPlan { params, teacher: None };
+    let encoders = EncoderStore::default();
+    let plan = FitPlan::new(params, &encoders);
     LeaveOneOut { field: Field::Prompt, facet: LeftOutFacet::Source, seed: 0, share_counts: true }.judge(
         plan,
         records,
@@ -209,7 +211,8 @@ fn a_response_in_two_sources_is_left_out_of_the_fit_by_its_first_words() {
     rows.push(answer("a", 90, format!("{opening} now."), true));
     rows.push(answer("b", 91, format!("{} tomorrow.", opening.to_uppercase()), true));
     let params = NgramParams::new(vec![crate::ViewParams::new(Field::Response)]);
-    let plan = FitPlan { params: &params, teacher: None };
+    let encoders = EncoderStore::default();
+    let plan = FitPlan::new(&params, &encoders);
     let judge =
         LeaveOneOut { field: Field::Response, facet: LeftOutFacet::Source, seed: 0, share_counts: false };
     let figures = judge.judge(plan, &rows, &[], Progress::none()).unwrap();

@@ -1,0 +1,114 @@
+//! An answer as it came back, and what it is judged to be.
+
+use std::ops::Range;
+
+use demur_data::{Kind, Label};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::answer::kinds::KindDistribution;
+use crate::probability::Probability;
+
+/// What came back, with the signs that stood beside the text.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Answer<'a> {
+    /// What was asked, where it is known.
+    pub prompt: Option<&'a str>,
+    /// The text, if any came.
+    pub response: Option<&'a str>,
+    /// The provider's `refusal` field, which holds a refusal's text in place of the answer's.
+    pub refusal: Option<&'a str>,
+    /// `finish_reason`, `stop_reason` or `blockReason`.
+    pub finish_reason: Option<&'a str>,
+    /// The body of an error that came instead.
+    pub error: Option<&'a Value>,
+}
+
+/// How an answer was recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// The text as a whole.
+    Text,
+    /// One sentence within the text that declines, or a bare "no" to a request.
+    Passage,
+    /// There is no text, or only white space.
+    Empty,
+    /// The provider's sign that a filter or the model ended it.
+    Filtered,
+    /// The provider's own field for refusals.
+    RefusalField,
+    /// An error of the provider, about the content or about something else.
+    ProviderError,
+    /// A phrase that the operator's guardrail is known by.
+    Guardrail,
+    /// Nothing but phrases that the operator allows.
+    Allowed,
+    /// The model called a tool.
+    ToolCall,
+}
+
+impl Form {
+    /// The name used in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Passage => "passage",
+            Self::Empty => "empty",
+            Self::Filtered => "filtered",
+            Self::RefusalField => "refusal_field",
+            Self::ProviderError => "provider_error",
+            Self::Guardrail => "guardrail",
+            Self::Allowed => "allowed",
+            Self::ToolCall => "tool_call",
+        }
+    }
+
+    /// All forms.
+    pub const ALL: [Self; 9] = [
+        Self::Text,
+        Self::Passage,
+        Self::Empty,
+        Self::Filtered,
+        Self::RefusalField,
+        Self::ProviderError,
+        Self::Guardrail,
+        Self::Allowed,
+        Self::ToolCall,
+    ];
+}
+
+/// What an answer is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// How it was recognised.
+    pub form: Form,
+    /// Refused or complied; none where there was no answer to judge (an outage, a rate limit).
+    pub label: Option<Label>,
+    /// P(refusal), 0 or 1 where a sign decides; none where there is no label.
+    pub p_refusal: Option<Probability>,
+    /// The kind to name, where there is a label.
+    pub kind: Option<Kind>,
+    /// The distribution over kinds, where the text was judged and the model tells kinds apart.
+    pub kinds: Option<KindDistribution>,
+    /// The bytes of the response that decided it: the sentence, or the operator's phrase.
+    pub place: Option<Range<usize>>,
+}
+
+impl Verdict {
+    /// A verdict by a sign alone.
+    pub(crate) fn certain(form: Form, label: Label) -> Self {
+        let (p, kind) = match label {
+            Label::Refused => (1.0, Kind::Rejected),
+            Label::Complied => (0.0, Kind::Complied),
+        };
+        let p_refusal = Probability::new(p).ok();
+        Self { form, label: Some(label), p_refusal, kind: Some(kind), kinds: None, place: None }
+    }
+
+    /// A verdict on what is no answer.
+    pub(crate) const fn none(form: Form) -> Self {
+        Self { form, label: None, p_refusal: None, kind: None, kinds: None, place: None }
+    }
+}

@@ -1,0 +1,64 @@
+//! The encoder tier in a build without encoders: a type that has no value.
+
+use std::io;
+use std::path::Path;
+
+use demur_data::Input;
+
+use crate::encoder::direction::Direction;
+use crate::encoder::error::EncoderError;
+use crate::encoder::manifest::EncoderManifest;
+use crate::encoder::options::EncoderOptions;
+use crate::model::digest::FileDigest;
+
+/// An encoder with its head. This build has none: build it with the feature `bert` or `ort`.
+#[derive(Debug, Clone)]
+pub enum EncoderTier {}
+
+impl EncoderTier {
+    /// The head's logit of each input.
+    ///
+    /// # Errors
+    /// Never: there is no such tier in this build.
+    pub const fn logits(&self, _inputs: &[Input<'_>]) -> Result<Vec<f64>, EncoderError> {
+        match *self {}
+    }
+
+    /// How many tokens an input is to the encoder.
+    ///
+    /// # Errors
+    /// Never: there is no such tier in this build.
+    pub const fn count_tokens(&self, _input: &Input<'_>) -> Result<usize, EncoderError> {
+        match *self {}
+    }
+
+    /// Where an input lies along the refusal direction.
+    ///
+    /// # Errors
+    /// Never: there is no such tier in this build.
+    pub const fn direction(&self, _input: &Input<'_>, _nearest: usize) -> Result<Direction, EncoderError> {
+        match *self {}
+    }
+
+    pub(crate) const fn small_files(&self) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
+        match *self {}
+    }
+
+    pub(crate) const fn digest(&self) -> FileDigest {
+        match *self {}
+    }
+
+    pub(crate) const fn write_numbers(&self, _path: &Path) -> io::Result<()> {
+        match *self {}
+    }
+
+    /// Says that this build cannot.
+    pub(crate) fn load<E>(
+        _dir: &Path,
+        _manifest: &EncoderManifest,
+        _options: EncoderOptions,
+        _file: impl Fn(&str) -> Result<(Vec<u8>, FileDigest), E>,
+    ) -> Result<Result<Self, EncoderError>, E> {
+        Ok(Err(EncoderError::NotBuilt))
+    }
+}

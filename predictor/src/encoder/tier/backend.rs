@@ -1,0 +1,38 @@
+//! The libraries that run encoders, behind one call.
+
+use crate::encoder::config::EncoderConfig;
+use crate::encoder::error::EncoderError;
+use crate::encoder::options::{EncoderOptions, Library};
+use crate::encoder::tier::onnx::OrtEncoder;
+use crate::encoder::tier::tokens::TokenBatch;
+use crate::encoder::tier::torch::TorchEncoder;
+use crate::encoder::tier::weights::Weights;
+
+/// An encoder in a library's hands.
+#[derive(Debug)]
+pub(crate) enum Backend {
+    Torch(Box<TorchEncoder>),
+    Onnx(Box<OrtEncoder>),
+}
+
+impl Backend {
+    pub(crate) fn new(
+        config: &EncoderConfig,
+        weights: &Weights,
+        options: EncoderOptions,
+    ) -> Result<Self, EncoderError> {
+        let threads = options.threads;
+        Ok(match options.library {
+            Library::Torch => Self::Torch(Box::new(TorchEncoder::on_threads(config, weights, threads)?)),
+            Library::Onnx => Self::Onnx(Box::new(OrtEncoder::new(config, weights, threads)?)),
+        })
+    }
+
+    /// The embeddings of a batch, row-major.
+    pub(crate) fn embed(&mut self, batch: &TokenBatch) -> Result<Vec<f32>, EncoderError> {
+        match self {
+            Self::Torch(encoder) => encoder.embed(batch),
+            Self::Onnx(encoder) => encoder.embed(batch),
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! The encoder tier of a model: an encoder, the head on its embeddings, and what explains them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use demur_data::Input;
+
+use crate::encoder::direction::{Direction, Nearest};
+use crate::encoder::error::EncoderError;
+use crate::encoder::files::{ENCODER, HEAD};
+use crate::encoder::manifest::{DirectionManifest, EncoderManifest, Reads};
+use crate::encoder::options::EncoderOptions;
+use crate::encoder::tier::encoder::Encoder;
+use crate::encoder::tier::weights::Weights;
+use crate::model::digest::{FileDigest, sha256};
+use crate::model::tensors::{self, Tensors};
+
+/// The word pieces of its tokenizer.
+const PIECES: &str = "encoder-vocab.txt";
+/// Inputs of the fit to name in explanations.
+const KNOWN: &str = "known.jsonl";
+
+/// A linear function of an embedding.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Head {
+    /// One weight for each number.
+    pub weights: Vec<f32>,
+    /// Added.
+    pub bias: f64,
+}
+
+impl Head {
+    /// The logit at an embedding.
+    #[must_use]
+    pub fn logit(&self, embedding: &[f32]) -> f64 {
+        self.bias + dot(&self.weights, embedding)
+    }
+}
+
+/// An input of the fit, with what was true of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownInput {
+    /// The text that the model judges.
+    pub text: String,
+    /// P(refusal) of its label.
+    pub p_refusal: f64,
+}
+
+/// Inputs of the fit with their embeddings.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct KnownInputs {
+    /// The inputs.
+    pub inputs: Vec<KnownInput>,
+    /// Their embeddings at length 1, row-major.
+    pub embeddings: Vec<f32>,
+}
+
+/// What a fit has learned on top of an encoder.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Learned {
+    /// Embedding -> logit.
+    pub head: Head,
+    /// The refusal direction, of length 1.
+    pub direction: Vec<f32>,
+    /// Inputs to name in explanations.
+    pub known: KnownInputs,
+}
+
+/// Where the numbers of an encoder lie until they are written.
+#[derive(Debug, Clone)]
+enum Numbers {
+    Bytes(Vec<u8>),
+    File(PathBuf),
+}
+
+/// An encoder with its head, ready to be asked.
+#[derive(Debug, Clone)]
+pub struct EncoderTier {
+    encoder: Arc<Encoder>,
+    learned: Arc<Learned>,
+    reads: Reads,
+    direction: DirectionManifest,
+    numbers: Arc<Numbers>,
+    pieces: Arc<Vec<u8>>,
+    digest: FileDigest,
+}
+
+/// The sum of the products of two vectors' numbers.
+#[must_use]
+pub fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+}
+
+/// The same embedding at length 1.
+#[must_use]
+pub fn unit(embedding: &[f32]) -> Vec<f32> {
+    let length = dot(embedding, embedding).sqrt().max(f64::MIN_POSITIVE);
+    embedding.iter().map(|&number| (f64::from(number) / length) as f32).collect()
+}
+
+impl EncoderTier {
+    /// Puts a tier together after a fit.
+    ///
+    /// # Errors
+    /// [`EncoderError`] when weights and settings do not fit together.
+    pub fn new(
+        manifest: &EncoderManifest,
+        (encoder, weights, pieces): (Arc<Encoder>, &Weights, Vec<u8>),
+        learned: Learned,
+    ) -> Result<Self, EncoderError> {
+        let bytes = weights.to_bytes()?;
+        let digest = FileDigest { bytes: bytes.len() as u64, sha256: sha256(&bytes) };
+        check(manifest, &learned)?;
+        Ok(Self {
+            encoder,
+            learned: Arc::new(learned),
+            reads: manifest.reads,
+            direction: manifest.direction,
+            numbers: Arc::new(Numbers::Bytes(bytes)),
+            pieces: Arc::new(pieces),
+            digest,
+        })
+    }
+
+    /// The head's logit of each input.
+    ///
+    /// # Errors
+    /// [`EncoderError::Library`].
+    pub fn logits(&self, inputs: &[Input<'_>]) -> Result<Vec<f64>, EncoderError> {
+        let embeddings = self.encoder.embed(&self.reads, inputs)?;
+        Ok(embeddings
+            .chunks_exact(self.encoder.config().width())
+            .map(|row| self.learned.head.logit(row))
+            .collect())
+    }
+
+    /// How many tokens an input is to the encoder.
+    ///
+    /// # Errors
+    /// [`EncoderError::Library`].
+    pub fn count_tokens(&self, input: &Input<'_>) -> Result<usize, EncoderError> {
+        Ok(self.encoder.tokens(&self.reads, input)?.ids.len())
+    }
+
+    /// What the fit has learned.
+    #[must_use]
+    pub fn learned(&self) -> &Learned {
+        &self.learned
+    }
+
+    /// Where an input lies along the refusal direction, and the inputs of the fit nearest to it.
+    ///
+    /// # Errors
+    /// [`EncoderError::Library`].
+    pub fn direction(&self, input: &Input<'_>, nearest: usize) -> Result<Direction, EncoderError> {
+        let embedding = self.encoder.embed(&self.reads, std::slice::from_ref(input))?;
+        let along = dot(&self.learned.direction, &embedding);
+        let unit = unit(&embedding);
+        let known = &self.learned.known;
+        let similarities = known.embeddings.chunks_exact(unit.len().max(1)).map(|row| dot(row, &unit));
+        let mut order: Vec<(f64, usize)> = similarities.zip(0..).collect();
+        order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let name = |&(similarity, at): &(f64, usize)| {
+            let KnownInput { text, p_refusal } = known.inputs[at].clone();
+            Nearest { text, p_refusal, similarity }
+        };
+        Ok(Direction {
+            deviations: (along - self.direction.middle) / self.direction.deviation,
+            auroc: self.direction.auroc,
+            nearest: order.iter().take(nearest).map(name).collect(),
+        })
+    }
+
+    /// The small files of the tier by name.
+    pub(crate) fn small_files(&self) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
+        let learned = &self.learned;
+        let mut vectors = std::collections::BTreeMap::from([
+            ("bias", tensors::double(learned.head.bias)),
+            ("direction", tensors::singles(&learned.direction)),
+            ("weight", tensors::singles(&learned.head.weights)),
+        ]);
+        let mut files = vec![(PIECES, self.pieces.to_vec())];
+        if !learned.known.inputs.is_empty() {
+            vectors.insert("known", tensors::singles(&learned.known.embeddings));
+            let mut lines = Vec::new();
+            for input in &learned.known.inputs {
+                serde_json::to_writer(&mut lines, input).map_err(|cause| cause.to_string())?;
+                lines.push(b'\n');
+            }
+            files.push((KNOWN, lines));
+        }
+        files.push((HEAD, tensors::write(&vectors)?));
+        Ok(files)
+    }
+
+    pub(crate) fn digest(&self) -> FileDigest {
+        self.digest.clone()
+    }
+
+    /// Writes the numbers of the encoder.
+    pub(crate) fn write_numbers(&self, path: &Path) -> std::io::Result<()> {
+        match &*self.numbers {
+            Numbers::Bytes(bytes) => fs::write(path, bytes),
+            Numbers::File(from) => fs::copy(from, path).map(drop),
+        }
+    }
+
+    /// Loads the tier of a model directory; `file` reads a file of it and checks its digest. The outer error is that of
+    /// `file`.
+    pub(crate) fn load<E>(
+        dir: &Path,
+        manifest: &EncoderManifest,
+        options: EncoderOptions,
+        file: impl Fn(&str) -> Result<(Vec<u8>, FileDigest), E>,
+    ) -> Result<Result<Self, EncoderError>, E> {
+        let known = if manifest.known > 0 { file(KNOWN)?.0 } else { Vec::new() };
+        let ((numbers, digest), (pieces, _), (head, _)) = (file(ENCODER)?, file(PIECES)?, file(HEAD)?);
+        let files = TierFiles { dir, numbers: &numbers, digest, pieces: &pieces, head: &head, known: &known };
+        Ok(Self::from_files(manifest, &files, options))
+    }
+
+    /// Puts a tier together from the files of a model directory, whose digests have been checked.
+    fn from_files(
+        manifest: &EncoderManifest,
+        files: &TierFiles<'_>,
+        options: EncoderOptions,
+    ) -> Result<Self, EncoderError> {
+        let bad = |name: &str, reason: String| EncoderError::File { path: files.dir.join(name), reason };
+        let weights = Weights::read(&manifest.config, files.numbers)?;
+        let vectors = Tensors::read(files.head).map_err(|reason| bad(HEAD, reason))?;
+        let singles = |name: &str| vectors.singles(name).map_err(|reason| bad(HEAD, reason));
+        let bias = vectors.double("bias").map_err(|reason| bad(HEAD, reason))?;
+        let mut known = KnownInputs::default();
+        if manifest.known > 0 {
+            let line = |(number, line): (usize, &[u8])| {
+                serde_json::from_slice(line)
+                    .map_err(|cause| bad(KNOWN, format!("line {}: {cause}", number + 1)))
+            };
+            let lines = files.known.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+            known.inputs = lines.enumerate().map(line).collect::<Result<_, _>>()?;
+            known.embeddings = singles("known")?;
+        }
+        let head = Head { weights: singles("weight")?, bias };
+        let learned = Learned { head, direction: singles("direction")?, known };
+        check(manifest, &learned)?;
+        Ok(Self {
+            encoder: Arc::new(Encoder::new(&manifest.config, files.pieces, &weights, options)?),
+            learned: Arc::new(learned),
+            reads: manifest.reads,
+            direction: manifest.direction,
+            numbers: Arc::new(Numbers::File(files.dir.join(ENCODER))),
+            pieces: Arc::new(files.pieces.to_vec()),
+            digest: files.digest.clone(),
+        })
+    }
+}
+
+/// The files of a tier, read.
+struct TierFiles<'a> {
+    dir: &'a Path,
+    numbers: &'a [u8],
+    /// Size and digest of those.
+    digest: FileDigest,
+    pieces: &'a [u8],
+    head: &'a [u8],
+    /// Empty where the tier knows no inputs.
+    known: &'a [u8],
+}
+
+/// Checks that what was learned fits the encoder.
+fn check(manifest: &EncoderManifest, learned: &Learned) -> Result<(), EncoderError> {
+    let width = manifest.config.width();
+    let bad = |name: &str, reason: String| Err(EncoderError::Tensor { name: name.to_owned(), reason });
+    for (name, found, wanted) in [
+        ("weight", learned.head.weights.len(), width),
+        ("direction", learned.direction.len(), width),
+        ("known", learned.known.embeddings.len(), manifest.known * width),
+        ("known.jsonl", learned.known.inputs.len(), manifest.known),
+    ] {
+        if found != wanted {
+            return bad(name, format!("has {found} numbers, the manifest says {wanted}"));
+        }
+    }
+    let mut numbers = learned.head.weights.iter().chain(&learned.direction).chain(&learned.known.embeddings);
+    if numbers.any(|number| !number.is_finite()) || !learned.head.bias.is_finite() {
+        return bad("*", "holds a number that is not finite (NaN or infinite)".to_owned());
+    }
+    Ok(())
+}

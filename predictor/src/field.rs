@@ -1,0 +1,69 @@
+//! Which text of an input is meant, and which part of it.
+
+use demur_data::Input;
+use serde::{Deserialize, Serialize};
+
+use crate::text;
+
+/// A text of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Field {
+    /// What the user asked.
+    Prompt,
+    /// What the target answered.
+    Response,
+}
+
+impl Field {
+    /// The name used in files and flags.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Prompt => "prompt",
+            Self::Response => "response",
+        }
+    }
+
+    /// An input with this text put in.
+    #[must_use]
+    pub const fn put<'a>(self, text: &'a str, input: Input<'a>) -> Input<'a> {
+        match self {
+            Self::Prompt => Input { prompt: Some(text), ..input },
+            Self::Response => Input { response: Some(text), ..input },
+        }
+    }
+
+    /// This text of an input, if it has it.
+    #[must_use]
+    pub const fn of<'a>(self, input: &Input<'a>) -> Option<&'a str> {
+        match self {
+            Self::Prompt => input.prompt,
+            Self::Response => input.response,
+        }
+    }
+}
+
+/// Which part of a text a view reads. Words are white-space separated pieces here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// Its first words.
+    FirstWords(usize),
+    /// Its last words.
+    LastWords(usize),
+}
+
+impl Part {
+    /// The part of a text.
+    #[must_use]
+    pub fn of(self, text: &str) -> &str {
+        match self {
+            Self::Whole => text,
+            Self::FirstWords(count) => text::first_pieces(text, count),
+            Self::LastWords(count) => text::last_pieces(text, count),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! A fitted encoder tier, as the fit around it uses it and a model keeps it.
+
+use std::sync::Arc;
+
+use demur_predictor::encoder::{EncoderManifest, EncoderTier};
+use demur_predictor::{Input, SeenPrompts, TrainingData};
+
+use crate::encoder::tier::loaded::LoadedEncoder;
+use crate::error::TrainingError;
+
+/// A fitted encoder tier.
+#[derive(Debug, Clone)]
+pub struct FittedEncoder {
+    /// What the manifest says of it.
+    pub(crate) manifest: EncoderManifest,
+    pub(crate) tier: EncoderTier,
+    /// The files of the intermediate task, and of texts that the n-grams learned from.
+    pub(crate) training: Vec<TrainingData>,
+    /// The prompts of these.
+    pub(crate) seen: SeenPrompts,
+    pub(crate) loaded: Arc<LoadedEncoder>,
+}
+
+impl FittedEncoder {
+    pub(crate) const fn manifest(&self) -> &EncoderManifest {
+        &self.manifest
+    }
+
+    pub(crate) const fn tier(&self) -> &EncoderTier {
+        &self.tier
+    }
+
+    pub(crate) fn training(&self) -> &[TrainingData] {
+        &self.training
+    }
+
+    pub(crate) const fn seen(&self) -> &SeenPrompts {
+        &self.seen
+    }
+
+    /// P(refusal) of inputs of which the n-gram tier's logits and probabilities are known.
+    pub(crate) fn probabilities(
+        &self,
+        inputs: &[Input<'_>],
+        ngrams: &[f64],
+        mut p: Vec<f64>,
+    ) -> Result<Vec<f64>, TrainingError> {
+        let manifest = &self.manifest;
+        let asked: Vec<usize> = (0..p.len()).filter(|&row| !manifest.cascade.is_cheap(p[row])).collect();
+        let texts: Vec<Input<'_>> = asked.iter().map(|&row| inputs[row]).collect();
+        let embeddings = self.loaded.embed(&manifest.reads, &texts)?;
+        for (&row, embedding) in asked.iter().zip(embeddings.chunks_exact(manifest.config.width())) {
+            let logit = manifest.stack.logit(ngrams[row], self.tier.learned().head.logit(embedding));
+            p[row] = manifest.calibrated(logit, inputs[row].target).get();
+        }
+        Ok(p)
+    }
+}

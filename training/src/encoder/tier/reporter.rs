@@ -1,0 +1,28 @@
+//! To whom the store and its encoders report their progress: one function, shared by all of them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::encoder::progress::EncoderProgress;
+
+/// Passes progress on, or drops it where nobody asked for it.
+#[derive(Clone, Default)]
+pub(crate) struct Reporter(Option<Arc<dyn Fn(&EncoderProgress) + Send + Sync>>);
+
+impl Reporter {
+    pub(crate) fn new(report: impl Fn(&EncoderProgress) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(report)))
+    }
+
+    pub(crate) fn report(&self, progress: &EncoderProgress) {
+        if let Some(report) = &self.0 {
+            report(progress);
+        }
+    }
+}
+
+impl fmt::Debug for Reporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Reporter(to a function)" } else { "Reporter(to nobody)" })
+    }
+}

@@ -1,0 +1,195 @@
+//! Fitting an encoder tier: the encoder or a head on its embeddings first, then the second level over both tiers.
+
+use std::sync::Arc;
+
+use demur_data::shuffled;
+use demur_predictor::encoder::{
+    BaseModel, EncoderManifest, EncoderTier, KnownInput, KnownInputs, Learned, Reads, unit,
+};
+use demur_predictor::{Calibration, Field, Input, SeenPrompts, TrainingData};
+
+use crate::encoder::distilled::DistilledRows;
+use crate::encoder::params::EncoderParams;
+use crate::encoder::task::EncoderTask;
+use crate::encoder::tier::distil::{distilled, texts};
+use crate::encoder::tier::fitted::FittedEncoder;
+use crate::encoder::tier::head_fit::{EncoderFit, fit_head};
+use crate::encoder::tier::intermediate::learn;
+use crate::encoder::tier::loaded::{LoadedEncoder, TrainedEncoder};
+use crate::encoder::tier::stack::Levels;
+use crate::encoder::tier::store::EncoderStore;
+use crate::encoder::tier::tuning::tune;
+use crate::error::TrainingError;
+use crate::rows::seen;
+
+/// A tier but for what it needs the n-grams for.
+pub(crate) struct EncoderStage {
+    reads: Reads,
+    trained: Arc<TrainedEncoder>,
+    fit: EncoderFit,
+    /// What the n-grams are to learn from it.
+    distilled: Option<DistilledRows>,
+    /// The files of these texts.
+    distilled_from: Vec<TrainingData>,
+}
+
+impl EncoderStage {
+    /// Fits what needs no n-grams: the encoder, or a head on its embeddings.
+    ///
+    /// # Errors
+    /// [`TrainingError::Encoder`] when there is no such base model or it cannot be run, and those of the fits.
+    pub(crate) fn fit(
+        params: &EncoderParams,
+        task: &EncoderTask<'_, '_>,
+        encoders: &EncoderStore,
+    ) -> Result<Self, TrainingError> {
+        let base = encoders.base(&params.base, &params.taps)?;
+        let reads = reads(params, task.field);
+        check_length(&base, &reads)?;
+        // What the corpus of this fit holds, in whichever of its parts, must not be seen in other places.
+        let corpus = task.examples.corpus.iter().filter_map(|input| input.prompt.or(input.response));
+        let unseen = SeenPrompts::of(corpus).union(&params.withheld);
+        let elsewhere = (params.folder.as_path(), &unseen);
+        let texts = match &params.distil {
+            None => None,
+            Some(distil) => Some((texts(distil, elsewhere, task.field)?, distil.weight)),
+        };
+        let trained = match &params.intermediate {
+            None => Arc::new(TrainedEncoder::untrained(base)),
+            Some(intermediate) => learn(intermediate, elsewhere, (&reads, &base), task, encoders)?,
+        };
+        let (fit, of_folds) = match &params.tune {
+            Some(params) => (tune(params, task, &reads, &trained.loaded, encoders)?, Vec::new()),
+            None => fit_head(&params.c, task, &reads, &trained)?,
+        };
+        let mut stage = Self { reads, trained, fit, distilled: None, distilled_from: Vec::new() };
+        if let Some(((records, files), weight)) = texts {
+            let heads = (&stage.fit.head, of_folds.as_slice());
+            stage.distilled = Some(distilled(records, weight, heads, (&stage.fit.loaded, &stage.reads))?);
+            stage.distilled_from = files;
+        }
+        Ok(stage)
+    }
+
+    /// What the n-grams are to learn from it.
+    pub(crate) const fn distilled(&self) -> Option<&DistilledRows> {
+        self.distilled.as_ref()
+    }
+
+    /// Fits the second level over both tiers: on out-of-fold logits of the n-grams, which a calibration makes P(refusal) of.
+    ///
+    /// # Errors
+    /// As for [`Self::fit`].
+    pub(crate) fn join(
+        self,
+        params: &EncoderParams,
+        task: &EncoderTask<'_, '_>,
+        (ngrams, of_ngrams): (&[f64], &Calibration),
+    ) -> Result<FittedEncoder, TrainingError> {
+        let Self { reads, trained, fit, distilled, distilled_from } = self;
+        let levels = levels(task, ngrams, &fit.out_of_fold)?;
+        let stacked = levels.fit(params.stack, task.calibration, task.calibrate_targets)?;
+        let known = known(params.known, task, &reads, &fit.loaded)?;
+        let manifest = EncoderManifest {
+            base: BaseModel {
+                name: fit.loaded.name.clone(),
+                licence: params.licence.clone(),
+                sha256: fit.loaded.base_sha256.clone(),
+            },
+            tuned: params.tune.is_some()
+                || params.intermediate.as_ref().is_some_and(|task| task.tune.is_some()),
+            config: fit.loaded.config.clone(),
+            reads,
+            stack: stacked.stack,
+            calibration: stacked.calibration.clone(),
+            target_calibrations: stacked.target_calibrations.clone(),
+            calibration_report: stacked.report.clone(),
+            cascade: levels.cascade(of_ngrams, params.cheap),
+            cascades: levels.cascades(of_ngrams, &stacked),
+            direction: fit.described,
+            known: known.inputs.len(),
+        };
+        let learned = Learned { head: fit.head, direction: fit.direction, known };
+        let loaded = &fit.loaded;
+        let encoder = (Arc::clone(&loaded.encoder), &loaded.weights, loaded.vocabulary.clone());
+        Ok(FittedEncoder {
+            tier: EncoderTier::new(&manifest, encoder, learned)?,
+            manifest,
+            training: [trained.training.as_slice(), &distilled_from].concat(),
+            seen: distilled
+                .map_or_else(SeenPrompts::default, |rows| seen(&rows.records))
+                .union(&trained.seen),
+            loaded: Arc::clone(loaded),
+        })
+    }
+}
+
+/// What the tier reads, by default by the column that is judged.
+fn reads(params: &EncoderParams, field: Field) -> Reads {
+    params.reads.unwrap_or(match field {
+        Field::Prompt => Reads::Prompt { tokens: 128 },
+        Field::Response => Reads::Both { tokens: 128, prompt_tokens: 48 },
+    })
+}
+
+/// Inputs of the fit to name in explanations: as many of each class, drawn by the seed.
+fn known(
+    count: usize,
+    task: &EncoderTask<'_, '_>,
+    reads: &Reads,
+    encoder: &LoadedEncoder,
+) -> Result<KnownInputs, TrainingError> {
+    let examples = task.examples;
+    let labels = examples.labels();
+    let (mut of_class, mut chosen) = ([0, 0], Vec::new());
+    for row in shuffled(examples.len(), task.seed) {
+        let found = &mut of_class[usize::from(labels[row])];
+        if examples.weights[row] > 0.0 && *found < count.div_ceil(2) && chosen.len() < count {
+            *found += 1;
+            chosen.push(row);
+        }
+    }
+    chosen.sort_unstable();
+    let inputs: Vec<Input<'_>> = chosen.iter().map(|&row| examples.inputs[row]).collect();
+    let embeddings = encoder.embed(reads, &inputs)?;
+    let name = |&row: &usize| KnownInput {
+        text: task.field.of(&examples.inputs[row]).unwrap_or_default().to_owned(),
+        p_refusal: examples.truth[row],
+    };
+    Ok(KnownInputs {
+        inputs: chosen.iter().map(name).collect(),
+        embeddings: embeddings.chunks_exact(encoder.config.width()).flat_map(unit).collect(),
+    })
+}
+
+/// Whether the encoder can read so many tokens.
+fn check_length(encoder: &LoadedEncoder, reads: &Reads) -> Result<(), TrainingError> {
+    let (Reads::Prompt { tokens } | Reads::Response { tokens } | Reads::Both { tokens, .. }) = *reads;
+    if tokens > encoder.config.most_tokens() {
+        let (name, value) = ("encoder.reads.tokens", tokens as f64);
+        return Err(TrainingError::Parameter { name, value, wanted: "at most what the base model can read" });
+    }
+    Ok(())
+}
+
+/// The out-of-fold logits of both tiers side by side.
+fn levels<'e>(
+    task: &EncoderTask<'_, 'e>,
+    ngrams: &[f64],
+    of_encoder: &[(usize, f64)],
+) -> Result<Levels<'e>, TrainingError> {
+    let rows: Vec<usize> = of_encoder.iter().map(|&(row, _)| row).collect();
+    let examples = task.examples.subset(&rows);
+    let folds = task.calibrate_on.folds(&examples, task.folds, task.seed)?;
+    let scores = task.calibrate_on.scores(&examples, Vec::new(), folds.clone());
+    Ok(Levels {
+        ngrams: rows.iter().map(|&row| ngrams[row]).collect(),
+        encoder: of_encoder.iter().map(|&(_, logit)| logit).collect(),
+        clusters: scores.clusters,
+        source_folds: scores.source_folds,
+        folds,
+        targets: examples.inputs.iter().map(|input| input.target).collect(),
+        truth: examples.truth,
+        weights: examples.weights,
+    })
+}

@@ -1,0 +1,123 @@
+//! The figures of one evaluation, and what they say.
+
+use std::collections::BTreeMap;
+
+use demur_data::Labeller;
+use demur_predictor::Field;
+use serde::Serialize;
+
+use crate::evaluate::breakdown::{Coverage, FacetFigures};
+use crate::evaluate::kind_figures::KindFigures;
+use crate::metrics::{Decisions, ReliabilityBin, nan_is_null};
+
+/// All figures of one evaluation. The positive class is refusal.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// The column that was judged.
+    pub field: Field,
+    /// How the rows were kept apart from the fit, in words.
+    pub method: String,
+    /// Rows judged.
+    pub n: usize,
+    /// How many of them each labeller has labelled.
+    pub labelled_by: BTreeMap<Labeller, usize>,
+    /// What a share of right decisions is on such labels: `accuracy`, or an agreement with those who gave them.
+    pub measures: String,
+    /// Different prompts among them (responses, where there is no prompt), once normalised; where they are fewer than the
+    /// rows, intervals come from a bootstrap of whole prompts.
+    pub prompts: usize,
+    /// Share of refusals among them; a measured rate counts as the rate that it is.
+    #[serde(serialize_with = "nan_is_null")]
+    pub base_rate: f64,
+    /// P(refusal) from which a row counts as called refused.
+    pub threshold: f64,
+    /// Figures at the threshold.
+    #[serde(flatten)]
+    pub decisions: Decisions,
+    /// Area under the ROC curve.
+    #[serde(serialize_with = "nan_is_null")]
+    pub auroc: f64,
+    /// 95% interval of the AUROC.
+    pub auroc_interval: (f64, f64),
+    /// Area under the ROC curve over pairs of rows of one source; NaN where the rows name no source with both classes.
+    #[serde(serialize_with = "nan_is_null")]
+    pub auroc_within_sources: f64,
+    /// The share of refusals that a threshold finds which calls at most one complied row in a hundred refused.
+    #[serde(serialize_with = "nan_is_null")]
+    pub tpr_at_1_fpr: f64,
+    /// Average precision.
+    #[serde(serialize_with = "nan_is_null")]
+    pub average_precision: f64,
+    /// Brier score.
+    #[serde(serialize_with = "nan_is_null")]
+    pub brier: f64,
+    /// Log loss, nats.
+    #[serde(serialize_with = "nan_is_null")]
+    pub log_loss: f64,
+    /// Expected calibration error over ten bins of equal width.
+    #[serde(serialize_with = "nan_is_null")]
+    pub ece: f64,
+    /// P(refusal) against the refusal rate, by those bins.
+    pub reliability: Vec<ReliabilityBin>,
+    /// How many rows can be decided at 90, 95, 98 and 99% accuracy when the uncertain ones are left open.
+    pub coverage: Vec<Coverage>,
+    /// Figures by `kind`, `target`, `source`, `category`, where the rows have them, and by the `language` of the text that
+    /// is judged, where it can be told.
+    pub by: BTreeMap<&'static str, Vec<FacetFigures>>,
+    /// Telling kinds apart, where the model does and the rows have kinds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kinds: Option<KindFigures>,
+    /// `majority`, `phrase_list` and `shuffled_labels` on the same rows.
+    pub baselines: BTreeMap<&'static str, Baseline>,
+}
+
+/// What a simpler method reaches on the same rows.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Baseline {
+    /// What it does.
+    pub description: &'static str,
+    /// Figures of its decisions.
+    #[serde(flatten)]
+    pub decisions: Decisions,
+    /// Area under the ROC curve of its score.
+    #[serde(serialize_with = "nan_is_null")]
+    pub auroc: f64,
+}
+
+impl Evaluation {
+    /// Whether most of what the score is above a coin's .5 is telling sources apart: within sources it ranks less than half
+    /// as well. `None` where the rows do not name sources with both classes.
+    #[must_use]
+    pub fn tells_sources_apart(&self) -> Option<bool> {
+        tells_sources_apart(self.auroc, self.auroc_within_sources)
+    }
+}
+
+/// The rule of [`Evaluation::tells_sources_apart`]. A score that is hardly above a coin gains nothing by anything.
+pub(crate) fn tells_sources_apart(pooled: f64, within: f64) -> Option<bool> {
+    (pooled.is_finite() && within.is_finite())
+        .then(|| pooled - 0.5 > 0.05 && within - 0.5 < (pooled - 0.5) / 2.0)
+}
+
+impl Evaluation {
+    /// The figures as a manifest holds them: without those by category, of which there can be thousands.
+    #[must_use]
+    pub fn for_manifest(&self) -> serde_json::Value {
+        let mut short = self.clone();
+        short.by.remove("category");
+        short.to_json()
+    }
+
+    /// Whether its shares of right decisions are accuracies: persons gave all labels.
+    #[must_use]
+    pub fn is_accuracy(&self) -> bool {
+        self.labelled_by.keys().eq([&Labeller::Person])
+    }
+
+    /// The figures as a JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        // Every field is a number, a string or a list of them; NaN becomes null.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}

@@ -1,0 +1,65 @@
+//! The first level of a fit: the columns of its rows, and their weights under one C or several.
+
+use std::borrow::Cow;
+
+use linfa::dataset::DatasetBase;
+use linfa::prelude::{Fit, ParamGuard};
+use ndarray::Array1;
+
+use crate::encoder::EncoderStore;
+use crate::error::TrainingError;
+use crate::examples::Examples;
+use crate::fit::design::{Design, Weights};
+use crate::fit::logistic::SparseLogistic;
+use crate::fit::params::NgramParams;
+use crate::fit::prune::strongest;
+
+/// A fit on its way: how, with which encoders, by which seed.
+#[derive(Clone, Copy)]
+pub(crate) struct NgramFit<'a> {
+    pub(crate) params: &'a NgramParams,
+    pub(crate) encoders: &'a EncoderStore,
+    pub(crate) seed: u64,
+}
+
+impl NgramFit<'_> {
+    /// The design of the first level and its weights under each C, each fit begun where the one before ended.
+    pub(crate) fn first_level(
+        self,
+        examples: &Examples<'_>,
+        cs: &[f64],
+    ) -> Result<(Design, Vec<Weights>), TrainingError> {
+        let mut design = Design::fit(&self.params.design(), examples)?;
+        if let Some(keep) = self.params.keep {
+            let all = self.fit_weights(&design, examples, &cs[..1])?.remove(0);
+            design.views = strongest(design.views, &all.weights, keep)?;
+        }
+        let fits = self.fit_weights(&design, examples, cs)?;
+        let weights = fits.iter().map(|fit| design.read(&fit.weights, fit.bias, examples)).collect();
+        Ok((design, weights))
+    }
+
+    fn fit_weights(
+        self,
+        design: &Design,
+        examples: &Examples<'_>,
+        cs: &[f64],
+    ) -> Result<Vec<SparseLogistic>, TrainingError> {
+        let examples = &*match self.params.base_rate {
+            Some(rate) => Cow::Owned(examples.clone().anchored(rate)),
+            None => Cow::Borrowed(examples),
+        };
+        let weights = examples.weights.iter().map(|&weight| weight as f32).collect();
+        let targets = Array1::from_vec(examples.targets.clone());
+        let dataset = DatasetBase::new(design.matrix(examples), targets).with_weights(weights);
+        let mut fits: Vec<SparseLogistic> = Vec::with_capacity(cs.len());
+        for &c in cs {
+            let mut params = self.params.logistic(c);
+            if let Some(before) = fits.last() {
+                params = params.start(before.clone());
+            }
+            fits.push(params.check()?.fit(&dataset)?);
+        }
+        Ok(fits)
+    }
+}

@@ -1,0 +1,178 @@
+//! The fit of an n-gram model: examples in, views and weights out.
+//!
+//! The encoder tier, where there is one, comes first, for the n-grams may learn from it; then what is learned from
+//! out-of-fold scores (`second_stage`), then the first level on all rows, then the encoder is joined on top.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use demur_predictor::{
+    Calibration, CalibrationReport, Dense, Field, Input, KindModel, NgramModel, log_odds, round,
+};
+
+use crate::encoder::distilled::with_distilled;
+use crate::encoder::task::EncoderTask;
+use crate::encoder::{EncoderStage, FittedEncoder};
+use crate::error::TrainingError;
+use crate::examples::Examples;
+use crate::fit::design::{Design, MIN_ROWS, Weights};
+use crate::fit::first_level::NgramFit;
+use crate::fit::level::one_class_sources;
+use crate::fit::second_level::Line;
+use crate::fit::second_stage::SecondStage;
+
+/// A fitted model with the C that it was fitted with.
+#[derive(Debug, Clone)]
+pub struct FittedNgram {
+    /// The model.
+    pub model: NgramModel,
+    /// What tells kinds apart, where that was asked for and two kinds have rows enough.
+    pub kinds: Option<KindModel>,
+    /// The C that was given or chosen.
+    pub c: f64,
+    /// Mean log loss of each C in the inner cross-validation, `(c, nats)`; empty when there was none.
+    pub choice: Vec<(f64, f64)>,
+    /// From the model's logit to P(refusal).
+    pub calibration: Calibration,
+    /// The same for targets whose own rows say otherwise.
+    pub target_calibrations: BTreeMap<String, Calibration>,
+    /// What the calibration was worth; `None` when there was none, asked for or not possible.
+    pub report: Option<CalibrationReport>,
+    /// The share of refusals that the probabilities assume: the recipe's, or that of the rows by their weights.
+    pub base_rate: f64,
+    /// Sources whose rows taught nothing: they have a shift of their own (`source_shift`), and it explains their one label.
+    pub one_class_sources: Vec<String>,
+    /// The encoder tier, where that was asked for.
+    pub encoder: Option<FittedEncoder>,
+}
+
+impl FittedNgram {
+    /// P(refusal) of each input, calibrated, by all tiers as the fitted model asks them.
+    ///
+    /// # Errors
+    /// [`TrainingError::Encoder`] when an encoder fails; n-grams never do.
+    pub fn probabilities(&self, inputs: &[Input<'_>]) -> Result<Vec<f64>, TrainingError> {
+        let logits = self.model.logits(inputs);
+        let of = |(&logit, input): (&f64, &Input<'_>)| {
+            let own = input.target.and_then(|target| self.target_calibrations.get(target));
+            own.unwrap_or(&self.calibration).apply(logit).get()
+        };
+        let p = logits.iter().zip(inputs).map(of).collect();
+        match &self.encoder {
+            Some(encoder) => encoder.probabilities(inputs, &logits, p),
+            None => Ok(p),
+        }
+    }
+}
+
+impl NgramFit<'_> {
+    /// Fits on some rows. Groups stay whole in the inner cross-validation.
+    ///
+    /// # Errors
+    /// Any [`TrainingError`] of parameters, vocabulary or solver.
+    pub(crate) fn fit(self, examples: &Examples<'_>) -> Result<FittedNgram, TrainingError> {
+        let (params, seed) = (self.params, self.seed);
+        params.check()?;
+        let examples = &examples.clone().shared_out(params.group_power).balanced(params.source_power);
+        let stage = match &params.encoder {
+            Some(encoder) => Some(EncoderStage::fit(encoder, &self.task(examples), self.encoders)?),
+            None => None,
+        };
+        let distilled = stage.as_ref().and_then(EncoderStage::distilled);
+        let second = SecondStage::learn(self, examples, distilled)?;
+        let doubted = match (&params.doubt, &second.logits) {
+            (Some(doubt), Some(logits)) => Cow::Owned(doubt.weighed(examples, logits, &second.calibration)),
+            _ => Cow::Borrowed(examples),
+        };
+        let examples = doubted.as_ref();
+        let rows = with_distilled(examples, distilled, None);
+        let (design, mut by_c) = self.first_level(&rows, &[second.c])?;
+        let model = self.model(design, &by_c.remove(0), second.line.as_ref())?;
+        let kinds = match (&params.kinds, &second.logits) {
+            (Some(kinds), Some(logits)) => {
+                kinds.fit(examples, logits, &second.calibration, (seed, params.round))?
+            }
+            _ => None,
+        };
+        let encoder = match (&params.encoder, stage, &second.logits) {
+            (Some(encoder), Some(stage), Some(logits)) => {
+                let of_ngrams = (logits.as_slice(), &second.calibration);
+                Some(stage.join(encoder, &self.task(examples), of_ngrams)?)
+            }
+            _ => None,
+        };
+        Ok(FittedNgram {
+            model,
+            kinds,
+            encoder,
+            c: second.c,
+            choice: second.choice,
+            calibration: second.calibration,
+            target_calibrations: second.target_calibrations,
+            report: second.report,
+            base_rate: params.base_rate.unwrap_or_else(|| examples.base_rate()),
+            one_class_sources: self.one_class_sources(examples),
+        })
+    }
+
+    /// The model of a design and its weights, the second level put into them.
+    fn model(
+        self,
+        design: Design,
+        weights: &Weights,
+        second: Option<&Line>,
+    ) -> Result<NgramModel, TrainingError> {
+        let single = |number: f64| if self.params.round { round(number as f32) } else { number as f32 };
+        let (mut weights, style, mut bias) = fold(&design, weights, second);
+        if let Some(rate) = self.params.base_rate {
+            (weights.targets, bias) = (BTreeMap::new(), log_odds(rate));
+        }
+        let dense = Dense {
+            style: style.into_iter().map(single).collect(),
+            targets: weights.targets.iter().map(|(name, &shift)| (name.clone(), single(shift))).collect(),
+        };
+        let ngrams = weights.ngrams.iter().copied().map(single).collect();
+        Ok(NgramModel::new(design.views, ngrams, dense, bias)?)
+    }
+
+    /// Sources whose rows teach this fit nothing: all of them have one label, and the source a shift of its own.
+    fn one_class_sources(self, examples: &Examples<'_>) -> Vec<String> {
+        if self.params.source_shift <= 0.0 {
+            return Vec::new();
+        }
+        let mut sources = one_class_sources(examples, MIN_ROWS);
+        sources.retain(|source| !self.params.level_sources.contains(source));
+        sources
+    }
+
+    /// What the fit of the encoder tier is given.
+    fn task<'a, 'e>(self, examples: &'a Examples<'e>) -> EncoderTask<'a, 'e> {
+        let params = self.params;
+        let reads_response = params.views.iter().any(|view| view.field == Field::Response);
+        EncoderTask {
+            examples,
+            field: if reads_response { Field::Response } else { Field::Prompt },
+            folds: params.inner_folds,
+            class_weight: params.class_weight,
+            calibration: params.calibration,
+            calibrate_on: params.calibrate_on,
+            calibrate_targets: params.calibrate_targets,
+            seed: self.seed,
+        }
+    }
+}
+
+/// Puts the second level into the weights of the first: weights, style and bias of one linear model.
+fn fold(design: &Design, weights: &Weights, second: Option<&Line>) -> (Weights, Vec<f64>, f64) {
+    let Some(line) = second else { return (weights.clone(), Vec::new(), weights.bias) };
+    let (slopes, style) = line.weights.split_at(1 + design.views.len());
+    let mut folded = weights.clone();
+    let mut rest = folded.ngrams.as_mut_slice();
+    for (view, slope) in design.views.iter().zip(&slopes[1..]) {
+        let (own, others) = rest.split_at_mut(view.vectorizer.len());
+        own.iter_mut().for_each(|weight| *weight *= slopes[0] + slope);
+        rest = others;
+    }
+    folded.targets.values_mut().for_each(|shift| *shift *= slopes[0]);
+    (folded, style.to_vec(), slopes[0].mul_add(weights.bias, line.bias))
+}

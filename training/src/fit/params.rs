@@ -1,0 +1,244 @@
+//! How an n-gram model is fitted, as a recipe describes it, and what of that can be checked without rows.
+
+use demur_predictor::{Policy, check_base_rate};
+use linfa::prelude::ParamGuard;
+use serde::{Deserialize, Serialize};
+
+use crate::encoder::EncoderParams;
+use crate::error::TrainingError;
+use crate::fit::calibrate::{CalibrateOn, CalibrationMethod};
+use crate::fit::design::DesignParams;
+use crate::fit::doubt::DoubtParams;
+use crate::fit::features::ViewParams;
+use crate::fit::kinds::KindParams;
+use crate::fit::logistic::{ClassWeight, LogisticParams};
+use crate::fit::second_level::SecondLevelParams;
+use crate::recipe::values::one_or_several;
+
+/// How a model is fitted: its views and its solver, as a recipe's `[response]` or `[prompt]` describes them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NgramParams {
+    /// The views, side by side.
+    pub views: Vec<ViewParams>,
+    /// Inverse strength of the penalty. With several values, inner cross-validation on the training rows takes
+    /// the one with the least log loss. A recipe may give one number or a list. Default: 1.
+    #[serde(default = "default_c", deserialize_with = "one_or_several")]
+    pub c: Vec<f64>,
+    /// Default: none.
+    #[serde(default)]
+    pub class_weight: ClassWeight,
+    /// Rows of a group of n (a template with a hundred names in its slot) weigh n^-power each: 0 counts every row
+    /// alike, 1 counts a group as one row. Default: 0.
+    #[serde(default)]
+    pub group_power: f64,
+    /// Rows of a source of n weigh n^-power of what they did, so that a large source does not drown the others; the sum
+    /// of all weights stays. Default: 0.
+    #[serde(default)]
+    pub source_power: f64,
+    /// The target becomes an input that shifts the logit: the prior width of a shift, in feature values (a view's row
+    /// has length 1). Default: 0, no input.
+    #[serde(default)]
+    pub target_shift: f64,
+    /// The same for the source, within the fit alone: words need not explain why one source refuses more than another.
+    /// Default: 0, none.
+    #[serde(default)]
+    pub source_shift: f64,
+    /// Sources without a shift: what they say of a text holds for the text, as that of people who judged it. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub level_sources: Vec<String>,
+    /// Keep at most so many n-grams, those with the largest weights, and fit again on them. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<usize>,
+    /// Round all weights to bfloat16, which halves their file. Default: false.
+    #[serde(default)]
+    pub round: bool,
+    /// A second level over the out-of-fold logits of the views and the style of the response. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_level: Option<SecondLevelParams>,
+    /// Tell kinds of answers apart. Default: no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kinds: Option<KindParams>,
+    /// Weigh rows down whose labels out-of-fold scores make doubtful. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<DoubtParams>,
+    /// Folds of the inner cross-validation. Default: 5.
+    #[serde(default = "default_inner_folds")]
+    pub inner_folds: usize,
+    /// The fit ends when the gradient has shrunk by this factor. Default: 2e-5.
+    #[serde(default = "default_tolerance")]
+    pub tolerance: f64,
+    /// Newton steps before a fit gives up. Default: 100.
+    #[serde(default = "default_max_iterations")]
+    pub max_iterations: usize,
+    /// Fitted on out-of-fold scores of the inner cross-validation. Default: none.
+    #[serde(default)]
+    pub calibration: CalibrationMethod,
+    /// Which rows are left out together for the out-of-fold scores that C, the second level and the calibration are learned
+    /// from: groups of rows, or whole sources. Default: folds.
+    #[serde(default, skip_serializing_if = "CalibrateOn::is_folds")]
+    pub calibrate_on: CalibrateOn,
+    /// Whether targets with rows enough get calibrations of their own. It learns how often each refuses in the data, so it is
+    /// for predictors: what an answer says does not depend on who gave it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub calibrate_targets: bool,
+    /// The share of refusals in ordinary traffic: what a text of which nothing is known gets, whatever share the rows have.
+    /// The fit is held there. Calibration then stretches what the words say about that point, `calibrate_targets` shifts
+    /// targets where a prompt may be refused at all, and `target_shift` is for the fit alone. Default: none; the level is that of the rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_rate: Option<f64>,
+    /// Thresholds that the fitted model decides by. Default: 0.5 and 0.5.
+    #[serde(default)]
+    pub policy: Policy,
+    /// An encoder tier above the n-grams. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<EncoderParams>,
+}
+
+fn default_c() -> Vec<f64> {
+    vec![1.0]
+}
+const fn default_inner_folds() -> usize {
+    5
+}
+const fn default_tolerance() -> f64 {
+    2e-5
+}
+const fn default_max_iterations() -> usize {
+    100
+}
+
+impl NgramParams {
+    /// These views with all defaults.
+    #[must_use]
+    pub fn new(views: Vec<ViewParams>) -> Self {
+        Self {
+            views,
+            c: default_c(),
+            class_weight: ClassWeight::default(),
+            group_power: 0.0,
+            source_power: 0.0,
+            target_shift: 0.0,
+            source_shift: 0.0,
+            level_sources: Vec::new(),
+            keep: None,
+            round: false,
+            second_level: None,
+            kinds: None,
+            doubt: None,
+            inner_folds: default_inner_folds(),
+            tolerance: default_tolerance(),
+            max_iterations: default_max_iterations(),
+            calibration: CalibrationMethod::default(),
+            calibrate_on: CalibrateOn::default(),
+            calibrate_targets: false,
+            base_rate: None,
+            policy: Policy::default(),
+            encoder: None,
+        }
+    }
+
+    /// Checks what can be checked without rows.
+    ///
+    /// # Errors
+    /// [`TrainingError::Parameter`], [`TrainingError::Settings`].
+    pub fn check(&self) -> Result<(), TrainingError> {
+        let few =
+            |name, found: usize, wanted| Err(TrainingError::Parameter { name, value: found as f64, wanted });
+        if self.views.is_empty() {
+            return few("views", 0, "at least one view");
+        }
+        if self.c.is_empty() {
+            return few("c", 0, "one number or several");
+        }
+        if self.inner_folds < 2 {
+            return few("inner_folds", self.inner_folds, "2 or more");
+        }
+        for (name, value) in [
+            ("group_power", self.group_power),
+            ("source_power", self.source_power),
+            ("target_shift", self.target_shift),
+            ("source_shift", self.source_shift),
+            ("second_level.alpha", self.second_level.map_or(0.0, |params| params.alpha)),
+        ] {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(TrainingError::Parameter {
+                    name,
+                    value,
+                    wanted: "a finite number of at least 0",
+                });
+            }
+        }
+        self.check_level()?;
+        if self.keep == Some(0) {
+            return few("keep", 0, "1 or more");
+        }
+        if let Some(kinds) = &self.kinds {
+            kinds.check()?;
+        }
+        if let Some(doubt) = &self.doubt {
+            doubt.check()?;
+        }
+        if let Some(encoder) = &self.encoder {
+            encoder.check()?;
+        }
+        for &c in &self.c {
+            self.logistic(c).check_ref()?;
+        }
+        Ok(self.policy.check()?)
+    }
+
+    /// Checks what goes together with a base rate.
+    fn check_level(&self) -> Result<(), TrainingError> {
+        let Some(rate) = self.base_rate else { return Ok(()) };
+        check_base_rate(rate)?;
+        let bad = |name, wanted| Err(TrainingError::Parameter { name, value: rate, wanted });
+        if !matches!(self.calibration, CalibrationMethod::None | CalibrationMethod::Temperature) {
+            return bad(
+                "base_rate",
+                "a recipe whose calibration is \"temperature\" or \"none\": others move the level",
+            );
+        }
+        if self.second_level.is_some() {
+            return bad(
+                "base_rate",
+                "a recipe without second_level: measures of style have no level of their own",
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether groups have a say: in weights, or in folds of an inner cross-validation.
+    pub(crate) fn needs_groups(&self) -> bool {
+        self.group_power > 0.0 || self.needs_folds()
+    }
+
+    /// Whether a fit is not what was asked for without out-of-fold scores.
+    pub(crate) const fn needs_logits(&self) -> bool {
+        self.second_level.is_some() || self.kinds.is_some() || self.encoder.is_some() || self.doubt.is_some()
+    }
+
+    /// Whether anything is learned from out-of-fold scores.
+    pub(crate) fn needs_folds(&self) -> bool {
+        let above = self.needs_logits();
+        self.c.len() > 1 || self.calibration != CalibrationMethod::None || self.calibrate_targets || above
+    }
+
+    pub(crate) fn logistic(&self, c: f64) -> LogisticParams {
+        LogisticParams::default()
+            .c(c)
+            .tolerance(self.tolerance)
+            .max_iterations(self.max_iterations)
+            .class_weight(self.class_weight)
+    }
+
+    /// What decides the columns of the fit beside its rows.
+    pub(crate) fn design(&self) -> DesignParams<'_> {
+        DesignParams {
+            views: &self.views,
+            target_shift: self.target_shift,
+            source_shift: self.source_shift,
+            level_sources: &self.level_sources,
+        }
+    }
+}

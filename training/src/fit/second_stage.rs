@@ -1,0 +1,186 @@
+//! Everything that is learned from out-of-fold scores of the first level: C, the second level, calibration.
+
+use std::collections::BTreeMap;
+
+use demur_data::DataError;
+use demur_predictor::{Calibration, CalibrationReport, STYLE, log_odds};
+use ndarray::{Array2, Axis};
+use rayon::prelude::*;
+
+use crate::encoder::distilled::{DistilledRows, with_distilled};
+use crate::error::TrainingError;
+use crate::examples::{Examples, split};
+use crate::fit::calibrate::{CalibrateOn, OutOfFold};
+use crate::fit::first_level::NgramFit;
+use crate::fit::level::KnownOf;
+use crate::fit::params::NgramParams;
+use crate::fit::second_level::{Line, SecondLevelParams, fit_binary, styles};
+
+/// What out-of-fold scores have taught.
+#[derive(Debug, Default)]
+pub(crate) struct SecondStage {
+    pub(crate) c: f64,
+    pub(crate) choice: Vec<(f64, f64)>,
+    /// The second level, where there is one.
+    pub(crate) line: Option<Line>,
+    pub(crate) calibration: Calibration,
+    pub(crate) target_calibrations: BTreeMap<String, Calibration>,
+    pub(crate) report: Option<CalibrationReport>,
+    /// The out-of-fold logits, second level included.
+    pub(crate) logits: Option<Vec<f64>>,
+}
+
+impl SecondStage {
+    /// Learns what a fit learns from out-of-fold scores; where it learns nothing from them, no fold is fitted.
+    pub(crate) fn learn(
+        fit: NgramFit<'_>,
+        examples: &Examples<'_>,
+        distilled: Option<&DistilledRows>,
+    ) -> Result<Self, TrainingError> {
+        let params = fit.params;
+        let mut stage = Self { c: params.c[0], ..Self::default() };
+        if !params.needs_folds() {
+            return Ok(stage);
+        }
+        let mut by_c = match out_of_fold(fit, examples, distilled) {
+            // Too few rows, groups or classes to hold any out: without a choice of C, only calibration is lost,
+            // and the missing report says so.
+            Err(TrainingError::OneClass { .. } | TrainingError::Data(DataError::Split { .. }))
+                if params.c.len() == 1 && !params.needs_logits() =>
+            {
+                return Ok(stage);
+            }
+            other => other?,
+        };
+        stage.choice = by_c
+            .iter()
+            .map(|(c, scores)| {
+                let scores = scores.out_of_fold(examples, params.calibrate_on);
+                (*c, scores.log_loss(&scores.plain()))
+            })
+            .collect();
+        let best = (0..by_c.len()).min_by(|&a, &b| stage.choice[a].1.total_cmp(&stage.choice[b].1));
+        let (c, mut scores) = by_c.swap_remove(best.unwrap_or_default());
+        stage.c = c;
+        if let Some(second) = params.second_level {
+            let (line, logits) = scores.second_level(examples, second)?;
+            stage.line = Some(line);
+            scores.logits = logits;
+        }
+        stage.calibrate(params, &mut scores, examples)?;
+        stage.logits = Some(scores.logits);
+        Ok(stage)
+    }
+
+    /// Fits the calibrations; where the recipe states a base rate, the scores begin there.
+    fn calibrate(
+        &mut self,
+        params: &NgramParams,
+        scores: &mut Scores,
+        examples: &Examples<'_>,
+    ) -> Result<(), TrainingError> {
+        if let Some(rate) = params.base_rate {
+            let start = log_odds(rate);
+            scores.logits = scores.words().into_iter().map(|words| start + words).collect();
+        }
+        let mut out_of_fold = scores.out_of_fold(examples, params.calibrate_on);
+        out_of_fold.centre = params.base_rate.map_or(0.0, log_odds);
+        (self.calibration, self.report) = out_of_fold.calibrate(params.calibration)?;
+        if let (true, Some(base_rate)) = (params.calibrate_targets, params.base_rate) {
+            let known = KnownOf { words: &scores.words(), examples, base_rate };
+            self.target_calibrations = known.targets(&self.calibration);
+        } else if params.calibrate_targets {
+            let targets: Vec<Option<&str>> = examples.inputs.iter().map(|input| input.target).collect();
+            self.target_calibrations = out_of_fold.calibrate_targets(&self.calibration, &targets)?;
+        }
+        Ok(())
+    }
+}
+
+/// The out-of-fold scores of all rows under each C, ascending by C.
+fn out_of_fold(
+    fit: NgramFit<'_>,
+    examples: &Examples<'_>,
+    distilled: Option<&DistilledRows>,
+) -> Result<Vec<(f64, Scores)>, TrainingError> {
+    let params = fit.params;
+    let mut cs = params.c.clone();
+    cs.sort_by(f64::total_cmp);
+    let folds = params.calibrate_on.folds(examples, params.inner_folds, fit.seed)?;
+    let score = |fold| {
+        let (train, rows) = params.calibrate_on.split(examples, &folds, fold);
+        let (train, test) = (examples.subset(&train), examples.subset(&rows));
+        let (design, by_c) = fit.first_level(&with_distilled(&train, distilled, Some(fold)), &cs)?;
+        let scores = by_c.iter().map(|weights| design.logits(weights, &test));
+        Ok((rows, scores.collect::<Vec<_>>()))
+    };
+    let count = folds.iter().max().map_or(0, |last| last + 1);
+    let parts: Vec<_> = (0..count).into_par_iter().map(score).collect::<Result<_, TrainingError>>()?;
+    let gather = |(at, &c): (usize, &f64)| {
+        let mut scores = Scores {
+            parts: vec![vec![0.0; examples.len()]; params.views.len()],
+            logits: vec![0.0; examples.len()],
+            folds: folds.clone(),
+        };
+        for (rows, by_c) in &parts {
+            let (of_views, logits) = &by_c[at];
+            for (to, from) in scores.parts.iter_mut().zip(of_views) {
+                rows.iter().zip(from).for_each(|(&row, &part)| to[row] = part);
+            }
+            rows.iter().zip(logits).for_each(|(&row, &logit)| scores.logits[row] = logit);
+        }
+        (c, scores)
+    };
+    Ok(cs.iter().enumerate().map(gather).collect())
+}
+
+/// Out-of-fold scores of the first level.
+struct Scores {
+    /// The part of each view in each row's logit.
+    parts: Vec<Vec<f64>>,
+    logits: Vec<f64>,
+    /// The fold that each row was scored in.
+    folds: Vec<usize>,
+}
+
+impl Scores {
+    /// What the words of each row say: the sum of the views' parts of its logit.
+    fn words(&self) -> Vec<f64> {
+        let rows = self.logits.len();
+        (0..rows).map(|row| self.parts.iter().map(|part| part[row]).sum()).collect()
+    }
+
+    fn out_of_fold(&self, examples: &Examples<'_>, on: CalibrateOn) -> OutOfFold {
+        on.scores(examples, self.logits.clone(), self.folds.clone())
+    }
+
+    /// Fits the second level on all rows, and gives each row's logit by one that has not seen the row.
+    fn second_level(
+        &self,
+        examples: &Examples<'_>,
+        params: SecondLevelParams,
+    ) -> Result<(Line, Vec<f64>), TrainingError> {
+        let style = styles(&examples.inputs);
+        let views = self.parts.len();
+        let dense =
+            Array2::from_shape_fn((examples.len(), 1 + views + STYLE), |(row, column)| match column {
+                0 => self.logits[row],
+                column if column <= views => self.parts[column - 1][row],
+                column => style[[row, column - 1 - views]],
+            });
+        let labels = examples.labels();
+        let fit = |rows: &[usize]| {
+            let x = dense.select(Axis(0), rows);
+            let labels: Vec<bool> = rows.iter().map(|&row| labels[row]).collect();
+            let weights: Vec<f64> = rows.iter().map(|&row| examples.weights[row]).collect();
+            fit_binary(&x, &labels, &weights, params)
+        };
+        let mut logits = vec![0.0; examples.len()];
+        for fold in 0..self.folds.iter().max().map_or(0, |last| last + 1) {
+            let (train, test) = split(&self.folds, fold);
+            let line = fit(&train)?;
+            test.into_iter().for_each(|row| logits[row] = line.at(dense.row(row)));
+        }
+        Ok((fit(&(0..examples.len()).collect::<Vec<_>>())?, logits))
+    }
+}
