@@ -33,8 +33,6 @@ mod format;
 #[cfg(feature = "frames")]
 mod group;
 #[cfg(feature = "frames")]
-mod near;
-#[cfg(feature = "frames")]
 mod parquet;
 #[cfg(feature = "frames")]
 mod read;
@@ -46,8 +44,6 @@ mod split;
 pub mod stream;
 #[cfg(feature = "frames")]
 mod table;
-#[cfg(feature = "frames")]
-mod template;
 #[cfg(feature = "frames")]
 mod vocabulary;
 #[cfg(feature = "frames")]

@@ -147,4 +147,6 @@ fn rejection(file: &Arc<str>, line: usize, reason: String, raw: Value) -> Reject
 }
 
 #[cfg(test)]
+mod label_tests;
+#[cfg(test)]
 mod tests;

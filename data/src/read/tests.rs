@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::{Corpus, ReadOptions, read};
-use crate::{Columns, DataError, Format, Kind, Label, Labelled, LabelledBy, Labeller, write_rows};
+use crate::{Columns, DataError, Format, Kind, Label, Labeller, write_rows};
 
 struct Dir(tempfile::TempDir);
 
@@ -27,12 +27,12 @@ fn read_one(name: &str, content: impl AsRef<[u8]>, options: &ReadOptions) -> Res
     read(&[dir.file(name, content)], options)
 }
 
-fn jsonl(rows: &[Value], options: &ReadOptions) -> Result<Corpus, DataError> {
+pub(super) fn jsonl(rows: &[Value], options: &ReadOptions) -> Result<Corpus, DataError> {
     let lines: Vec<String> = rows.iter().map(Value::to_string).collect();
     read_one("rows.jsonl", lines.join("\n"), options)
 }
 
-fn error(name: &str, content: impl AsRef<[u8]>, options: &ReadOptions) -> String {
+pub(super) fn error(name: &str, content: impl AsRef<[u8]>, options: &ReadOptions) -> String {
     let text = read_one(name, content, options).unwrap_err().to_string();
     // The directory is a new one each time.
     let start = text.find(name).map_or(0, |at| text[..at].rfind(' ').map_or(0, |space| space + 1));
@@ -44,7 +44,7 @@ fn prompts(corpus: &Corpus) -> Vec<(usize, &str)> {
     corpus.records.iter().map(|row| (row.place.line, row.prompt.as_deref().unwrap_or("-"))).collect()
 }
 
-fn reasons(corpus: &Corpus) -> Vec<(usize, Option<&str>, &str)> {
+pub(super) fn reasons(corpus: &Corpus) -> Vec<(usize, Option<&str>, &str)> {
     let bad = corpus.rejected.iter();
     bad.map(|bad| (bad.place.line, bad.field.as_deref(), bad.reason.as_str())).collect()
 }
@@ -175,161 +175,6 @@ fn a_needed_text_must_be_there() {
 }
 
 #[test]
-fn numbers_out_of_range_are_rejected() {
-    let rows = [
-        json!({"prompt": "a", "weight": 2.5, "p_refusal": 0.0}),
-        json!({"prompt": "a", "weight": "0.5"}),
-        json!({"prompt": "a", "weight": -1}),
-        json!({"prompt": "a", "weight": "NaN"}),
-        json!({"prompt": "a", "weight": true}),
-        json!({"prompt": "a", "p_refusal": 1.5}),
-        json!({"prompt": "a", "p_refusal": 0.5, "labelled_by": "demur:x", "samples": 1.5}),
-    ];
-    let corpus = jsonl(&rows, &ReadOptions::default()).unwrap();
-    assert_eq!(corpus.records.iter().map(|row| row.weight).collect::<Vec<_>>(), [2.5, 0.5]);
-    assert_eq!(
-        reasons(&corpus),
-        [
-            (3, Some("weight"), "the weight -1 is not a finite number from 0 up"),
-            (4, Some("weight"), "the weight NaN is not a finite number from 0 up"),
-            (5, Some("weight"), "a number was expected, not true or false"),
-            (6, Some("p_refusal"), "the probability 1.5 lies outside of 0 to 1"),
-            (7, Some("samples"), "1.5 is no number of samples; it is a whole number from 1 up")
-        ]
-    );
-}
-
-#[test]
-fn machine_labels_keep_their_probability() {
-    let rows = [
-        json!({"prompt": "a", "labelled_by": "demur:abc", "p_refusal": 0.7, "samples": 3}),
-        json!({"prompt": "a", "labelled_by": "demur:abc", "p_refusal": 0.4, "label": "refused"}),
-        json!({"prompt": "a", "labelled_by": "ann", "p_refusal": 0.4, "label": "refused"}),
-        json!({"prompt": "a", "p_refusal": 0.4}),
-    ];
-    let corpus = jsonl(&rows, &ReadOptions::default()).unwrap();
-    let labels: Vec<_> = corpus.records.iter().map(|row| row.label.clone()).collect();
-    let machine = |p_refusal, samples| Labelled {
-        by: LabelledBy::demur("abc"),
-        p_refusal: Some(p_refusal),
-        samples,
-        ..Labelled::of(Label::Refused, Labeller::Demur)
-    };
-    assert_eq!(labels[0], Some(machine(0.7, 3)));
-    assert_eq!(labels[1], Some(machine(0.4, 1)));
-    let by = LabelledBy { labeller: Labeller::Unknown, who: Some("ann".into()) };
-    assert_eq!(labels[2], Some(Labelled { by, ..Labelled::of(Label::Refused, Labeller::Unknown) }));
-    assert_eq!(labels[3], None);
-}
-
-#[test]
-fn who_labelled_a_row_is_what_it_says_or_what_the_reader_was_told() {
-    let rows = [
-        json!({"prompt": "a", "label": "refused"}),
-        json!({"prompt": "b", "label": "refused", "labeller": "gpt-4o"}),
-        json!({"prompt": "c", "label": "refused", "labelled_by": "demur:m@1", "labeller": "human"}),
-        json!({"prompt": "d", "label": "refused", "labeller": "  "}),
-    ];
-    let labellers = |options: &ReadOptions| -> Vec<(Labeller, Option<String>)> {
-        let corpora = rows.iter().map(|row| jsonl(std::slice::from_ref(row), options).unwrap());
-        let by = corpora.map(|corpus| corpus.records[0].label.clone().unwrap().by);
-        by.map(|by| (by.labeller, by.who.map(|who| who.to_string()))).collect()
-    };
-    let who = |text: &str| Some(text.to_owned());
-    assert_eq!(
-        labellers(&ReadOptions::default()),
-        [
-            (Labeller::Unknown, None),
-            (Labeller::Judge, who("gpt-4o")),
-            (Labeller::Demur, who("m@1")),
-            (Labeller::Unknown, None)
-        ]
-    );
-    let told = ReadOptions { labelled_by: Some(Labeller::Person), ..ReadOptions::default() };
-    assert_eq!(
-        labellers(&told),
-        [
-            (Labeller::Person, None),
-            (Labeller::Person, who("gpt-4o")),
-            (Labeller::Demur, who("m@1")),
-            (Labeller::Person, None)
-        ],
-        "what this program labelled stays its own"
-    );
-}
-
-#[test]
-fn the_labeller_is_that_of_the_column_that_is_read() {
-    let row = json!({
-        "prompt": "a", "gold": "complied", "label": "refused", "labelled_by": "demur:m@1", "labeller": "human",
-    });
-    let labeller = |row: &serde_json::Value, column: Option<&str>| {
-        let columns = Columns { label: column.map(str::to_owned), ..Columns::default() };
-        let corpus = jsonl(std::slice::from_ref(row), &ReadOptions { columns, ..ReadOptions::default() });
-        corpus.unwrap().records[0].label.clone().unwrap().by.labeller
-    };
-    assert_eq!(labeller(&row, None), Labeller::Demur);
-    assert_eq!(labeller(&row, Some("gold")), Labeller::Person);
-    let beside = json!({
-        "prompt": "a", "label": "complied", "demur_label": "refused", "demur_labelled_by": "demur:m@1",
-    });
-    assert_eq!(labeller(&beside, None), Labeller::Unknown);
-    assert_eq!(labeller(&beside, Some("demur_label")), Labeller::Demur);
-}
-
-#[test]
-fn counts_of_labels_are_a_measured_rate() {
-    let labels = toml::from_str("REFUSE = \"refused\"\nCOMPLY = \"complied\"\nPARTIAL = \"drop\"").unwrap();
-    let options = ReadOptions { labels, need_label: true, ..ReadOptions::default() };
-    let rows = [
-        json!({"prompt": "a", "label": "COMPLY=15;REFUSE=5"}),
-        json!({"prompt": "b", "label": "REFUSE=10;COMPLY=10;PARTIAL=3", "refusal_rate": 0.1}),
-        json!({"prompt": "c", "label": "PARTIAL=20"}),
-        json!({"prompt": "d", "label": "REFUSE"}),
-        json!({"prompt": "e", "label": "PARTIAL"}),
-    ];
-    let corpus = jsonl(&rows, &options).unwrap();
-    let labels: Vec<_> = corpus.records.iter().map(|row| row.label.clone().unwrap()).collect();
-    let rates: Vec<_> = labels.iter().map(|label| (label.p_refusal, label.label.unwrap())).collect();
-    let (refused, complied) = (Label::Refused, Label::Complied);
-    assert_eq!(rates, [(Some(0.25), complied), (Some(0.5), refused), (None, refused)]);
-    assert_eq!(labels[0].target(), Some(0.25));
-    assert_eq!(
-        corpus.summary.to_string(),
-        "5 rows read from 1 file: 3 kept, 0 rejected, 2 dropped (1 label says drop, 1 label without refused or \
-         complied counts)"
-    );
-}
-
-#[test]
-fn unknown_names_in_counts_are_told() {
-    let some = "{\"prompt\": \"a\", \"label\": \"refused=1;maybe=2\"}";
-    let options = ReadOptions { need_label: true, ..ReadOptions::default() };
-    let text = error("rows.jsonl", some, &options);
-    assert!(text.contains("unknown meaning: `maybe` (1x, first at line 1); say"), "{text}");
-    let none = "{\"prompt\": \"a\", \"label\": \"no=1;maybe=2\"}";
-    let text = error("rows.jsonl", none, &options);
-    assert!(text.contains("`no=1;maybe=2` (1x, first at line 1); where a value counts labels"), "{text}");
-}
-
-#[test]
-fn a_column_of_rates_labels_rows_that_have_no_label() {
-    let rows = [
-        json!({"prompt": "a", "refusal_rate": 0.7}),
-        json!({"prompt": "b", "refusal_rate": "0.2", "label": "refused"}),
-        json!({"prompt": "c", "refusal_rate": null}),
-        json!({"prompt": "d", "refusal_rate": 70}),
-    ];
-    let corpus = jsonl(&rows, &ReadOptions::default()).unwrap();
-    let labels: Vec<_> = corpus.records.iter().map(|row| row.label.as_ref().map(|l| l.p_refusal)).collect();
-    assert_eq!(labels, [Some(Some(0.7)), Some(None), None]);
-    assert_eq!(reasons(&corpus), [(4, Some("refusal_rate"), "the probability 70 lies outside of 0 to 1")]);
-    // The bootstrap's own rate is a guess like the probability beside it.
-    let guessed = [json!({"prompt": "a", "refusal_rate": 0.7, "p_refusal": 0.6})];
-    assert_eq!(jsonl(&guessed, &ReadOptions::default()).unwrap().records[0].label, None);
-}
-
-#[test]
 fn rows_are_dropped_on_purpose_and_counted() {
     let rows = [
         json!({"prompt": "a", "tone": "complied"}),
@@ -360,22 +205,6 @@ fn rows_are_kept_as_they_stood_when_asked() {
     let corpus = jsonl(std::slice::from_ref(&row), &options).unwrap();
     assert_eq!(Value::Object(*corpus.records[0].row.clone().unwrap()), row);
     assert_eq!(corpus.records[0].id.as_deref(), Some("7"));
-}
-
-#[test]
-fn unknown_labels_are_listed() {
-    let rows = ["refused", "safe", "unsafe", "safe"].map(|label| json!({"prompt": "a", "label": label}));
-    let text = jsonl(&rows, &ReadOptions::default()).unwrap_err().to_string();
-    assert!(text.contains("the label column `label` holds values of unknown meaning: `safe` (2x, first at line 2), `unsafe` (1x, first at line 3); say what they mean with `--label-map"), "{text}");
-}
-
-#[test]
-fn a_label_column_of_something_else_counts_only_when_it_is_asked_for() {
-    let rows = ["safe", "unsafe"].map(|label| json!({"prompt": "a", "label": label}));
-    assert_eq!(jsonl(&rows, &ReadOptions::default()).unwrap().records[0].label, None);
-    assert!(jsonl(&rows, &ReadOptions { need_label: true, ..ReadOptions::default() }).is_err());
-    let columns = Columns { label: Some("label".into()), ..Columns::default() };
-    assert!(jsonl(&rows, &ReadOptions { columns, ..ReadOptions::default() }).is_err());
 }
 
 #[test]

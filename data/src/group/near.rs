@@ -4,7 +4,7 @@
 //! comparing are found by `MinHash` (Broder, "On the resemblance and containment of documents", 1997) in bands;
 //! 8 bands of 3 miss a pair of resemblance 0.8 once in 360 times, and the comparison itself is exact.
 
-use crate::group::{Sets, stir};
+use super::sets::{Sets, stir};
 
 const ALIKE: f64 = 0.8;
 const BANDS: u64 = 8;
@@ -13,7 +13,7 @@ const ROWS: u64 = 3;
 const COMPARED: usize = 64;
 
 /// Joins the texts that are near duplicates. Texts of a single word have no pairs, and are left alone.
-pub(crate) fn near_duplicates(texts: &[Vec<u32>], sets: &mut Sets) {
+pub(super) fn near_duplicates(texts: &[Vec<u32>], sets: &mut Sets) {
     let pairs: Vec<Vec<u64>> = texts.iter().map(|words| pairs(words)).collect();
     for band in 0..BANDS {
         let mut buckets: Vec<(u64, usize)> = pairs

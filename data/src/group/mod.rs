@@ -1,13 +1,18 @@
 //! Which prompts are so alike that they must not stand on both sides of a split.
 //!
-//! Two kinds of likeness are found, and joined: prompts made from one template ([`crate::template`]), and near
-//! duplicates ([`crate::near`]). On ungrouped folds a model of templated prompts looks far better than it is.
+//! Two kinds of likeness are found, and joined: prompts made from one template ([`template`]), and near
+//! duplicates ([`near`]). On ungrouped folds a model of templated prompts looks far better than it is.
+
+mod near;
+mod sets;
+mod template;
 
 use rustc_hash::FxHashMap;
 
-use crate::near::near_duplicates;
 use crate::normalise;
-use crate::template::templates;
+use near::near_duplicates;
+use sets::Sets;
+use template::templates;
 
 /// A group number for every prompt, from 0, in the order in which the groups first appear.
 ///
@@ -77,38 +82,6 @@ fn is_unspaced(c: char) -> bool {
     matches!(c,
         '\u{0e00}'..='\u{0eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{3040}'..='\u{30ff}'
         | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
-}
-
-/// Disjoint sets; the smallest member stands for its set.
-pub(crate) struct Sets {
-    parents: Vec<usize>,
-}
-
-impl Sets {
-    fn new(n: usize) -> Self {
-        Self { parents: (0..n).collect() }
-    }
-
-    pub(crate) fn find(&mut self, mut member: usize) -> usize {
-        while self.parents[member] != member {
-            self.parents[member] = self.parents[self.parents[member]];
-            member = self.parents[member];
-        }
-        member
-    }
-
-    pub(crate) fn join(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.find(a), self.find(b));
-        self.parents[a.max(b)] = a.min(b);
-    }
-}
-
-/// Stirs a number into a hash: the finaliser of `SplitMix64`, the same on every platform.
-pub(crate) fn stir(hash: u64, value: u64) -> u64 {
-    let mut z = (hash ^ value).wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

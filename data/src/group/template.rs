@@ -11,7 +11,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::group::stir;
+use super::sets::stir;
 
 /// Fewer prompts than this are no template.
 const SUPPORT: usize = 5;
@@ -45,7 +45,7 @@ impl Candidate {
 }
 
 /// The members of each template found, in the order of its gain. `texts` are distinct.
-pub(crate) fn templates(texts: &[Vec<u32>]) -> Vec<Vec<usize>> {
+pub(super) fn templates(texts: &[Vec<u32>]) -> Vec<Vec<usize>> {
     let mut free = vec![true; texts.len()];
     let mut found = Vec::new();
     loop {

@@ -1,0 +1,36 @@
+//! Disjoint sets, in which likenesses are joined, and the hash that near duplicates and templates are found by.
+
+/// Disjoint sets; the smallest member stands for its set.
+pub(super) struct Sets {
+    parents: Vec<usize>,
+}
+
+impl Sets {
+    /// As many sets as members, each of one.
+    pub(super) fn new(n: usize) -> Self {
+        Self { parents: (0..n).collect() }
+    }
+
+    /// The smallest member of a member's set.
+    pub(super) fn find(&mut self, mut member: usize) -> usize {
+        while self.parents[member] != member {
+            self.parents[member] = self.parents[self.parents[member]];
+            member = self.parents[member];
+        }
+        member
+    }
+
+    /// Makes one set of two members' sets.
+    pub(super) fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.find(a), self.find(b));
+        self.parents[a.max(b)] = a.min(b);
+    }
+}
+
+/// Stirs a number into a hash: the finaliser of `SplitMix64`, the same on every platform.
+pub(super) fn stir(hash: u64, value: u64) -> u64 {
+    let mut z = (hash ^ value).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
