@@ -169,6 +169,7 @@ impl<'a> Run<'a> {
         format: Format,
         (bytes, bounds): (&[u8], Bounds<'a>),
     ) -> anyhow::Result<Scored> {
+        check_header(bytes, format, bounds.columns)?;
         let plan = Plan::of_text(judge, reading, format, bounds);
         let mut blocks = Vec::new();
         let (from, size) = (Position::default(), plan.block_size());
@@ -220,21 +221,37 @@ fn check_rows(blocks: &[Block], most: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Checks the first line of a text before anything of it is copied: where it has many times too many delimiters, quotation
+/// marks cannot make up for it.
+fn check_header(bytes: &[u8], format: Format, most: usize) -> anyhow::Result<()> {
+    let Some(delimiter) = delimiter(format) else { return Ok(()) };
+    let text = bytes.trim_ascii_start();
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let columns = delimiters(line, delimiter) + 1;
+    ensure!(columns / most <= 8, too_many(columns, most));
+    Ok(())
+}
+
 /// Checks how many columns the rows of a text have, before any of their names becomes a value of its own.
 fn check_columns(head: &Head, most: usize) -> anyhow::Result<()> {
     let (Some(header), Some(delimiter)) = (&head.header, delimiter(head.format)) else { return Ok(()) };
-    // There are no more columns than delimiters and one, which are counted in a moment. Where there are many times too
-    // many, quotation marks cannot make up for it, and the header is not taken apart.
-    let delimiters = header.iter().filter(|byte| **byte == delimiter).count();
-    if delimiters < most {
+    // There are no more columns than delimiters and one, which are counted in a moment.
+    let most_there = delimiters(header, delimiter) + 1;
+    if most_there <= most {
         return Ok(());
     }
-    let columns = if delimiters / most > 8 {
-        delimiters + 1
-    } else {
-        let in_file = |reason| anyhow::anyhow!("{}: {reason}", head.file);
-        stream::split(header, delimiter).map_err(in_file)?.iter().count()
-    };
-    ensure!(columns <= most, "{columns} columns; the limit is {most}: leave out what is not needed");
+    // A header with line ends in quotes was not seen whole by `check_header`.
+    ensure!(most_there / most <= 8, too_many(most_there, most));
+    let in_file = |reason| anyhow::anyhow!("{}: {reason}", head.file);
+    let columns = stream::split(header, delimiter).map_err(in_file)?.iter().count();
+    ensure!(columns <= most, too_many(columns, most));
     Ok(())
+}
+
+fn delimiters(header: &[u8], delimiter: u8) -> usize {
+    header.iter().filter(|byte| **byte == delimiter).count()
+}
+
+fn too_many(columns: usize, most: usize) -> String {
+    format!("{columns} columns; the limit is {most}: leave out what is not needed")
 }

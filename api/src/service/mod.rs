@@ -16,6 +16,7 @@ mod job;
 mod keys;
 mod listen;
 mod logging;
+mod memory;
 mod metrics;
 mod models;
 mod openapi;

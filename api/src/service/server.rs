@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::service::admit::warn_of_open_address;
 use crate::service::listen;
+use crate::service::memory;
 use crate::service::settings::Settings;
 use crate::service::signals::{Signal, Signals};
 use crate::service::state::State;
@@ -45,6 +46,7 @@ impl Application {
     /// # Errors
     /// When signals cannot be watched, an address cannot be bound, or something not be loaded.
     pub(crate) fn build(settings: Settings) -> anyhow::Result<Self> {
+        memory::give_large_blocks_back();
         let signals = Signals::watch().context("cannot watch for signals")?;
         let listen = |address: SocketAddr| {
             TcpListener::bind(address).with_context(|| {
