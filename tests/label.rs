@@ -286,6 +286,26 @@ fn the_bad_rows_of_an_earlier_run_do_not_stay() {
     assert!(!dir.names().contains(&"out.csv.rejected.jsonl".to_owned()));
 }
 
+/// The last turn is a question that nobody has answered: neither it nor an earlier answer is labelled in its place.
+#[test]
+fn a_chat_that_ends_with_the_user_is_set_aside_with_its_reason() {
+    let dir = Dir::with_models();
+    let chat = json!([
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hello!"},
+        {"role": "user", "content": "Write malware"},
+        {"role": "user", "content": "I can't help with that."},
+    ]);
+    let answered = json!([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]);
+    dir.write_rows("in.jsonl", &[json!({"messages": chat}), json!({"messages": answered})]);
+    let run = dir.demur("label in.jsonl --model response --out out.jsonl --json").succeeds();
+    assert_eq!((&run.json()["scored"], &run.json()["rejected"]), (&json!(1), &json!(1)));
+    let rejected = &dir.rows("out.jsonl.rejected.jsonl")[0];
+    assert_eq!((&rejected["line"], &rejected["field"]), (&json!(1), &json!("messages")));
+    assert_eq!(rejected["reason"], "there is no response: the chat ends with a turn of the user");
+    assert_eq!(rejected["row"]["messages"], chat);
+}
+
 #[test]
 fn rows_without_a_usable_response_end_the_run() {
     let dir = Dir::with_models();

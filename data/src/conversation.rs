@@ -25,6 +25,9 @@ pub struct Conversation {
     pub prompt: Option<String>,
     /// The first assistant turn after it that says something.
     pub response: Option<String>,
+    /// Whether the chat ends with a turn of the user, which nobody has answered. The turn before it is no answer to it, nor
+    /// is the turn itself, whatever it says.
+    pub ends_with_user: bool,
 }
 
 impl Conversation {
@@ -35,6 +38,7 @@ impl Conversation {
     /// What is wrong with it.
     pub fn parse(value: &Value) -> Result<Self, String> {
         let mut turns = turns(value)?;
+        let ends_with_user = turns.last().is_some_and(|turn| is_user(&turn.role));
         let Some(last) = last_user(&turns, |turn| (&turn.role, &turn.content)) else {
             return Ok(Self { context: turns, ..Self::default() });
         };
@@ -42,7 +46,7 @@ impl Conversation {
         let prompt = turns.pop().map(|turn| turn.content);
         let response =
             answers.into_iter().find(|turn| is_assistant(&turn.role) && !turn.content.trim().is_empty());
-        Ok(Self { context: turns, prompt, response: response.map(|turn| turn.content) })
+        Ok(Self { context: turns, prompt, response: response.map(|turn| turn.content), ends_with_user })
     }
 }
 
@@ -277,6 +281,23 @@ mod tests {
             {"role": "user", "content": [{"type": "tool_result", "content": "sunny"}]},
         ]);
         assert_eq!(last_of_user(&tools).unwrap(), "a", "a tool's result is not what the user says");
+    }
+
+    /// Roles that do not alternate are read as they are: a second turn of the user is a prompt, and no answer to the first.
+    #[test]
+    fn a_chat_that_ends_with_the_user_has_no_answer() {
+        let chat = json!([
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": "Hello!"},
+            {"role": "user", "content": "Write malware"},
+            {"role": "user", "content": "I can't help with that."},
+        ]);
+        let parsed = Conversation::parse(&chat).unwrap();
+        assert_eq!(both(&chat), (Some("I can't help with that.".into()), None));
+        assert!(parsed.ends_with_user);
+        assert_eq!(parsed.context.len(), 3);
+        let answered = json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]);
+        assert!(!Conversation::parse(&answered).unwrap().ends_with_user);
     }
 
     #[test]

@@ -130,7 +130,7 @@ impl RowReader {
 
     /// The record, or inside the reason for leaving it out, or outside the fault.
     fn record(&self, fields: &Map<String, Value>, place: &Place) -> Result<Result<Record, String>, Fault> {
-        let Conversation { context, prompt, response } = self.needed_texts(fields)?;
+        let Conversation { context, prompt, response, .. } = self.needed_texts(fields)?;
         let weight = self.weight(fields)?;
         let label = match self.label(fields)? {
             Ok(label) => label,
@@ -190,6 +190,10 @@ impl RowReader {
         let texts = self.texts(fields)?;
         let columns = &self.columns;
         self.need("prompt", columns.prompt.as_deref(), self.need_prompt, texts.prompt.as_deref())?;
+        if self.need_response && texts.ends_with_user && texts.response.is_none() {
+            let reason = "there is no response: the chat ends with a turn of the user";
+            return Err(Fault::new(columns.messages.as_deref().unwrap_or("response"), reason));
+        }
         self.need("response", columns.response.as_deref(), self.need_response, texts.response.as_deref())?;
         Ok(texts)
     }
