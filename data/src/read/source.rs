@@ -123,16 +123,32 @@ pub(crate) fn open(path: &Path, read: &Arc<AtomicU64>) -> io::Result<Box<dyn Rea
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
+/// A compressed file whose text is longer than this, and than [`MOST_FOLD`] times its own size, is refused: it says the same
+/// again and again. Tables have the same limit.
+const MOST_BYTES: u64 = 1 << 28;
+const MOST_FOLD: u64 = 1 << 10;
+
 fn decompress(bytes: Vec<u8>, file: &str) -> Result<Vec<u8>, DataError> {
     let mut text = Vec::new();
-    let (kind, outcome) = if bytes.starts_with(&GZIP) {
-        ("gzip", MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut text))
-    } else if bytes.starts_with(&ZSTD) {
-        let decoder = zstd::stream::read::Decoder::with_buffer(bytes.as_slice());
-        ("zstd", decoder.and_then(|mut decoder| decoder.read_to_end(&mut text)))
+    let (size, packed) = (bytes.len() as u64, bytes.as_slice());
+    let most = MOST_BYTES.max(size.saturating_mul(MOST_FOLD));
+    // One byte more than is allowed shows that there is more.
+    let limit = most.saturating_add(1);
+    let (kind, outcome) = if packed.starts_with(&GZIP) {
+        ("gzip", MultiGzDecoder::new(packed).take(limit).read_to_end(&mut text))
+    } else if packed.starts_with(&ZSTD) {
+        let decoder = zstd::stream::read::Decoder::with_buffer(packed);
+        ("zstd", decoder.and_then(|decoder| decoder.take(limit).read_to_end(&mut text)))
     } else {
         return Ok(bytes);
     };
     outcome.map_err(|cause| DataError::Compression { file: file.to_owned(), kind, cause })?;
+    if text.len() as u64 > most {
+        let reason = format!(
+            "its {size} bytes decode to more than {most}; the limit is {MOST_BYTES} bytes, or {MOST_FOLD} times the file's size if \
+             that is more"
+        );
+        return Err(DataError::TooLarge { file: file.to_owned(), reason });
+    }
     Ok(text)
 }

@@ -1,6 +1,7 @@
 //! Reading as a whole: formats, rows, errors, and the real files where they are at hand.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -134,6 +135,16 @@ fn compression_is_told_by_the_content_whatever_the_name() {
         let text = error("cut.jsonl", &bytes[..bytes.len() - 5], &ReadOptions::default());
         assert!(text.contains("data is cut short or damaged"), "{text}");
     }
+}
+
+/// A text in memory is as long as it decodes to, whatever its file's size.
+#[test]
+fn a_file_that_says_much_with_little_is_refused() {
+    let piece = vec![b'x'; 1 << 20];
+    let mut packed = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+    (0..300).for_each(|_| packed.write_all(&piece).unwrap());
+    let text = error("bomb.jsonl.zst", packed.finish().unwrap(), &ReadOptions::default());
+    assert!(text.contains("bomb.jsonl.zst") && text.contains("the limit is 268435456 bytes"), "{text}");
 }
 
 #[test]
