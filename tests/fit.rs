@@ -241,3 +241,29 @@ fn figures_on_unseen_sources_stand_in_the_manifest_and_where_people_look() {
     let card = dir.text("models/response/README.md");
     assert!(card.contains("On one source that the fit has not seen"), "{card}");
 }
+
+/// Sources that differ in how much they refuse, and rows of each that say nothing.
+#[test]
+fn a_fit_whose_gain_is_telling_sources_apart_says_so() {
+    let dir = Dir::new();
+    let row = |n: usize, telling: bool| {
+        let asks = n.is_multiple_of(2);
+        let text = if asks { "How does one do" } else { "Please make" };
+        // One in nine rows is not what the others of its source are.
+        let refused = asks != n.is_multiple_of(9);
+        let text = if telling && refused { format!("{text} steal") } else { text.to_owned() };
+        json!({
+            "prompt": format!("{text} thing{n}"), "label": if refused { "refused" } else { "complied" },
+            "source": if asks { "questions" } else { "orders" },
+            // One each, or these few templates would be held out whole.
+            "group": n,
+        })
+    };
+    let fit = |name: &str, telling: bool| {
+        dir.write_rows(name, &(0..400).map(|n| row(n, telling)).collect::<Vec<_>>());
+        dir.demur(&format!("fit prompt --data {name} --out {name}.model")).fast().succeeds()
+    };
+    fit("sources.jsonl", false).says("mostly telling sources apart").says("evaluate --leave-one-out source");
+    let told = fit("words.jsonl", true);
+    assert!(!told.stderr.contains("telling sources apart"), "{}", told.stderr);
+}

@@ -62,9 +62,9 @@ pub use fit::sparse::SparseMatrix;
 pub use fit::teacher::{FitPlan, Teacher};
 pub use groups::Grouping;
 pub use metrics::{
-    BINS, Clusters, Confusion, Decisions, FEW_FALSE_POSITIVES, RESAMPLES, ReliabilityBin, Truth, auroc,
-    auroc_interval, auroc_standard_error, auroc_within, average_precision, brier, ece, intervals, log_loss,
-    reliability, tpr_at_fpr, wilson, wilson_of_share,
+    BINS, Clusters, Confusion, Decisions, FEW_FALSE_POSITIVES, RESAMPLES, Ranking, ReliabilityBin, Truth,
+    auroc, auroc_interval, auroc_standard_error, auroc_within, average_precision, brier, ece, intervals,
+    log_loss, reliability, tpr_at_fpr, wilson, wilson_of_share,
 };
 pub use pipeline::{PipelineData, PipelineFigures, PipelineOutput, run};
 pub use progress::Progress;

@@ -8,8 +8,8 @@ use anyhow::bail;
 use demur_data::{Labeller, Record, assign_holdout, rejected_path, write_rejected};
 use demur_predictor::{Field, Model, SeenPrompts};
 use demur_training::{
-    CrossValidation, Decisions, Evaluation, Examples, Grouping, Recipe, Scored, SourceRows, evaluate_model,
-    identity, judge_holdout, may_judge,
+    CrossValidation, Decisions, Evaluation, Examples, Grouping, Ranking, Recipe, Scored, SourceRows,
+    evaluate_model, identity, judge_holdout, may_judge,
 };
 use serde_json::json;
 
@@ -63,7 +63,8 @@ pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
         let done = if overlap.judged { "judged all the same (--allow-overlap)" } else { "left out" };
         note(&format!("overlap: {} rows have prompts that the fit has seen; {done}", overlap.rows));
     }
-    warn_of_sources(&evaluation);
+    let shown = "--leave-one-out source shows it, --confounds what betrays a source";
+    warn_of_sources(evaluation.ranking(), shown);
     if args.json {
         let mut json = evaluation.to_json();
         json["overlap"] = json!({ "rows": overlap.rows, "judged": overlap.judged });
@@ -262,13 +263,13 @@ pub(crate) fn figure(figure: f64) -> String {
     if figure.is_finite() { format!("{figure:.3}") } else { "-".to_owned() }
 }
 
-/// Warns where most of what ranks rows is which source they are from.
-fn warn_of_sources(evaluation: &Evaluation) {
-    if evaluation.tells_sources_apart() == Some(true) {
-        let (pooled, within) = (evaluation.auroc, evaluation.auroc_within_sources);
+/// Warns where most of what ranks rows is which source they are from; `shown` says how that is seen.
+pub(crate) fn warn_of_sources(ranking: Ranking, shown: &str) {
+    if ranking.tells_sources_apart() == Some(true) {
+        let Ranking { pooled, within_sources: within } = ranking;
         note(&format!(
             "warning: the AUROC of {pooled:.3} is mostly telling sources apart: within sources it is {within:.3}. On \
-             rows from elsewhere expect the latter; --leave-one-out source shows it, --confounds what betrays a source"
+             rows from elsewhere expect the latter; {shown}"
         ));
     }
 }

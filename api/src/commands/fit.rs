@@ -10,7 +10,7 @@ use demur_predictor::{Field, Model, SeenPrompts, labellers_in_words};
 use demur_training::{Provenance, SourceRows, judge_unseen, may_judge, train, weighed};
 
 use crate::args::Fit;
-use crate::commands::evaluate::note_unknown;
+use crate::commands::evaluate::{note_unknown, warn_of_sources};
 use crate::input;
 use crate::output::{encoders, note, say_sources, waiting};
 use crate::outputs::{self, Claim, Output};
@@ -57,6 +57,10 @@ pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
         note(&format!("c = {c}: log loss {loss:.4} by inner cross-validation"));
     }
     say_one_class_sources(&fitted.one_class_sources);
+    if let Some(ranking) = fitted.ranking {
+        let shown = "`demur evaluate --leave-one-out source` shows it, `--confounds` what betrays a source";
+        warn_of_sources(ranking, shown);
+    }
     note(&format!(
         "{}: {} n-grams, c = {}, digest {}",
         args.out.display(),

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::evaluate::breakdown::{Coverage, FacetFigures};
 use crate::evaluate::kind_figures::KindFigures;
-use crate::metrics::{Decisions, ReliabilityBin, nan_is_null};
+use crate::metrics::{Decisions, Ranking, ReliabilityBin, nan_is_null};
 
 /// All figures of one evaluation. The positive class is refusal.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -85,21 +85,12 @@ pub struct Baseline {
 }
 
 impl Evaluation {
-    /// Whether most of what the score is above a coin's .5 is telling sources apart: within sources it ranks less than half
-    /// as well. `None` where the rows do not name sources with both classes.
+    /// The ranking of all rows, and within sources.
     #[must_use]
-    pub fn tells_sources_apart(&self) -> Option<bool> {
-        tells_sources_apart(self.auroc, self.auroc_within_sources)
+    pub const fn ranking(&self) -> Ranking {
+        Ranking { pooled: self.auroc, within_sources: self.auroc_within_sources }
     }
-}
 
-/// The rule of [`Evaluation::tells_sources_apart`]. A score that is hardly above a coin gains nothing by anything.
-pub(crate) fn tells_sources_apart(pooled: f64, within: f64) -> Option<bool> {
-    (pooled.is_finite() && within.is_finite())
-        .then(|| pooled - 0.5 > 0.05 && within - 0.5 < (pooled - 0.5) / 2.0)
-}
-
-impl Evaluation {
     /// The figures as a manifest holds them: without those by category, of which there can be thousands.
     #[must_use]
     pub fn for_manifest(&self) -> serde_json::Value {

@@ -20,6 +20,7 @@ use crate::fit::first_level::NgramFit;
 use crate::fit::level::one_class_sources;
 use crate::fit::second_level::Line;
 use crate::fit::second_stage::SecondStage;
+use crate::metrics::Ranking;
 
 /// A fitted model with the C that it was fitted with.
 #[derive(Debug, Clone)]
@@ -40,6 +41,8 @@ pub struct FittedNgram {
     pub report: Option<CalibrationReport>,
     /// The share of refusals that the probabilities assume: the recipe's, or that of the rows by their weights.
     pub base_rate: f64,
+    /// How the out-of-fold scores of the inner cross-validation rank the rows; `None` when there was none.
+    pub ranking: Option<Ranking>,
     /// Sources whose rows taught nothing: they have a shift of their own (`source_shift`), and it explains their one label.
     pub one_class_sources: Vec<String>,
     /// The encoder tier, where that was asked for.
@@ -63,6 +66,16 @@ impl FittedNgram {
             None => Ok(p),
         }
     }
+}
+
+/// How out-of-fold scores rank the labelled rows.
+fn ranking(scores: &[f64], examples: &Examples<'_>) -> Ranking {
+    let rows = examples.labelled();
+    let scores: Vec<f64> = rows.iter().map(|&row| scores[row]).collect();
+    let truth: Vec<f64> = rows.iter().map(|&row| examples.truth[row]).collect();
+    let source = |&row: &usize| examples.facets.get(row).and_then(|facets| facets.source);
+    let sources: Vec<Option<&str>> = rows.iter().map(source).collect();
+    Ranking::of(&scores, &truth, &sources)
 }
 
 impl NgramFit<'_> {
@@ -111,6 +124,7 @@ impl NgramFit<'_> {
             target_calibrations: second.target_calibrations,
             report: second.report,
             base_rate: params.base_rate.unwrap_or_else(|| examples.base_rate()),
+            ranking: second.logits.as_ref().map(|logits| ranking(logits, examples)),
             one_class_sources: self.one_class_sources(examples),
         })
     }

@@ -16,7 +16,7 @@ pub(crate) use interval::accuracy_interval;
 pub use interval::{
     Clusters, RESAMPLES, auroc_interval, auroc_standard_error, intervals, wilson, wilson_of_share,
 };
-pub use ranking::{auroc, auroc_within, average_precision, tpr_at_fpr};
+pub use ranking::{Ranking, auroc, auroc_within, average_precision, tpr_at_fpr};
 
 /// The false positive rate at which the true positive rate is stated beside each AUROC.
 pub const FEW_FALSE_POSITIVES: f64 = 0.01;

@@ -57,6 +57,31 @@ pub fn auroc_within<T: Truth>(scores: &[f64], truth: &[T], sources: &[Option<&st
     right / all
 }
 
+/// How well scores rank rows that their fit has not seen: over all rows, and within each source.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ranking {
+    /// AUROC over all rows.
+    pub pooled: f64,
+    /// AUROC over pairs of rows of one source; NaN where the rows name no source with both classes.
+    pub within_sources: f64,
+}
+
+impl Ranking {
+    /// The ranking of rows by their scores.
+    pub(crate) fn of<T: Truth>(scores: &[f64], truth: &[T], sources: &[Option<&str>]) -> Self {
+        Self { pooled: auroc(scores, truth), within_sources: auroc_within(scores, truth, sources) }
+    }
+
+    /// Whether most of what the score is above a coin's .5 is telling sources apart: within sources it ranks less than half
+    /// as well. A score that is hardly above a coin gains nothing by anything. `None` where a figure is not defined.
+    #[must_use]
+    pub fn tells_sources_apart(self) -> Option<bool> {
+        let Self { pooled, within_sources } = self;
+        (pooled.is_finite() && within_sources.is_finite())
+            .then(|| pooled - 0.5 > 0.05 && within_sources - 0.5 < (pooled - 0.5) / 2.0)
+    }
+}
+
 /// The largest true positive rate of a threshold whose false positive rate is at most `most`, without drawing lines
 /// between thresholds. Below 1 / `most` complied rows that means no false positive at all. NaN when a class is missing.
 #[must_use]
