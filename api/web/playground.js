@@ -190,13 +190,9 @@ function chooseModel() {
 function showLimits() {
   const more = make('a', { href: '/v1/models' }, 'Figures of each source');
   const known = state.model.left_out;
-  const said = known
-    ? `${known.limits} On ${many(known.sources.length, 'source')} left out of its fit it agrees with ${share(known.mean.accuracy)} of the labels (majority guess ${share(known.mean.majority)}, phrase list ${share(known.mean.phrase_list)}). `
-    : 'How it does on sources that its fit has not seen was not measured. ';
+  const said = known ? `${known.limits} ` : 'How it does on sources that its fit has not seen was not measured. ';
   el('limits').replaceChildren(said, more);
 }
-
-const share = (part) => `${Math.round(part * 100)}%`;
 
 function resetPolicy() {
   const policy = state.model?.policy ?? { send_below: 0.5, hold_from: 0.5 };
