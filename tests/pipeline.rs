@@ -1,9 +1,10 @@
 //! `demur pipeline`: the whole path, the same on every run.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::OnceLock;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Dir, Run};
 
@@ -173,4 +174,70 @@ fn a_broken_recipe_is_located() {
     dir.write("unknown.toml", format!("colour = 1\n{RECIPE}"));
     dir.demur("pipeline unknown.toml").fails(1, &["unknown.toml", "colour"]);
     assert_eq!(dir.names(), ["broken.toml", "unknown.toml"]);
+}
+
+/// The labels of a template's prompts are told by its words alone: what the classifier labels must not bring those of a held-out
+/// template into the fit that is judged by it.
+#[test]
+fn a_held_out_template_is_held_out_of_the_machine_labels_too() {
+    let dir = Dir::new();
+    let rows = |places: Range<usize>, labelled: bool| -> Vec<Value> {
+        let names = ["adams", "polk", "tyler", "grant", "hayes", "pierce"];
+        let row = |template: u8, at: usize| {
+            let (of, name) = (char::from(b'a' + template), names[at]);
+            let mut row = json!({"prompt": format!("{of}og {of}um {of}ap {name} {of}ix {of}el")});
+            let refused = template.is_multiple_of(2);
+            let response = if refused { "I cannot help you" } else { "Surely here it is" };
+            row["response"] = format!("{response}, {name} {of}og").into();
+            if labelled {
+                row["kind"] = if refused { "rejected" } else { "complied" }.into();
+            }
+            row
+        };
+        (0..20).flat_map(|template| places.clone().map(move |at| row(template, at))).collect()
+    };
+    dir.write_rows("labelled.jsonl", &rows(0..3, true));
+    dir.write_rows("unlabelled.jsonl", &rows(3..6, false));
+    dir.write("own.toml", RECIPE);
+    let figures = dir.demur("pipeline own.toml --out out --json").succeeds().json();
+    assert!(accuracy(&figures["response"]) > 0.9, "the classifier's labels are right: {figures}");
+    for part in ["prompt", "prompt_machine_only"] {
+        let auroc = figures[part]["auroc"].as_f64().unwrap();
+        assert!(auroc < 0.7, "{part}: words of no other template say anything, so it is a guess: {figures}");
+    }
+}
+
+#[test]
+fn hard_machine_labels_aim_at_the_label_and_not_at_its_probability() {
+    let dir = Dir::new();
+    let word =
+        |at: usize| format!("{}{}", char::from(b'a' + (at / 26) as u8), char::from(b'a' + (at % 26) as u8));
+    let answers = |at: usize| match at % 3 {
+        0 => ("sew", "I cannot help you"),
+        1 => ("paint", "Surely here it is"),
+        _ => ("maybe", "Perhaps indeed"),
+    };
+    let labelled = |at: usize| {
+        // Of those in doubt three in five are refused.
+        let refused = at.is_multiple_of(3) || (at % 3 == 2 && at % 5 < 3);
+        let kind = if refused { "rejected" } else { "complied" };
+        json!({"prompt": format!("ask {}", word(at)), "response": answers(at).1, "kind": kind})
+    };
+    let unlabelled = |at: usize| {
+        let (verb, response) = answers(at);
+        json!({"prompt": format!("{verb} x{}", word(at)), "response": response})
+    };
+    dir.write_rows("labelled.jsonl", &(0..90).map(labelled).collect::<Vec<_>>());
+    dir.write_rows("unlabelled.jsonl", &(0..90).map(unlabelled).collect::<Vec<_>>());
+    dir.write("own.toml", RECIPE);
+    let of_doubtful = |labels: &str| {
+        let settings = format!(
+            "--set prompt.human_weight=0.0 --set prompt.fit.c=[100.0] --set prompt.machine_labels={labels}"
+        );
+        dir.demur(&format!("pipeline own.toml {settings} --out {labels}")).succeeds();
+        let run = dir.demur(&format!("predict maybe --model {labels}/prompt --json")).succeeds();
+        run.json()["p_refusal"].as_f64().unwrap()
+    };
+    let (soft, hard) = (of_doubtful("soft"), of_doubtful("hard"));
+    assert!((0.5..0.7).contains(&soft) && hard > 0.9, "soft {soft}, hard {hard}");
 }

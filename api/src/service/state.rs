@@ -110,9 +110,14 @@ impl State {
     /// # Errors
     /// When anything of it cannot be loaded; the old serve on.
     pub(crate) fn reload(&self) -> anyhow::Result<()> {
+        self.replace(|| Registry::load(&self.settings, &self.metrics))
+    }
+
+    /// Puts what `load` returns in the place of the old, one after the other.
+    fn replace(&self, load: impl FnOnce() -> anyhow::Result<Registry>) -> anyhow::Result<()> {
         let _order = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         // A panic on a file that somebody else wrote would be a fault of ours, and the old models serve on after it.
-        let loaded = catch_unwind(AssertUnwindSafe(|| Registry::load(&self.settings, &self.metrics)));
+        let loaded = catch_unwind(AssertUnwindSafe(load));
         match loaded.unwrap_or_else(|_| Err(anyhow!("the loading panicked"))) {
             Ok(mut registry) => {
                 let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
@@ -209,3 +214,37 @@ const LAST_BATCH: Duration = Duration::from_secs(5);
 
 /// When to come again where something is full.
 pub(crate) const SOON: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+
+    use super::*;
+    use crate::service::options::Options;
+
+    /// A reload that began earlier and takes longer must not put its older models over those of a later one.
+    #[test]
+    fn a_reload_begins_when_the_one_before_it_has_ended() {
+        let state = State::load(Options::default().resolve().unwrap(), None).unwrap();
+        let ((begun, begins), (go_on, goes_on)) = (channel(), channel());
+        let load = |wait: Option<Receiver<()>>| {
+            state.replace(|| {
+                begun.send(()).unwrap();
+                wait.into_iter().for_each(|wait| wait.recv().unwrap());
+                Registry::load(&state.settings, &state.metrics)
+            })
+        };
+        std::thread::scope(|scope| {
+            let slow = scope.spawn(|| load(Some(goes_on)));
+            begins.recv().unwrap();
+            let fast = scope.spawn(|| load(None));
+            let early = begins.recv_timeout(Duration::from_millis(200));
+            assert_eq!(early, Err(RecvTimeoutError::Timeout), "it began while another was on its way");
+            go_on.send(()).unwrap();
+            begins.recv().unwrap();
+            slow.join().unwrap().unwrap();
+            fast.join().unwrap().unwrap();
+        });
+    }
+}

@@ -178,6 +178,29 @@ fn one_count_of_ngrams_comes_to_the_same_figures() {
     assert!(error.contains("`c`") && error.contains("--share-counts"), "{error}");
 }
 
+/// A recipe that sets the level sets it in both ways of leaving out: a text of which nothing is known is at the base rate, and what
+/// the words say is stretched about it, whatever share of the rows is refused.
+#[test]
+fn the_level_of_a_recipe_is_that_of_one_count_of_ngrams_too() {
+    let mut rows = [source("a", 40, false), source("b", 60, false), source("c", 44, false)].concat();
+    // Words that are in no other source: half of them are refused, and nothing is known of any.
+    rows.extend((0..40).map(|at| record("d", &format!("dthing{at}"), at % 2 == 0)));
+    let params = NgramParams { base_rate: Some(0.02), ..params() };
+    let encoders = EncoderStore::default();
+    let plan = FitPlan::new(&params, &encoders);
+    let each =
+        LeaveOneOut { field: Field::Prompt, facet: LeftOutFacet::Source, seed: 0, share_counts: false }
+            .judge(plan, &rows, &[], Progress::none())
+            .unwrap();
+    let once = shared(&rows, &[], &params).unwrap();
+    // Half of the rows are refused and each is said to be so once in fifty times.
+    assert!((of(&each, "d").rates.ece - 0.48).abs() < 1e-6, "{each:?}");
+    for (each, once) in each.values.iter().zip(&once.values) {
+        assert!((each.rates.auroc - once.rates.auroc).abs() < 0.01, "{each:?} {once:?}");
+        assert!((each.rates.ece - once.rates.ece).abs() < 0.02, "{each:?} {once:?}");
+    }
+}
+
 #[test]
 fn rows_of_no_source_are_judged_by_a_fit_on_all() {
     let rows = [source("a", 40, false), source("b", 40, false)].concat();
