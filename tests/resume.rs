@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use crate::support::Dir;
 
-/// Some megabytes of rows, every tenth of them a bad one.
+/// Rows of about a kilobyte, every tenth of them a bad one. Most of a row is passed over: so there are many blocks, between
+/// which a run can be cut off, and little work in each.
 fn rows(count: usize) -> String {
+    let note = "It was a long story. ".repeat(50);
     let row = |n: usize| match n % 10 {
         3 => "{\"prompt\": 7}\n".to_owned(),
         _ => format!(
-            "{{\"n\":{n}, \"prompt\":\"How do I pick lock number {n}, and why {}?\"}}\n",
+            "{{\"n\":{n}, \"note\":\"{note}\", \"prompt\":\"How do I pick lock number {n}, and why {}?\"}}\n",
             n * 7919 % 1013
         ),
     };
@@ -56,7 +58,7 @@ fn edit(dir: &Dir, name: &str, share: f64) {
 fn a_run_whose_input_was_edited_is_never_gone_on_with() {
     const RUN: &str = "score in.jsonl --out out.jsonl --threads 1";
     let dir = Dir::new();
-    let input = rows(40_000);
+    let input = rows(6_000);
     dir.write("in.jsonl", &input);
     dir.demur("score in.jsonl --out whole.jsonl").succeeds();
     let whole = dir.bytes("whole.jsonl");
@@ -66,7 +68,7 @@ fn a_run_whose_input_was_edited_is_never_gone_on_with() {
             midway += u32::from(killed_midway(&dir, RUN));
         } else {
             let child = dir.demur(RUN).start();
-            sleep(Duration::from_millis(20 + number * 67 % 400));
+            sleep(Duration::from_millis(10 + number * 67 % 300));
             kill(child);
         }
         let begun = dir.path("out.jsonl.progress.json").exists();
@@ -109,7 +111,7 @@ fn a_run_whose_input_was_edited_is_never_gone_on_with() {
 #[test]
 fn a_damaged_progress_is_refused_with_what_to_do() {
     let dir = Dir::new();
-    dir.write("in.jsonl", rows(60_000));
+    dir.write("in.jsonl", rows(6_000));
     dir.demur("score in.jsonl --out whole.jsonl").succeeds();
     assert!(killed_midway(&dir, "score in.jsonl --out out.jsonl --threads 1"));
     let progress = dir.bytes("out.jsonl.progress.json");
@@ -167,7 +169,7 @@ fn an_output_belongs_to_one_run_at_a_time() {
 #[test]
 fn a_run_that_dies_at_the_very_end_is_finished_by_the_next() {
     let dir = Dir::new();
-    dir.write("in.jsonl", rows(3_000));
+    dir.write("in.jsonl", rows(1_000));
     dir.demur("score in.jsonl --out whole.csv --sort").succeeds();
     for number in 0..10_u64 {
         let child = dir.demur("score in.jsonl --out out.csv --sort").start();
