@@ -97,6 +97,48 @@ fn a_column_of_a_type_that_is_not_known_is_named() {
     }
 }
 
+/// What a table cannot keep is said by name and type, where the output is a table; text has no types to keep.
+#[test]
+fn a_column_whose_type_is_not_kept_is_named_with_both_types() {
+    let dir = with_tables();
+    let changes = [
+        ("day", "date64", "timestamp[ms]"),
+        ("at", "time32[s]", "time64[ns]"),
+        ("code", "fixed_size_binary[2]", "binary"),
+        ("number", "dictionary<int64 by int32>", "int64"),
+        ("entries", "map<key: string, value: int32>", "list<struct<key: string, value: int32>>"),
+    ];
+    for name in ["changed.arrow", "changed.parquet"] {
+        for out in ["out.parquet", "out.arrow"] {
+            let run = dir.demur(&format!("score {name} --out {out}")).succeeds();
+            for (column, from, to) in changes {
+                let said = format!("column `{column}`: {from} is written as {to}");
+                assert_eq!(run.stderr.matches(&said).count(), 1, "{name} to {out}: {said}: {}", run.stderr);
+            }
+            assert_eq!(run.stderr.matches("is written as").count(), changes.len(), "{}", run.stderr);
+        }
+        let run = dir.demur(&format!("score {name} --out out.jsonl")).succeeds();
+        assert!(!run.stderr.contains("is written as"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_folder_that_spark_wrote_is_read_with_all_of_its_parts() {
+    let dir = Dir::new();
+    for entry in fs::read_dir(workspace().join("tests/tables/spark")).unwrap() {
+        let entry = entry.unwrap();
+        dir.write(&format!("in/{}", entry.file_name().to_str().unwrap()), fs::read(entry.path()).unwrap());
+    }
+    for out in ["out.parquet", "out.arrow", "out.jsonl"] {
+        let run = dir.demur(&format!("score in --out {out} --json")).succeeds();
+        assert_eq!((&run.json()["scored"], &run.json()["rejected"]), (&json!(6), &json!(0)), "{out}");
+        let rows = crate::support::read_any(&dir.path(out));
+        let numbers: Vec<i64> = rows.iter().map(|row| row["n"].as_i64().unwrap()).collect();
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5], "{out}");
+        assert_eq!(rows[5]["at"], "2026-11-29 02:00:00", "{out}");
+    }
+}
+
 /// The most memory that a run held, by what it says itself.
 fn peak(run: &Run) -> u64 {
     run.json()["peak_memory_bytes"].as_u64().unwrap()

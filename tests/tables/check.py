@@ -27,13 +27,13 @@ MEMORY = 400 << 20
 
 
 def run(*arguments, fails=None):
-    """Runs demur; returns its summary. It must not panic, whatever comes out."""
+    """Runs demur; returns its summary, and what it said. It must not panic, whatever comes out."""
     done = subprocess.run([DEMUR, *map(str, arguments), "--json"], capture_output=True, text=True, timeout=120)
     said = done.stderr
     assert "panicked" not in said, said
     if fails is None:
         assert done.returncode == 0, (arguments, said)
-        return json.loads(done.stdout)
+        return json.loads(done.stdout), said
     assert done.returncode == 1 and all(part in said for part in fails), (arguments, done.returncode, said)
 
 
@@ -50,18 +50,43 @@ def values(column):
     return [value.timestamp() if hasattr(value, "timestamp") else value for value in found]
 
 
+def plain(kind):
+    """A type by what its values are, however they are laid out in memory."""
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return "string"
+    if pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
+        return "binary"
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return f"list<{plain(kind.value_type)}>"
+    if pa.types.is_fixed_size_list(kind):
+        return f"fixed_size_list<{plain(kind.value_type)}>[{kind.list_size}]"
+    if pa.types.is_struct(kind):
+        return f"struct<{', '.join(f'{field.name}: {plain(field.type)}' for field in kind)}>"
+    return str(kind)
+
+
+def check_types(before, after, said):
+    """Every column has the type that it had, or its name is said with both."""
+    for field in before:
+        is_kept = plain(field.type) == plain(after.field(field.name).type)
+        is_named = f"column `{field.name}`: " in said
+        assert is_kept != is_named, (field, after.field(field.name), said)
+
+
 def same(folder, path, table, command="score", endings=("parquet", "arrow", "jsonl")):
     """Runs a command on a table into every format, and compares all rows and the columns that it had."""
     for ending in endings:
         out = folder / f"out.{ending}"
-        summary = run(command, path, "--out", out)
+        summary, said = run(command, path, "--out", out)
         assert summary["read"] == table.num_rows, (path, ending, summary)
         if ending == "jsonl":
             rows = [json.loads(line) for line in out.read_text().splitlines()]
             assert [row["n"] for row in rows] == table["n"].to_pylist(), (path, ending)
             assert [row["prompt"] for row in rows] == values(table["prompt"]), (path, ending)
+            assert "is written as" not in said, "text has no types to keep"
         else:
             found = read(out)
+            check_types(pq.read_schema(path) if path.suffix == ".parquet" else table.schema, found.schema, said)
             assert found.column_names[: table.num_columns] == table.column_names, (path, found.column_names)
             for name in ["n", "prompt", "day", "flag", "list"]:
                 if name in table.column_names:

@@ -1,5 +1,10 @@
-"""Makes the small tables beside this script, as pyarrow and pandas write them: for tests that run without Python."""
+"""Makes the small tables beside this script, as pyarrow and pandas write them: for tests that run without Python.
 
+The folder `spark` is laid out as Spark writes one by default (snappy, times as int96, a checksum beside each part, an empty
+_SUCCESS), by pyarrow, which needs no Java.
+"""
+
+import datetime
 import pathlib
 
 import pandas as pd
@@ -35,6 +40,37 @@ def main():
     pq.write_table(pa.table({"prompt": much}), HERE / "much.parquet", **few)
     short = pa.array(["Which tea has no caffeine?"] * 30_000)
     pq.write_table(pa.table({"prompt": short, "blob": much}), HERE / "much_beside.parquet", **few)
+    every_type()
+    spark()
+
+
+def every_type():
+    """A column of each type that is written as another."""
+    columns = {
+        "prompt": PROMPTS,
+        "day": pa.array([0, 86_400_000, None], pa.date64()),
+        "at": pa.array([0, 1, None], pa.time32("s")),
+        "code": pa.array([b"ab", b"cd", None], pa.binary(2)),
+        "number": pa.array([7, 8, 7]).dictionary_encode(),
+        "entries": pa.array([[("k", 1)], [], None], pa.map_(pa.string(), pa.int32())),
+        "kept": pa.array([1, None, 3], pa.int16()),
+    }
+    table = pa.table(columns)
+    write(table, HERE / "changed.arrow")
+    pq.write_table(table, HERE / "changed.parquet")
+
+
+def spark():
+    folder = HERE / "spark"
+    folder.mkdir(exist_ok=True)
+    (folder / "_SUCCESS").write_bytes(b"")
+    (folder / "._SUCCESS.crc").write_bytes(b"crc\0\0\0\2\0")
+    at = [datetime.datetime(2026, 11, 29, hour) for hour in range(3)]
+    for part in range(2):
+        name = f"part-0000{part}-5e1b7d0c-3f0e-4f0e-9c53-8d8d1b6a7e21-c000.snappy.parquet"
+        table = pa.table({"n": [3 * part + n for n in range(3)], "prompt": PROMPTS, "at": at})
+        pq.write_table(table, folder / name, flavor="spark", compression="snappy", store_schema=False)
+        (folder / f".{name}.crc").write_bytes(b"crc\0\0\0\2\0")
 
 
 def write(table, path):

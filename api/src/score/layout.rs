@@ -19,6 +19,8 @@ pub(crate) struct Layout<'p, 'a> {
     names: Arc<[String]>,
     /// The columns of the first input, where the output has those of its inputs.
     like: Option<Vec<String>>,
+    /// What becomes of columns whose type a table cannot keep.
+    changes: Vec<String>,
     /// The format of the input that was met last.
     last: Option<(usize, Arc<RowFormat>)>,
 }
@@ -29,7 +31,7 @@ impl<'p, 'a> Layout<'p, 'a> {
     /// # Errors
     /// When an input cannot be read, its texts are not found, or its columns do not go with those of the others.
     pub(crate) fn settle(plan: &'p Plan<'a>, first: &Head) -> anyhow::Result<Self> {
-        let mut layout = Self { plan, names: Arc::default(), like: None, last: None };
+        let mut layout = Self { plan, names: Arc::default(), like: None, changes: Vec::new(), last: None };
         let mut taken = BTreeSet::new();
         layout.check(first, &mut taken)?;
         for file in plan.files().filter(|(file, _)| file.to_string_lossy() != *first.file) {
@@ -49,12 +51,14 @@ impl<'p, 'a> Layout<'p, 'a> {
         Ok(layout)
     }
 
-    /// Says of each new column that could not have its own name what it is called.
-    pub(crate) fn renamed(&self) -> impl Iterator<Item = String> {
+    /// What the user should know before the rows are written: what a new column that could not have its own name is called,
+    /// and what becomes of columns whose type is not kept.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = String> {
         let pairs = self.names.iter().zip(self.plan.columns.list());
-        pairs.filter(|(name, column)| **name != column.name).map(|(name, column)| {
+        let renamed = pairs.filter(|(name, column)| **name != column.name).map(|(name, column)| {
             format!("the rows have a column `{}` already: the new one is called `{name}`", column.name)
-        })
+        });
+        renamed.chain(self.changes.iter().cloned())
     }
 
     /// The names of the new columns.
@@ -94,6 +98,8 @@ impl<'p, 'a> Layout<'p, 'a> {
             );
         }
         if let (Written::Parts, Rows::Frame { frame, .. }) = (self.plan.written, &head.sample) {
+            let new = head.changes.iter().filter(|change| !self.changes.contains(change));
+            self.changes.extend(new.cloned().collect::<Vec<_>>());
             let columns =
                 frame.columns().iter().map(|column| format!("{} {}", column.name(), column.dtype()));
             let columns: Vec<String> = columns.collect();

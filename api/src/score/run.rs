@@ -111,7 +111,7 @@ impl<'a> Run<'a> {
                     Some(layout) => layout,
                     none => {
                         let settled = Layout::settle(plan, &batch[0].head)?;
-                        settled.renamed().for_each(|line| note(&line));
+                        settled.notes().for_each(|line| note(&line));
                         none.insert(settled)
                     }
                 };

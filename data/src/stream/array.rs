@@ -169,7 +169,14 @@ impl Blocks<'_> {
         let Self { head, sample, file, from, .. } = self;
         let made = head.get_or_insert_with(|| {
             let (file, format) = (Arc::clone(file), Format::Json);
-            Arc::new(Head { input: from.input, file, format, header: None, sample: sample.take() })
+            Arc::new(Head {
+                input: from.input,
+                file,
+                format,
+                header: None,
+                sample: sample.take(),
+                changes: Vec::new(),
+            })
         });
         Arc::clone(made)
     }

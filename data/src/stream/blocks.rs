@@ -60,6 +60,8 @@ pub struct Head {
     pub header: Option<Vec<u8>>,
     /// Its first rows.
     pub sample: Rows,
+    /// What becomes of the columns of a table whose type is not kept, as [`FrameReader::changes`] says.
+    pub changes: Vec<String>,
 }
 
 /// Rows of one input.
@@ -153,11 +155,12 @@ fn frames(
     if before > 0
         && let Some(first) = FrameReader::open(path, format, 0)?.next()
     {
-        head = Some(frame_head(from.input, file, format, &first?));
+        head = Some(frame_head(from.input, file, (format, frames.changes()), &first?));
     }
-    for frame in frames.by_ref() {
+    while let Some(frame) = frames.next() {
         let frame = frame?;
-        let head = head.get_or_insert_with(|| frame_head(from.input, file, format, &frame));
+        let changes = frames.changes();
+        let head = head.get_or_insert_with(|| frame_head(from.input, file, (format, changes), &frame));
         // A frame of no row still says which columns there are.
         for start in (0..frame.height().max(1)).step_by(size.rows) {
             let length = size.rows.min(frame.height() - start);
@@ -174,9 +177,14 @@ fn frames(
     Ok(true)
 }
 
-fn frame_head(input: usize, file: &Arc<str>, format: Format, frame: &DataFrame) -> Arc<Head> {
+fn frame_head(
+    input: usize,
+    file: &Arc<str>,
+    (format, changes): (Format, &[String]),
+    frame: &DataFrame,
+) -> Arc<Head> {
     let sample = Rows::Frame { frame: frame.head(Some(100)), before: 0 };
-    Arc::new(Head { input, file: Arc::clone(file), format, header: None, sample })
+    Arc::new(Head { input, file: Arc::clone(file), format, header: None, sample, changes: changes.to_vec() })
 }
 
 #[cfg(test)]

@@ -31,7 +31,8 @@ pub fn lines(
     };
     let sample = text.sample().map_err(failed)?;
     let sample = Rows::Text { bytes: sample, line: text.position.line + 1, lines: None };
-    let head = Arc::new(Head { input: from.input, file: Arc::clone(file), format, header, sample });
+    let changes = Vec::new();
+    let head = Arc::new(Head { input: from.input, file: Arc::clone(file), format, header, sample, changes });
     // What an earlier run has done is read again only to pass over it, for compression cannot be entered midway.
     if from.offset > text.position.offset {
         text.pass(from).map_err(failed)?;

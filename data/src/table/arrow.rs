@@ -45,6 +45,11 @@ impl ArrowStream {
         Ok(Self { stream, fields, skip: done, rest: None })
     }
 
+    /// The columns, as the stream has them.
+    pub(super) fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
     /// The next rows.
     pub(super) fn next(&mut self) -> Result<Option<DataFrame>, String> {
         loop {

@@ -12,7 +12,7 @@ use polars_parquet::read::{
     infer_schema, read_metadata,
 };
 
-use super::{FRAME_BYTES, PART, SLICE, Source, convert, said};
+use super::{FRAME_BYTES, PART, SLICE, Source, convert, names, said};
 
 /// Compressed columns of a row group that are kept in memory between two slices; others are read again.
 const KEPT: usize = 1 << 26;
@@ -30,12 +30,15 @@ pub(super) struct ParquetFile {
 }
 
 impl ParquetFile {
-    pub(super) fn open(mut source: Box<dyn Source>, done: usize) -> Result<Self, String> {
+    /// Opens a file behind its first `done` rows; returns what becomes of columns whose type is not kept, too.
+    pub(super) fn open(mut source: Box<dyn Source>, done: usize) -> Result<(Self, Vec<String>), String> {
         let metadata = read_metadata(&mut source).map_err(said)?;
         let schema = infer_schema(&metadata).map_err(said)?;
         // A dictionary of the writer's is a way of encoding: the column is read as what its values are.
-        let fields: Vec<Field> = schema.iter_values().map(convert::decoded).collect();
+        let read: Vec<Field> = schema.iter_values().cloned().collect();
+        let fields: Vec<Field> = read.iter().map(convert::decoded).collect();
         fields.iter().try_for_each(convert::check)?;
+        let changes = names::changes(&names::stored(&metadata, &read), &read)?;
         let mut file =
             Self { source, metadata: Arc::new(metadata), fields, group: 0, at: 0, kept: BTreeMap::new() };
         let mut left = done;
@@ -47,7 +50,7 @@ impl ParquetFile {
             file.group += 1;
         }
         file.at = left;
-        Ok(file)
+        Ok((file, changes))
     }
 
     pub(super) fn rows(&self) -> usize {

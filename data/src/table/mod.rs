@@ -7,6 +7,7 @@
 mod arrow;
 mod convert;
 mod file;
+mod names;
 mod schema;
 
 use std::fs::File;
@@ -41,6 +42,8 @@ pub struct FrameReader {
     file: String,
     format: Format,
     source: Frames,
+    /// What becomes of columns whose type is not kept.
+    changes: Vec<String>,
     /// What is left of a frame whose rows have too many bytes for one.
     rest: Option<DataFrame>,
     /// Bytes of the file, where it is one, and those that its rows had so far.
@@ -91,19 +94,20 @@ impl FrameReader {
         opened: Opened,
         done: usize,
     ) -> Result<Self, DataError> {
-        let source = guarded(&file, format, || match (format, opened) {
+        let arrow = |stream: ArrowStream| {
+            let changes = names::changes(stream.fields(), stream.fields())?;
+            Ok((Frames::Arrow(Box::new(stream)), changes))
+        };
+        let (source, changes) = guarded(&file, format, || match (format, opened) {
             (Format::Parquet, Opened::File(opened)) => {
-                ParquetFile::open(opened, done).map(|parquet| Frames::Parquet(Box::new(parquet)))
+                let (parquet, changes) = ParquetFile::open(opened, done)?;
+                Ok((Frames::Parquet(Box::new(parquet)), changes))
             }
             (Format::Parquet, Opened::Pipe(_)) => Err("it cannot be read from a pipe".to_owned()),
-            (_, Opened::File(opened)) => {
-                ArrowStream::of_file(opened, done).map(|stream| Frames::Arrow(Box::new(stream)))
-            }
-            (_, Opened::Pipe(opened)) => {
-                ArrowStream::of_pipe(opened, done).map(|stream| Frames::Arrow(Box::new(stream)))
-            }
+            (_, Opened::File(opened)) => ArrowStream::of_file(opened, done).and_then(arrow),
+            (_, Opened::Pipe(opened)) => ArrowStream::of_pipe(opened, done).and_then(arrow),
         })?;
-        Ok(Self { file, format, source, rest: None, size, decoded: 0, any: done > 0 })
+        Ok(Self { file, format, source, changes, rest: None, size, decoded: 0, any: done > 0 })
     }
 
     /// How many rows the file has, where that is known before it is read.
@@ -113,6 +117,13 @@ impl FrameReader {
             Frames::Parquet(parquet) => Some(parquet.rows()),
             Frames::Arrow(_) => None,
         }
+    }
+
+    /// What becomes of each column whose type the frames do not keep, as a sentence with the name of the column and of both
+    /// types: ``column `day`: date64 is written as timestamp[ms]``.
+    #[must_use]
+    pub fn changes(&self) -> &[String] {
+        &self.changes
     }
 
     fn read(&mut self) -> Result<Option<DataFrame>, DataError> {
