@@ -19,6 +19,9 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// All decisions, from the lowest P(refusal) to the highest.
+    pub const ALL: [Self; 3] = [Self::Send, Self::Abstain, Self::Hold];
+
     /// The name used in files.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -1,6 +1,6 @@
 //! Checks of what a request says, before any work is done for it.
 
-use crate::rules;
+use crate::engine::rules;
 use crate::service::error::ApiError;
 use crate::service::settings::Limits;
 

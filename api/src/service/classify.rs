@@ -6,15 +6,17 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::asking::Asking;
+use crate::engine::model_ref::ModelRef;
+use crate::engine::schema::{FormName, KindName, LabelName, TierName};
+use crate::engine::shares::Characters;
+use crate::engine::tiered_model::TieredModel;
 use crate::service::checks::{check_batch, check_length};
 use crate::service::error::ApiError;
 use crate::service::job::Job;
-use crate::service::predict::{KindName, KindProbability, ModelRef, Thresholds, probabilities};
+use crate::service::predict::{KindProbability, Thresholds, probabilities};
 use crate::service::registry::{Registry, Served};
 use crate::service::settings::Limits;
-use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked};
-use crate::shares::Characters;
+use crate::service::tiers::{CascadeBody, Wanted, Worked};
 
 /// One answer by its own fields, or a batch as `answers`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -124,31 +126,6 @@ pub(crate) struct Passage {
     pub(crate) text: String,
 }
 
-/// The two labels.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[allow(dead_code, reason = "stands for demur_data::Label in the OpenAPI document")]
-pub(crate) enum LabelName {
-    Refused,
-    Complied,
-}
-
-/// How an answer was recognised: by its `text`, by one `passage` of it, or by a sign beside it.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[allow(dead_code, reason = "stands for demur_predictor::Form in the OpenAPI document")]
-pub(crate) enum FormName {
-    Text,
-    Passage,
-    Empty,
-    Filtered,
-    RefusalField,
-    ProviderError,
-    Guardrail,
-    Allowed,
-    ToolCall,
-}
-
 /// Answers the request.
 ///
 /// # Errors
@@ -161,11 +138,11 @@ pub(crate) fn classify(
     let (answers, told) = (answers(request, job.limits)?, job.told);
     let served = registry.choose(Field::Response, request.model.as_deref(), None)?;
     let policy = Thresholds::of_request(request.policy, &served.model)?;
-    let asking = served.asking(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
+    let tiered = served.tiered(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
     let mut verdicts: Vec<(Verdict, Option<Tier>)> = Vec::with_capacity(answers.len());
     for answer in &answers {
         job.check()?;
-        verdicts.push(judge(&asking, answer, &policy, registry, job.scratch)?);
+        verdicts.push(judge(&tiered, answer, &policy, registry, job.scratch)?);
     }
     if let Some(queue) = served.waits(told) {
         return Ok(Worked::AskFirst(queue));
@@ -180,24 +157,24 @@ pub(crate) fn classify(
 
 /// Judges one answer; gives the tier that judged its text, where one did and the model has two.
 fn judge(
-    asking: &Asking<'_>,
+    tiered: &TieredModel<'_>,
     answer: &Answer<'_>,
     policy: &Policy,
     registry: &Registry,
     scratch: &mut Scratch,
 ) -> Result<(Verdict, Option<Tier>), ScoreError> {
     let mut outcome = Ok(None);
-    let mut whole = |input: &Input<'_>, scratch: &mut Scratch| match asking.judge_one(input, scratch) {
-        Ok(tiered) => {
-            outcome = Ok(asking.tier(&tiered));
-            tiered.p_refusal
+    let mut whole = |input: &Input<'_>, scratch: &mut Scratch| match tiered.score_one(input, scratch) {
+        Ok(scored) => {
+            outcome = Ok(tiered.tier(&scored));
+            scored.p_refusal
         }
         Err(cause) => {
             outcome = Err(cause);
-            asking.model.predict_ngrams(input, scratch).p_refusal
+            tiered.model.predict_ngrams(input, scratch).p_refusal
         }
     };
-    let verdict = asking.model.judge_with(answer, policy, &registry.phrases, scratch, &mut whole);
+    let verdict = tiered.model.judge_with(answer, policy, &registry.phrases, scratch, &mut whole);
     let of_whole = outcome?;
     // A sentence by itself is the n-gram tier's business.
     let tier = if verdict.form == Form::Passage { of_whole.and(Some(Tier::Ngram)) } else { of_whole };
@@ -211,7 +188,7 @@ fn classification(
     tier: Option<Tier>,
     index: usize,
 ) -> Classification {
-    served.metrics.judged(verdict.form, verdict.p_refusal);
+    served.metrics.classified(verdict.form, verdict.p_refusal);
     served.metrics.answered_by(tier);
     let response = answer.response.unwrap_or_default();
     let passage = verdict.place.map(|place| {

@@ -18,7 +18,7 @@ use demur_predictor::encoder::EncoderError;
 use demur_predictor::{Input, Model};
 use tokio::sync::oneshot;
 
-use crate::asking::{Answer, OwnedInput, Question};
+use crate::engine::tiered_model::{EncoderReply, EncoderRequest, OwnedInput};
 use crate::service::metrics::EncoderMetrics;
 
 /// How a queue makes batches.
@@ -32,7 +32,7 @@ pub(crate) struct Batching {
     pub(crate) most: usize,
 }
 
-/// Why a question has no answer.
+/// Why a request has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unanswered {
     /// The queue is full.
@@ -45,8 +45,8 @@ pub(crate) enum Unanswered {
 pub(crate) trait Work: Send + 'static {
     /// How many tokens an input is.
     fn count(&mut self, input: &OwnedInput) -> usize;
-    /// Answers the questions of a batch, in order.
-    fn answer(&mut self, questions: &[Question]) -> Result<Vec<Answer>, EncoderError>;
+    /// Answers the requests of a batch, in order.
+    fn answer(&mut self, requests: &[EncoderRequest]) -> Result<Vec<EncoderReply>, EncoderError>;
 }
 
 impl Work for Arc<Model> {
@@ -56,22 +56,22 @@ impl Work for Arc<Model> {
         count.unwrap_or(1)
     }
 
-    fn answer(&mut self, questions: &[Question]) -> Result<Vec<Answer>, EncoderError> {
+    fn answer(&mut self, requests: &[EncoderRequest]) -> Result<Vec<EncoderReply>, EncoderError> {
         let Some((_, tier)) = self.encoder() else { return Err(EncoderError::NotBuilt) };
-        let inputs: Vec<Input<'_>> = questions.iter().map(|question| question.input.as_input()).collect();
+        let inputs: Vec<Input<'_>> = requests.iter().map(|request| request.input.as_input()).collect();
         let logits = tier.logits(&inputs)?;
-        let answer = |((question, input), logit): ((&Question, &Input<'_>), f64)| {
-            let direction = question.nearest.map(|nearest| tier.direction(input, nearest)).transpose()?;
-            Ok(Answer { logit, direction })
+        let answer = |((request, input), logit): ((&EncoderRequest, &Input<'_>), f64)| {
+            let direction = request.nearest.map(|nearest| tier.direction(input, nearest)).transpose()?;
+            Ok(EncoderReply { logit, direction })
         };
-        questions.iter().zip(&inputs).zip(logits).map(answer).collect()
+        requests.iter().zip(&inputs).zip(logits).map(answer).collect()
     }
 }
 
-/// A question in the queue.
+/// A request in the queue.
 struct Waiting {
-    question: Question,
-    reply: oneshot::Sender<Result<Answer, Unanswered>>,
+    request: EncoderRequest,
+    reply: oneshot::Sender<Result<EncoderReply, Unanswered>>,
     since: Instant,
     /// How many tokens it is, where that has been counted.
     tokens: Option<usize>,
@@ -109,22 +109,22 @@ impl EncoderQueue {
         Ok((Self { sender, waiting, most: batching.most }, thread))
     }
 
-    /// Asks questions; gives their answers in order. Dropping the future takes them back.
+    /// Asks requests; gives their answers in order. Dropping the future takes them back.
     ///
     /// # Errors
     /// [`Unanswered::Full`] at once where they have no room, unless nothing else waits; [`Unanswered::Failed`].
-    pub(crate) async fn ask(&self, questions: Vec<Question>) -> Result<Vec<Answer>, Unanswered> {
-        let count = questions.len();
+    pub(crate) async fn ask(&self, requests: Vec<EncoderRequest>) -> Result<Vec<EncoderReply>, Unanswered> {
+        let count = requests.len();
         let has_room = |waiting| (waiting == 0 || waiting + count <= self.most).then_some(waiting + count);
         self.waiting
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, has_room)
             .map_err(|_| Unanswered::Full)?;
         let since = Instant::now();
-        let (items, replies): (Vec<_>, Vec<_>) = questions
+        let (items, replies): (Vec<_>, Vec<_>) = requests
             .into_iter()
-            .map(|question| {
+            .map(|request| {
                 let (reply, answer) = oneshot::channel();
-                (Waiting { question, reply, since, tokens: None }, answer)
+                (Waiting { request, reply, since, tokens: None }, answer)
             })
             .unzip();
         if self.sender.send(items).is_err() {
@@ -177,7 +177,7 @@ impl<W: Work> Worker<W> {
                     self.let_go(1);
                     continue;
                 }
-                let count = item.tokens.unwrap_or_else(|| self.count(&item.question.input));
+                let count = item.tokens.unwrap_or_else(|| self.count(&item.request.input));
                 if !batch.is_empty() && tokens + count > self.batching.tokens {
                     item.tokens = Some(count);
                     queue.push_front(item);
@@ -218,9 +218,9 @@ impl<W: Work> Worker<W> {
         let started = Instant::now();
         let waits = batch.iter().map(|item| started.saturating_duration_since(item.since));
         self.metrics.taken(waits, tokens);
-        let (questions, replies): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|item| (item.question, item.reply)).unzip();
-        let answers = catch_unwind(AssertUnwindSafe(|| self.work.answer(&questions)));
+        let (requests, replies): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|item| (item.request, item.reply)).unzip();
+        let answers = catch_unwind(AssertUnwindSafe(|| self.work.answer(&requests)));
         self.metrics.answered(started.elapsed());
         let failure = match answers {
             Ok(Ok(answers)) => {
@@ -233,7 +233,7 @@ impl<W: Work> Worker<W> {
             Ok(Err(cause)) => cause.to_string(),
             Err(_) => "it panicked".to_owned(),
         };
-        tracing::error!(target: "demur", inputs = questions.len(), "the encoder failed on a batch: {failure}");
+        tracing::error!(target: "demur", inputs = requests.len(), "the encoder failed on a batch: {failure}");
         for reply in replies {
             let _ = reply.send(Err(Unanswered::Failed));
         }

@@ -22,9 +22,9 @@ impl Work for StandIn {
         input.as_input().prompt.unwrap_or_default().split(' ').count()
     }
 
-    fn answer(&mut self, questions: &[Question]) -> Result<Vec<Answer>, EncoderError> {
+    fn answer(&mut self, requests: &[EncoderRequest]) -> Result<Vec<EncoderReply>, EncoderError> {
         let prompts: Vec<String> =
-            questions.iter().map(|question| question.input.as_input().prompt.unwrap().to_owned()).collect();
+            requests.iter().map(|request| request.input.as_input().prompt.unwrap().to_owned()).collect();
         self.seen.lock().unwrap().push(prompts.clone());
         // A gate that is gone stands open.
         let _ = self.gate.recv();
@@ -34,7 +34,10 @@ impl Work for StandIn {
         if prompts.iter().any(|prompt| prompt == "fail") {
             return Err(EncoderError::NotBuilt);
         }
-        Ok(prompts.iter().map(|prompt| Answer { logit: prompt.len() as f64, direction: None }).collect())
+        Ok(prompts
+            .iter()
+            .map(|prompt| EncoderReply { logit: prompt.len() as f64, direction: None })
+            .collect())
     }
 }
 
@@ -54,10 +57,10 @@ fn start(tokens: usize, wait: Duration, most: usize) -> Fixture {
     Fixture { queue, seen, gate, thread }
 }
 
-fn questions(prompts: &[&str]) -> Vec<Question> {
-    let question =
-        |prompt: &&str| Question { input: OwnedInput::from(&Input::prompt(prompt)), nearest: None };
-    prompts.iter().map(question).collect()
+fn requests(prompts: &[&str]) -> Vec<EncoderRequest> {
+    let request =
+        |prompt: &&str| EncoderRequest { input: OwnedInput::from(&Input::prompt(prompt)), nearest: None };
+    prompts.iter().map(request).collect()
 }
 
 /// Runs on a runtime of its own.
@@ -70,9 +73,9 @@ fn spawn(
     queue: &EncoderQueue,
     prompts: &[&str],
 ) -> actix_web::rt::task::JoinHandle<Result<Vec<f64>, Unanswered>> {
-    let (queue, questions) = (queue.clone(), questions(prompts));
+    let (queue, requests) = (queue.clone(), requests(prompts));
     actix_web::rt::spawn(async move {
-        let answers = queue.ask(questions).await?;
+        let answers = queue.ask(requests).await?;
         Ok(answers.into_iter().map(|answer| answer.logit).collect())
     })
 }

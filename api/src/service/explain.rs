@@ -1,18 +1,17 @@
 //! `POST /v1/explain`: which words say so, which would have to go, and which few would be enough.
 
-use demur_predictor::encoder::Nearest;
-use demur_predictor::{Decision, Explanation, Field, Input, Origin, Tier};
-use serde::{Deserialize, Serialize};
+use demur_predictor::{Field, Input};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::engine::explain::{ExplainResponse, Question};
+use crate::engine::shares::MOST_TOP;
 use crate::service::checks::{check_length, check_text, check_top};
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::job::Job;
-use crate::service::predict::{DecisionName, ModelRef, Thresholds};
-use crate::service::question::Question;
+use crate::service::predict::Thresholds;
 use crate::service::registry::Registry;
-use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked};
-use crate::shares::{Characters, MOST_TOP, ShareView, Span};
+use crate::service::tiers::{CascadeBody, Wanted, Worked};
 
 /// A prompt, or a prompt and its response, to explain.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -40,187 +39,6 @@ pub(crate) struct ExplainRequest {
     pub(crate) cascade: Option<CascadeBody>,
 }
 
-/// A logit taken apart.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ExplainResponse {
-    /// The probability of a refusal: the model's calibration of the logit.
-    #[schema(minimum = 0, maximum = 1)]
-    pub(crate) p_refusal: f64,
-    /// What the policy does at it; for a response, `hold` says that it counts as refused.
-    #[schema(value_type = DecisionName)]
-    pub(crate) decision: Decision,
-    /// Of a model with an encoder tier, the tier that answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<TierName>)]
-    pub(crate) tier: Option<Tier>,
-    /// The text that is explained: `prompt` or `response`.
-    #[schema(value_type = String, example = "prompt")]
-    pub(crate) field: Field,
-    /// The n-gram tier's logit before calibration: `bias` and the contributions of all terms sum to it, and all `shares`
-    /// but the calibration.
-    pub(crate) logit: f64,
-    /// The logit of a text in which no n-gram is known.
-    pub(crate) bias: f64,
-    /// The answer by whole words, with what the target and the prior add: all of them sum to the log-odds of the n-gram tier's
-    /// P(refusal). Pieces of words count with their words, n-grams of words with their words.
-    pub(crate) shares: Vec<ShareView>,
-    /// The model's own features behind the shares, n-grams and pieces of words, the strongest first.
-    pub(crate) terms: Vec<Term>,
-    /// How many terms there are, shown or not.
-    pub(crate) terms_in_all: usize,
-    /// The words of the judged text with what falls on each, for highlighting.
-    pub(crate) words: Vec<Word>,
-    /// The smallest stable set of words whose removal carries the text over `hold_from`: at most five different words that
-    /// mean something and speak for the decision, over the threshold by 0.2 in log-odds. Null where there is none.
-    #[schema(inline)]
-    pub(crate) flip: Option<FlipView>,
-    /// The fewest neighbouring words, at most twelve, of a text that is held which are held by themselves, by 0.2 in
-    /// log-odds, and carry a third of what speaks for refusal in the whole; else null.
-    #[schema(inline)]
-    pub(crate) fragment: Option<FragmentView>,
-    /// Whether flip and fragment were looked for: texts over 8,000 bytes are too long for it.
-    pub(crate) flip_searched: bool,
-    /// Why there is no flip, in a sentence; null where there is one.
-    pub(crate) unexplained: Option<String>,
-    /// What the encoder tier shows, where the model has one. Flip and fragment are then looked for by the n-gram tier, and
-    /// judged by both: one that does not hold there is not shown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(inline)]
-    pub(crate) encoder: Option<EncoderView>,
-    /// The model.
-    pub(crate) model: ModelRef,
-    /// The time that it took.
-    pub(crate) seconds: f64,
-}
-
-/// A feature with its share of the logit.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Term {
-    /// Where it comes from: the `prompt`, the `response`, the response's `style`, or the `target`.
-    #[schema(value_type = String, example = "prompt")]
-    pub(crate) field: Origin,
-    /// The n-gram, or the name of the measure.
-    #[schema(example = "how do")]
-    pub(crate) ngram: String,
-    /// Its value in this text (scaled TF-IDF).
-    pub(crate) value: f64,
-    /// Its weight in the model.
-    pub(crate) weight: f64,
-    /// `value x weight`: above 0 it speaks for refusal.
-    pub(crate) contribution: f64,
-    /// Where it stands in its text, in characters (Unicode code points), the end not included.
-    #[schema(example = json!([{"start": 0, "end": 6}]))]
-    pub(crate) spans: Vec<Span>,
-}
-
-/// A word of the judged text.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Word {
-    /// Its beginning in characters.
-    pub(crate) start: usize,
-    /// Its end in characters, not included.
-    pub(crate) end: usize,
-    /// The word.
-    #[schema(example = "pick")]
-    pub(crate) text: String,
-    /// Its share of the terms' contributions: above 0 it speaks for refusal.
-    pub(crate) contribution: f64,
-    /// Whether it only joins others ("the", "how", "about"), or is no word.
-    pub(crate) function_word: bool,
-}
-
-/// An edit that changes the decision.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct FlipView {
-    /// The words that go.
-    pub(crate) removed: Vec<RemovedWord>,
-    /// P(refusal) without them.
-    #[schema(minimum = 0, maximum = 1)]
-    pub(crate) p_refusal: f64,
-    /// The decision without them.
-    #[schema(value_type = DecisionName)]
-    pub(crate) decision: Decision,
-    /// The prompt without them, the other words joined by one space.
-    pub(crate) rest: String,
-}
-
-/// What the encoder tier shows of a text.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct EncoderView {
-    /// The logit of the answer, before calibration; the n-gram tier's own where that tier answered.
-    pub(crate) logit: f64,
-    /// P(refusal) by the n-gram tier alone.
-    #[schema(minimum = 0, maximum = 1)]
-    pub(crate) ngram_p_refusal: f64,
-    /// Where the text lies along the refusal direction: standard deviations from the point half way between complied and
-    /// refused texts, towards the refused.
-    pub(crate) deviations: f64,
-    /// AUROC of that place alone, on rows that had no part in it.
-    pub(crate) auroc: Option<f64>,
-    /// AUROC of the encoder's head on the same rows.
-    pub(crate) head_auroc: Option<f64>,
-    /// The texts of the fit that lie nearest, nearest first; empty where the model keeps none.
-    pub(crate) nearest: Vec<NearestText>,
-}
-
-/// A text of the fit.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct NearestText {
-    pub(crate) text: String,
-    /// P(refusal) of its label.
-    #[schema(minimum = 0, maximum = 1)]
-    pub(crate) p_refusal: f64,
-    /// Cosine of both embeddings.
-    pub(crate) similarity: f64,
-}
-
-/// A part of the text that is held by itself.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct FragmentView {
-    /// Its beginning in characters.
-    pub(crate) start: usize,
-    /// Its end in characters, not included.
-    pub(crate) end: usize,
-    /// It.
-    pub(crate) text: String,
-    /// How many words it has.
-    pub(crate) words: usize,
-    /// P(refusal) of it alone.
-    #[schema(minimum = 0, maximum = 1)]
-    pub(crate) p_refusal: f64,
-}
-
-/// A word that a flip removes.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct RemovedWord {
-    /// Its beginning in characters.
-    pub(crate) start: usize,
-    /// Its end in characters, not included.
-    pub(crate) end: usize,
-    /// The word.
-    pub(crate) text: String,
-}
-
-/// The strongest terms of an explanation as the API shows them.
-pub(crate) fn terms(explanation: &Explanation, input: &Input<'_>, top: usize) -> Vec<Term> {
-    let [prompt, response] =
-        [input.prompt, input.response].map(|text| Characters::of(text.unwrap_or_default()));
-    let shown = explanation.terms.iter().take(top);
-    shown
-        .map(|term| {
-            let characters = if term.field == Origin::Response { &response } else { &prompt };
-            Term {
-                field: term.field,
-                ngram: term.ngram.clone(),
-                value: term.value,
-                weight: term.weight,
-                contribution: term.contribution,
-                spans: term.spans.iter().map(|&(start, end)| characters.span(start, end)).collect(),
-            }
-        })
-        .collect()
-}
-
 /// Answers the request.
 ///
 /// # Errors
@@ -243,14 +61,14 @@ pub(crate) fn explain(
     check_length(request.prompt.as_deref().unwrap_or_default(), || "prompt".to_owned(), limits)?;
     let served = registry.choose(field, request.model.as_deref(), request.target.as_deref())?;
     let policy = Thresholds::of_request(request.policy, &served.model)?;
-    let asking = served.asking(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
+    let tiered = served.tiered(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
     let input = Input {
         prompt: request.prompt.as_deref(),
         response: request.response.as_deref(),
         target: request.target.as_deref(),
     };
     let top = request.top.unwrap_or(MOST_TOP);
-    let question = Question { asking, name: served.into(), input, field, policy, top };
+    let question = Question { tiered, name: served.into(), input, field, policy, top };
     let answer = question.answer(job.scratch)?;
     match (answer, served.waits(told)) {
         (_, Some(queue)) => Ok(Worked::AskFirst(queue)),
@@ -259,12 +77,5 @@ pub(crate) fn explain(
             Ok(Worked::Done(answer))
         }
         (None, None) => Err(ApiError::new(ErrorType::Internal, "there is no explanation")),
-    }
-}
-
-impl From<Nearest> for NearestText {
-    fn from(nearest: Nearest) -> Self {
-        let Nearest { text, p_refusal, similarity } = nearest;
-        Self { text, p_refusal, similarity }
     }
 }

@@ -169,7 +169,7 @@ fn open_stream(request: &HttpRequest, state: &State) -> Result<Option<Stream>, A
     stream.map(Some).ok_or_else(|| state.turned_away(ErrorType::Overloaded, Reason::Streams, SOON))
 }
 
-/// What a request wants judged.
+/// What a request wants scored.
 struct Asked<'a> {
     judgement: Judgement,
     request: &'a HttpRequest,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use demur_predictor::Scratch;
 use serde::Serialize;
 
-use crate::asking::Told;
+use crate::engine::tiered_model::PendingEncoder;
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::settings::Limits;
 
@@ -14,7 +14,7 @@ use crate::service::settings::Limits;
 pub(crate) struct Job<'a> {
     pub(crate) limits: &'a Limits,
     /// What its encoder has said so far.
-    pub(crate) told: &'a Told,
+    pub(crate) told: &'a PendingEncoder,
     /// The buffers of this thread.
     pub(crate) scratch: &'a mut Scratch,
     /// Set when nobody waits for the answer any more.
@@ -26,7 +26,7 @@ pub(crate) struct Job<'a> {
 impl<'a> Job<'a> {
     pub(crate) const fn new(
         limits: &'a Limits,
-        told: &'a Told,
+        told: &'a PendingEncoder,
         scratch: &'a mut Scratch,
         stop: &'a AtomicBool,
     ) -> Self {

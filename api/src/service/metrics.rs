@@ -9,7 +9,7 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
-use crate::score::resident_memory;
+use crate::engine::process::resident_memory;
 use crate::service::registry::Served;
 use crate::service::route::ROUTES;
 
@@ -108,7 +108,7 @@ impl ModelMetrics {
     }
 
     /// Counts a judged answer.
-    pub(crate) fn judged(&self, form: Form, p_refusal: Option<Probability>) {
+    pub(crate) fn classified(&self, form: Form, p_refusal: Option<Probability>) {
         if let Some(p) = p_refusal {
             self.scores.observe(p.get());
         }
@@ -330,7 +330,7 @@ mod tests {
         metrics.look(&[], [5, 7]);
         metrics.unparsed(StatusCode::BAD_REQUEST);
         model.predicted(Probability::new(0.95).unwrap(), Decision::Hold);
-        metrics.of_model("c", Field::Response, false).judged(Form::Empty, None);
+        metrics.of_model("c", Field::Response, false).classified(Form::Empty, None);
         metrics.reloaded("refused");
         let text = String::from_utf8(metrics.text().unwrap()).unwrap();
         for line in [

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::rules::targets;
+use crate::engine::rules::targets;
+use crate::engine::schema::{FieldName, KindName};
 use crate::service::predict::Thresholds;
 use crate::service::registry::{Registry, Served};
 use crate::service::settings::Limits;
@@ -51,7 +52,7 @@ pub(crate) struct ModelInfo {
     #[schema(inline)]
     pub(crate) encoder: Option<EncoderInfo>,
     /// The kinds of answers that it tells apart; empty where it tells none.
-    #[schema(value_type = Vec<crate::service::predict::KindName>)]
+    #[schema(value_type = Vec<KindName>)]
     pub(crate) kinds: Vec<demur_data::Kind>,
     /// What it was fitted on.
     pub(crate) training: Vec<TrainingInfo>,
@@ -95,15 +96,6 @@ pub(crate) struct CascadeInfo {
     pub(crate) accuracy: f64,
     /// Area under the ROC curve.
     pub(crate) auroc: f64,
-}
-
-/// What a model judges: `prompt` for a predictor, `response` for a classifier.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[allow(dead_code, reason = "stands for demur_predictor::Field in the OpenAPI document")]
-pub(crate) enum FieldName {
-    Prompt,
-    Response,
 }
 
 /// One file of training rows.

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use utoipa::OpenApi;
 use utoipa_swagger_ui::Config;
 
+use crate::engine::explain::ExplainResponse;
+use crate::engine::schema;
 use crate::service::error::ErrorBody;
 use crate::service::operations::{Operation, Response};
 use crate::service::route::{Handler, OPENAPI, ROUTES, Route, Verb};
@@ -29,20 +31,20 @@ pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data
     components(schemas(
         predict::PredictRequest,
         predict::PredictResponse,
-        predict::DecisionName,
-        predict::KindName,
+        schema::DecisionName,
+        schema::KindName,
         classify::ClassifyRequest,
         classify::ClassifyResponse,
-        classify::LabelName,
-        classify::FormName,
+        schema::LabelName,
+        schema::FormName,
         explain::ExplainRequest,
-        explain::ExplainResponse,
+        ExplainResponse,
         score::ScoreRequest,
         score::ScoreResponse,
         models::ModelsResponse,
         models::ModelInfo,
-        models::FieldName,
-        tiers::TierName,
+        schema::FieldName,
+        schema::TierName,
         tiers::CascadeBody,
         ErrorBody,
     ))

@@ -9,8 +9,9 @@ use anyhow::Context;
 use clap::ValueEnum;
 use serde::Deserialize;
 
-use crate::base_rate;
-use crate::tiers::{CascadeArg, LibraryArg, TierArg, parse_share};
+use crate::engine::base_rate;
+use crate::engine::cascade::parse_share;
+use crate::service::tier_options::{CascadeArg, LibraryArg, TierArg};
 
 /// The flags of `demur serve`, and the keys of its file; what is left out has a default.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, clap::Args)]

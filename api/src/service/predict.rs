@@ -1,19 +1,19 @@
 //! `POST /v1/predict`: will these prompts be refused?
 
 use demur_data::{Kind, conversation};
-use demur_predictor::{
-    Decision, Field, Input, LeftOutReport, Model, Policy, Probability, SourceFigures, Tier, Tiered,
-};
+use demur_predictor::{Decision, Field, Input, Model, Policy, Probability, Tier, Tiered};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::engine::explain::{Term, terms};
+use crate::engine::model_ref::ModelRef;
+use crate::engine::schema::{DecisionName, KindName, TierName};
+use crate::engine::shares::{ShareView, shares};
 use crate::service::checks::{check_batch, check_terms, check_text, check_top};
 use crate::service::error::ApiError;
-use crate::service::explain::{Term, terms};
 use crate::service::job::Job;
 use crate::service::registry::{Registry, Served};
-use crate::service::tiers::{CascadeBody, TierName, Wanted, Worked};
-use crate::shares::{ShareView, shares};
+use crate::service::tiers::{CascadeBody, Wanted, Worked};
 
 /// How many words and n-grams are shown where the request does not say.
 pub(crate) const TOP: usize = 10;
@@ -146,56 +146,9 @@ pub(crate) struct PredictResponse {
     pub(crate) seconds: f64,
 }
 
-/// A predictor or classifier.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct ModelRef {
-    /// The name that requests choose it by.
-    #[schema(example = "prompt")]
-    pub(crate) name: String,
-    /// SHA-256 of its manifest, which holds the digests of all else: the same digest, the same answers.
-    pub(crate) digest: String,
-    /// What it is worth on sources that its fit has not seen; null where that was not measured. `/v1/models` has the figures
-    /// of each source.
-    #[schema(inline)]
-    pub(crate) left_out: Option<LeftOutShort>,
-}
-
-/// Means over the sources that a fit left out, each source counting alike.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct LeftOutShort {
-    /// What the figures say of the model's limits.
-    pub(crate) limits: String,
-    /// How many sources they are.
-    pub(crate) sources: usize,
-    /// Share of decisions that agree with the sources' labels.
-    pub(crate) agreement: f64,
-    /// The same of the more frequent label.
-    pub(crate) majority: f64,
-    /// The same of a short list of phrases.
-    pub(crate) phrase_list: f64,
-    /// Area under the ROC curve.
-    pub(crate) auroc: Option<f64>,
-}
-
-impl From<&LeftOutReport> for LeftOutShort {
-    fn from(report: &LeftOutReport) -> Self {
-        let SourceFigures { accuracy, majority, phrase_list, auroc, .. } = report.mean;
-        let (limits, sources) = (report.limits.clone(), report.sources.len());
-        Self { limits, sources, agreement: accuracy, majority, phrase_list, auroc }
-    }
-}
-
 impl From<&Served> for ModelRef {
     fn from(served: &Served) -> Self {
         Self::named(served.name.clone(), &served.model)
-    }
-}
-
-impl ModelRef {
-    /// A model under the name that it is asked for by.
-    pub(crate) fn named(name: String, model: &Model) -> Self {
-        let left_out = model.manifest().left_out.as_ref().map(Into::into);
-        Self { name, digest: model.digest().to_owned(), left_out }
     }
 }
 
@@ -228,16 +181,6 @@ pub(crate) struct Prediction {
     pub(crate) shares: Option<Vec<ShareView>>,
 }
 
-/// `send` the prompt, `hold` it, or `abstain`: not sure enough either way.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[allow(dead_code, reason = "stands for demur_predictor::Decision in the OpenAPI document")]
-pub(crate) enum DecisionName {
-    Send,
-    Abstain,
-    Hold,
-}
-
 /// A kind of answer with its probability.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct KindProbability {
@@ -247,21 +190,6 @@ pub(crate) struct KindProbability {
     /// Its probability.
     #[schema(minimum = 0, maximum = 1)]
     pub(crate) p: f64,
-}
-
-/// The kinds of answers, from compliance to rejection; apart from these dontknow and incoherent.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[allow(dead_code, reason = "stands for demur_data::Kind in the OpenAPI document")]
-pub(crate) enum KindName {
-    Complied,
-    Disclaimed,
-    Contradicted,
-    Redirected,
-    Counseling,
-    Rejected,
-    DontKnow,
-    Incoherent,
 }
 
 /// What of a request is judged, and under which name errors speak of it.
@@ -301,18 +229,18 @@ pub(crate) fn predict(
     let policy = Thresholds::of_request(request.policy, &served.model)?;
     let top = request.explain.unwrap_or(false).then(|| request.top.unwrap_or(TOP));
     check_terms(top.unwrap_or_default(), judged.texts.len())?;
-    let asking = served.asking(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
+    let tiered = served.tiered(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
     let target = request.target.as_deref();
     let inputs: Vec<Input<'_>> =
         judged.texts.iter().map(|text| Input { target, ..Input::prompt(text) }).collect();
-    let tiered = asking.judge(&inputs, job.scratch)?;
+    let scored = tiered.score(&inputs, job.scratch)?;
     if let Some(queue) = served.waits(told) {
         return Ok(Worked::AskFirst(queue));
     }
     let mut predictions = Vec::with_capacity(inputs.len());
-    for (index, (input, tiered)) in inputs.iter().zip(&tiered).enumerate() {
+    for (index, (input, scored)) in inputs.iter().zip(&scored).enumerate() {
         job.check()?;
-        predictions.push(predict_one(served, input, tiered, (policy, top), job, index)?);
+        predictions.push(predict_one(served, input, scored, (policy, top), job, index)?);
     }
     Ok(Worked::Done(PredictResponse {
         predictions,
@@ -326,12 +254,12 @@ pub(crate) fn predict(
 fn predict_one(
     served: &Served,
     input: &Input<'_>,
-    tiered: &Tiered,
+    scored: &Tiered,
     (policy, top): (Policy, Option<usize>),
     job: &mut Job<'_>,
     index: usize,
 ) -> Result<Prediction, ApiError> {
-    let (p_refusal, tier) = (tiered.p_refusal, served.queue.is_some().then_some(tiered.tier));
+    let (p_refusal, tier) = (scored.p_refusal, served.queue.is_some().then_some(scored.tier));
     let kinds = served.model.kinds_at(input, p_refusal, job.scratch);
     let decision = policy.decide(p_refusal);
     served.metrics.predicted(p_refusal, decision);

@@ -9,17 +9,17 @@ use anyhow::{Context, anyhow, bail, ensure};
 use demur_predictor::encoder::Cascade;
 use demur_predictor::{Bundled, Field, LoadOptions, Model, Phrases};
 
-use crate::asking::{Asking, Told};
-use crate::base_rate;
-use crate::model;
-use crate::rules;
+use crate::engine::base_rate;
+use crate::engine::cascade::settle;
+use crate::engine::models;
+use crate::engine::rules;
+use crate::engine::tiered_model::{PendingEncoder, TieredModel};
 use crate::service::encoder_queue::EncoderQueue;
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::keys::{Keys, read_text};
 use crate::service::metrics::{Metrics, ModelMetrics};
 use crate::service::settings::Settings;
 use crate::service::tiers::Wanted;
-use crate::tiers::settle;
 
 /// A model that is served.
 pub(crate) struct Served {
@@ -37,7 +37,7 @@ pub(crate) struct Served {
 
 impl Served {
     /// The queue of its encoder, where that is to be asked something first.
-    pub(crate) fn waits(&self, told: &Told) -> Option<EncoderQueue> {
+    pub(crate) fn waits(&self, told: &PendingEncoder) -> Option<EncoderQueue> {
         if told.waits() { self.queue.clone() } else { None }
     }
 
@@ -45,10 +45,14 @@ impl Served {
     ///
     /// # Errors
     /// When the request wants a cascade that the model cannot do.
-    pub(crate) fn asking<'a>(&'a self, wanted: Wanted, told: &'a Told) -> Result<Asking<'a>, ApiError> {
+    pub(crate) fn tiered<'a>(
+        &'a self,
+        wanted: Wanted,
+        told: &'a PendingEncoder,
+    ) -> Result<TieredModel<'a>, ApiError> {
         let own = settle(&self.model, wanted.cheap, wanted.cascade.map(Cascade::from));
         let own = own.map_err(|(field, reason)| ApiError::invalid(field, reason))?;
-        Ok(Asking::elsewhere(&self.model, own.or(self.cascade), told))
+        Ok(TieredModel::elsewhere(&self.model, own.or(self.cascade), told))
     }
 }
 
@@ -87,7 +91,7 @@ impl Registry {
                     "the model `{name}` bears the name of the bundled {} and does something else; give it another",
                     bundled.name()
                 );
-                models.push((name, model::bundled(bundled.field())?));
+                models.push((name, models::bundled(bundled.field())?));
             }
         }
         if let Some(rate) = settings.base_rate {
@@ -187,7 +191,7 @@ fn load_model(spec: &str, options: LoadOptions) -> anyhow::Result<(String, Model
             .file_name()
             .map_or_else(|| place.to_owned(), |name| name.to_string_lossy().into_owned()),
     };
-    let model = model::load(Path::new(place), options).with_context(|| format!("model `{name}`"))?;
+    let model = models::load(Path::new(place), options).with_context(|| format!("model `{name}`"))?;
     Ok((name, model))
 }
 

@@ -5,11 +5,12 @@ use demur_predictor::{Field, Probability};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::score::{Bounds, Judge, Reading, Run};
+use crate::engine::batch::{Bounds, Reading, RowQuestion, Run};
+use crate::engine::model_ref::ModelRef;
 use crate::service::checks::{MOST_TERMS, check_name, check_top};
 use crate::service::error::ApiError;
 use crate::service::job::Job;
-use crate::service::predict::{ModelRef, Thresholds};
+use crate::service::predict::Thresholds;
 use crate::service::registry::Registry;
 use crate::service::tiers::{CascadeBody, Wanted, Worked};
 
@@ -106,9 +107,9 @@ pub(crate) fn score(
     let served = registry.choose(Field::Prompt, request.model.as_deref(), request.target.as_deref())?;
     let policy = Thresholds::of_request(request.policy, &served.model)?;
     check_top(request.top)?;
-    let asking = served.asking(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
-    let judge = Judge::Prompts {
-        asking,
+    let tiered = served.tiered(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
+    let question = RowQuestion::Prompts {
+        tiered,
         policy,
         target: request.target.clone(),
         kinds: false,
@@ -131,7 +132,7 @@ pub(crate) fn score(
         columns: MOST_COLUMNS,
         stop: job.stop,
     };
-    let scored = Run::of_bytes(judge, reading, format, (request.rows.as_bytes(), bounds));
+    let scored = Run::of_bytes(question, reading, format, (request.rows.as_bytes(), bounds));
     job.check()?;
     let scored = scored.map_err(|error| ApiError::invalid("rows", format!("{error:#}")))?;
     if let Some(queue) = served.waits(told) {

@@ -11,12 +11,12 @@ use anyhow::Context;
 use tokio::sync::oneshot;
 
 use crate::service::admit::warn_of_open_address;
+use crate::service::late_connections::LateConnections;
 use crate::service::listen;
 use crate::service::memory;
 use crate::service::settings::Settings;
 use crate::service::signals::{Signal, Signals};
 use crate::service::state::State;
-use crate::service::tail::Tail;
 use crate::service::tls;
 
 /// How long at most who comes late is told so, before the address is free for another process.
@@ -31,7 +31,7 @@ pub(crate) struct Application {
     signals: Signals,
     state: Arc<State>,
     /// Without TLS, whose clients could not read what it says.
-    tail: Option<Tail>,
+    late: Option<LateConnections>,
     /// Where it listens.
     pub(crate) address: SocketAddr,
     /// `http` or `https`.
@@ -59,11 +59,11 @@ impl Application {
         let admin_address = admin.as_ref().map(TcpListener::local_addr).transpose()?;
         let tls = settings.tls.as_ref().map(|(chain, key)| tls::config(chain, key)).transpose()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let tail = if tls.is_none() { Some(Tail::of(&listener)?) } else { None };
+        let late = if tls.is_none() { Some(LateConnections::of(&listener)?) } else { None };
         let state = Arc::new(State::load(settings, admin_address)?);
         warn_of_open_address(&state);
         let server = listen::server(&state, listener, admin, tls)?;
-        Ok(Self { server, signals, state, tail, address, scheme })
+        Ok(Self { server, signals, state, late, address, scheme })
     }
 
     /// Where it listens for the admin routes, if apart.
@@ -78,7 +78,7 @@ impl Application {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let (state, signals) = (Arc::clone(&self.state), self.signals);
         let (no_more, wish) = oneshot::channel();
-        let ended = actix_web::rt::spawn(obey(signals, self.state, self.tail, self.server.handle(), no_more));
+        let ended = actix_web::rt::spawn(obey(signals, self.state, self.late, self.server.handle(), no_more));
         tokio::select! {
             biased;
             served = self.server => {
@@ -99,7 +99,7 @@ impl Application {
 async fn obey(
     mut signals: Signals,
     state: Arc<State>,
-    tail: Option<Tail>,
+    late: Option<LateConnections>,
     handle: ServerHandle,
     no_more: oneshot::Sender<()>,
 ) {
@@ -133,8 +133,8 @@ async fn obey(
         // Only a panic in it could fail, and the server is gone then as well.
         let _ = end.await;
     };
-    match tail {
-        Some(tail) => tail.turn_away(ended, LISTENING).await,
+    match late {
+        Some(late) => late.turn_away(ended, LISTENING).await,
         None => ended.await,
     }
 }

@@ -9,11 +9,11 @@ use anyhow::ensure;
 use demur_predictor::encoder::{Cascade, EncoderOptions, Library};
 use demur_predictor::{LoadOptions, Tier, check_base_rate};
 
-use crate::args::MOST_THREADS;
-use crate::error::Usage;
+use crate::engine::Usage;
+use crate::engine::cascade::checked_share;
+use crate::engine::rules::MOST_THREADS;
 use crate::service::encoder_queue::Batching;
 use crate::service::options::{LogFormat, LogLevel, Options, read};
-use crate::tiers::checked_share;
 
 /// Tokens of an encoder's batch, where nothing else is said.
 const BATCH_TOKENS: usize = 4096;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::error::Usage;
+use crate::engine::Usage;
 
 #[test]
 fn flags_go_before_the_file_and_the_file_before_defaults() {

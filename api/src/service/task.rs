@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use demur_predictor::Scratch;
 use serde::Serialize;
 
-use crate::asking::Told;
+use crate::engine::tiered_model::PendingEncoder;
 use crate::service::body::{self, Body};
 use crate::service::budget::Caller;
 use crate::service::classify::classify;
@@ -37,7 +37,7 @@ pub(crate) struct Task {
     /// Counted until the work is done.
     body: Body,
     registry: Arc<Registry>,
-    told: Told,
+    told: PendingEncoder,
     /// Set when nobody waits for the answer any more.
     stop: Arc<AtomicBool>,
     /// Held once it waits or is worked on beside the workers, until the work is done.
@@ -51,7 +51,7 @@ impl Task {
         registry: Arc<Registry>,
         stop: Arc<AtomicBool>,
     ) -> Self {
-        Self { judgement, body, registry, told: Told::default(), stop, permit: OnceLock::new() }
+        Self { judgement, body, registry, told: PendingEncoder::default(), stop, permit: OnceLock::new() }
     }
 
     /// Takes a permit to wait, once.
@@ -74,14 +74,14 @@ impl Task {
         let most = if self.judgement == Judgement::Score { PIECE } else { usize::MAX };
         while !wanted.is_empty() {
             let rest = wanted.split_off(most.min(wanted.len()));
-            let questions = std::mem::replace(&mut wanted, rest);
-            let answers = queue.ask(questions.clone()).await.map_err(|why| match why {
+            let requests = std::mem::replace(&mut wanted, rest);
+            let answers = queue.ask(requests.clone()).await.map_err(|why| match why {
                 Unanswered::Full => state.turned_away(ErrorType::Overloaded, Reason::EncoderQueue, SOON),
                 Unanswered::Failed => {
                     ApiError::new(ErrorType::Internal, "the encoder failed on this request; the log says why")
                 }
             })?;
-            self.told.learn(questions, answers);
+            self.told.learn(requests, answers);
         }
         Ok(())
     }

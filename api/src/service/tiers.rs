@@ -32,15 +32,6 @@ impl From<Cascade> for CascadeBody {
     }
 }
 
-/// The tiers: `ngram` in microseconds, `encoder` above it.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[allow(dead_code, reason = "stands for demur_predictor::Tier in the OpenAPI document")]
-pub(crate) enum TierName {
-    Ngram,
-    Encoder,
-}
-
 /// What a request says of the cascade.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Wanted {

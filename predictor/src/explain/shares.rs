@@ -34,6 +34,19 @@ pub enum ShareKind {
     Calibration,
 }
 
+impl ShareKind {
+    /// All kinds, in the order in which [`Shares::parts`] has them.
+    pub const ALL: [Self; 7] = [
+        Self::Word,
+        Self::Style,
+        Self::Others,
+        Self::FunctionWords,
+        Self::Target,
+        Self::Prior,
+        Self::Calibration,
+    ];
+}
+
 /// A part of an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Share {

@@ -14,6 +14,9 @@ pub enum Tier {
 }
 
 impl Tier {
+    /// Both tiers, the cheap one first.
+    pub const ALL: [Self; 2] = [Self::Ngram, Self::Encoder];
+
     /// The name used in files and flags.
     #[must_use]
     pub const fn name(self) -> &'static str {

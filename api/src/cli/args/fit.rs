@@ -1,0 +1,83 @@
+//! Commands that make models and machine labels: `pipeline`, `fit`, `bootstrap`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::args::{ClassifierArg, DataArgs, FieldArg, TierArgs};
+
+#[derive(Debug, Args)]
+pub(crate) struct Pipeline {
+    /// The recipe, a TOML file. Default: the starter recipe on the starter corpus.
+    pub(crate) recipe: Option<PathBuf>,
+    /// Folder of the results: response/, bootstrap.jsonl, prompt/, evaluation.json, report.ipynb, recipe.toml.
+    #[arg(long, value_name = "DIR", default_value = "demur-out")]
+    pub(crate) out: PathBuf,
+    /// Folder that the recipe's file names are relative to. Default: the recipe's own.
+    #[arg(long, value_name = "DIR", requires = "recipe")]
+    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// Print the figures as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fit {
+    /// Which model to fit.
+    pub(crate) model: FieldArg,
+    /// Labelled rows; may be repeated. Default: the recipe's labelled files.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Folder of the model.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Judge the model on the sources of this TOML file too, [[unseen]] tables written as a recipe's [[labelled]], and
+    /// keep the figures in its manifest.
+    #[arg(long, value_name = "TOML")]
+    pub(crate) unseen: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    #[command(flatten)]
+    pub(crate) columns: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bootstrap {
+    /// Rows with prompts and responses.
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) model: ClassifierArg,
+    #[command(flatten)]
+    pub(crate) tier: TierArgs,
+    /// Where the prompts go; bad rows go to OUT.rejected.jsonl, digests of the classifier's prompts to OUT.seen.
+    #[arg(long, value_name = "OUT")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) columns: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecipeArgs {
+    /// Take features, solver and seed from this recipe, and its labelled files where none are named. Default: the
+    /// starter recipe's features, solver and seed.
+    #[arg(long, value_name = "TOML")]
+    pub(crate) recipe: Option<PathBuf>,
+    /// Folder that the recipe's file names are relative to. Default: the recipe's own.
+    #[arg(long, value_name = "DIR", requires = "recipe")]
+    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Settings {
+    /// Set one value of the recipe, for example --set response.c=3; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Go on from the checkpoints of an encoder's fit that was cut off.
+    #[arg(long)]
+    pub(crate) resume: bool,
+}

@@ -1,0 +1,112 @@
+//! The command line as it is typed, one file a group of commands. Parsing is pure; what flags mean together is resolved in
+//! `sources` and in the commands.
+
+mod ask;
+mod base_rate;
+mod data;
+mod figures;
+mod fit;
+mod model;
+mod score;
+mod serve;
+mod tiers;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub(crate) use ask::{
+    AskedArgs, Contrast, ContrastSwap, ContrastTargets, ContrastTemplate, ContrastWhat, Explain, Predict,
+};
+pub(crate) use base_rate::{BaseRateArg, TrafficRate};
+pub(crate) use data::{DataArgs, TextColumns};
+pub(crate) use figures::{Evaluate, ExportNotebook, Inspect, NotebookArg, Report, Reproduce};
+pub(crate) use fit::{Bootstrap, Fit, Pipeline, RecipeArgs};
+pub(crate) use model::{ClassifierArg, ModelArg, PredictorArg, TargetArg, policy_of_flags};
+pub(crate) use score::{Label, Score};
+pub(crate) use serve::{Key, Serve};
+pub(crate) use tiers::{CascadeArgs, TierArgs};
+
+/// Predicts whether a language model will refuse a prompt.
+#[derive(Debug, Parser)]
+#[command(
+    name = "demur",
+    version,
+    max_term_width = 100,
+    after_help = "\
+The flow: label some responses by hand; `fit response` learns to recognise refusals in them;
+`bootstrap` labels a larger corpus of prompts and responses with that; `fit prompt` learns from
+it which prompts are refused; `predict` says so for new prompts, before they are sent.
+`pipeline` does all of it from one recipe.
+
+Files are JSON arrays, JSON Lines, CSV, TSV or Parquet, plain or compressed (gzip, zstd); `-` is
+stdin or stdout. Stdout is data, stderr is talk.
+Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted.
+
+`predict`, `score`, `label`, `serve` and others have bundled models and need none of yours.
+
+Examples:
+  demur predict \"Write a poem about autumn\"              will this be refused?
+  demur score prompts.jsonl --out scored.jsonl            and each of a hundred million?
+  demur label answers.jsonl --out labelled.jsonl          which of these answers are refusals?
+  demur evaluate --field response FILE                    how good is the bundled model on these?
+  demur evaluate --cv 10 --grouped --field response FILE  how well would one of your own do?
+  demur serve                                             a pre-flight API and a page to try it
+  demur pipeline                                          the whole path on the starter corpus"
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Does the whole path of a recipe: fit, bootstrap, fit, and honest figures.
+    Pipeline(Pipeline),
+    /// Fits one model on labelled rows.
+    Fit(Fit),
+    /// Adds `p_refusal`, label and kind to (prompt, response) rows.
+    Label(Label),
+    /// Makes the machine-labelled prompt corpus from (prompt, response) rows.
+    Bootstrap(Bootstrap),
+    /// Says for each prompt whether it will be refused, and why.
+    Predict(Predict),
+    /// Shows which words of a prompt or answer say so, and what would flip it.
+    Explain(Explain),
+    /// Shows what a slot's words, the people in a prompt or the target change.
+    Contrast(Contrast),
+    /// Measures a model, or a recipe by cross-validation, on labelled rows.
+    Evaluate(Evaluate),
+    /// Shows what a model is: target, data, figures, strongest n-grams.
+    Inspect(Inspect),
+    /// Writes a page on a model: which words make the target refuse, how surely.
+    Report(Report),
+    /// Writes a notebook that holds its outputs, and the tables it reads.
+    ExportNotebook(ExportNotebook),
+    /// Runs the paper's tables on its authors' files, their figures beside ours.
+    Reproduce(Reproduce),
+    /// Scores files of prompts of any size.
+    Score(Score),
+    /// Serves the models over HTTP, with a page to try them.
+    Serve(Serve),
+    /// Makes an API key for `serve`: its entry for the file of --keys.
+    ///
+    /// The entry goes to stdout, the key itself, this once, to stderr.
+    Key(Key),
+}
+
+/// Which of the two models: the text that it judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FieldArg {
+    /// The response classifier.
+    Response,
+    /// The prompt predictor.
+    Prompt,
+}
+
+/// What rows are left out by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FacetArg {
+    /// The data set.
+    Source,
+    /// The model that was asked.
+    Target,
+}

@@ -1,0 +1,138 @@
+//! Which model a command asks, about which target, with which thresholds: the flags that commands share.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use demur_predictor::{Field, Model, Policy};
+
+use crate::cli::args::TierArgs;
+use crate::engine::Usage;
+use crate::engine::models;
+use crate::engine::rules::{knows, unknown_target};
+
+/// The predictor of a command.
+#[derive(Debug, Args)]
+pub(crate) struct PredictorArg {
+    /// The prompt predictor: a directory, or the name of a bundled one. Default: the bundled `prompt`.
+    #[arg(long, value_name = "DIR_OR_NAME")]
+    pub(crate) model: Option<PathBuf>,
+}
+
+impl PredictorArg {
+    /// Loads it by the tiers that are asked for.
+    ///
+    /// # Errors
+    /// When it cannot be loaded, or judges responses.
+    pub(crate) fn load(&self, tier: TierArgs) -> anyhow::Result<Model> {
+        models::of_field(Field::Prompt, self.model.as_deref(), tier.load_options()?)
+    }
+
+    /// Loads its n-gram tier alone.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub(crate) fn load_ngrams(&self) -> anyhow::Result<Model> {
+        models::of_field(Field::Prompt, self.model.as_deref(), models::ngrams_alone())
+    }
+}
+
+/// The classifier of a command.
+#[derive(Debug, Args)]
+pub(crate) struct ClassifierArg {
+    /// The response classifier: a directory, or the name of a bundled one. Default: the bundled `response`.
+    #[arg(long, value_name = "DIR_OR_NAME")]
+    pub(crate) model: Option<PathBuf>,
+}
+
+impl ClassifierArg {
+    /// Loads it by the tiers that are asked for.
+    ///
+    /// # Errors
+    /// When it cannot be loaded, or judges prompts.
+    pub(crate) fn load(&self, tier: TierArgs) -> anyhow::Result<Model> {
+        models::of_field(Field::Response, self.model.as_deref(), tier.load_options()?)
+    }
+}
+
+/// A model of either field.
+#[derive(Debug, Args)]
+pub(crate) struct ModelArg {
+    /// The model: a directory, or the name of a bundled one. Default: the bundled `prompt`.
+    #[arg(long, value_name = "DIR_OR_NAME")]
+    pub(crate) model: Option<PathBuf>,
+}
+
+impl ModelArg {
+    /// Loads its n-gram tier alone.
+    ///
+    /// # Errors
+    /// When it cannot be loaded.
+    pub(crate) fn load_ngrams(&self) -> anyhow::Result<Model> {
+        let name = self.model.as_deref().unwrap_or_else(|| Path::new("prompt"));
+        models::load(name, models::ngrams_alone())
+    }
+}
+
+/// The model that would be sent the prompt.
+#[derive(Debug, Args)]
+pub(crate) struct TargetArg {
+    /// The model that will be asked, as the predictor's data name it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target: Option<String>,
+}
+
+impl TargetArg {
+    /// The target, where it is named.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.target.as_deref()
+    }
+
+    /// Checks that a model knows it.
+    ///
+    /// # Errors
+    /// When the model does not; it says which ones it knows.
+    pub(crate) fn check(&self, model: &Model) -> Result<(), Usage> {
+        match self.name() {
+            Some(target) if !knows(model, target) => {
+                let reason = unknown_target(std::iter::once(model), "`demur inspect`");
+                Err(Usage(format!("--target {target}: {reason}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The policy of a command: the model's own, or with the thresholds of the flags.
+///
+/// # Errors
+/// When the thresholds are out of range or out of order.
+pub(crate) fn policy_of_flags(
+    model: &Model,
+    send_below: Option<f64>,
+    hold_from: Option<f64>,
+) -> Result<Policy, Usage> {
+    let flag = if hold_from.is_some() { "--hold-from" } else { "--send-below" };
+    let policy = model.manifest().policy.with(send_below, hold_from);
+    policy.check().map(|()| policy).map_err(|cause| Usage(format!("{flag}: {cause}")))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use demur_predictor::Bundled;
+
+    use super::*;
+    use crate::engine::rules::targets;
+
+    #[test]
+    fn what_a_flag_may_ask_is_limited_in_the_words_of_the_service() {
+        let model = Model::bundled(Bundled::Prompt).unwrap();
+        let target = |name: Option<&str>| TargetArg { target: name.map(str::to_owned) };
+        let known = targets(&model).next().unwrap().to_owned();
+        assert!(target(Some(&known)).check(&model).is_ok() && target(None).check(&model).is_ok());
+        let Err(Usage(reason)) = target(Some("gpt-99")).check(&model) else { panic!("it is not known") };
+        assert!(reason.starts_with("--target gpt-99: the target is not known; known are `"), "{reason}");
+        let Err(Usage(reason)) = policy_of_flags(&model, None, Some(1.5)) else { panic!("it is above 1") };
+        assert!(reason.starts_with("--hold-from: "), "{reason}");
+    }
+}

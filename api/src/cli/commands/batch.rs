@@ -1,0 +1,48 @@
+//! What `score` and `label` share: a run over files, and its summary.
+
+use anyhow::bail;
+
+use crate::cli::terminal::{Screen, json, note};
+use crate::engine::batch::{Asked, Run};
+use crate::engine::process::peak_memory;
+
+/// Scores the rows of files, and says at the end what came of it.
+///
+/// # Errors
+/// When the run fails, or none of an input's rows could be used.
+pub(super) fn score_files(asked: Asked<'_>, threads: Option<usize>, as_json: bool) -> anyhow::Result<()> {
+    if let Some(threads) = threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    }
+    let outcomes = asked.question.outcomes();
+    let has_encoder = asked.question.tiered().has_encoder();
+    let by = asked.question.tiered().model.digest()[..12].to_owned();
+    let outcome = Run::new(asked)?.run(&Screen::default())?;
+    note(&outcome.counts.to_text(&by, outcomes, outcome.seconds, peak_memory()));
+    if has_encoder {
+        let tiers = outcome.counts.tiers().map(|(tier, rows)| format!("{} {rows}", tier.name()));
+        note(&format!("answered by: {}", tiers.join(", ")));
+    }
+    if let Some(fault) = &outcome.first_fault {
+        note(&format!("the first bad row: {fault}"));
+    }
+    match &outcome.rejected {
+        Some(path) => note(&format!("bad rows are in {}", path.display())),
+        None if outcome.counts.rejected > 0 && outcome.failure.is_none() => {
+            note("bad rows were left out; with --out FILE they go to a file beside it");
+        }
+        None => {}
+    }
+    if as_json {
+        let mut summary = outcome.counts.to_json(outcomes, outcome.seconds, peak_memory());
+        if has_encoder {
+            let tiers = outcome.counts.tiers().map(|(tier, rows)| (tier.name().to_owned(), rows.into()));
+            summary["tiers"] = serde_json::Value::Object(tiers.into_iter().collect());
+        }
+        json(&summary)?;
+    }
+    match outcome.failure {
+        Some(failure) => bail!(failure),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,289 @@
+//! `demur explain`: one prompt or answer in the terminal, its words coloured by what they add, and the edits that would
+//! change the decision.
+
+use std::fmt::Write;
+use std::io::{self, IsTerminal, Read};
+
+use anyhow::Context;
+use demur_predictor::{Decision, Field, Input, Policy, Scratch, ShareKind, sigmoid};
+
+use crate::cli::args::{Explain, policy_of_flags};
+use crate::cli::terminal;
+use crate::engine::Usage;
+use crate::engine::explain::{EncoderView, ExplainResponse, NearestText, Question};
+use crate::engine::model_ref::ModelRef;
+use crate::engine::models;
+use crate::engine::shares::ShareView;
+use crate::engine::tiered_model::TieredModel;
+
+/// Longest bar of the table, in characters.
+const BAR: usize = 24;
+/// Words whose share is below this part of the strongest stay plain.
+const FAINT: f64 = 0.15;
+
+pub(crate) fn run(args: &Explain) -> anyhow::Result<()> {
+    let model = match &args.model {
+        Some(name) => models::load(name, args.tiers.tier.load_options()?)?,
+        None => models::bundled(Field::Prompt)?,
+    };
+    let field = model.manifest().field;
+    let tiered = TieredModel::here(&model, args.tiers.of(&model)?);
+    if args.prompt.is_some() && field == Field::Prompt {
+        let reason = "--prompt: this model judges prompts; name a response classifier with --model to explain an answer";
+        return Err(Usage(reason.to_owned()).into());
+    }
+    let text = text(&args.text)?;
+    if text.trim().is_empty() {
+        let what = if field == Field::Prompt { "prompt" } else { "answer" };
+        return Err(Usage(format!("the {what} is empty: there is nothing to explain")).into());
+    }
+    args.target.check(&model)?;
+    let policy = policy_of_flags(&model, None, args.hold_from)?;
+    let input = Input { prompt: args.prompt.as_deref(), target: args.target.name(), ..Input::default() };
+    let input = field.put(&text, input);
+    let name = ModelRef::named(model.manifest().name.clone(), &model);
+    let question = Question { tiered, name, input, field, policy, top: args.top };
+    // The encoder is asked here, so there is nothing to wait for.
+    let answer = question.answer(&mut Scratch::default())?.context("the encoder gave no answer")?;
+    if args.json {
+        let mut json = serde_json::to_value(&answer)?;
+        // The time that it took would make the same question give other bytes.
+        json.as_object_mut().and_then(|fields| fields.shift_remove("seconds"));
+        return terminal::json(&json);
+    }
+    let view = View { text: &text, policy, pieces: args.pieces, colours: paints() };
+    Ok(terminal::data(&render(&answer, &view)?)?)
+}
+
+/// The text of the command line, or all of standard input.
+fn text(given: &str) -> anyhow::Result<String> {
+    if given != "-" {
+        return Ok(given.to_owned());
+    }
+    let mut text = String::new();
+    io::stdin().lock().read_to_string(&mut text).context("cannot read stdin as UTF-8 text")?;
+    Ok(text.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+/// What is shown, and how.
+struct View<'a> {
+    text: &'a str,
+    policy: Policy,
+    /// N-grams and pieces of words in place of whole words.
+    pieces: bool,
+    colours: bool,
+}
+
+/// Whether stdout takes colours: a terminal, and nobody asked for none (no-color.org).
+fn paints() -> bool {
+    let asked = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    io::stdout().is_terminal()
+        && !asked("NO_COLOR")
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Red for what speaks for refusal, blue for what speaks for an answer; bold where it is strong.
+fn painted(text: &str, share: f64, colours: bool) -> String {
+    if share.abs() < FAINT {
+        return text.to_owned();
+    }
+    let sign = if share > 0.0 { '+' } else { '-' };
+    if !colours {
+        // As many signs as the colour would have had strength.
+        let signs = sign.to_string().repeat(if share.abs() > 0.6 { 2 } else { 1 });
+        return format!("{text}[{signs}]");
+    }
+    let colour = if share > 0.0 { 31 } else { 34 };
+    let weight = if share.abs() > 0.6 { "1;" } else { "" };
+    format!("\u{1b}[{weight}{colour}m{text}\u{1b}[0m")
+}
+
+/// Control characters would be commands to the terminal.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn render(answer: &ExplainResponse, view: &View<'_>) -> Result<String, std::fmt::Error> {
+    let mut out = String::new();
+    let hold_from = view.policy.hold_from;
+    let from = if answer.field == Field::Prompt { "hold from" } else { "refused from" };
+    writeln!(
+        out,
+        "{:.3}  {}  (P(refusal){}; {from} {hold_from})\n",
+        answer.p_refusal,
+        said(answer.field, answer.decision),
+        by_tier(answer),
+    )?;
+    words(&mut out, answer, view);
+    if view.pieces {
+        pieces(&mut out, answer, view.colours)?;
+    } else {
+        shares(&mut out, answer, view.colours)?;
+    }
+    edits(&mut out, answer, view)?;
+    if let Some(encoder) = &answer.encoder {
+        direction(&mut out, encoder)?;
+    }
+    Ok(out)
+}
+
+/// The decision on a prompt; of an answer, what it counts as.
+fn said(field: Field, decision: Decision) -> &'static str {
+    match (field, decision) {
+        (Field::Prompt, decision) => decision.name(),
+        (Field::Response, Decision::Hold) => "refused",
+        (Field::Response, Decision::Send | Decision::Abstain) => "complied",
+    }
+}
+
+/// The text, its words by what they add; words that only join others stay plain.
+fn words(out: &mut String, answer: &ExplainResponse, view: &View<'_>) {
+    let shown = answer.words.iter().filter(|word| !word.function_word);
+    let strongest = shown.map(|word| word.contribution.abs()).fold(f64::MIN_POSITIVE, f64::max);
+    let (mut line, mut at) = (String::new(), 0);
+    let characters: Vec<char> = view.text.chars().collect();
+    for word in &answer.words {
+        line.extend(characters[at..word.start].iter().map(|&c| if c == '\n' { c } else { ' ' }));
+        let share = if word.function_word { 0.0 } else { word.contribution / strongest };
+        line += &painted(&plain(&word.text), share, view.colours);
+        at = word.end;
+    }
+    out.push_str(line.trim_start());
+    out.push_str("\n\n");
+}
+
+/// What would have to go, and what would be enough.
+fn edits(out: &mut String, answer: &ExplainResponse, view: &View<'_>) -> std::fmt::Result {
+    if let Some(flip) = &answer.flip {
+        let mut names: Vec<String> = Vec::new();
+        for word in &flip.removed {
+            let name = format!("\"{}\"", plain(&word.text));
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let (p, said) = (flip.p_refusal, said(answer.field, flip.decision));
+        writeln!(out, "\nwithout {}: {p:.3}  {said}\n  {}", names.join(", "), plain(&flip.rest))?;
+    }
+    if let Some(why) = &answer.unexplained {
+        writeln!(out, "\n{why}")?;
+    }
+    if let Some(fragment) = &answer.fragment {
+        let alone = if answer.field == Field::Prompt { "alone held" } else { "alone refused" };
+        writeln!(
+            out,
+            "{alone}: {:.3}  \"{}\" ({} of {} words)",
+            fragment.p_refusal,
+            plain(&fragment.text),
+            fragment.words,
+            answer.words.len()
+        )?;
+    } else if answer.p_refusal >= view.policy.hold_from && answer.flip_searched && answer.words.len() > 1 {
+        let held = if answer.field == Field::Prompt { "held" } else { "refused" };
+        writeln!(out, "no few neighbouring words that carry it are clearly {held} by themselves")?;
+    }
+    Ok(())
+}
+
+/// The tier that answered, and what the n-grams say alone; nothing where there is one tier.
+fn by_tier(answer: &ExplainResponse) -> String {
+    match (answer.tier, &answer.encoder) {
+        (Some(tier), Some(encoder)) => {
+            format!(" by the {} tier; n-grams alone {:.3}", tier.name(), encoder.ngram_p_refusal)
+        }
+        _ => String::new(),
+    }
+}
+
+/// Where the encoder sees the prompt, and what lies near.
+fn direction(out: &mut String, encoder: &EncoderView) -> std::fmt::Result {
+    let EncoderView { deviations, auroc, head_auroc, nearest, .. } = encoder;
+    let figure =
+        |auroc: &Option<f64>| auroc.map_or_else(|| "not measured".to_owned(), |auroc| format!("{auroc:.2}"));
+    let side = if *deviations >= 0.0 { "refused" } else { "answered" };
+    writeln!(
+        out,
+        "\nencoder: {:.1} sd along the refusal axis, on the side of what is {side} (AUROC {}; head {})",
+        deviations,
+        figure(auroc),
+        figure(head_auroc)
+    )?;
+    if !nearest.is_empty() {
+        writeln!(out, "nearest known prompts\n  {:>10}  {:>10}", "similarity", "P(refusal)")?;
+    }
+    for NearestText { text, p_refusal, similarity } in nearest {
+        writeln!(out, "  {similarity:10.3}  {p_refusal:10.2}  \"{}\"", plain(text))?;
+    }
+    Ok(())
+}
+
+/// A line of a table: what it adds, a bar to the scale of the longest, what it is.
+fn line(out: &mut String, adds: f64, longest: f64, what: &str, colours: bool) -> std::fmt::Result {
+    let share = adds / longest;
+    // At least one character, so that no row looks empty.
+    let length = ((share.abs() * BAR as f64).round() as usize).clamp(1, BAR);
+    let bar = if share > 0.0 { "█" } else { "░" }.repeat(length);
+    let bar = format!("{bar:BAR$}");
+    let bar = if colours { painted(&bar, share.signum() * 0.5, true) } else { bar };
+    writeln!(out, "  {adds:>+7.3}  {bar}  {what}")
+}
+
+/// The answer by whole words, and what else it is made of; all of it sums to the log-odds of the answer.
+fn shares(out: &mut String, answer: &ExplainResponse, colours: bool) -> std::fmt::Result {
+    let has_bar = |share: &&ShareView| matches!(share.kind, ShareKind::Word | ShareKind::Style);
+    let strongest = answer.shares.iter().filter(has_bar).map(|share| share.contribution.abs());
+    let longest = strongest.fold(f64::MIN_POSITIVE, f64::max);
+    let several = answer.shares.iter().any(|share| share.field.is_some_and(|field| field != answer.field));
+    writeln!(out, "  {:>7}  {:BAR$}  word", "adds", "")?;
+    for share in &answer.shares {
+        let of =
+            share.field.filter(|_| several).map_or_else(String::new, |field| format!("  [{}]", field.name()));
+        let what = format!("{}{of}", plain(&share.label));
+        if has_bar(&share) {
+            line(out, share.contribution, longest, &what, colours)?;
+        } else {
+            writeln!(out, "  {:>+7.3}  {:BAR$}  {what}", share.contribution, "")?;
+        }
+    }
+    let sum: f64 = answer.shares.iter().map(|share| share.contribution).sum();
+    let p = answer.encoder.as_ref().map_or(answer.p_refusal, |encoder| encoder.ngram_p_refusal);
+    // A P(refusal) of 0 or 1 has no log-odds.
+    let what = if (sigmoid(sum) - p).abs() < 1e-6 {
+        format!("sum: the log-odds of {p:.3}")
+    } else {
+        "sum: the logit before calibration".to_owned()
+    };
+    writeln!(out, "  {sum:>+7.3}  {:BAR$}  {what}", "")
+}
+
+/// The strongest n-grams and pieces of words; they sum to the logit before calibration.
+fn pieces(out: &mut String, answer: &ExplainResponse, colours: bool) -> std::fmt::Result {
+    let longest = answer.terms.first().map_or(0.0, |term| term.contribution.abs()).max(f64::MIN_POSITIVE);
+    writeln!(out, "  {:>7}  {:BAR$}  n-gram or piece", "adds", "")?;
+    for term in &answer.terms {
+        line(out, term.contribution, longest, &format!("\"{}\"", plain(&term.ngram)), colours)?;
+    }
+    let shown: f64 = answer.terms.iter().map(|term| term.contribution).sum();
+    let rest = answer.terms_in_all - answer.terms.len();
+    if rest > 0 {
+        let others = answer.logit - answer.bias - shown;
+        writeln!(out, "  {others:>+7.3}  {:BAR$}  {rest} others", "")?;
+    }
+    writeln!(out, "  {:>+7.3}  {:BAR$}  without any", answer.bias, "")?;
+    writeln!(out, "  {:>+7.3}  {:BAR$}  sum: the logit before calibration", answer.logit, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_coloured_or_marked_by_their_share() {
+        assert_eq!(painted("a", 0.1, true), "a");
+        assert_eq!(painted("a", 0.9, true), "\u{1b}[1;31ma\u{1b}[0m");
+        assert_eq!(painted("a", -0.3, true), "\u{1b}[34ma\u{1b}[0m");
+        assert_eq!(painted("a", 0.9, false), "a[++]");
+        assert_eq!(painted("a", -0.3, false), "a[-]");
+        assert_eq!(plain("a\u{1b}[2Jb"), "a [2Jb");
+    }
+}

@@ -1,0 +1,174 @@
+//! `demur evaluate --leave-one-out`: how a recipe does on sources, or targets, that its fit has not seen.
+
+use std::fmt::Write;
+
+use demur_data::Record;
+use demur_predictor::Field;
+use demur_training::{LeaveOneOut, LeftOut, LeftOutFacet, LeftOutFigures, LeftOutRates, Recipe, weighed};
+
+use crate::cli::args::Evaluate;
+use crate::cli::sources;
+use crate::cli::terminal::{self, Bars, note};
+
+pub(crate) fn run(
+    args: &Evaluate,
+    facet: LeftOutFacet,
+    field: Field,
+    recipe: &Recipe,
+    records: Vec<Record>,
+) -> anyhow::Result<()> {
+    // As `fit` weighs them: machine labels may teach a prompt predictor, though they judge nothing.
+    let records = match field {
+        Field::Response => records,
+        Field::Prompt => weighed(records, recipe.prompt.machine_weight, recipe.prompt.human_weight),
+    };
+    let unseen = match &args.unseen {
+        Some(path) => sources::unseen(path, args.recipe.data_dir.as_deref(), field)?,
+        None => Vec::new(),
+    };
+    let plan = LeaveOneOut { field, facet, seed: recipe.seed, share_counts: args.share_counts };
+    let encoders = terminal::encoders(args.recipe.settings.resume);
+    let figures =
+        Bars::during(|progress| plan.judge(recipe.plan(field, &encoders), &records, &unseen, progress))?;
+    let judged: usize = figures.unseen.iter().map(|of| of.n).sum();
+    if judged < unseen.len() {
+        note(&format!(
+            "{} of {} rows of --unseen are not judged: the fit has their texts, or their source has fewer than {} rows",
+            unseen.len() - judged,
+            unseen.len(),
+            LeaveOneOut::MIN_ROWS
+        ));
+    }
+    if args.json {
+        return terminal::json(&figures.to_json());
+    }
+    Ok(terminal::data(&table(&figures)?)?)
+}
+
+/// A figure, or a dash where the rows do not define it.
+pub(crate) fn figure(figure: f64) -> String {
+    if figure.is_finite() { format!("{figure:.3}") } else { "-".to_owned() }
+}
+
+/// The figures as a person reads them, a line a value.
+fn table(figures: &LeftOutFigures) -> Result<String, std::fmt::Error> {
+    let LeftOutFigures { field, facet, method, threshold, passed_over, values, mean, .. } = figures;
+    let (name, least) = (facet.name(), LeaveOneOut::MIN_ROWS);
+    let mut out = String::new();
+    writeln!(out, "{}: {method}", field.name())?;
+    writeln!(
+        out,
+        "  threshold {threshold}; {name}s passed over, with fewer than {least} rows: {passed_over}"
+    )?;
+    let mut lines: Vec<Vec<String>> = values.iter().map(cells).collect();
+    lines.push(mean_cells(&format!("mean of {}", mean.values), &mean.rates));
+    write_lines(&mut out, name, lines)?;
+    for (facet, values) in &figures.by {
+        if values.len() > 1 {
+            writeln!(out, "\n  the same scores by {facet}")?;
+            write_lines(&mut out, facet, values.iter().map(cells).collect())?;
+        }
+    }
+    if !figures.unseen.is_empty() {
+        writeln!(out, "\n  never in a fit: by a fit on all rows")?;
+        write_lines(&mut out, "source", figures.unseen.iter().map(cells).collect())?;
+    }
+    writeln!(out, "\n  P(refusal) against the share refused, over all left-out rows")?;
+    for bin in figures.reliability.iter().filter(|bin| bin.n > 0) {
+        let (from, to, n) = (bin.from, bin.to, bin.n);
+        writeln!(out, "  {from:.1} to {to:.1}  {n:7}  {:.3}  {:.3}", bin.mean_p, bin.refusal_rate)?;
+    }
+    if let Some(stated) = figures.stated {
+        let (held, tenths) = (stated.held, stated.tenths);
+        writeln!(out, "  stated intervals that hold, by {name} and tenth: {held} of {tenths}")?;
+    }
+    writeln!(
+        out,
+        "\n  phrases, majority: accuracy of a short list of phrases, and of the more frequent label of the fit's rows\n  \
+         refused, complied: the share of such rows that are called so; TPR: refusals found at 1% false alarms\n  \
+         the mean is over {name}s with both classes; language by script and small words"
+    )?;
+    Ok(out)
+}
+
+/// Writes a table in columns as wide as they must be.
+fn write_lines(out: &mut String, facet: &str, lines: Vec<Vec<String>>) -> std::fmt::Result {
+    let head = [
+        facet,
+        "n",
+        "base rate",
+        "accuracy",
+        "95% interval",
+        "phrases",
+        "majority",
+        "balanced",
+        "refused",
+        "complied",
+        "AUROC",
+        "95% interval",
+        "TPR",
+        "ECE",
+        "language",
+        "labelled by",
+    ];
+    let lines = [vec![head.map(str::to_owned).to_vec()], lines].concat();
+    let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    for line in &lines {
+        let mut text = format!("  {:1$}", line[0], widths[0]);
+        for (cell, &width) in line.iter().zip(&widths).skip(1).take(head.len() - 2) {
+            write!(text, "  {cell:>width$}")?;
+        }
+        write!(text, "  {}", line[head.len() - 1])?;
+        writeln!(out, "{}", text.trim_end())?;
+    }
+    Ok(())
+}
+
+fn cells(left_out: &LeftOut) -> Vec<String> {
+    let LeftOut { value, n, base_rate, accuracy_interval, auroc_interval, rates, .. } = left_out;
+    vec![
+        value.clone(),
+        n.to_string(),
+        figure(*base_rate),
+        figure(rates.accuracy),
+        interval(*accuracy_interval),
+        figure(rates.phrase_list),
+        figure(rates.majority),
+        figure(rates.balanced_accuracy),
+        figure(rates.recall_refused),
+        figure(rates.recall_complied),
+        figure(rates.auroc),
+        if rates.auroc.is_finite() { interval(*auroc_interval) } else { "-".to_owned() },
+        figure(rates.tpr_at_1_fpr),
+        figure(rates.ece),
+        left_out.language.unwrap_or("-").to_owned(),
+        left_out.labelled_by.clone().unwrap_or_default(),
+    ]
+}
+
+fn mean_cells(name: &str, rates: &LeftOutRates) -> Vec<String> {
+    let none = String::new;
+    vec![
+        name.to_owned(),
+        none(),
+        none(),
+        figure(rates.accuracy),
+        none(),
+        figure(rates.phrase_list),
+        figure(rates.majority),
+        figure(rates.balanced_accuracy),
+        figure(rates.recall_refused),
+        figure(rates.recall_complied),
+        figure(rates.auroc),
+        none(),
+        figure(rates.tpr_at_1_fpr),
+        figure(rates.ece),
+        none(),
+        none(),
+    ]
+}
+
+fn interval((low, high): (f64, f64)) -> String {
+    if low.is_finite() && high.is_finite() { format!("{low:.3} to {high:.3}") } else { "-".to_owned() }
+}

@@ -1,0 +1,44 @@
+//! One file a command.
+
+mod batch;
+mod bootstrap;
+mod contrast;
+mod doubts;
+mod evaluate;
+mod explain;
+mod export_notebook;
+mod fit;
+mod inspect;
+mod key;
+mod label;
+mod leave_one_out;
+mod pipeline;
+mod predict;
+mod report;
+mod reproduce;
+mod score;
+mod serve;
+mod unseen_rows;
+
+use crate::cli::args::Command;
+
+/// Runs a command.
+pub(crate) fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Pipeline(args) => pipeline::run(&args),
+        Command::Fit(args) => fit::run(&args),
+        Command::Label(args) => label::run(args),
+        Command::Bootstrap(args) => bootstrap::run(&args),
+        Command::Predict(args) => predict::run(&args),
+        Command::Contrast(args) => contrast::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::ExportNotebook(args) => export_notebook::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Reproduce(args) => reproduce::run(&args),
+        Command::Score(args) => score::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Key(args) => key::run(&args),
+    }
+}

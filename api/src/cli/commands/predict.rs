@@ -1,0 +1,116 @@
+//! `demur predict`: will this prompt be refused, and which words say so?
+
+use std::fmt::Write as _;
+use std::io::{self, BufRead, Write};
+
+use anyhow::{Context, bail};
+use demur_predictor::{Input, Model, Scratch, ShareKind, Tier, Tiered};
+use serde_json::json;
+
+use crate::cli::args::Predict;
+use crate::cli::terminal::note;
+use crate::engine::Usage;
+use crate::engine::shares::shares;
+use crate::engine::tiered_model::TieredModel;
+
+pub(crate) fn run(args: &Predict) -> anyhow::Result<()> {
+    let model = args.base_rate.of(args.model.load(args.tiers.tier)?)?;
+    let tiered = TieredModel::here(&model, args.tiers.of(&model)?);
+    if args.prompts.iter().any(|prompt| prompt.trim().is_empty()) {
+        return Err(Usage("the prompt is empty".to_owned()).into());
+    }
+    args.target.check(&model)?;
+    let mut out = io::stdout().lock();
+    for prompt in &args.prompts {
+        if prompt == "-" {
+            predict_lines(&tiered, args, &mut out)?;
+        } else {
+            write(&tiered, args, prompt, &mut out)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a target means that the model does not know, and which ones it does.
+pub(super) fn unknown(target: &str, model: &Model) -> String {
+    const SHOWN: usize = 8;
+    let known = model.known_targets();
+    let shown = known.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+    let knows = match known.len() {
+        0 => "no target by name".to_owned(),
+        all if all > SHOWN => format!("{shown} and {} more (`demur inspect` shows all)", all - SHOWN),
+        _ => shown,
+    };
+    format!("target `{target}` is not known and scored as the average target; the model knows {knows}")
+}
+
+fn predict_lines(tiered: &TieredModel<'_>, args: &Predict, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut blank = Vec::new();
+    let mut lines = io::stdin().lock();
+    let mut bytes = Vec::new();
+    for number in 1.. {
+        bytes.clear();
+        if lines.read_until(b'\n', &mut bytes).context("cannot read stdin")? == 0 {
+            break;
+        }
+        let Ok(line) = std::str::from_utf8(&bytes) else {
+            bail!("-:{number}: invalid UTF-8; convert the text to UTF-8 first");
+        };
+        // Some editors begin a file with a byte order mark, which is no part of the first prompt.
+        let line = if number == 1 { line.trim_start_matches('\u{feff}') } else { line };
+        let prompt = line.trim_end_matches(['\n', '\r']);
+        if prompt.trim().is_empty() {
+            blank.push(number.to_string());
+        } else {
+            write(tiered, args, prompt, out)?;
+        }
+    }
+    if !blank.is_empty() {
+        note(&format!("{} blank lines passed over: {}", blank.len(), blank.join(", ")));
+    }
+    Ok(())
+}
+
+/// Writes one prediction and flushes it, so that a pipe gets each as it comes.
+fn write(tiered: &TieredModel<'_>, args: &Predict, prompt: &str, out: &mut impl Write) -> anyhow::Result<()> {
+    let model = tiered.model;
+    let input = Input { target: args.target.name(), ..Input::prompt(prompt) };
+    let mut explanation = model.scorer().explain(&input);
+    let shares = shares(model, &explanation, &input, args.top);
+    explanation.terms.truncate(args.top);
+    let ngrams = Tiered {
+        p_refusal: model.calibrated(explanation.logit, input.target),
+        logit: explanation.logit,
+        tier: Tier::Ngram,
+    };
+    let scored =
+        if tiered.has_encoder() { tiered.score_one(&input, &mut Scratch::default())? } else { ngrams };
+    let (p_refusal, tier) = (scored.p_refusal, tiered.tier(&scored));
+    let decision = model.decide(p_refusal);
+    if args.json {
+        let mut row = json!({ "prompt": prompt, "p_refusal": p_refusal, "decision": decision });
+        if let Some(tier) = tier {
+            row["tier"] = json!(tier);
+            // What the terms below sum to.
+            row["ngrams"] = json!({ "p_refusal": ngrams.p_refusal, "logit": ngrams.logit });
+        }
+        row["logit"] = json!(scored.logit);
+        row["bias"] = json!(explanation.bias);
+        row["terms"] = json!(explanation.terms);
+        row["shares"] = json!(shares);
+        row["model"] = json!({ "name": model.manifest().name, "digest": model.digest() });
+        if let Some(target) = args.target.name() {
+            row["target"] = json!({ "name": target, "known": model.knows_target(target) });
+        }
+        writeln!(out, "{row}")?;
+    } else {
+        let mut terms = String::new();
+        for share in shares.iter().filter(|share| matches!(share.kind, ShareKind::Word | ShareKind::Style)) {
+            // Writing to a String cannot fail.
+            let _ = write!(terms, "  {} {:+.2}", share.text, share.contribution);
+        }
+        let tier = tier.map_or_else(String::new, |tier| format!("  {:7}", tier.name()));
+        writeln!(out, "{p_refusal:.3}  {:7}{tier}{terms}", decision.name())?;
+    }
+    Ok(out.flush()?)
+}

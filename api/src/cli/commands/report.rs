@@ -1,0 +1,79 @@
+//! `demur report`: a model and rows as one page, tables and figures.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use demur_data::{AtomicDir, AtomicFile, write_rows};
+use demur_notebooks_export::{Chart, Findings, Sheet, rows_report};
+
+use crate::cli::args::Report;
+use crate::cli::commands::unseen_rows::ScoredRows;
+use crate::cli::terminal::{note, waiting};
+use crate::engine::claims::{self, OutputPath};
+
+/// What the report's folder holds.
+const PARTS: [&str; 3] = ["report.html", "tables", "figures"];
+
+pub(crate) fn run(args: &Report) -> anyhow::Result<()> {
+    let inputs: Vec<PathBuf> = args.data.iter().chain(&args.model.model).cloned().collect();
+    let _claim = claims::claim(&[OutputPath::Into(&args.out, &PARTS)], &inputs)?;
+    let model = args.model.load_ngrams()?;
+    let field = model.manifest().field;
+    let scored_rows = if args.data.is_empty() {
+        note("no rows (--data FILE): the report holds what the model itself holds");
+        ScoredRows::none(field)
+    } else {
+        ScoredRows::read(&model, &args.data, &args.columns)?
+    };
+    let terms = scored_rows.terms(&model, args.resamples)?;
+    let phrases = scored_rows.phrases(model.manifest().seed)?;
+    let rows = scored_rows.rows();
+    let findings = Findings {
+        model: &model,
+        terms: &terms,
+        rows: &rows,
+        evaluation: scored_rows.evaluation.as_ref(),
+        phrases: &phrases,
+    };
+    let report = waiting("writing", || rows_report(&findings)).context("cannot pack the page")?;
+    let cannot = || format!("cannot write {}", args.out.display());
+    let [page, tables, figures] = PARTS;
+    let unfinished = AtomicDir::create(&args.out).with_context(cannot)?;
+    write_tables(&unfinished.path().join(tables), &report.sheets)?;
+    write_figures(&unfinished.path().join(figures), &report.charts)?;
+    write(&unfinished.path().join(page), report.html.as_bytes())?;
+    unfinished.commit_into(&[]).with_context(cannot)?;
+    note(&format!("report.html, tables/ and figures/ are in {}", args.out.display()));
+    Ok(())
+}
+
+/// Each table as CSV and as Parquet.
+pub(crate) fn write_tables(folder: &Path, sheets: &[Sheet]) -> anyhow::Result<()> {
+    for sheet in sheets {
+        for ending in ["csv", "parquet"] {
+            write_rows(&folder.join(format!("{}.{ending}", sheet.name)), None, &sheet.rows)?;
+        }
+    }
+    Ok(())
+}
+
+/// Each figure as SVG and as PNG.
+fn write_figures(folder: &Path, charts: &[(&str, Chart)]) -> anyhow::Result<()> {
+    for (name, chart) in charts {
+        write(&folder.join(format!("{name}.svg")), chart.drawing.to_svg().as_bytes())?;
+        let png = chart.drawing.to_png().with_context(|| format!("figure {name} is too large for a PNG"))?;
+        write(&folder.join(format!("{name}.png")), &png)?;
+    }
+    Ok(())
+}
+
+/// Writes a file whole or not at all.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let write = || {
+        let mut file = AtomicFile::create(path)?;
+        file.write_all(bytes)?;
+        file.commit()
+    };
+    write().with_context(|| path.display().to_string())
+}

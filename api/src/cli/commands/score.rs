@@ -1,0 +1,108 @@
+//! `demur score`: P(refusal) and decision beside every prompt of files of any size.
+
+use std::env;
+
+use anyhow::{Context, anyhow, bail};
+use demur_data::{AtomicDir, Format};
+use demur_predictor::{Model, Probability, SettingsError, estimate_base_rate};
+
+use crate::cli::args::{Score, TrafficRate, policy_of_flags};
+use crate::cli::commands::batch::score_files;
+use crate::cli::terminal::{Screen, note};
+use crate::engine::Usage;
+use crate::engine::base_rate;
+use crate::engine::batch::{Asked, Counts, Reading, RowQuestion, Run, RunOptions};
+use crate::engine::tiered_model::TieredModel;
+
+/// Rows that a base rate is estimated from.
+const ESTIMATED_FROM: usize = 100_000;
+
+pub(crate) fn run(args: Score) -> anyhow::Result<()> {
+    let model = args.model.load(args.tiers.tier)?;
+    let model = match args.base_rate {
+        None => model,
+        Some(TrafficRate::Given(rate)) => base_rate::at(model, rate)?,
+        Some(TrafficRate::Auto) => estimated(model, &args)?,
+    };
+    let tiered = TieredModel::here(&model, args.tiers.of(&model)?);
+    let policy = policy_of_flags(&model, args.send_below, args.hold_from)?;
+    args.target.check(&model)?;
+    if args.kinds && model.kinds().is_none() {
+        return Err(Usage(
+            "--kinds: this predictor does not tell kinds apart; fit one with prompt.kinds".to_owned(),
+        )
+        .into());
+    }
+    if args.interval && Probability::new(0.5).ok().and_then(|p| model.interval(p)).is_none() {
+        return Err(Usage(
+            "--interval: this model holds no table of its reliability; fit it again with calibration"
+                .to_owned(),
+        )
+        .into());
+    }
+    let (kinds, interval, ngrams, target) = (args.kinds, args.interval, args.explain, args.target.target);
+    let question = RowQuestion::Prompts { tiered, policy, target, kinds, interval, ngrams };
+    let reading = Reading::Prompt {
+        column: args.prompt_column,
+        messages: args.messages_column,
+        longest: args.max_chars,
+    };
+    let (threads, json, options) = (args.rows.threads, args.rows.json, args.rows.options());
+    let (inputs, model, out, format) = (args.inputs, args.model.model, args.out, args.format);
+    score_files(Asked { inputs, model, out, format, question, reading, options }, threads, json)
+}
+
+/// The model under the base rate of the inputs' first rows, by their probabilities under its own.
+fn estimated(model: Model, args: &Score) -> anyhow::Result<Model> {
+    if args.inputs.iter().any(|input| input.as_os_str() == "-") {
+        let why =
+            "--base-rate auto reads the inputs twice, and stdin can be read once; save it to a file first";
+        return Err(Usage(why.to_owned()).into());
+    }
+    let Some(stated) = model.base_rate() else {
+        return Err(Usage(format!("--base-rate: {}", SettingsError::NoBaseRate)).into());
+    };
+    let counts = counted(&model, args)?;
+    let Some(found) = estimate_base_rate(&counts.probabilities(), stated) else {
+        bail!("--base-rate auto: no row of the inputs could be scored, so there is nothing to estimate from");
+    };
+    say_estimated(found.rate, found.rows, stated);
+    base_rate::at(model, found.rate)
+}
+
+/// Says what was estimated, and from how many rows.
+fn say_estimated(rate: f64, rows: u64, stated: f64) {
+    note(&format!(
+        "base rate {rate:.4}, estimated from the probabilities of {rows} rows; the model's manifest states {stated:.4}"
+    ));
+}
+
+/// Scores the first rows and writes none of them.
+fn counted(model: &Model, args: &Score) -> anyhow::Result<Counts> {
+    let folder = AtomicDir::create(env::temp_dir().join("demur-base-rate"))
+        .context("cannot make a folder for the estimate of the base rate")?;
+    let none = "p_refusal > 1".parse().map_err(|reason| anyhow!("{reason}"))?;
+    let options = RunOptions {
+        to: Some(Format::Jsonl),
+        filter: Some(none),
+        sample: Some(args.rows.sample.unwrap_or(ESTIMATED_FROM).min(ESTIMATED_FROM)),
+        ..RunOptions::default()
+    };
+    let question = RowQuestion::Prompts {
+        tiered: TieredModel::here(model, args.tiers.of(model)?),
+        policy: model.manifest().policy,
+        target: args.target.target.clone(),
+        kinds: false,
+        interval: false,
+        ngrams: 0,
+    };
+    let reading = Reading::Prompt {
+        column: args.prompt_column.clone(),
+        messages: args.messages_column.clone(),
+        longest: args.max_chars,
+    };
+    let (inputs, out) = (args.inputs.clone(), folder.path().join("none.jsonl"));
+    let model = args.model.model.clone();
+    let asked = Asked { inputs, model, out, format: args.format, question, reading, options };
+    Ok(Run::new(asked)?.run(&Screen::default())?.counts)
+}

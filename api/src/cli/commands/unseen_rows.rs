@@ -1,0 +1,199 @@
+//! Labelled rows with what a model says of them, for reports and notebooks: honest where that can be had.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use demur_data::{Labelled, Record};
+use demur_notebooks_export::JudgedRow;
+use demur_predictor::{Field, Model};
+use demur_training::{
+    CrossValidation, EncoderStore, Evaluation, Examples, Grouping, NgramParams, PhraseFigures, Recipe,
+    Scored, SourceRows, TermAnalysis, TermParams, analyse_terms, identity, may_judge, phrases, probabilities,
+};
+
+use crate::cli::args::DataArgs;
+use crate::cli::commands::evaluate::{labelled_by, note_unknown};
+use crate::cli::sources;
+use crate::cli::terminal::{Bars, note, say_sources, waiting};
+use crate::engine::models::tiers_in_words;
+
+/// Fewer rows that the model has not seen are too few for figures.
+const FEWEST: usize = 50;
+/// Folds of the cross-fit on rows that the model has seen.
+const FOLDS: usize = 5;
+/// Rows to look at for each n-gram, on each side.
+const EXAMPLES: usize = 3;
+/// Phrases of each kind in each part of an answer.
+const PHRASES: usize = 8;
+
+/// Rows with what a model says of them.
+pub(crate) struct ScoredRows {
+    pub(crate) records: Vec<Record>,
+    groups: Vec<u32>,
+    p: Vec<f64>,
+    /// Whether the figures count a row.
+    counted: Vec<bool>,
+    pub(crate) evaluation: Option<Evaluation>,
+    field: Field,
+    seed: u64,
+}
+
+/// The recipe that a model was fitted by, where its manifest holds one.
+fn recipe_of(model: &Model) -> Option<Recipe> {
+    serde_json::from_value(model.manifest().recipe.clone()).ok()
+}
+
+/// How the model was fitted.
+fn params_of(model: &Model) -> Option<NgramParams> {
+    recipe_of(model).map(|recipe| recipe.fit_of(model.manifest().field).clone())
+}
+
+impl ScoredRows {
+    /// Without rows.
+    pub(crate) fn none(field: Field) -> Self {
+        let (records, groups) = (Vec::new(), Vec::new());
+        Self { records, groups, p: Vec::new(), counted: Vec::new(), evaluation: None, field, seed: 0 }
+    }
+
+    /// Reads labelled rows and judges them. Where enough of them are new to the model, the figures are taken on those;
+    /// else each is judged by a fit of the model's own recipe that has not seen its group.
+    pub(crate) fn read(model: &Model, files: &[PathBuf], columns: &DataArgs) -> anyhow::Result<Self> {
+        let field = model.manifest().field;
+        let seed = model.manifest().seed;
+        let mut scored_rows = Self { records: read(files, columns, field)?, seed, ..Self::none(field) };
+        scored_rows.groups = waiting("grouping", || Grouping::Similar.groups(&scored_rows.records));
+        let is_new = |record: &Record| !model.seen().contains(identity(record));
+        let new: Vec<bool> = scored_rows.records.iter().map(is_new).collect();
+        let count = new.iter().filter(|&&new| new).count();
+        let examples = Examples::of(&scored_rows.records, &scored_rows.groups);
+        let scored = |method| Scored { field, method, threshold: model.manifest().policy.hold_from, seed };
+        let rows: Vec<usize> = (0..new.len()).filter(|&row| new[row]).collect();
+        let chosen = examples.subset(&rows);
+        let digest = &model.digest()[..12];
+        if count >= FEWEST.min(scored_rows.records.len()) {
+            let p = probabilities(model, &examples);
+            let of_new = rows.iter().map(|&row| p[row]).collect();
+            let tiers = tiers_in_words(model, None);
+            let method =
+                format!("model {} ({digest}){tiers}, on rows that it has not seen", model.manifest().name);
+            let evaluation = Some(scored(method).judge(&chosen, of_new));
+            return Ok(Self { p, counted: new, evaluation, ..scored_rows });
+        }
+        let Some(recipe) = recipe_of(model) else {
+            bail!(
+                "the model has seen {} of the {} rows, and its manifest holds no recipe to fit others by; give rows \
+                 that it has not seen",
+                scored_rows.records.len() - count,
+                scored_rows.records.len()
+            );
+        };
+        note(&format!(
+            "the model has seen {} of {} rows: each row is judged by a fit of its recipe that has not",
+            scored_rows.records.len() - count,
+            scored_rows.records.len()
+        ));
+        let plan = CrossValidation { field, folds: FOLDS, grouping: Grouping::Similar, seed };
+        let encoders = EncoderStore::from_environment();
+        let p =
+            Bars::during(|progress| plan.probabilities(recipe.plan(field, &encoders), &examples, progress))?;
+        let method = format!("the recipe of model {} ({digest}), {}", model.manifest().name, plan.describe());
+        let evaluation = Some(scored(method).judge(&examples, p.clone()));
+        let counted = vec![true; p.len()];
+        Ok(Self { p, counted, evaluation, ..scored_rows })
+    }
+
+    /// Takes the figures of both on the rows that both count.
+    pub(crate) fn count_with(&mut self, other: &mut Self) -> anyhow::Result<()> {
+        let both: Vec<bool> = self.counted.iter().zip(&other.counted).map(|(a, b)| *a && *b).collect();
+        if !both.contains(&true) {
+            bail!("no row is new to both models; give rows that they have not seen");
+        }
+        for scored_rows in [self, other] {
+            scored_rows.counted.clone_from(&both);
+            let rows: Vec<usize> = (0..both.len()).filter(|&row| both[row]).collect();
+            let chosen = scored_rows.examples().subset(&rows);
+            let p = rows.iter().map(|&row| scored_rows.p[row]).collect();
+            let again = scored_rows.evaluation.as_ref().map(|before| {
+                let scored = Scored {
+                    field: scored_rows.field,
+                    method: before.method.clone(),
+                    threshold: before.threshold,
+                    seed: scored_rows.seed,
+                };
+                scored.judge(&chosen, p)
+            });
+            scored_rows.evaluation = again;
+        }
+        Ok(())
+    }
+
+    fn examples(&self) -> Examples<'_> {
+        Examples::of(&self.records, &self.groups)
+    }
+
+    /// The n-grams of the model on the rows.
+    pub(crate) fn terms(&self, model: &Model, resamples: usize) -> anyhow::Result<TermAnalysis> {
+        let refit = if resamples > 0 && !self.records.is_empty() { params_of(model) } else { None };
+        if resamples > 0 && refit.is_none() && !self.records.is_empty() {
+            note("the model's manifest holds no recipe, so weights have no intervals");
+        }
+        let params = TermParams { refit, resamples, examples: EXAMPLES, seed: model.manifest().seed };
+        let examples = self.examples();
+        Ok(Bars::during(|progress| analyse_terms(model, &examples, &self.p, &params, progress))?)
+    }
+
+    /// The phrases that mark kinds of answers, where answers are judged.
+    pub(crate) fn phrases(&self, seed: u64) -> anyhow::Result<Vec<PhraseFigures>> {
+        if self.field == Field::Prompt {
+            return Ok(Vec::new());
+        }
+        Ok(waiting("phrases", || phrases(&self.examples(), PHRASES, seed))?)
+    }
+
+    /// The rows as a report shows them.
+    pub(crate) fn rows(&self) -> Vec<JudgedRow> {
+        let examples = self.examples();
+        let labels = examples.labels();
+        let row = |(at, record): (usize, &Record)| JudgedRow {
+            text: self.field.of(&examples.inputs[at]).unwrap_or_default().to_owned(),
+            place: place(record),
+            source: record.source.clone(),
+            target: record.target.clone(),
+            kind: record.label.as_ref().and_then(|label| label.kind).map(|kind| kind.name().to_owned()),
+            refused: labels[at],
+            p_refusal: self.p[at],
+            judged: self.counted[at],
+        };
+        self.records.iter().enumerate().map(row).collect()
+    }
+}
+
+/// Where a row was read, without the folders of this machine.
+fn place(record: &Record) -> String {
+    let file = Path::new(&*record.place.file).file_name().map(|name| name.to_string_lossy().into_owned());
+    format!("{}:{}", file.unwrap_or_else(|| record.place.file.to_string()), record.place.line)
+}
+
+/// The rows of some files that figures may be taken on.
+fn read(files: &[PathBuf], columns: &DataArgs, field: Field) -> anyhow::Result<Vec<Record>> {
+    let source = sources::files(files, columns)?;
+    let rows = waiting("reading", || SourceRows::labelled(&[source], field))?;
+    say_sources("labelled rows", &rows, &[field]);
+    let labelled = |record: &Record| record.label.as_ref().and_then(Labelled::target).is_some();
+    let (records, machine): (Vec<Record>, Vec<Record>) =
+        rows.records(field).into_iter().filter(|record| labelled(record)).partition(may_judge);
+    if !machine.is_empty() {
+        note(&format!(
+            "{} rows that demur labelled left out: figures are taken on no guesses",
+            machine.len()
+        ));
+    }
+    if records.is_empty() {
+        bail!(
+            "no rows are left to judge by: demur labelled all of them ({}); give rows that others have labelled",
+            labelled_by(&machine)
+        );
+    }
+    note_unknown(&records);
+    Ok(records)
+}

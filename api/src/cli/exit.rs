@@ -1,0 +1,57 @@
+//! From an error to the one message and the exit code that a user sees.
+
+use std::io;
+use std::process::ExitCode;
+
+use demur_data::DataError;
+use demur_training::TrainingError;
+
+use crate::cli::terminal;
+use crate::engine::Usage;
+
+/// Prints an error once, with its chain, and returns the exit code for it.
+pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if error.chain().any(is_closed_pipe) {
+        // The reader of our output has seen enough (`demur predict - | head`).
+        return ExitCode::SUCCESS;
+    }
+    terminal::note(&format!("error: {error:#}"));
+    if is_wrong_use(error) {
+        terminal::note("try `demur --help`, or `demur COMMAND --help`");
+        return ExitCode::from(2);
+    }
+    ExitCode::FAILURE
+}
+
+/// Whether the command line itself is at fault, not the data behind it.
+fn is_wrong_use(error: &anyhow::Error) -> bool {
+    let set = matches!(error.downcast_ref(), Some(TrainingError::Set { .. }));
+    let output = matches!(
+        error.downcast_ref(),
+        Some(DataError::UnknownOutput { .. } | DataError::CompressedTable { .. })
+    );
+    error.is::<Usage>() || set || output
+}
+
+fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    // A `DataError` carries its cause in its message, not as a source, so the chain does not lead there.
+    let cause = match error.downcast_ref() {
+        Some(DataError::Write { cause, .. }) => Some(cause),
+        _ => error.downcast_ref::<io::Error>(),
+    };
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_has_seen_enough_is_told_from_other_failures() {
+        let write = |kind: io::ErrorKind| DataError::Write { file: "-".to_owned(), cause: kind.into() };
+        assert!(is_closed_pipe(&io::Error::from(io::ErrorKind::BrokenPipe)));
+        assert!(is_closed_pipe(&write(io::ErrorKind::BrokenPipe)));
+        assert!(!is_closed_pipe(&write(io::ErrorKind::StorageFull)));
+        assert!(!is_closed_pipe(&Usage(String::new())));
+    }
+}

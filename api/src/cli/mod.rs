@@ -1,0 +1,38 @@
+//! The command line: what is typed, one file a command, and what goes to the terminal.
+//!
+//! Stdout is data, stderr is log output. Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted.
+
+mod args;
+mod commands;
+mod exit;
+mod names;
+mod sources;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::args::{Cli, Command};
+use self::exit::exit_code;
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let interrupt = || {
+        demur_data::remove_unfinished();
+        std::process::exit(130);
+    };
+    // The service writes no files and ends in its own way.
+    let serves = matches!(cli.command, Command::Serve(_));
+    if let Some(Err(error)) = (!serves).then(|| ctrlc::set_handler(interrupt)) {
+        terminal::note(&format!(
+            "cannot watch for Ctrl-C ({error}): an interrupted run may leave temporary files"
+        ));
+    }
+    match commands::run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit_code(&error),
+    }
+}

@@ -1,0 +1,132 @@
+//! From what a run has written to its output: rows in order, parts put together.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Cursor, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use demur_data::{Format, FrameWriter};
+use polars::prelude::{
+    BooleanChunked, DataFrame, NewChunkedArray, ParquetReader, SerReader, SortMultipleOptions,
+};
+
+use crate::engine::batch::progress::Progress;
+use crate::engine::batch::summary::step;
+
+/// As many rows are sorted at a time.
+const SORTED_AT_ONCE: u64 = 1 << 18;
+
+/// P(refusal) and length of a row, as the order file has them.
+pub(crate) fn order_entry(p_refusal: f64, length: usize) -> [u8; 12] {
+    let mut entry = [0; 12];
+    entry[..8].copy_from_slice(&p_refusal.to_le_bytes());
+    // A row lies within a block, which is far below 4 GB; a length that is none would be met by the reading below.
+    entry[8..].copy_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+    entry
+}
+
+/// Writes rows from the highest P(refusal) to the lowest, equal ones as they stood, the header first.
+///
+/// The order is gone through once for every range of P(refusal) that fits into memory.
+///
+/// # Errors
+/// When something cannot be read or written.
+pub(crate) fn sort_rows(
+    progress: &Progress,
+    rows: &Path,
+    order: &Path,
+    out: &mut File,
+) -> anyhow::Result<()> {
+    let mut source = File::open(rows).with_context(|| rows.display().to_string())?;
+    let mut out = BufWriter::new(out);
+    io::copy(&mut (&mut source).take(progress.header), &mut out)?;
+    for range in progress.reached.counts.ranges(SORTED_AT_ONCE) {
+        let mut entries = BufReader::new(File::open(order).with_context(|| order.display().to_string())?);
+        let (mut entry, mut at) = ([0; 12], progress.header);
+        let mut found: Vec<(f64, Range<u64>)> = Vec::new();
+        for _ in 0..progress.lengths[2] / 12 {
+            entries.read_exact(&mut entry)?;
+            let [p @ .., a, b, c, d] = entry;
+            let (p, length) = (f64::from_le_bytes(p), u32::from_le_bytes([a, b, c, d]));
+            if range.contains(&step(p)) {
+                found.push((p, at..at + u64::from(length)));
+            }
+            at += u64::from(length);
+        }
+        // The rows are fetched as they stand, which is fast, and written as they rank. The sort keeps the order of equals.
+        let mut texts = Vec::with_capacity(found.len());
+        let mut bytes = Vec::new();
+        for (p, place) in found {
+            source.seek(SeekFrom::Start(place.start))?;
+            let start = bytes.len();
+            (&mut source).take(place.end - place.start).read_to_end(&mut bytes)?;
+            texts.push((p, start..bytes.len()));
+        }
+        texts.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        texts.into_iter().try_for_each(|(_, text)| out.write_all(&bytes[text]))?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Puts parts together as one table, sorted by P(refusal) where that is asked for.
+///
+/// # Errors
+/// When something cannot be read or written, or the parts have different columns.
+pub(crate) fn join_parts(
+    progress: &Progress,
+    parts: &Path,
+    format: Format,
+    sorted: bool,
+    out: &mut File,
+) -> anyhow::Result<()> {
+    ensure!(!progress.parts.is_empty(), "the inputs hold no row, and a table needs one to know its columns");
+    let mut source = File::open(parts).with_context(|| parts.display().to_string())?;
+    let mut read = |number: usize| -> anyhow::Result<DataFrame> {
+        let start = if number == 0 { 0 } else { progress.parts[number - 1] };
+        source.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        (&mut source).take(progress.parts[number] - start).read_to_end(&mut bytes)?;
+        Ok(ParquetReader::new(Cursor::new(bytes)).finish()?)
+    };
+    let mut writer: Option<FrameWriter<&mut File>> = None;
+    let mut out = Some(out);
+    let mut write = |frame: &mut DataFrame| -> anyhow::Result<()> {
+        if let Some(out) = out.take() {
+            writer = Some(FrameWriter::new(format, out, frame)?);
+        }
+        let different = "the files have different columns; score them apart, or write JSON Lines";
+        // Parts without a row are there for their columns.
+        let writer = writer.as_mut().filter(|_| frame.height() > 0);
+        writer.map_or(Ok(()), |writer| writer.write(frame)).context(different)
+    };
+    if sorted {
+        let name = &progress.p_refusal;
+        for range in progress.reached.counts.ranges(SORTED_AT_ONCE) {
+            let mut found: Option<DataFrame> = None;
+            for number in 0..progress.parts.len() {
+                let frame = read(number)?;
+                let within =
+                    frame.column(name)?.f64()?.iter().map(|p| p.is_some_and(|p| range.contains(&step(p))));
+                let within = BooleanChunked::from_iter_values("".into(), within);
+                let frame = frame.filter(&within)?;
+                match &mut found {
+                    Some(found) => drop(found.vstack_mut(&frame)?),
+                    None => found = Some(frame),
+                }
+            }
+            if let Some(found) = found {
+                write(&mut ranked(&found, name)?)?;
+            }
+        }
+    } else {
+        (0..progress.parts.len()).try_for_each(|number| write(&mut read(number)?))?;
+    }
+    Ok(writer.map_or(Ok(()), FrameWriter::finish)?)
+}
+
+/// A frame from the highest P(refusal) to the lowest, equal ones as they stood.
+pub(crate) fn ranked(frame: &DataFrame, name: &str) -> anyhow::Result<DataFrame> {
+    let order = SortMultipleOptions::default().with_order_descending(true).with_maintain_order(true);
+    Ok(frame.sort([name], order)?)
+}

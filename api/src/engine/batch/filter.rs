@@ -1,0 +1,183 @@
+//! Which rows are written: `--where 'p_refusal > 0.8'`, `--where 'decision == hold'`, `--where 'kind != complied'`.
+
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use crate::engine::Usage;
+use crate::engine::batch::columns::{Cell, Columns, ValueKind};
+
+/// A condition on an added column, as it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Filter {
+    column: String,
+    comparison: Comparison,
+    value: String,
+}
+
+/// How values are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+enum Comparison {
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Equal,
+    NotEqual,
+}
+
+/// The signs, the longer ones first, for the shorter stand within them.
+const SIGNS: [(&str, Comparison); 6] = [
+    ("<=", Comparison::LessOrEqual),
+    (">=", Comparison::GreaterOrEqual),
+    ("==", Comparison::Equal),
+    ("!=", Comparison::NotEqual),
+    ("<", Comparison::Less),
+    (">", Comparison::Greater),
+];
+
+impl FromStr for Filter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no condition; write p_refusal > 0.8 or decision == hold");
+        let (sign, comparison) = SIGNS.into_iter().find(|(sign, _)| text.contains(sign)).ok_or_else(wrong)?;
+        let (column, value) = text.split_once(sign).ok_or_else(wrong)?;
+        let value = value.trim().trim_matches(['"', '\'']).to_owned();
+        let column = column.trim().to_owned();
+        if column.is_empty() || value.is_empty() {
+            Err(wrong())
+        } else {
+            Ok(Self { column, comparison, value })
+        }
+    }
+}
+
+/// A condition on one of the columns that are added.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Condition {
+    /// Number of the column.
+    column: usize,
+    comparison: Comparison,
+    value: Operand,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+enum Operand {
+    Number(f64),
+    Text(String),
+}
+
+impl Filter {
+    /// The condition on what is added.
+    ///
+    /// # Errors
+    /// When there is no such column, or no such value in it.
+    pub(crate) fn of(&self, columns: &Columns<'_>) -> Result<Condition, Usage> {
+        let Self { column: name, comparison, value } = self;
+        let wrong = |why: String| Usage(format!("--where {name}: {why}"));
+        let list = columns.list();
+        let found = list.iter().position(|column| column.name == *name && column.can_be_asked());
+        let Some(column) = found else {
+            let there = list.iter().filter(|column| column.can_be_asked());
+            let there = there.map(|column| format!("{} ({})", column.name, column.description));
+            return Err(wrong(format!(
+                "no such column is added; there are {}",
+                there.collect::<Vec<_>>().join(", ")
+            )));
+        };
+        let (kind, names) = (list[column].kind, &list[column].values);
+        let equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
+        let value = match kind {
+            ValueKind::Number if equality => {
+                return Err(wrong("numbers are compared by <, <=, > and >=".to_owned()));
+            }
+            ValueKind::Number => {
+                let number = value.parse().ok().filter(|number: &f64| !number.is_nan());
+                Operand::Number(number.ok_or_else(|| wrong(format!("`{value}` is no number")))?)
+            }
+            _ if !names.contains(&value.as_str()) => {
+                return Err(wrong(format!("`{value}` is none of {}", names.join(", "))));
+            }
+            _ if !equality => return Err(wrong("names are compared by == and !=".to_owned())),
+            _ => Operand::Text(value.clone()),
+        };
+        Ok(Condition { column, comparison: *comparison, value })
+    }
+}
+
+impl Condition {
+    /// Whether a row with these cells is written.
+    pub(crate) fn keeps(&self, cells: &[Cell<'_>]) -> bool {
+        match (&cells[self.column], &self.value) {
+            (Cell::Number(number), Operand::Number(than)) => match self.comparison {
+                Comparison::Less => number < than,
+                Comparison::LessOrEqual => number <= than,
+                Comparison::Greater => number > than,
+                Comparison::GreaterOrEqual => number >= than,
+                Comparison::Equal | Comparison::NotEqual => false,
+            },
+            (Cell::Text(text), Operand::Text(value)) => {
+                (text == value) == (self.comparison == Comparison::Equal)
+            }
+            // `Filter::of` has seen to it that the kinds of values agree.
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use demur_predictor::{Bundled, Model};
+
+    use super::*;
+    use crate::engine::batch::RowQuestion;
+    use crate::engine::tiered_model::TieredModel;
+
+    fn condition(text: &str) -> Result<Condition, String> {
+        let model = Model::bundled(Bundled::Response).unwrap();
+        let question =
+            RowQuestion::Responses { tiered: TieredModel::here(&model, None), labelled_by: "demur:m@1" };
+        text.parse::<Filter>()?.of(&Columns::of(question)).map_err(|error| error.0)
+    }
+
+    #[test]
+    fn conditions_are_read_and_kept() {
+        let by = Cell::Text("demur:m@1");
+        let cells = [Cell::Number(0.8), Cell::Text("refused"), by, Cell::Text("rejected"), Cell::Number(0.5)];
+        for (text, kept) in [
+            ("p_refusal > 0.8", false),
+            ("p_refusal>=0.8", true),
+            ("p_refusal < .9", true),
+            ("p_refusal <= 0.1", false),
+            ("label == refused", true),
+            ("label != 'refused'", false),
+            ("kind == complied", false),
+            ("refusal_degree < 1", true),
+        ] {
+            assert_eq!(condition(text).unwrap().keeps(&cells), kept, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_condition_is_said() {
+        for (wrong, said) in [
+            ("", "is no condition"),
+            ("p_refusal", "is no condition"),
+            ("> 1", "is no condition"),
+            ("p_refusal > x", "`x` is no number"),
+            ("p_refusal == 1", "numbers are compared"),
+            ("p_refusal > nan", "no number"),
+            ("label > refused", "names are compared"),
+            ("label == go", "none of complied, refused"),
+            (
+                "decision == hold",
+                "no such column is added; there are p_refusal (the probability of a refusal), label (",
+            ),
+        ] {
+            let error = condition(wrong).unwrap_err();
+            assert!(error.contains(said), "{wrong}: {error}");
+        }
+    }
+}

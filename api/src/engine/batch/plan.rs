@@ -1,0 +1,273 @@
+//! What was asked for, settled before anything is scored: which files in which formats, where the rows go and how they are
+//! written on the way, which of them are wanted.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use demur_data::stream::{self, BlockSize};
+use demur_data::{DataError, Destination, Format, Packing, check_output, destroyed, rejected_path};
+use demur_predictor::sha256;
+use serde_json::{Value, json};
+
+use crate::engine::Usage;
+use crate::engine::batch::columns::{Columns, RowQuestion};
+use crate::engine::batch::filter::Condition;
+use crate::engine::batch::progress::state_path;
+use crate::engine::batch::{Asked, Bounds, Reading, RunOptions};
+use crate::engine::claims::{self, Claim, OutputPath};
+
+/// How rows are written before the run is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// As they stand in the input.
+    Same,
+    /// As JSON Lines.
+    Lines,
+    /// As tables of some thousand rows.
+    Parts,
+}
+
+/// Which rows are written, in which order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// All, as they were read.
+    AsRead,
+    /// All, from the highest P(refusal) to the lowest.
+    Sorted,
+    /// As many as this with the highest P(refusal), the highest first.
+    Top(usize),
+}
+
+/// A run that can begin.
+pub(crate) struct Plan<'a> {
+    pub(crate) inputs: Vec<(PathBuf, Format)>,
+    /// The output as it was named.
+    pub(crate) out: PathBuf,
+    /// Where that leads.
+    pub(crate) destination: Destination,
+    /// Format of the output.
+    pub(crate) to: Format,
+    pub(crate) written: Written,
+    pub(crate) columns: Columns<'a>,
+    pub(crate) reading: Reading,
+    pub(crate) condition: Option<Condition>,
+    /// How many rows are read.
+    pub(crate) sample: Option<usize>,
+    pub(crate) order: Order,
+    pub(crate) strict: bool,
+    pub(crate) resume: bool,
+    /// Of a text in memory; none for files.
+    pub(crate) bounds: Option<Bounds<'a>>,
+    /// Held until the run is done.
+    _claim: Option<Claim>,
+}
+
+const fn is_table(format: Format) -> bool {
+    matches!(format, Format::Parquet | Format::Arrow)
+}
+
+/// Whether an input is a file that can be read again, and not a pipe.
+fn is_file(path: &Path) -> bool {
+    path.as_os_str() != "-" && fs::metadata(path).is_ok_and(|meta| meta.is_file())
+}
+
+impl<'a> Plan<'a> {
+    /// Settles files, formats and conditions, and claims the output.
+    ///
+    /// # Errors
+    /// When something that is asked for cannot be, an input cannot be read or would be overwritten, or the output cannot be
+    /// written.
+    pub(crate) fn of(asked: Asked<'a>) -> anyhow::Result<Self> {
+        let Asked { inputs: named, model, out, format, question, reading, options } = asked;
+        let columns = Columns::of(question);
+        let RunOptions { to, filter, top, sort, sample, resume, strict } = options;
+        let condition = filter.map(|filter| filter.of(&columns)).transpose()?;
+        let destination = Destination::of(&out).with_context(|| format!("cannot write {}", out.display()))?;
+        let files = files(&named, &destination)?;
+        let claim = claim(&out, &destination, &files, model)?;
+        let mut inputs = Vec::new();
+        for file in files {
+            let format = stream::format(&file, format).map_err(|error| match error {
+                // The command line is what can mend that.
+                DataError::UnknownFormat { .. } => Usage(error.to_string()).into(),
+                error => anyhow::Error::from(error),
+            })?;
+            inputs.push((file, format));
+        }
+        let order = match (sort, top) {
+            (true, _) => Order::Sorted,
+            (false, Some(top)) => Order::Top(top),
+            (false, None) => Order::AsRead,
+        };
+        let (to, written) = formats(&inputs, &out, &destination, to, order)?;
+        let claim = Some(claim);
+        let plan = Self {
+            inputs,
+            out,
+            destination,
+            to,
+            written,
+            columns,
+            reading,
+            condition,
+            sample,
+            order,
+            strict,
+            resume,
+            bounds: None,
+            _claim: claim,
+        };
+        if resume && !plan.can_be_resumed() {
+            return Err(
+                Usage("--resume goes on with files, and without --top and --sample".to_owned()).into()
+            );
+        }
+        Ok(plan)
+    }
+
+    /// Of a text that is held in memory.
+    pub(crate) fn of_text(
+        question: RowQuestion<'a>,
+        reading: Reading,
+        format: Format,
+        bounds: Bounds<'a>,
+    ) -> Self {
+        Self {
+            inputs: Vec::new(),
+            out: PathBuf::from("-"),
+            destination: Destination::Stdout,
+            to: format,
+            written: Written::Same,
+            columns: Columns::of(question),
+            reading,
+            condition: None,
+            sample: None,
+            order: Order::AsRead,
+            strict: false,
+            resume: false,
+            bounds: Some(bounds),
+            _claim: None,
+        }
+    }
+
+    /// How much is read at a time.
+    pub(crate) fn block_size(&self) -> BlockSize {
+        let has_encoder = self.columns.question().tiered().has_encoder();
+        if has_encoder { BlockSize::OF_ENCODERS } else { BlockSize::OF_NGRAMS }
+    }
+
+    /// How each block is packed: not at all where the rows are read again.
+    pub(crate) fn packing(&self) -> Packing {
+        let last =
+            self.written == Written::Same || (self.written == Written::Lines && self.to == Format::Jsonl);
+        if last && self.order != Order::Sorted { Packing::of(&self.out) } else { Packing::None }
+    }
+
+    /// The inputs that can be looked at before they are read: not pipes.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &(PathBuf, Format)> {
+        self.inputs.iter().filter(|(file, _)| is_file(file))
+    }
+
+    /// Whether an unfinished run can be gone on with: its rows are read again from files, and all that it has kept is written.
+    pub(crate) fn can_be_resumed(&self) -> bool {
+        self.sample.is_none()
+            && !matches!(self.order, Order::Top(_))
+            && self.inputs.iter().all(|(file, _)| is_file(file))
+    }
+
+    /// The digest of all that the output depends on but the content of the inputs.
+    pub(crate) fn digest(&self) -> String {
+        let inputs: Vec<Value> =
+            self.inputs.iter().map(|(file, format)| json!([file.to_string_lossy(), format.name()])).collect();
+        let judge = match self.columns.question() {
+            RowQuestion::Prompts { policy, target, kinds, interval, ngrams, .. } => {
+                json!([policy, target, kinds, interval, ngrams])
+            }
+            RowQuestion::Responses { labelled_by, .. } => json!([labelled_by]),
+        };
+        let tiered = self.columns.question().tiered();
+        let tiers = tiered.has_encoder().then(|| tiered.cascade());
+        let reading = match &self.reading {
+            Reading::Prompt { column, messages, longest } => json!([column, messages, longest]),
+            Reading::Answer(options) => json!(options.columns),
+        };
+        let settings = json!({
+            "inputs": inputs,
+            "to": self.to.name(),
+            "model": self.columns.model().digest(),
+            "columns": self.columns.names(),
+            "judge": judge,
+            "tiers": tiers,
+            "reading": reading,
+            "condition": self.condition,
+            "sort": self.order == Order::Sorted,
+        });
+        sha256(settings.to_string().as_bytes())
+    }
+}
+
+/// The files that the inputs name, without what an unfinished run has put among them.
+fn files(named: &[PathBuf], destination: &Destination) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = stream::files(named)?;
+    if let Destination::File(out) = destination {
+        let state = state_path(out);
+        files.retain(|file| named.contains(file) || destroyed(&state, std::slice::from_ref(file)).is_none());
+    }
+    Ok(files)
+}
+
+/// Makes sure that the output, and what goes beside it, can be written and is none of the inputs.
+fn claim(
+    out: &Path,
+    destination: &Destination,
+    files: &[PathBuf],
+    model: Option<PathBuf>,
+) -> anyhow::Result<Claim> {
+    let inputs: Vec<PathBuf> = files.iter().cloned().chain(model).collect();
+    let mut written = vec![OutputPath::File(out)];
+    let beside = match destination {
+        Destination::File(path) => vec![rejected_path(out), state_path(path)],
+        Destination::Stdout | Destination::Special(_) => Vec::new(),
+    };
+    written.extend(beside.iter().map(|path| OutputPath::Beside(path)));
+    claims::claim(&written, &inputs)
+}
+
+/// The format of the output, and how rows are written on the way to it.
+fn formats(
+    inputs: &[(PathBuf, Format)],
+    out: &Path,
+    destination: &Destination,
+    to: Option<Format>,
+    order: Order,
+) -> anyhow::Result<(Format, Written)> {
+    if inputs.iter().any(|(file, format)| file.as_os_str() == "-" && *format == Format::Parquet) {
+        return Err(
+            Usage("Parquet cannot be read from a pipe; name the file, or pipe Arrow".to_owned()).into()
+        );
+    }
+    let to_file = matches!(destination, Destination::File(_));
+    if to_file && to.is_none() {
+        check_output(out)?;
+    }
+    let first = inputs.first().map_or(Format::Jsonl, |(_, format)| *format);
+    let one_format = inputs.iter().all(|(_, format)| *format == first);
+    let to = to.or_else(|| Format::of_path(out)).unwrap_or(if one_format { first } else { Format::Jsonl });
+    let written = match to {
+        Format::Jsonl | Format::Csv | Format::Tsv if one_format && first == to => Written::Same,
+        _ if is_table(to) && inputs.iter().all(|(_, format)| is_table(*format)) => Written::Parts,
+        _ => Written::Lines,
+    };
+    let streams = match written {
+        Written::Same => true,
+        Written::Lines => to == Format::Jsonl,
+        Written::Parts => to == Format::Arrow,
+    };
+    let sorted = order == Order::Sorted;
+    if !to_file && (!streams || sorted) {
+        let what = if sorted { "sorted rows".to_owned() } else { format!("{to} made of another format") };
+        return Err(Usage(format!("{what} cannot be written to a pipe; name a file with --out")).into());
+    }
+    Ok((to, written))
+}

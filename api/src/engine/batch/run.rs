@@ -1,0 +1,261 @@
+//! From the plan to the output: what `demur score` and `demur label` do, and the service with rows in memory.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::ensure;
+use demur_data::stream::{self, Block, Head, Position, Rows, delimiter};
+use demur_data::{Format, Packing, Rejection, convert_lines};
+use rayon::prelude::*;
+
+use crate::engine::batch::assemble::{join_parts, sort_rows};
+use crate::engine::batch::layout::Layout;
+use crate::engine::batch::observer::Observer;
+use crate::engine::batch::output::Output;
+use crate::engine::batch::plan::{Order, Plan, Written};
+use crate::engine::batch::scorer::{Done, Scorer};
+use crate::engine::batch::sink::{Reached, Sink};
+use crate::engine::batch::source::Source;
+use crate::engine::batch::summary::Counts;
+use crate::engine::batch::{Asked, Bounds, Reading, RowQuestion};
+
+/// A run that can begin.
+pub(crate) struct Run<'a>(Plan<'a>);
+
+/// What a run did.
+pub(crate) struct Outcome {
+    pub(crate) counts: Counts,
+    pub(crate) seconds: f64,
+    /// Where the bad rows are.
+    pub(crate) rejected: Option<PathBuf>,
+    /// The first of those that this run met.
+    pub(crate) first_fault: Option<Rejection>,
+    /// Why the run is a failure all the same.
+    pub(crate) failure: Option<String>,
+}
+
+/// A text whose rows were judged in memory.
+#[derive(Default)]
+pub(crate) struct Scored {
+    /// The rows with the new columns.
+    pub(crate) rows: Vec<u8>,
+    /// P(refusal) of each.
+    pub(crate) p_refusal: Vec<f64>,
+    /// The bad rows.
+    pub(crate) rejected: Vec<Rejection>,
+    pub(crate) counts: Counts,
+}
+
+impl<'a> Run<'a> {
+    /// Settles what is to be done, as [`Plan::of`] says.
+    ///
+    /// # Errors
+    /// When something that is asked for cannot be.
+    pub(crate) fn new(asked: Asked<'a>) -> anyhow::Result<Self> {
+        Plan::of(asked).map(Self)
+    }
+
+    /// Judges everything.
+    ///
+    /// # Errors
+    /// When something cannot be read or written, or a row is bad and `strict` is set.
+    pub(crate) fn run(&self, observer: &dyn Observer) -> anyhow::Result<Outcome> {
+        let started = Instant::now();
+        let mut output = Output::open(&self.0, observer)?;
+        let (reached, first_fault) = match output.complete() {
+            // All was written; only the names were missing.
+            Some(reached) => (reached, None),
+            None => match self.stream(&mut output, observer) {
+                Ok(done) => done,
+                Err(error) => {
+                    output.give_up()?;
+                    return Err(error);
+                }
+            },
+        };
+        let Reached { counts, unusable, .. } = reached;
+        let outcome = |rejected, failure| Outcome {
+            counts: counts.clone(),
+            rejected,
+            first_fault,
+            seconds: started.elapsed().as_secs_f64(),
+            failure,
+        };
+        if counts.scored == 0 {
+            // A part of a data set in a pipe may be empty; a file without rows is a mistake.
+            let empty_pipe = matches!(output, Output::Stream(_)) && counts.rejected == 0;
+            output.remove()?;
+            let none = "no row can be used: the inputs hold none".to_owned();
+            let failure = (!empty_pipe).then(|| unusable.first().cloned().unwrap_or(none));
+            return Ok(outcome(None, failure));
+        }
+        self.assemble(&mut output)?;
+        output.unchanged(&self.0)?;
+        let rejected = output.finish()?;
+        Ok(outcome(rejected, (!unusable.is_empty()).then(|| unusable.join("\n"))))
+    }
+
+    /// From the inputs to what is written, block by block; returns the first bad row too.
+    fn stream(
+        &self,
+        output: &mut Output,
+        observer: &dyn Observer,
+    ) -> anyhow::Result<(Reached, Option<Rejection>)> {
+        let plan = &self.0;
+        let scorer = Scorer::of(plan, matches!(output, Output::Stream(_)));
+        let mut sink = Sink::of(plan, output.reached());
+        let from = sink.reached.position;
+        std::thread::scope(|scope| {
+            let mut source = Source::start(scope, plan, from, observer);
+            let mut layout = None;
+            while let Some(batch) = source.next()? {
+                let layout = match &mut layout {
+                    Some(layout) => layout,
+                    none => {
+                        let settled = Layout::settle(plan, &batch[0].head)?;
+                        settled.notes().for_each(|line| observer.note(&line));
+                        none.insert(settled)
+                    }
+                };
+                let mut work = Vec::new();
+                for block in batch {
+                    work.push((layout.format(&block.head)?, block));
+                }
+                if let (Some(header), Written::Same) = (&work[0].1.head.header, plan.written) {
+                    output.head(&plan.packing().pack(work[0].0.head(header))?)?;
+                }
+                let done: Vec<Done> = work
+                    .par_iter()
+                    .map(|(format, block)| scorer.score(format, block))
+                    .collect::<anyhow::Result<_>>()?;
+                drop(work);
+                output.named(layout.names());
+                for block in done {
+                    sink.take(block, &layout.names()[0], output)?;
+                }
+            }
+            sink.end(output)
+        })?;
+        Ok((sink.reached, sink.first_fault))
+    }
+
+    /// From what is written to the output's own format and order.
+    fn assemble(&self, output: &mut Output) -> anyhow::Result<()> {
+        let Plan { written, to, out, order, .. } = &self.0;
+        let sorted = *order == Order::Sorted;
+        if *written == Written::Parts {
+            return output.rewrite(|progress, parts, _, out| join_parts(progress, parts, *to, sorted, out));
+        }
+        if sorted {
+            output.rewrite(sort_rows)?;
+        }
+        let packing = Packing::of(out);
+        if *written == Written::Lines && *to != Format::Jsonl {
+            output.rewrite(|_, lines, _, file| Ok(convert_lines(lines, Some(*to), out, file)?))?;
+        } else if sorted && packing != Packing::None {
+            output.rewrite(|_, rows, _, out| {
+                let mut rows = fs::File::open(rows)?;
+                Ok(packing.write(out, |out| io::copy(&mut rows, out).map(drop))?)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Judges the rows of a text that is held in memory.
+    ///
+    /// # Errors
+    /// When the prompt is not found, the text is larger than its bounds, or nobody waits for it any more.
+    pub(crate) fn of_bytes(
+        question: RowQuestion<'a>,
+        reading: Reading,
+        format: Format,
+        (bytes, bounds): (&[u8], Bounds<'a>),
+    ) -> anyhow::Result<Scored> {
+        check_header(bytes, format, bounds.columns)?;
+        let plan = Plan::of_text(question, reading, format, bounds);
+        let mut blocks = Vec::new();
+        let (from, size) = (Position::default(), plan.block_size());
+        stream::lines(bytes, format, &"rows".into(), (from, size), false, &mut |block| {
+            blocks.push(block);
+            true
+        })?;
+        let mut scored = Scored::default();
+        let Some(first) = blocks.first() else { return Ok(scored) };
+        check_rows(&blocks, bounds.rows)?;
+        check_columns(&first.head, bounds.columns)?;
+        let format = Layout::settle(&plan, &first.head)?.format(&first.head)?;
+        if let Some(header) = &first.head.header {
+            scored.rows = format.head(header);
+        }
+        let scorer = Scorer::in_memory(&plan);
+        let done: Vec<Done> =
+            blocks.par_iter().map(|block| scorer.score(&format, block)).collect::<anyhow::Result<_>>()?;
+        for mut block in done {
+            scored.counts.merge(&block.counts);
+            scored.rows.append(&mut block.rows);
+            scored.p_refusal.extend(block.ends.iter().map(|(p, _)| p));
+            scored.rejected.append(&mut block.rejections);
+        }
+        Ok(scored)
+    }
+}
+
+/// Checks how many rows a text has; blank lines are none.
+fn check_rows(blocks: &[Block], most: usize) -> anyhow::Result<()> {
+    let texts = || {
+        blocks.iter().filter_map(|block| match &block.rows {
+            Rows::Text { bytes, .. } => Some((bytes, delimiter(block.head.format))),
+            // A row beyond all limits is refused by itself.
+            Rows::Frame { .. } | Rows::TooLong(_) => None,
+        })
+    };
+    // There are no more rows than lines, which are counted in a moment.
+    let lines: usize =
+        texts().map(|(bytes, _)| bytes.iter().filter(|byte| **byte == b'\n').count() + 1).sum();
+    if lines <= most {
+        return Ok(());
+    }
+    let of_text = |(bytes, delimiter): (&Vec<u8>, Option<u8>)| {
+        stream::records(bytes, delimiter).iter().filter(|(_, row)| !row.trim_ascii().is_empty()).count()
+    };
+    let rows: usize = texts().map(of_text).sum();
+    ensure!(rows <= most, "{rows} rows; the limit is {most}: send them in several requests");
+    Ok(())
+}
+
+/// Checks the first line of a text before anything of it is copied: where it has many times too many delimiters, quotation
+/// marks cannot make up for it.
+fn check_header(bytes: &[u8], format: Format, most: usize) -> anyhow::Result<()> {
+    let Some(delimiter) = delimiter(format) else { return Ok(()) };
+    let text = bytes.trim_ascii_start();
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let columns = delimiters(line, delimiter) + 1;
+    ensure!(columns / most <= 8, too_many(columns, most));
+    Ok(())
+}
+
+/// Checks how many columns the rows of a text have, before any of their names becomes a value of its own.
+fn check_columns(head: &Head, most: usize) -> anyhow::Result<()> {
+    let (Some(header), Some(delimiter)) = (&head.header, delimiter(head.format)) else { return Ok(()) };
+    // There are no more columns than delimiters and one, which are counted in a moment.
+    let most_there = delimiters(header, delimiter) + 1;
+    if most_there <= most {
+        return Ok(());
+    }
+    // A header with line ends in quotes was not seen whole by `check_header`.
+    ensure!(most_there / most <= 8, too_many(most_there, most));
+    let in_file = |reason| anyhow::anyhow!("{}: {reason}", head.file);
+    let columns = stream::split(header, delimiter).map_err(in_file)?.iter().count();
+    ensure!(columns <= most, too_many(columns, most));
+    Ok(())
+}
+
+fn delimiters(header: &[u8], delimiter: u8) -> usize {
+    header.iter().filter(|byte| **byte == delimiter).count()
+}
+
+fn too_many(columns: usize, most: usize) -> String {
+    format!("{columns} columns; the limit is {most}: leave out what is not needed")
+}

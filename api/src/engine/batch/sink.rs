@@ -1,0 +1,204 @@
+//! Rows in their order on their way to the output: all of them as they come, with what a sort needs, or the top alone.
+
+use anyhow::{Context, ensure};
+use demur_data::Rejection;
+use demur_data::stream::Position;
+use polars::prelude::DataFrame;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::batch::assemble::{order_entry, ranked};
+use crate::engine::batch::frame;
+use crate::engine::batch::output::{BlockOutput, Output};
+use crate::engine::batch::plan::{Order, Plan, Written};
+use crate::engine::batch::scorer::Done;
+use crate::engine::batch::summary::Counts;
+
+/// How far a run has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reached {
+    /// What is done.
+    pub(crate) position: Position,
+    pub(crate) counts: Counts,
+    /// Of the input that is being read.
+    input: Tally,
+    /// What is wrong with each input that had rows, all of them bad.
+    pub(crate) unusable: Vec<String>,
+}
+
+/// The rows of one input.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tally {
+    file: String,
+    scored: u64,
+    rejected: u64,
+    /// The first bad row.
+    first: Option<String>,
+}
+
+impl Reached {
+    fn add(&mut self, done: &Done) {
+        if self.input.file != *done.file {
+            self.end_input();
+            self.input = Tally { file: done.file.to_string(), ..Tally::default() };
+        }
+        self.input.scored += done.counts.scored;
+        self.input.rejected += done.counts.rejected;
+        if self.input.first.is_none() {
+            self.input.first = done.rejections.first().map(ToString::to_string);
+        }
+        self.counts.merge(&done.counts);
+        self.position = done.after;
+    }
+
+    /// Notes an input of which no row could be used.
+    fn end_input(&mut self) {
+        let Tally { file, scored, rejected, first } = std::mem::take(&mut self.input);
+        if scored == 0
+            && let Some(first) = first
+        {
+            self.unusable.push(format!(
+                "{file}: no row can be used: {rejected} rows read, {rejected} rejected; the first: {first}; check which \
+                 columns hold what"
+            ));
+        }
+    }
+}
+
+/// What a sink keeps until the end.
+enum Kept {
+    /// Nothing: rows are written as they come.
+    All,
+    /// P(refusal) and length of each row, to sort by.
+    Order,
+    /// The best rows so far.
+    Top { count: usize, rows: Vec<(f64, u64, Vec<u8>)>, frame: Option<DataFrame> },
+}
+
+/// Takes blocks in their order.
+pub(crate) struct Sink<'p, 'a> {
+    plan: &'p Plan<'a>,
+    kept: Kept,
+    pub(crate) reached: Reached,
+    /// The first bad row that this run has met.
+    pub(crate) first_fault: Option<Rejection>,
+}
+
+impl<'p, 'a> Sink<'p, 'a> {
+    /// Goes on from what is done.
+    pub(crate) fn of(plan: &'p Plan<'a>, reached: Reached) -> Self {
+        let kept = match plan.order {
+            Order::AsRead => Kept::All,
+            Order::Sorted => Kept::Order,
+            Order::Top(count) => Kept::Top { count, rows: Vec::new(), frame: None },
+        };
+        Self { plan, kept, reached, first_fault: None }
+    }
+
+    /// Takes a block; `p_refusal` is what that column is called.
+    ///
+    /// # Errors
+    /// When it cannot be written, or a row is bad and the run is strict.
+    pub(crate) fn take(
+        &mut self,
+        mut done: Done,
+        p_refusal: &str,
+        output: &mut Output,
+    ) -> anyhow::Result<()> {
+        let mut rejected = Vec::new();
+        for rejection in &done.rejections {
+            ensure!(!self.plan.strict, "{rejection}; without --strict bad rows are set aside");
+            serde_json::to_writer(&mut rejected, rejection)?;
+            rejected.push(b'\n');
+        }
+        let before = self.reached.counts.written;
+        self.reached.add(&done);
+        if self.first_fault.is_none() {
+            self.first_fault = done.rejections.drain(..).next();
+        }
+        let mut order = Vec::new();
+        match &mut self.kept {
+            Kept::All => {}
+            Kept::Order => order = order_entries(&done.ends),
+            Kept::Top { count, rows, frame } => {
+                keep_best(rows, *count, &done.rows, &done.ends, before);
+                if let Some(of_block) = done.frame.take() {
+                    keep_best_frame(frame, *count, of_block, p_refusal)?;
+                }
+                done.rows.clear();
+            }
+        }
+        if let Some(mut frame) = done.frame {
+            return output.stream(&mut frame);
+        }
+        let part = self.plan.written == Written::Parts;
+        output
+            .write(&BlockOutput { rows: &done.rows, rejected: &rejected, order: &order, part }, &self.reached)
+    }
+
+    /// Writes what was kept until the end.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn end(&mut self, output: &mut Output) -> anyhow::Result<()> {
+        self.reached.end_input();
+        let Kept::Top { rows, frame, .. } = std::mem::replace(&mut self.kept, Kept::All) else {
+            return output.write(&BlockOutput::default(), &self.reached);
+        };
+        if let Some(mut frame) = frame {
+            self.reached.counts.written = frame.height() as u64;
+            if let Output::Stream(_) = output {
+                return output.stream(&mut frame);
+            }
+            let rows = frame::part(&mut frame)?;
+            let of_frame = BlockOutput { rows: &rows, part: true, ..BlockOutput::default() };
+            return output.write(&of_frame, &self.reached);
+        }
+        self.reached.counts.written = rows.len() as u64;
+        let rows = rows.into_iter().flat_map(|(.., row)| row).collect();
+        let rows = self.plan.packing().pack(rows)?;
+        output.write(&BlockOutput { rows: &rows, ..BlockOutput::default() }, &self.reached)
+    }
+}
+
+/// P(refusal) and length of each row, as bytes.
+fn order_entries(ends: &[(f64, usize)]) -> Vec<u8> {
+    let starts = std::iter::once(0).chain(ends.iter().map(|(_, end)| *end));
+    ends.iter().zip(starts).flat_map(|((p, end), start)| order_entry(*p, end - start)).collect()
+}
+
+/// Takes rows among the best so far: those with the highest P(refusal), earlier ones first among equals.
+fn keep_best(
+    best: &mut Vec<(f64, u64, Vec<u8>)>,
+    top: usize,
+    rows: &[u8],
+    ends: &[(f64, usize)],
+    before: u64,
+) {
+    let mut start = 0;
+    for (number, &(p, end)) in (before..).zip(ends) {
+        let worst = best.last().filter(|_| best.len() == top);
+        if top > 0 && worst.is_none_or(|(worst, ..)| p > *worst) {
+            let at = best.partition_point(|(other, ..)| *other >= p);
+            best.insert(at, (p, number, rows[start..end].to_vec()));
+            best.truncate(top);
+        }
+        start = end;
+    }
+}
+
+/// The same for rows of a table.
+fn keep_best_frame(
+    best: &mut Option<DataFrame>,
+    top: usize,
+    frame: DataFrame,
+    p_refusal: &str,
+) -> anyhow::Result<()> {
+    let all = match best.take() {
+        Some(best) => best.vstack(&frame).context("the files have different columns; score them apart")?,
+        None => frame,
+    };
+    *best = Some(ranked(&all, p_refusal)?.head(Some(top)));
+    Ok(())
+}

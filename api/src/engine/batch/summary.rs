@@ -1,0 +1,219 @@
+//! What a run did, in numbers that do not depend on how its rows came in blocks.
+
+use std::ops::Range;
+
+use demur_predictor::Tier;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::engine::batch::columns::{Outcomes, RowScore};
+
+/// Steps of P(refusal) that are counted apart: as fine as quantiles are.
+const STEPS: usize = 1000;
+/// The mean is summed in whole numbers of this part of 1, so that it does not depend on the order of summing.
+const GRAIN: f64 = 1e12;
+
+/// The step that a P(refusal) lies in.
+pub(crate) fn step(p_refusal: f64) -> usize {
+    // A probability is from 0 to 1.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let step = (p_refusal * STEPS as f64) as usize;
+    step.min(STEPS - 1)
+}
+
+/// Counts of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Counts {
+    /// Rows scored.
+    pub(crate) scored: u64,
+    /// Rows written: fewer where a condition leaves some out.
+    pub(crate) written: u64,
+    /// Rows that could not be scored.
+    pub(crate) rejected: u64,
+    /// By decision or label, as [`Outcomes`] numbers them.
+    outcomes: [u64; 3],
+    /// Rows that the encoder answered.
+    #[serde(default)]
+    encoder: u64,
+    /// Sum of P(refusal).
+    sum: u128,
+    /// How many rows lie in each step of P(refusal).
+    steps: Vec<u64>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            scored: 0,
+            written: 0,
+            rejected: 0,
+            outcomes: [0; 3],
+            encoder: 0,
+            sum: 0,
+            steps: vec![0; STEPS],
+        }
+    }
+}
+
+impl Counts {
+    /// Counts a scored row.
+    pub(crate) fn add(&mut self, row: RowScore, written: bool) {
+        self.scored += 1;
+        self.written += u64::from(written);
+        self.outcomes[row.outcome] += 1;
+        self.encoder += u64::from(row.tier == Tier::Encoder);
+        self.steps[step(row.p_refusal)] += 1;
+        // A probability is from 0 to 1.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let grains = (row.p_refusal * GRAIN) as u128;
+        self.sum += grains;
+    }
+
+    /// Adds the counts of other rows.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.scored += other.scored;
+        self.written += other.written;
+        self.rejected += other.rejected;
+        self.encoder += other.encoder;
+        self.sum += other.sum;
+        let to = self.outcomes.iter_mut().chain(&mut self.steps);
+        to.zip(other.outcomes.iter().chain(&other.steps)).for_each(|(to, from)| *to += from);
+    }
+
+    /// The middle of each step of P(refusal) that holds rows, and how many.
+    pub(crate) fn probabilities(&self) -> Vec<(f64, u64)> {
+        let middle = |step: usize| (step as f64 + 0.5) / STEPS as f64;
+        let steps = self.steps.iter().enumerate().filter(|&(_, &rows)| rows > 0);
+        steps.map(|(step, &rows)| (middle(step), rows)).collect()
+    }
+
+    /// Rows read.
+    const fn read(&self) -> u64 {
+        self.scored + self.rejected
+    }
+
+    /// Mean of P(refusal); none of no rows.
+    fn mean(&self) -> Option<f64> {
+        (self.scored > 0).then(|| self.sum as f64 / GRAIN / self.scored as f64)
+    }
+
+    /// A quantile of P(refusal), to a thousandth: the middle of its step; none of no rows.
+    fn quantile(&self, share: f64) -> Option<f64> {
+        let wanted = share * self.scored as f64;
+        let mut below = 0;
+        let step = self.steps.iter().position(|&count| {
+            below += count;
+            below as f64 >= wanted && below > 0
+        });
+        step.map(|step| (step as f64 + 0.5) / STEPS as f64)
+    }
+
+    /// Ranges of steps from the highest to the lowest, each with at most `rows` rows where one step has not more alone.
+    pub(crate) fn ranges(&self, rows: u64) -> Vec<Range<usize>> {
+        let (mut ranges, mut end, mut held) = (Vec::new(), STEPS, 0);
+        for step in (0..STEPS).rev() {
+            if held > 0 && held + self.steps[step] > rows {
+                ranges.push(step + 1..end);
+                (end, held) = (step + 1, 0);
+            }
+            held += self.steps[step];
+        }
+        ranges.push(0..end);
+        ranges
+    }
+
+    /// Rows by the tier that answered them.
+    pub(crate) const fn tiers(&self) -> [(Tier, u64); 2] {
+        [(Tier::Ngram, self.scored - self.encoder), (Tier::Encoder, self.encoder)]
+    }
+
+    /// The summary as JSON.
+    pub(crate) fn to_json(&self, outcomes: Outcomes, seconds: f64, bytes: Option<u64>) -> Value {
+        let quantiles = [0.05, 0.25, 0.5, 0.75, 0.95];
+        let quantiles = quantiles.map(|share| (format!("{share}"), Value::from(self.quantile(share))));
+        json!({
+            "read": self.read(),
+            "rejected": self.rejected,
+            "scored": self.scored,
+            "written": self.written,
+            "p_refusal": {
+                "mean": self.mean(),
+                "quantiles": serde_json::Map::from_iter(quantiles),
+            },
+            outcomes.title: serde_json::Map::from_iter(
+                outcomes.names.iter().zip(self.outcomes).map(|(name, n)| ((*name).to_owned(), n.into()))
+            ),
+            "seconds": seconds,
+            "rows_per_second": self.scored as f64 / seconds.max(1e-9),
+            "peak_memory_bytes": bytes,
+        })
+    }
+
+    /// The summary as lines.
+    pub(crate) fn to_text(&self, by: &str, outcomes: Outcomes, seconds: f64, bytes: Option<u64>) -> String {
+        let by_outcome: Vec<String> =
+            outcomes.names.iter().zip(self.outcomes).map(|(name, n)| format!("{name} {n}")).collect();
+        let memory = bytes.map_or_else(String::new, |bytes| format!(", {} MB at most", bytes >> 20));
+        let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+        let [lower, middle, upper] = [0.25, 0.5, 0.75].map(|share| number(self.quantile(share)));
+        format!(
+            "{} rows read, {} rejected, {} scored by {by}, {} written; {seconds:.1} s, {:.0} rows a second{memory}\n\
+             P(refusal): mean {}, quartiles {lower} {middle} {upper}; {}",
+            self.read(),
+            self.rejected,
+            self.scored,
+            self.written,
+            self.scored as f64 / seconds.max(1e-9),
+            number(self.mean()),
+            by_outcome.join(", "),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_do_not_depend_on_how_rows_are_put_together() {
+        let rows: Vec<RowScore> = (0..1000)
+            .map(|row| RowScore {
+                p_refusal: f64::from(row * 7919 % 1000) / 1000.0,
+                tier: if row % 4 == 0 { Tier::Encoder } else { Tier::Ngram },
+                outcome: if row % 3 == 0 { 2 } else { 0 },
+            })
+            .collect();
+        let count = |rows: &[RowScore]| {
+            let mut counts = Counts::default();
+            rows.iter().for_each(|row| counts.add(*row, row.p_refusal > 0.5));
+            counts
+        };
+        let whole = count(&rows);
+        let mut parts = Counts::default();
+        for part in rows.rchunks(77) {
+            parts.merge(&count(part));
+        }
+        assert_eq!(parts, whole);
+        let is = |found: Option<f64>| found.is_some_and(|found| (found - 0.4995).abs() < 1e-9);
+        assert!(is(whole.mean()) && is(whole.quantile(0.5)), "{:?} {:?}", whole.mean(), whole.quantile(0.5));
+        assert_eq!(whole.ranges(400), [600..1000, 200..600, 0..200]);
+        assert_eq!(whole.ranges(0).len(), 1000);
+        assert_eq!(whole.tiers(), [(Tier::Ngram, 750), (Tier::Encoder, 250)]);
+        let json = whole.to_json(DECISIONS, 2.0, None);
+        assert_eq!((&json["decisions"]["hold"], &json["written"]), (&json!(334), &json!(499)));
+    }
+
+    const DECISIONS: Outcomes = Outcomes { title: "decisions", names: &["send", "abstain", "hold"] };
+
+    #[test]
+    fn no_rows_have_no_mean() {
+        let json = Counts::default().to_json(DECISIONS, 1.0, None);
+        assert_eq!(json["p_refusal"]["mean"], Value::Null);
+        assert!(
+            json["p_refusal"]["quantiles"].as_object().is_some_and(|all| all.values().all(Value::is_null))
+        );
+        let text = Counts::default().to_text("m", DECISIONS, 1.0, None);
+        assert!(text.contains("0 rows read") && text.contains("mean -, quartiles - - -"), "{text}");
+    }
+}

@@ -1,0 +1,178 @@
+//! A question about one text: what it is judged by, and which edits would change that.
+
+mod view;
+
+use demur_predictor::{
+    Explanation, Field, Flip, Fragment, Input, Origin, Policy, Probability, ScoreError, Scratch, Tier, Tiered,
+};
+
+use crate::engine::tiered_model::TieredModel;
+
+use crate::engine::model_ref::ModelRef;
+use crate::engine::shares::{Characters, Span, shares};
+pub(crate) use view::{EncoderView, ExplainResponse, NearestText, Term, terms};
+use view::{FlipView, FragmentView, RemovedWord, Word};
+
+/// Longer texts (in bytes) are explained, but no flip is looked for: each step of that reads the text again.
+const FLIP_BYTES: usize = 8000;
+/// How many texts of the fit that lie near are shown.
+const NEAREST: usize = 5;
+
+/// What is explained, and by which model.
+pub(crate) struct Question<'a> {
+    pub(crate) tiered: TieredModel<'a>,
+    pub(crate) name: ModelRef,
+    pub(crate) input: Input<'a>,
+    /// The text that the model judges.
+    pub(crate) field: Field,
+    pub(crate) policy: Policy,
+    /// At most so many terms.
+    pub(crate) top: usize,
+}
+
+impl Question<'_> {
+    /// Explains it; none where an encoder elsewhere is to be asked first.
+    ///
+    /// # Errors
+    /// When the encoder fails.
+    pub(crate) fn answer(self, scratch: &mut Scratch) -> Result<Option<ExplainResponse>, ScoreError> {
+        let Self { tiered, name, input, field, policy, top } = self;
+        let (model, started) = (tiered.model, tiered.started());
+        let text = field.of(&input).unwrap_or_default();
+        let explanation = model.scorer().explain(&input);
+        let ngrams = model.calibrated(explanation.logit, input.target);
+        let mut scored = Tiered { p_refusal: ngrams, logit: explanation.logit, tier: Tier::Ngram };
+        if tiered.has_encoder() {
+            scored = tiered.score_one(&input, scratch)?;
+        }
+        let direction = tiered.direction(&input, NEAREST)?;
+        if tiered.waits() {
+            return Ok(None);
+        }
+        let searched = text.len() <= FLIP_BYTES;
+        let mut found = Found::default();
+        if searched {
+            found.flip = model.flip(&input, &policy, scratch);
+            found.fragment = model.fragment(&input, &policy, scratch);
+            if tiered.has_encoder() {
+                found = found.confirmed(&tiered, &input, (&scored, policy), scratch)?;
+            }
+            if tiered.waits() {
+                return Ok(None);
+            }
+        }
+        let characters = Characters::of(text);
+        let words = explanation.words(field, text).into_iter().map(|word| {
+            let Span { start, end } = characters.span(word.bytes.start, word.bytes.end);
+            let (contribution, function_word) = (word.contribution, word.is_function);
+            Word { start, end, text: text[word.bytes].to_owned(), contribution, function_word }
+        });
+        let words: Vec<Word> = words.collect();
+        // The whole text is no part of it.
+        found.fragment = found.fragment.filter(|fragment| fragment.words < words.len());
+        let unexplained = if found.flip.is_some() {
+            None
+        } else {
+            Some(unexplained(searched, &explanation, words.len(), policy))
+        };
+        let head_auroc = model.encoder().and_then(|(manifest, _)| manifest.direction.head_auroc);
+        Ok(Some(ExplainResponse {
+            p_refusal: scored.p_refusal.get(),
+            decision: policy.decide(scored.p_refusal),
+            tier: tiered.tier(&scored),
+            field,
+            logit: explanation.logit,
+            bias: explanation.bias,
+            shares: shares(model, &explanation, &input, top),
+            terms: terms(&explanation, &input, top),
+            terms_in_all: explanation.terms.len(),
+            words,
+            flip: found.flip.map(|flip| flip_view(flip, text, &characters, policy)),
+            fragment: found.fragment.map(|Fragment { bytes, words, p_refusal }| {
+                let Span { start, end } = characters.span(bytes.start, bytes.end);
+                FragmentView { start, end, text: text[bytes].to_owned(), words, p_refusal: p_refusal.get() }
+            }),
+            flip_searched: searched,
+            unexplained,
+            encoder: direction.map(|direction| EncoderView {
+                logit: scored.logit,
+                ngram_p_refusal: ngrams.get(),
+                deviations: direction.deviations,
+                auroc: direction.auroc,
+                head_auroc,
+                nearest: direction.nearest.into_iter().map(NearestText::from).collect(),
+            }),
+            model: name,
+            seconds: started.elapsed().as_secs_f64(),
+        }))
+    }
+}
+
+/// The edits that the n-gram tier found.
+#[derive(Default)]
+struct Found {
+    flip: Option<Flip>,
+    fragment: Option<Fragment>,
+}
+
+impl Found {
+    /// Those that hold by all tiers, with what all tiers say of them; `answer` is that of the whole prompt.
+    fn confirmed(
+        self,
+        tiered: &TieredModel<'_>,
+        input: &Input<'_>,
+        (answer, policy): (&Tiered, Policy),
+        scratch: &mut Scratch,
+    ) -> Result<Self, ScoreError> {
+        let field = tiered.model.manifest().field;
+        let text = field.of(input).unwrap_or_default();
+        let held = answer.p_refusal.get() >= policy.hold_from;
+        let is_clear = |p: Probability, held| policy.is_clear(p, held, Flip::MARGIN);
+        let mut score =
+            |text: &str| tiered.score_one(&field.put(text, *input), scratch).map(|scored| scored.p_refusal);
+        let mut found = Self::default();
+        if let Some(flip) = self.flip {
+            let p_refusal = score(&flip.rest)?;
+            found.flip = Some(Flip { p_refusal, ..flip }).filter(|flip| is_clear(flip.p_refusal, !held));
+        }
+        if let Some(fragment) = self.fragment {
+            let p_refusal = score(&text[fragment.bytes.clone()])?;
+            found.fragment = Some(Fragment { p_refusal, ..fragment })
+                .filter(|fragment| held && is_clear(fragment.p_refusal, true));
+        }
+        Ok(found)
+    }
+}
+
+/// Why there is no flip, as a sentence's rest.
+fn unexplained(searched: bool, explanation: &Explanation, words: usize, policy: Policy) -> String {
+    if !searched {
+        return format!(
+            "the text is longer than {FLIP_BYTES} bytes, too long to look for words that would change it"
+        );
+    }
+    if explanation.terms.iter().all(|term| term.contribution == 0.0 || term.field == Origin::Target) {
+        return "the model knows no word of this text: the answer is what it says of any text".to_owned();
+    }
+    if words == 1 {
+        return "the text is one word, without which nothing would remain".to_owned();
+    }
+    format!(
+        "no small stable set of words explains this answer: taking out up to {} words does not carry it clearly over {}",
+        Flip::MOST,
+        policy.hold_from
+    )
+}
+
+fn flip_view(flip: Flip, text: &str, characters: &Characters, policy: Policy) -> FlipView {
+    let removed = flip.removed.into_iter().map(|bytes| {
+        let Span { start, end } = characters.span(bytes.start, bytes.end);
+        RemovedWord { start, end, text: text[bytes].to_owned() }
+    });
+    FlipView {
+        removed: removed.collect(),
+        p_refusal: flip.p_refusal.get(),
+        decision: policy.decide(flip.p_refusal),
+        rest: flip.rest,
+    }
+}

@@ -1,0 +1,260 @@
+//! Judging by all tiers of a model: here and now, or, in the service, in rounds.
+//!
+//! The service must not wait for an encoder on a thread that answers others. So a request is worked on without it first: what
+//! would be asked of the encoder is noted in [`PendingEncoder`], asked elsewhere, and the request is worked on again with the answers.
+//! The n-grams take microseconds, so the second round costs nothing beside the encoder.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use demur_predictor::encoder::{Cascade, Direction};
+use demur_predictor::{Input, Model, ScoreError, Scratch, Tier, Tiered};
+
+/// Inputs that are judged together: memory does not grow with the list, and the company that an input is judged in depends
+/// on its place in the list alone.
+const TOGETHER: usize = 1024;
+
+/// The texts of an input, kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct OwnedInput {
+    prompt: Option<String>,
+    response: Option<String>,
+    target: Option<String>,
+}
+
+impl From<&Input<'_>> for OwnedInput {
+    fn from(input: &Input<'_>) -> Self {
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        Self { prompt: own(input.prompt), response: own(input.response), target: own(input.target) }
+    }
+}
+
+impl OwnedInput {
+    /// What an encoder reads: it knows no targets.
+    fn texts(input: &Input<'_>) -> Self {
+        Self::from(&Input { target: None, ..*input })
+    }
+
+    pub(crate) fn as_input(&self) -> Input<'_> {
+        Input {
+            prompt: self.prompt.as_deref(),
+            response: self.response.as_deref(),
+            target: self.target.as_deref(),
+        }
+    }
+}
+
+/// What is asked of an encoder.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct EncoderRequest {
+    pub(crate) input: OwnedInput,
+    /// Where the input lies along the refusal direction is asked too, with so many of the nearest inputs of the fit.
+    pub(crate) nearest: Option<usize>,
+}
+
+/// What an encoder says.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct EncoderReply {
+    /// The logit of its head.
+    pub(crate) logit: f64,
+    pub(crate) direction: Option<Direction>,
+}
+
+/// What the encoder of a request's model has been asked, and has said, so far.
+#[derive(Debug)]
+pub(crate) struct PendingEncoder {
+    /// When the work on the request began.
+    pub(crate) started: Instant,
+    known: Mutex<BTreeMap<OwnedInput, EncoderReply>>,
+    wanted: Mutex<BTreeMap<OwnedInput, Option<usize>>>,
+}
+
+impl Default for PendingEncoder {
+    fn default() -> Self {
+        Self { started: Instant::now(), known: Mutex::default(), wanted: Mutex::default() }
+    }
+}
+
+/// Maps stay whole when a thread that holds one panics: they are changed in one step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl PendingEncoder {
+    fn want(&self, input: OwnedInput, nearest: Option<usize>) {
+        let mut wanted = lock(&self.wanted);
+        let entry = wanted.entry(input).or_default();
+        *entry = nearest.or(*entry);
+    }
+
+    /// Whether there is something that the encoder has not been asked yet: then what was worked out is not the answer.
+    pub(crate) fn waits(&self) -> bool {
+        !lock(&self.wanted).is_empty()
+    }
+
+    /// What the encoder is to be asked, in an order that depends on the texts alone.
+    pub(crate) fn take_wanted(&self) -> Vec<EncoderRequest> {
+        let wanted = std::mem::take(&mut *lock(&self.wanted));
+        wanted.into_iter().map(|(input, nearest)| EncoderRequest { input, nearest }).collect()
+    }
+
+    /// Takes answers to requests in their order.
+    pub(crate) fn learn(&self, requests: Vec<EncoderRequest>, answers: Vec<EncoderReply>) {
+        let pairs = requests.into_iter().zip(answers);
+        lock(&self.known).extend(pairs.map(|(request, answer)| (request.input, answer)));
+    }
+}
+
+/// A model that is asked by all of its tiers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TieredModel<'a> {
+    pub(crate) model: &'a Model,
+    /// When the n-gram tier answers alone.
+    cascade: Cascade,
+    /// Where the encoder is asked elsewhere.
+    told: Option<&'a PendingEncoder>,
+}
+
+impl<'a> TieredModel<'a> {
+    /// Asks the encoder here; without a cascade, the model's own.
+    pub(crate) fn here(model: &'a Model, cascade: Option<Cascade>) -> Self {
+        let own = model.manifest().encoder.as_ref().map(|encoder| encoder.cascade);
+        Self { model, cascade: cascade.or(own).unwrap_or(Cascade::NEVER_CHEAP), told: None }
+    }
+
+    /// Asks the encoder elsewhere.
+    pub(crate) fn elsewhere(model: &'a Model, cascade: Option<Cascade>, told: &'a PendingEncoder) -> Self {
+        Self { told: Some(told), ..Self::here(model, cascade) }
+    }
+
+    /// Whether the model has an encoder, and it is loaded.
+    pub(crate) fn has_encoder(&self) -> bool {
+        self.model.encoder().is_some()
+    }
+
+    /// The setting of the cascade.
+    pub(crate) const fn cascade(&self) -> Cascade {
+        self.cascade
+    }
+
+    /// The tier that answered, where that is worth saying: the model has two.
+    pub(crate) fn tier(&self, scored: &Tiered) -> Option<Tier> {
+        self.has_encoder().then_some(scored.tier)
+    }
+
+    /// Whether an answer is still to come from elsewhere: then what was worked out is not the answer.
+    pub(crate) fn waits(&self) -> bool {
+        self.told.is_some_and(PendingEncoder::waits)
+    }
+
+    /// When the work began.
+    pub(crate) fn started(&self) -> Instant {
+        self.told.map_or_else(Instant::now, |told| told.started)
+    }
+
+    /// Judges inputs, in order.
+    ///
+    /// # Errors
+    /// [`ScoreError`] when an input lacks the text that the model judges, or the encoder fails.
+    pub(crate) fn score(
+        &self,
+        inputs: &[Input<'_>],
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Tiered>, ScoreError> {
+        if let (Some(told), true) = (self.told, self.has_encoder()) {
+            return Ok(inputs.iter().map(|input| self.by_told(told, input, scratch)).collect());
+        }
+        let mut all = Vec::with_capacity(inputs.len());
+        for some in inputs.chunks(TOGETHER) {
+            all.extend(self.model.predict_tiers(some, Some(self.cascade), scratch)?);
+        }
+        Ok(all)
+    }
+
+    /// Judges one input.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub(crate) fn score_one(&self, input: &Input<'_>, scratch: &mut Scratch) -> Result<Tiered, ScoreError> {
+        if !self.has_encoder() {
+            return Ok(self.model.predict_ngrams(input, scratch));
+        }
+        let one = self.score(std::slice::from_ref(input), scratch)?;
+        // One input has one answer.
+        Ok(one.first().copied().unwrap_or_else(|| self.model.predict_ngrams(input, scratch)))
+    }
+
+    fn by_told(&self, told: &PendingEncoder, input: &Input<'_>, scratch: &mut Scratch) -> Tiered {
+        let ngrams = self.model.predict_ngrams(input, scratch);
+        if self.cascade.is_cheap(ngrams.p_refusal.get()) {
+            return ngrams;
+        }
+        let texts = OwnedInput::texts(input);
+        let logit = lock(&told.known).get(&texts).map(|answer| answer.logit);
+        if let Some(stacked) = logit.and_then(|logit| self.model.stacked(&ngrams, logit, input.target)) {
+            return stacked;
+        }
+        told.want(texts, None);
+        ngrams
+    }
+
+    /// Where an input lies along the refusal direction, and the inputs of the fit nearest to it; none without an encoder, and
+    /// while the answer is still to come.
+    ///
+    /// # Errors
+    /// [`ScoreError::Encoder`].
+    pub(crate) fn direction(
+        &self,
+        input: &Input<'_>,
+        nearest: usize,
+    ) -> Result<Option<Direction>, ScoreError> {
+        let Some((_, tier)) = self.model.encoder() else { return Ok(None) };
+        let Some(told) = self.told else { return Ok(Some(tier.direction(input, nearest)?)) };
+        let texts = OwnedInput::texts(input);
+        let known = lock(&told.known).get(&texts).and_then(|answer| answer.direction.clone());
+        if known.is_none() {
+            told.want(texts, Some(nearest));
+        }
+        Ok(known)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use demur_predictor::Bundled;
+
+    use super::*;
+
+    #[test]
+    fn what_is_wanted_is_asked_once_and_then_known() {
+        let told = PendingEncoder::default();
+        let input = Input { target: Some("t"), ..Input::prompt("b") };
+        told.want(OwnedInput::texts(&input), None);
+        told.want(OwnedInput::texts(&Input::prompt("b")), Some(3));
+        told.want(OwnedInput::texts(&Input::prompt("a")), None);
+        assert!(told.waits());
+        let wanted = told.take_wanted();
+        let asked: Vec<_> = wanted.iter().map(|q| (q.input.as_input().prompt, q.nearest)).collect();
+        assert_eq!(asked, [(Some("a"), None), (Some("b"), Some(3))]);
+        assert!(!told.waits());
+        let answer = |logit| EncoderReply { logit, direction: None };
+        told.learn(wanted, vec![answer(1.0), answer(2.0)]);
+        assert_eq!(lock(&told.known)[&OwnedInput::texts(&input)].logit, 2.0);
+    }
+
+    #[test]
+    fn without_an_encoder_the_n_grams_answer_wherever_they_are_asked() {
+        let model = Model::bundled(Bundled::Prompt).unwrap();
+        let (told, mut scratch) = (PendingEncoder::default(), Scratch::default());
+        let input = Input::prompt("How do I pick a lock?");
+        let p = model.predict_ngrams(&input, &mut scratch).p_refusal;
+        for tiered in [TieredModel::here(&model, None), TieredModel::elsewhere(&model, None, &told)] {
+            let scored = tiered.score_one(&input, &mut scratch).unwrap();
+            assert_eq!((scored.p_refusal, tiered.tier(&scored), tiered.waits()), (p, None, false));
+            assert_eq!(tiered.score(&[input], &mut scratch).unwrap(), [scored]);
+            assert_eq!(tiered.direction(&input, 3).unwrap(), None);
+        }
+    }
+}
