@@ -10,13 +10,12 @@ use crate::engine::model_ref::ModelRef;
 use crate::engine::schema::{FormName, KindName, LabelName, TierName};
 use crate::engine::shares::Characters;
 use crate::engine::tiered_model::TieredModel;
-use crate::service::checks::{check_batch, check_length};
+use crate::service::bodies::{CascadeBody, KindProbability, Thresholds, Wanted, probabilities};
 use crate::service::error::ApiError;
-use crate::service::job::Job;
-use crate::service::predict::{KindProbability, Thresholds, probabilities};
+use crate::service::job::{Job, Worked};
 use crate::service::registry::{Registry, Served};
 use crate::service::settings::Limits;
-use crate::service::tiers::{CascadeBody, Wanted, Worked};
+use crate::service::validate::{check_batch, check_length, policy_of_request};
 
 /// One answer by its own fields, or a batch as `answers`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -137,7 +136,7 @@ pub(crate) fn classify(
 ) -> Result<Worked<ClassifyResponse>, ApiError> {
     let (answers, told) = (answers(request, job.limits)?, job.told);
     let served = registry.choose(Field::Response, request.model.as_deref(), None)?;
-    let policy = Thresholds::of_request(request.policy, &served.model)?;
+    let policy = policy_of_request(request.policy, &served.model)?;
     let tiered = served.tiered(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
     let mut verdicts: Vec<(Verdict, Option<Tier>)> = Vec::with_capacity(answers.len());
     for answer in &answers {

@@ -6,12 +6,11 @@ use utoipa::ToSchema;
 
 use crate::engine::explain::{ExplainResponse, Question};
 use crate::engine::shares::MOST_TOP;
-use crate::service::checks::{check_length, check_text, check_top};
+use crate::service::bodies::{CascadeBody, Thresholds, Wanted};
 use crate::service::error::{ApiError, ErrorType};
-use crate::service::job::Job;
-use crate::service::predict::Thresholds;
+use crate::service::job::{Job, Worked};
 use crate::service::registry::Registry;
-use crate::service::tiers::{CascadeBody, Wanted, Worked};
+use crate::service::validate::{check_length, check_text, check_top, policy_of_request};
 
 /// A prompt, or a prompt and its response, to explain.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -60,7 +59,7 @@ pub(crate) fn explain(
     check_text(text, || field.name().to_owned(), limits)?;
     check_length(request.prompt.as_deref().unwrap_or_default(), || "prompt".to_owned(), limits)?;
     let served = registry.choose(field, request.model.as_deref(), request.target.as_deref())?;
-    let policy = Thresholds::of_request(request.policy, &served.model)?;
+    let policy = policy_of_request(request.policy, &served.model)?;
     let tiered = served.tiered(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
     let input = Input {
         prompt: request.prompt.as_deref(),

@@ -20,11 +20,10 @@ use crate::service::answer::{self, Answer};
 use crate::service::budget::{Caller, NoRoom};
 use crate::service::connection::{Stream, connection};
 use crate::service::error::{ApiError, ErrorType};
-use crate::service::job::to_json;
+use crate::service::job::{Worked, to_json};
 use crate::service::route::{Handler, Judgement, ROUTES, Route};
 use crate::service::state::{Reason, SOON, State};
 use crate::service::task::Task;
-use crate::service::tiers::Worked;
 use crate::service::{body, models, openapi, page};
 
 /// The header of a request's id, in and out.

@@ -7,6 +7,7 @@ use demur_predictor::Scratch;
 use serde::Serialize;
 
 use crate::engine::tiered_model::PendingEncoder;
+use crate::service::encoder_queue::EncoderQueue;
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::settings::Limits;
 
@@ -49,6 +50,14 @@ impl<'a> Job<'a> {
         self.room = self.room.checked_sub(bytes).ok_or_else(|| too_large(self.limits.answer))?;
         Ok(())
     }
+}
+
+/// How far a request has come.
+pub(crate) enum Worked<T> {
+    /// It is answered.
+    Done(T),
+    /// An encoder is to be asked what was noted, and then the request is worked on again.
+    AskFirst(EncoderQueue),
 }
 
 /// The work was given up.

@@ -3,9 +3,9 @@
 mod addresses;
 mod admit;
 mod answer;
+mod bodies;
 mod body;
 mod budget;
-mod checks;
 mod classify;
 mod connection;
 mod encoder_queue;
@@ -36,9 +36,9 @@ mod signals;
 mod state;
 mod task;
 mod tier_options;
-mod tiers;
 mod tls;
 mod turns;
+mod validate;
 
 pub(crate) use keys::generate;
 pub(crate) use logging::{finish as finish_log, start as start_log};

@@ -10,10 +10,9 @@ use utoipa::ToSchema;
 
 use crate::engine::rules::targets;
 use crate::engine::schema::{FieldName, KindName};
-use crate::service::predict::Thresholds;
+use crate::service::bodies::{CascadeBody, Thresholds};
 use crate::service::registry::{Registry, Served};
 use crate::service::settings::Limits;
-use crate::service::tiers::CascadeBody;
 
 /// All models.
 #[derive(Debug, Serialize, ToSchema)]

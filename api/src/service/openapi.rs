@@ -14,7 +14,7 @@ use crate::service::error::ErrorBody;
 use crate::service::operations::{Operation, Response};
 use crate::service::route::{Handler, OPENAPI, ROUTES, Route, Verb};
 use crate::service::settings::Limits;
-use crate::service::{classify, explain, models, predict, score, tiers};
+use crate::service::{bodies, classify, explain, models, predict, score};
 
 /// What the pages of Swagger UI may load: it sets styles within its elements.
 pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
@@ -45,7 +45,7 @@ pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data
         models::ModelInfo,
         schema::FieldName,
         schema::TierName,
-        tiers::CascadeBody,
+        bodies::CascadeBody,
         ErrorBody,
     ))
 )]

@@ -1,19 +1,21 @@
 //! `POST /v1/predict`: will these prompts be refused?
 
-use demur_data::{Kind, conversation};
-use demur_predictor::{Decision, Field, Input, Model, Policy, Probability, Tier, Tiered};
+use demur_data::conversation;
+use demur_predictor::{Decision, Field, Input, Policy, Tier, Tiered};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::engine::explain::{Term, terms};
 use crate::engine::model_ref::ModelRef;
-use crate::engine::schema::{DecisionName, KindName, TierName};
+use crate::engine::schema::{DecisionName, TierName};
 use crate::engine::shares::{ShareView, shares};
-use crate::service::checks::{check_batch, check_terms, check_text, check_top};
+use crate::service::bodies::{
+    CascadeBody, KindProbability, Message, Thresholds, Wanted, confidence, probabilities,
+};
 use crate::service::error::ApiError;
-use crate::service::job::Job;
+use crate::service::job::{Job, Worked};
 use crate::service::registry::{Registry, Served};
-use crate::service::tiers::{CascadeBody, Wanted, Worked};
+use crate::service::validate::{check_batch, check_terms, check_text, check_top, policy_of_request};
 
 /// How many words and n-grams are shown where the request does not say.
 pub(crate) const TOP: usize = 10;
@@ -57,79 +59,6 @@ pub(crate) struct PredictRequest {
     pub(crate) cascade: Option<CascadeBody>,
 }
 
-/// A message of a chat, in one of the forms that `demur_data::conversation` reads.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(try_from = "serde_json::Value")]
-#[schema(example = json!({"role": "user", "content": "How do I pick a lock?"}))]
-pub(crate) struct Message {
-    /// Who speaks; `user` is whose message is judged.
-    pub(crate) role: String,
-    /// What is said.
-    #[schema(value_type = Content)]
-    pub(crate) content: String,
-}
-
-impl TryFrom<serde_json::Value> for Message {
-    type Error = String;
-
-    fn try_from(value: serde_json::Value) -> Result<Self, String> {
-        conversation::turn(&value).map(|turn| Self { role: turn.role, content: turn.content })
-    }
-}
-
-/// A text, or parts of which those with a text count.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
-#[allow(dead_code, reason = "the OpenAPI document's view of what `demur_data::conversation` reads")]
-pub(crate) enum Content {
-    /// The text.
-    Text(String),
-    /// Parts, as multimodal clients send them.
-    Parts(Vec<ContentPart>),
-}
-
-/// A part of a message.
-#[derive(Debug, Deserialize, ToSchema)]
-#[allow(dead_code, reason = "the OpenAPI document's view of what `demur_data::conversation` reads")]
-pub(crate) struct ContentPart {
-    /// `text`, `image_url` and so on.
-    #[serde(rename = "type")]
-    pub(crate) kind: String,
-    /// The text of a part of type `text`.
-    pub(crate) text: Option<String>,
-}
-
-/// Below `send_below` a prompt is sent, from `hold_from` up it is held, between them the policy abstains.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"send_below": 0.3, "hold_from": 0.7}))]
-pub(crate) struct Thresholds {
-    /// From 0 to `hold_from`.
-    #[schema(minimum = 0, maximum = 1)]
-    pub(crate) send_below: f64,
-    /// From `send_below` to 1.
-    #[schema(minimum = 0, maximum = 1)]
-    pub(crate) hold_from: f64,
-}
-
-impl From<Policy> for Thresholds {
-    fn from(policy: Policy) -> Self {
-        Self { send_below: policy.send_below, hold_from: policy.hold_from }
-    }
-}
-
-impl Thresholds {
-    /// The policy of a request: its own thresholds, else the model's.
-    ///
-    /// # Errors
-    /// When the thresholds are out of range or out of order.
-    pub(crate) fn of_request(own: Option<Self>, model: &Model) -> Result<Policy, ApiError> {
-        let Some(Self { send_below, hold_from }) = own else { return Ok(model.manifest().policy) };
-        let policy = model.manifest().policy.with(Some(send_below), Some(hold_from));
-        policy.check().map(|()| policy).map_err(|cause| ApiError::invalid("policy", cause.to_string()))
-    }
-}
-
 /// What a prompt is predicted to meet.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PredictResponse {
@@ -144,12 +73,6 @@ pub(crate) struct PredictResponse {
     pub(crate) not_judged: Vec<&'static str>,
     /// The time that the judging took.
     pub(crate) seconds: f64,
-}
-
-impl From<&Served> for ModelRef {
-    fn from(served: &Served) -> Self {
-        Self::named(served.name.clone(), &served.model)
-    }
 }
 
 /// One prompt's answer.
@@ -179,17 +102,6 @@ pub(crate) struct Prediction {
     /// The answer of the n-gram tier by whole words, as `/v1/explain` shows it, where the request asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) shares: Option<Vec<ShareView>>,
-}
-
-/// A kind of answer with its probability.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct KindProbability {
-    /// Its name.
-    #[schema(value_type = KindName)]
-    pub(crate) kind: Kind,
-    /// Its probability.
-    #[schema(minimum = 0, maximum = 1)]
-    pub(crate) p: f64,
 }
 
 /// What of a request is judged, and under which name errors speak of it.
@@ -226,7 +138,7 @@ pub(crate) fn predict(
         }
     }
     let served = registry.choose(Field::Prompt, request.model.as_deref(), request.target.as_deref())?;
-    let policy = Thresholds::of_request(request.policy, &served.model)?;
+    let policy = policy_of_request(request.policy, &served.model)?;
     let top = request.explain.unwrap_or(false).then(|| request.top.unwrap_or(TOP));
     check_terms(top.unwrap_or_default(), judged.texts.len())?;
     let tiered = served.tiered(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
@@ -284,16 +196,6 @@ fn predict_one(
 /// About how many bytes of JSON a term is, and its word beside it: a text of one repeated word has as many spans as words.
 fn size_of(term: &Term) -> usize {
     300 + 2 * term.ngram.len() + 48 * term.spans.len()
-}
-
-/// The probability of the likelier outcome.
-pub(crate) fn confidence(p_refusal: Probability) -> f64 {
-    p_refusal.get().max(1.0 - p_refusal.get())
-}
-
-/// A distribution as the API shows it.
-pub(crate) fn probabilities(kinds: &[(Kind, f64)]) -> Vec<KindProbability> {
-    kinds.iter().map(|&(kind, p)| KindProbability { kind, p }).collect()
 }
 
 /// Which of the three ways of giving prompts a request takes.

@@ -11,15 +11,16 @@ use demur_predictor::{Bundled, Field, LoadOptions, Model, Phrases};
 
 use crate::engine::base_rate;
 use crate::engine::cascade::settle;
+use crate::engine::model_ref::ModelRef;
 use crate::engine::models;
 use crate::engine::rules;
 use crate::engine::tiered_model::{PendingEncoder, TieredModel};
+use crate::service::bodies::Wanted;
 use crate::service::encoder_queue::EncoderQueue;
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::keys::{Keys, read_text};
 use crate::service::metrics::{Metrics, ModelMetrics};
 use crate::service::settings::Settings;
-use crate::service::tiers::Wanted;
 
 /// A model that is served.
 pub(crate) struct Served {
@@ -33,6 +34,12 @@ pub(crate) struct Served {
     pub(crate) cascade: Option<Cascade>,
     /// Where its encoder is asked, if it has one.
     pub(crate) queue: Option<EncoderQueue>,
+}
+
+impl From<&Served> for ModelRef {
+    fn from(served: &Served) -> Self {
+        Self::named(served.name.clone(), &served.model)
+    }
 }
 
 impl Served {

@@ -7,12 +7,11 @@ use utoipa::ToSchema;
 
 use crate::engine::batch::{Bounds, Reading, RowQuestion, Run};
 use crate::engine::model_ref::ModelRef;
-use crate::service::checks::{MOST_TERMS, check_name, check_top};
+use crate::service::bodies::{CascadeBody, Thresholds, Wanted};
 use crate::service::error::ApiError;
-use crate::service::job::Job;
-use crate::service::predict::Thresholds;
+use crate::service::job::{Job, Worked};
 use crate::service::registry::Registry;
-use crate::service::tiers::{CascadeBody, Wanted, Worked};
+use crate::service::validate::{MOST_TERMS, check_name, check_top, policy_of_request};
 
 /// Most columns of a file.
 const MOST_COLUMNS: usize = 4096;
@@ -105,7 +104,7 @@ pub(crate) fn score(
     check_name(request.prompt_column.as_deref(), "prompt_column")?;
     check_name(request.messages_column.as_deref(), "messages_column")?;
     let served = registry.choose(Field::Prompt, request.model.as_deref(), request.target.as_deref())?;
-    let policy = Thresholds::of_request(request.policy, &served.model)?;
+    let policy = policy_of_request(request.policy, &served.model)?;
     check_top(request.top)?;
     let tiered = served.tiered(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
     let question = RowQuestion::Prompts {

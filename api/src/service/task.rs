@@ -15,13 +15,12 @@ use crate::service::classify::classify;
 use crate::service::encoder_queue::{EncoderQueue, Unanswered};
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::explain::explain;
-use crate::service::job::{Job, to_json};
+use crate::service::job::{Job, Worked, to_json};
 use crate::service::predict::{PredictRequest, predict};
 use crate::service::registry::Registry;
 use crate::service::route::Judgement;
 use crate::service::score::score;
 use crate::service::state::{Permit, Reason, SOON, State};
-use crate::service::tiers::Worked;
 
 /// Rows of a file that are put into an encoder's queue at once.
 const PIECE: usize = 256;

@@ -1,6 +1,9 @@
 //! Checks of what a request says, before any work is done for it.
 
+use demur_predictor::{Model, Policy};
+
 use crate::engine::rules;
+use crate::service::bodies::Thresholds;
 use crate::service::error::ApiError;
 use crate::service::settings::Limits;
 
@@ -85,4 +88,14 @@ pub(crate) fn check_name(name: Option<&str>, field: &str) -> Result<(), ApiError
         }
         _ => Ok(()),
     }
+}
+
+/// The policy of a request: its own thresholds, else the model's.
+///
+/// # Errors
+/// When the thresholds are out of range or out of order.
+pub(crate) fn policy_of_request(own: Option<Thresholds>, model: &Model) -> Result<Policy, ApiError> {
+    let Some(Thresholds { send_below, hold_from }) = own else { return Ok(model.manifest().policy) };
+    let policy = model.manifest().policy.with(Some(send_below), Some(hold_from));
+    policy.check().map(|()| policy).map_err(|cause| ApiError::invalid("policy", cause.to_string()))
 }
