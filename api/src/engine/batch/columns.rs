@@ -269,7 +269,7 @@ impl<'a> Columns<'a> {
         self.question.tiered().model
     }
 
-    /// Judges a row by the n-gram tier: its cells, one for each column, go behind those in `cells`.
+    /// Scores a row by the n-gram tier: its cells, one for each column, go behind those in `cells`.
     pub(crate) fn score_row(
         &self,
         input: &Input<'_>,
@@ -281,7 +281,7 @@ impl<'a> Columns<'a> {
         self.put(&input, &scored, scratch, cells)
     }
 
-    /// Judges rows by all tiers, together: an encoder takes many at a time.
+    /// Scores rows by all tiers, together: an encoder takes many at a time.
     ///
     /// # Errors
     /// When the encoder fails.

@@ -13,12 +13,12 @@ use demur_data::{
     Destination, create_beside, open_existing, rejected_path, remove_orphans, remove_stale, sync_name,
 };
 
+use crate::engine::batch::block::BlockOutput;
 use crate::engine::batch::fingerprint::{Fingerprint, Stamp};
 use crate::engine::batch::observer::Observer;
-use crate::engine::batch::output::BlockOutput;
 use crate::engine::batch::plan::{Order, Plan};
 use crate::engine::batch::progress::{Progress, state_path};
-use crate::engine::batch::sink::Reached;
+use crate::engine::batch::reached::Reached;
 
 /// The files of a run, and how far they have come.
 pub(crate) struct Files {

@@ -1,4 +1,6 @@
-//! Rows of a table: judged in their columns, with the new columns behind those.
+//! Rows of a table: scored in their columns, with the new columns behind those.
+
+use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use demur_data::conversation::last_of_user;
@@ -11,25 +13,39 @@ use polars::prelude::{
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 
+use super::ahead::score_ahead;
+use super::block::ScoredBlock;
 use super::columns::{Cell, Column as Added, RowScore, ValueKind};
-use super::plan::Written;
-use super::scorer::{Done, Scorer};
+use super::plan::{Plan, Written};
 use crate::engine::tiered_model::OwnedInput;
 
-impl Scorer<'_, '_> {
-    /// Judges the rows of a frame.
-    pub(super) fn score_frame(
+/// Scores the rows of tables of one form.
+pub(super) struct FrameScorer<'f, 'a> {
+    pub(super) plan: &'f Plan<'a>,
+    /// Whether P(refusal) of each row is asked for.
+    pub(super) with_scores: bool,
+    pub(super) format: &'f RowFormat,
+    pub(super) head: &'f Head,
+}
+
+/// A row as it was scored, with its cells.
+type Scored<'a> = Result<(RowScore, Vec<Cell<'a>>), Fault>;
+
+impl<'a> FrameScorer<'_, 'a> {
+    /// Scores the rows of a frame, before which so many were read.
+    ///
+    /// # Errors
+    /// When the column of prompts is none of texts, or the encoder fails.
+    pub(super) fn score(
         &self,
-        format: &RowFormat,
-        head: &Head,
         frame: &DataFrame,
         before: usize,
-        done: &mut Done,
+        done: &mut ScoredBlock,
     ) -> anyhow::Result<()> {
         let as_lines = self.plan.written == Written::Lines;
-        let texts = match &format.texts {
+        let texts = match &self.format.texts {
             Texts::Prompt(column @ Column::Text(path), longest) => {
-                let texts = text_column(frame, path).with_context(|| head.file.to_string())?;
+                let texts = text_column(frame, path).with_context(|| self.head.file.to_string())?;
                 texts.map(|texts| (texts, column, *longest))
             }
             _ => None,
@@ -40,45 +56,28 @@ impl Scorer<'_, '_> {
             longest: *longest,
         });
         let rows = if as_lines || prompts.is_none() { to_rows(frame) } else { Vec::new() };
-        let read = FrameTexts { prompts, texts: &format.texts, rows: &rows };
-        let owned = || {
-            let row = |number| read.row(number, |input| OwnedInput::from(input));
-            (0..frame.height()).into_par_iter().map(row).collect()
-        };
-        let judge = |scratch: &mut Scratch, number: usize| {
-            let mut cells = Vec::with_capacity(format.names.len());
-            let scored = read.row(number, |input| self.plan.columns.score_row(input, scratch, &mut cells))?;
-            Ok((scored, cells))
-        };
-        let scored: Vec<Result<(RowScore, Vec<Cell<'_>>), Fault>> =
-            match self.score_ahead(owned, &mut Scratch::default())? {
-                Some(ahead) => ahead.collect(),
-                None => (0..frame.height()).into_par_iter().map_init(Scratch::default, judge).collect(),
-            };
+        let read = FrameTexts { prompts, texts: &self.format.texts, rows: &rows };
+        let scored = self.rows(&read, frame.height())?;
         let (mut kept, mut cells) = (Vec::with_capacity(scored.len()), Vec::new());
         for (number, result) in scored.into_iter().enumerate() {
             let keep = match result {
-                Ok((scored, row)) => {
-                    let keep = self.plan.condition.as_ref().is_none_or(|condition| condition.keeps(&row));
+                Ok((scored, of_row)) => {
+                    let keep = self.plan.condition.as_ref().is_none_or(|condition| condition.keeps(&of_row));
                     done.counts.add(scored, keep);
                     if keep && as_lines {
-                        write_fields(&rows[number], &format.names, &row, &mut done.rows);
+                        write_fields(&rows[number], &self.format.names, &of_row, &mut done.rows);
                         if self.with_scores {
                             done.end_row(scored);
                         }
                     } else if keep {
-                        cells.push(row);
+                        cells.push(of_row);
                     }
                     keep
                 }
-                Err(fault) => {
-                    let raw = match rows.get(number) {
-                        Some(row) => Some(row.clone()),
-                        None => i64::try_from(number).ok().and_then(|at| to_rows(&frame.slice(at, 1)).pop()),
-                    };
-                    let place = Place { file: std::sync::Arc::clone(&head.file), line: before + number + 1 };
-                    let raw = raw.map(Value::Object);
-                    done.reject(Rejection { place, field: fault.field, reason: fault.reason, raw });
+                Err(Fault { field, reason }) => {
+                    let raw = rows.get(number).cloned().or_else(|| row_of(frame, number)).map(Value::Object);
+                    let place = Place { file: Arc::clone(&self.head.file), line: before + number + 1 };
+                    done.reject(Rejection { place, field, reason, raw });
                     false
                 }
             };
@@ -87,11 +86,33 @@ impl Scorer<'_, '_> {
         if !as_lines {
             // Without a row it still says which columns there are.
             let mut frame = frame.filter(&BooleanChunked::from_slice("".into(), &kept))?;
-            frame.hstack_mut(&columns(self.plan.columns.list(), &format.names, &cells)?)?;
+            frame.hstack_mut(&columns(self.plan.columns.list(), &self.format.names, &cells)?)?;
             done.frame = Some(frame);
         }
         Ok(())
     }
+
+    /// Scores so many rows: together by an encoder, else one by one on all cores.
+    fn rows(&self, read: &FrameTexts<'_>, height: usize) -> anyhow::Result<Vec<Scored<'a>>> {
+        let owned = || {
+            let row = |number| read.row(number, |input| OwnedInput::from(input));
+            (0..height).into_par_iter().map(row).collect()
+        };
+        if let Some(ahead) = score_ahead(&self.plan.columns, owned, &mut Scratch::default())? {
+            return Ok(ahead.collect());
+        }
+        let score = |scratch: &mut Scratch, number: usize| {
+            let mut cells = Vec::with_capacity(self.format.names.len());
+            let scored = read.row(number, |input| self.plan.columns.score_row(input, scratch, &mut cells))?;
+            Ok((scored, cells))
+        };
+        Ok((0..height).into_par_iter().map_init(Scratch::default, score).collect())
+    }
+}
+
+/// A row of a frame by itself.
+fn row_of(frame: &DataFrame, number: usize) -> Option<Map<String, Value>> {
+    to_rows(&frame.slice(i64::try_from(number).ok()?, 1)).pop()
 }
 
 /// A frame as the bytes of a part.
@@ -120,31 +141,31 @@ struct FrameTexts<'f> {
 
 impl FrameTexts<'_> {
     /// Reads a row's texts and has them scored.
-    fn row<T>(&self, number: usize, judge: impl FnOnce(&Input<'_>) -> T) -> Result<T, Fault> {
+    fn row<T>(&self, number: usize, score: impl FnOnce(&Input<'_>) -> T) -> Result<T, Fault> {
         let Some(Prompts { texts, column, longest }) = &self.prompts else {
-            return score_row(self.texts, &self.rows[number], judge);
+            return read_row(self.texts, &self.rows[number], score);
         };
         let fault = |reason: String| Fault::of(column.name(), reason);
         let prompt = texts[number].ok_or_else(|| fault("there is no prompt".to_owned()))?;
         check(prompt, *longest).map_err(fault)?;
-        Ok(judge(&Input::prompt(prompt)))
+        Ok(score(&Input::prompt(prompt)))
     }
 }
 
 /// A row by the names of its fields, where the prompt is no text of its own.
-fn score_row<T>(
+fn read_row<T>(
     texts: &Texts,
     row: &Map<String, Value>,
-    judge: impl FnOnce(&Input<'_>) -> T,
+    score: impl FnOnce(&Input<'_>) -> T,
 ) -> Result<T, Fault> {
     match texts {
-        Texts::Answer(reader) => answer(reader, row, judge),
+        Texts::Answer(reader) => answer(reader, row, score),
         Texts::Prompt(Column::Chat(path), longest) => {
             let fault = |reason: &str| Fault::of(path.join("."), reason);
             let chat = path[1..].iter().fold(row.get(&path[0]), |value, name| value?.get(name));
             let prompt = last_of_user(chat.unwrap_or(&Value::Null)).map_err(|reason| fault(&reason))?;
             check(&prompt, *longest).map_err(|reason| fault(&reason))?;
-            Ok(judge(&Input::prompt(&prompt)))
+            Ok(score(&Input::prompt(&prompt)))
         }
         // A prompt may be a chat, or parts of a text.
         Texts::Prompt(column @ Column::Text(path), longest) => {
@@ -155,7 +176,7 @@ fn score_row<T>(
                 Some(value) => prompt_of(value).ok_or_else(|| fault("not a text"))?,
             };
             check(&prompt, *longest).map_err(|reason| fault(&reason))?;
-            Ok(judge(&Input::prompt(&prompt)))
+            Ok(score(&Input::prompt(&prompt)))
         }
         // A table's columns have names.
         Texts::Prompt(column, _) => Err(Fault::of(format!("{column:?}"), "no column of a table")),

@@ -1,4 +1,4 @@
-//! Judging the rows of files of any size: blocks of whole rows are read, judged on all cores, and written in their order.
+//! Scoring the rows of files of any size: blocks of whole rows are read, scored on all cores, and written in their order.
 //!
 //! A run goes through these rooms, and each knows only what it needs:
 //!
@@ -14,7 +14,9 @@
 //! not depend on threads or blocks. Where input and output have one text format, a row's very bytes are kept; a table goes to
 //! a table in columns; between formats rows go as JSON Lines, which are made into the other format at the end.
 
+mod ahead;
 mod assemble;
+mod block;
 mod columns;
 mod files;
 mod filter;
@@ -25,6 +27,7 @@ mod observer;
 mod output;
 mod plan;
 mod progress;
+mod reached;
 mod run;
 mod scorer;
 mod sink;
@@ -39,7 +42,7 @@ use demur_data::{Format, ReadOptions};
 pub(crate) use columns::RowQuestion;
 pub(crate) use filter::Filter;
 pub(crate) use observer::Observer;
-pub(crate) use run::Run;
+pub(crate) use run::{Run, Scored};
 pub(crate) use summary::Counts;
 
 /// Where the texts of a row are.

@@ -9,22 +9,12 @@ use anyhow::{Context, bail};
 use demur_data::{Destination, Format, FrameWriter};
 use polars::prelude::DataFrame;
 
+use crate::engine::batch::block::BlockOutput;
 use crate::engine::batch::files::Files;
 use crate::engine::batch::observer::Observer;
 use crate::engine::batch::plan::Plan;
 use crate::engine::batch::progress::Progress;
-use crate::engine::batch::sink::Reached;
-
-/// What a block gives to write.
-#[derive(Default)]
-pub(crate) struct BlockOutput<'p> {
-    pub(crate) rows: &'p [u8],
-    pub(crate) rejected: &'p [u8],
-    /// P(refusal) and length of each row, where the rows are to be sorted.
-    pub(crate) order: &'p [u8],
-    /// The rows are a part of an output that is put together from parts.
-    pub(crate) part: bool,
-}
+use crate::engine::batch::reached::Reached;
 
 /// Where rows go.
 pub(crate) enum Output {

@@ -180,7 +180,7 @@ impl<'a> Plan<'a> {
     pub(crate) fn digest(&self) -> String {
         let inputs: Vec<Value> =
             self.inputs.iter().map(|(file, format)| json!([file.to_string_lossy(), format.name()])).collect();
-        let judge = match self.columns.question() {
+        let question = match self.columns.question() {
             RowQuestion::Prompts { policy, target, kinds, interval, ngrams, .. } => {
                 json!([policy, target, kinds, interval, ngrams])
             }
@@ -197,7 +197,8 @@ impl<'a> Plan<'a> {
             "to": self.to.name(),
             "model": self.columns.model().digest(),
             "columns": self.columns.names(),
-            "judge": judge,
+            // The names are those of runs that an earlier version left unfinished.
+            "judge": question,
             "tiers": tiers,
             "reading": reading,
             "condition": self.condition,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::engine::batch::fingerprint::Fingerprint;
-use crate::engine::batch::sink::Reached;
+use crate::engine::batch::reached::Reached;
 
 /// How far a run has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

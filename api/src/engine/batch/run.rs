@@ -11,12 +11,14 @@ use demur_data::{Format, Packing, Rejection, convert_lines};
 use rayon::prelude::*;
 
 use crate::engine::batch::assemble::{join_parts, sort_rows};
+use crate::engine::batch::block::ScoredBlock;
 use crate::engine::batch::layout::Layout;
 use crate::engine::batch::observer::Observer;
 use crate::engine::batch::output::Output;
 use crate::engine::batch::plan::{Order, Plan, Written};
-use crate::engine::batch::scorer::{Done, Scorer};
-use crate::engine::batch::sink::{Reached, Sink};
+use crate::engine::batch::reached::Reached;
+use crate::engine::batch::scorer::Scorer;
+use crate::engine::batch::sink::Sink;
 use crate::engine::batch::source::Source;
 use crate::engine::batch::summary::Counts;
 use crate::engine::batch::{Asked, Bounds, Reading, RowQuestion};
@@ -36,7 +38,7 @@ pub(crate) struct Outcome {
     pub(crate) failure: Option<String>,
 }
 
-/// A text whose rows were judged in memory.
+/// A text whose rows were scored in memory.
 #[derive(Default)]
 pub(crate) struct Scored {
     /// The rows with the new columns.
@@ -57,7 +59,7 @@ impl<'a> Run<'a> {
         Plan::of(asked).map(Self)
     }
 
-    /// Judges everything.
+    /// Scores everything.
     ///
     /// # Errors
     /// When something cannot be read or written, or a row is bad and `strict` is set.
@@ -126,7 +128,7 @@ impl<'a> Run<'a> {
                 if let (Some(header), Written::Same) = (&work[0].1.head.header, plan.written) {
                     output.head(&plan.packing().pack(work[0].0.head(header))?)?;
                 }
-                let done: Vec<Done> = work
+                let done: Vec<ScoredBlock> = work
                     .par_iter()
                     .map(|(format, block)| scorer.score(format, block))
                     .collect::<anyhow::Result<_>>()?;
@@ -163,7 +165,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Judges the rows of a text that is held in memory.
+    /// Scores the rows of a text that is held in memory.
     ///
     /// # Errors
     /// When the prompt is not found, the text is larger than its bounds, or nobody waits for it any more.
@@ -190,7 +192,7 @@ impl<'a> Run<'a> {
             scored.rows = format.head(header);
         }
         let scorer = Scorer::in_memory(&plan);
-        let done: Vec<Done> =
+        let done: Vec<ScoredBlock> =
             blocks.par_iter().map(|block| scorer.score(&format, block)).collect::<anyhow::Result<_>>()?;
         for mut block in done {
             scored.counts.merge(&block.counts);

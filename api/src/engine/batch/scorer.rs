@@ -3,53 +3,23 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use anyhow::{Context, ensure};
-use demur_data::stream::{self, Block, Fault, Position, RowFormat, Rows, delimiter};
+use anyhow::ensure;
+use demur_data::stream::{self, Block, Fault, RowFormat, Rows, delimiter};
 use demur_data::{Place, Rejection};
-use demur_predictor::{Input, Scratch};
-use polars::prelude::DataFrame;
+use demur_predictor::Scratch;
 
+use crate::engine::batch::ahead::score_ahead;
+use crate::engine::batch::block::ScoredBlock;
 use crate::engine::batch::columns::{Cell, RowScore};
-use crate::engine::batch::frame;
+use crate::engine::batch::frame::{FrameScorer, part};
 use crate::engine::batch::plan::{Order, Plan, Written};
-use crate::engine::batch::summary::Counts;
 use crate::engine::tiered_model::OwnedInput;
 
-/// The rows of a block as all tiers judge them, in order.
-type Ahead<'a> = std::vec::IntoIter<Result<(RowScore, Vec<Cell<'a>>), Fault>>;
-
-/// What became of a block.
-#[derive(Default)]
-pub(crate) struct Done {
-    /// The rows that are written as text.
-    pub(crate) rows: Vec<u8>,
-    /// P(refusal) and end of each of these rows, where they are asked for.
-    pub(crate) ends: Vec<(f64, usize)>,
-    /// The rows that are written as a table.
-    pub(crate) frame: Option<DataFrame>,
-    pub(crate) rejections: Vec<Rejection>,
-    pub(crate) counts: Counts,
-    /// Name of the input.
-    pub(crate) file: Arc<str>,
-    pub(crate) after: Position,
-}
-
-impl Done {
-    pub(crate) fn reject(&mut self, rejection: Rejection) {
-        self.counts.rejected += 1;
-        self.rejections.push(rejection);
-    }
-
-    pub(crate) fn end_row(&mut self, scored: RowScore) {
-        self.ends.push((scored.p_refusal, self.rows.len()));
-    }
-}
-
-/// Judges blocks, on any thread.
+/// Scores blocks, on any thread.
 pub(crate) struct Scorer<'p, 'a> {
-    pub(super) plan: &'p Plan<'a>,
+    plan: &'p Plan<'a>,
     /// Whether P(refusal) of each row is asked for.
-    pub(super) with_scores: bool,
+    with_scores: bool,
     /// Whether a table stays a table in memory.
     whole_frames: bool,
 }
@@ -66,18 +36,19 @@ impl<'p, 'a> Scorer<'p, 'a> {
         Self { plan, with_scores: true, whole_frames: true }
     }
 
-    /// Judges the rows of a block.
+    /// Scores the rows of a block.
     ///
     /// # Errors
     /// When the encoder fails, a table cannot be worked with, or nobody waits any more. A bad row is no error.
-    pub(crate) fn score(&self, format: &RowFormat, block: &Block) -> anyhow::Result<Done> {
+    pub(crate) fn score(&self, format: &RowFormat, block: &Block) -> anyhow::Result<ScoredBlock> {
         let file = Arc::clone(&block.head.file);
-        let mut done = Done { after: block.after, file, ..Done::default() };
+        let mut done = ScoredBlock { after: block.after, file, ..ScoredBlock::default() };
         match &block.rows {
             Rows::Frame { frame, before } => {
-                self.score_frame(format, &block.head, frame, *before, &mut done)?;
+                FrameScorer { plan: self.plan, with_scores: self.with_scores, format, head: &block.head }
+                    .score(frame, *before, &mut done)?;
                 if let Some(frame) = done.frame.as_mut().filter(|_| !self.whole_frames) {
-                    done.rows = frame::part(frame)?;
+                    done.rows = part(frame)?;
                     done.frame = None;
                 }
             }
@@ -96,35 +67,13 @@ impl<'p, 'a> Scorer<'p, 'a> {
         Ok(done)
     }
 
-    /// Judges rows by all tiers, those that could be read, together; none where the n-gram tier answers all, row by row.
-    pub(super) fn score_ahead(
-        &self,
-        rows: impl FnOnce() -> Vec<Result<OwnedInput, Fault>>,
-        scratch: &mut Scratch,
-    ) -> anyhow::Result<Option<Ahead<'a>>> {
-        let columns = &self.plan.columns;
-        if !columns.question().tiered().has_encoder() {
-            return Ok(None);
-        }
-        let rows = rows();
-        let inputs: Vec<Input<'_>> = rows.iter().flatten().map(OwnedInput::as_input).collect();
-        let scored = columns.score_rows(&inputs, scratch);
-        let mut scored = scored.context("the encoder failed")?.into_iter();
-        let all = rows.into_iter().map(|row| match row {
-            // There are as many answers as rows that could be read.
-            Ok(_) => scored.next().ok_or_else(|| Fault::row("there is no answer to it")),
-            Err(fault) => Err(fault),
-        });
-        Ok(Some(all.collect::<Vec<_>>().into_iter()))
-    }
-
-    /// Judges the rows of a text; `place` says on which line a row is.
+    /// Scores the rows of a text; `place` says on which line a row is.
     fn score_text(
         &self,
         format: &RowFormat,
         bytes: &[u8],
         place: &dyn Fn(usize, usize) -> usize,
-        done: &mut Done,
+        done: &mut ScoredBlock,
     ) -> anyhow::Result<()> {
         let mut scratch = Scratch::default();
         let mut cells = Vec::new();
@@ -134,7 +83,7 @@ impl<'p, 'a> Scorer<'p, 'a> {
             let rows = records.iter().filter(|(_, record)| !record.trim_ascii().is_empty());
             rows.map(|(_, record)| format.read(record, |input| OwnedInput::from(input))).collect()
         };
-        let mut ahead = self.score_ahead(read, &mut scratch)?;
+        let mut ahead = score_ahead(&self.plan.columns, read, &mut scratch)?;
         for (number, (offset, record)) in records.into_iter().enumerate() {
             // A blank line is no row.
             if record.trim_ascii().is_empty() {
@@ -173,7 +122,14 @@ impl<'p, 'a> Scorer<'p, 'a> {
     }
 
     /// Counts a scored row, and writes it where it is wanted.
-    fn keep(&self, format: &RowFormat, record: &[u8], scored: RowScore, cells: &[Cell<'_>], done: &mut Done) {
+    fn keep(
+        &self,
+        format: &RowFormat,
+        record: &[u8],
+        scored: RowScore,
+        cells: &[Cell<'_>],
+        done: &mut ScoredBlock,
+    ) {
         let kept = self.plan.condition.as_ref().is_none_or(|condition| condition.keeps(cells));
         done.counts.add(scored, kept);
         if !kept {

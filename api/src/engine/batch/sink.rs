@@ -2,69 +2,14 @@
 
 use anyhow::{Context, ensure};
 use demur_data::Rejection;
-use demur_data::stream::Position;
 use polars::prelude::DataFrame;
-use serde::{Deserialize, Serialize};
 
 use crate::engine::batch::assemble::{order_entry, ranked};
+use crate::engine::batch::block::{BlockOutput, ScoredBlock};
 use crate::engine::batch::frame;
-use crate::engine::batch::output::{BlockOutput, Output};
+use crate::engine::batch::output::Output;
 use crate::engine::batch::plan::{Order, Plan, Written};
-use crate::engine::batch::scorer::Done;
-use crate::engine::batch::summary::Counts;
-
-/// How far a run has come.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Reached {
-    /// What is done.
-    pub(crate) position: Position,
-    pub(crate) counts: Counts,
-    /// Of the input that is being read.
-    input: Tally,
-    /// What is wrong with each input that had rows, all of them bad.
-    pub(crate) unusable: Vec<String>,
-}
-
-/// The rows of one input.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Tally {
-    file: String,
-    scored: u64,
-    rejected: u64,
-    /// The first bad row.
-    first: Option<String>,
-}
-
-impl Reached {
-    fn add(&mut self, done: &Done) {
-        if self.input.file != *done.file {
-            self.end_input();
-            self.input = Tally { file: done.file.to_string(), ..Tally::default() };
-        }
-        self.input.scored += done.counts.scored;
-        self.input.rejected += done.counts.rejected;
-        if self.input.first.is_none() {
-            self.input.first = done.rejections.first().map(ToString::to_string);
-        }
-        self.counts.merge(&done.counts);
-        self.position = done.after;
-    }
-
-    /// Notes an input of which no row could be used.
-    fn end_input(&mut self) {
-        let Tally { file, scored, rejected, first } = std::mem::take(&mut self.input);
-        if scored == 0
-            && let Some(first) = first
-        {
-            self.unusable.push(format!(
-                "{file}: no row can be used: {rejected} rows read, {rejected} rejected; the first: {first}; check which \
-                 columns hold what"
-            ));
-        }
-    }
-}
+use crate::engine::batch::reached::Reached;
 
 /// What a sink keeps until the end.
 enum Kept {
@@ -102,7 +47,7 @@ impl<'p, 'a> Sink<'p, 'a> {
     /// When it cannot be written, or a row is bad and the run is strict.
     pub(crate) fn take(
         &mut self,
-        mut done: Done,
+        mut done: ScoredBlock,
         p_refusal: &str,
         output: &mut Output,
     ) -> anyhow::Result<()> {

@@ -11,7 +11,7 @@ use demur_data::stream::{self, Block, Position, Rows, delimiter};
 use crate::engine::batch::observer::Observer;
 use crate::engine::batch::plan::Plan;
 
-/// Blocks that are judged at once, for each core.
+/// Blocks that are scored at once, for each core.
 const AHEAD: usize = 2;
 
 fn at_once() -> usize {
@@ -50,7 +50,7 @@ impl<'o> Source<'o> {
         Self { blocks, left: plan.sample, read, observer }
     }
 
-    /// The next blocks, at most as many as are judged at once; none at the end.
+    /// The next blocks, at most as many as are scored at once; none at the end.
     ///
     /// # Errors
     /// When an input cannot be read.

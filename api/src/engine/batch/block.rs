@@ -1,0 +1,48 @@
+//! A block of rows that is scored, and what of it is written.
+
+use std::sync::Arc;
+
+use demur_data::Rejection;
+use demur_data::stream::Position;
+use polars::prelude::DataFrame;
+
+use crate::engine::batch::columns::RowScore;
+use crate::engine::batch::summary::Counts;
+
+/// What became of a block.
+#[derive(Default)]
+pub(crate) struct ScoredBlock {
+    /// The rows that are written as text.
+    pub(crate) rows: Vec<u8>,
+    /// P(refusal) and end of each of these rows, where they are asked for.
+    pub(crate) ends: Vec<(f64, usize)>,
+    /// The rows that are written as a table.
+    pub(crate) frame: Option<DataFrame>,
+    pub(crate) rejections: Vec<Rejection>,
+    pub(crate) counts: Counts,
+    /// Name of the input.
+    pub(crate) file: Arc<str>,
+    pub(crate) after: Position,
+}
+
+impl ScoredBlock {
+    pub(crate) fn reject(&mut self, rejection: Rejection) {
+        self.counts.rejected += 1;
+        self.rejections.push(rejection);
+    }
+
+    pub(crate) fn end_row(&mut self, scored: RowScore) {
+        self.ends.push((scored.p_refusal, self.rows.len()));
+    }
+}
+
+/// What a block gives to write.
+#[derive(Default)]
+pub(crate) struct BlockOutput<'p> {
+    pub(crate) rows: &'p [u8],
+    pub(crate) rejected: &'p [u8],
+    /// P(refusal) and length of each row, where the rows are to be sorted.
+    pub(crate) order: &'p [u8],
+    /// The rows are a part of an output that is put together from parts.
+    pub(crate) part: bool,
+}
