@@ -1,18 +1,18 @@
-//! Judging by all tiers of a model: here and now, or, in the service, in rounds.
+//! A model by all of its tiers: its encoder is asked here and now, or, in the service, in a queue.
 //!
-//! The service must not wait for an encoder on a thread that answers others. So a request is worked on without it first: what
-//! would be asked of the encoder is noted in [`PendingEncoder`], asked elsewhere, and the request is worked on again with the answers.
-//! The n-grams take microseconds, so the second round costs nothing beside the encoder.
+//! The service must not wait for an encoder on a thread that answers others, and what it computes with a model is plain code
+//! that cannot wait. So that is computed without the encoder first: what would be asked of it is noted in a [`PendingEncoder`].
+//! The service asks that in the queue, and computes again with the replies. The n-grams take microseconds, so the second time
+//! costs nothing beside the encoder.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use demur_predictor::encoder::{Cascade, Direction};
 use demur_predictor::{Input, Model, ScoreError, Scratch, Tier, Tiered};
 
-/// Inputs that are judged together: memory does not grow with the list, and the company that an input is judged in depends
-/// on its place in the list alone.
+/// Inputs that are scored together: memory does not grow with the list, and which others share a batch with an input depends on
+/// its place in the list alone.
 const TOGETHER: usize = 1024;
 
 /// The texts of an input, kept.
@@ -61,19 +61,11 @@ pub(crate) struct EncoderReply {
     pub(crate) direction: Option<Direction>,
 }
 
-/// What the encoder of a request's model has been asked, and has said, so far.
-#[derive(Debug)]
+/// What the encoder of a request's model is still to be asked, and has replied so far.
+#[derive(Debug, Default)]
 pub(crate) struct PendingEncoder {
-    /// When the work on the request began.
-    pub(crate) started: Instant,
     known: Mutex<BTreeMap<OwnedInput, EncoderReply>>,
     wanted: Mutex<BTreeMap<OwnedInput, Option<usize>>>,
-}
-
-impl Default for PendingEncoder {
-    fn default() -> Self {
-        Self { started: Instant::now(), known: Mutex::default(), wanted: Mutex::default() }
-    }
 }
 
 /// Maps stay whole when a thread that holds one panics: they are changed in one step.
@@ -99,10 +91,10 @@ impl PendingEncoder {
         wanted.into_iter().map(|(input, nearest)| EncoderRequest { input, nearest }).collect()
     }
 
-    /// Takes answers to requests in their order.
-    pub(crate) fn learn(&self, requests: Vec<EncoderRequest>, answers: Vec<EncoderReply>) {
-        let pairs = requests.into_iter().zip(answers);
-        lock(&self.known).extend(pairs.map(|(request, answer)| (request.input, answer)));
+    /// Takes the replies to requests, in their order.
+    pub(crate) fn learn(&self, requests: Vec<EncoderRequest>, replies: Vec<EncoderReply>) {
+        let pairs = requests.into_iter().zip(replies);
+        lock(&self.known).extend(pairs.map(|(request, reply)| (request.input, reply)));
     }
 }
 
@@ -112,20 +104,20 @@ pub(crate) struct TieredModel<'a> {
     pub(crate) model: &'a Model,
     /// When the n-gram tier answers alone.
     cascade: Cascade,
-    /// Where the encoder is asked elsewhere.
-    told: Option<&'a PendingEncoder>,
+    /// Where the encoder is not asked here.
+    pending: Option<&'a PendingEncoder>,
 }
 
 impl<'a> TieredModel<'a> {
     /// Asks the encoder here; without a cascade, the model's own.
     pub(crate) fn here(model: &'a Model, cascade: Option<Cascade>) -> Self {
         let own = model.manifest().encoder.as_ref().map(|encoder| encoder.cascade);
-        Self { model, cascade: cascade.or(own).unwrap_or(Cascade::NEVER_CHEAP), told: None }
+        Self { model, cascade: cascade.or(own).unwrap_or(Cascade::NEVER_CHEAP), pending: None }
     }
 
-    /// Asks the encoder elsewhere.
-    pub(crate) fn elsewhere(model: &'a Model, cascade: Option<Cascade>, told: &'a PendingEncoder) -> Self {
-        Self { told: Some(told), ..Self::here(model, cascade) }
+    /// Notes what the encoder is to be asked, and takes its replies from there.
+    pub(crate) fn pending(model: &'a Model, cascade: Option<Cascade>, pending: &'a PendingEncoder) -> Self {
+        Self { pending: Some(pending), ..Self::here(model, cascade) }
     }
 
     /// Whether the model has an encoder, and it is loaded.
@@ -145,25 +137,20 @@ impl<'a> TieredModel<'a> {
 
     /// Whether an answer is still to come from elsewhere: then what was worked out is not the answer.
     pub(crate) fn waits(&self) -> bool {
-        self.told.is_some_and(PendingEncoder::waits)
+        self.pending.is_some_and(PendingEncoder::waits)
     }
 
-    /// When the work began.
-    pub(crate) fn started(&self) -> Instant {
-        self.told.map_or_else(Instant::now, |told| told.started)
-    }
-
-    /// Judges inputs, in order.
+    /// Scores inputs, in order.
     ///
     /// # Errors
-    /// [`ScoreError`] when an input lacks the text that the model judges, or the encoder fails.
+    /// [`ScoreError`] when an input lacks the text that the model scores, or the encoder fails.
     pub(crate) fn score(
         &self,
         inputs: &[Input<'_>],
         scratch: &mut Scratch,
     ) -> Result<Vec<Tiered>, ScoreError> {
-        if let (Some(told), true) = (self.told, self.has_encoder()) {
-            return Ok(inputs.iter().map(|input| self.by_told(told, input, scratch)).collect());
+        if let (Some(pending), true) = (self.pending, self.has_encoder()) {
+            return Ok(inputs.iter().map(|input| self.by_replies(pending, input, scratch)).collect());
         }
         let mut all = Vec::with_capacity(inputs.len());
         for some in inputs.chunks(TOGETHER) {
@@ -172,7 +159,7 @@ impl<'a> TieredModel<'a> {
         Ok(all)
     }
 
-    /// Judges one input.
+    /// Scores one input.
     ///
     /// # Errors
     /// As [`score`](Self::score).
@@ -185,17 +172,17 @@ impl<'a> TieredModel<'a> {
         Ok(one.first().copied().unwrap_or_else(|| self.model.predict_ngrams(input, scratch)))
     }
 
-    fn by_told(&self, told: &PendingEncoder, input: &Input<'_>, scratch: &mut Scratch) -> Tiered {
+    fn by_replies(&self, pending: &PendingEncoder, input: &Input<'_>, scratch: &mut Scratch) -> Tiered {
         let ngrams = self.model.predict_ngrams(input, scratch);
         if self.cascade.is_cheap(ngrams.p_refusal.get()) {
             return ngrams;
         }
         let texts = OwnedInput::texts(input);
-        let logit = lock(&told.known).get(&texts).map(|answer| answer.logit);
+        let logit = lock(&pending.known).get(&texts).map(|answer| answer.logit);
         if let Some(stacked) = logit.and_then(|logit| self.model.stacked(&ngrams, logit, input.target)) {
             return stacked;
         }
-        told.want(texts, None);
+        pending.want(texts, None);
         ngrams
     }
 
@@ -210,11 +197,11 @@ impl<'a> TieredModel<'a> {
         nearest: usize,
     ) -> Result<Option<Direction>, ScoreError> {
         let Some((_, tier)) = self.model.encoder() else { return Ok(None) };
-        let Some(told) = self.told else { return Ok(Some(tier.direction(input, nearest)?)) };
+        let Some(pending) = self.pending else { return Ok(Some(tier.direction(input, nearest)?)) };
         let texts = OwnedInput::texts(input);
-        let known = lock(&told.known).get(&texts).and_then(|answer| answer.direction.clone());
+        let known = lock(&pending.known).get(&texts).and_then(|answer| answer.direction.clone());
         if known.is_none() {
-            told.want(texts, Some(nearest));
+            pending.want(texts, Some(nearest));
         }
         Ok(known)
     }
@@ -229,28 +216,28 @@ mod tests {
 
     #[test]
     fn what_is_wanted_is_asked_once_and_then_known() {
-        let told = PendingEncoder::default();
+        let pending = PendingEncoder::default();
         let input = Input { target: Some("t"), ..Input::prompt("b") };
-        told.want(OwnedInput::texts(&input), None);
-        told.want(OwnedInput::texts(&Input::prompt("b")), Some(3));
-        told.want(OwnedInput::texts(&Input::prompt("a")), None);
-        assert!(told.waits());
-        let wanted = told.take_wanted();
+        pending.want(OwnedInput::texts(&input), None);
+        pending.want(OwnedInput::texts(&Input::prompt("b")), Some(3));
+        pending.want(OwnedInput::texts(&Input::prompt("a")), None);
+        assert!(pending.waits());
+        let wanted = pending.take_wanted();
         let asked: Vec<_> = wanted.iter().map(|q| (q.input.as_input().prompt, q.nearest)).collect();
         assert_eq!(asked, [(Some("a"), None), (Some("b"), Some(3))]);
-        assert!(!told.waits());
+        assert!(!pending.waits());
         let answer = |logit| EncoderReply { logit, direction: None };
-        told.learn(wanted, vec![answer(1.0), answer(2.0)]);
-        assert_eq!(lock(&told.known)[&OwnedInput::texts(&input)].logit, 2.0);
+        pending.learn(wanted, vec![answer(1.0), answer(2.0)]);
+        assert_eq!(lock(&pending.known)[&OwnedInput::texts(&input)].logit, 2.0);
     }
 
     #[test]
     fn without_an_encoder_the_n_grams_answer_wherever_they_are_asked() {
         let model = Model::bundled(Bundled::Prompt).unwrap();
-        let (told, mut scratch) = (PendingEncoder::default(), Scratch::default());
+        let (pending, mut scratch) = (PendingEncoder::default(), Scratch::default());
         let input = Input::prompt("How do I pick a lock?");
         let p = model.predict_ngrams(&input, &mut scratch).p_refusal;
-        for tiered in [TieredModel::here(&model, None), TieredModel::elsewhere(&model, None, &told)] {
+        for tiered in [TieredModel::here(&model, None), TieredModel::pending(&model, None, &pending)] {
             let scored = tiered.score_one(&input, &mut scratch).unwrap();
             assert_eq!((scored.p_refusal, tiered.tier(&scored), tiered.waits()), (p, None, false));
             assert_eq!(tiered.score(&[input], &mut scratch).unwrap(), [scored]);

@@ -22,8 +22,6 @@ use crate::service::state::State;
 
 /// Bytes that are handed over at once.
 const PIECE: usize = 32 << 10;
-/// A body or an answer within so many bytes is never refused for its size: its connection's buffers take as much.
-pub(crate) const SMALL: usize = 16 << 10;
 
 /// The body of an answer.
 #[derive(Debug)]

@@ -10,6 +10,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+/// A body or an answer within so many bytes is never refused for its size: its connection's buffers take as much.
+pub(crate) const SMALL: usize = 16 << 10;
+
 /// Who a request comes from: a key, or the address where there are no keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Caller {

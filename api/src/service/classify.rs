@@ -12,8 +12,9 @@ use crate::engine::shares::Characters;
 use crate::engine::tiered_model::TieredModel;
 use crate::service::bodies::{CascadeBody, KindProbability, Thresholds, Wanted, probabilities};
 use crate::service::error::ApiError;
-use crate::service::job::{Job, Worked};
+use crate::service::job::{Job, with_scratch};
 use crate::service::registry::{Registry, Served};
+use crate::service::served_tiers::ServedTiers;
 use crate::service::settings::Limits;
 use crate::service::validate::{check_batch, check_length, policy_of_request};
 
@@ -129,33 +130,33 @@ pub(crate) struct Passage {
 ///
 /// # Errors
 /// 422 by field.
-pub(crate) fn classify(
+pub(crate) async fn classify(
     request: &ClassifyRequest,
     registry: &Registry,
-    job: &mut Job<'_>,
-) -> Result<Worked<ClassifyResponse>, ApiError> {
-    let (answers, told) = (answers(request, job.limits)?, job.told);
+    job: &Job,
+) -> Result<ClassifyResponse, ApiError> {
+    let answers = answers(request, job.limits())?;
     let served = registry.choose(Field::Response, request.model.as_deref(), None)?;
     let policy = policy_of_request(request.policy, &served.model)?;
-    let tiered = served.tiered(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
-    let mut verdicts: Vec<(Verdict, Option<Tier>)> = Vec::with_capacity(answers.len());
-    for answer in &answers {
-        job.check()?;
-        verdicts.push(judge(&tiered, answer, &policy, registry, job.scratch)?);
-    }
-    if let Some(queue) = served.waits(told) {
-        return Ok(Worked::AskFirst(queue));
-    }
+    let tiered = ServedTiers::of(served, Wanted { cheap: request.cheap, cascade: request.cascade })?;
+    let compute = |tiered: TieredModel<'_>| {
+        let of_answer = |answer| {
+            job.check()?;
+            Ok(with_scratch(|scratch| verdict(&tiered, answer, &policy, registry, scratch))?)
+        };
+        answers.iter().map(of_answer).collect::<Result<Vec<_>, ApiError>>()
+    };
+    let verdicts = tiered.with_encoder(job, compute).await?;
     let one = |(index, (answer, (verdict, tier)))| classification(served, answer, verdict, tier, index);
-    Ok(Worked::Done(ClassifyResponse {
+    Ok(ClassifyResponse {
         classifications: answers.iter().zip(verdicts).enumerate().map(one).collect(),
         model: served.into(),
-        seconds: told.started.elapsed().as_secs_f64(),
-    }))
+        seconds: job.started.elapsed().as_secs_f64(),
+    })
 }
 
-/// Judges one answer; gives the tier that judged its text, where one did and the model has two.
-fn judge(
+/// What one answer is; with the tier that judged its text, where one did and the model has two.
+fn verdict(
     tiered: &TieredModel<'_>,
     answer: &Answer<'_>,
     policy: &Policy,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use demur_predictor::encoder::EncoderError;
 use demur_predictor::{Input, Model};
@@ -20,17 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::engine::tiered_model::{EncoderReply, EncoderRequest, OwnedInput};
 use crate::service::metrics::EncoderMetrics;
-
-/// How a queue makes batches.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Batching {
-    /// Tokens of a batch; an input that has more is a batch by itself.
-    pub(crate) tokens: usize,
-    /// How long the first of a batch that is not full waits for company.
-    pub(crate) wait: Duration,
-    /// Inputs that may wait.
-    pub(crate) most: usize,
-}
+use crate::service::settings::Batching;
 
 /// Why a request has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

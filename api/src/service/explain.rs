@@ -6,10 +6,12 @@ use utoipa::ToSchema;
 
 use crate::engine::explain::{ExplainResponse, Question};
 use crate::engine::shares::MOST_TOP;
+use crate::engine::tiered_model::TieredModel;
 use crate::service::bodies::{CascadeBody, Thresholds, Wanted};
 use crate::service::error::{ApiError, ErrorType};
-use crate::service::job::{Job, Worked};
+use crate::service::job::{Job, with_scratch};
 use crate::service::registry::Registry;
+use crate::service::served_tiers::ServedTiers;
 use crate::service::validate::{check_length, check_text, check_top, policy_of_request};
 
 /// A prompt, or a prompt and its response, to explain.
@@ -42,12 +44,12 @@ pub(crate) struct ExplainRequest {
 ///
 /// # Errors
 /// 422 by field.
-pub(crate) fn explain(
+pub(crate) async fn explain(
     request: &ExplainRequest,
     registry: &Registry,
-    job: &mut Job<'_>,
-) -> Result<Worked<ExplainResponse>, ApiError> {
-    let (limits, told) = (job.limits, job.told);
+    job: &Job,
+) -> Result<ExplainResponse, ApiError> {
+    let limits = job.limits();
     check_top(request.top)?;
     let (field, text) = match (&request.prompt, &request.response) {
         (_, Some(response)) => (Field::Response, response),
@@ -60,21 +62,21 @@ pub(crate) fn explain(
     check_length(request.prompt.as_deref().unwrap_or_default(), || "prompt".to_owned(), limits)?;
     let served = registry.choose(field, request.model.as_deref(), request.target.as_deref())?;
     let policy = policy_of_request(request.policy, &served.model)?;
-    let tiered = served.tiered(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
+    let tiered = ServedTiers::of(served, Wanted { cheap: request.cheap, cascade: request.cascade })?;
     let input = Input {
         prompt: request.prompt.as_deref(),
         response: request.response.as_deref(),
         target: request.target.as_deref(),
     };
     let top = request.top.unwrap_or(MOST_TOP);
-    let question = Question { tiered, name: served.into(), input, field, policy, top };
-    let answer = question.answer(job.scratch)?;
-    match (answer, served.waits(told)) {
-        (_, Some(queue)) => Ok(Worked::AskFirst(queue)),
-        (Some(answer), None) => {
-            served.metrics.answered_by(answer.tier);
-            Ok(Worked::Done(answer))
-        }
-        (None, None) => Err(ApiError::new(ErrorType::Internal, "there is no explanation")),
-    }
+    let compute = |tiered: TieredModel<'_>| {
+        let (name, started) = (served.into(), job.started);
+        let question = Question { tiered, name, input, field, policy, top, started };
+        Ok(with_scratch(|scratch| question.answer(scratch))?)
+    };
+    let answer = tiered.with_encoder(job, compute).await?;
+    // Once the encoder has been asked, nothing is pending any more.
+    let answer = answer.ok_or_else(|| ApiError::new(ErrorType::Internal, "there is no explanation"))?;
+    served.metrics.answered_by(answer.tier);
+    Ok(answer)
 }

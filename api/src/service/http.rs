@@ -1,37 +1,29 @@
-//! One path for every request: admit it, read it, judge it, count it.
+//! One path for every request: admit it, read it, answer it, count it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-use actix_web::body::MessageBody;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{ConnectionType, Method};
-use actix_web::rt::time::{sleep, timeout};
+use actix_web::rt::time::timeout;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use tracing::Instrument;
 
 use crate::service::admit::admit;
-use crate::service::answer::{self, Answer};
-use crate::service::budget::{Caller, NoRoom};
+use crate::service::by_models::by_models;
 use crate::service::connection::{Stream, connection};
 use crate::service::error::{ApiError, ErrorType};
-use crate::service::job::{Worked, to_json};
-use crate::service::route::{Handler, Judgement, ROUTES, Route};
+use crate::service::reply::{text, to_json};
+use crate::service::route::{Handler, ROUTES, Route};
 use crate::service::state::{Reason, SOON, State};
-use crate::service::task::Task;
 use crate::service::{body, models, openapi, page};
 
 /// The header of a request's id, in and out.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Bodies from this size up are judged on a thread beside the workers, so that small requests do not wait behind them.
-const LARGE: usize = 16 << 10;
-/// A client that has closed its side of the connection may read its answer for so long.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// Adds every route.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
@@ -123,11 +115,10 @@ async fn answer(
     check_method(route, request.method())?;
     let caller = admit(route, request, state)?;
     match route.handler {
-        Handler::Judge(judgement) => {
+        Handler::ByModels(endpoint) => {
             let stream = open_stream(request, state)?;
-            let asked = Asked { judgement, request, caller };
-            let limit = state.settings.limits.timeout;
-            let answered = timeout(limit, judge(&asked, payload, state)).await.map_err(|_| body::late())?;
+            let work = by_models((endpoint, route), request, payload, state, caller);
+            let answered = timeout(state.settings.limits.timeout, work).await.map_err(|_| body::late())?;
             drop(stream);
             answered
         }
@@ -168,102 +159,8 @@ fn open_stream(request: &HttpRequest, state: &State) -> Result<Option<Stream>, A
     stream.map(Some).ok_or_else(|| state.turned_away(ErrorType::Overloaded, Reason::Streams, SOON))
 }
 
-/// What a request wants scored.
-struct Asked<'a> {
-    judgement: Judgement,
-    request: &'a HttpRequest,
-    caller: Caller,
-}
-
-impl Asked<'_> {
-    /// Waits until the client has left, and a while more: one that has closed its side alone may still read.
-    async fn left(&self, grace: Duration) -> ApiError {
-        match connection(self.request) {
-            Some(connection) => connection.client_left().await,
-            None => std::future::pending().await,
-        }
-        sleep(grace).await;
-        ApiError::new(ErrorType::RequestTimeout, "the client has gone away")
-    }
-}
-
-/// Ends the work on a request when nobody waits for it any more.
-struct StopWork(Arc<AtomicBool>);
-
-impl Drop for StopWork {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Reads a body and judges it, on this thread where it is small. What waits or works beside has a permit for as long as it
-/// does, and stops soon after its client has left or its time is over.
-async fn judge(asked: &Asked<'_>, payload: Payload, state: &Data<State>) -> Result<HttpResponse, ApiError> {
-    let Asked { judgement, request, caller } = *asked;
-    let body = body::read(request, payload, state, caller).await?;
-    let size = body.bytes.len();
-    let beside = size >= LARGE || judgement.is_heavy();
-    let stop = StopWork(Arc::default());
-    let task = Task::new(judgement, body, state.registry.load_full(), Arc::clone(&stop.0));
-    let task = Arc::new(task);
-    loop {
-        let worked = if beside { work_beside(asked, &task, size, state).await? } else { task.work(state)? };
-        match worked {
-            Worked::Done(json) => return answered(json, asked, state),
-            Worked::AskFirst(queue) => {
-                task.wait(state, caller)?;
-                tokio::select! {
-                    result = task.ask(&queue, state) => result?,
-                    // Nobody reads this; what waits in the queue is taken back.
-                    gone = asked.left(Duration::ZERO) => return Err(gone),
-                }
-            }
-        }
-    }
-}
-
-/// Works on a request when it is its turn, on a thread beside the workers.
-async fn work_beside(
-    asked: &Asked<'_>,
-    task: &Arc<Task>,
-    size: usize,
-    state: &Data<State>,
-) -> Result<Worked<Vec<u8>>, ApiError> {
-    task.wait(state, asked.caller)?;
-    let work = async {
-        let turn = state.turns.take(asked.caller, size).await;
-        let (task, shared) = (Arc::clone(task), state.clone());
-        // The turn ends with the work, not with the waiting for it.
-        let work = web::block(move || {
-            let worked = task.work(&shared);
-            drop(turn);
-            worked
-        });
-        work.await.map_err(|_| ApiError::new(ErrorType::Internal, "the request could not be worked on"))?
-    };
-    tokio::select! {
-        worked = work => worked,
-        gone = asked.left(GRACE) => Err(gone),
-    }
-}
-
-/// An answer as it is sent: a large one is counted while it waits for its client.
-fn answered(json: Vec<u8>, asked: &Asked<'_>, state: &State) -> Result<HttpResponse, ApiError> {
-    if json.len() <= answer::SMALL {
-        return Ok(text("application/json", json));
-    }
-    let connection = connection(asked.request).cloned();
-    let answer = Answer::new(json, connection, asked.caller, state);
-    let answer = answer.map_err(|NoRoom| state.turned_away(ErrorType::Overloaded, Reason::Memory, SOON))?;
-    Ok(text("application/json", answer))
-}
-
 fn json(value: &impl Serialize) -> Result<HttpResponse, ApiError> {
     Ok(text("application/json", to_json(value, usize::MAX)?))
-}
-
-fn text(media_type: &'static str, body: impl MessageBody + 'static) -> HttpResponse {
-    HttpResponse::Ok().content_type(media_type).body(body)
 }
 
 fn status(status: &'static str) -> HttpResponse {
@@ -294,7 +191,7 @@ fn docs(file: &str) -> Result<HttpResponse, ApiError> {
 fn metrics(state: &State) -> Result<HttpResponse, ApiError> {
     let failed = |cause| ApiError::new(ErrorType::Internal, format!("cannot write the metrics: {cause}"));
     state.metrics.in_flight.set(i64::try_from(state.in_flight()).unwrap_or(i64::MAX));
-    state.metrics.look(&state.registry.load().models, [state.bodies.held(), state.answers.held()]);
+    state.metrics.look(state.registry.load().depths(), [state.bodies.held(), state.answers.held()]);
     Ok(text("text/plain; version=0.0.4; charset=utf-8", state.metrics.text().map_err(failed)?))
 }
 
@@ -306,8 +203,3 @@ async fn reload(state: &Data<State>) -> Result<HttpResponse, ApiError> {
     done.map_err(|error| failed(error.to_string()))?.map_err(failed)?;
     json(&models::models(&state.registry.load(), &state.settings.limits))
 }
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-#[path = "http_tests.rs"]
-mod tests;

@@ -1,37 +1,63 @@
-//! What a handler works with: limits, buffers, the room that is left in its answer, and whether anyone still waits for it.
+//! The work on one request, as its handler sees it: what it may ask and wait for, and whether anyone still waits for its answer.
 
-use std::io::{self, Write};
+use std::cell::RefCell;
+use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
+use actix_web::web::Data;
 use demur_predictor::Scratch;
-use serde::Serialize;
 
-use crate::engine::tiered_model::PendingEncoder;
-use crate::service::encoder_queue::EncoderQueue;
+use crate::engine::tiered_model::{EncoderReply, EncoderRequest};
+use crate::service::budget::Caller;
+use crate::service::connection::Connection;
+use crate::service::encoder_queue::{EncoderQueue, Unanswered};
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::settings::Limits;
+use crate::service::state::{Permit, Reason, SOON, State};
 
-/// The work on one request.
-pub(crate) struct Job<'a> {
-    pub(crate) limits: &'a Limits,
-    /// What its encoder has said so far.
-    pub(crate) told: &'a PendingEncoder,
+thread_local! {
     /// The buffers of this thread.
-    pub(crate) scratch: &'a mut Scratch,
-    /// Set when nobody waits for the answer any more.
-    pub(crate) stop: &'a AtomicBool,
-    /// Bytes that its answer may still grow by.
-    room: usize,
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-impl<'a> Job<'a> {
-    pub(crate) const fn new(
-        limits: &'a Limits,
-        told: &'a PendingEncoder,
-        scratch: &'a mut Scratch,
-        stop: &'a AtomicBool,
+/// Computes with the buffers of this thread. Nothing waits in there: the next step may run on another thread.
+pub(crate) fn with_scratch<T>(compute: impl FnOnce(&mut Scratch) -> T) -> T {
+    SCRATCH.with_borrow_mut(compute)
+}
+
+/// The work on one request.
+pub(crate) struct Job {
+    pub(crate) state: Data<State>,
+    /// When the work began.
+    pub(crate) started: Instant,
+    caller: Caller,
+    /// None in tests that make a request by hand.
+    connection: Option<Arc<Connection>>,
+    /// Set when nobody waits for the answer any more.
+    stop: Arc<AtomicBool>,
+    /// Held once it waits, or is worked on beside the workers, until the work is done.
+    permit: OnceLock<Permit>,
+}
+
+impl Job {
+    pub(crate) fn new(
+        state: Data<State>,
+        caller: Caller,
+        connection: Option<Arc<Connection>>,
+        stop: Arc<AtomicBool>,
     ) -> Self {
-        Self { limits, told, scratch, stop, room: limits.answer }
+        Self { state, started: Instant::now(), caller, connection, stop, permit: OnceLock::new() }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.state.settings.limits
+    }
+
+    /// For work in one piece that looks itself whether to go on.
+    pub(crate) fn stop(&self) -> &AtomicBool {
+        &self.stop
     }
 
     /// Asks between two steps of the work whether to go on.
@@ -42,78 +68,54 @@ impl<'a> Job<'a> {
         if self.stop.load(Ordering::Relaxed) { Err(stopped()) } else { Ok(()) }
     }
 
-    /// Takes room in the answer for what is about to be kept for it.
+    /// Takes a permit to wait or to be worked on beside the workers, once. It is held until the work is done, whatever becomes
+    /// of who asked for it.
     ///
     /// # Errors
-    /// 422 when there is none left.
-    pub(crate) fn take(&mut self, bytes: usize) -> Result<(), ApiError> {
-        self.room = self.room.checked_sub(bytes).ok_or_else(|| too_large(self.limits.answer))?;
+    /// 429 where too many wait or are worked on.
+    pub(crate) fn enter(&self) -> Result<(), ApiError> {
+        if self.permit.get().is_none() {
+            let permit = self.state.enter(self.caller)?;
+            // The steps of a request follow one another, so nobody else has set it in the meantime.
+            drop(self.permit.set(permit));
+        }
         Ok(())
+    }
+
+    /// Asks an encoder, in its queue. What waits there is taken back as soon as the client has left.
+    ///
+    /// # Errors
+    /// 429 where too much waits, an error of ours where the encoder fails.
+    pub(crate) async fn ask(
+        &self,
+        queue: &EncoderQueue,
+        requests: Vec<EncoderRequest>,
+    ) -> Result<Vec<EncoderReply>, ApiError> {
+        self.enter()?;
+        let client_left = async {
+            match &self.connection {
+                Some(connection) => connection.client_left().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            replies = queue.ask(requests) => replies.map_err(|why| match why {
+                Unanswered::Full => self.state.turned_away(ErrorType::Overloaded, Reason::EncoderQueue, SOON),
+                Unanswered::Failed => {
+                    ApiError::new(ErrorType::Internal, "the encoder failed on this request; the log says why")
+                }
+            }),
+            () = client_left => Err(gone()),
+        }
     }
 }
 
-/// How far a request has come.
-pub(crate) enum Worked<T> {
-    /// It is answered.
-    Done(T),
-    /// An encoder is to be asked what was noted, and then the request is worked on again.
-    AskFirst(EncoderQueue),
+/// The client has left: nobody reads this.
+pub(crate) fn gone() -> ApiError {
+    ApiError::new(ErrorType::RequestTimeout, "the client has gone away")
 }
 
 /// The work was given up.
-pub(crate) fn stopped() -> ApiError {
+fn stopped() -> ApiError {
     ApiError::new(ErrorType::RequestTimeout, "the work was given up: nobody waits for its answer any more")
-}
-
-fn too_large(most: usize) -> ApiError {
-    let message =
-        format!("the answer would be larger than {most} bytes; ask about less at once, or lower `top`");
-    ApiError::new(ErrorType::InvalidRequest, message)
-}
-
-/// Bytes up to a limit.
-struct Bounded {
-    bytes: Vec<u8>,
-    most: usize,
-}
-
-impl Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + bytes.len() > self.most {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A value as JSON of at most so many bytes.
-///
-/// # Errors
-/// 422 when it would be larger.
-pub(crate) fn to_json(value: &impl Serialize, most: usize) -> Result<Vec<u8>, ApiError> {
-    let mut out = Bounded { bytes: Vec::new(), most };
-    match serde_json::to_writer(&mut out, value) {
-        Ok(()) => Ok(out.bytes),
-        Err(cause) if cause.is_io() => Err(too_large(most)),
-        Err(cause) => Err(ApiError::new(ErrorType::Internal, format!("cannot write the answer: {cause}"))),
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_grows_to_its_limit_and_no_further() {
-        assert_eq!(to_json(&"1234", 6).unwrap(), b"\"1234\"");
-        let error = to_json(&"12345", 6).unwrap_err();
-        assert_eq!(error.kind, ErrorType::InvalidRequest);
-        assert!(error.message.contains("larger than 6 bytes"), "{error:?}");
-    }
 }

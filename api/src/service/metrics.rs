@@ -10,7 +10,6 @@ use prometheus::{
 };
 
 use crate::engine::process::resident_memory;
-use crate::service::registry::Served;
 use crate::service::route::ROUTES;
 
 /// Seconds: from a prompt (tens of microseconds) to a large batch.
@@ -107,7 +106,7 @@ impl ModelMetrics {
         self.decisions.get(decision as usize).into_iter().for_each(IntCounter::inc);
     }
 
-    /// Counts a judged answer.
+    /// Counts a scored answer.
     pub(crate) fn classified(&self, form: Form, p_refusal: Option<Probability>) {
         if let Some(p) = p_refusal {
             self.scores.observe(p.get());
@@ -253,24 +252,23 @@ impl Metrics {
         }
     }
 
-    /// Says how much waits and how much memory is held, as it is now; of that bodies and answers.
-    pub(crate) fn look(&self, served: &[Served], held: [usize; 2]) {
+    /// Says how much waits for the encoder of each model that has one, and how much memory is held, as it is now; of that
+    /// bodies and answers.
+    pub(crate) fn look<'a>(&self, depths: impl Iterator<Item = (&'a str, usize)>, held: [usize; 2]) {
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         for (gauge, bytes) in self.held.iter().zip(held) {
             gauge.set(number(bytes as u64));
         }
-        for Served { name, queue, .. } in served {
-            if let Some(queue) = queue {
-                self.queue_depths.with_label_values(&[name]).set(number(queue.depth() as u64));
-            }
+        for (name, depth) in depths {
+            self.queue_depths.with_label_values(&[name]).set(number(depth as u64));
         }
         self.resident_memory.set(number(resident_memory().unwrap_or_default()));
     }
 
-    /// Says which models are loaded now.
-    pub(crate) fn set_models(&self, served: &[Served]) {
+    /// Says which models are loaded now, by their names.
+    pub(crate) fn set_models<'a>(&self, loaded: impl Iterator<Item = (&'a str, &'a Model)>) {
         self.models.reset();
-        for Served { name, model, .. } in served {
+        for (name, model) in loaded {
             self.set_model(name, model);
         }
     }
@@ -327,7 +325,7 @@ mod tests {
         let encoder = metrics.of_encoder("m");
         encoder.taken([Duration::from_millis(1), Duration::from_millis(3)].into_iter(), 40);
         encoder.answered(Duration::from_millis(7));
-        metrics.look(&[], [5, 7]);
+        metrics.look(std::iter::empty(), [5, 7]);
         metrics.unparsed(StatusCode::BAD_REQUEST);
         model.predicted(Probability::new(0.95).unwrap(), Decision::Hold);
         metrics.of_model("c", Field::Response, false).classified(Form::Empty, None);

@@ -13,8 +13,10 @@ use crate::service::bodies::{
     CascadeBody, KindProbability, Message, Thresholds, Wanted, confidence, probabilities,
 };
 use crate::service::error::ApiError;
-use crate::service::job::{Job, Worked};
+use crate::service::job::{Job, with_scratch};
 use crate::service::registry::{Registry, Served};
+use crate::service::reply::Room;
+use crate::service::served_tiers::ServedTiers;
 use crate::service::validate::{check_batch, check_terms, check_text, check_top, policy_of_request};
 
 /// How many words and n-grams are shown where the request does not say.
@@ -104,8 +106,8 @@ pub(crate) struct Prediction {
     pub(crate) shares: Option<Vec<ShareView>>,
 }
 
-/// What of a request is judged, and under which name errors speak of it.
-struct Judged<'a> {
+/// The prompts of a request, and under which name errors speak of them.
+struct Prompts<'a> {
     texts: Vec<&'a str>,
     field: &'static str,
     not_judged: Vec<&'static str>,
@@ -115,23 +117,23 @@ struct Judged<'a> {
 ///
 /// # Errors
 /// 422 by field.
-pub(crate) fn predict(
+pub(crate) async fn predict(
     request: &PredictRequest,
     registry: &Registry,
-    job: &mut Job<'_>,
-) -> Result<Worked<PredictResponse>, ApiError> {
+    job: &Job,
+) -> Result<PredictResponse, ApiError> {
     let joined;
-    let mut judged = judged(request)?;
-    let (limits, told) = (job.limits, job.told);
+    let mut prompts = prompts_of(request)?;
+    let limits = job.limits();
     check_top(request.top)?;
     if let Some(messages) = &request.messages {
         let (at, text) = last_of_user(messages)?;
         joined = text;
-        judged.texts.push(&joined);
+        prompts.texts.push(&joined);
         check_text(&joined, || format!("messages[{at}].content"), limits)?;
     } else {
-        check_batch(judged.texts.len(), judged.field, limits)?;
-        for (at, text) in judged.texts.iter().enumerate() {
+        check_batch(prompts.texts.len(), prompts.field, limits)?;
+        for (at, text) in prompts.texts.iter().enumerate() {
             let name =
                 || if request.prompts.is_some() { format!("prompts[{at}]") } else { "prompt".to_owned() };
             check_text(text, name, limits)?;
@@ -140,27 +142,29 @@ pub(crate) fn predict(
     let served = registry.choose(Field::Prompt, request.model.as_deref(), request.target.as_deref())?;
     let policy = policy_of_request(request.policy, &served.model)?;
     let top = request.explain.unwrap_or(false).then(|| request.top.unwrap_or(TOP));
-    check_terms(top.unwrap_or_default(), judged.texts.len())?;
-    let tiered = served.tiered(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
+    check_terms(top.unwrap_or_default(), prompts.texts.len())?;
+    let tiered = ServedTiers::of(served, Wanted { cheap: request.cheap, cascade: request.cascade })?;
     let target = request.target.as_deref();
     let inputs: Vec<Input<'_>> =
-        judged.texts.iter().map(|text| Input { target, ..Input::prompt(text) }).collect();
-    let scored = tiered.score(&inputs, job.scratch)?;
-    if let Some(queue) = served.waits(told) {
-        return Ok(Worked::AskFirst(queue));
-    }
+        prompts.texts.iter().map(|text| Input { target, ..Input::prompt(text) }).collect();
+    let scored = tiered.score(&inputs, job).await?;
+    let mut room = Room::of(limits.answer);
     let mut predictions = Vec::with_capacity(inputs.len());
     for (index, (input, scored)) in inputs.iter().zip(&scored).enumerate() {
         job.check()?;
-        predictions.push(predict_one(served, input, scored, (policy, top), job, index)?);
+        predictions.push(predict_one(served, input, scored, (policy, top), &mut room, index)?);
     }
-    Ok(Worked::Done(PredictResponse {
+    let response = PredictResponse {
         predictions,
         model: served.into(),
         target: request.target.clone(),
-        not_judged: judged.not_judged,
-        seconds: told.started.elapsed().as_secs_f64(),
-    }))
+        not_judged: prompts.not_judged,
+        seconds: job.started.elapsed().as_secs_f64(),
+    };
+    if job.state.settings.log_prompts {
+        tracing::info!(target: "demur", ?request, ?response, "predicted");
+    }
+    Ok(response)
 }
 
 fn predict_one(
@@ -168,17 +172,17 @@ fn predict_one(
     input: &Input<'_>,
     scored: &Tiered,
     (policy, top): (Policy, Option<usize>),
-    job: &mut Job<'_>,
+    room: &mut Room,
     index: usize,
 ) -> Result<Prediction, ApiError> {
     let (p_refusal, tier) = (scored.p_refusal, served.queue.is_some().then_some(scored.tier));
-    let kinds = served.model.kinds_at(input, p_refusal, job.scratch);
+    let kinds = with_scratch(|scratch| served.model.kinds_at(input, p_refusal, scratch));
     let decision = policy.decide(p_refusal);
     served.metrics.predicted(p_refusal, decision);
     served.metrics.answered_by(tier);
     let explanation = top.map(|top| (served.model.scorer().explain(input), top));
     let terms = explanation.as_ref().map(|(explanation, top)| terms(explanation, input, *top));
-    job.take(terms.iter().flatten().map(size_of).sum())?;
+    room.take(terms.iter().flatten().map(size_of).sum())?;
     Ok(Prediction {
         index,
         p_refusal: p_refusal.get(),
@@ -199,7 +203,7 @@ fn size_of(term: &Term) -> usize {
 }
 
 /// Which of the three ways of giving prompts a request takes.
-fn judged(request: &PredictRequest) -> Result<Judged<'_>, ApiError> {
+fn prompts_of(request: &PredictRequest) -> Result<Prompts<'_>, ApiError> {
     let mut not_judged = Vec::new();
     for (name, given) in [("system", request.system.is_some()), ("context", request.context.is_some())] {
         if given {
@@ -207,15 +211,15 @@ fn judged(request: &PredictRequest) -> Result<Judged<'_>, ApiError> {
         }
     }
     match (&request.prompt, &request.prompts, &request.messages) {
-        (Some(prompt), None, None) => Ok(Judged { texts: vec![prompt], field: "prompt", not_judged }),
+        (Some(prompt), None, None) => Ok(Prompts { texts: vec![prompt], field: "prompt", not_judged }),
         (None, Some(prompts), None) => {
-            Ok(Judged { texts: prompts.iter().map(String::as_str).collect(), field: "prompts", not_judged })
+            Ok(Prompts { texts: prompts.iter().map(String::as_str).collect(), field: "prompts", not_judged })
         }
         (None, None, Some(messages)) => {
             if messages.len() > 1 {
                 not_judged.push("messages before the last of the user");
             }
-            Ok(Judged { texts: Vec::new(), field: "messages", not_judged })
+            Ok(Prompts { texts: Vec::new(), field: "messages", not_judged })
         }
         (None, None, None) => {
             Err(ApiError::invalid("prompt", "there is no prompt; give `prompt`, `prompts` or `messages`"))

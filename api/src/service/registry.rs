@@ -14,8 +14,6 @@ use crate::engine::cascade::settle;
 use crate::engine::model_ref::ModelRef;
 use crate::engine::models;
 use crate::engine::rules;
-use crate::engine::tiered_model::{PendingEncoder, TieredModel};
-use crate::service::bodies::Wanted;
 use crate::service::encoder_queue::EncoderQueue;
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::keys::{Keys, read_text};
@@ -39,27 +37,6 @@ pub(crate) struct Served {
 impl From<&Served> for ModelRef {
     fn from(served: &Served) -> Self {
         Self::named(served.name.clone(), &served.model)
-    }
-}
-
-impl Served {
-    /// The queue of its encoder, where that is to be asked something first.
-    pub(crate) fn waits(&self, told: &PendingEncoder) -> Option<EncoderQueue> {
-        if told.waits() { self.queue.clone() } else { None }
-    }
-
-    /// The model, to be asked by all of its tiers; the encoder elsewhere, so that no thread waits for it.
-    ///
-    /// # Errors
-    /// When the request wants a cascade that the model cannot do.
-    pub(crate) fn tiered<'a>(
-        &'a self,
-        wanted: Wanted,
-        told: &'a PendingEncoder,
-    ) -> Result<TieredModel<'a>, ApiError> {
-        let own = settle(&self.model, wanted.cheap, wanted.cascade.map(Cascade::from));
-        let own = own.map_err(|(field, reason)| ApiError::invalid(field, reason))?;
-        Ok(TieredModel::elsewhere(&self.model, own.or(self.cascade), told))
     }
 }
 
@@ -129,13 +106,23 @@ impl Registry {
             served.push(Served { name, model, metrics, cascade, queue });
         }
         let registry = Self { models: served, keys, phrases, threads };
-        metrics.set_models(&registry.models);
+        metrics.set_models(registry.loaded());
         Ok(registry)
     }
 
     /// Without anything.
     pub(crate) fn empty() -> Self {
         Self { models: Vec::new(), keys: None, phrases: Phrases::default(), threads: Vec::new() }
+    }
+
+    /// The models by their names.
+    pub(crate) fn loaded(&self) -> impl Iterator<Item = (&str, &Model)> {
+        self.models.iter().map(|served| (served.name.as_str(), &*served.model))
+    }
+
+    /// How many inputs wait for the encoder of each model that has one.
+    pub(crate) fn depths(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.models.iter().filter_map(|served| Some((served.name.as_str(), served.queue.as_ref()?.depth())))
     }
 
     /// The models of a field.

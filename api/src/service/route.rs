@@ -1,7 +1,7 @@
 //! The one table of the service's routes: path, method, who may call, who answers, and what the document says of it.
 //!
 //! Routing, admission, metrics labels and the `OpenAPI` document loop over it. A route that answers by the models names its
-//! judgement, and each place that acts on one matches all of them, so a new one cannot be forgotten and fall into another's.
+//! endpoint, and each place that acts on one matches all of them, so a new one cannot be forgotten and fall into another's.
 
 use actix_web::http::Method;
 
@@ -19,16 +19,16 @@ pub(crate) enum Access {
     Admin,
 }
 
-/// What the models are asked.
+/// The endpoints that the models answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Judgement {
+pub(crate) enum Endpoint {
     Predict,
     Classify,
     Explain,
     Score,
 }
 
-impl Judgement {
+impl Endpoint {
     /// All of them.
     #[cfg(test)]
     pub(crate) const ALL: [Self; 4] = [Self::Predict, Self::Classify, Self::Explain, Self::Score];
@@ -45,7 +45,7 @@ impl Judgement {
 /// Who answers a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Handler {
-    Judge(Judgement),
+    ByModels(Endpoint),
     Models,
     Model,
     Live,
@@ -120,10 +120,10 @@ pub(crate) static ROUTES: [Route; 17] = {
     use Access::{Admin, Keyed, Open};
     use Handler as H;
     [
-        Route::post("/v1/predict", Keyed, H::Judge(Judgement::Predict)).documented(&operations::PREDICT),
-        Route::post("/v1/classify", Keyed, H::Judge(Judgement::Classify)).documented(&operations::CLASSIFY),
-        Route::post("/v1/explain", Keyed, H::Judge(Judgement::Explain)).documented(&operations::EXPLAIN),
-        Route::post("/v1/score", Keyed, H::Judge(Judgement::Score)).documented(&operations::SCORE),
+        Route::post("/v1/predict", Keyed, H::ByModels(Endpoint::Predict)).documented(&operations::PREDICT),
+        Route::post("/v1/classify", Keyed, H::ByModels(Endpoint::Classify)).documented(&operations::CLASSIFY),
+        Route::post("/v1/explain", Keyed, H::ByModels(Endpoint::Explain)).documented(&operations::EXPLAIN),
+        Route::post("/v1/score", Keyed, H::ByModels(Endpoint::Score)).documented(&operations::SCORE),
         Route::get("/v1/models", Keyed, H::Models).documented(&operations::MODELS),
         Route::get("/v1/models/{name}", Keyed, H::Model).documented(&operations::MODEL),
         Route::get("/health/live", Open, H::Live).documented(&operations::LIVE),
@@ -149,10 +149,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_judgement_has_one_route_and_every_route_of_the_api_its_operation() {
-        for judgement in Judgement::ALL {
-            let of = ROUTES.iter().filter(|route| route.handler == Handler::Judge(judgement));
-            assert_eq!(of.count(), 1, "{judgement:?}");
+    fn every_endpoint_has_one_route_and_every_route_of_the_api_its_operation() {
+        for endpoint in Endpoint::ALL {
+            let of = ROUTES.iter().filter(|route| route.handler == Handler::ByModels(endpoint));
+            assert_eq!(of.count(), 1, "{endpoint:?}");
         }
         for route in &ROUTES {
             let is_api = route.path.starts_with("/v1/") || route.access == Access::Admin;

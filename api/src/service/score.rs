@@ -1,16 +1,18 @@
 //! `POST /v1/score`: the rows of a file with their scores beside them, by the engine of `demur score`.
 
 use demur_data::{Format, Rejection};
-use demur_predictor::{Field, Probability};
+use demur_predictor::{Field, Policy, Probability};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::engine::batch::{Bounds, Reading, RowQuestion, Run};
+use crate::engine::batch::{Bounds, Reading, RowQuestion, Run, Scored};
 use crate::engine::model_ref::ModelRef;
+use crate::engine::tiered_model::TieredModel;
 use crate::service::bodies::{CascadeBody, Thresholds, Wanted};
 use crate::service::error::ApiError;
-use crate::service::job::{Job, Worked};
+use crate::service::job::Job;
 use crate::service::registry::Registry;
+use crate::service::served_tiers::ServedTiers;
 use crate::service::validate::{MOST_TERMS, check_name, check_top, policy_of_request};
 
 /// Most columns of a file.
@@ -95,25 +97,51 @@ impl From<Rejection> for RejectedRow {
 ///
 /// # Errors
 /// 422 when no prompt is found in the rows, or the model, target or thresholds cannot be.
-pub(crate) fn score(
+pub(crate) async fn score(
     request: &ScoreRequest,
     registry: &Registry,
-    job: &Job<'_>,
-) -> Result<Worked<ScoreResponse>, ApiError> {
-    let (limits, told) = (job.limits, job.told);
+    job: &Job,
+) -> Result<ScoreResponse, ApiError> {
     check_name(request.prompt_column.as_deref(), "prompt_column")?;
     check_name(request.messages_column.as_deref(), "messages_column")?;
     let served = registry.choose(Field::Prompt, request.model.as_deref(), request.target.as_deref())?;
     let policy = policy_of_request(request.policy, &served.model)?;
     check_top(request.top)?;
-    let tiered = served.tiered(Wanted { cheap: request.cheap, cascade: request.cascade }, told)?;
+    let tiered = ServedTiers::of(served, Wanted { cheap: request.cheap, cascade: request.cascade })?;
+    let scored = tiered.in_pieces().with_encoder(job, |tiered| rows_of(request, tiered, policy, job)).await?;
+    for p in scored.p_refusal.iter().filter_map(|p| Probability::new(*p).ok()) {
+        served.metrics.predicted(p, policy.decide(p));
+    }
+    if served.queue.is_some() {
+        scored.counts.tiers().into_iter().for_each(|(tier, rows)| served.metrics.answered(tier, rows));
+    }
+    // Rows in UTF-8 with columns of our own behind them are UTF-8.
+    let rows = String::from_utf8(scored.rows)
+        .map_err(|error| ApiError::invalid("rows", error.utf8_error().to_string()))?;
+    Ok(ScoreResponse {
+        rows,
+        scored: scored.p_refusal.len() as u64,
+        rejected: scored.rejected.into_iter().map(RejectedRow::from).collect(),
+        model: served.into(),
+        seconds: job.started.elapsed().as_secs_f64(),
+    })
+}
+
+/// Scores the rows of a request.
+fn rows_of(
+    request: &ScoreRequest,
+    tiered: TieredModel<'_>,
+    policy: Policy,
+    job: &Job,
+) -> Result<Scored, ApiError> {
+    let (limits, top) = (job.limits(), request.top.unwrap_or_default());
     let question = RowQuestion::Prompts {
         tiered,
         policy,
         target: request.target.clone(),
         kinds: false,
         interval: false,
-        ngrams: request.top.unwrap_or(0),
+        ngrams: top,
     };
     let reading = Reading::Prompt {
         column: request.prompt_column.clone(),
@@ -125,32 +153,12 @@ pub(crate) fn score(
         TextFormat::Csv => Format::Csv,
         TextFormat::Tsv => Format::Tsv,
     };
-    let top = request.top.unwrap_or_default();
     let bounds = Bounds {
         rows: MOST_TERMS.checked_div(top).map_or(limits.rows, |most| limits.rows.min(most)),
         columns: MOST_COLUMNS,
-        stop: job.stop,
+        stop: job.stop(),
     };
     let scored = Run::of_bytes(question, reading, format, (request.rows.as_bytes(), bounds));
     job.check()?;
-    let scored = scored.map_err(|error| ApiError::invalid("rows", format!("{error:#}")))?;
-    if let Some(queue) = served.waits(told) {
-        return Ok(Worked::AskFirst(queue));
-    }
-    for p in scored.p_refusal.iter().filter_map(|p| Probability::new(*p).ok()) {
-        served.metrics.predicted(p, policy.decide(p));
-    }
-    if served.queue.is_some() {
-        scored.counts.tiers().into_iter().for_each(|(tier, rows)| served.metrics.answered(tier, rows));
-    }
-    // Rows in UTF-8 with columns of our own behind them are UTF-8.
-    let rows = String::from_utf8(scored.rows)
-        .map_err(|error| ApiError::invalid("rows", error.utf8_error().to_string()))?;
-    Ok(Worked::Done(ScoreResponse {
-        rows,
-        scored: scored.p_refusal.len() as u64,
-        rejected: scored.rejected.into_iter().map(RejectedRow::from).collect(),
-        model: served.into(),
-        seconds: told.started.elapsed().as_secs_f64(),
-    }))
+    scored.map_err(|error| ApiError::invalid("rows", format!("{error:#}")))
 }

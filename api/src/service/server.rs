@@ -14,6 +14,7 @@ use crate::service::admit::warn_of_open_address;
 use crate::service::late_connections::LateConnections;
 use crate::service::listen;
 use crate::service::memory;
+use crate::service::openapi;
 use crate::service::settings::Settings;
 use crate::service::signals::{Signal, Signals};
 use crate::service::state::State;
@@ -60,7 +61,8 @@ impl Application {
         let tls = settings.tls.as_ref().map(|(chain, key)| tls::config(chain, key)).transpose()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let late = if tls.is_none() { Some(LateConnections::of(&listener)?) } else { None };
-        let state = Arc::new(State::load(settings, admin_address)?);
+        let document = openapi::document(&settings.limits)?;
+        let state = Arc::new(State::load(settings, admin_address, document)?);
         warn_of_open_address(&state);
         let server = listen::server(&state, listener, admin, tls)?;
         Ok(Self { server, signals, state, late, address, scheme })

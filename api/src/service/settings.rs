@@ -12,7 +12,6 @@ use demur_predictor::{LoadOptions, Tier, check_base_rate};
 use crate::engine::Usage;
 use crate::engine::cascade::checked_share;
 use crate::engine::rules::MOST_THREADS;
-use crate::service::encoder_queue::Batching;
 use crate::service::options::{LogFormat, LogLevel, Options, read};
 
 /// Tokens of an encoder's batch, where nothing else is said.
@@ -43,6 +42,17 @@ pub(crate) struct Limits {
     pub(crate) write_timeout: Duration,
     /// Requests a second by one key or address.
     pub(crate) rate: Option<u32>,
+}
+
+/// How the queue of an encoder makes batches.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Batching {
+    /// Tokens of a batch; an input that has more is a batch by itself.
+    pub(crate) tokens: usize,
+    /// How long the first of a batch that is not full waits for company.
+    pub(crate) wait: Duration,
+    /// Inputs that may wait.
+    pub(crate) most: usize,
 }
 
 /// All settings, each with its value.

@@ -12,11 +12,9 @@ use anyhow::{Context, anyhow};
 use arc_swap::ArcSwap;
 
 use crate::service::addresses::Addresses;
-use crate::service::answer::SMALL;
-use crate::service::budget::{ByteBudget, Caller};
+use crate::service::budget::{ByteBudget, Caller, SMALL};
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::metrics::Metrics;
-use crate::service::openapi;
 use crate::service::registry::Registry;
 use crate::service::settings::Settings;
 use crate::service::turns::Turns;
@@ -78,17 +76,21 @@ impl Drop for Permit {
 }
 
 impl State {
-    /// Loads everything that the settings name.
+    /// Loads everything that the settings name; `openapi` is the document of the service with these settings.
     ///
     /// # Errors
     /// When anything of it cannot be loaded.
-    pub(crate) fn load(settings: Settings, admin_address: Option<SocketAddr>) -> anyhow::Result<Self> {
+    pub(crate) fn load(
+        settings: Settings,
+        admin_address: Option<SocketAddr>,
+        openapi: String,
+    ) -> anyhow::Result<Self> {
         let metrics = Metrics::new(settings.limits.concurrent).context("cannot set up the metrics")?;
         let mut registry = Registry::load(&settings, &metrics)?;
         let threads = Mutex::new(std::mem::take(&mut registry.threads));
         let limits = &settings.limits;
         Ok(Self {
-            openapi: openapi::document(&settings.limits)?,
+            openapi,
             registry: ArcSwap::from_pointee(registry),
             threads,
             by_address: limits.rate.and_then(Addresses::new),
@@ -124,7 +126,7 @@ impl State {
                 threads.retain(|thread| !thread.is_finished());
                 threads.append(&mut registry.threads);
                 drop(threads);
-                self.metrics.set_models(&registry.models);
+                self.metrics.set_models(registry.loaded());
                 self.registry.store(Arc::new(registry));
                 self.metrics.reloaded("done");
                 tracing::info!(target: "demur", "reloaded");
@@ -226,7 +228,7 @@ mod tests {
     /// A reload that began earlier and takes longer must not put its older models over those of a later one.
     #[test]
     fn a_reload_begins_when_the_one_before_it_has_ended() {
-        let state = State::load(Options::default().resolve().unwrap(), None).unwrap();
+        let state = State::load(Options::default().resolve().unwrap(), None, String::new()).unwrap();
         let ((begun, begins), (go_on, goes_on)) = (channel(), channel());
         let load = |wait: Option<Receiver<()>>| {
             state.replace(|| {

@@ -38,11 +38,11 @@ pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
             return Err(Usage(format!("--field {}: the model judges the {is}", asked.name())).into());
         }
         (Some(model), _) => model.manifest().field,
-        // clap asks for --field with every method that judges a recipe.
+        // clap asks for --field with every method that measures a recipe.
         (None, asked) => asked.ok_or_else(|| Usage("say --field prompt or --field response".to_owned()))?,
     };
     let recipe = sources::recipe(&args.recipe)?;
-    // Kinds that stand for no label are judged where kinds are told apart.
+    // Kinds that stand for no label count where kinds are told apart.
     let told_apart = match &model {
         Some(model) => model.kinds().is_some(),
         None => recipe.fit_of(field).kinds.is_some(),
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
     Ok(terminal::data(&out)?)
 }
 
-/// The model to judge: the one that is named, or the bundled one where no recipe is judged.
+/// The model to measure: the one that is named, or the bundled one where no recipe is measured.
 fn chosen(args: &Evaluate, field: Option<Field>) -> anyhow::Result<Option<Model>> {
     if args.judges_a_recipe() && args.tiers.is_given() {
         let why = "--tier, --cheap and --cascade go with a model; a recipe's fits answer by all tiers that it names";

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::io::{self, IsTerminal, Read};
+use std::time::Instant;
 
 use anyhow::Context;
 use demur_predictor::{Decision, Field, Input, Policy, Scratch, ShareKind, sigmoid};
@@ -42,7 +43,7 @@ pub(crate) fn run(args: &Explain) -> anyhow::Result<()> {
     let input = Input { prompt: args.prompt.as_deref(), target: args.target.name(), ..Input::default() };
     let input = field.put(&text, input);
     let name = ModelRef::named(model.manifest().name.clone(), &model);
-    let question = Question { tiered, name, input, field, policy, top: args.top };
+    let question = Question { tiered, name, input, field, policy, top: args.top, started: Instant::now() };
     // The encoder is asked here, so there is nothing to wait for.
     let answer = question.answer(&mut Scratch::default())?.context("the encoder gave no answer")?;
     if args.json {

@@ -75,7 +75,7 @@ fn compare(args: &ExportNotebook, first: &Model, second: &Model, tables: &str) -
         ScoredRows::read(first, &args.data, &args.columns)?,
         ScoredRows::read(second, &args.data, &args.columns)?,
     ];
-    // Both are judged on the rows that both can be judged on.
+    // Both are scored on the rows that both can be scored on.
     a.count_with(&mut b)?;
     let rows = [a.rows(), b.rows()];
     let (Some(of_a), Some(of_b)) = (&a.evaluation, &b.evaluation) else {

@@ -17,7 +17,7 @@ pub(crate) fn run(
     recipe: &Recipe,
     records: Vec<Record>,
 ) -> anyhow::Result<()> {
-    // As `fit` weighs them: machine labels may teach a prompt predictor, though they judge nothing.
+    // As `fit` weighs them: machine labels may teach a prompt predictor, though no figure is taken on them.
     let records = match field {
         Field::Response => records,
         Field::Prompt => weighed(records, recipe.prompt.machine_weight, recipe.prompt.human_weight),

@@ -55,8 +55,8 @@ impl ScoredRows {
         Self { records, groups, p: Vec::new(), counted: Vec::new(), evaluation: None, field, seed: 0 }
     }
 
-    /// Reads labelled rows and judges them. Where enough of them are new to the model, the figures are taken on those;
-    /// else each is judged by a fit of the model's own recipe that has not seen its group.
+    /// Reads labelled rows and scores them. Where enough of them are new to the model, the figures are taken on those;
+    /// else each is scored by a fit of the model's own recipe that has not seen its group.
     pub(crate) fn read(model: &Model, files: &[PathBuf], columns: &DataArgs) -> anyhow::Result<Self> {
         let field = model.manifest().field;
         let seed = model.manifest().seed;
@@ -142,7 +142,7 @@ impl ScoredRows {
         Ok(Bars::during(|progress| analyse_terms(model, &examples, &self.p, &params, progress))?)
     }
 
-    /// The phrases that mark kinds of answers, where answers are judged.
+    /// The phrases that mark kinds of answers, where answers are scored.
     pub(crate) fn phrases(&self, seed: u64) -> anyhow::Result<Vec<PhraseFigures>> {
         if self.field == Field::Prompt {
             return Ok(Vec::new());

@@ -1,6 +1,8 @@
-//! A question about one text: what it is judged by, and which edits would change that.
+//! A question about one text: what it is scored by, and which edits would change that.
 
 mod view;
+
+use std::time::Instant;
 
 use demur_predictor::{
     Explanation, Field, Flip, Fragment, Input, Origin, Policy, Probability, ScoreError, Scratch, Tier, Tiered,
@@ -23,11 +25,13 @@ pub(crate) struct Question<'a> {
     pub(crate) tiered: TieredModel<'a>,
     pub(crate) name: ModelRef,
     pub(crate) input: Input<'a>,
-    /// The text that the model judges.
+    /// The text that the model scores.
     pub(crate) field: Field,
     pub(crate) policy: Policy,
     /// At most so many terms.
     pub(crate) top: usize,
+    /// When the work on it began.
+    pub(crate) started: Instant,
 }
 
 impl Question<'_> {
@@ -36,8 +40,8 @@ impl Question<'_> {
     /// # Errors
     /// When the encoder fails.
     pub(crate) fn answer(self, scratch: &mut Scratch) -> Result<Option<ExplainResponse>, ScoreError> {
-        let Self { tiered, name, input, field, policy, top } = self;
-        let (model, started) = (tiered.model, tiered.started());
+        let Self { tiered, name, input, field, policy, top, started } = self;
+        let model = tiered.model;
         let text = field.of(&input).unwrap_or_default();
         let explanation = model.scorer().explain(&input);
         let ngrams = model.calibrated(explanation.logit, input.target);

@@ -1,25 +1,32 @@
 //! Whatever bytes come, a failure is the caller's, and an answer is JSON.
 
+use std::pin::pin;
+use std::sync::LazyLock;
+use std::task::{Context, Poll, Waker};
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::service::options::Options;
 
-fn state() -> &'static State {
-    static STATE: std::sync::LazyLock<State> =
-        std::sync::LazyLock::new(|| State::load(Options::default().resolve().unwrap(), None).unwrap());
+fn state() -> &'static Data<State> {
+    static STATE: LazyLock<Data<State>> = LazyLock::new(|| {
+        Data::new(State::load(Options::default().resolve().unwrap(), None, String::new()).unwrap())
+    });
     &STATE
 }
 
 /// Answers a body on every route that takes one: a failure must be the caller's, and an answer must be JSON.
-fn judged(body: &[u8]) -> Result<(), TestCaseError> {
-    for judgement in Judgement::ALL {
+fn answered_well(body: &[u8]) -> Result<(), TestCaseError> {
+    for endpoint in Endpoint::ALL {
         let body = body::Body { bytes: body.to_vec(), _hold: None };
-        match Task::new(judgement, body, state().registry.load_full(), Arc::default()).work(state()) {
-            Ok(Worked::Done(answer)) => prop_assert!(serde_json::from_slice::<Value>(&answer).is_ok()),
-            Ok(Worked::AskFirst(_)) => prop_assert!(false, "the bundled models have no encoder"),
-            Err(error) => prop_assert!(error.kind.status().is_client_error(), "{error:?}"),
+        let job = Job::new(state().clone(), Caller::Unknown, None, Arc::default());
+        let work = pin!(endpoint.answer(body, job));
+        match work.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(answer)) => prop_assert!(serde_json::from_slice::<Value>(&answer).is_ok()),
+            Poll::Ready(Err(error)) => prop_assert!(error.kind.status().is_client_error(), "{error:?}"),
+            Poll::Pending => prop_assert!(false, "the bundled models have no encoder to wait for"),
         }
     }
     Ok(())
@@ -56,7 +63,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_answered(body in prop::collection::vec(any::<u8>(), 0..200)) {
-        judged(&body)?;
+        answered_well(&body)?;
     }
 
     #[test]
@@ -72,20 +79,20 @@ proptest! {
     ) {
         let fields: serde_json::Map<String, Value> =
             fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        judged(Value::Object(fields).to_string().as_bytes())?;
+        answered_well(Value::Object(fields).to_string().as_bytes())?;
     }
 
     #[test]
     fn any_text_is_scored(rows in "(prompt,?|\\{\"prompt\":\"x\"\\}|\n|\"|,|\t|\\PC){0,40}") {
         for format in ["jsonl", "csv", "tsv"] {
-            judged(json!({ "format": format, "rows": rows }).to_string().as_bytes())?;
+            answered_well(json!({ "format": format, "rows": rows }).to_string().as_bytes())?;
         }
     }
 
     #[test]
-    fn any_text_is_judged(text in "(\\PC|\n|\"|```|> |I can't |sorry, |\\. ){0,60}") {
+    fn any_text_is_answered(text in "(\\PC|\n|\"|```|> |I can't |sorry, |\\. ){0,60}") {
         for field in ["prompt", "response"] {
-            judged(json!({ field: text }).to_string().as_bytes())?;
+            answered_well(json!({ field: text }).to_string().as_bytes())?;
         }
     }
 }
