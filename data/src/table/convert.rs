@@ -14,6 +14,9 @@ use polars_utils::float16::pf16;
 
 use super::said;
 
+/// A decimal of more digits is read as text.
+pub(super) const MOST_DIGITS: usize = 38;
+
 /// Why a column cannot be read, and what to do.
 pub(super) fn unsupported(column: &str, what: &str) -> String {
     format!(
@@ -88,7 +91,7 @@ fn is_known(dtype: &ArrowDataType) -> bool {
 }
 
 /// Whether a time zone is an offset (`+05:30`), which has no name in the tables of zones.
-fn is_offset(zone: &str) -> bool {
+pub(super) fn is_offset(zone: &str) -> bool {
     zone.starts_with(['+', '-'])
 }
 
@@ -108,9 +111,17 @@ pub(super) fn series(field: &Field, arrays: Vec<Box<dyn Array>>) -> Result<Colum
     }
     let made = match made {
         Some(made) => made,
-        None => one(field, new_empty_array(plain(&field.dtype)))?,
+        None => one(field, no_rows(plain(&field.dtype)))?,
     };
     Ok(made.with_name(name).into_column())
+}
+
+/// An array without a row. polars' own function stops the program at decimals of 256 bits.
+fn no_rows(dtype: ArrowDataType) -> Box<dyn Array> {
+    match dtype {
+        ArrowDataType::Decimal256(..) => PrimitiveArray::<i256>::new_empty(dtype).boxed(),
+        other => new_empty_array(other),
+    }
 }
 
 /// A frame of these columns without a row.
@@ -141,7 +152,7 @@ fn one(field: &Field, mut array: Box<dyn Array>) -> Result<Series, String> {
             }
             from_arrow(array)
         }
-        ArrowDataType::Decimal256(precision, scale) if precision > 38 => {
+        ArrowDataType::Decimal256(precision, scale) if precision > MOST_DIGITS => {
             let numbers = array.as_any().downcast_ref::<PrimitiveArray<i256>>();
             let numbers = numbers.ok_or("no decimals")?;
             let texts =

@@ -38,7 +38,7 @@ impl ParquetFile {
         let read: Vec<Field> = schema.iter_values().cloned().collect();
         let fields: Vec<Field> = read.iter().map(convert::decoded).collect();
         fields.iter().try_for_each(convert::check)?;
-        let changes = names::changes(&names::stored(&metadata, &read), &read)?;
+        let changes = names::changes(&names::stored(&metadata, &read));
         let mut file =
             Self { source, metadata: Arc::new(metadata), fields, group: 0, at: 0, kept: BTreeMap::new() };
         let mut left = done;

@@ -1,22 +1,55 @@
 //! What the types of a table's columns are called, and which of them become another type: whoever gets the table back is told.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use polars::prelude::{CompatLevel, SchemaExt};
 use polars_arrow::datatypes::{ArrowDataType, Field, TimeUnit};
 use polars_arrow::io::ipc::read::deserialize_schema;
 use polars_parquet::parquet::schema::types::{GroupConvertedType, GroupLogicalType, ParquetType};
 use polars_parquet::read::FileMetadata;
 
-use super::convert;
+use super::convert::{MOST_DIGITS, is_offset};
 
-/// The columns of which the type is not kept, each as a sentence. `stored` are those of the file, `read` the same as they are
-/// read.
-pub(super) fn changes(stored: &[Field], read: &[Field]) -> Result<Vec<String>, String> {
-    let written = convert::empty(read.iter())?.schema().to_arrow(CompatLevel::oldest());
-    let pairs = stored.iter().zip(written.iter_values());
-    let named = pairs.map(|(field, written)| (&field.name, name(&field.dtype), name(&written.dtype)));
+/// The columns of which the type is not kept, each as a sentence. `fields` are those of the file.
+pub(super) fn changes(fields: &[Field]) -> Vec<String> {
+    let named = fields.iter().map(|field| (&field.name, name(&field.dtype), name(&written(&field.dtype))));
     let changed = named.filter(|(_, from, to)| from != to);
-    Ok(changed.map(|(column, from, to)| format!("column `{column}`: {from} is written as {to}")).collect())
+    changed.map(|(column, from, to)| format!("column `{column}`: {from} is written as {to}")).collect()
+}
+
+/// What a type becomes in polars, as [`convert`](super::convert) reads it, and with that in the output.
+fn written(dtype: &ArrowDataType) -> ArrowDataType {
+    use ArrowDataType as Type;
+    let inner = |field: &Field| Field { dtype: written(&field.dtype), ..field.clone() };
+    match dtype {
+        Type::Dictionary(_, values, _) => written(values),
+        Type::Extension(extension) => written(&extension.inner),
+        Type::Float16 => Type::Float32,
+        Type::Date64 => Type::Timestamp(TimeUnit::Millisecond, None),
+        Type::Time32(_) | Type::Time64(_) => Type::Time64(TimeUnit::Nanosecond),
+        Type::Timestamp(unit, zone) => {
+            let zone = zone.as_ref().map(|zone| if is_offset(zone) { "UTC".into() } else { zone.clone() });
+            Type::Timestamp(in_polars(*unit), zone)
+        }
+        Type::Duration(unit) => Type::Duration(in_polars(*unit)),
+        Type::Decimal256(precision, _) if *precision > MOST_DIGITS => Type::Utf8View,
+        Type::Decimal32(precision, scale)
+        | Type::Decimal64(precision, scale)
+        | Type::Decimal256(precision, scale) => Type::Decimal(*precision, *scale),
+        Type::FixedSizeBinary(_) => Type::BinaryView,
+        Type::List(item) | Type::LargeList(item) | Type::Map(item, _) => {
+            Type::LargeList(Box::new(inner(item)))
+        }
+        Type::FixedSizeList(item, size) => Type::FixedSizeList(Box::new(inner(item)), *size),
+        Type::Struct(fields) => Type::Struct(fields.iter().map(inner).collect()),
+        other => other.clone(),
+    }
+}
+
+/// polars has no seconds.
+const fn in_polars(unit: TimeUnit) -> TimeUnit {
+    match unit {
+        TimeUnit::Second => TimeUnit::Millisecond,
+        other => other,
+    }
 }
 
 /// The columns of a Parquet file as its writer knew them: by the schema that Arrow's writers keep beside Parquet's own, else by
@@ -101,5 +134,69 @@ const fn unit(unit: TimeUnit) -> &'static str {
         TimeUnit::Millisecond => "ms",
         TimeUnit::Microsecond => "us",
         TimeUnit::Nanosecond => "ns",
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use polars::prelude::{CompatLevel, SchemaExt};
+    use polars_arrow::datatypes::{ExtensionType, IntegerType};
+
+    use super::super::convert;
+    use super::*;
+
+    fn field(dtype: ArrowDataType) -> Field {
+        Field::new("x".into(), dtype, true)
+    }
+
+    /// A table without a row tells as well, of every type: there polars once stopped the program.
+    #[test]
+    fn what_is_said_is_what_becomes_of_a_column() {
+        use ArrowDataType as Type;
+        let entries = [("key", Type::Utf8), ("value", Type::Int32)];
+        let entries = entries.map(|(name, dtype)| Field::new(name.into(), dtype, true)).to_vec();
+        let entry = Type::Struct(entries);
+        let of = |dtype: Type| Box::new(field(dtype));
+        let seconds = Type::Timestamp(TimeUnit::Second, Some("+05:30".into()));
+        let uuid =
+            ExtensionType { name: "arrow.uuid".into(), inner: Type::FixedSizeBinary(16), metadata: None };
+        for (dtype, said) in [
+            (Type::LargeUtf8, None),
+            (Type::BinaryView, None),
+            (Type::List(of(Type::Int16)), None),
+            (Type::FixedSizeList(of(Type::Float32), 2), None),
+            (entry.clone(), None),
+            (Type::Timestamp(TimeUnit::Microsecond, Some("Asia/Kolkata".into())), None),
+            (Type::Decimal(20, 2), None),
+            (Type::Null, None),
+            (Type::Date32, None),
+            (Type::Duration(TimeUnit::Nanosecond), None),
+            (Type::Date64, Some("date64 is written as timestamp[ms]")),
+            (seconds, Some("timestamp[s, +05:30] is written as timestamp[ms, UTC]")),
+            (Type::Duration(TimeUnit::Second), Some("duration[s] is written as duration[ms]")),
+            (Type::Time64(TimeUnit::Microsecond), Some("time64[us] is written as time64[ns]")),
+            (Type::Float16, Some("float16 is written as float32")),
+            (Type::FixedSizeBinary(2), Some("fixed_size_binary[2] is written as binary")),
+            (Type::Decimal256(60, 2), Some("decimal256(60, 2) is written as string")),
+            (Type::Decimal256(30, 2), Some("decimal256(30, 2) is written as decimal128(30, 2)")),
+            (
+                Type::Dictionary(IntegerType::Int8, Box::new(Type::LargeUtf8), false),
+                Some("dictionary<string by int8> is written as string"),
+            ),
+            (
+                Type::Map(of(entry), false),
+                Some("map<key: string, value: int32> is written as list<struct<key: string, value: int32>>"),
+            ),
+            (Type::Extension(Box::new(uuid)), Some("extension<arrow.uuid> is written as binary")),
+        ] {
+            let fields = [field(dtype)];
+            let frame = convert::empty(fields.iter()).unwrap();
+            let found = frame.schema().to_arrow(CompatLevel::oldest());
+            let found = found.iter_values().next().unwrap();
+            assert_eq!(name(&found.dtype), name(&written(&fields[0].dtype)), "{fields:?}");
+            let expected: Vec<String> = said.iter().map(|said| format!("column `x`: {said}")).collect();
+            assert_eq!(changes(&fields), expected);
+        }
     }
 }
