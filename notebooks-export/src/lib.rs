@@ -2,7 +2,7 @@
 //!
 //! [`pipeline_report`] turns the figures and the two models of a pipeline into a [`Notebook`] that already holds
 //! its outputs. Its code cells are real: run in the pipeline's folder, they make the same tables and charts
-//! again from the files there. [`rows_report`] turns what is known of a model on labelled rows into one HTML page, tables
+//! again from the files there. [`report`] turns what is known of a model on labelled rows into one HTML page, tables
 //! and figures. The same input gives the same bytes.
 
 mod figures;
@@ -11,14 +11,12 @@ mod page;
 mod tables;
 mod text;
 
-pub use figures::charts::{Bar, Chart, Interval, diverging_bars, intervals, reliability_diagram};
-pub use figures::curves::{Dot, agreement_chart, contrast_chart, coverage_chart};
+pub use figures::charts::Chart;
 pub use figures::drawing::Drawing;
 pub use notebook::comparison::{Comparison, comparison_notebook};
 pub use notebook::notebooks::{Export, evaluation_notebook, report_notebook};
 pub use notebook::pipeline_report::pipeline_report;
 pub use notebook::{Cell, Notebook, Output};
-pub use page::report::{Report, rows_report};
-pub use tables::report_data::{Findings, JudgedRow};
-pub use tables::table::{Column, Sheet};
-pub use tables::text_table::Table;
+pub use page::report::{Report, report};
+pub use tables::report_data::{JudgedRow, ReportData};
+pub use tables::table::{Column, Table};

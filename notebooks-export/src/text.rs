@@ -25,6 +25,15 @@ pub(crate) fn escape(text: &str) -> String {
     out
 }
 
+/// A text from data, as a page shows it.
+pub(crate) struct Shown<'a>(pub(crate) &'a str);
+
+impl maud::Render for Shown<'_> {
+    fn render_to(&self, out: &mut String) {
+        out.push_str(&escape(self.0));
+    }
+}
+
 /// A Markdown code span that holds any text, within which nothing is mark-up.
 pub(crate) fn code_span(text: &str) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

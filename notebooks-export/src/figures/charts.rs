@@ -31,7 +31,7 @@ impl Chart {
 
     /// The drawing as an HTML image that carries it within.
     #[must_use]
-    pub fn to_html(&self) -> String {
+    pub(crate) fn to_html(&self) -> String {
         let data = percent_encode(&self.drawing.to_svg());
         format!("<img alt=\"{}\" src=\"data:image/svg+xml,{data}\">", escape(&self.title))
     }
@@ -39,26 +39,26 @@ impl Chart {
 
 /// A labelled number.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Bar {
+pub(crate) struct Bar {
     /// What it belongs to.
-    pub label: String,
+    pub(crate) label: String,
     /// The number.
-    pub value: f64,
+    pub(crate) value: f64,
     /// Its interval, where it has one.
-    pub interval: Option<(f64, f64)>,
+    pub(crate) interval: Option<(f64, f64)>,
 }
 
 /// A labelled share with its interval.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Interval {
+pub(crate) struct Interval {
     /// What it belongs to.
-    pub label: String,
+    pub(crate) label: String,
     /// The share; NaN where it is not defined.
-    pub value: f64,
+    pub(crate) value: f64,
     /// Lower and upper end.
-    pub interval: (f64, f64),
+    pub(crate) interval: (f64, f64),
     /// Drawn filled, against the hollow ones that it is compared with.
-    pub strong: bool,
+    pub(crate) strong: bool,
 }
 
 /// A number as the reports show it.
@@ -82,7 +82,7 @@ fn ends(bar: &Bar) -> [f64; 3] {
 /// Bars from a middle line, values above 0 to the right (for refusal) and below it to the left (for
 /// compliance), in the order given. Each label stands on the free side of the line. `note` says n.
 #[must_use]
-pub fn diverging_bars(title: &str, note: &str, bars: &[Bar]) -> Chart {
+pub(crate) fn diverging_bars(title: &str, note: &str, bars: &[Bar]) -> Chart {
     let largest =
         bars.iter().flat_map(ends).map(f64::abs).filter(|value| value.is_finite()).fold(0.0, f64::max);
     let largest = if largest > 0.0 { largest } else { 1.0 };
@@ -137,7 +137,7 @@ pub fn diverging_bars(title: &str, note: &str, bars: &[Bar]) -> Chart {
 
 /// Mean P(refusal) of each bin against its share of refusals, above the numbers of rows in the bins.
 #[must_use]
-pub fn reliability_diagram(title: &str, bins: &[ReliabilityBin]) -> Chart {
+pub(crate) fn reliability_diagram(title: &str, bins: &[ReliabilityBin]) -> Chart {
     let n: usize = bins.iter().map(|bin| bin.n).sum();
     let note = format!("n = {n} rows in {} bins of equal width; dashed: perfect calibration", bins.len());
     let ((left, width), (height, strip)) = ((70.0, 480.0), (240.0, 44.0));
@@ -181,7 +181,7 @@ pub fn reliability_diagram(title: &str, bins: &[ReliabilityBin]) -> Chart {
 
 /// Accuracies with their 95% Wilson intervals on the same `n` rows, one below the other.
 #[must_use]
-pub fn intervals(title: &str, n: usize, rows: &[Interval]) -> Chart {
+pub(crate) fn intervals(title: &str, n: usize, rows: &[Interval]) -> Chart {
     let note = format!("n = {n} rows, the same for all; filled: fitted models, hollow: baselines");
     let (left, width) = (210.0, 330.0);
     let x = |share: f64| left + share * width;

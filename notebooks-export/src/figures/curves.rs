@@ -8,7 +8,7 @@ use crate::text::shorten;
 
 /// Accuracy of the decisions on the most certain rows, with its interval, against the share of rows decided.
 #[must_use]
-pub fn coverage_chart(title: &str, points: &[CoveragePoint]) -> Chart {
+pub(crate) fn coverage_chart(title: &str, points: &[CoveragePoint]) -> Chart {
     let n = points.iter().map(|point| point.n).max().unwrap_or(0);
     let note = format!("n = {n} rows; grey: 95% Wilson interval");
     let ((left, width), height) = ((70.0, 480.0), 240.0);
@@ -53,19 +53,19 @@ pub fn coverage_chart(title: &str, points: &[CoveragePoint]) -> Chart {
 
 /// An n-gram in the contrast plot.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Dot {
+pub(crate) struct Dot {
     /// Its name.
-    pub label: String,
+    pub(crate) label: String,
     /// Rows that contain it; at least 1.
-    pub rows: usize,
+    pub(crate) rows: usize,
     /// Its z-score.
-    pub z: f64,
+    pub(crate) z: f64,
 }
 
 /// Frequency against z-score: dark dots speak for refusal, grey ones for compliance. The `named` first dots of each side
 /// carry their names; `all` is how many n-grams there are, drawn or not.
 #[must_use]
-pub fn contrast_chart(title: &str, dots: &[Dot], named: usize, (rows, all): (usize, usize)) -> Chart {
+pub(crate) fn contrast_chart(title: &str, dots: &[Dot], named: usize, (rows, all): (usize, usize)) -> Chart {
     let note = format!("n = {rows} rows; {} of {all} n-grams drawn, those of the largest |z|", dots.len());
     let ((left, width), height) = ((60.0, 550.0), 380.0);
     let most = dots.iter().map(|dot| dot.rows).max().unwrap_or(1).max(2) as f64;
@@ -119,7 +119,7 @@ pub fn contrast_chart(title: &str, dots: &[Dot], named: usize, (rows, all): (usi
 
 /// P(refusal) of two models on the same rows, as (first, second, refused).
 #[must_use]
-pub fn agreement_chart(title: &str, names: [&str; 2], rows: &[(f64, f64, bool)]) -> Chart {
+pub(crate) fn agreement_chart(title: &str, names: [&str; 2], rows: &[(f64, f64, bool)]) -> Chart {
     let note = format!("n = {} rows; dark: refused, grey: answered; dashed: agreement", rows.len());
     let ((left, width), height) = ((70.0, 480.0), 320.0);
     let (x, y) = (|p: f64| left + p * width, |p: f64| TOP + (1.0 - p) * height);

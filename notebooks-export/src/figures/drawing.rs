@@ -1,7 +1,6 @@
 //! A drawing as a list of shapes, which become SVG for the page and PNG for everything else: no scripts, no styles, grey on an
 //! explicit white ground.
 
-use crate::figures::raster;
 use crate::text::{escape, shorten};
 
 /// Width of every drawing.
@@ -109,12 +108,6 @@ impl Drawing {
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" font-family=\"monospace\" font-size=\"{FONT_SIZE}\">\n<title>{title}</title>\n{body}</svg>\n"
         )
-    }
-
-    /// The drawing as PNG, two pixels for each unit; `None` if it is too large to be one.
-    #[must_use]
-    pub fn to_png(&self) -> Option<Vec<u8>> {
-        raster::png(self)
     }
 }
 

@@ -10,15 +10,18 @@ use crate::figures::drawing::{Anchor, DARK, Drawing, FONT_SIZE, Shape, WIDTH};
 const SCALE: f32 = 2.0;
 const FONT: &[u8] = epaint_default_fonts::HACK_REGULAR;
 
-/// The PNG of a drawing; `None` where it is too large for one.
-pub(crate) fn png(drawing: &Drawing) -> Option<Vec<u8>> {
-    let pixels = |length: f64| (length as f32 * SCALE).ceil() as u32;
-    let mut canvas = Canvas {
-        pixmap: Pixmap::new(pixels(WIDTH), pixels(drawing.height()))?,
-        face: Face::parse(FONT, 0).ok()?,
-    };
-    drawing.shapes().iter().for_each(|shape| canvas.draw(shape));
-    canvas.pixmap.encode_png().ok()
+impl Drawing {
+    /// The drawing as PNG, two pixels for each unit; `None` if it is too large to be one.
+    #[must_use]
+    pub fn to_png(&self) -> Option<Vec<u8>> {
+        let pixels = |length: f64| (length as f32 * SCALE).ceil() as u32;
+        let mut canvas = Canvas {
+            pixmap: Pixmap::new(pixels(WIDTH), pixels(self.height()))?,
+            face: Face::parse(FONT, 0).ok()?,
+        };
+        self.shapes().iter().for_each(|shape| canvas.draw(shape));
+        canvas.pixmap.encode_png().ok()
+    }
 }
 
 struct Canvas {

@@ -1,16 +1,17 @@
 //! Two models on the same rows, as a notebook: which is better, by how much, and where they differ.
 
 use demur_predictor::Model;
-use demur_training::{Evaluation, mean_interval, wilson};
+use demur_training::{Decisions, Evaluation, mean_interval, wilson};
 use serde_json::json;
 
-use crate::figures::charts::{Interval, intervals};
+use crate::figures::charts::{Chart, Interval, intervals};
 use crate::figures::curves::agreement_chart;
 use crate::notebook::Output;
 use crate::notebook::notebooks::{Export, LIMITS, SHOWN, Writer, begin, describe};
 use crate::tables::figure_tables::{labelled, right_share, right_title};
-use crate::tables::report_data::{JudgedRow, interval, label};
-use crate::tables::table::{Sheet, number};
+use crate::tables::report_data::JudgedRow;
+use crate::tables::table::{Table, interval, label, number};
+use crate::tables::text_table::TextTable;
 use crate::text::code_span;
 
 /// Two models on the same rows.
@@ -26,10 +27,10 @@ pub struct Comparison<'a> {
 
 /// A comparison as a notebook.
 #[must_use]
-pub fn comparison_notebook(comparison: &Comparison<'_>, tables: &str) -> Export {
+pub fn comparison_notebook(comparison: &Comparison<'_>, folder: &str) -> Export {
     let [first, second] = comparison.evaluations;
     let names = comparison.models.map(|model| model.manifest().name.clone());
-    let sheets = vec![methods(comparison), paired(comparison), pairs(comparison)];
+    let tables = vec![methods(comparison), paired(comparison), pairs(comparison)];
     let [a, b] = comparison.models.map(describe);
     let text = format!(
         "First: {a}, judged by {}. Second: {b}, judged by {}. {}.",
@@ -38,25 +39,9 @@ pub fn comparison_notebook(comparison: &Comparison<'_>, tables: &str) -> Export 
         labelled(first)
     );
     let mut writer =
-        Writer { notebook: begin("Two models on the same rows", &text, tables), sheets: &sheets };
+        Writer { notebook: begin("Two models on the same rows", &text, folder), tables: &tables };
     writer.whole("methods", "## Which is better?");
-    let of = |evaluation: &Evaluation, label: String, strong: bool| Interval {
-        label,
-        value: evaluation.decisions.accuracy,
-        interval: evaluation.decisions.accuracy_interval,
-        strong,
-    };
-    let mut shown = vec![
-        of(first, format!("first: {}", names[0]), true),
-        of(second, format!("second: {}", names[1]), true),
-    ];
-    shown.extend(first.baselines.iter().map(|(name, baseline)| Interval {
-        label: name.replace('_', " "),
-        value: baseline.decisions.accuracy,
-        interval: baseline.decisions.accuracy_interval,
-        strong: false,
-    }));
-    writer.notebook.code("intervals()", [intervals(right_title(first), first.n, &shown).into()]);
+    writer.notebook.code("intervals()", [accuracies(comparison, &names).into()]);
     writer.whole(
         "paired",
         "## On the same rows\n\nRows that one decides rightly and the other does not carry all of the difference. The interval \
@@ -66,18 +51,6 @@ pub fn comparison_notebook(comparison: &Comparison<'_>, tables: &str) -> Export 
         judged_pairs(comparison).map(|(_, a, b)| (a.p_refusal, b.p_refusal, a.refused)).collect();
     let chart = agreement_chart("Agreement", [&names[0], &names[1]], &rows);
     writer.notebook.code("agreement()", [chart.into()]);
-    let disagreements = {
-        let pairs = &sheets[2];
-        let gap = |at: usize| {
-            let p = |key: &str| pairs.cell(&pairs.rows[at], key).as_f64().unwrap_or(0.0);
-            // As pandas reckons it: the rounded difference.
-            (p("p_first") - p("p_second")).abs()
-        };
-        let mut order: Vec<usize> = (0..pairs.rows.len()).collect();
-        order.sort_by(|&a, &b| gap(b).total_cmp(&gap(a)));
-        let keys = ["row", "label", "p_first", "p_second", "text"];
-        pairs.to_table(&keys, order.into_iter().take(SHOWN))
-    };
     writer.notebook.markdown("## Where they differ most");
     writer.notebook.code(
         format!(
@@ -85,11 +58,42 @@ pub fn comparison_notebook(comparison: &Comparison<'_>, tables: &str) -> Export 
              rows.loc[gap.sort_values(ascending=False, kind=\"stable\").index].head({SHOWN})\nshow(rows, [\"row\", \
              \"label\", \"p_first\", \"p_second\", \"text\"])"
         ),
-        [Output::from(&disagreements)],
+        [Output::from(&disagreements(&tables[2]))],
     );
     writer.notebook.markdown(LIMITS);
     let notebook = writer.notebook;
-    Export { notebook, sheets }
+    Export { notebook, tables }
+}
+
+/// The accuracies of both, and of the baselines.
+fn accuracies(comparison: &Comparison<'_>, names: &[String; 2]) -> Chart {
+    let [first, second] = comparison.evaluations;
+    let of = |label: String, decisions: &Decisions, strong: bool| Interval {
+        label,
+        value: decisions.accuracy,
+        interval: decisions.accuracy_interval,
+        strong,
+    };
+    let mut shown = vec![
+        of(format!("first: {}", names[0]), &first.decisions, true),
+        of(format!("second: {}", names[1]), &second.decisions, true),
+    ];
+    let baselines = first.baselines.iter();
+    shown.extend(baselines.map(|(name, baseline)| of(name.replace('_', " "), &baseline.decisions, false)));
+    intervals(right_title(first), first.n, &shown)
+}
+
+/// The rows on which both differ most.
+fn disagreements(pairs: &Table) -> TextTable {
+    let gap = |at: usize| {
+        let p = |key: &str| pairs.cell(&pairs.rows[at], key).as_f64().unwrap_or(0.0);
+        // As pandas reckons it: the rounded difference.
+        (p("p_first") - p("p_second")).abs()
+    };
+    let mut order: Vec<usize> = (0..pairs.rows.len()).collect();
+    order.sort_by(|&a, &b| gap(b).total_cmp(&gap(a)));
+    let keys = ["row", "label", "p_first", "p_second", "text"];
+    pairs.to_text_table(&keys, order.into_iter().take(SHOWN))
 }
 
 /// The rows that both figures count, with their numbers.
@@ -105,8 +109,8 @@ fn judged_pairs<'a>(
         .map(|(at, (a, b))| (at, a, b))
 }
 
-fn methods(comparison: &Comparison<'_>) -> Sheet {
-    let mut sheet = Sheet::new(
+fn methods(comparison: &Comparison<'_>) -> Table {
+    let mut table = Table::new(
         "methods",
         "Both models beside baselines",
         &[
@@ -126,7 +130,7 @@ fn methods(comparison: &Comparison<'_>) -> Sheet {
     {
         let [accuracy, low, high] = interval(e.decisions.accuracy, e.decisions.accuracy_interval);
         let name = format!("{place}: {}", model.manifest().name);
-        sheet.push([
+        table.push([
             json!(name),
             accuracy,
             low,
@@ -142,7 +146,7 @@ fn methods(comparison: &Comparison<'_>) -> Sheet {
         let [accuracy, low, high] = interval(decisions.accuracy, decisions.accuracy_interval);
         let name = name.replace('_', " ");
         let auroc = number(baseline.auroc);
-        sheet.push([
+        table.push([
             json!(name),
             accuracy,
             low,
@@ -153,12 +157,12 @@ fn methods(comparison: &Comparison<'_>) -> Sheet {
             json!(false),
         ]);
     }
-    sheet
+    table
 }
 
 /// How many rows each decides rightly, and the paired difference of the accuracies.
-fn paired(comparison: &Comparison<'_>) -> Sheet {
-    let mut sheet = Sheet::new(
+fn paired(comparison: &Comparison<'_>) -> Table {
+    let mut table = Table::new(
         "paired",
         "Right decisions on the same rows",
         &[("what", "What"), ("value", "Value"), ("low", "95% from"), ("high", "to")],
@@ -175,7 +179,7 @@ fn paired(comparison: &Comparison<'_>) -> Sheet {
     let names = ["both right", "only the first right", "only the second right", "neither right"];
     for (name, count) in names.into_iter().zip(counts) {
         let (low, high) = wilson(count, n);
-        sheet.push([
+        table.push([
             json!(format!("{name} ({count} of {n})")),
             number(count as f64 / n as f64),
             number(low),
@@ -184,12 +188,12 @@ fn paired(comparison: &Comparison<'_>) -> Sheet {
     }
     let (difference, (low, high)) = mean_interval(&differences);
     let right = right_share(comparison.evaluations[0]);
-    sheet.push([json!(format!("{right}, first less second")), number(difference), number(low), number(high)]);
-    sheet
+    table.push([json!(format!("{right}, first less second")), number(difference), number(low), number(high)]);
+    table
 }
 
-fn pairs(comparison: &Comparison<'_>) -> Sheet {
-    let mut sheet = Sheet::new(
+fn pairs(comparison: &Comparison<'_>) -> Table {
+    let mut table = Table::new(
         "pairs",
         "P(refusal) of both models",
         &[
@@ -202,7 +206,7 @@ fn pairs(comparison: &Comparison<'_>) -> Sheet {
         ],
     );
     for (at, a, b) in judged_pairs(comparison) {
-        sheet.push([
+        table.push([
             json!(at + 1),
             json!(label(a.refused)),
             number(a.p_refusal),
@@ -211,5 +215,5 @@ fn pairs(comparison: &Comparison<'_>) -> Sheet {
             json!(a.text),
         ]);
     }
-    sheet
+    table
 }

@@ -15,7 +15,7 @@ use demur_predictor::sha256;
 use serde_json::{Value, json};
 
 use crate::figures::charts::Chart;
-use crate::tables::text_table::Table;
+use crate::tables::text_table::TextTable;
 
 /// What a code cell shows, in several forms by media type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,14 +32,14 @@ impl Output {
 
     /// The same in HTML too.
     #[must_use]
-    pub fn with_html(mut self, html: String) -> Self {
+    pub(crate) fn with_html(mut self, html: String) -> Self {
         self.data.insert("text/html", html);
         self
     }
 
     /// The same as an SVG drawing too.
     #[must_use]
-    pub fn with_svg(mut self, svg: String) -> Self {
+    pub(crate) fn with_svg(mut self, svg: String) -> Self {
         self.data.insert("image/svg+xml", svg);
         self
     }
@@ -51,8 +51,8 @@ impl Output {
     }
 }
 
-impl From<&Table> for Output {
-    fn from(table: &Table) -> Self {
+impl From<&TextTable> for Output {
+    fn from(table: &TextTable) -> Self {
         Self::text(table.to_text()).with_html(table.to_html())
     }
 }
@@ -108,7 +108,7 @@ impl Notebook {
     }
 
     /// Adds a code cell that shows nothing and is itself folded.
-    pub fn collapsed_code(&mut self, source: impl Into<String>) {
+    pub(crate) fn collapsed_code(&mut self, source: impl Into<String>) {
         self.cells.push(Cell::Code { source: source.into(), outputs: Vec::new(), collapsed: true });
     }
 

@@ -10,8 +10,8 @@ use crate::figures::curves::coverage_chart;
 use crate::notebook::{Notebook, Output};
 use crate::page::report::{accuracy, bars, contrast};
 use crate::tables::figure_tables::right_title;
-use crate::tables::report_data::{Findings, POINTS};
-use crate::tables::table::Sheet;
+use crate::tables::report_data::{POINTS, ReportData};
+use crate::tables::table::Table;
 use crate::tables::top_terms::{TopTerms, has_pieces_alone};
 use crate::text::code_span;
 
@@ -25,19 +25,19 @@ pub struct Export {
     /// The notebook.
     pub notebook: Notebook,
     /// The tables, to be written as Parquet into the folder that was named.
-    pub sheets: Vec<Sheet>,
+    pub tables: Vec<Table>,
 }
 
 /// A notebook begun with a heading, and the functions that its cells call.
-pub(crate) fn begin(title: &str, text: &str, tables: &str) -> Notebook {
+pub(crate) fn begin(title: &str, text: &str, folder: &str) -> Notebook {
     let mut notebook = Notebook::new();
     notebook.markdown(format!(
         "# {title}\n\n{text}\n\nThe positive class is refusal. The outputs below were written by Demur; nothing needs to \
          run. To make them again, run the cells beside the folder {} with Python 3 (pandas with pyarrow, matplotlib).",
-        code_span(tables)
+        code_span(folder)
     ));
     // A name of a folder, as a Python string holds it.
-    let name = serde_json::to_string(tables).unwrap_or_default();
+    let name = serde_json::to_string(folder).unwrap_or_default();
     notebook.collapsed_code(SETUP.trim_end().replacen("\"{{tables}}\"", &name, 1));
     notebook
 }
@@ -56,75 +56,75 @@ pub(crate) fn describe(model: &Model) -> String {
     )
 }
 
-/// The tables of some findings, as notebooks read them: methods say which of them is the model.
-fn sheets_of(findings: &Findings<'_>) -> Vec<Sheet> {
-    let mut sheets = findings.sheets();
-    for sheet in sheets.iter_mut().filter(|sheet| sheet.name == "methods") {
-        for (at, row) in sheet.rows.iter_mut().enumerate() {
+/// The tables of some report, as notebooks read them: methods say which of them is the model.
+fn tables_of(report: &ReportData<'_>) -> Vec<Table> {
+    let mut tables = report.tables();
+    for table in tables.iter_mut().filter(|table| table.name == "methods") {
+        for (at, row) in table.rows.iter_mut().enumerate() {
             row.insert("model".to_owned(), json!(at == 0));
         }
     }
-    sheets
+    tables
 }
 
 /// Adds cells as long as the tables that they read are there.
 pub(crate) struct Writer<'a> {
     pub(crate) notebook: Notebook,
-    pub(crate) sheets: &'a [Sheet],
+    pub(crate) tables: &'a [Table],
 }
 
 impl Writer<'_> {
-    fn sheet(&self, name: &str) -> Option<&Sheet> {
-        self.sheets.iter().find(|sheet| sheet.name == name)
+    fn table(&self, name: &str) -> Option<&Table> {
+        self.tables.iter().find(|table| table.name == name)
     }
 
     /// A table whole, by its name.
     pub(crate) fn whole(&mut self, name: &str, text: &str) {
-        let Some(table) = self.sheet(name).map(Sheet::whole) else { return };
+        let Some(table) = self.table(name).map(Table::whole) else { return };
         self.notebook.markdown(text);
         self.notebook.code(format!("show(\"{name}\")"), [Output::from(&table)]);
     }
 }
 
-/// The report as a notebook; its tables go into a folder of the name `tables` beside it.
+/// The report as a notebook; its tables go into a folder of the name `folder` beside it.
 #[must_use]
-pub fn report_notebook(findings: &Findings<'_>, tables: &str) -> Export {
-    let sheets = sheets_of(findings);
-    let title = format!("Refusal report: {}", findings.model.manifest().name);
-    let text = format!("{}, on {} labelled rows.", describe(findings.model), findings.terms.rows_in_all);
-    let mut writer = Writer { notebook: begin(&title, &text, tables), sheets: &sheets };
-    if let Some(evaluation) = findings.evaluation {
-        figures(&mut writer, findings, evaluation);
+pub fn report_notebook(report: &ReportData<'_>, folder: &str) -> Export {
+    let tables = tables_of(report);
+    let title = format!("Refusal report: {}", report.model.manifest().name);
+    let text = format!("{}, on {} labelled rows.", describe(report.model), report.terms.rows_in_all);
+    let mut writer = Writer { notebook: begin(&title, &text, folder), tables: &tables };
+    if let Some(evaluation) = report.evaluation {
+        figures(&mut writer, report, evaluation);
     }
-    words(&mut writer, findings);
-    if findings.evaluation.is_some() {
-        rows(&mut writer, findings);
+    words(&mut writer, report);
+    if report.evaluation.is_some() {
+        rows(&mut writer, report);
     }
     writer.whole("phrases", "## Phrases by kind of answer\n\nBy where in the answer they stand.");
     writer.whole("data", "## Data\n\nWhat the model was fitted on.");
     writer.notebook.markdown(LIMITS);
     let notebook = writer.notebook;
-    Export { notebook, sheets }
+    Export { notebook, tables }
 }
 
 /// Figures of a model on rows as a notebook.
 #[must_use]
-pub fn evaluation_notebook(findings: &Findings<'_>, tables: &str) -> Export {
-    let mut sheets = sheets_of(findings);
-    sheets.retain(|sheet| !["terms", "stability", "phrases"].contains(&sheet.name));
-    let title = format!("Evaluation: {}", findings.model.manifest().name);
-    let text = format!("{}, on {} labelled rows.", describe(findings.model), findings.rows.len());
-    let mut writer = Writer { notebook: begin(&title, &text, tables), sheets: &sheets };
-    if let Some(evaluation) = findings.evaluation {
-        figures(&mut writer, findings, evaluation);
-        rows(&mut writer, findings);
+pub fn evaluation_notebook(report: &ReportData<'_>, folder: &str) -> Export {
+    let mut tables = tables_of(report);
+    tables.retain(|table| !["terms", "stability", "phrases"].contains(&table.name));
+    let title = format!("Evaluation: {}", report.model.manifest().name);
+    let text = format!("{}, on {} labelled rows.", describe(report.model), report.rows.len());
+    let mut writer = Writer { notebook: begin(&title, &text, folder), tables: &tables };
+    if let Some(evaluation) = report.evaluation {
+        figures(&mut writer, report, evaluation);
+        rows(&mut writer, report);
     }
     writer.notebook.markdown(LIMITS);
     let notebook = writer.notebook;
-    Export { notebook, sheets }
+    Export { notebook, tables }
 }
 
-fn figures(writer: &mut Writer<'_>, findings: &Findings<'_>, evaluation: &Evaluation) {
+fn figures(writer: &mut Writer<'_>, report: &ReportData<'_>, evaluation: &Evaluation) {
     let method = code_span(&evaluation.method);
     writer.whole(
         "figures",
@@ -134,7 +134,7 @@ fn figures(writer: &mut Writer<'_>, findings: &Findings<'_>, evaluation: &Evalua
     let chart = reliability_diagram("Reliability", &evaluation.reliability);
     writer.notebook.markdown("## When to trust it");
     writer.notebook.code("reliability()", [chart.into()]);
-    let (p, labels) = findings.judged();
+    let (p, labels) = report.judged();
     let curve = coverage_curve(&p, &labels, evaluation.threshold, POINTS);
     writer.notebook.code(
         "coverage()",
@@ -144,8 +144,8 @@ fn figures(writer: &mut Writer<'_>, findings: &Findings<'_>, evaluation: &Evalua
     writer.whole("facets", "By target, source and category:");
 }
 
-fn words(writer: &mut Writer<'_>, findings: &Findings<'_>) {
-    let Some(terms) = writer.sheet("terms") else { return };
+fn words(writer: &mut Writer<'_>, report: &ReportData<'_>) {
+    let Some(terms) = writer.table("terms") else { return };
     let keys = [
         "rank",
         "ngram",
@@ -159,12 +159,12 @@ fn words(writer: &mut Writer<'_>, findings: &Findings<'_>) {
         "rate_high",
         "marks",
     ];
-    let top = TopTerms::of(findings.terms, has_pieces_alone(findings.terms));
-    let side = |refused| terms.to_table(&keys, top.shown(findings.terms, refused).into_iter().take(SHOWN));
-    let what = if has_pieces_alone(findings.terms) { "pieces of words" } else { "words and phrases" };
-    let tested = top.describe(findings.terms, what);
+    let top = TopTerms::of(report.terms, has_pieces_alone(report.terms));
+    let side = |refused| terms.to_text_table(&keys, top.shown(report.terms, refused).into_iter().take(SHOWN));
+    let what = if has_pieces_alone(report.terms) { "pieces of words" } else { "words and phrases" };
+    let tested = top.describe(report.terms, what);
     let (refused, complied) = (side(true), side(false));
-    let first = findings.terms.terms.first();
+    let first = report.terms.terms.first();
     // The notebook finds the first term of this name, and so does this.
     let ngram = first.filter(|term| !term.examples.is_empty()).map(|term| term.ngram.clone());
     let examples = first.map(|term| term.examples.clone()).unwrap_or_default();
@@ -176,12 +176,12 @@ fn words(writer: &mut Writer<'_>, findings: &Findings<'_>) {
     notebook.code(format!("top_terms(\"refused\", {SHOWN})"), [Output::from(&refused)]);
     notebook.markdown("And for compliance; `top_terms(\"complied\", unit=\"piece\", shown=False)` has pieces of words, unstable ones too:");
     notebook.code(format!("top_terms(\"complied\", {SHOWN})"), [Output::from(&complied)]);
-    notebook.code("ngram_bars()", [bars(findings.model, findings.terms).into()]);
-    if findings.terms.rows > 0 {
-        notebook.code("contrast()", [contrast(findings).into()]);
+    notebook.code("ngram_bars()", [bars(report.model, report.terms).into()]);
+    if report.terms.rows > 0 {
+        notebook.code("contrast()", [contrast(report).into()]);
     }
-    if let (Some(ngram), Some(rows)) = (ngram, writer.sheets.iter().find(|sheet| sheet.name == "rows")) {
-        let table = rows.to_table(&["row", "p_refusal", "label", "text"], examples);
+    if let (Some(ngram), Some(rows)) = (ngram, writer.tables.iter().find(|table| table.name == "rows")) {
+        let table = rows.to_text_table(&["row", "p_refusal", "label", "text"], examples);
         // JSON's strings are Python's, escapes and all.
         let name = serde_json::to_string(&ngram).unwrap_or_default();
         notebook.markdown(
@@ -192,26 +192,26 @@ fn words(writer: &mut Writer<'_>, findings: &Findings<'_>) {
     writer.whole("stability", "Top terms found again in random halves of the rows:");
 }
 
-fn rows(writer: &mut Writer<'_>, findings: &Findings<'_>) {
-    let Some(rows) = writer.sheet("rows") else { return };
+fn rows(writer: &mut Writer<'_>, report: &ReportData<'_>) {
+    let Some(rows) = writer.table("rows") else { return };
     // By the rounded P(refusal), as the notebook sorts, and stable like it.
     let p = |at: usize| rows.cell(&rows.rows[at], "p_refusal").as_f64().unwrap_or(0.0);
     let by_p = |wanted: Option<bool>, highest: bool| {
-        let mut order: Vec<usize> = (0..findings.rows.len())
+        let mut order: Vec<usize> = (0..report.rows.len())
             .filter(|&at| {
-                findings.rows[at].judged && wanted.is_none_or(|refused| findings.rows[at].refused == refused)
+                report.rows[at].judged && wanted.is_none_or(|refused| report.rows[at].refused == refused)
             })
             .collect();
         order.sort_by(|&a, &b| if highest { p(b).total_cmp(&p(a)) } else { p(a).total_cmp(&p(b)) });
-        rows.to_table(&["row", "p_refusal", "label", "text"], order.into_iter().take(SHOWN))
+        rows.to_text_table(&["row", "p_refusal", "label", "text"], order.into_iter().take(SHOWN))
     };
-    let tables = [by_p(None, true), by_p(Some(false), true), by_p(Some(true), false)];
+    let shown = [by_p(None, true), by_p(Some(false), true), by_p(Some(true), false)];
     let notebook = &mut writer.notebook;
     notebook.markdown(
         "## Rows to look at\n\nThe riskiest; then those that the model is most wrong about, of either label.",
     );
     let codes = ["judged_rows()", "judged_rows(\"complied\")", "judged_rows(\"refused\", highest=False)"];
-    for (code, table) in codes.into_iter().zip(&tables) {
+    for (code, table) in codes.into_iter().zip(&shown) {
         notebook.code(code, [Output::from(table)]);
     }
 }

@@ -8,7 +8,7 @@ use crate::figures::charts::{Bar, Chart, Interval, diverging_bars, figure, inter
 use crate::notebook::{Notebook, Output};
 use crate::tables::figure_tables::{labelled, right_share};
 use crate::tables::report_data::describe_view;
-use crate::tables::text_table::Table;
+use crate::tables::text_table::TextTable;
 use crate::text::code_span;
 
 /// The functions that the report's cells call.
@@ -132,7 +132,7 @@ fn interval(value: f64, (low, high): (f64, f64)) -> String {
 }
 
 /// One evaluation: a row for each figure, a column for the model and for each baseline.
-fn evaluation_table(evaluation: &Evaluation) -> Table {
+fn evaluation_table(evaluation: &Evaluation) -> TextTable {
     let e = evaluation;
     let baselines: Vec<&Baseline> = e.baselines.values().collect();
     let row = |name: &str, model: String, baseline: &dyn Fn(&Baseline) -> String| {
@@ -142,7 +142,7 @@ fn evaluation_table(evaluation: &Evaluation) -> Table {
     let same = |name: &str, text: String| row(name, text.clone(), &|_| text.clone());
     let own = |name: &str, value: String| row(name, value, &|_| NONE.to_owned());
     let d = &e.decisions;
-    Table {
+    TextTable {
         columns: std::iter::once("model".to_owned())
             .chain(e.baselines.keys().map(|name| words(name)))
             .collect(),
@@ -225,7 +225,7 @@ fn ngram_bars(title: &str, model: &Model) -> Chart {
 }
 
 /// The files of both models' manifests.
-fn data_table(models: [&Model; 2]) -> Table {
+fn data_table(models: [&Model; 2]) -> TextTable {
     let columns = ["file", "rows", "labelled by", "licence", "SHA-256, first 12"];
     let rows = models.into_iter().flat_map(|model| {
         model.manifest().training.iter().map(|data| {
@@ -235,5 +235,5 @@ fn data_table(models: [&Model; 2]) -> Table {
             (model.manifest().field.name().to_owned(), cells)
         })
     });
-    Table { columns: columns.map(str::to_owned).into(), rows: rows.collect() }
+    TextTable { columns: columns.map(str::to_owned).into(), rows: rows.collect() }
 }

@@ -6,12 +6,14 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Map, Value, json};
 
-use crate::tables::report_data::Findings;
-use crate::tables::table::{Sheet, number, plain};
+use crate::tables::report_data::ReportData;
+use crate::tables::table::{Table, number, plain};
 use crate::tables::top_terms::{TopTerms, has_pieces_alone};
 use crate::text::shorten;
 
@@ -25,7 +27,7 @@ const SHOWN: usize = 220;
 const WITH_EXAMPLES: usize = 20_000;
 
 /// The content of the page's data element.
-pub(crate) fn pack(findings: &Findings<'_>, terms: &Sheet) -> io::Result<String> {
+pub(crate) fn pack(report: &ReportData<'_>, terms: &Table) -> io::Result<String> {
     let kept = &terms.rows[..terms.rows.len().min(PAGE_TERMS)];
     let mut columns = Map::new();
     for key in ["ngram", "z", "weight", "refused", "complied", "refit_weight", "refit_low", "refit_high"] {
@@ -34,10 +36,10 @@ pub(crate) fn pack(findings: &Findings<'_>, terms: &Sheet) -> io::Result<String>
     for key in ["view", "sign_stability", "within_groups", "within_low", "within_high"] {
         columns.insert(key.to_owned(), column(terms, kept, key));
     }
-    if findings.model.scorer().views().len() < 2 {
+    if report.model.scorer().views().len() < 2 {
         columns.insert("view".to_owned(), Value::Null);
     }
-    let analysed = || findings.terms.terms.iter().take(kept.len());
+    let analysed = || report.terms.terms.iter().take(kept.len());
     let places: BTreeMap<(usize, &str), usize> =
         analysed().enumerate().map(|(at, term)| ((term.view, term.ngram.as_str()), at)).collect();
     let subsumer = |term: &demur_training::TermFigures| {
@@ -59,7 +61,7 @@ pub(crate) fn pack(findings: &Findings<'_>, terms: &Sheet) -> io::Result<String>
         for (list, rows) in examples.iter_mut().zip([&term.examples, &term.counter_examples]) {
             for &row in rows {
                 if at < POOL && pool.len() < POOL {
-                    let of = &findings.rows[row];
+                    let of = &report.rows[row];
                     let p = number(of.p_refusal);
                     pool.entry((row + 1).to_string())
                         .or_insert_with(|| json!([shorten(&one_line(&of.text), SHOWN), p]));
@@ -71,19 +73,19 @@ pub(crate) fn pack(findings: &Findings<'_>, terms: &Sheet) -> io::Result<String>
     let [own, counter] = examples;
     columns.insert("examples".to_owned(), own.into());
     columns.insert("counter_examples".to_owned(), counter.into());
-    let pieces = has_pieces_alone(findings.terms);
+    let pieces = has_pieces_alone(report.terms);
     columns.insert("pieces_alone".to_owned(), json!(pieces));
-    columns.insert("stable_only".to_owned(), json!(TopTerms::of(findings.terms, pieces).stable_only()));
+    columns.insert("stable_only".to_owned(), json!(TopTerms::of(report.terms, pieces).stable_only()));
     columns.insert("left_out".to_owned(), json!(terms.rows.len() - kept.len()));
     let text = json!({ "terms": columns, "rows": pool }).to_string();
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(text.as_bytes())?;
-    Ok(base64(&gzip.finish()?))
+    Ok(STANDARD.encode(gzip.finish()?))
 }
 
 /// One column of some rows; null where all of it is.
-fn column(sheet: &Sheet, rows: &[Map<String, Value>], key: &str) -> Value {
-    let values: Vec<Value> = rows.iter().map(|row| sheet.cell(row, key).clone()).collect();
+fn column(table: &Table, rows: &[Map<String, Value>], key: &str) -> Value {
+    let values: Vec<Value> = rows.iter().map(|row| table.cell(row, key).clone()).collect();
     if values.iter().all(Value::is_null) && key != "z" { Value::Null } else { values.into() }
 }
 
@@ -92,44 +94,14 @@ pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Base64 with padding (RFC 4648, section 4).
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let at = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for digit in 0..4 {
-            let value = (bits >> (18 - 6 * digit)) & 63;
-            out.push(if digit <= chunk.len() { char::from(DIGITS[value as usize]) } else { '=' });
-        }
-    }
-    out
-}
-
 /// The cells of a column of a table as texts, for what is shown outside tables.
-pub(crate) fn texts(sheet: &Sheet, key: &str) -> Vec<String> {
-    sheet.rows.iter().map(|row| plain(sheet.cell(row, key))).collect()
+pub(crate) fn texts(table: &Table, key: &str) -> Vec<String> {
+    table.rows.iter().map(|row| plain(table.cell(row, key))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_is_that_of_the_rfc() {
-        for (plain, coded) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-            ("foobar", "Zm9vYmFy"),
-        ] {
-            assert_eq!(base64(plain.as_bytes()), coded);
-        }
-    }
 
     #[test]
     fn texts_are_brought_to_one_line() {

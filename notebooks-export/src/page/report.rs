@@ -1,4 +1,4 @@
-//! The report of a model on rows: tables, charts and the page, from one set of findings.
+//! The report of a model on rows: tables, charts and the page, from one set of report.
 
 use std::io;
 
@@ -9,8 +9,8 @@ use crate::figures::charts::{Bar, Chart, Interval, diverging_bars, intervals, re
 use crate::figures::curves::{Dot, contrast_chart, coverage_chart};
 use crate::page::page;
 use crate::tables::figure_tables::right_title;
-use crate::tables::report_data::{Findings, POINTS, term_label};
-use crate::tables::table::Sheet;
+use crate::tables::report_data::{POINTS, ReportData, term_label};
+use crate::tables::table::Table;
 use crate::tables::top_terms::first_units;
 
 /// n-grams of each side in the bar figure: as many as the paper's.
@@ -26,23 +26,23 @@ pub struct Report {
     /// The page.
     pub html: String,
     /// The tables.
-    pub sheets: Vec<Sheet>,
+    pub tables: Vec<Table>,
     /// The figures by name.
     pub charts: Vec<(&'static str, Chart)>,
 }
 
-/// Makes the report of some findings.
+/// Makes the report of some report.
 ///
 /// # Errors
 /// Never in memory; the type is that of the packing.
-pub fn rows_report(findings: &Findings<'_>) -> io::Result<Report> {
-    let sheets = findings.sheets();
-    let mut charts = vec![("ngrams", bars(findings.model, findings.terms))];
-    if findings.terms.rows > 0 {
-        charts.push(("contrast", contrast(findings)));
+pub fn report(report: &ReportData<'_>) -> io::Result<Report> {
+    let tables = report.tables();
+    let mut charts = vec![("ngrams", bars(report.model, report.terms))];
+    if report.terms.rows > 0 {
+        charts.push(("contrast", contrast(report)));
     }
-    if let Some(evaluation) = findings.evaluation {
-        let (p, labels) = findings.judged();
+    if let Some(evaluation) = report.evaluation {
+        let (p, labels) = report.judged();
         let curve = coverage_curve(&p, &labels, evaluation.threshold, POINTS);
         charts.extend([
             ("accuracy", accuracy(evaluation)),
@@ -50,7 +50,7 @@ pub fn rows_report(findings: &Findings<'_>) -> io::Result<Report> {
             ("coverage", coverage_chart(&format!("{} against coverage", right_title(evaluation)), &curve)),
         ]);
     }
-    Ok(Report { html: page(findings, &sheets, &charts)?, sheets, charts })
+    Ok(Report { html: page(report, &tables, &charts)?, tables, charts })
 }
 
 /// The paper's figure: the n-grams of words with the strongest weights of both sides, those that a longer one subsumes left
@@ -77,14 +77,14 @@ pub(crate) fn bars(model: &Model, analysis: &TermAnalysis) -> Chart {
     diverging_bars("The strongest n-grams", &note, &bars)
 }
 
-pub(crate) fn contrast(findings: &Findings<'_>) -> Chart {
-    let seen = first_units(findings.terms).filter(|term| term.rows() > 0);
+pub(crate) fn contrast(report: &ReportData<'_>) -> Chart {
+    let seen = first_units(report.terms).filter(|term| term.rows() > 0);
     let dots: Vec<Dot> = seen
         .clone()
         .take(DOTS)
         .map(|term| Dot { label: format!("\"{}\"", term.ngram), rows: term.rows(), z: term.log_odds.z })
         .collect();
-    let of = (findings.terms.rows, seen.count());
+    let of = (report.terms.rows, seen.count());
     contrast_chart("Frequency against z-score", &dots, NAMED, of)
 }
 

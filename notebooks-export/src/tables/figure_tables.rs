@@ -6,8 +6,8 @@ use demur_predictor::Model;
 use demur_training::{Decisions, Evaluation, PhraseFigures, TermAnalysis, TermFigures, wilson_of_share};
 use serde_json::{Value, json};
 
-use crate::tables::report_data::{Findings, interval, label};
-use crate::tables::table::{Sheet, number};
+use crate::tables::report_data::ReportData;
+use crate::tables::table::{Table, interval, label, number};
 use crate::tables::top_terms::{TopTerms, has_pieces_alone};
 
 /// A target or source with fewer rows has no figures of its own.
@@ -30,8 +30,8 @@ pub(crate) fn labelled(e: &Evaluation) -> String {
     format!("Rows labelled {}; figures are {}", rows.join(", "), e.measures)
 }
 
-pub(crate) fn figures(e: &Evaluation) -> Sheet {
-    let mut sheet = Sheet::new(
+pub(crate) fn figures(e: &Evaluation) -> Table {
+    let mut table = Table::new(
         "figures",
         "Figures",
         &[("figure", "Figure"), ("value", "Value"), ("low", "95% from"), ("high", "to"), ("n", "Rows")],
@@ -57,13 +57,13 @@ pub(crate) fn figures(e: &Evaluation) -> Sheet {
         ("threshold on P(refusal)", e.threshold, none),
     ] {
         let [value, low, high] = interval(value, range);
-        sheet.push([json!(name), value, low, high, json!(e.n)]);
+        table.push([json!(name), value, low, high, json!(e.n)]);
     }
-    sheet
+    table
 }
 
-pub(crate) fn methods(e: &Evaluation) -> Sheet {
-    let mut sheet = Sheet::new(
+pub(crate) fn methods(e: &Evaluation) -> Table {
+    let mut table = Table::new(
         "methods",
         "The model beside baselines, on the same rows",
         &[
@@ -78,17 +78,17 @@ pub(crate) fn methods(e: &Evaluation) -> Sheet {
     );
     let mut push = |method: String, description: &str, decisions: &Decisions, auroc: f64| {
         let [accuracy, low, high] = interval(decisions.accuracy, decisions.accuracy_interval);
-        sheet.push([json!(method), json!(description), accuracy, low, high, number(auroc), json!(e.n)]);
+        table.push([json!(method), json!(description), accuracy, low, high, number(auroc), json!(e.n)]);
     };
     push("model".to_owned(), &e.method, &e.decisions, e.auroc);
     for (name, baseline) in &e.baselines {
         push(name.replace('_', " "), baseline.description, &baseline.decisions, baseline.auroc);
     }
-    sheet
+    table
 }
 
-pub(crate) fn reliability(e: &Evaluation) -> Sheet {
-    let mut sheet = Sheet::new(
+pub(crate) fn reliability(e: &Evaluation) -> Table {
+    let mut table = Table::new(
         "reliability",
         "P(refusal) against the share of refusals",
         &[
@@ -102,14 +102,14 @@ pub(crate) fn reliability(e: &Evaluation) -> Sheet {
     for bin in &e.reliability {
         let cells = [bin.from, bin.to].map(number);
         let [from, to] = cells;
-        sheet.push([from, to, json!(bin.n), number(bin.mean_p), number(bin.refusal_rate)]);
+        table.push([from, to, json!(bin.n), number(bin.mean_p), number(bin.refusal_rate)]);
     }
-    sheet
+    table
 }
 
 /// Figures by target, source and category, of values with at least [`FEWEST`] rows.
-pub(crate) fn facets(e: &Evaluation) -> Sheet {
-    let mut sheet = Sheet::new(
+pub(crate) fn facets(e: &Evaluation) -> Table {
+    let mut table = Table::new(
         "facets",
         "By target, source and category",
         &[
@@ -127,7 +127,7 @@ pub(crate) fn facets(e: &Evaluation) -> Sheet {
     for (&facet, values) in e.by.iter().filter(|(facet, _)| **facet != "kind") {
         for of in values.iter().filter(|of| of.n >= FEWEST) {
             let [accuracy, low, high] = interval(of.accuracy, of.accuracy_interval);
-            sheet.push([
+            table.push([
                 json!(facet),
                 json!(of.value),
                 json!(of.n),
@@ -140,96 +140,99 @@ pub(crate) fn facets(e: &Evaluation) -> Sheet {
             ]);
         }
     }
-    sheet
+    table
 }
 
-pub(crate) fn terms(findings: &Findings<'_>) -> Sheet {
-    let mut sheet = Sheet::new(
-        "terms",
-        "The n-grams of the model on the rows",
-        &[
-            ("rank", "Rank"),
-            ("ngram", "N-gram"),
-            ("unit", "Unit"),
-            ("view", "View"),
-            ("side", "Speaks for"),
-            ("z", "z"),
-            ("weight", "Weight"),
-            ("rows", "Rows"),
-            ("refused", "Refused"),
-            ("complied", "Complied"),
-            ("refusal_rate", "Refusal rate"),
-            ("rate_low", "95% from"),
-            ("rate_high", "to"),
-            ("log_odds", "Log-odds"),
-            ("refit_weight", "Refitted weight"),
-            ("refit_low", "95% from"),
-            ("refit_high", "to"),
-            ("sign_stability", "Same sign"),
-            ("within_groups", "Effect within groups"),
-            ("within_low", "95% from"),
-            ("within_high", "to"),
-            ("groups", "Groups"),
-            ("halves", "Halves"),
-            ("subsumed_by", "Subsumed by"),
-            ("stable", "Stable"),
-            ("shown", "At the top"),
-            ("marks", "Marks"),
-            ("examples", "Examples"),
-            ("counter_examples", "Counter-examples"),
-        ],
-    );
-    let pieces = has_pieces_alone(findings.terms);
-    let top = TopTerms::of(findings.terms, pieces);
+/// The columns of the table of terms.
+const TERMS: [(&str, &str); 29] = [
+    ("rank", "Rank"),
+    ("ngram", "N-gram"),
+    ("unit", "Unit"),
+    ("view", "View"),
+    ("side", "Speaks for"),
+    ("z", "z"),
+    ("weight", "Weight"),
+    ("rows", "Rows"),
+    ("refused", "Refused"),
+    ("complied", "Complied"),
+    ("refusal_rate", "Refusal rate"),
+    ("rate_low", "95% from"),
+    ("rate_high", "to"),
+    ("log_odds", "Log-odds"),
+    ("refit_weight", "Refitted weight"),
+    ("refit_low", "95% from"),
+    ("refit_high", "to"),
+    ("sign_stability", "Same sign"),
+    ("within_groups", "Effect within groups"),
+    ("within_low", "95% from"),
+    ("within_high", "to"),
+    ("groups", "Groups"),
+    ("halves", "Halves"),
+    ("subsumed_by", "Subsumed by"),
+    ("stable", "Stable"),
+    ("shown", "At the top"),
+    ("marks", "Marks"),
+    ("examples", "Examples"),
+    ("counter_examples", "Counter-examples"),
+];
+
+pub(crate) fn terms(report: &ReportData<'_>) -> Table {
+    let mut table = Table::new("terms", "The n-grams of the model on the rows", &TERMS);
+    let top = TopTerms::of(report.terms, has_pieces_alone(report.terms));
     let shown: BTreeSet<usize> =
-        [true, false].into_iter().flat_map(|refused| top.shown(findings.terms, refused)).collect();
-    // Without rows nothing is counted, and what was not counted is no 0.
-    let counted = |count: usize| if findings.terms.rows > 0 { json!(count) } else { Value::Null };
-    for (at, term) in findings.terms.terms.iter().enumerate() {
-        let rate = term.refusal_rate();
-        let [rate, rate_low, rate_high] = interval(rate, term.refusal_rate_interval());
-        let refit = term.refit;
-        let [refit_weight, refit_low, refit_high] = refit
-            .map_or([Value::Null, Value::Null, Value::Null], |refit| interval(refit.weight, refit.interval));
-        let [within, within_low, within_high] =
-            term.within.map_or([Value::Null, Value::Null, Value::Null], |within| {
-                interval(within.difference, within.interval)
-            });
-        let seen = term.rows() > 0;
-        let of_rows = |value: f64| if seen { number(value) } else { Value::Null };
-        sheet.push([
-            json!(at + 1),
-            json!(term.ngram),
-            json!(unit(term)),
-            json!(term.view),
-            json!(label(term.speaks_for_refusal())),
-            of_rows(term.log_odds.z),
-            number(term.weight),
-            counted(term.rows()),
-            counted(term.refused),
-            counted(term.complied),
-            rate,
-            rate_low,
-            rate_high,
-            of_rows(term.log_odds.difference),
-            refit_weight,
-            refit_low,
-            refit_high,
-            refit.filter(|_| seen).map_or(Value::Null, |refit| number(refit.sign_stability)),
-            within,
-            within_low,
-            within_high,
-            counted(term.groups),
-            json!(term.halves),
-            json!(term.subsumed_by),
-            json!(term.stable()),
-            json!(shown.contains(&at)),
-            json!(term.marks.to_string()),
-            json!(numbers(&term.examples)),
-            json!(numbers(&term.counter_examples)),
-        ]);
+        [true, false].into_iter().flat_map(|refused| top.shown(report.terms, refused)).collect();
+    for (at, term) in report.terms.terms.iter().enumerate() {
+        table.push(term_cells(term, at, shown.contains(&at), report.terms.rows));
     }
-    sheet
+    table
+}
+
+/// The cells of a term: `at` is its place, `rows` how many rows were counted. Without rows nothing is counted, and what was
+/// not counted is no 0.
+fn term_cells(term: &TermFigures, at: usize, shown: bool, rows: usize) -> [Value; TERMS.len()] {
+    let counted = |count: usize| if rows > 0 { json!(count) } else { Value::Null };
+    let rate = term.refusal_rate();
+    let [rate, rate_low, rate_high] = interval(rate, term.refusal_rate_interval());
+    let refit = term.refit;
+    let [refit_weight, refit_low, refit_high] =
+        refit.map_or([Value::Null, Value::Null, Value::Null], |refit| interval(refit.weight, refit.interval));
+    let [within, within_low, within_high] =
+        term.within.map_or([Value::Null, Value::Null, Value::Null], |within| {
+            interval(within.difference, within.interval)
+        });
+    let seen = term.rows() > 0;
+    let of_rows = |value: f64| if seen { number(value) } else { Value::Null };
+    [
+        json!(at + 1),
+        json!(term.ngram),
+        json!(unit(term)),
+        json!(term.view),
+        json!(label(term.speaks_for_refusal())),
+        of_rows(term.log_odds.z),
+        number(term.weight),
+        counted(term.rows()),
+        counted(term.refused),
+        counted(term.complied),
+        rate,
+        rate_low,
+        rate_high,
+        of_rows(term.log_odds.difference),
+        refit_weight,
+        refit_low,
+        refit_high,
+        refit.filter(|_| seen).map_or(Value::Null, |refit| number(refit.sign_stability)),
+        within,
+        within_low,
+        within_high,
+        counted(term.groups),
+        json!(term.halves),
+        json!(term.subsumed_by),
+        json!(term.stable()),
+        json!(shown),
+        json!(term.marks.to_string()),
+        json!(numbers(&term.examples)),
+        json!(numbers(&term.counter_examples)),
+    ]
 }
 
 /// What an n-gram is made of.
@@ -242,21 +245,21 @@ fn numbers(rows: &[usize]) -> String {
     rows.iter().map(|row| (row + 1).to_string()).collect::<Vec<_>>().join(" ")
 }
 
-pub(crate) fn stability(analysis: &TermAnalysis) -> Sheet {
-    let mut sheet = Sheet::new(
+pub(crate) fn stability(analysis: &TermAnalysis) -> Table {
+    let mut table = Table::new(
         "stability",
         "Top terms found again in random halves of the rows",
         &[("half", "Half"), ("by_z", "Share, by z"), ("by_weight", "Share, by refitted weight")],
     );
     for (at, share) in analysis.recurrence.iter().enumerate() {
         let by_weight = analysis.weight_recurrence.get(at).copied();
-        sheet.push([json!(at + 1), number(*share), by_weight.map_or(Value::Null, number)]);
+        table.push([json!(at + 1), number(*share), by_weight.map_or(Value::Null, number)]);
     }
-    sheet
+    table
 }
 
-pub(crate) fn phrases(phrases: &[PhraseFigures]) -> Sheet {
-    let mut sheet = Sheet::new(
+pub(crate) fn phrases(phrases: &[PhraseFigures]) -> Table {
+    let mut table = Table::new(
         "phrases",
         "Phrases that mark a kind of answer, by where they stand in it",
         &[
@@ -271,7 +274,7 @@ pub(crate) fn phrases(phrases: &[PhraseFigures]) -> Sheet {
         ],
     );
     for of in phrases {
-        sheet.push([
+        table.push([
             json!(of.kind),
             json!(of.position.name()),
             json!(of.phrase),
@@ -282,11 +285,11 @@ pub(crate) fn phrases(phrases: &[PhraseFigures]) -> Sheet {
             json!(of.other_rows),
         ]);
     }
-    sheet
+    table
 }
 
-pub(crate) fn data(model: &Model) -> Sheet {
-    let mut sheet = Sheet::new(
+pub(crate) fn data(model: &Model) -> Table {
+    let mut table = Table::new(
         "data",
         "What the model was fitted on",
         &[
@@ -298,7 +301,7 @@ pub(crate) fn data(model: &Model) -> Sheet {
         ],
     );
     for data in &model.manifest().training {
-        sheet.push([
+        table.push([
             json!(data.file),
             json!(data.rows),
             json!(data.labelled_by()),
@@ -306,5 +309,5 @@ pub(crate) fn data(model: &Model) -> Sheet {
             json!(data.sha256),
         ]);
     }
-    sheet
+    table
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod figure_tables;
 pub(crate) mod report_data;
+pub(crate) mod report_tables;
 pub(crate) mod table;
 pub(crate) mod text_table;
 pub(crate) mod top_terms;

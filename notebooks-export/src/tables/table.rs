@@ -2,10 +2,11 @@
 //!
 //! Numbers are rounded once, here, so that a number in a page is digit for digit the one in the file.
 
+use maud::{Markup, html};
 use serde_json::{Map, Value};
 
-use crate::tables::text_table::Table;
-use crate::text::escape;
+use crate::tables::text_table::TextTable;
+use crate::text::Shown;
 
 /// Decimals that numbers keep.
 const DECIMALS: i32 = 4;
@@ -21,7 +22,7 @@ pub struct Column {
 
 /// A table that is written to files and shown in pages.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sheet {
+pub struct Table {
     /// Its name, that of its files.
     pub name: &'static str,
     /// What it holds, in a line.
@@ -32,7 +33,7 @@ pub struct Sheet {
     pub rows: Vec<Map<String, Value>>,
 }
 
-impl Sheet {
+impl Table {
     /// An empty table with columns of these names and heads.
     pub(crate) fn new(name: &'static str, title: &str, columns: &[(&'static str, &'static str)]) -> Self {
         let columns = columns.iter().map(|&(key, title)| Column { key, title }).collect();
@@ -56,38 +57,44 @@ impl Sheet {
         self.rows.iter().all(|row| self.cell(row, key).is_number() || self.cell(row, key).is_null())
     }
 
-    /// Some of its rows and columns as an HTML table with a caption; all texts are escaped.
-    pub(crate) fn to_html(&self, caption: &str, keys: &[&str], rows: &[usize]) -> String {
-        let columns: Vec<&Column> =
-            keys.iter().filter_map(|key| self.columns.iter().find(|column| column.key == *key)).collect();
-        let numeric: Vec<bool> = columns.iter().map(|column| self.is_numeric(column.key)).collect();
-        let class = |numeric: bool| if numeric { " class=\"number\"" } else { "" };
-        let mut out = format!(
-            "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{0}\"><table data-sheet=\"{1}\">\n<caption>{0}</caption>\n<thead><tr>",
-            escape(caption),
-            self.name
-        );
-        for (column, &numeric) in columns.iter().zip(&numeric) {
-            let (key, title) = (column.key, escape(column.title));
-            out += &format!("<th scope=\"col\" data-key=\"{key}\"{}>{title}</th>", class(numeric));
-        }
-        out += "</tr></thead>\n<tbody>\n";
-        for &row in rows {
-            out += &format!("<tr data-row=\"{row}\">");
-            for (column, &numeric) in columns.iter().zip(&numeric) {
-                let text = escape(&plain(self.cell(&self.rows[row], column.key)));
-                let title = escape(column.title);
-                out += &format!("<td data-title=\"{title}\"{}>{text}</td>", class(numeric));
+    /// Some of its rows and columns as an HTML table with a caption.
+    pub(crate) fn to_html(&self, caption: &str, keys: &[&str], rows: &[usize]) -> Markup {
+        let columns: Vec<(&Column, Option<&str>)> = keys
+            .iter()
+            .filter_map(|key| self.columns.iter().find(|column| column.key == *key))
+            .map(|column| (column, self.is_numeric(column.key).then_some("number")))
+            .collect();
+        html! {
+            div class="scroll" tabindex="0" role="group" aria-label=(Shown(caption)) {
+                table data-sheet=(self.name) {
+                    caption { (Shown(caption)) }
+                    thead {
+                        tr {
+                            @for (column, class) in &columns {
+                                th scope="col" data-key=(column.key) class=[class] { (Shown(column.title)) }
+                            }
+                        }
+                    }
+                    tbody {
+                        @for &row in rows {
+                            tr data-row=(row) {
+                                @for (column, class) in &columns {
+                                    td data-title=(Shown(column.title)) class=[class] {
+                                        (Shown(&plain(self.cell(&self.rows[row], column.key))))
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
             }
-            out += "</tr>\n";
         }
-        out + "</tbody>\n</table></div>\n"
     }
 
     /// Some of its rows and columns as a table of texts, as a notebook shows it: texts on one line and cut.
-    pub(crate) fn to_table(&self, keys: &[&str], rows: impl IntoIterator<Item = usize>) -> Table {
+    pub(crate) fn to_text_table(&self, keys: &[&str], rows: impl IntoIterator<Item = usize>) -> TextTable {
         let cells = |row: usize| keys.iter().map(move |key| clip(&plain(self.cell(&self.rows[row], key))));
-        Table {
+        TextTable {
             columns: keys.iter().map(|key| (*key).to_owned()).collect(),
             rows: rows
                 .into_iter()
@@ -98,9 +105,9 @@ impl Sheet {
     }
 
     /// All of it as such a table.
-    pub(crate) fn whole(&self) -> Table {
+    pub(crate) fn whole(&self) -> TextTable {
         let keys: Vec<&str> = self.columns.iter().map(|column| column.key).collect();
-        self.to_table(&keys, 0..self.rows.len())
+        self.to_text_table(&keys, 0..self.rows.len())
     }
 }
 
@@ -133,6 +140,20 @@ pub(crate) fn number(value: f64) -> Value {
     serde_json::Number::from_f64(rounded + 0.0).map_or(Value::Null, Value::Number)
 }
 
+/// The name of a label.
+pub(crate) const fn label(refused: bool) -> &'static str {
+    if refused { "refused" } else { "complied" }
+}
+
+/// A value with the ends of its interval; nulls where the value is not defined.
+pub(crate) fn interval(value: f64, (low, high): (f64, f64)) -> [Value; 3] {
+    if value.is_finite() {
+        [number(value), number(low), number(high)]
+    } else {
+        [Value::Null, Value::Null, Value::Null]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -150,12 +171,12 @@ mod tests {
 
     #[test]
     fn a_page_and_a_notebook_show_the_same_cells() {
-        let mut sheet = Sheet::new("x", "x", &[("name", "Name"), ("value", "Value")]);
-        sheet.push([json!("<b>"), number(2.0)]);
-        sheet.push([json!("n"), Value::Null]);
-        let html = sheet.to_html("a & b", &["name", "value"], &[0, 1]);
+        let mut table = Table::new("x", "x", &[("name", "Name"), ("value", "Value")]);
+        table.push([json!("<b>"), number(2.0)]);
+        table.push([json!("n"), Value::Null]);
+        let html = table.to_html("a & b", &["name", "value"], &[0, 1]).into_string();
         assert!(html.contains(">&lt;b&gt;</td><td data-title=\"Value\" class=\"number\">2.0</td>"), "{html}");
         assert!(html.contains("<caption>a &amp; b</caption>") && html.contains("data-key=\"value\""));
-        assert_eq!(sheet.to_table(&["value"], [0, 1]).to_text(), "   value\n0  2.0\n1");
+        assert_eq!(table.to_text_table(&["value"], [0, 1]).to_text(), "   value\n0  2.0\n1");
     }
 }

@@ -4,17 +4,17 @@ use crate::text::escape;
 
 /// A table whose rows have a head; the corner above the heads is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Table {
+pub(crate) struct TextTable {
     /// The heads of the columns.
-    pub columns: Vec<String>,
+    pub(crate) columns: Vec<String>,
     /// Each row: its head, then one cell per column.
-    pub rows: Vec<(String, Vec<String>)>,
+    pub(crate) rows: Vec<(String, Vec<String>)>,
 }
 
-impl Table {
+impl TextTable {
     /// The table as HTML without styles or scripts; all texts are escaped.
     #[must_use]
-    pub fn to_html(&self) -> String {
+    pub(crate) fn to_html(&self) -> String {
         let cells = |tag: &str, texts: &[String]| -> String {
             texts.iter().map(|text| format!("      <{tag}>{}</{tag}>\n", escape(text))).collect()
         };
@@ -29,7 +29,7 @@ impl Table {
 
     /// The table as text, in columns.
     #[must_use]
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let header = std::iter::once(String::new()).chain(self.columns.iter().cloned()).collect();
         let rows = self.rows.iter().map(|(head, row)| [std::slice::from_ref(head), row].concat());
         let lines: Vec<Vec<String>> = std::iter::once(header).chain(rows).collect();
@@ -49,9 +49,9 @@ impl Table {
 mod tests {
     use super::*;
 
-    fn table() -> Table {
+    fn table() -> TextTable {
         let row = |head: &str, cell: &str| (head.to_owned(), vec![cell.to_owned()]);
-        Table { columns: vec!["a <b>".to_owned()], rows: vec![row("n & m", "1"), row("x", "'22'")] }
+        TextTable { columns: vec!["a <b>".to_owned()], rows: vec![row("n & m", "1"), row("x", "'22'")] }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use demur_data::{AtomicDir, write_rows};
 use demur_notebooks_export::{
-    Comparison, Export, Findings, comparison_notebook, evaluation_notebook, report_notebook,
+    Comparison, Export, ReportData, comparison_notebook, evaluation_notebook, report_notebook,
 };
 use demur_predictor::Model;
 use demur_training::{PhraseFigures, TermAnalysis};
@@ -40,8 +40,8 @@ pub(crate) fn run(args: &ExportNotebook) -> anyhow::Result<()> {
     };
     let cannot = || format!("cannot write {}", folder.display());
     let unfinished = AtomicDir::create(&folder).with_context(cannot)?;
-    for sheet in &export.sheets {
-        write_rows(&unfinished.path().join(format!("{}.parquet", sheet.name)), None, &sheet.rows)?;
+    for table in &export.tables {
+        write_rows(&unfinished.path().join(format!("{}.parquet", table.name)), None, &table.rows)?;
     }
     unfinished.commit_into(&[]).with_context(cannot)?;
     write(&args.out, export.notebook.to_string().as_bytes())?;
@@ -57,9 +57,9 @@ fn one(args: &ExportNotebook, model: &Model, tables: &str) -> anyhow::Result<Exp
         if is_report { scored_rows.phrases(model.manifest().seed)? } else { Vec::new() };
     let rows = scored_rows.rows();
     let evaluation = scored_rows.evaluation.as_ref();
-    let findings = Findings { model, terms: &terms, rows: &rows, evaluation, phrases: &phrases };
+    let data = ReportData { model, terms: &terms, rows: &rows, evaluation, phrases: &phrases };
     let export = if is_report { report_notebook } else { evaluation_notebook };
-    Ok(export(&findings, tables))
+    Ok(export(&data, tables))
 }
 
 fn compare(args: &ExportNotebook, first: &Model, second: &Model, tables: &str) -> anyhow::Result<Export> {

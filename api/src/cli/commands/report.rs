@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use demur_data::{AtomicDir, AtomicFile, write_rows};
-use demur_notebooks_export::{Chart, Findings, Sheet, rows_report};
+use demur_notebooks_export::{Chart, ReportData, Table};
 
 use crate::cli::args::Report;
 use crate::cli::commands::unseen_rows::ScoredRows;
@@ -29,18 +29,19 @@ pub(crate) fn run(args: &Report) -> anyhow::Result<()> {
     let terms = scored_rows.terms(&model, args.resamples)?;
     let phrases = scored_rows.phrases(model.manifest().seed)?;
     let rows = scored_rows.rows();
-    let findings = Findings {
+    let data = ReportData {
         model: &model,
         terms: &terms,
         rows: &rows,
         evaluation: scored_rows.evaluation.as_ref(),
         phrases: &phrases,
     };
-    let report = waiting("writing", || rows_report(&findings)).context("cannot pack the page")?;
+    let report =
+        waiting("writing", || demur_notebooks_export::report(&data)).context("cannot pack the page")?;
     let cannot = || format!("cannot write {}", args.out.display());
     let [page, tables, figures] = PARTS;
     let unfinished = AtomicDir::create(&args.out).with_context(cannot)?;
-    write_tables(&unfinished.path().join(tables), &report.sheets)?;
+    write_tables(&unfinished.path().join(tables), &report.tables)?;
     write_figures(&unfinished.path().join(figures), &report.charts)?;
     write(&unfinished.path().join(page), report.html.as_bytes())?;
     unfinished.commit_into(&[]).with_context(cannot)?;
@@ -49,10 +50,10 @@ pub(crate) fn run(args: &Report) -> anyhow::Result<()> {
 }
 
 /// Each table as CSV and as Parquet.
-pub(crate) fn write_tables(folder: &Path, sheets: &[Sheet]) -> anyhow::Result<()> {
-    for sheet in sheets {
+pub(crate) fn write_tables(folder: &Path, tables: &[Table]) -> anyhow::Result<()> {
+    for table in tables {
         for ending in ["csv", "parquet"] {
-            write_rows(&folder.join(format!("{}.{ending}", sheet.name)), None, &sheet.rows)?;
+            write_rows(&folder.join(format!("{}.{ending}", table.name)), None, &table.rows)?;
         }
     }
     Ok(())
