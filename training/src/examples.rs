@@ -76,7 +76,7 @@ impl<'a> Examples<'a> {
 
     /// Whether no row has a label.
     #[must_use]
-    pub fn is_unlabelled(&self) -> bool {
+    pub(crate) fn is_unlabelled(&self) -> bool {
         self.weights.iter().all(|&weight| weight <= 0.0)
     }
 
@@ -95,7 +95,7 @@ impl<'a> Examples<'a> {
 
     /// The same rows, those of a group of n weighing n^-power of what they did.
     #[must_use]
-    pub fn shared_out(mut self, power: f64) -> Self {
+    pub(crate) fn shared_out(mut self, power: f64) -> Self {
         let groups = self.groups.clone();
         share_out(&mut self.weights, &groups, power);
         self

@@ -37,7 +37,7 @@ impl Grouping {
     /// different sources are one where their responses begin with the same 25 words, as those of one data set that went
     /// into another do. Shorter answers are not compared: a stock refusal is not copied, and strangers use it too.
     #[must_use]
-    pub fn groups_for(self, field: Field, records: &[Record]) -> Vec<u32> {
+    pub(crate) fn groups_for(self, field: Field, records: &[Record]) -> Vec<u32> {
         let mut groups = self.groups(records);
         if field == Field::Response {
             join_openings(records, &mut groups);

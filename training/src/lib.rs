@@ -23,13 +23,12 @@ mod rows;
 mod train;
 
 pub use analysis::contrast::{
-    FillerFigures, GroupFigures, MOST_PROMPTS, SwapAudit, SwapList, TargetContrast, TargetTerm, Template,
-    contrast_targets, mean_interval,
+    FillerFigures, GroupFigures, SwapAudit, SwapList, TargetContrast, TargetTerm, Template, contrast_targets,
 };
 pub use analysis::phrases::{PhraseFigures, Position, phrases};
 pub use analysis::terms::{
-    FOLDS, HALVES, LogOdds, MAX_BYTES, MAX_ROWS, Marks, Refitted, TOP, TermAnalysis, TermFigures, TermParams,
-    Within, analyse_terms, log_odds, probabilities,
+    FOLDS, HALVES, LogOdds, Marks, Refitted, TOP, TermAnalysis, TermFigures, TermParams, Within,
+    analyse_terms, log_odds, probabilities,
 };
 pub use bootstrap::{MachineLabelled, bootstrap, by_target, label, labelled_by};
 pub use encoder::{
@@ -50,7 +49,7 @@ pub use evaluate::scored::Scored;
 pub use evaluate::unseen::judge_unseen;
 pub use examples::{Examples, input, split};
 pub use facets::Facets;
-pub use fit::calibrate::{CalibrateOn, CalibrationMethod, OutOfFold};
+pub use fit::calibrate::{CalibrateOn, CalibrationMethod};
 pub use fit::doubt::{DoubtParams, Suspect, suspects};
 pub use fit::features::{DocumentFrequency, ViewParams, fit_views, transform};
 pub use fit::kinds::KindParams;
@@ -62,9 +61,9 @@ pub use fit::sparse::SparseMatrix;
 pub use fit::teacher::{FitPlan, Teacher};
 pub use groups::Grouping;
 pub use metrics::{
-    BINS, Clusters, Confusion, Decisions, FEW_FALSE_POSITIVES, RESAMPLES, Ranking, ReliabilityBin, Truth,
-    auroc, auroc_interval, auroc_standard_error, auroc_within, average_precision, brier, ece, intervals,
-    log_loss, reliability, tpr_at_fpr, wilson, wilson_of_share,
+    Clusters, Confusion, Decisions, FEW_FALSE_POSITIVES, Ranking, ReliabilityBin, Truth, auroc,
+    auroc_interval, auroc_within, average_precision, brier, ece, intervals, log_loss, mean_interval,
+    reliability, tpr_at_fpr, wilson, wilson_of_share,
 };
 pub use pipeline::{PipelineData, PipelineFigures, PipelineOutput, run};
 pub use progress::Progress;

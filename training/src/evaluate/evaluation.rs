@@ -93,7 +93,7 @@ impl Evaluation {
 
     /// The figures as a manifest holds them: without those by category, of which there can be thousands.
     #[must_use]
-    pub fn for_manifest(&self) -> serde_json::Value {
+    pub(crate) fn for_manifest(&self) -> serde_json::Value {
         let mut short = self.clone();
         short.by.remove("category");
         short.to_json()

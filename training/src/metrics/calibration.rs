@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::{Truth, nan_is_null};
+use crate::metrics::truth::{Truth, nan_is_null};
 
 fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     let n = values.len() as f64;
@@ -53,7 +53,7 @@ pub struct ReliabilityBin {
 }
 
 /// How many equal bins the reliability table and the calibration error use.
-pub const BINS: usize = 10;
+pub(crate) const BINS: usize = 10;
 
 /// The bin of a P(refusal).
 pub(crate) fn bin_of(p: f64) -> usize {
@@ -61,7 +61,7 @@ pub(crate) fn bin_of(p: f64) -> usize {
     ((p * BINS as f64) as usize).min(BINS - 1)
 }
 
-/// P(refusal) against the share of refusals, in [`BINS`] bins of equal width. `weights` is empty where all rows count
+/// P(refusal) against the share of refusals, in ten bins of equal width. `weights` is empty where all rows count
 /// alike.
 #[must_use]
 pub fn reliability<T: Truth>(p: &[f64], truth: &[T], weights: &[f64]) -> Vec<ReliabilityBin> {

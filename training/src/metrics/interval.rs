@@ -13,14 +13,14 @@ use demur_data::resampled;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::ranking::{auroc, ranking};
-use super::{Truth, classes};
+use crate::metrics::ranking::{auroc, ranking};
+use crate::metrics::truth::{Truth, classes};
 
 /// The 97.5% quantile of the standard normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
 
 /// How often rows are drawn again.
-pub const RESAMPLES: usize = 1000;
+pub(crate) const RESAMPLES: usize = 1000;
 
 /// The 95% score interval of a share (Wilson 1927); (0, 1) when there are no trials.
 #[must_use]
@@ -44,7 +44,7 @@ pub fn wilson_of_share(p: f64, n: f64) -> (f64, f64) {
 
 /// Standard error of an AUROC after `DeLong`, `DeLong` & Clarke-Pearson (1988). NaN when a class has fewer than two.
 #[must_use]
-pub fn auroc_standard_error<T: Truth>(scores: &[f64], truth: &[T]) -> f64 {
+pub(crate) fn auroc_standard_error<T: Truth>(scores: &[f64], truth: &[T]) -> f64 {
     let (refused, complied) = classes(truth);
     if refused < 2.0 || complied < 2.0 {
         return f64::NAN;
@@ -145,7 +145,7 @@ impl Clusters {
 
     /// Whether every row is one by itself.
     #[must_use]
-    pub const fn are_rows(&self) -> bool {
+    pub(crate) const fn are_rows(&self) -> bool {
         self.count == self.of.len()
     }
 
@@ -282,6 +282,17 @@ pub fn intervals<T: Truth + Sync>(
         clustered_auroc(p, truth, clusters, seed)
     };
     (accuracy, auroc)
+}
+
+/// The mean of some numbers and its 95% interval (normal); NaN for what the numbers do not define: an
+/// interval of fewer than two, a mean of none.
+#[must_use]
+pub fn mean_interval(values: &[f64]) -> (f64, (f64, f64)) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+    let reach = if values.len() < 2 { f64::NAN } else { Z * (squares / (n - 1.0) / n).sqrt() };
+    (mean, (mean - reach, mean + reach))
 }
 
 #[cfg(test)]

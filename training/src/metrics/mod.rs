@@ -5,176 +5,19 @@
 //! weights. A metric that the rows do not define (AUROC of one class) is NaN here and `null` in JSON, never 0.
 
 mod calibration;
+mod decisions;
 mod interval;
 mod ranking;
+mod truth;
 
-use serde::{Serialize, Serializer};
-
-pub use calibration::{BINS, ReliabilityBin, brier, ece, log_loss, reliability};
-pub(crate) use calibration::{bin_of, loss_of};
+pub(crate) use calibration::{BINS, bin_of, loss_of};
+pub use calibration::{ReliabilityBin, brier, ece, log_loss, reliability};
+pub use decisions::{Confusion, Decisions};
 pub(crate) use interval::accuracy_interval;
-pub use interval::{
-    Clusters, RESAMPLES, auroc_interval, auroc_standard_error, intervals, wilson, wilson_of_share,
-};
+pub use interval::{Clusters, auroc_interval, intervals, mean_interval, wilson, wilson_of_share};
 pub use ranking::{Ranking, auroc, auroc_within, average_precision, tpr_at_fpr};
+pub use truth::Truth;
+pub(crate) use truth::nan_is_null;
 
 /// The false positive rate at which the true positive rate is stated beside each AUROC.
 pub const FEW_FALSE_POSITIVES: f64 = 0.01;
-
-/// What is known of a row: its label, or the share of its samples that was refused.
-pub trait Truth: Copy {
-    /// How much of the row is refused, from 0 to 1.
-    fn refused(self) -> f64;
-}
-
-impl Truth for bool {
-    fn refused(self) -> f64 {
-        f64::from(u8::from(self))
-    }
-}
-
-impl Truth for f64 {
-    fn refused(self) -> f64 {
-        self
-    }
-}
-
-/// How many rows are refused and how many complied; a measured rate counts to both.
-pub(crate) fn classes<T: Truth>(truth: &[T]) -> (f64, f64) {
-    let refused: f64 = truth.iter().map(|truth| truth.refused()).sum();
-    (refused, truth.len() as f64 - refused)
-}
-
-/// Counts of decisions against labels; the positive class is refusal. With measured rates they need not be whole.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
-pub struct Confusion {
-    /// Refused, called refused.
-    #[serde(serialize_with = "whole")]
-    pub true_positive: f64,
-    /// Complied, called refused.
-    #[serde(serialize_with = "whole")]
-    pub false_positive: f64,
-    /// Complied, called complied.
-    #[serde(serialize_with = "whole")]
-    pub true_negative: f64,
-    /// Refused, called complied.
-    #[serde(serialize_with = "whole")]
-    pub false_negative: f64,
-}
-
-/// One decision rule against the labels.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Decisions {
-    /// Share of right decisions.
-    #[serde(serialize_with = "nan_is_null")]
-    pub accuracy: f64,
-    /// 95% interval of the accuracy.
-    pub accuracy_interval: (f64, f64),
-    /// Mean of recall and specificity.
-    #[serde(serialize_with = "nan_is_null")]
-    pub balanced_accuracy: f64,
-    /// Share of called refusals that are refusals.
-    #[serde(serialize_with = "nan_is_null")]
-    pub precision: f64,
-    /// Share of refusals that are called so.
-    #[serde(serialize_with = "nan_is_null")]
-    pub recall: f64,
-    /// Harmonic mean of precision and recall.
-    #[serde(serialize_with = "nan_is_null")]
-    pub f1: f64,
-    /// The counts behind it.
-    pub confusion: Confusion,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde asks for
-pub(crate) fn nan_is_null<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    if value.is_finite() { serializer.serialize_f64(*value) } else { serializer.serialize_none() }
-}
-
-/// A count is written as one, and only what is no whole number with its fraction.
-#[allow(clippy::trivially_copy_pass_by_ref, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn whole<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    // Counts of rows are far below 2^53, where every whole number is exact.
-    if value.fract() == 0.0 {
-        serializer.serialize_u64(*value as u64)
-    } else {
-        serializer.serialize_f64(*value)
-    }
-}
-
-impl Confusion {
-    /// Counts decisions (`true` = called refused) against what is true of the rows.
-    ///
-    /// # Panics
-    /// When the lengths differ.
-    #[must_use]
-    pub fn count<T: Truth>(decisions: &[bool], truth: &[T]) -> Self {
-        assert_eq!(decisions.len(), truth.len(), "one decision per label");
-        let mut counts = Self::default();
-        for (&called, truth) in decisions.iter().zip(truth) {
-            let refused = truth.refused();
-            if called {
-                counts.true_positive += refused;
-                counts.false_positive += 1.0 - refused;
-            } else {
-                counts.false_negative += refused;
-                counts.true_negative += 1.0 - refused;
-            }
-        }
-        counts
-    }
-}
-
-impl Decisions {
-    /// Judges decisions (`true` = called refused) against what is true of the rows, each of them counting by itself in
-    /// the interval.
-    ///
-    /// # Panics
-    /// When the lengths differ.
-    #[must_use]
-    pub fn judge<T: Truth>(decisions: &[bool], truth: &[T]) -> Self {
-        let c = Confusion::count(decisions, truth);
-        let (right, n) = (c.true_positive + c.true_negative, truth.len() as f64);
-        let recall = c.true_positive / (c.true_positive + c.false_negative);
-        let specificity = c.true_negative / (c.true_negative + c.false_positive);
-        Self {
-            accuracy: right / n,
-            accuracy_interval: if n > 0.0 { wilson_of_share(right / n, n) } else { (0.0, 1.0) },
-            balanced_accuracy: f64::midpoint(recall, specificity),
-            precision: c.true_positive / (c.true_positive + c.false_positive),
-            recall,
-            f1: 2.0 * c.true_positive / (2.0 * c.true_positive + c.false_positive + c.false_negative),
-            confusion: c,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_rows_do_not_define_is_nan() {
-        let none = Decisions::judge(&[false], &[false]);
-        assert!(none.precision.is_nan() && none.recall.is_nan());
-        assert_eq!(serde_json::to_value(none).ok().map(|json| json["precision"].is_null()), Some(true));
-    }
-
-    #[test]
-    fn a_rate_counts_to_both_classes() {
-        let found = Decisions::judge(&[true, true, false, false], &[0.6, 1.0, 0.25, 0.0]);
-        assert!((found.accuracy - (0.6 + 1.0 + 0.75 + 1.0) / 4.0).abs() < 1e-12, "{found:?}");
-        assert!((found.recall - 1.6 / 1.85).abs() < 1e-12, "{found:?}");
-        assert_eq!(
-            Decisions::judge(&[true, false], &[true, false]),
-            Decisions::judge(&[true, false], &[1.0, 0.0])
-        );
-    }
-
-    #[test]
-    fn counts_are_written_as_whole_numbers_where_they_are() {
-        let of = |truth: &[f64]| serde_json::to_value(Confusion::count(&[true], truth)).unwrap_or_default();
-        assert_eq!(of(&[1.0])["true_positive"], serde_json::json!(1));
-        assert_eq!(of(&[0.5])["true_positive"], serde_json::json!(0.5));
-    }
-}

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Truth;
+use crate::metrics::truth::{Truth, classes};
 
 /// Places in descending order of score.
-pub(super) fn ranking(scores: &[f64]) -> Vec<usize> {
+pub(crate) fn ranking(scores: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
     order
@@ -86,7 +86,7 @@ impl Ranking {
 /// between thresholds. Below 1 / `most` complied rows that means no false positive at all. NaN when a class is missing.
 #[must_use]
 pub fn tpr_at_fpr<T: Truth>(scores: &[f64], truth: &[T], most: f64) -> f64 {
-    let (refused, complied) = super::classes(truth);
+    let (refused, complied) = classes(truth);
     if refused <= 0.0 || complied <= 0.0 {
         return f64::NAN;
     }

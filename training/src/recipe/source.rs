@@ -186,7 +186,7 @@ impl DataSource {
 
     /// What its rows' weights are multiplied by in one of the two fits.
     #[must_use]
-    pub fn weight_in(&self, field: Field) -> f64 {
+    pub(crate) fn weight_in(&self, field: Field) -> f64 {
         match field {
             Field::Response => self.weight,
             Field::Prompt => self.prompt_weight.unwrap_or(self.weight),

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::error::TrainingError;
 
 /// More combinations of fillers than these are sampled.
-pub const MOST_PROMPTS: usize = 20_000;
+pub(crate) const MOST_PROMPTS: usize = 20_000;
 
 /// A prompt with slots.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +103,7 @@ impl Template {
     }
 
     /// P(refusal) of the template under a prompt predictor by every filler of every slot: all combinations, or a sample of
-    /// [`MOST_PROMPTS`] of them.
+    /// 20,000 of them.
     ///
     /// # Errors
     /// [`TrainingError::Template`] when a slot has no fillers.
@@ -121,25 +121,11 @@ impl Template {
             .map(|name| fillers.get(*name).filter(|list| !list.is_empty()).ok_or_else(|| none(name)))
             .collect::<Result<_, _>>()?;
         let all = lists.iter().fold(1_usize, |all, list| all.saturating_mul(list.len()));
-        let chosen: Vec<usize> = if all <= MOST_PROMPTS {
-            (0..all).collect()
-        } else {
-            // Of more than can be listed, evenly spaced ones; a prime step meets all fillers of every slot.
-            let shuffle = shuffled(MOST_PROMPTS, seed);
-            shuffle.into_iter().map(|at| at.wrapping_mul(7_368_787) % all).collect()
-        };
         let hold_from = model.manifest().policy.hold_from;
         let mut scratch = Scratch::default();
         let mut found: BTreeMap<(usize, usize), Vec<f64>> = BTreeMap::new();
-        for mut number in chosen {
-            let places: Vec<usize> = lists
-                .iter()
-                .map(|list| {
-                    let place = number % list.len();
-                    number /= list.len();
-                    place
-                })
-                .collect();
+        for number in combinations(all, seed) {
+            let places = places(&lists, number);
             let fillers: Vec<&str> =
                 places.iter().zip(&lists).map(|(&place, list)| list[place].as_str()).collect();
             let prompt = self.fill(&fillers);
@@ -173,6 +159,26 @@ impl Template {
         });
         Ok(figures)
     }
+}
+
+/// The numbers of the combinations to score: all, or a sample of [`MOST_PROMPTS`] of them.
+fn combinations(all: usize, seed: u64) -> Vec<usize> {
+    if all <= MOST_PROMPTS {
+        return (0..all).collect();
+    }
+    // Of more than can be listed, evenly spaced ones; a prime step meets all fillers of every slot.
+    let shuffle = shuffled(MOST_PROMPTS, seed);
+    shuffle.into_iter().map(|at| at.wrapping_mul(7_368_787) % all).collect()
+}
+
+/// The place in each list of the combination with a number.
+fn places(lists: &[&Vec<String>], mut number: usize) -> Vec<usize> {
+    let place = |list: &&Vec<String>| {
+        let place = number % list.len();
+        number /= list.len();
+        place
+    };
+    lists.iter().map(place).collect()
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 use demur_predictor::{Input, Model, Scratch};
 use serde::Serialize;
 
-use super::mean_interval;
 use crate::error::TrainingError;
+use crate::metrics::mean_interval;
 
 /// A list of groups and of terms that correspond to each other.
 #[derive(Debug, Clone, PartialEq, Eq)]

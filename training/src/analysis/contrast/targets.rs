@@ -6,11 +6,10 @@ use demur_data::{Labeller, Record, normalise};
 use demur_predictor::{Analyzer, Field, Input, Model, Part, Scratch, View, ViewSettings};
 use serde::Serialize;
 
-use super::mean_interval;
 use crate::analysis::terms::{Index, of_index, subsumers};
 use crate::error::TrainingError;
 use crate::fit::features::{DocumentFrequency, ViewParams};
-use crate::metrics::wilson;
+use crate::metrics::{mean_interval, wilson};
 
 /// Terms shown of each side.
 const TERMS: usize = 15;
@@ -95,21 +94,7 @@ pub fn contrast_targets(
         let (x, n) = (refused[side], all[side]);
         (n > 0).then(|| (x as f64 / n as f64, wilson(x, n)))
     };
-    let mut asked: BTreeMap<String, (&str, [Option<bool>; 2])> = BTreeMap::new();
-    for &(side, refused, prompt) in &rows {
-        // Asked several times, a target counts by its first answer.
-        asked.entry(normalise(prompt)).or_insert((prompt, [None; 2])).1[side].get_or_insert(refused);
-    }
-    let mut shared = [0; 4];
-    let mut discordant = Vec::new();
-    for (prompt, answers) in asked.values() {
-        if let [Some(first), Some(second)] = answers {
-            shared[usize::from(!first) * 2 + usize::from(!second)] += 1;
-            if first != second {
-                discordant.push((*prompt, *first));
-            }
-        }
-    }
+    let (shared, discordant) = asked_of_both(&rows);
     let mut prompts: BTreeMap<String, &str> = BTreeMap::new();
     for record in records {
         if let Some(prompt) = record.prompt.as_deref() {
@@ -147,6 +132,27 @@ pub fn contrast_targets(
         compared,
         terms: terms(&sides)?,
     })
+}
+
+/// The prompts that both were asked, counted by who refused (both, the first, the second, neither), and those on which they
+/// differ, with whether the first refused.
+fn asked_of_both<'a>(rows: &[(usize, bool, &'a str)]) -> ([usize; 4], Vec<(&'a str, bool)>) {
+    let mut asked: BTreeMap<String, (&str, [Option<bool>; 2])> = BTreeMap::new();
+    for &(side, refused, prompt) in rows {
+        // Asked several times, a target counts by its first answer.
+        asked.entry(normalise(prompt)).or_insert((prompt, [None; 2])).1[side].get_or_insert(refused);
+    }
+    let mut shared = [0; 4];
+    let mut discordant = Vec::new();
+    for (prompt, answers) in asked.values() {
+        if let [Some(first), Some(second)] = answers {
+            shared[usize::from(!first) * 2 + usize::from(!second)] += 1;
+            if first != second {
+                discordant.push((*prompt, *first));
+            }
+        }
+    }
+    (shared, discordant)
 }
 
 /// Which of the targets a labelled record asked, whether that refused, and what.

@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 
 use demur_data::shuffled;
-use demur_predictor::{Field, Model, View};
+use demur_predictor::{Field, Model, Scratch, View};
 
-use super::examples::Finder;
-use super::refit::{Refits, refit};
-use super::strata::Strata;
-use super::{
-    HALVES, Index, LogOdds, MAX_BYTES, MAX_ROWS, Marks, TOP, TermAnalysis, TermFigures, TermParams, Units,
-    Within, of_index, subsumers,
-};
+use crate::analysis::terms::examples::Finder;
+use crate::analysis::terms::figures::{Marks, TermAnalysis, TermFigures};
+use crate::analysis::terms::index::Index;
+use crate::analysis::terms::log_odds::{LogOdds, of_index};
+use crate::analysis::terms::params::{HALVES, TermParams};
+use crate::analysis::terms::refit::{Refits, refit};
+use crate::analysis::terms::strata::{Strata, Within};
+use crate::analysis::terms::subsume::subsumers;
+use crate::analysis::terms::top::{recurrence, sample, top};
+use crate::analysis::terms::units::Units;
 use crate::error::TrainingError;
 use crate::examples::Examples;
 use crate::progress::Progress;
@@ -195,24 +198,6 @@ impl<'a> Counted<'a> {
     }
 }
 
-/// Some rows in their order: all of them, or as many in random order as the bounds allow.
-pub(crate) fn sample(rows: &[usize], seed: u64, size: impl Fn(usize) -> usize) -> Vec<usize> {
-    let bytes: usize = rows.iter().map(|&row| size(row)).sum();
-    if rows.len() <= MAX_ROWS && bytes <= MAX_BYTES {
-        return rows.to_vec();
-    }
-    let mut left = MAX_BYTES;
-    let fits = |row: &usize| {
-        let fits = size(*row) <= left;
-        left = left.saturating_sub(size(*row));
-        fits
-    };
-    let order = shuffled(rows.len(), seed).into_iter().map(|at| rows[at]);
-    let mut chosen: Vec<usize> = order.take(MAX_ROWS).take_while(fits).collect();
-    chosen.sort_unstable();
-    chosen
-}
-
 /// Which rows are in each of the halves: groups in random order, whole, until half of the rows are in. No rows have none.
 fn halves(rows: &Examples<'_>, seed: u64) -> Vec<Vec<bool>> {
     if rows.is_empty() {
@@ -241,37 +226,6 @@ fn halves(rows: &Examples<'_>, seed: u64) -> Vec<Vec<bool>> {
     (0..HALVES as u64).map(half).collect()
 }
 
-/// The [`TOP`] terms with the largest and with the smallest numbers, those of 0 left out.
-pub(crate) fn top(numbers: &[f64]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..numbers.len()).filter(|&at| numbers[at] != 0.0).collect();
-    order.sort_by(|&a, &b| numbers[b].total_cmp(&numbers[a]).then(a.cmp(&b)));
-    let refused = order.iter().copied().filter(|&at| numbers[at] > 0.0).take(TOP);
-    let complied = order.iter().rev().copied().filter(|&at| numbers[at] < 0.0).take(TOP);
-    refused.chain(complied).collect()
-}
-
-/// For each half the share of the top terms that are among its own top, and for each top term in how many halves it is.
-/// Without top terms there are no shares.
-pub(crate) fn recurrence(whole: &[usize], halves: &[Vec<f64>]) -> (Vec<f64>, Vec<usize>) {
-    if whole.is_empty() {
-        return (Vec::new(), Vec::new());
-    }
-    let mut found = vec![0; whole.len()];
-    let share = |half: &Vec<f64>| {
-        let again = top(half);
-        let mut hits = 0;
-        for (count, at) in found.iter_mut().zip(whole) {
-            if again.contains(at) {
-                *count += 1;
-                hits += 1;
-            }
-        }
-        f64::from(hits) / whole.len() as f64
-    };
-    let shares = halves.iter().map(share).collect();
-    (shares, found)
-}
-
 /// Words first, each text once; then by |z|, by |weight|, by name and view.
 fn sort(terms: &mut [TermFigures]) {
     terms.sort_by(|a, b| {
@@ -282,4 +236,11 @@ fn sort(terms: &mut [TermFigures]) {
         let weight = b.weight.abs().total_cmp(&a.weight.abs());
         first.then(seen).then(z).then(weight).then_with(|| a.ngram.cmp(&b.ngram)).then(a.view.cmp(&b.view))
     });
+}
+
+/// P(refusal) of every example under a model, in order.
+#[must_use]
+pub fn probabilities(model: &Model, examples: &Examples<'_>) -> Vec<f64> {
+    let mut scratch = Scratch::default();
+    examples.inputs.iter().map(|input| model.predict_ngrams(input, &mut scratch).p_refusal.get()).collect()
 }

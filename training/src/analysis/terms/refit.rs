@@ -14,7 +14,9 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
-use super::{FOLDS, TermParams, Units, recurrence, top};
+use crate::analysis::terms::params::{FOLDS, TermParams};
+use crate::analysis::terms::top::{recurrence, top};
+use crate::analysis::terms::units::Units;
 use crate::error::TrainingError;
 use crate::examples::Examples;
 use crate::fit::design::Design;
@@ -98,11 +100,7 @@ pub(crate) fn refit(
     let design = Design::with_views(views, &fit.design(), &rows);
     let matrix = design.matrix(&rows);
     let c = fit.c[fit.c.len() / 2];
-    let base = LogisticParams::default()
-        .c(c)
-        .tolerance(TOLERANCE)
-        .max_iterations(fit.max_iterations)
-        .class_weight(fit.class_weight);
+    let base = fit.logistic(c).tolerance(TOLERANCE);
     let mut problem = Problem { design: &design, matrix: &matrix, examples: &rows, params: base.clone() };
     let whole = problem.fit(&vec![1.0; rows.len()])?;
     let weights = design.read(&whole.weights, whole.bias, &rows).ngrams;

@@ -25,7 +25,7 @@ pub struct Within {
 impl Within {
     /// Whether no effect is within the interval.
     #[must_use]
-    pub fn includes_none(&self) -> bool {
+    pub(crate) fn includes_none(&self) -> bool {
         self.interval.0 <= 0.0 && self.interval.1 >= 0.0
     }
 }

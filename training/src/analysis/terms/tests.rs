@@ -4,13 +4,19 @@
 
 use std::collections::BTreeMap;
 
-use demur_predictor::{Analyzer, Calibration, Dense, Manifest, NgramModel, Parts, Policy, SeenPrompts};
+use demur_predictor::{
+    Analyzer, Calibration, Dense, Field, Manifest, Model, NgramModel, Parts, Policy, SeenPrompts,
+};
 
+use super::top::{MAX_BYTES, MAX_ROWS};
 use super::*;
 use crate::encoder::EncoderStore;
 use crate::error::TrainingError;
+use crate::examples::Examples;
 use crate::fit::features::{ViewParams, fit_views};
+use crate::fit::params::NgramParams;
 use crate::fit::teacher::FitPlan;
+use crate::metrics::wilson;
 use crate::progress::Progress;
 
 /// Forty prompts of a refused template and of an answered one, sixty without a template.

@@ -7,7 +7,8 @@
 use demur_predictor::{Analyzer, Field, View};
 use rustc_hash::FxHashMap;
 
-use super::{Index, LogOdds};
+use crate::analysis::terms::index::Index;
+use crate::analysis::terms::log_odds::LogOdds;
 
 /// What each feature is to a reader.
 pub(crate) struct Units {

@@ -39,21 +39,21 @@ pub enum CalibrationMethod {
 
 /// Out-of-fold scores with what was true of their rows.
 #[derive(Debug, Clone, Default)]
-pub struct OutOfFold {
+pub(crate) struct OutOfFold {
     /// The logit of each row by a fit that had not seen it.
-    pub logits: Vec<f64>,
+    pub(crate) logits: Vec<f64>,
     /// P(refusal) of the row's label.
-    pub truth: Vec<f64>,
+    pub(crate) truth: Vec<f64>,
     /// The row's weight.
-    pub weights: Vec<f64>,
+    pub(crate) weights: Vec<f64>,
     /// The logit about which a temperature stretches or shrinks: what nothing known stands at. Default: 0, one half.
-    pub centre: f64,
+    pub(crate) centre: f64,
     /// Rows with the same number are not independent: those of one group, or of one source that was left out. Empty:
     /// every row is by itself.
-    pub clusters: Vec<u32>,
+    pub(crate) clusters: Vec<u32>,
     /// The fold of each row where whole sources were left out, so that no map is judged on a source that it was fitted on.
     /// Empty: rows are dealt into folds by their logits.
-    pub source_folds: Vec<usize>,
+    pub(crate) source_folds: Vec<usize>,
 }
 
 const FOLDS: usize = 5;
@@ -67,7 +67,7 @@ impl OutOfFold {
     ///
     /// # Errors
     /// [`TrainingError::NotConverged`].
-    pub fn calibrate(
+    pub(crate) fn calibrate(
         &self,
         method: CalibrationMethod,
     ) -> Result<(Calibration, Option<CalibrationReport>), TrainingError> {
@@ -129,7 +129,7 @@ impl OutOfFold {
     ///
     /// # Errors
     /// [`TrainingError::NotConverged`].
-    pub fn calibrate_targets(
+    pub(crate) fn calibrate_targets(
         &self,
         all: &Calibration,
         targets: &[Option<&str>],

@@ -31,7 +31,7 @@ pub enum CalibrateOn {
 impl CalibrateOn {
     /// Whether this is the default, which manifests do not mention.
     #[must_use]
-    pub fn is_folds(&self) -> bool {
+    pub(crate) fn is_folds(&self) -> bool {
         *self == Self::Folds
     }
 
