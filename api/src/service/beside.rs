@@ -16,8 +16,8 @@ use crate::service::budget::Caller;
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::turns::Turns;
 
-/// Work that goes from thread to thread.
-type Work<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>> + Send>>;
+/// Work that may go from thread to thread. It is boxed once: a handler's future is large, and would be moved at every turn.
+pub(crate) type Work<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>> + Send>>;
 
 /// Wakes whoever waits for the next step of some work.
 #[derive(Default)]
@@ -36,11 +36,10 @@ impl Wake for NextStep {
 /// # Errors
 /// Those of the work.
 pub(crate) async fn beside<T: Send + 'static>(
-    work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+    mut work: Work<T>,
     turns: &Arc<Turns>,
     (caller, bytes): (Caller, usize),
 ) -> Result<T, ApiError> {
-    let mut work: Work<T> = Box::pin(work);
     let next = Arc::new(NextStep::default());
     loop {
         let turn = turns.take(caller, bytes).await;
@@ -99,7 +98,7 @@ mod tests {
         System::new().block_on(async {
             let turns = Turns::new(1);
             let (reply, waited) = oneshot::channel();
-            let work = async move { Ok(waited.await.unwrap_or(0) + 1) };
+            let work = Box::pin(async move { Ok(waited.await.unwrap_or(0) + 1) });
             let (own, caller) = (Arc::clone(&turns), Caller::Unknown);
             let worked = spawn(async move { beside(work, &own, (caller, 0)).await });
             yield_now().await;
@@ -118,12 +117,12 @@ mod tests {
             let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
             let held = Arc::new(());
             let of_work = Arc::clone(&held);
-            let work = async move {
+            let work = Box::pin(async move {
                 let _held = of_work;
                 begun.send(()).unwrap();
                 may_go_on.recv().unwrap();
                 Ok(())
-            };
+            });
             let (own, caller) = (Arc::clone(&turns), Caller::Unknown);
             let worked = spawn(async move { beside(work, &own, (caller, 0)).await });
             has_begun.await.unwrap();
@@ -147,7 +146,8 @@ mod tests {
         System::new().block_on(async {
             let turns = Turns::new(1);
             let here = caught("/", panics()).await.unwrap_err();
-            let there = beside(caught("/", panics()), &turns, (Caller::Unknown, 0)).await.unwrap_err();
+            let there =
+                beside(Box::pin(caught("/", panics())), &turns, (Caller::Unknown, 0)).await.unwrap_err();
             assert_eq!([here.kind, there.kind], [ErrorType::Internal; 2]);
         });
     }

@@ -9,7 +9,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::service::answer::Answer;
-use crate::service::beside::{beside, caught};
+use crate::service::beside::{Work, beside, caught};
 use crate::service::body::{self, Body};
 use crate::service::budget::{Caller, NoRoom, SMALL};
 use crate::service::classify::classify;
@@ -55,7 +55,7 @@ pub(crate) async fn by_models(
     if !is_small {
         job.enter()?;
     }
-    let work = caught(route.path, endpoint.answer(body, job));
+    let work: Work<Vec<u8>> = Box::pin(caught(route.path, endpoint.answer(body, job)));
     let json = if is_small {
         work.await?
     } else {

@@ -31,11 +31,7 @@ pub(crate) struct Metrics {
     decisions: IntCounterVec,
     forms: IntCounterVec,
     tiers: IntCounterVec,
-    queue_depths: IntGaugeVec,
-    queue_waits: HistogramVec,
-    batch_inputs: HistogramVec,
-    batch_tokens: HistogramVec,
-    encoder_seconds: HistogramVec,
+    encoders: EncoderVectors,
     resident_memory: IntGauge,
     held: [IntGauge; 2],
     models: IntGaugeVec,
@@ -44,6 +40,87 @@ pub(crate) struct Metrics {
     pub(crate) in_flight: IntGauge,
     /// Requests that were turned away for want of room or of patience.
     pub(crate) turned_away: IntCounterVec,
+}
+
+/// What is measured of the encoders, by model.
+struct EncoderVectors {
+    depths: IntGaugeVec,
+    waits: HistogramVec,
+    inputs: HistogramVec,
+    tokens: HistogramVec,
+    seconds: HistogramVec,
+}
+
+/// Makes metrics and registers them.
+struct Maker<'r>(&'r Registry);
+
+impl Maker<'_> {
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+        let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
+        self.0.register(Box::new(counters.clone()))?;
+        Ok(counters)
+    }
+
+    fn histograms(
+        &self,
+        name: &str,
+        help: &str,
+        label: &str,
+        buckets: &[f64],
+    ) -> prometheus::Result<HistogramVec> {
+        let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+        let histograms = HistogramVec::new(opts, &[label])?;
+        self.0.register(Box::new(histograms.clone()))?;
+        Ok(histograms)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        let gauge = IntGauge::new(name, help)?;
+        self.0.register(Box::new(gauge.clone()))?;
+        Ok(gauge)
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+        let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
+        self.0.register(Box::new(gauges.clone()))?;
+        Ok(gauges)
+    }
+}
+
+impl EncoderVectors {
+    fn new(of: &Maker<'_>) -> prometheus::Result<Self> {
+        Ok(Self {
+            depths: of.gauges(
+                "encoder_queue_depth",
+                "Inputs that wait for an encoder, by model",
+                &["model"],
+            )?,
+            waits: of.histograms(
+                "encoder_queue_wait_seconds",
+                "Time that inputs wait for their encoder, by model",
+                "model",
+                &LATENCY,
+            )?,
+            inputs: of.histograms(
+                "encoder_batch_inputs",
+                "Inputs of an encoder's batch, by model",
+                "model",
+                &INPUTS,
+            )?,
+            tokens: of.histograms(
+                "encoder_batch_tokens",
+                "Tokens of an encoder's batch, by model",
+                "model",
+                &TOKENS,
+            )?,
+            seconds: of.histograms(
+                "encoder_seconds",
+                "Time that an encoder takes for a batch, by model",
+                "model",
+                &LATENCY,
+            )?,
+        })
+    }
 }
 
 /// The handles of one route.
@@ -122,25 +199,13 @@ impl Metrics {
     /// When a name is wrong or taken twice, which a test would show.
     pub(crate) fn new(max_concurrent: usize) -> prometheus::Result<Self> {
         let registry = Registry::new_custom(Some("demur".to_owned()), None)?;
-        let counters = |name: &str, help: &str, labels: &[&str]| {
-            let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(counters.clone()))?;
-            prometheus::Result::Ok(counters)
-        };
-        let histograms = |name: &str, help: &str, label: &str, buckets: &[f64]| {
-            let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-            let histograms = HistogramVec::new(opts, &[label])?;
-            registry.register(Box::new(histograms.clone()))?;
-            prometheus::Result::Ok(histograms)
-        };
-        let gauge = |name: &str, help: &str| {
-            let gauge = IntGauge::new(name, help)?;
-            registry.register(Box::new(gauge.clone()))?;
-            prometheus::Result::Ok(gauge)
-        };
-        let requests =
-            counters("http_requests_total", "Requests answered, by route and status", &["route", "status"])?;
-        let seconds = histograms(
+        let of = Maker(&registry);
+        let requests = of.counters(
+            "http_requests_total",
+            "Requests answered, by route and status",
+            &["route", "status"],
+        )?;
+        let seconds = of.histograms(
             "http_request_duration_seconds",
             "Time from a request's head to its answer, by route",
             "route",
@@ -150,73 +215,50 @@ impl Metrics {
             ok: requests.with_label_values(&[route.path, "200"]),
             seconds: seconds.with_label_values(&[route.path]),
         });
-        let models = IntGaugeVec::new(
-            Opts::new("model_info", "1 for each loaded model, by name, field and digest"),
-            &["model", "field", "digest"],
-        )?;
-        registry.register(Box::new(models.clone()))?;
-        let queue_depths = IntGaugeVec::new(
-            Opts::new("encoder_queue_depth", "Inputs that wait for an encoder, by model"),
-            &["model"],
-        )?;
-        registry.register(Box::new(queue_depths.clone()))?;
-        gauge("requests_limit", "Most requests at work at once")?
+        of.gauge("requests_limit", "Most requests at work at once")?
             .set(i64::try_from(max_concurrent).unwrap_or(i64::MAX));
         Ok(Self {
             routes: routes.collect(),
-            scores: histograms("p_refusal", "P(refusal) of prompts and answers, by model", "model", &SCORE)?,
-            decisions: counters("decisions_total", "Prompts by model and decision", &["model", "decision"])?,
-            forms: counters(
+            scores: of.histograms(
+                "p_refusal",
+                "P(refusal) of prompts and answers, by model",
+                "model",
+                &SCORE,
+            )?,
+            decisions: of.counters(
+                "decisions_total",
+                "Prompts by model and decision",
+                &["model", "decision"],
+            )?,
+            forms: of.counters(
                 "answers_total",
                 "Answers by model and the form they were recognised by",
                 &["model", "form"],
             )?,
-            reloads: counters("reloads_total", "Reloads by outcome", &["outcome"])?,
-            in_flight: gauge(
-                "requests_in_flight",
-                "Requests that wait or are worked on beside the small ones",
-            )?,
-            turned_away: counters(
+            reloads: of.counters("reloads_total", "Reloads by outcome", &["outcome"])?,
+            in_flight: of
+                .gauge("requests_in_flight", "Requests that wait or are worked on beside the small ones")?,
+            turned_away: of.counters(
                 "requests_turned_away_total",
                 "Requests answered 429, by reason",
                 &["reason"],
             )?,
-            tiers: counters(
+            tiers: of.counters(
                 "tier_answers_total",
                 "Answers of models with an encoder, by model and the tier that gave them",
                 &["model", "tier"],
             )?,
-            queue_waits: histograms(
-                "encoder_queue_wait_seconds",
-                "Time that inputs wait for their encoder, by model",
-                "model",
-                &LATENCY,
-            )?,
-            batch_inputs: histograms(
-                "encoder_batch_inputs",
-                "Inputs of an encoder's batch, by model",
-                "model",
-                &INPUTS,
-            )?,
-            batch_tokens: histograms(
-                "encoder_batch_tokens",
-                "Tokens of an encoder's batch, by model",
-                "model",
-                &TOKENS,
-            )?,
-            encoder_seconds: histograms(
-                "encoder_seconds",
-                "Time that an encoder takes for a batch, by model",
-                "model",
-                &LATENCY,
-            )?,
-            resident_memory: gauge("resident_memory_bytes", "Memory that the process holds")?,
+            encoders: EncoderVectors::new(&of)?,
+            resident_memory: of.gauge("resident_memory_bytes", "Memory that the process holds")?,
             held: [
-                gauge("body_bytes_held", "Bytes of request bodies that are held")?,
-                gauge("answer_bytes_held", "Bytes of answers that wait for their clients")?,
+                of.gauge("body_bytes_held", "Bytes of request bodies that are held")?,
+                of.gauge("answer_bytes_held", "Bytes of answers that wait for their clients")?,
             ],
-            queue_depths,
-            models,
+            models: of.gauges(
+                "model_info",
+                "1 for each loaded model, by name, field and digest",
+                &["model", "field", "digest"],
+            )?,
             requests,
             registry,
         })
@@ -245,10 +287,10 @@ impl Metrics {
     pub(crate) fn of_encoder(&self, name: &str) -> EncoderMetrics {
         let of = |histograms: &HistogramVec| histograms.with_label_values(&[name]);
         EncoderMetrics {
-            waits: of(&self.queue_waits),
-            inputs: of(&self.batch_inputs),
-            tokens: of(&self.batch_tokens),
-            seconds: of(&self.encoder_seconds),
+            waits: of(&self.encoders.waits),
+            inputs: of(&self.encoders.inputs),
+            tokens: of(&self.encoders.tokens),
+            seconds: of(&self.encoders.seconds),
         }
     }
 
@@ -260,7 +302,7 @@ impl Metrics {
             gauge.set(number(bytes as u64));
         }
         for (name, depth) in depths {
-            self.queue_depths.with_label_values(&[name]).set(number(depth as u64));
+            self.encoders.depths.with_label_values(&[name]).set(number(depth as u64));
         }
         self.resident_memory.set(number(resident_memory().unwrap_or_default()));
     }

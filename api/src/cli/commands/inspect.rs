@@ -227,6 +227,11 @@ fn of_encoder(out: &mut String, encoder: &EncoderManifest) -> fmt::Result {
         auroc(direction.head_auroc)
     )?;
     writeln!(out, "  knows       {} inputs of the fit by text", encoder.known)?;
+    of_cascade(out, encoder)
+}
+
+/// When the n-gram tier answers alone, and what other settings would do.
+fn of_cascade(out: &mut String, encoder: &EncoderManifest) -> fmt::Result {
     let Cascade { below, from } = encoder.cascade;
     if encoder.cascade == Cascade::NEVER_CHEAP {
         writeln!(out, "  cascade     none: the encoder is always asked")?;

@@ -56,11 +56,7 @@ impl Question<'_> {
         let searched = text.len() <= FLIP_BYTES;
         let mut found = Found::default();
         if searched {
-            found.flip = model.flip(&input, &policy, scratch);
-            found.fragment = model.fragment(&input, &policy, scratch);
-            if tiered.has_encoder() {
-                found = found.confirmed(&tiered, &input, (&scored, policy), scratch)?;
-            }
+            found = Found::of(&tiered, &input, (&scored, policy), scratch)?;
             if tiered.waits() {
                 return Ok(None);
             }
@@ -74,11 +70,8 @@ impl Question<'_> {
         let words: Vec<Word> = words.collect();
         // The whole text is no part of it.
         found.fragment = found.fragment.filter(|fragment| fragment.words < words.len());
-        let unexplained = if found.flip.is_some() {
-            None
-        } else {
-            Some(unexplained(searched, &explanation, words.len(), policy))
-        };
+        let unexplained =
+            found.flip.is_none().then(|| unexplained(searched, &explanation, words.len(), policy));
         let head_auroc = model.encoder().and_then(|(manifest, _)| manifest.direction.head_auroc);
         Ok(Some(ExplainResponse {
             p_refusal: scored.p_refusal.get(),
@@ -120,6 +113,23 @@ struct Found {
 }
 
 impl Found {
+    /// Looks for edits by the n-gram tier; where the model has another, those that hold by both.
+    fn of(
+        tiered: &TieredModel<'_>,
+        input: &Input<'_>,
+        (answer, policy): (&Tiered, Policy),
+        scratch: &mut Scratch,
+    ) -> Result<Self, ScoreError> {
+        let model = tiered.model;
+        let (flip, fragment) = (model.flip(input, &policy, scratch), model.fragment(input, &policy, scratch));
+        let found = Self { flip, fragment };
+        if tiered.has_encoder() {
+            found.confirmed(tiered, input, (answer, policy), scratch)
+        } else {
+            Ok(found)
+        }
+    }
+
     /// Those that hold by all tiers, with what all tiers say of them; `answer` is that of the whole prompt.
     fn confirmed(
         self,
