@@ -20,68 +20,49 @@ mod lock;
 mod normalise;
 mod record;
 
+/// What needs tables or formats of rows: chosen once, here.
 #[cfg(feature = "frames")]
-mod columns;
-#[cfg(feature = "frames")]
-pub mod conversation;
-#[cfg(feature = "frames")]
-mod dedup;
-#[cfg(feature = "frames")]
-mod error;
-#[cfg(feature = "frames")]
-mod format;
-#[cfg(feature = "frames")]
-mod group;
-#[cfg(feature = "frames")]
-mod parquet;
-#[cfg(feature = "frames")]
-mod read;
-#[cfg(feature = "frames")]
-mod rejection;
-#[cfg(feature = "frames")]
-mod split;
-#[cfg(feature = "frames")]
-pub mod stream;
-#[cfg(feature = "frames")]
-mod table;
-#[cfg(feature = "frames")]
-mod vocabulary;
-#[cfg(feature = "frames")]
-mod write;
+#[path = "."]
+mod frames {
+    pub(crate) mod columns;
+    pub mod conversation;
+    pub(crate) mod dedup;
+    pub(crate) mod error;
+    pub(crate) mod format;
+    pub(crate) mod group;
+    pub(crate) mod parquet;
+    pub(crate) mod read;
+    pub(crate) mod rejection;
+    pub(crate) mod split;
+    pub mod stream;
+    pub(crate) mod table;
+    pub(crate) mod vocabulary;
+    pub(crate) mod write;
+
+    pub use self::columns::Columns;
+    pub use self::dedup::deduplicate;
+    pub use self::error::{DataError, UnknownLabel};
+    pub use self::format::Format;
+    pub use self::group::find_groups;
+    pub use self::parquet::to_rows;
+    pub use self::read::{Corpus, ReadOptions, ReadSummary, TextReader, Texts, json_row, read};
+    pub use self::rejection::Rejection;
+    pub use self::split::{assign_folds, assign_holdout, resampled, shuffled};
+    pub use self::table::{FrameReader, FrameWriter};
+    pub use self::vocabulary::{LabelVocabulary, Meaning};
+    pub use self::write::{
+        Packing, check_output, convert_lines, rejected_path, remove_stale, write_rejected, write_rows,
+    };
+}
 
 pub use atomic::{AtomicDir, AtomicFile, remove_unfinished};
 pub use destination::{
     Destination, create_beside, destroyed, is_stdout, open_existing, remove_orphans, sync_name,
 };
+#[cfg(feature = "frames")]
+pub use frames::*;
 pub use label::{Kind, KindPolicy, Label, Labelled};
 pub use labeller::{LABELLED_BY_DEMUR, LabelledBy, Labeller};
 pub use lock::Lock;
 pub use normalise::normalise;
 pub use record::{Input, Place, Record, Turn};
-
-#[cfg(feature = "frames")]
-pub use columns::Columns;
-#[cfg(feature = "frames")]
-pub use dedup::deduplicate;
-#[cfg(feature = "frames")]
-pub use error::{DataError, UnknownLabel};
-#[cfg(feature = "frames")]
-pub use format::Format;
-#[cfg(feature = "frames")]
-pub use group::find_groups;
-#[cfg(feature = "frames")]
-pub use parquet::to_rows;
-#[cfg(feature = "frames")]
-pub use read::{Corpus, ReadOptions, ReadSummary, TextReader, Texts, json_row, read};
-#[cfg(feature = "frames")]
-pub use rejection::Rejection;
-#[cfg(feature = "frames")]
-pub use split::{assign_folds, assign_holdout, resampled, shuffled};
-#[cfg(feature = "frames")]
-pub use table::{FrameReader, FrameWriter};
-#[cfg(feature = "frames")]
-pub use vocabulary::{LabelVocabulary, Meaning};
-#[cfg(feature = "frames")]
-pub use write::{
-    Packing, check_output, convert_lines, rejected_path, remove_stale, write_rejected, write_rows,
-};
