@@ -80,7 +80,7 @@ impl PipelineData {
 }
 
 /// The rows of a pipeline as they take part in its steps.
-struct Rows {
+struct PipelineRows {
     /// Labelled responses, with the weights of the response fit.
     responses: Vec<Record>,
     /// Labelled prompts, with the weights of the prompt fit.
@@ -91,7 +91,7 @@ struct Rows {
     evaluation: Vec<Record>,
 }
 
-impl Rows {
+impl PipelineRows {
     fn of(data: &PipelineData) -> Self {
         let prompts = data.labelled.records(Field::Prompt);
         Self {
@@ -147,7 +147,7 @@ pub fn run(
     encoders: &EncoderStore,
     progress: Progress<'_>,
 ) -> Result<PipelineOutput, TrainingError> {
-    let rows = Rows::of(data);
+    let rows = PipelineRows::of(data);
     let mut recipe = recipe.clone();
     recipe.withhold(&seen(&rows.evaluation).union(&seen(&rows.prompts)));
     let path = MainPath { recipe: &recipe, rows: &rows, encoders };
@@ -219,7 +219,7 @@ type Split = (Vec<usize>, Vec<usize>);
 /// What every run of the path, whole or in a fold, goes by.
 struct MainPath<'a> {
     recipe: &'a Recipe,
-    rows: &'a Rows,
+    rows: &'a PipelineRows,
     encoders: &'a EncoderStore,
 }
 

@@ -42,7 +42,7 @@ const MOST: usize = 20;
 
 /// The counts of one source and label.
 #[derive(Default)]
-struct Counts {
+struct ClassCounts {
     rows: usize,
     terms: BTreeMap<String, usize>,
 }
@@ -50,7 +50,7 @@ struct Counts {
 /// The words that betray a source most, by the log-likelihood ratio of their counts (Dunning 1993).
 #[must_use]
 pub fn confounds(examples: &Examples<'_>, field: Field) -> Vec<Confound> {
-    let mut counts: BTreeMap<(bool, &str), Counts> = BTreeMap::new();
+    let mut counts: BTreeMap<(bool, &str), ClassCounts> = BTreeMap::new();
     for ((input, facets), refused) in examples.inputs.iter().zip(&examples.facets).zip(examples.labels()) {
         let (Some(source), Some(text)) = (facets.source, field.of(input)) else { continue };
         let of = counts.entry((refused, source)).or_default();
@@ -61,7 +61,7 @@ pub fn confounds(examples: &Examples<'_>, field: Field) -> Vec<Confound> {
     }
     let mut found: Vec<(f64, Confound)> = Vec::new();
     for refused in [false, true] {
-        let of_label: Vec<(&str, &Counts)> = counts
+        let of_label: Vec<(&str, &ClassCounts)> = counts
             .iter()
             .filter(|((label, _), _)| *label == refused)
             .map(|((_, of), counts)| (*of, counts))

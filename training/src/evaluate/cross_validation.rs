@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::encoder::EncoderParams;
 use crate::error::TrainingError;
 use crate::evaluate::evaluation::Evaluation;
-use crate::evaluate::scored::{FITTED_ON_SHUFFLED, Scored, Scores};
+use crate::evaluate::scored::{FITTED_ON_SHUFFLED, MethodScores, Scored};
 use crate::examples::{Examples, split};
 use crate::fit::ngram::FittedNgram;
 use crate::fit::params::NgramParams;
@@ -65,7 +65,7 @@ impl CrossValidation {
         let parts: Vec<FoldScores> = (0..self.folds).into_par_iter().map(score).collect::<Result<_, _>>()?;
         let n = examples.len();
         let (zeros, majority) = (vec![0.0; n], vec![false; n]);
-        let mut all = Scores { p: zeros.clone(), kinds: vec![None; n], shuffled: zeros, majority };
+        let mut all = MethodScores { p: zeros.clone(), kinds: vec![None; n], shuffled: zeros, majority };
         for part in parts {
             for (at, &row) in part.rows.iter().enumerate() {
                 all.p[row] = part.p[at];
@@ -131,7 +131,7 @@ pub fn judge_holdout(
     let scores = score_fold(plan, examples, (train, test), scored.seed)?;
     let test = examples.subset(&scores.rows);
     let majority = vec![scores.majority; test.len()];
-    let all = Scores { p: scores.p, kinds: scores.kinds, shuffled: scores.shuffled, majority };
+    let all = MethodScores { p: scores.p, kinds: scores.kinds, shuffled: scores.shuffled, majority };
     Ok(scored.judge_all(&test, &all, FITTED_ON_SHUFFLED))
 }
 

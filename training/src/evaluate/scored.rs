@@ -29,7 +29,7 @@ pub struct Scored {
 }
 
 /// P(refusal) of each row under the method and under its shuffled twin, and the majority guess of each row.
-pub(crate) struct Scores {
+pub(crate) struct MethodScores {
     pub(crate) p: Vec<f64>,
     /// The kinds of each row; all `None` without a model of kinds.
     pub(crate) kinds: Vec<Option<KindDistribution>>,
@@ -45,7 +45,7 @@ fn as_scores(decisions: &[bool]) -> Vec<f64> {
     decisions.iter().map(|&decision| f64::from(u8::from(decision))).collect()
 }
 
-impl Scores {
+impl MethodScores {
     /// Those of the rows that have a label.
     fn judged(&self, examples: &Examples<'_>) -> Self {
         let rows = examples.labelled();
@@ -79,10 +79,15 @@ impl Scored {
         // Judging shuffled scores against the labels is judging the scores against shuffled labels.
         let shuffled = shuffled(p.len(), self.seed).into_iter().map(|row| p[row]).collect();
         let majority = vec![2.0 * refused > examples.len() as f64; examples.len()];
-        self.judge_all(examples, &Scores { p, kinds, shuffled, majority }, JUDGED_ON_SHUFFLED)
+        self.judge_all(examples, &MethodScores { p, kinds, shuffled, majority }, JUDGED_ON_SHUFFLED)
     }
 
-    pub(crate) fn judge_all(self, all: &Examples<'_>, scores: &Scores, twin: &'static str) -> Evaluation {
+    pub(crate) fn judge_all(
+        self,
+        all: &Examples<'_>,
+        scores: &MethodScores,
+        twin: &'static str,
+    ) -> Evaluation {
         let kinds = kind_figures::judge(&all.facets, &scores.kinds);
         // Rows that are there for their kind alone have no label to judge a score by.
         let (examples, scores) = (&all.judged(), &scores.judged(all));

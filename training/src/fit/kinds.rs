@@ -15,7 +15,7 @@ use crate::examples::{Examples, split};
 use crate::facets::Facets;
 use crate::fit::features::{ViewParams, fit_views, transform};
 use crate::fit::logistic::{LogisticParams, SparseLogistic};
-use crate::fit::second_level::{Line, SecondLevelParams, fit_multinomial};
+use crate::fit::second_level::{LinearModel, SecondLevelParams, fit_multinomial};
 use crate::fit::sparse::SparseMatrix;
 
 /// How kinds are told apart, as a recipe's `[response.kinds]` describes it.
@@ -60,7 +60,7 @@ const FOLDS: usize = 5;
 const STEPS: usize = 21;
 
 /// What the rows of one fit have in common.
-struct Rows<'a> {
+struct KindRows<'a> {
     examples: Examples<'a>,
     /// The kind of each row, as a number.
     classes: Vec<usize>,
@@ -122,7 +122,7 @@ impl KindParams {
     }
 
     /// The examples of kinds that have rows enough, in the order of [`Kind::ALL`].
-    fn rows<'a>(&self, examples: &Examples<'a>, logits: &[f64]) -> Option<Rows<'a>> {
+    fn rows<'a>(&self, examples: &Examples<'a>, logits: &[f64]) -> Option<KindRows<'a>> {
         let kind_of = |facets: &Facets<'_>| {
             let told = self.sources.is_empty()
                 || facets.source.is_some_and(|source| self.sources.iter().any(|known| known == source));
@@ -141,7 +141,7 @@ impl KindParams {
         let (rows, classes): (Vec<usize>, Vec<usize>) =
             (0..examples.len()).filter_map(|row| Some((row, class(row)?))).unzip();
         let examples = examples.subset(&rows);
-        Some(Rows { logits: rows.iter().map(|&row| logits[row]).collect(), examples, classes, kinds })
+        Some(KindRows { logits: rows.iter().map(|&row| logits[row]).collect(), examples, classes, kinds })
     }
 
     /// One model per kind: this kind against all others. The rarer a kind, the more a row of it weighs, by the square
@@ -164,7 +164,7 @@ impl KindParams {
     }
 
     /// The inputs of the second level: each kind's logit of each row by a model that has not seen the row.
-    fn out_of_fold(&self, rows: &Rows<'_>, folds: &[usize]) -> Result<Array2<f64>, TrainingError> {
+    fn out_of_fold(&self, rows: &KindRows<'_>, folds: &[usize]) -> Result<Array2<f64>, TrainingError> {
         let kinds = rows.kinds.len();
         let mut heads = Array2::zeros((rows.classes.len(), kinds));
         let score = |fold| {
@@ -188,7 +188,7 @@ impl KindParams {
     /// The scores of each row by a second level that has not seen it.
     fn cross_fitted(
         &self,
-        rows: &Rows<'_>,
+        rows: &KindRows<'_>,
         folds: &[usize],
         dense: &Array2<f64>,
     ) -> Result<Vec<Vec<f64>>, TrainingError> {
@@ -208,7 +208,7 @@ impl KindParams {
 
 /// The temperature with the least log loss, and the F1 of naming each kind, on scores of rows that the fit had not seen.
 fn settings(
-    rows: &Rows<'_>,
+    rows: &KindRows<'_>,
     scores: &[Vec<f64>],
     policy: KindPolicy,
     calibration: &Calibration,
@@ -246,7 +246,7 @@ fn settings(
 /// The F1 of naming each kind.
 fn naming_f1(
     settings: &KindSettings,
-    rows: &Rows<'_>,
+    rows: &KindRows<'_>,
     scores: &[Vec<f64>],
     calibration: &Calibration,
 ) -> Vec<f64> {
@@ -269,7 +269,7 @@ fn naming_f1(
 }
 
 /// Puts the second level into the weights of the first: one number per n-gram and kind, and the biases of the settings.
-fn fold(heads: &[SparseLogistic], lines: &[Line], settings: &mut KindSettings) -> Vec<f64> {
+fn fold(heads: &[SparseLogistic], lines: &[LinearModel], settings: &mut KindSettings) -> Vec<f64> {
     let kinds = heads.len();
     let features = heads.first().map_or(0, |head| head.weights.len());
     let mut weights = vec![0.0; features * kinds];

@@ -18,7 +18,7 @@ use crate::examples::Examples;
 use crate::fit::design::{Design, MIN_ROWS, Weights};
 use crate::fit::first_level::NgramFit;
 use crate::fit::level::one_class_sources;
-use crate::fit::second_level::Line;
+use crate::fit::second_level::LinearModel;
 use crate::fit::second_stage::SecondStage;
 use crate::metrics::Ranking;
 
@@ -134,7 +134,7 @@ impl NgramFit<'_> {
         self,
         design: Design,
         weights: &Weights,
-        second: Option<&Line>,
+        second: Option<&LinearModel>,
     ) -> Result<NgramModel, TrainingError> {
         let single = |number: f64| if self.params.round { round(number as f32) } else { number as f32 };
         let (mut weights, style, mut bias) = fold(&design, weights, second);
@@ -177,7 +177,7 @@ impl NgramFit<'_> {
 }
 
 /// Puts the second level into the weights of the first: weights, style and bias of one linear model.
-fn fold(design: &Design, weights: &Weights, second: Option<&Line>) -> (Weights, Vec<f64>, f64) {
+fn fold(design: &Design, weights: &Weights, second: Option<&LinearModel>) -> (Weights, Vec<f64>, f64) {
     let Some(line) = second else { return (weights.clone(), Vec::new(), weights.bias) };
     let (slopes, style) = line.weights.split_at(1 + design.views.len());
     let mut folded = weights.clone();

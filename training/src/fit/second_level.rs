@@ -31,12 +31,12 @@ const fn one() -> f64 {
 
 /// A linear function of dense inputs.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Line {
+pub(crate) struct LinearModel {
     pub(crate) weights: Vec<f64>,
     pub(crate) bias: f64,
 }
 
-impl Line {
+impl LinearModel {
     pub(crate) fn at(&self, row: ArrayView1<'_, f64>) -> f64 {
         self.bias + self.weights.iter().zip(row).map(|(weight, value)| weight * value).sum::<f64>()
     }
@@ -88,7 +88,7 @@ pub(crate) fn fit_binary(
     refused: &[bool],
     weights: &[f64],
     params: SecondLevelParams,
-) -> Result<Line, TrainingError> {
+) -> Result<LinearModel, TrainingError> {
     if refused.iter().all(|&label| label) || !refused.iter().any(|&label| label) {
         return Err(TrainingError::OneClass { rows: refused.len() });
     }
@@ -117,7 +117,7 @@ pub(crate) fn fit_multinomial(
     classes: &[usize],
     count: usize,
     params: SecondLevelParams,
-) -> Result<Vec<Line>, TrainingError> {
+) -> Result<Vec<LinearModel>, TrainingError> {
     let (mean, spread) = moments(x);
     let mut rarity = vec![0.0; count];
     classes.iter().for_each(|&class| rarity[class] += 1.0);
@@ -130,7 +130,7 @@ pub(crate) fn fit_multinomial(
         .gradient_tolerance(TOLERANCE_PER_ROW * rows.len() as f64)
         .fit(&dataset)?;
     // A class without a row here is as unlikely as can be said without infinities.
-    let mut lines = vec![Line { weights: vec![0.0; x.ncols()], bias: -20.0 }; count];
+    let mut lines = vec![LinearModel { weights: vec![0.0; x.ncols()], bias: -20.0 }; count];
     for (at, &class) in fitted.classes().iter().enumerate() {
         let intercept = fitted.intercept()[at] - rarity[class].ln();
         lines[class] = unstandardise(fitted.params().column(at), intercept, (&mean, &spread), 1.0);
@@ -144,11 +144,11 @@ pub(crate) fn unstandardise(
     intercept: f64,
     (mean, spread): (&Array1<f64>, &Array1<f64>),
     sign: f64,
-) -> Line {
+) -> LinearModel {
     let weights: Vec<f64> =
         weights.iter().zip(spread).map(|(weight, spread)| sign * weight / spread).collect();
     let at_mean: f64 = weights.iter().zip(mean).map(|(weight, mean)| weight * mean).sum();
-    Line { bias: sign * intercept - at_mean, weights }
+    LinearModel { bias: sign * intercept - at_mean, weights }
 }
 
 /// Rows repeated by their weights, for a solver that knows none: row i stands as often as the running sum of weights,

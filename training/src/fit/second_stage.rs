@@ -14,7 +14,7 @@ use crate::fit::calibrate::{CalibrateOn, OutOfFold};
 use crate::fit::first_level::NgramFit;
 use crate::fit::level::KnownOf;
 use crate::fit::params::NgramParams;
-use crate::fit::second_level::{Line, SecondLevelParams, fit_binary, styles};
+use crate::fit::second_level::{LinearModel, SecondLevelParams, fit_binary, styles};
 
 /// What out-of-fold scores have taught.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub(crate) struct SecondStage {
     pub(crate) c: f64,
     pub(crate) choice: Vec<(f64, f64)>,
     /// The second level, where there is one.
-    pub(crate) line: Option<Line>,
+    pub(crate) line: Option<LinearModel>,
     pub(crate) calibration: Calibration,
     pub(crate) target_calibrations: BTreeMap<String, Calibration>,
     pub(crate) report: Option<CalibrationReport>,
@@ -76,7 +76,7 @@ impl SecondStage {
     fn calibrate(
         &mut self,
         params: &NgramParams,
-        scores: &mut Scores,
+        scores: &mut OutOfFoldScores,
         examples: &Examples<'_>,
     ) -> Result<(), TrainingError> {
         if let Some(rate) = params.base_rate {
@@ -102,7 +102,7 @@ fn out_of_fold(
     fit: NgramFit<'_>,
     examples: &Examples<'_>,
     distilled: Option<&DistilledRows>,
-) -> Result<Vec<(f64, Scores)>, TrainingError> {
+) -> Result<Vec<(f64, OutOfFoldScores)>, TrainingError> {
     let params = fit.params;
     let mut cs = params.c.clone();
     cs.sort_by(f64::total_cmp);
@@ -117,7 +117,7 @@ fn out_of_fold(
     let count = folds.iter().max().map_or(0, |last| last + 1);
     let parts: Vec<_> = (0..count).into_par_iter().map(score).collect::<Result<_, TrainingError>>()?;
     let gather = |(at, &c): (usize, &f64)| {
-        let mut scores = Scores {
+        let mut scores = OutOfFoldScores {
             parts: vec![vec![0.0; examples.len()]; params.views.len()],
             logits: vec![0.0; examples.len()],
             folds: folds.clone(),
@@ -135,7 +135,7 @@ fn out_of_fold(
 }
 
 /// Out-of-fold scores of the first level.
-struct Scores {
+struct OutOfFoldScores {
     /// The part of each view in each row's logit.
     parts: Vec<Vec<f64>>,
     logits: Vec<f64>,
@@ -143,7 +143,7 @@ struct Scores {
     folds: Vec<usize>,
 }
 
-impl Scores {
+impl OutOfFoldScores {
     /// What the words of each row say: the sum of the views' parts of its logit.
     fn words(&self) -> Vec<f64> {
         let rows = self.logits.len();
@@ -159,7 +159,7 @@ impl Scores {
         &self,
         examples: &Examples<'_>,
         params: SecondLevelParams,
-    ) -> Result<(Line, Vec<f64>), TrainingError> {
+    ) -> Result<(LinearModel, Vec<f64>), TrainingError> {
         let style = styles(&examples.inputs);
         let views = self.parts.len();
         let dense =

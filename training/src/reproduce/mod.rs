@@ -24,7 +24,7 @@ use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::reproduce::liblinear::Liblinear;
 use crate::reproduce::numpy::paper_split;
-use crate::reproduce::published::{FileRead, Maybe, PaperFiles, Rows, thousands};
+use crate::reproduce::published::{FileRead, Maybe, PaperFiles, PaperRows, thousands};
 use crate::rows::seen;
 
 /// The inverse penalty of the paper's logistic regressions.
@@ -115,16 +115,16 @@ impl Reproduction {
 /// files stands in the notes of the lines that need them.
 pub fn reproduce(files: &PaperFiles, progress: Progress<'_>) -> Result<Reproduction, TrainingError> {
     let recipe = Recipe::starter()?;
-    let runs = Runs { recipe: &recipe, progress };
+    let runs = PaperRuns { recipe: &recipe, progress };
     let mut out = Reproduction {
         paper: "Reuter & Schulze 2023, arXiv 2306.03423",
         files: Vec::new(),
         lines: Vec::new(),
         figures: Vec::new(),
     };
-    let hand = Rows::read(&files.hand_labelled, Field::Response, 1_706, SPLIT)?;
-    let quora = Rows::read_if_there(files.quora.as_deref(), PaperFiles::QUORA, 985, JUDGED);
-    let machine = Rows::read_if_there(files.bootstrap.as_deref(), PaperFiles::BOOTSTRAP, 10_000, SPLIT);
+    let hand = PaperRows::read(&files.hand_labelled, Field::Response, 1_706, SPLIT)?;
+    let quora = PaperRows::read_if_there(files.quora.as_deref(), PaperFiles::QUORA, 985, JUDGED);
+    let machine = PaperRows::read_if_there(files.bootstrap.as_deref(), PaperFiles::BOOTSTRAP, 10_000, SPLIT);
     out.files.push(hand.about.clone());
     for rows in [&quora, &machine] {
         out.files.extend(rows.as_ref().ok().map(|rows| rows.about.clone()));
@@ -174,12 +174,12 @@ fn paper_fit(field: Field, train: &Examples<'_>) -> Result<Liblinear, TrainingEr
     Liblinear::fit(&[view], PAPER_C, train)
 }
 
-struct Runs<'a> {
+struct PaperRuns<'a> {
     recipe: &'a Recipe,
     progress: Progress<'a>,
 }
 
-impl Runs<'_> {
+impl PaperRuns<'_> {
     fn done(&self) {
         self.progress.step("reproduce", PARTS);
     }
@@ -223,7 +223,7 @@ impl Runs<'_> {
         Ok((fit, lines))
     }
 
-    fn responses(&self, hand: &Rows, out: &mut Reproduction) -> Result<Liblinear, TrainingError> {
+    fn responses(&self, hand: &PaperRows, out: &mut Reproduction) -> Result<Liblinear, TrainingError> {
         let all = hand.examples();
         let (train, test) = train_and_test(&all);
         let note = format!("fitted on {} rows{}", thousands(train.len()), hand.caution());
@@ -241,8 +241,8 @@ impl Runs<'_> {
 
     fn bootstrapped(
         &self,
-        quora: &Maybe<Rows>,
-        machine: &Maybe<Rows>,
+        quora: &Maybe<PaperRows>,
+        machine: &Maybe<PaperRows>,
         out: &mut Reproduction,
     ) -> Option<Liblinear> {
         let run = || -> Maybe<(Liblinear, [Line; 3])> {
@@ -257,7 +257,7 @@ impl Runs<'_> {
                 some => format!("; {some} training prompts are among the judged ones"),
             };
             let partial = [quora, machine].into_iter().find(|rows| !rows.about.complete);
-            let caution = partial.map_or("", Rows::caution);
+            let caution = partial.map_or("", PaperRows::caution);
             let n = thousands(train.len());
             let note = format!("fitted on {n} machine-labelled rows{caution}{overlap}");
             let what = (PROMPTS, Field::Prompt);
@@ -279,7 +279,7 @@ impl Runs<'_> {
     }
 
     /// What the paper does not report and the files allow: hand-labelled prompts on both sides.
-    fn prompts_alone(&self, quora: &Maybe<Rows>, out: &mut Reproduction) {
+    fn prompts_alone(&self, quora: &Maybe<PaperRows>, out: &mut Reproduction) {
         let run = || -> Maybe<[Line; 3]> {
             let quora = quora.as_ref()?;
             let all = quora.examples();
@@ -297,9 +297,9 @@ impl Runs<'_> {
 
     fn figures(
         &self,
-        hand: &Rows,
+        hand: &PaperRows,
         responses: &Liblinear,
-        machine: &Maybe<Rows>,
+        machine: &Maybe<PaperRows>,
         prompts: Option<&Liblinear>,
         out: &mut Reproduction,
     ) {
@@ -307,7 +307,7 @@ impl Runs<'_> {
             Ok(fit) => Figure { name, ngrams: fit.strongest(SHOWN), note: AS_PAPER.to_owned() },
             Err(why) => Figure { name, ngrams: Vec::new(), note: format!("not run: {why}") },
         };
-        let fit = |rows: &Rows, field| {
+        let fit = |rows: &PaperRows, field| {
             let has_text = |record: &&Record| match field {
                 Field::Prompt => record.prompt.is_some(),
                 Field::Response => record.response.is_some(),

@@ -62,7 +62,7 @@ pub struct FileRead {
 }
 
 /// The usable rows of one file.
-pub(crate) struct Rows {
+pub(crate) struct PaperRows {
     /// The rows.
     pub(crate) records: Vec<Record>,
     /// The account of them.
@@ -72,7 +72,7 @@ pub(crate) struct Rows {
 /// Rows, or why there are none.
 pub(crate) type Maybe<T> = Result<T, String>;
 
-impl Rows {
+impl PaperRows {
     pub(crate) fn read(
         path: &Path,
         field: Field,

@@ -63,14 +63,14 @@ impl Refits {
     }
 }
 
-struct Problem<'a> {
+struct RefitProblem<'a> {
     design: &'a Design,
     matrix: &'a SparseMatrix,
     examples: &'a Examples<'a>,
     params: LogisticParams,
 }
 
-impl Problem<'_> {
+impl RefitProblem<'_> {
     fn fit(&self, factors: &[f64]) -> Result<SparseLogistic, TrainingError> {
         let weights = self.examples.weights.iter().zip(factors).map(|(w, f)| (w * f) as f32).collect();
         let targets = Array1::from_vec(self.examples.targets.clone());
@@ -101,7 +101,8 @@ pub(crate) fn refit(
     let matrix = design.matrix(&rows);
     let c = fit.c[fit.c.len() / 2];
     let base = fit.logistic(c).tolerance(TOLERANCE);
-    let mut problem = Problem { design: &design, matrix: &matrix, examples: &rows, params: base.clone() };
+    let mut problem =
+        RefitProblem { design: &design, matrix: &matrix, examples: &rows, params: base.clone() };
     let whole = problem.fit(&vec![1.0; rows.len()])?;
     let weights = design.read(&whole.weights, whole.bias, &rows).ngrams;
     problem.params = base.start(whole);

@@ -19,7 +19,7 @@ use ndarray::{Array1, Array2, Axis};
 use crate::error::TrainingError;
 use crate::examples::Examples;
 use crate::fit::logistic::{ClassWeight, LogisticParams};
-use crate::fit::second_level::{Line, moments, resample, unstandardise};
+use crate::fit::second_level::{LinearModel, moments, resample, unstandardise};
 use crate::fit::sparse::SparseMatrix;
 
 /// From so many rows on, a head is fitted by the solver of the n-grams.
@@ -52,7 +52,7 @@ impl HeadRows<'_> {
         rows: &[usize],
         c: f64,
         class_weight: ClassWeight,
-    ) -> Result<Line, TrainingError> {
+    ) -> Result<LinearModel, TrainingError> {
         if rows.len() >= LARGE {
             return self.fit_large(rows, c, class_weight);
         }
@@ -87,7 +87,12 @@ impl HeadRows<'_> {
     }
 
     /// The same by the solver of the n-grams.
-    fn fit_large(&self, rows: &[usize], c: f64, class_weight: ClassWeight) -> Result<Line, TrainingError> {
+    fn fit_large(
+        &self,
+        rows: &[usize],
+        c: f64,
+        class_weight: ClassWeight,
+    ) -> Result<LinearModel, TrainingError> {
         let x = self.x.select(Axis(0), rows);
         let (mean, spread) = self.moments(&x);
         let row = |row: ndarray::ArrayView1<'_, f64>| {
@@ -173,7 +178,7 @@ pub(crate) fn teacher(
 }
 
 /// A head over an embedding and the scores of other heads, as one over the embedding alone.
-pub(crate) fn folded(line: &Line, heads: &[Head], width: usize) -> Head {
+pub(crate) fn folded(line: &LinearModel, heads: &[Head], width: usize) -> Head {
     let (own, slopes) = line.weights.split_at(width);
     let mut weights = own.to_vec();
     let mut bias = line.bias;

@@ -12,7 +12,7 @@ use crate::encoder::tier::loaded::{LoadedEncoder, TrainedEncoder};
 use crate::error::TrainingError;
 use crate::fit::calibrate::OutOfFold;
 use crate::fit::logistic::ClassWeight;
-use crate::fit::second_level::Line;
+use crate::fit::second_level::LinearModel;
 
 /// What stands between the n-grams and the second level: an encoder with its head.
 pub(crate) struct EncoderFit {
@@ -68,7 +68,7 @@ struct Chosen {
     c: f64,
     logits: Vec<f64>,
     /// The head of each fold.
-    lines: Vec<Line>,
+    lines: Vec<LinearModel>,
 }
 
 fn choose(
@@ -98,7 +98,7 @@ fn out_of_fold(
     rows: &HeadRows<'_>,
     (own, folds): (&[usize], &[usize]),
     (c, class_weight): (f64, ClassWeight),
-) -> Result<(Vec<f64>, Vec<Line>), TrainingError> {
+) -> Result<(Vec<f64>, Vec<LinearModel>), TrainingError> {
     let count = folds.iter().max().map_or(0, |last| last + 1);
     let score = |fold| {
         let (test, train): (Vec<usize>, Vec<usize>) = own.iter().partition(|&&row| folds[row] == fold);
@@ -106,7 +106,7 @@ fn out_of_fold(
         let logits: Vec<f64> = test.iter().map(|&row| line.at(rows.x.row(row))).collect();
         Ok((test, logits, line))
     };
-    let parts: Vec<(Vec<usize>, Vec<f64>, Line)> =
+    let parts: Vec<(Vec<usize>, Vec<f64>, LinearModel)> =
         (0..count).into_par_iter().map(score).collect::<Result<_, TrainingError>>()?;
     let (mut logits, mut lines) = (vec![0.0; folds.len()], Vec::with_capacity(parts.len()));
     for (test, of_test, line) in parts {

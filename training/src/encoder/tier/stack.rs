@@ -11,7 +11,7 @@ use ndarray::Array2;
 use crate::error::TrainingError;
 use crate::examples::split;
 use crate::fit::calibrate::{CalibrationMethod, OutOfFold};
-use crate::fit::second_level::{Line, SecondLevelParams, fit_binary};
+use crate::fit::second_level::{LinearModel, SecondLevelParams, fit_binary};
 use crate::metrics::auroc;
 
 /// Out-of-fold logits of both tiers, on rows with labels.
@@ -55,7 +55,7 @@ impl Levels<'_> {
                 Array2::from_shape_fn((rows.len(), columns.len()), |(at, column)| columns[column][rows[at]]);
             fit_binary(&x, &labels, &weights, SecondLevelParams { alpha: 1.0 })
         };
-        let Line { weights: slopes, bias } = fit(&[&self.encoder, &self.ngrams])?;
+        let LinearModel { weights: slopes, bias } = fit(&[&self.encoder, &self.ngrams])?;
         // A tier that would count against its own word knows nothing beside the other.
         match (slopes[0], slopes[1]) {
             (encoder, ngrams) if encoder > 0.0 && ngrams > 0.0 => Ok(Stack { ngrams, encoder, bias }),
@@ -110,13 +110,13 @@ impl Levels<'_> {
     pub(crate) fn cascades(&self, ngrams: &Calibration, stacked: &Stacked) -> Vec<CascadeFigures> {
         let labels = self.labels();
         let cheap: Vec<f64> = self.ngrams.iter().map(|&logit| ngrams.apply(logit).get()).collect();
-        let dear: Vec<f64> =
+        let full: Vec<f64> =
             stacked.logits.iter().map(|&logit| stacked.calibration.apply(logit).get()).collect();
         let figures = |cascade: Cascade| {
             let p: Vec<f64> = cheap
                 .iter()
-                .zip(&dear)
-                .map(|(&cheap, &dear)| if cascade.is_cheap(cheap) { cheap } else { dear })
+                .zip(&full)
+                .map(|(&cheap, &full)| if cascade.is_cheap(cheap) { cheap } else { full })
                 .collect();
             let right = p.iter().zip(&labels).filter(|&(&p, &label)| (p >= 0.5) == label).count();
             CascadeFigures {

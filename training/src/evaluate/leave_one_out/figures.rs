@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use demur_predictor::Field;
 use serde::Serialize;
 
-use super::rows::Rows;
-use super::{LeaveOneOut, LeftOutFacet, Scored};
+use super::rows::FacetRows;
+use super::{LeaveOneOut, LeftOutFacet, ScoredValue};
 use crate::evaluate::baselines::phrase_list;
 use crate::examples::Examples;
 use crate::language::language;
@@ -132,22 +132,22 @@ impl LeftOutFigures {
 
 /// Rows that have been scored, and how they are to be judged.
 #[derive(Clone, Copy)]
-pub(super) struct Judged<'r, 'a> {
+pub(super) struct ValueFigures<'r, 'a> {
     pub(super) plan: LeaveOneOut,
     pub(super) threshold: f64,
-    pub(super) rows: &'r Rows<'a>,
+    pub(super) rows: &'r FacetRows<'a>,
 }
 
 /// One scored row: its number, P(refusal), and the majority guess.
 type Row = (usize, f64, bool);
 
-fn rows_of(scored: &Scored) -> impl Iterator<Item = Row> {
+fn rows_of(scored: &ScoredValue) -> impl Iterator<Item = Row> {
     scored.rows.iter().zip(&scored.p).map(|(&row, &p)| (row, p, scored.majority))
 }
 
-impl Judged<'_, '_> {
+impl ValueFigures<'_, '_> {
     /// The figures of each value and their means; the rest is left to the caller.
-    pub(super) fn values(&self, values: &[&str], scored: &[Scored]) -> LeftOutFigures {
+    pub(super) fn values(&self, values: &[&str], scored: &[ScoredValue]) -> LeftOutFigures {
         let figures: Vec<LeftOut> = values
             .iter()
             .zip(scored)
@@ -173,7 +173,7 @@ impl Judged<'_, '_> {
     }
 
     /// The figures of rows of several values that one fit has scored.
-    pub(super) fn by_value(&self, scored: &Scored) -> Vec<LeftOut> {
+    pub(super) fn by_value(&self, scored: &ScoredValue) -> Vec<LeftOut> {
         let all = self.grouped(rows_of(scored), |row| self.rows.values[row]);
         let labelled_by = |figures: LeftOut| LeftOut {
             labelled_by: self.rows.labelled_by.get(figures.value.as_str()).cloned(),
@@ -183,7 +183,7 @@ impl Judged<'_, '_> {
     }
 
     /// The same scores by language and by the facet that was not left out.
-    pub(super) fn by(&self, scored: &[Scored]) -> BTreeMap<&'static str, Vec<LeftOut>> {
+    pub(super) fn by(&self, scored: &[ScoredValue]) -> BTreeMap<&'static str, Vec<LeftOut>> {
         let examples = &self.rows.examples;
         let all = || scored.iter().flat_map(rows_of);
         let other = match self.plan.facet {
@@ -253,14 +253,14 @@ impl Judged<'_, '_> {
     }
 
     /// P(refusal) against the refusal rate over all left-out rows.
-    pub(super) fn reliability(&self, scored: &[Scored]) -> Vec<ReliabilityBin> {
+    pub(super) fn reliability(&self, scored: &[ScoredValue]) -> Vec<ReliabilityBin> {
         let (p, truth): (Vec<f64>, Vec<f64>) =
             scored.iter().flat_map(rows_of).map(|(row, p, _)| (p, self.rows.examples.truth[row])).unzip();
         reliability(&p, &truth, &[])
     }
 
     /// How many of the tenths of each value lie in the interval that its fit states for them.
-    pub(super) fn stated(&self, scored: &[Scored]) -> Option<Stated> {
+    pub(super) fn stated(&self, scored: &[ScoredValue]) -> Option<Stated> {
         let mut stated = Stated { tenths: 0, held: 0 };
         for scored in scored {
             let truth: Vec<f64> = scored.rows.iter().map(|&row| self.rows.examples.truth[row]).collect();

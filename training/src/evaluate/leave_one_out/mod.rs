@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 pub use self::figures::{LeftOut, LeftOutFigures, LeftOutMean, LeftOutRates, Stated};
-use self::rows::Rows;
+use self::rows::FacetRows;
 use crate::error::TrainingError;
 use crate::examples::Examples;
 use crate::fit::teacher::FitPlan;
@@ -63,7 +63,7 @@ pub struct LeaveOneOut {
 }
 
 /// The rows of one value by a fit that has not seen them.
-struct Scored {
+struct ScoredValue {
     /// Their numbers among the rows that were given.
     rows: Vec<usize>,
     /// Rows of the fit; none where the rows belong to no value of the recipe.
@@ -93,21 +93,21 @@ impl LeaveOneOut {
         unseen: &[Record],
         progress: Progress<'_>,
     ) -> Result<LeftOutFigures, TrainingError> {
-        let rows = Rows::of(records, self);
+        let rows = FacetRows::of(records, self);
         let counts = rows.judged_by_value();
         let values: Vec<&str> =
             counts.iter().filter(|&(_, &n)| n >= Self::MIN_ROWS).map(|(&value, _)| value).collect();
         if values.is_empty() {
             return Err(self.nothing_to_judge());
         }
-        let strangers = Rows::of(unseen, self).without(&rows);
+        let strangers = FacetRows::of(unseen, self).without(&rows);
         let (scored, of_strangers) = if self.share_counts {
             self.score_shared(plan, &rows, &values, &strangers, progress)?
         } else {
             self.score_each(plan, &rows, &values, &strangers, progress)?
         };
         let threshold = plan.params.policy.hold_from;
-        let judged = figures::Judged { plan: self, threshold, rows: &rows };
+        let judged = figures::ValueFigures { plan: self, threshold, rows: &rows };
         Ok(LeftOutFigures {
             field: self.field,
             method: self.describe(),
@@ -118,7 +118,7 @@ impl LeaveOneOut {
             reliability: judged.reliability(&scored),
             stated: judged.stated(&scored),
             unseen: of_strangers.map_or_else(Vec::new, |scored| {
-                figures::Judged { rows: &strangers, ..judged }.by_value(&scored)
+                figures::ValueFigures { rows: &strangers, ..judged }.by_value(&scored)
             }),
             ..judged.values(&values, &scored)
         })
@@ -128,11 +128,11 @@ impl LeaveOneOut {
     fn score_each(
         self,
         plan: FitPlan<'_>,
-        rows: &Rows<'_>,
+        rows: &FacetRows<'_>,
         values: &[&str],
-        strangers: &Rows<'_>,
+        strangers: &FacetRows<'_>,
         progress: Progress<'_>,
-    ) -> Result<(Vec<Scored>, Option<Scored>), TrainingError> {
+    ) -> Result<(Vec<ScoredValue>, Option<ScoredValue>), TrainingError> {
         let judge = |&value: &&str| {
             let (train, out) = rows.split(value);
             let scored = self.score(plan, (rows, &train), rows, out, Some(train.len()));
@@ -151,18 +151,18 @@ impl LeaveOneOut {
     fn score(
         self,
         plan: FitPlan<'_>,
-        (rows, train): (&Rows<'_>, &[usize]),
-        judged: &Rows<'_>,
+        (rows, train): (&FacetRows<'_>, &[usize]),
+        judged: &FacetRows<'_>,
         out: Vec<usize>,
         fitted_on: Option<usize>,
-    ) -> Result<Scored, TrainingError> {
+    ) -> Result<ScoredValue, TrainingError> {
         if train.is_empty() {
             return Err(self.nothing_to_fit());
         }
         let train = rows.examples.subset(train);
         let fitted = plan.fit(&train, self.seed)?;
         let p = fitted.probabilities(&judged.examples.subset(&out).inputs)?;
-        Ok(Scored { rows: out, fitted_on, majority: most_are_refused(&train), p, report: fitted.report })
+        Ok(ScoredValue { rows: out, fitted_on, majority: most_are_refused(&train), p, report: fitted.report })
     }
 
     fn describe(self) -> String {

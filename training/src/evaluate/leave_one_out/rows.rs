@@ -15,7 +15,7 @@ use crate::rows::{identity, labeller, may_judge};
 const SAME_WORDS: usize = 25;
 
 /// What is known of the rows, one entry each.
-pub(super) struct Rows<'a> {
+pub(super) struct FacetRows<'a> {
     pub(super) examples: Examples<'a>,
     pub(super) values: Vec<Option<&'a str>>,
     /// Who labelled the rows of each value.
@@ -28,7 +28,7 @@ pub(super) struct Rows<'a> {
     judged: Vec<bool>,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> FacetRows<'a> {
     pub(super) fn of(records: &'a [Record], plan: LeaveOneOut) -> Self {
         let labelled = || records.iter().filter(|record| is_judged(record));
         let opening = |record: &Record| {
@@ -92,7 +92,7 @@ impl<'a> Rows<'a> {
     }
 
     /// These rows but for those whose texts others have.
-    pub(super) fn without(self, others: &Rows<'_>) -> Self {
+    pub(super) fn without(self, others: &FacetRows<'_>) -> Self {
         let texts: FxHashSet<&str> = others.texts.iter().map(String::as_str).collect();
         let openings: FxHashSet<&str> = others.openings.iter().filter_map(Option::as_deref).collect();
         let shares = |row: usize| {

@@ -12,8 +12,8 @@ use linfa::dataset::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard};
 use ndarray::Array1;
 
-use super::rows::Rows;
-use super::{LeaveOneOut, Scored, most_are_refused};
+use super::rows::FacetRows;
+use super::{LeaveOneOut, ScoredValue, most_are_refused};
 use crate::error::TrainingError;
 use crate::examples::Examples;
 use crate::fit::calibrate::OutOfFold;
@@ -43,7 +43,7 @@ struct Described {
 /// What all fits share.
 struct Shared<'p, 'a> {
     params: &'p NgramParams,
-    rows: &'p Rows<'a>,
+    rows: &'p FacetRows<'a>,
     design: Design,
     /// One past the last feature of each view.
     ends: Vec<usize>,
@@ -56,11 +56,11 @@ impl LeaveOneOut {
     pub(super) fn score_shared(
         self,
         plan: FitPlan<'_>,
-        rows: &Rows<'_>,
+        rows: &FacetRows<'_>,
         values: &[&str],
-        strangers: &Rows<'_>,
+        strangers: &FacetRows<'_>,
         progress: Progress<'_>,
-    ) -> Result<(Vec<Scored>, Option<Scored>), TrainingError> {
+    ) -> Result<(Vec<ScoredValue>, Option<ScoredValue>), TrainingError> {
         check(plan)?;
         let mut shared = Shared::of(plan.params, rows)?;
         let mut fits = Vec::with_capacity(values.len());
@@ -80,7 +80,7 @@ impl LeaveOneOut {
             let (calibration, report) = all.without_fold(at).calibrate(plan.params.calibration)?;
             let p = fit.logits.iter().map(|&logit| calibration.apply(logit).get()).collect();
             let (fitted_on, majority) = (Some(fit.train.n), fit.train.majority);
-            scored.push(Scored { rows: fit.rows, fitted_on, majority, p, report });
+            scored.push(ScoredValue { rows: fit.rows, fitted_on, majority, p, report });
         }
         if strangers.is_empty() {
             return Ok((scored, None));
@@ -91,7 +91,7 @@ impl LeaveOneOut {
         let logits = shared.logits(&shared.all, &weights, &strangers.examples.subset(&out));
         let p = logits.into_iter().map(|logit| calibration.apply(logit).get()).collect();
         let majority = most_are_refused(&rows.examples);
-        Ok((scored, Some(Scored { rows: out, fitted_on: None, majority, p, report })))
+        Ok((scored, Some(ScoredValue { rows: out, fitted_on: None, majority, p, report })))
     }
 }
 
@@ -135,7 +135,7 @@ fn as_f32(weights: &[f64]) -> Array1<f32> {
 }
 
 impl<'p, 'a> Shared<'p, 'a> {
-    fn of(params: &'p NgramParams, rows: &'p Rows<'a>) -> Result<Self, TrainingError> {
+    fn of(params: &'p NgramParams, rows: &'p FacetRows<'a>) -> Result<Self, TrainingError> {
         let examples = &rows.examples;
         let design = Design::fit(&params.design(), examples)?;
         let anchored = match params.base_rate {
@@ -223,7 +223,7 @@ impl<'p, 'a> Shared<'p, 'a> {
 }
 
 /// The left-out scores of all values, a fold each.
-fn out_of_fold(rows: &Rows<'_>, fits: &[LeftOutFit]) -> OutOfFold {
+fn out_of_fold(rows: &FacetRows<'_>, fits: &[LeftOutFit]) -> OutOfFold {
     let mut all = OutOfFold::default();
     for (fold, fit) in fits.iter().enumerate() {
         all.logits.extend(&fit.logits);

@@ -44,7 +44,7 @@ struct Pooling {
     axis: Value,
 }
 
-struct Encoder<'a> {
+struct GraphBuilder<'a> {
     config: &'a EncoderConfig,
     graph: Graph<'a>,
 }
@@ -55,7 +55,7 @@ struct Encoder<'a> {
 /// # Errors
 /// [`EncoderError::Tensor`] when a weight is missing or has another shape, [`EncoderError::Library`] beyond two gigabytes.
 pub fn model(config: &EncoderConfig, weights: &Weights) -> Result<Vec<u8>, EncoderError> {
-    let mut encoder = Encoder { config, graph: Graph::new(weights) };
+    let mut encoder = GraphBuilder { config, graph: Graph::new(weights) };
     let embedded = encoder.embeddings()?;
     let mask = encoder.graph.node("Cast", &[MASK], &[("to", Attribute::Int(1))]);
     let shared = encoder.shared(&mask)?;
@@ -73,7 +73,7 @@ pub fn model(config: &EncoderConfig, weights: &Weights) -> Result<Vec<u8>, Encod
     encoder.graph.into_model()
 }
 
-impl Encoder<'_> {
+impl GraphBuilder<'_> {
     /// Tokens, positions and segments as vectors, `[batch, length, hidden]`.
     fn embeddings(&mut self) -> Result<Value, EncoderError> {
         let hidden = self.config.hidden;
