@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use crate::encoder::progress::EncoderProgress;
 
+/// What is called with each report, from any thread.
+type OnProgress = dyn Fn(&EncoderProgress) + Send + Sync;
+
 /// Passes progress on, or drops it where nobody asked for it.
 #[derive(Clone, Default)]
-pub(crate) struct Reporter(Option<Arc<dyn Fn(&EncoderProgress) + Send + Sync>>);
+pub(crate) struct Reporter(Option<Arc<OnProgress>>);
 
 impl Reporter {
     pub(crate) fn new(report: impl Fn(&EncoderProgress) + Send + Sync + 'static) -> Self {
