@@ -49,6 +49,7 @@ fn tables_of_other_programs_are_scored_into_every_format() {
         ("lz4.arrow", 150, &["prompt", "n"]),
         ("zstd.arrow", 150, &["prompt", "n"]),
         ("half.arrow", 3, &["prompt", "half"]),
+        ("list_view.parquet", 3, &["prompt", "odd"]),
     ] {
         for command in ["score", "label --response-column prompt"] {
             for out in ["out.parquet", "out.arrow", "out.jsonl", "out.csv"] {

@@ -32,6 +32,7 @@ def main():
     write(table.append_column("odd", odd), HERE / "run_end.arrow")
     listed = pa.array([[1], [], [2, 3]], pa.list_view(pa.int32()))
     write(table.append_column("odd", listed), HERE / "list_view.arrow")
+    pq.write_table(table.append_column("odd", listed), HERE / "list_view.parquet")
     half = pa.array([0.5, None, -2.0], pa.float16())
     write(table.append_column("half", half), HERE / "half.arrow")
     # A dictionary of one long value, said thirty thousand times: six gigabytes in a few hundred bytes.

@@ -8,7 +8,7 @@ use polars_arrow::array::{
     Array, BinaryViewArray, DictionaryArray, DictionaryKey, FixedSizeListArray, ListArray, PrimitiveArray,
     StructArray, Utf8ViewArray, new_empty_array,
 };
-use polars_arrow::datatypes::{ArrowDataType, Field, IntegerType, IntervalUnit, TimeUnit};
+use polars_arrow::datatypes::{ArrowDataType, Field, IntegerType, TimeUnit};
 use polars_arrow::types::i256;
 use polars_utils::float16::pf16;
 
@@ -59,9 +59,7 @@ fn plain(dtype: &ArrowDataType) -> ArrowDataType {
 /// The column, its type and what to do.
 pub(super) fn check(field: &Field) -> Result<(), String> {
     let known = match &field.dtype {
-        ArrowDataType::Float16
-        | ArrowDataType::Timestamp(..)
-        | ArrowDataType::Interval(IntervalUnit::MonthDayNano) => true,
+        ArrowDataType::Float16 | ArrowDataType::Timestamp(..) => true,
         other => is_known(other),
     };
     if known { Ok(()) } else { Err(unsupported(&field.name, &format!("{:?}", field.dtype))) }

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use polars::prelude::DataFrame;
 use polars_arrow::array::Array;
 use polars_arrow::datatypes::Field;
+use polars_parquet::read::schema::parquet_to_arrow_schema;
 use polars_parquet::read::{
     BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, column_iter_to_arrays,
     infer_schema, read_metadata,
 };
 
+use super::schema::has_odd_layouts;
 use super::{FRAME_BYTES, PART, SLICE, Source, convert, names, said};
 
 /// Compressed columns of a row group that are kept in memory between two slices; others are read again.
@@ -33,12 +35,18 @@ impl ParquetFile {
     /// Opens a file behind its first `done` rows; returns what becomes of columns whose type is not kept, too.
     pub(super) fn open(mut source: Box<dyn Source>, done: usize) -> Result<(Self, Vec<String>), String> {
         let metadata = read_metadata(&mut source).map_err(said)?;
-        let schema = infer_schema(&metadata).map_err(said)?;
+        let kept = names::kept_schema(&metadata);
+        // Parquet itself has lists and values where a writer's arrays were views of lists or runs.
+        let schema = if kept.as_deref().is_some_and(has_odd_layouts) {
+            parquet_to_arrow_schema(metadata.schema().fields())
+        } else {
+            infer_schema(&metadata).map_err(said)?
+        };
         // A dictionary of the writer's is a way of encoding: the column is read as what its values are.
         let read: Vec<Field> = schema.iter_values().cloned().collect();
         let fields: Vec<Field> = read.iter().map(convert::decoded).collect();
         fields.iter().try_for_each(convert::check)?;
-        let changes = names::changes(&names::stored(&metadata, &read));
+        let changes = names::changes(&names::stored(&metadata, kept.as_deref(), &read), false);
         let mut file =
             Self { source, metadata: Arc::new(metadata), fields, group: 0, at: 0, kept: BTreeMap::new() };
         let mut left = done;

@@ -95,7 +95,7 @@ impl FrameReader {
         done: usize,
     ) -> Result<Self, DataError> {
         let arrow = |stream: ArrowStream| {
-            let changes = names::changes(stream.fields());
+            let changes = names::changes(stream.fields(), true);
             Ok((Frames::Arrow(Box::new(stream)), changes))
         };
         let (source, changes) = guarded(&file, format, || match (format, opened) {

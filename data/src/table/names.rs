@@ -1,27 +1,39 @@
 //! What the types of a table's columns are called, and which of them become another type: whoever gets the table back is told.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use polars_arrow::datatypes::{ArrowDataType, Field, TimeUnit};
+use polars_arrow::datatypes::{ArrowDataType, Field, IntegerType, TimeUnit};
 use polars_arrow::io::ipc::read::deserialize_schema;
 use polars_parquet::parquet::schema::types::{GroupConvertedType, GroupLogicalType, ParquetType};
 use polars_parquet::read::FileMetadata;
 
 use super::convert::{MOST_DIGITS, is_offset};
+use super::schema::has_odd_layouts;
 
-/// The columns of which the type is not kept, each as a sentence. `fields` are those of the file.
-pub(super) fn changes(fields: &[Field]) -> Vec<String> {
-    let named = fields.iter().map(|field| (&field.name, name(&field.dtype), name(&written(&field.dtype))));
+/// The columns of which the type is not kept, each as a sentence. `fields` are those of the file, whose dictionaries are
+/// arrays of their own in Arrow, and a way of storing values in Parquet.
+pub(super) fn changes(fields: &[Field], in_arrow: bool) -> Vec<String> {
+    let of = |field: &Field| name(&written(&field.dtype, in_arrow));
+    let named = fields.iter().map(|field| (&field.name, name(&field.dtype), of(field)));
     let changed = named.filter(|(_, from, to)| from != to);
     changed.map(|(column, from, to)| format!("column `{column}`: {from} is written as {to}")).collect()
 }
 
 /// What a type becomes in polars, as [`convert`](super::convert) reads it, and with that in the output.
-fn written(dtype: &ArrowDataType) -> ArrowDataType {
+fn written(dtype: &ArrowDataType, in_arrow: bool) -> ArrowDataType {
     use ArrowDataType as Type;
-    let inner = |field: &Field| Field { dtype: written(&field.dtype), ..field.clone() };
+    let inner = |field: &Field| {
+        let dtype = match &field.dtype {
+            // Within a list or a structure polars keeps categories, by numbers of its own.
+            Type::Dictionary(_, values, _) if in_arrow && name(values) == "string" => {
+                Type::Dictionary(IntegerType::UInt32, values.clone(), false)
+            }
+            dtype => written(dtype, in_arrow),
+        };
+        Field { dtype, ..field.clone() }
+    };
     match dtype {
-        Type::Dictionary(_, values, _) => written(values),
-        Type::Extension(extension) => written(&extension.inner),
+        Type::Dictionary(_, values, _) => written(values, in_arrow),
+        Type::Extension(extension) => written(&extension.inner, in_arrow),
         Type::Float16 => Type::Float32,
         Type::Date64 => Type::Timestamp(TimeUnit::Millisecond, None),
         Type::Time32(_) | Type::Time64(_) => Type::Time64(TimeUnit::Nanosecond),
@@ -52,25 +64,24 @@ const fn in_polars(unit: TimeUnit) -> TimeUnit {
     }
 }
 
-/// The columns of a Parquet file as its writer knew them: by the schema that Arrow's writers keep beside Parquet's own, else by
-/// the latter, which knows maps where polars reads lists. `read` is the schema that polars makes of both.
-pub(super) fn stored(metadata: &FileMetadata, read: &[Field]) -> Vec<Field> {
+/// The message with the schema that Arrow's writers keep in a Parquet file beside Parquet's own.
+pub(super) fn kept_schema(metadata: &FileMetadata) -> Option<Vec<u8>> {
     let kept = metadata.key_value_metadata().iter().flatten().find(|pair| pair.key == "ARROW:schema");
-    let kept = kept.and_then(|pair| arrow_schema(pair.value.as_deref()?));
+    let bytes = BASE64_STANDARD.decode(kept?.value.as_deref()?).ok()?;
+    // Before the message are a mark and its length.
+    Some(bytes.strip_prefix(&[0xff; 4]).and_then(|rest| rest.get(4..)).unwrap_or(&bytes).to_vec())
+}
+
+/// The columns of a Parquet file as its writer knew them: by the kept schema, else by Parquet's own, which knows maps where
+/// polars reads lists. `read` are the columns as polars makes them of both.
+pub(super) fn stored(metadata: &FileMetadata, kept: Option<&[u8]>, read: &[Field]) -> Vec<Field> {
+    let kept = kept.filter(|kept| !has_odd_layouts(kept)).and_then(|kept| deserialize_schema(kept).ok());
+    let kept = kept.map(|(schema, ..)| schema.iter_values().cloned().collect::<Vec<Field>>());
     let is_of_these = |kept: &Vec<Field>| kept.iter().map(|of| &of.name).eq(read.iter().map(|of| &of.name));
     kept.filter(is_of_these).unwrap_or_else(|| {
         let types = metadata.schema().fields().iter();
         read.iter().zip(types).map(|(field, stored)| with_map(field, stored)).collect()
     })
-}
-
-/// An Arrow schema that is kept as base64; none where it cannot be read, for then it says nothing.
-fn arrow_schema(text: &str) -> Option<Vec<Field>> {
-    let bytes = BASE64_STANDARD.decode(text).ok()?;
-    // Before the message are a mark and its length.
-    let message = bytes.strip_prefix(&[0xff; 4]).and_then(|rest| rest.get(4..)).unwrap_or(&bytes);
-    let (schema, ..) = deserialize_schema(message).ok()?;
-    Some(schema.iter_values().cloned().collect())
 }
 
 /// A field as a map where Parquet says that it is one.
@@ -141,7 +152,7 @@ const fn unit(unit: TimeUnit) -> &'static str {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use polars::prelude::{CompatLevel, SchemaExt};
-    use polars_arrow::datatypes::{ExtensionType, IntegerType};
+    use polars_arrow::datatypes::ExtensionType;
 
     use super::super::convert;
     use super::*;
@@ -194,9 +205,9 @@ mod tests {
             let frame = convert::empty(fields.iter()).unwrap();
             let found = frame.schema().to_arrow(CompatLevel::oldest());
             let found = found.iter_values().next().unwrap();
-            assert_eq!(name(&found.dtype), name(&written(&fields[0].dtype)), "{fields:?}");
+            assert_eq!(name(&found.dtype), name(&written(&fields[0].dtype, true)), "{fields:?}");
             let expected: Vec<String> = said.iter().map(|said| format!("column `x`: {said}")).collect();
-            assert_eq!(changes(&fields), expected);
+            assert_eq!(changes(&fields, true), expected);
         }
     }
 }

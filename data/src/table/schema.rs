@@ -64,6 +64,27 @@ fn check_schema(schema: ipc::SchemaRef<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether the schema in a message has run-end or list-view arrays, at which polars' reader stops the program. A message that
+/// cannot be read has none: what is wrong with it is said by who reads it.
+pub(super) fn has_odd_layouts(message: &[u8]) -> bool {
+    let Ok(Ok(Some(ipc::MessageHeaderRef::Schema(schema)))) =
+        ipc::MessageRef::read_as_root(message).map(|message| message.header())
+    else {
+        return false;
+    };
+    let mut fields = schema.fields().ok().flatten().into_iter().flatten();
+    fields.any(|field| field.is_ok_and(|field| is_odd_layout(field, 0)))
+}
+
+fn is_odd_layout(field: ipc::FieldRef<'_>, depth: usize) -> bool {
+    let is_odd = matches!(
+        field.type_(),
+        Ok(Some(ipc::TypeRef::RunEndEncoded(_) | ipc::TypeRef::ListView(_) | ipc::TypeRef::LargeListView(_)))
+    );
+    let mut children = field.children().ok().flatten().into_iter().flatten();
+    is_odd || (depth < 64 && children.any(|child| child.is_ok_and(|child| is_odd_layout(child, depth + 1))))
+}
+
 /// Whether polars' reader has arrays of a field's type: at others it stops the program.
 fn is_known(field: ipc::FieldRef<'_>, depth: usize) -> bool {
     let known = match field.type_() {

@@ -191,6 +191,7 @@ fn a_column_that_cannot_be_read_is_named() {
     for dtype in [
         union,
         ArrowDataType::Interval(IntervalUnit::YearMonth),
+        ArrowDataType::Interval(IntervalUnit::MonthDayNano),
         ArrowDataType::Extension(Box::new(extension)),
         listed,
     ] {
@@ -355,4 +356,15 @@ fn list_arrays_of_any_offset_are_read() {
     let list = ListArray::<i64>::new(dtype, vec![0_i64, 0, 2].try_into().unwrap(), values, None);
     let frame = of_stream(vec![("list", list.boxed())]).unwrap();
     assert_eq!(crate::to_rows(&frame)[1]["list"], serde_json::json!([1, 2]));
+}
+
+/// Written by pyarrow, which keeps the schema of its arrays beside Parquet's own.
+#[test]
+fn a_view_of_lists_is_a_list_in_parquet() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/tables/list_view.parquet");
+    let mut frames = FrameReader::open(Path::new(path), Format::Parquet, 0).unwrap();
+    assert!(frames.changes().is_empty());
+    let rows = crate::to_rows(&frames.next().unwrap().unwrap());
+    let lists: Vec<&serde_json::Value> = rows.iter().map(|row| &row["odd"]).collect();
+    assert_eq!(lists, [&serde_json::json!([1]), &serde_json::json!([]), &serde_json::json!([2, 3])]);
 }
