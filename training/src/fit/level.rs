@@ -5,8 +5,9 @@
 //! the words say is a way up or down from there. Calibration stretches or shrinks that way and leaves its start where it is.
 //!
 //! A target refuses more or less of what may be refused at all, and answers an ordinary prompt like any other. So its shift
-//! comes in behind a gate: not below P(refusal) .1 for the average target, and whole from .5 up. A shift on every prompt
-//! would be the rate of the test set that the target was asked.
+//! comes in behind a gate: not below P(refusal) .05 for the average target, and whole from .5 up, or, for a target that
+//! answers much of what others refuse, only from .95 up, so that it can be far below them there and the map still rises. A
+//! shift on every prompt would be the rate of the test set that the target was asked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,8 +23,10 @@ const ANSWERED: usize = 5;
 const SPREAD: f64 = 3.0;
 /// The largest shift.
 const LARGEST: f64 = 6.0;
-/// P(refusal) for the average target where a shift begins, and where all of it is there.
-const GATE: (f64, f64) = (0.1, 0.5);
+/// P(refusal) for the average target where a shift begins.
+const GATE_FROM: f64 = 0.05;
+/// Where all of it is there: the likelier of these for each target.
+const GATE_TO: [f64; 2] = [0.5, 0.95];
 
 /// Rows as a level is fitted on them, by fits that have not seen them.
 pub(crate) struct KnownOf<'a> {
@@ -55,7 +58,7 @@ impl KnownOf<'_> {
         let Calibration::Platt { intercept, .. } = line(self.base_rate, slope) else {
             return BTreeMap::new();
         };
-        let (from, to) = (log_odds(GATE.0), log_odds(GATE.1));
+        let from = log_odds(GATE_FROM);
         let mut rows: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for row in self.examples.labelled() {
             if let Some(target) = self.examples.inputs[row].target {
@@ -72,13 +75,19 @@ impl KnownOf<'_> {
             if groups.len() < PROMPTS || answered.len() < ANSWERED {
                 return None;
             }
-            let gated = |shift| Calibration::Gated { slope, intercept, shift, from, to };
             let weight = groups.len() as f64 / rows.len() as f64;
-            let loss = |shift: f64| {
-                weight * self.loss(&rows, &gated(shift)) + shift * shift / (2.0 * SPREAD * SPREAD)
+            let of_gate = |to: f64| {
+                let gated = |shift| Calibration::Gated { slope, intercept, shift, from, to };
+                let loss = |shift: f64| {
+                    weight * self.loss(&rows, &gated(shift)) + shift * shift / (2.0 * SPREAD * SPREAD)
+                };
+                // Not quite to the end of what keeps the map rising, so that it never is flat.
+                let shift = least(loss, (0.95 * (from - to), LARGEST));
+                (loss(shift), gated(shift))
             };
-            // Not quite to the end of what keeps the map rising, so that it never is flat.
-            Some((target.to_owned(), gated(least(loss, (0.95 * (from - to), LARGEST)))))
+            let gates = GATE_TO.map(|to| of_gate(log_odds(to)));
+            let (_, best) = gates.into_iter().min_by(|a, b| a.0.total_cmp(&b.0))?;
+            Some((target.to_owned(), best))
         };
         rows.into_iter().filter_map(of_target).collect()
     }

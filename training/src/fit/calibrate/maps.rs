@@ -1,11 +1,13 @@
 //! The maps themselves: each method fitted on scores, whatever they are for.
 
+use std::collections::BTreeMap;
+
 use demur_predictor::{Calibration, ln_sigmoid, sigmoid};
 use linfa::dataset::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard};
 use ndarray::Array1;
 
-use super::{CalibrationMethod, OutOfFold};
+use super::{CalibrationMethod, FOLDS, OutOfFold};
 use crate::error::TrainingError;
 use crate::fit::logistic::LogisticParams;
 use crate::fit::sparse::SparseMatrix;
@@ -51,8 +53,42 @@ impl OutOfFold {
         Ok((fitted.weights, fitted.bias))
     }
 
-    /// The temperature with the least log loss, by golden-section search over its logarithm.
+    /// The temperature with the least log loss; of sources left out, the median of each one's.
     fn temperature(&self) -> Calibration {
+        let temperature = if self.by_source() { self.median_temperature() } else { self.best_temperature() };
+        if self.centre == 0.0 {
+            return Calibration::Temperature { temperature };
+        }
+        let slope = 1.0 / temperature;
+        Calibration::Platt { slope, intercept: self.centre * (1.0 - slope) }
+    }
+
+    /// The median over sources with ten rows of either class; where there are not two such, all rows decide together.
+    fn median_temperature(&self) -> f64 {
+        let mut rows: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (row, &source) in self.clusters.iter().enumerate() {
+            rows.entry(source).or_default().push(row);
+        }
+        let mut temperatures: Vec<f64> = Vec::new();
+        for rows in rows.into_values() {
+            let refused = rows.iter().filter(|&&row| self.truth[row] >= 0.5).count();
+            if refused.min(rows.len() - refused) >= 2 * FOLDS {
+                temperatures.push(self.subset(rows.into_iter()).best_temperature());
+            }
+        }
+        if temperatures.len() < 2 {
+            return self.best_temperature();
+        }
+        temperatures.sort_by(f64::total_cmp);
+        let middle = temperatures.len() / 2;
+        if temperatures.len() % 2 == 1 {
+            return temperatures[middle];
+        }
+        (temperatures[middle - 1] * temperatures[middle]).sqrt()
+    }
+
+    /// By golden-section search over its logarithm.
+    fn best_temperature(&self) -> f64 {
         let loss = |log: f64| {
             let stretched = |z: &f64| sigmoid(self.centre + (z - self.centre) / log.exp());
             let p: Vec<f64> = self.logits.iter().map(stretched).collect();
@@ -64,12 +100,7 @@ impl OutOfFold {
             let (left, right) = (high - golden * (high - low), low + golden * (high - low));
             if loss(left) < loss(right) { high = right } else { low = left }
         }
-        let temperature = f64::midpoint(low, high).exp();
-        if self.centre == 0.0 {
-            return Calibration::Temperature { temperature };
-        }
-        let slope = 1.0 / temperature;
-        Calibration::Platt { slope, intercept: self.centre * (1.0 - slope) }
+        f64::midpoint(low, high).exp()
     }
 
     /// Pooled adjacent violators: the best map that never falls, as points to draw lines between.

@@ -27,7 +27,8 @@ pub enum CalibrationMethod {
     /// included. On sources left out it chooses between none and a temperature alone: how much a source refuses says
     /// nothing of how much the next one does, so an intercept is fitted there only where a method with one is asked for.
     Auto,
-    /// By a temperature.
+    /// By a temperature. On sources left out it is the median of those that each of them would have had: it holds for
+    /// the typical stranger, where one for all their rows together would be ruled by the few that no other resembles.
     Temperature,
     /// By Platt's line.
     Platt,
@@ -54,6 +55,8 @@ pub(crate) struct OutOfFold {
     /// The fold of each row where whole sources were left out, so that no map is judged on a source that it was fitted on.
     /// Empty: rows are dealt into folds by their logits.
     pub(crate) source_folds: Vec<usize>,
+    /// Whether these are some rows of scores whose clusters are whole sources that were left out.
+    pub(crate) part_of_sources: bool,
 }
 
 const FOLDS: usize = 5;
@@ -209,7 +212,7 @@ impl OutOfFold {
 
     /// Some of the rows, dealt into folds by their logits.
     fn subset(&self, rows: impl Iterator<Item = usize>) -> Self {
-        let mut part = Self { centre: self.centre, ..Self::default() };
+        let mut part = Self { centre: self.centre, part_of_sources: self.by_source(), ..Self::default() };
         for row in rows {
             part.logits.push(self.logits[row]);
             part.truth.push(self.truth[row]);
@@ -217,6 +220,11 @@ impl OutOfFold {
             part.clusters.extend(self.clusters.get(row));
         }
         part
+    }
+
+    /// Whether the clusters are whole sources that were left out.
+    fn by_source(&self) -> bool {
+        self.part_of_sources || !self.source_folds.is_empty()
     }
 
     /// The uncalibrated P(refusal) of each row.

@@ -82,7 +82,7 @@ impl CalibrateOn {
             Self::LeftOutSources => (sources(examples), folds),
         };
         let (truth, weights) = (examples.truth.clone(), examples.weights.clone());
-        OutOfFold { logits, truth, weights, clusters, source_folds, centre: 0.0 }
+        OutOfFold { logits, truth, weights, clusters, source_folds, ..OutOfFold::default() }
     }
 }
 

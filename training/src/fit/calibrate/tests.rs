@@ -83,6 +83,30 @@ fn on_sources_left_out_an_intercept_is_fitted_only_when_asked_for() {
     assert_eq!(report.unwrap().left_out_sources, None);
 }
 
+#[test]
+fn the_temperature_of_sources_left_out_is_that_of_the_typical_one() {
+    // Of seven sources, two know nothing of what their scores say: they say 8 logits where one is true.
+    let mut all = OutOfFold::default();
+    for source in 0..7_u32 {
+        let stretch = if source < 2 { 8.0 } else { 2.0 };
+        let part = drawn(600, 31 + source, |z| z);
+        all.truth.extend(part.logits.iter().map(|&z| sigmoid(z)));
+        all.logits.extend(part.logits.iter().map(|z| stretch * z));
+        all.weights.extend(part.weights);
+        all.clusters.extend([source; 600]);
+        all.source_folds.extend([source as usize; 600]);
+    }
+    let temperature = |of: &OutOfFold| match of.fit(CalibrationMethod::Temperature).unwrap() {
+        Calibration::Temperature { temperature } => temperature,
+        other => panic!("{other:?}"),
+    };
+    assert!((temperature(&all) - 2.0).abs() < 1e-3, "{}", temperature(&all));
+    let part = all.subset(0..all.truth.len());
+    assert!((temperature(&part) - 2.0).abs() < 1e-3, "a part knows that its clusters are sources");
+    let together = OutOfFold { source_folds: Vec::new(), ..all };
+    assert!(temperature(&together) > 2.5, "{}: the two rule the rows of all", temperature(&together));
+}
+
 /// The share of (source, tenth) pairs whose refusal rate lies in the interval that the other sources state.
 fn coverage(all: &OutOfFold, outside: bool) -> f64 {
     let (mut held, mut stated) = (0.0, 0.0);
