@@ -34,7 +34,7 @@ pub struct DataSource {
     pub format: Option<Format>,
     /// Keep only rows of these targets. Default: all.
     pub targets: Vec<String>,
-    /// Keep only rows of these categories. Default: all.
+    /// Keep only rows of these categories; a `*` stands for any text. Default: all.
     pub categories: Vec<String>,
     /// Keep only the first row of each normalised text. Default: all rows.
     pub deduplicate: Deduplicate,
@@ -236,7 +236,10 @@ impl DataSource {
         });
         let of_category = |record: &Record| {
             self.categories.is_empty()
-                || record.category.as_ref().is_some_and(|category| self.categories.contains(category))
+                || record
+                    .category
+                    .as_ref()
+                    .is_some_and(|category| self.categories.iter().any(|wanted| is_like(wanted, category)))
         };
         drop_rows(&mut corpus, "of another category", |records| {
             records.into_iter().filter(of_category).collect()
@@ -273,6 +276,17 @@ fn drop_rows(corpus: &mut Corpus, why: &str, keep: impl FnOnce(Vec<Record>) -> V
     if dropped > 0 {
         corpus.summary.kept -= dropped;
         *corpus.summary.dropped.entry(why.to_owned()).or_default() += dropped;
+    }
+}
+
+/// Whether a text is what a pattern says, in which each `*` stands for any text.
+pub(super) fn is_like(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((start, rest)) => text.strip_prefix(start).is_some_and(|text| {
+            let mut ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+            ends.any(|at| is_like(rest, &text[at..]))
+        }),
     }
 }
 

@@ -194,3 +194,15 @@ fn rows_to_be_labelled_by_a_machine_come_without_labels() {
     assert_eq!(rows.records(Field::Prompt)[0].label, None);
     assert_eq!(rows.describe(Field::Prompt).unwrap()[0].labelled_by(), "demur");
 }
+
+#[test]
+fn a_star_in_a_category_stands_for_any_text() {
+    for (pattern, text) in
+        [("a", "a"), ("*", ""), ("*;lang=zh", "[x];lang=zh"), ("a*c", "abbc"), ("*ü*", "für")]
+    {
+        assert!(is_like(pattern, text), "{pattern} {text}");
+    }
+    for (pattern, text) in [("a", "ab"), ("*;lang=zh", "[x];lang=zhx"), ("a*c", "abb"), ("", "a")] {
+        assert!(!is_like(pattern, text), "{pattern} {text}");
+    }
+}
