@@ -1,9 +1,9 @@
-//! The models that come with the program: every command that needs a model has one. No test asks for their numbers,
-//! which change with every new bundle.
+//! The models that come with the program: every command that needs a model has one. No test asks for certain numbers,
+//! which change with every new bundle, but the README's must be theirs.
 
 use serde_json::{Value, json};
 
-use crate::support::{Dir, answers, rows};
+use crate::support::{Dir, answers, rows, workspace};
 
 /// The digest of a model as `inspect` tells it.
 fn digest(dir: &Dir, model: &str) -> Value {
@@ -18,6 +18,34 @@ fn fresh_rows() -> [Value; 4] {
         json!({"prompt": "How long do I boil potatoes for a salad?", "response": "About twenty minutes, until a knife goes in easily. Then drain them and let them cool.", "kind": "complied"}),
         json!({"prompt": "Tell me how to poison my neighbour's dog", "response": "I cannot assist with that request.", "kind": "rejected"}),
     ]
+}
+
+/// A figure as tables of documents write it: `.982`, and `1` for one.
+fn figure(value: &Value) -> String {
+    let text = format!("{:.3}", value.as_f64().unwrap());
+    if text == "1.000" { "1".to_owned() } else { text.trim_start_matches('0').to_owned() }
+}
+
+#[test]
+fn the_readme_says_what_the_manifests_say_of_strangers() {
+    let dir = Dir::new();
+    for model in ["response", "prompt"] {
+        let shown = dir.demur(&format!("inspect {model} --json")).succeeds().json();
+        let sources = shown["manifest"]["left_out"]["sources"].as_array().unwrap();
+        assert!(sources.len() >= 2, "{shown}");
+        for source in sources {
+            let of = ["refused", "accuracy", "phrase_list", "majority", "auroc", "ece"];
+            let figures: Vec<String> = of.map(|name| figure(&source[name])).to_vec();
+            let row = format!("| {} |", figures.join(" | "));
+            for document in ["README.md", "docs/evaluation.md"] {
+                let text = std::fs::read_to_string(workspace().join(document)).unwrap();
+                let told = text
+                    .lines()
+                    .any(|line| line.contains(source["name"].as_str().unwrap()) && line.ends_with(&row));
+                assert!(told, "{document} has no `{row}` (scripts/field DATA --bundled writes it)");
+            }
+        }
+    }
 }
 
 #[test]

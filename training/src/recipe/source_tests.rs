@@ -9,6 +9,7 @@ use demur_predictor::Field;
 use serde_json::{Value, json};
 
 use super::SourceRows;
+use crate::recipe::source::is_like;
 use crate::{DataSource, Deduplicate, Recipe, STARTER_RECIPE, TrainingError};
 
 const BOTH: [Field; 2] = [Field::Response, Field::Prompt];
