@@ -129,13 +129,19 @@ fn a_pipe_is_answered_row_by_row() {
 fn a_shell_pipeline_drives_it() {
     let dir = Dir::new();
     dir.write("prompts.jsonl.gz", gzip(rows(500, false).as_bytes()));
-    let script =
-        "gzip -dc prompts.jsonl.gz | \"$DEMUR\" score - --out - --where 'p_refusal > 0.1' | tail -n 1";
+    // Half of the rows, whatever the model of the day says.
+    dir.demur("score prompts.jsonl.gz --out scored.jsonl").succeeds();
+    let mut p: Vec<f64> =
+        dir.rows("scored.jsonl").iter().map(|row| row["p_refusal"].as_f64().unwrap()).collect();
+    p.sort_by(f64::total_cmp);
+    let condition = format!("p_refusal > {}", p[p.len() / 2]);
+    let script = "gzip -dc prompts.jsonl.gz | \"$DEMUR\" score - --out - --where \"$WHERE\" | tail -n 1";
     let mut shell = Command::new("sh");
-    let run = shell.args(["-c", script]).env("DEMUR", env!("CARGO_BIN_EXE_demur")).current_dir(dir.path("."));
+    shell.env("DEMUR", env!("CARGO_BIN_EXE_demur")).env("WHERE", &condition);
+    let run = shell.args(["-c", script]).current_dir(dir.path("."));
     let row: Value = serde_json::from_slice(&run.output().unwrap().stdout).unwrap();
-    assert!(row["p_refusal"].as_f64().unwrap() > 0.1);
-    dir.demur("score prompts.jsonl.gz --out all.jsonl --where").arg("p_refusal > 0.1").succeeds();
+    assert!(row["p_refusal"].as_f64().unwrap() > p[p.len() / 2]);
+    dir.demur("score prompts.jsonl.gz --out all.jsonl --where").arg(&condition).succeeds();
     assert_eq!(Some(&row), dir.rows("all.jsonl").last().map(|row| Value::Object(row.clone())).as_ref());
 }
 
