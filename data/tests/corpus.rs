@@ -13,8 +13,10 @@ type Row = Map<String, Value>;
 /// Rows by label: refused, complied, without a label.
 type Counts = BTreeMap<String, [usize; 3]>;
 
-const LANGUAGES: [&str; 15] =
-    ["ar", "de", "en", "es", "fr", "hi", "it", "ja", "ko", "nl", "pl", "pt", "ru", "tr", "zh"];
+const LANGUAGES: [&str; 19] = [
+    "ar", "de", "en", "es", "fr", "hi", "id", "it", "ja", "ko", "nl", "pl", "pt", "ru", "sw", "tr", "uk",
+    "vi", "zh",
+];
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name)
@@ -52,7 +54,8 @@ fn label(row: &Row) -> Option<Label> {
 fn check_rows(rows: &[Row], columns: &[&str]) {
     let mut ids = BTreeSet::new();
     for row in rows {
-        assert_eq!(row.keys().map(String::as_str).collect::<Vec<_>>(), columns, "{row:?}");
+        let named = row.keys().map(String::as_str).filter(|&name| name != "weight");
+        assert_eq!(named.collect::<Vec<_>>(), columns, "{row:?}");
         assert!(ids.insert(field(row, "id")), "the id stands twice: {row:?}");
         assert!(LANGUAGES.contains(&field(row, "language")), "{row:?}");
         assert_eq!(field(row, "labelled_by"), "norm", "{row:?}");
@@ -89,6 +92,9 @@ fn answers_are_whole_and_labels_agree_with_kinds() {
             Kind::Contradicted | Kind::Redirected | Kind::Counseling | Kind::Rejected => Some(Label::Refused),
         };
         assert_eq!(label(row), expected, "label and kind of {row:?}");
+        let needs_its_prompt = matches!(kind, Kind::Contradicted | Kind::Redirected);
+        let weight = row.get("weight").and_then(Value::as_f64);
+        assert_eq!(weight, needs_its_prompt.then_some(0.25), "the weight of {row:?}");
         let prompt = if row["prompt"].is_null() { "" } else { field(row, "prompt") };
         let pair = (normalise(prompt), normalise(field(row, "response")));
         let before = seen.insert(pair, field(row, "id"));
