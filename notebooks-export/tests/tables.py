@@ -1,8 +1,9 @@
 """Checks the tables of a report: tables.py DIR [--z]
 
 Every table is there as CSV and as Parquet, with the same rows, columns and values. With --z, for a model whose first view
-is of words of the whole text, counts and z-scores of that view are reckoned again from the table of rows, by the formula of
-Monroe, Colaresi & Quinn (2008). Needs requirements.txt.
+is of words of the whole text, counts and z-scores of that view are computed again from the table of rows, by the formula of
+Monroe, Colaresi & Quinn (2008) over rows, with one row of prior shared out by the sizes of the two sets. Needs
+requirements.txt.
 """
 
 import csv
@@ -45,30 +46,25 @@ def check_z(folder):
     terms = terms[terms["view"] == 0]
     known = set(terms["ngram"])
     longest = max(len(ngram.split(" ")) for ngram in known)
-    occurrences = {"refused": Counter(), "complied": Counter()}
     containing = {"refused": Counter(), "complied": Counter()}
+    rows_of = Counter(rows["label"])
     for text, label in zip(rows["text"], rows["label"]):
         words = re.findall(r"(?u)\b\w\w+\b", text.lower())
         spans = ((start, size) for size in range(1, longest + 1) for start in range(len(words) - size + 1))
-        found = Counter(" ".join(words[start:start + size]) for start, size in spans)
-        found = Counter({ngram: count for ngram, count in found.items() if ngram in known})
-        occurrences[label] += found
-        containing[label].update(found.keys())
-    all_of = {label: sum(counts.values()) for label, counts in occurrences.items()}
-    both = sum(all_of.values())
+        containing[label].update({" ".join(words[start:start + size]) for start, size in spans} & known)
     for _, term in terms.iterrows():
-        refused, complied = (occurrences[label][term["ngram"]] for label in ("refused", "complied"))
         counted = [containing[label][term["ngram"]] for label in ("refused", "complied")]
         if counted != [term["refused"], term["complied"]]:
             sys.exit(f"{term['ngram']!r}: in {counted} rows, the table has {term['refused']}, {term['complied']}")
-        prior = refused + complied
-        if prior == 0:
+        if sum(counted) == 0:
             continue
-        odds = [
-            math.log((count + prior) / (all_of[label] + both - count - prior))
-            for count, label in ((refused, "refused"), (complied, "complied"))
-        ]
-        z = (odds[0] - odds[1]) / math.sqrt(1 / (refused + prior) + 1 / (complied + prior))
+        odds, variance = [], 0
+        for count, label in zip(counted, ("refused", "complied")):
+            prior = rows_of[label] / sum(rows_of.values())
+            having, lacking = count + prior, rows_of[label] - count + prior
+            odds.append(math.log(having / lacking))
+            variance += 1 / having + 1 / lacking
+        z = (odds[0] - odds[1]) / math.sqrt(variance)
         if abs(z - term["z"]) > 6e-5:
             sys.exit(f"{term['ngram']!r}: z is {z}, the table has {term['z']}")
     print(f"{folder}: rows and z of {len(terms)} n-grams are those of the formula")

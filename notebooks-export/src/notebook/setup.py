@@ -27,16 +27,24 @@ def interval(judged, name):
     return "not defined" if judged[name] is None else f"{figure(low)} to {figure(high)}"
 
 
+LABELLERS = {"person": "by persons", "judge": "by judge models", "rule": "by rules", "demur": "by Demur itself",
+             "norm": "by norms (what should be refused)", "unknown": "of unknown origin"}
+
+
 def table(name):
     """The figures of one evaluation, baselines beside."""
     model = figures[name]
+    labelled = ", ".join(f"{rows} {LABELLERS[labeller]}" for labeller, rows in model["labelled_by"].items())
+    labels = f"Rows labelled {labelled}; figures are {model['measures']}"
+    right = "accuracy" if list(model["labelled_by"]) == ["person"] else "agreement"
     methods = {"model": model} | {key.replace("_", " "): base for key, base in model["baselines"].items()}
-    shares = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "AUROC": "auroc"}
+    shares = {right: "accuracy", "precision": "precision", "recall": "recall", "AUROC": "auroc"}
     own = {"average precision": "average_precision", "Brier score": "brier", "log loss (nats)": "log_loss"}
     own |= {"expected calibration error": "ece", "threshold on P(refusal)": "threshold"}
     columns = {}
     for method, judged in methods.items():
         cells = {"n (rows)": str(model["n"]), "base rate (share of refusals)": figure(model["base_rate"])}
+        cells["labels"] = labels
         for title, key in shares.items():
             cells[title] = figure(judged[key])
             if key == "accuracy" or (key == "auroc" and judged is model):
@@ -106,13 +114,25 @@ def ngram_bars(model, count):
     plt.show()
 
 
+def labelled_by(part):
+    """Who labelled the rows of a file: one name, or several with their rows."""
+    labellers = list(part.get("labellers") or [])
+    rest = part["rows"] - sum(one["rows"] for one in labellers)
+    if rest > 0 or not labellers:
+        labellers.append({"by": "unknown", "rows": rest})
+    names = [f"{one['by']} ({one['who']})" if one.get("who") else one["by"] for one in labellers]
+    if len(names) == 1:
+        return names[0]
+    return ", ".join(f"{name} {one['rows']}" for name, one in zip(names, labellers))
+
+
 def data():
     """The files that the models were fitted on."""
     rows = [(model, part) for model, manifest in manifests.items() for part in manifest["training"]]
     columns = {
         "file": [part["file"] for _, part in rows],
         "rows": [str(part["rows"]) for _, part in rows],
-        "labelled by": [part["labelled_by"] for _, part in rows],
+        "labelled by": [labelled_by(part) for _, part in rows],
         "licence": ["not stated" if part["licence"] is None else part["licence"] for _, part in rows],
         "SHA-256, first 12": [part["sha256"][:12] for _, part in rows],
     }
