@@ -1,4 +1,4 @@
-//! From an error to the one message and the exit code that a user sees.
+//! Turns an error into one message and an exit code.
 
 use std::io;
 use std::process::ExitCode;
@@ -9,10 +9,10 @@ use demur_training::TrainingError;
 use crate::cli::terminal;
 use crate::engine::Usage;
 
-/// Prints an error once, with its chain, and returns the exit code for it.
+/// Prints an error once, with its chain, and returns its exit code.
 pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
     if error.chain().any(is_closed_pipe) {
-        // The reader of our output has seen enough (`demur predict - | head`).
+        // The reader of our output has seen enough (`demur predict - | head`), which is not an error.
         return ExitCode::SUCCESS;
     }
     terminal::note(&format!("error: {error:#}"));
@@ -23,7 +23,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Whether the command line itself is at fault, not the data behind it.
+/// Whether the command line is at fault, not the data.
 fn is_wrong_use(error: &anyhow::Error) -> bool {
     let set = matches!(error.downcast_ref(), Some(TrainingError::Set { .. }));
     let output = matches!(
@@ -34,7 +34,8 @@ fn is_wrong_use(error: &anyhow::Error) -> bool {
 }
 
 fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
-    // A `DataError` carries its cause in its message, not as a source, so the chain does not lead there.
+    // A `DataError` holds its cause in its message and not as a source, so walking the chain would not find
+    // it.
     let cause = match error.downcast_ref() {
         Some(DataError::Write { cause, .. }) => Some(cause),
         _ => error.downcast_ref::<io::Error>(),

@@ -1,4 +1,4 @@
-//! The command line: what is typed, one file a command, and what goes to the terminal.
+//! The command line: its arguments, one file for each command, and terminal output.
 //!
 //! Stdout is data, stderr is log output. Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted.
 
@@ -24,7 +24,7 @@ pub fn main() -> ExitCode {
         demur_data::remove_unfinished();
         std::process::exit(130);
     };
-    // The service writes no files and ends in its own way.
+    // The service writes no files, and handles signals itself.
     let serves = matches!(cli.command, Command::Serve(_));
     if let Some(Err(error)) = (!serves).then(|| ctrlc::set_handler(interrupt)) {
         terminal::note(&format!(

@@ -1,9 +1,9 @@
-//! Names that are like one that nobody knows, for messages that say what may have been meant.
+//! Finds names similar to an unknown one, for messages that suggest what was meant.
 
 /// How many names a message lists.
 const SHOWN: usize = 5;
 
-/// The names that take the fewest changes to become the wanted one, whatever their case; the nearest first.
+/// The names with the smallest edit distance to the wanted one, ignoring case; the nearest first.
 pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = wanted.to_lowercase();
     let mut near: Vec<(usize, &str)> =
@@ -13,8 +13,8 @@ pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
     near.into_iter().take(SHOWN).map(|(_, name)| name).collect()
 }
 
-/// Levenshtein's distance; a name that holds the other, as `gpt-4` does `gpt-4o-mini`'s beginning, counts by a tenth of what
-/// is around it.
+/// Levenshtein distance. If one name contains the other, as `gpt-4o-mini` contains `gpt-4`, each further
+/// character counts only a tenth.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut row: Vec<usize> = (0..=b.len()).collect();

@@ -1,4 +1,4 @@
-//! From flags to what is read and how: recipe first, flags on top.
+//! Resolves which data to read and how: first the recipe, then the flags, which override it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,7 +33,7 @@ impl From<FacetArg> for LeftOutFacet {
     }
 }
 
-/// The recipe that the flags name; else the starter recipe, which then has no say in what is read.
+/// The recipe that the flags name; else the starter recipe, without its sources.
 pub(crate) fn recipe(args: &RecipeArgs) -> anyhow::Result<Recipe> {
     let Some(path) = &args.recipe else {
         let path = Path::new("starter.toml");
@@ -46,21 +46,21 @@ pub(crate) fn recipe(args: &RecipeArgs) -> anyhow::Result<Recipe> {
     Ok(recipe)
 }
 
-/// The folder that the file names of a recipe are relative to: the one asked for, or the recipe's own.
+/// The folder that a recipe's file names are relative to: the given one, or the recipe's own.
 pub(crate) fn folder(recipe: Option<&Path>, data_dir: Option<&Path>) -> PathBuf {
     data_dir.or_else(|| recipe?.parent()).unwrap_or_else(|| Path::new("")).to_owned()
 }
 
-/// Labelled rows as a command reads them.
+/// Labelled sources for a command.
 pub(crate) struct Labelled {
-    /// Where the files lie.
+    /// The sources with paths on this machine.
     pub(crate) read: Vec<DataSource>,
-    /// The same as a manifest tells it: without the folders of this machine.
+    /// The same for the manifest: without the folders of this machine.
     pub(crate) told: Vec<DataSource>,
 }
 
-/// The labelled files of the flags, read as the recipe's source where it has just one; else the recipe's labelled
-/// sources. Flags on top.
+/// The labelled files of the flags, read like the recipe's source if it has just one; without such files, the
+/// recipe's labelled sources. Flags override both.
 pub(crate) fn labelled(
     files: &[PathBuf],
     args: &DataArgs,
@@ -80,7 +80,7 @@ pub(crate) fn labelled(
         return Ok(Labelled { read: told.iter().map(|source| source.within(&folder)).collect(), told });
     }
     let like = match recipe.labelled.as_slice() {
-        // How these are read says nothing of what the rows of other files count, nor of whose they are.
+        // The source's reading options apply to these files, but its weights, limits and labeller do not.
         [one] => DataSource {
             name: None,
             limit: None,
@@ -98,13 +98,13 @@ pub(crate) fn labelled(
     Ok(Labelled { read: vec![read], told: vec![told] })
 }
 
-/// Files that no recipe has a say in.
+/// Files that are read without a recipe.
 pub(crate) fn files(files: &[PathBuf], args: &DataArgs) -> anyhow::Result<DataSource> {
     claims::spare_redirected(files)?;
     source(args, DataSource::of(files.to_vec()))
 }
 
-/// A source with the flags on top.
+/// Overrides a source by the flags.
 pub(crate) fn source(args: &DataArgs, source: DataSource) -> anyhow::Result<DataSource> {
     let mut source = source;
     let columns = &mut source.columns;
@@ -152,11 +152,11 @@ pub(crate) fn source(args: &DataArgs, source: DataSource) -> anyhow::Result<Data
 }
 
 fn parse_pair<'a>(flag: &str, pair: &'a str) -> Result<(&'a str, &'a str), Usage> {
-    // The value may hold a `=`, the meaning cannot.
+    // The value may contain `=`, but the meaning cannot.
     pair.rsplit_once('=').ok_or_else(|| Usage(format!("{flag} {pair}: write it as VALUE=MEANING")))
 }
 
-/// What `--unseen` names: sources that are in no fit.
+/// The content of an `--unseen` file: sources that no fit may use.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Unseen {
@@ -166,7 +166,7 @@ struct Unseen {
 /// Reads the rows that no fit may see.
 ///
 /// # Errors
-/// When the file is not such a file, or its rows cannot be read.
+/// When the file is not valid, or its rows cannot be read.
 pub(crate) fn unseen(path: &Path, data_dir: Option<&Path>, field: Field) -> anyhow::Result<Vec<Record>> {
     let name = || format!("--unseen {}", path.display());
     let text = fs::read_to_string(path).with_context(name)?;

@@ -1,4 +1,4 @@
-//! What goes to stdout (data) and to stderr (log output, progress).
+//! Output to stdout (data) and to stderr (log output, progress).
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::engine::batch::Observer;
 
-/// Writes one line of log output to stderr. There is nowhere to report a failure of that.
+/// Writes one line of log output to stderr. A failure is ignored, because there is nowhere to report it.
 pub(crate) fn note(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
@@ -23,12 +23,12 @@ pub(crate) fn data(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Writes a JSON value to stdout, indented, keys as they stand.
+/// Writes a JSON value to stdout, indented, with its keys in their own order.
 pub(crate) fn json(value: &serde_json::Value) -> anyhow::Result<()> {
     Ok(data(&(serde_json::to_string_pretty(value)? + "\n"))?)
 }
 
-/// Says what was read, and shows the first bad rows.
+/// Logs what was read, and the first bad rows.
 pub(crate) fn say_read(what: &str, corpus: &Corpus) {
     note(&format!("{what}: {}", corpus.summary));
     const SHOWN: usize = 5;
@@ -41,7 +41,7 @@ pub(crate) fn say_read(what: &str, corpus: &Corpus) {
     }
 }
 
-/// Says what was read of each source, and how many of the rows take no part in a fit.
+/// Logs what was read of each source, and how many of its rows no fit uses.
 pub(crate) fn say_sources(what: &str, rows: &SourceRows, fits: &[Field]) {
     let parts: Vec<_> = rows.parts().collect();
     for (source, corpus) in &parts {
@@ -62,10 +62,10 @@ pub(crate) fn say_sources(what: &str, rows: &SourceRows, fits: &[Field]) {
     }
 }
 
-/// Between two lines on a step that goes on.
+/// Shortest time between two lines about a running step.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// The encoders of fits: their progress goes to stderr, and where `resume` says so they go on from checkpoints.
+/// The encoders of fits. Their progress goes to stderr; if `resume` is set, they continue from checkpoints.
 pub(crate) fn encoders(resume: bool) -> EncoderStore {
     let last = Mutex::new(Instant::now());
     EncoderStore::from_environment().resuming(resume).on_progress(move |progress| {
@@ -74,7 +74,7 @@ pub(crate) fn encoders(resume: bool) -> EncoderStore {
             EncoderProgress::Step { .. } => true,
             _ => false,
         };
-        // A poisoned lock only means that another line failed; the time in it is still good.
+        // A poisoned lock only means that another line failed; the time in it is still valid.
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         let is_short = matches!(progress, EncoderProgress::Embedded { .. }) && !goes_on;
         if !is_short && (!goes_on || last.elapsed() >= SILENCE) {
@@ -84,7 +84,7 @@ pub(crate) fn encoders(resume: bool) -> EncoderStore {
     })
 }
 
-/// Progress bars on stderr, one for each named step; silent where stderr is no terminal.
+/// Progress bars on stderr, one for each named step; hidden if stderr is not a terminal.
 pub(crate) struct Bars(Mutex<Option<(&'static str, ProgressBar)>>);
 
 impl Bars {
@@ -93,7 +93,7 @@ impl Bars {
     }
 
     fn tick(&self, step: &'static str, total: usize) {
-        // A poisoned lock only means that another thread's bar failed; the bar is still good to draw.
+        // A poisoned lock only means that another thread's bar failed; the bar can still be drawn.
         let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*current {
             Some((name, bar)) if *name == step => bar.inc(1),
@@ -108,7 +108,7 @@ impl Bars {
         }
     }
 
-    /// Runs some work with these bars as its progress.
+    /// Runs some work, with these bars as its progress.
     pub(crate) fn during<T>(work: impl FnOnce(Progress<'_>) -> T) -> T {
         let bars = Self::new();
         let tick = |step, total| bars.tick(step, total);
@@ -121,7 +121,7 @@ impl Bars {
     }
 }
 
-/// Shows a spinner with the time that has gone by while some work of unknown length runs; silent where stderr is no
+/// Shows a spinner with the elapsed time while work of unknown length runs; hidden if stderr is not a
 /// terminal.
 pub(crate) fn waiting<T>(message: &'static str, work: impl FnOnce() -> T) -> T {
     let spinner = spinner(message);
@@ -135,7 +135,7 @@ fn spinner(message: &'static str) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let spinner = ProgressBar::new_spinner().with_message(message);
-    // The template is a constant; if it were wrong, the default spinner would do.
+    // The template is a constant. If it were invalid, the default spinner would be used.
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
         spinner.set_style(style);
     }
@@ -148,7 +148,7 @@ fn new_bar(total: u64, step: &'static str) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(total).with_message(step);
-    // The template is a constant; if it were wrong, the default bar would do.
+    // The template is a constant. If it were invalid, the default bar would be used.
     if let Ok(style) = ProgressStyle::with_template("{msg:18} [{bar:30}] {pos}/{len} {elapsed} left {eta}") {
         bar.set_style(style.progress_chars("=> "));
     }
@@ -156,13 +156,13 @@ fn new_bar(total: u64, step: &'static str) -> ProgressBar {
     bar
 }
 
-/// A bar over the bytes of some input, with the time left; silent where stderr is no terminal.
+/// A bar over the bytes of some input, with the time left; hidden if stderr is not a terminal.
 fn byte_bar(total: u64) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(total);
-    // The template is a constant; if it were wrong, the default bar would do.
+    // The template is a constant. If it were invalid, the default bar would be used.
     let style =
         ProgressStyle::with_template("[{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {elapsed} left {eta}");
     if let Ok(style) = style {
@@ -171,13 +171,13 @@ fn byte_bar(total: u64) -> ProgressBar {
     bar
 }
 
-/// How a run over files is shown: its notes, and a bar or spinner for the step that it is in.
+/// Shows a run over files: its notes, and a bar or spinner for its current step.
 #[derive(Default)]
 pub(crate) struct Screen(Mutex<Option<ProgressBar>>);
 
 impl Screen {
     fn bar(&self) -> MutexGuard<'_, Option<ProgressBar>> {
-        // A poisoned lock only means that another thread's bar failed; the bar is still good to draw.
+        // A poisoned lock only means that another thread's bar failed; the bar can still be drawn.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

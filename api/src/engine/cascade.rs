@@ -1,15 +1,16 @@
-//! When a model's n-gram tier answers alone: by a share of the inputs, or by thresholds of its P(refusal).
+//! When a model's n-gram tier answers alone: set by a share of the inputs, or by thresholds on its
+//! P(refusal).
 //!
-//! A model may have an encoder above its n-grams. What it says of that, and what a build without encoders can do with it, is
-//! settled here for all commands and for the service.
+//! A model may have an encoder above its n-grams. This module reads its settings from the manifest, and
+//! handles builds without encoders, for all commands and for the service.
 
 use demur_predictor::Model;
 use demur_predictor::encoder::{Cascade, CascadeFigures};
 
-/// The setting of the cascade that is asked for, by a share or by thresholds; none for the model's own.
+/// The requested cascade setting, by a share or by thresholds; `None` for the model's own.
 ///
 /// # Errors
-/// What is at fault (`cheap` or `cascade`) and why.
+/// The option at fault (`cheap` or `cascade`) and the reason.
 pub(crate) fn settle(
     model: &Model,
     cheap: Option<f64>,
@@ -58,13 +59,13 @@ pub(crate) fn checked(cascade: Cascade) -> Result<Cascade, String> {
     ))
 }
 
-/// Reads a share of inputs that the n-gram tier is to answer alone.
+/// Parses the share of inputs that the n-gram tier answers alone.
 pub(crate) fn parse_share(text: &str) -> Result<f64, String> {
     let share = text.parse().map_err(|_| "it must be a number".to_owned())?;
     checked_share(share)
 }
 
-/// Checks such a share, from 0 to below 1.
+/// Checks such a share: at least 0 and below 1.
 pub(crate) fn checked_share(share: f64) -> Result<f64, String> {
     if (0.0..1.0).contains(&share) { Ok(share) } else { Err("it must be from 0 to below 1".to_owned()) }
 }

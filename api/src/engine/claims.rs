@@ -1,5 +1,5 @@
-//! Where a command writes, checked before it reads anything: no input is overwritten, no work is lost to a place where nothing
-//! can be written, and no two runs write to one place.
+//! Checks where a command writes before it reads anything: no input is overwritten, no work is lost because
+//! its output cannot be written, and no two runs write to one place.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ use crate::engine::Usage;
 pub(crate) enum OutputPath<'p> {
     /// A file, or standard output.
     File(&'p Path),
-    /// A file that is written, replaced or removed beside another output.
+    /// A file beside another output; it is written, replaced or removed.
     Beside(&'p Path),
     /// A folder that is replaced as a whole.
     Folder(&'p Path),
-    /// A folder that these are put into; what else is in it stays.
+    /// A folder that receives these entries; its other content stays.
     Into(&'p Path, &'p [&'p str]),
 }
 
@@ -26,10 +26,11 @@ pub(crate) enum OutputPath<'p> {
 #[derive(Debug)]
 pub(crate) struct Claim(#[allow(dead_code, reason = "it is held, not used")] Vec<Lock>);
 
-/// Checks the outputs of a command that reads these inputs, makes the folders that they lie in, and claims them.
+/// Checks the outputs of a command against its inputs, creates their folders, and claims them.
 ///
 /// # Errors
-/// [`Usage`] when an output is an input too; else when it cannot be written, or another run writes to it.
+/// [`Usage`] when an output is also an input; another error when it cannot be written, or another run writes
+/// to it.
 pub(crate) fn claim(outputs: &[OutputPath<'_>], inputs: &[PathBuf]) -> anyhow::Result<Claim> {
     for output in outputs {
         output.spare(inputs)?;
@@ -49,7 +50,7 @@ pub(crate) fn claim(outputs: &[OutputPath<'_>], inputs: &[PathBuf]) -> anyhow::R
     Ok(Claim(locks))
 }
 
-/// Refuses inputs that standard output has been redirected to.
+/// Refuses inputs that standard output is redirected to.
 ///
 /// # Errors
 /// [`Usage`] when there is one.
@@ -68,7 +69,7 @@ impl OutputPath<'_> {
         }
     }
 
-    /// Proves that it can be written; returns the path to claim.
+    /// Checks that it can be written; returns the path to claim.
     fn check(&self) -> std::io::Result<Option<PathBuf>> {
         match self {
             Self::Beside(_) => Ok(None),

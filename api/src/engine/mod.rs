@@ -1,8 +1,8 @@
-//! What a model says of a prompt, an answer or a file of them. The command line, the service and the batch ask the same
-//! functions here.
+//! Scores of a model for a prompt, an answer or a file of them. The command line, the service and batch runs
+//! all call the functions here.
 //!
-//! It knows nothing of flags, of HTTP and of the terminal: what it is asked comes as plain values, and what there is to say
-//! while it works goes to an observer.
+//! The engine knows nothing of flags, HTTP or the terminal. Its inputs are plain values, and it reports its
+//! progress to an observer.
 
 pub(crate) mod base_rate;
 pub(crate) mod batch;

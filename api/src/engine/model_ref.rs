@@ -1,4 +1,4 @@
-//! Which model an answer is from, and what it is worth: the same in every answer.
+//! The model behind an answer and its quality, in the same form in every answer.
 
 use demur_predictor::{LeftOutReport, Model, SourceFigures};
 use serde::Serialize;
@@ -44,7 +44,7 @@ impl From<&LeftOutReport> for LeftOutShort {
 }
 
 impl ModelRef {
-    /// A model under the name that it is asked for by.
+    /// Describes a model under the name that requests use.
     pub(crate) fn named(name: String, model: &Model) -> Self {
         let left_out = model.manifest().left_out.as_ref().map(Into::into);
         Self { name, digest: model.digest().to_owned(), left_out }

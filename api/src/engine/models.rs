@@ -1,4 +1,4 @@
-//! Which model is worked with: a directory, or one of those that come with the program.
+//! Loads the model to work with: from a directory, or one of those that are bundled.
 
 use std::path::Path;
 
@@ -8,12 +8,12 @@ use demur_predictor::{Bundled, Field, LoadOptions, Model, Tier};
 
 use crate::engine::Usage;
 
-/// The n-gram tier alone, for commands that only look at n-grams: they work in every build.
+/// Loads the n-gram tier alone, for commands that only look at n-grams; this works in every build.
 pub(crate) fn ngrams_alone() -> LoadOptions {
     LoadOptions { tier: Tier::Ngram, ..LoadOptions::default() }
 }
 
-/// The names of the bundled models, as a message lists them.
+/// The names of the bundled models, as a list in a message.
 pub(crate) fn names() -> String {
     Bundled::ALL.map(|bundled| format!("`{}`", bundled.name())).join(" and ")
 }
@@ -41,7 +41,7 @@ pub(crate) fn bundled(field: Field) -> anyhow::Result<Model> {
     Model::bundled(Bundled::of(field)).context("cannot load the model")
 }
 
-/// The model for a command that needs one of this field: the one that is named, else the bundled one.
+/// The model for a command that needs one of this field: the named one, else the bundled one.
 pub(crate) fn of_field(field: Field, name: Option<&Path>, options: LoadOptions) -> anyhow::Result<Model> {
     let Some(name) = name else { return bundled(field) };
     let model = load(name, options)?;
@@ -53,7 +53,7 @@ pub(crate) fn of_field(field: Field, name: Option<&Path>, options: LoadOptions) 
     Ok(model)
 }
 
-/// Which tiers of a model answered, behind its name; nothing where it has one alone.
+/// The tiers that answered, appended to the model's name; empty if the model has only one tier.
 pub(crate) fn tiers_in_words(model: &Model, cascade: Option<Cascade>) -> String {
     match (&model.manifest().encoder, model.encoder()) {
         (None, _) => String::new(),

@@ -1,11 +1,11 @@
-//! The memory of this process, as the system counts it.
+//! The memory of this process, as the operating system counts it.
 
-/// The most memory that this process has held, where the system tells.
+/// The most memory that this process has held, if the system reports it.
 pub(crate) fn peak_memory() -> Option<u64> {
     memory("VmHWM:")
 }
 
-/// The memory that this process holds, where the system tells.
+/// The memory that this process holds, if the system reports it.
 pub(crate) fn resident_memory() -> Option<u64> {
     memory("VmRSS:")
 }

@@ -1,18 +1,19 @@
-//! What may be asked of a model: thresholds, targets and how many words, settled once for flags and for fields of requests.
+//! Checks of what a caller may request: thresholds, targets and word counts, shared by flags and request
+//! fields.
 //!
-//! A rule returns its reason without a name. The command line puts the flag before it, the service the field beside it, so
-//! that both refuse the same things in the same words.
+//! A check returns its reason without a name. The command line puts the flag in front, the service puts the
+//! field beside it. So both refuse the same things in the same words.
 
 use demur_predictor::Model;
 
 use crate::engine::shares::MOST_TOP;
 
-/// More threads than any machine has cores, and fewer than would hang one.
+/// More threads than any machine has cores, and few enough not to hang one.
 pub(crate) const MOST_THREADS: usize = 512;
-/// Targets that an error lists.
+/// How many targets an error lists.
 const SHOWN: usize = 20;
 
-/// Checks how many words, or n-grams, are asked for.
+/// Checks how many words, or n-grams, are requested.
 ///
 /// # Errors
 /// When they are too many.
@@ -23,7 +24,7 @@ pub(crate) fn top(words: usize) -> Result<usize, String> {
     Ok(words)
 }
 
-/// The targets that a model learned of, those that it takes as an input or those of its data.
+/// The targets that a model knows: those that it takes as an input, else those of its training data.
 pub(crate) fn targets(model: &Model) -> impl Iterator<Item = &str> {
     let manifest = model.manifest();
     let known = model.known_targets();
@@ -31,12 +32,12 @@ pub(crate) fn targets(model: &Model) -> impl Iterator<Item = &str> {
     known.into_iter().chain(of_data.iter().map(String::as_str))
 }
 
-/// Whether a model learned of this target.
+/// Whether a model knows this target.
 pub(crate) fn knows(model: &Model, target: &str) -> bool {
     targets(model).any(|known| known == target)
 }
 
-/// Why none of these models can be asked about a target; `all` says where all that they know are listed.
+/// Why none of these models can predict for a target; `all` says where all known targets are listed.
 pub(crate) fn unknown_target<'a>(models: impl Iterator<Item = &'a Model>, all: &str) -> String {
     let known: Vec<&str> = models.flat_map(targets).collect();
     let more = match known.len().saturating_sub(SHOWN) {
@@ -48,10 +49,10 @@ pub(crate) fn unknown_target<'a>(models: impl Iterator<Item = &'a Model>, all: &
     format!("the target is not known; known are {shown}{more}. Leave it out for the average target")
 }
 
-/// Reads how many words a flag asks for.
+/// Parses how many words a flag requests.
 ///
 /// # Errors
-/// When it is no number, or too many are asked for.
+/// When it is not a number, or too many are requested.
 pub(crate) fn parse_top(text: &str) -> Result<usize, String> {
     top(text.parse().map_err(|_| "it must be a number".to_owned())?)
 }

@@ -1,5 +1,5 @@
-//! The names that some values have in bodies, for the `OpenAPI` document. Each list is that of the values themselves, so the
-//! document cannot name others.
+//! The names of some values in request and response bodies, for the `OpenAPI` document. Each list is made
+//! from the values themselves, so the document cannot list wrong names.
 
 use demur_data::{Kind, Label};
 use demur_predictor::{Decision, Field, Form, ShareKind, Tier};
@@ -9,7 +9,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 /// A schema whose values are these, as serde writes them.
 fn names_of(description: &str, values: &[impl Serialize]) -> RefOr<Schema> {
-    // All of them are units of an enum, which serde writes as texts.
+    // All of them are unit variants, which serde writes as strings.
     let names = values.iter().filter_map(|value| serde_json::to_value(value).ok());
     let schema = ObjectBuilder::new().schema_type(Type::String).description(Some(description));
     schema.enum_values(Some(names)).build().into()

@@ -1,4 +1,4 @@
-//! The shares of an answer as commands, service and batches show them: one form of what `Model::shares` says.
+//! The shares of an answer, in the one form that commands, service and batches show.
 
 use std::ops::Range;
 
@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use crate::engine::schema::ShareKindName;
 
-/// The most words, or n-grams, that an explanation shows by themselves, whoever asks: more are no explanation, and every
-/// one has its places in the text.
+/// The most words, or n-grams, that an explanation lists, for any caller. More would explain nothing, and
+/// each one carries its positions in the text.
 pub(crate) const MOST_TOP: usize = 100;
 
 /// A stretch of a text in characters (Unicode code points), the end not included.
@@ -20,7 +20,7 @@ pub(crate) struct Span {
     pub(crate) end: usize,
 }
 
-/// From bytes of a text to characters.
+/// Converts byte offsets of a text to character offsets.
 pub(crate) struct Characters(Option<Vec<usize>>);
 
 impl Characters {
@@ -38,7 +38,7 @@ impl Characters {
         Self(Some(numbers))
     }
 
-    /// The characters of a stretch of bytes.
+    /// Converts a byte range to a span of characters.
     pub(crate) fn span(&self, start: usize, end: usize) -> Span {
         match &self.0 {
             None => Span { start, end },
@@ -71,7 +71,7 @@ pub(crate) struct ShareView {
     pub(crate) spans: Vec<Span>,
 }
 
-/// The shares of an explanation, the `top` strongest words by themselves.
+/// The shares of an explanation, with the `top` strongest words listed separately.
 pub(crate) fn shares(
     model: &Model,
     explanation: &Explanation,
@@ -96,7 +96,7 @@ pub(crate) fn shares(
     model.shares(explanation, input, top).parts.into_iter().map(view).collect()
 }
 
-/// The same in short, for a cell of a table: `[text, contribution, kind]` of each.
+/// The shares in short, for a cell of a table: `[text, contribution, kind]` of each.
 pub(crate) fn in_short(model: &Model, input: &Input<'_>, top: usize) -> Value {
     let shares = model.shares(&model.scorer().explain(input), input, top);
     shares.parts.into_iter().map(|share| json!([share.text, share.contribution, share.kind])).collect()

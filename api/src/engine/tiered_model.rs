@@ -1,9 +1,10 @@
-//! A model by all of its tiers: its encoder is asked here and now, or, in the service, in a queue.
+//! A model with all of its tiers. Its encoder is called directly or, in the service, through a queue.
 //!
-//! The service must not wait for an encoder on a thread that answers others, and what it computes with a model is plain code
-//! that cannot wait. So that is computed without the encoder first: what would be asked of it is noted in a [`PendingEncoder`].
-//! The service asks that in the queue, and computes again with the replies. The n-grams take microseconds, so the second time
-//! costs nothing beside the encoder.
+//! The service must not block on an encoder, because its threads answer other requests. But the code that
+//! computes with a model is synchronous and cannot await. So it runs once without the encoder, and records
+//! the calls that it would make in a [`PendingEncoder`]. The service puts those into the queue, and runs the
+//! code again with the replies. N-grams take microseconds, so the second run costs nothing compared to the
+//! encoder.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,11 +12,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use demur_predictor::encoder::{Cascade, Direction};
 use demur_predictor::{Input, Model, ScoreError, Scratch, Tier, Tiered};
 
-/// Inputs that are scored together: memory does not grow with the list, and which others share a batch with an input depends on
-/// its place in the list alone.
+/// How many inputs are scored together. With a fixed batch, memory does not grow with the list, and the other
+/// inputs in a batch depend only on an input's place in the list.
 const TOGETHER: usize = 1024;
 
-/// The texts of an input, kept.
+/// An owned copy of an input's texts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct OwnedInput {
     prompt: Option<String>,
@@ -31,7 +32,7 @@ impl From<&Input<'_>> for OwnedInput {
 }
 
 impl OwnedInput {
-    /// What an encoder reads: it knows no targets.
+    /// What an encoder reads: the texts without the target.
     fn texts(input: &Input<'_>) -> Self {
         Self::from(&Input { target: None, ..*input })
     }
@@ -45,15 +46,16 @@ impl OwnedInput {
     }
 }
 
-/// What is asked of an encoder.
+/// A request to an encoder.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct EncoderRequest {
     pub(crate) input: OwnedInput,
-    /// Where the input lies along the refusal direction is asked too, with so many of the nearest inputs of the fit.
+    /// Set if the position along the refusal direction is requested too, with this many nearest training
+    /// inputs.
     pub(crate) nearest: Option<usize>,
 }
 
-/// What an encoder says.
+/// An encoder's reply.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct EncoderReply {
     /// The logit of its head.
@@ -61,14 +63,14 @@ pub(crate) struct EncoderReply {
     pub(crate) direction: Option<Direction>,
 }
 
-/// What the encoder of a request's model is still to be asked, and has replied so far.
+/// The open requests to an encoder, and its replies so far.
 #[derive(Debug, Default)]
 pub(crate) struct PendingEncoder {
     known: Mutex<BTreeMap<OwnedInput, EncoderReply>>,
     wanted: Mutex<BTreeMap<OwnedInput, Option<usize>>>,
 }
 
-/// Maps stay whole when a thread that holds one panics: they are changed in one step.
+/// A panic in a thread that holds the lock leaves the map valid, because each change is a single step.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -80,47 +82,47 @@ impl PendingEncoder {
         *entry = nearest.or(*entry);
     }
 
-    /// Whether there is something that the encoder has not been asked yet: then what was worked out is not the answer.
+    /// Whether requests are still open; if so, what was computed is not the final answer.
     pub(crate) fn waits(&self) -> bool {
         !lock(&self.wanted).is_empty()
     }
 
-    /// What the encoder is to be asked, in an order that depends on the texts alone.
+    /// Takes the open requests, in an order that depends on the texts alone.
     pub(crate) fn take_wanted(&self) -> Vec<EncoderRequest> {
         let wanted = std::mem::take(&mut *lock(&self.wanted));
         wanted.into_iter().map(|(input, nearest)| EncoderRequest { input, nearest }).collect()
     }
 
-    /// Takes the replies to requests, in their order.
+    /// Stores the replies to requests, in their order.
     pub(crate) fn learn(&self, requests: Vec<EncoderRequest>, replies: Vec<EncoderReply>) {
         let pairs = requests.into_iter().zip(replies);
         lock(&self.known).extend(pairs.map(|(request, reply)| (request.input, reply)));
     }
 }
 
-/// A model that is asked by all of its tiers.
+/// A model scored by all of its tiers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TieredModel<'a> {
     pub(crate) model: &'a Model,
     /// When the n-gram tier answers alone.
     cascade: Cascade,
-    /// Where the encoder is not asked here.
+    /// Set if the encoder is not called directly.
     pending: Option<&'a PendingEncoder>,
 }
 
 impl<'a> TieredModel<'a> {
-    /// Asks the encoder here; without a cascade, the model's own.
+    /// Calls the encoder directly; without a cascade, the model's own is used.
     pub(crate) fn here(model: &'a Model, cascade: Option<Cascade>) -> Self {
         let own = model.manifest().encoder.as_ref().map(|encoder| encoder.cascade);
         Self { model, cascade: cascade.or(own).unwrap_or(Cascade::NEVER_CHEAP), pending: None }
     }
 
-    /// Notes what the encoder is to be asked, and takes its replies from there.
+    /// Records requests to the encoder in `pending`, and takes its replies from there.
     pub(crate) fn pending(model: &'a Model, cascade: Option<Cascade>, pending: &'a PendingEncoder) -> Self {
         Self { pending: Some(pending), ..Self::here(model, cascade) }
     }
 
-    /// Whether the model has an encoder, and it is loaded.
+    /// Whether the model has an encoder that is loaded.
     pub(crate) fn has_encoder(&self) -> bool {
         self.model.encoder().is_some()
     }
@@ -130,12 +132,12 @@ impl<'a> TieredModel<'a> {
         self.cascade
     }
 
-    /// The tier that answered, where that is worth saying: the model has two.
+    /// The tier that answered; `None` if the model has only one.
     pub(crate) fn tier(&self, scored: &Tiered) -> Option<Tier> {
         self.has_encoder().then_some(scored.tier)
     }
 
-    /// Whether an answer is still to come from elsewhere: then what was worked out is not the answer.
+    /// Whether a reply is still pending; if so, what was computed is not the final answer.
     pub(crate) fn waits(&self) -> bool {
         self.pending.is_some_and(PendingEncoder::waits)
     }
@@ -168,7 +170,7 @@ impl<'a> TieredModel<'a> {
             return Ok(self.model.predict_ngrams(input, scratch));
         }
         let one = self.score(std::slice::from_ref(input), scratch)?;
-        // One input has one answer.
+        // One input always has one score; the fallback is never reached.
         Ok(one.first().copied().unwrap_or_else(|| self.model.predict_ngrams(input, scratch)))
     }
 
@@ -183,11 +185,12 @@ impl<'a> TieredModel<'a> {
             return stacked;
         }
         pending.want(texts, None);
+        // No reply yet: the n-gram score is returned only until the second run.
         ngrams
     }
 
-    /// Where an input lies along the refusal direction, and the inputs of the fit nearest to it; none without an encoder, and
-    /// while the answer is still to come.
+    /// The position of an input along the refusal direction, and the nearest training inputs. `None` without
+    /// an encoder, and while the reply is pending.
     ///
     /// # Errors
     /// [`ScoreError::Encoder`].

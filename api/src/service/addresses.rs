@@ -1,7 +1,7 @@
-//! How often addresses call, where there are no keys.
+//! Rate limits by client address, for services without keys.
 //!
-//! An address that has been quiet for long enough is forgotten. Looking for those goes through all of them, so it is done at
-//! most once a second, and not on each request.
+//! Addresses that have been quiet for long enough are dropped. Finding them is a scan of all addresses, so it
+//! runs at most once a second, and not on each request.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -11,22 +11,22 @@ use std::time::{Duration, Instant};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-/// So many addresses are kept without looking which of them are quiet.
+/// Up to this many addresses are kept without a scan for quiet ones.
 const MANY: usize = 10_000;
-/// Time between two looks, in milliseconds.
+/// Time between two scans, in milliseconds.
 const BETWEEN: u64 = 1000;
 
 /// Counts requests by address.
 pub(crate) struct Addresses {
     limiter: DefaultKeyedRateLimiter<IpAddr>,
     started: Instant,
-    /// When quiet addresses may be looked for again, in milliseconds since the start.
+    /// When the next scan is allowed, in milliseconds since the start.
     next_look: AtomicU64,
     looks: AtomicU64,
 }
 
 impl Addresses {
-    /// At most so many requests a second of each; none where that is no limit.
+    /// Allows `rate` requests a second for each address; `None` if the rate is 0, which means no limit.
     pub(crate) fn new(rate: u32) -> Option<Self> {
         let quota = Quota::per_second(NonZeroU32::new(rate)?);
         let limiter = RateLimiter::keyed(quota);
@@ -41,7 +41,7 @@ impl Addresses {
     /// Counts a request.
     ///
     /// # Errors
-    /// How long to wait, where the address has called too often.
+    /// How long to wait, if the address has called too often.
     pub(crate) fn take(&self, address: IpAddr) -> Result<(), Duration> {
         if self.limiter.len() > MANY {
             self.forget_the_quiet();
@@ -53,7 +53,7 @@ impl Addresses {
     fn forget_the_quiet(&self) {
         let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let due = self.next_look.load(Ordering::Acquire);
-        // Of those who find it due at once, one looks.
+        // If several threads find the scan due, the exchange lets exactly one of them run it.
         if now >= due
             && self
                 .next_look
@@ -67,7 +67,8 @@ impl Addresses {
     }
 }
 
-/// Whom an address belongs to: of IPv6 a client has a whole network, and could call from another address each time.
+/// The network of an address. An IPv6 client has a whole network, and could call from a new address each
+/// time.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

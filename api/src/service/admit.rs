@@ -1,4 +1,4 @@
-//! Who may call a route, and how often.
+//! Decides who may call a route, and how often.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderName, ORIGIN};
@@ -10,7 +10,7 @@ use crate::service::keys::{Key, Keys};
 use crate::service::route::{Access, Route};
 use crate::service::state::{Reason, State};
 
-/// Says which site a browser sends a request for.
+/// The header in which a browser says which site a request comes from.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Checks the caller's key and how often it calls.
@@ -35,7 +35,8 @@ pub(crate) fn admit(route: &Route, request: &HttpRequest, state: &State) -> Resu
     }
 }
 
-/// Where there is no key to show, a page in the operator's browser could send what the operator may: no browser is answered.
+/// Without a key to check, a page in the operator's browser could send admin requests with the operator's
+/// access. So requests from browsers are refused.
 fn check_site(request: &HttpRequest) -> Result<(), ApiError> {
     let site = request.headers().get(SEC_FETCH_SITE);
     let is_browser = request.headers().contains_key(ORIGIN) || site.is_some_and(|site| site != "none");
@@ -81,7 +82,7 @@ fn take_key<T>(
     found(key)
 }
 
-/// What the start says of an address that others reach.
+/// Warns at startup when the service is open to others.
 pub(crate) fn warn_of_open_address(state: &State) {
     let settings = &state.settings;
     if state.registry.load().keys.is_none() && !settings.address.ip().is_loopback() {

@@ -1,9 +1,10 @@
-//! An answer on its way to the client: in pieces, within the budget of all answers, for as long as the client takes them.
+//! The body of an answer: sent in chunks, within the byte budget of all answers, and only while the client
+//! reads it.
 //!
-//! Given whole to actix-http, an answer is copied whole into the connection's buffer and stays there until the client has read
-//! it, if ever. So it is handed over some kilobytes at a time; what waits is counted, and a client that takes none of it for
-//! too long loses its connection. That holds for HTTP/2 as well, where a client can stop an answer without stopping the
-//! connection.
+//! If actix-http gets an answer as a whole, it copies it into the connection's buffer, where it stays until
+//! the client has read it, possibly never. So the answer is passed on in chunks of some kilobytes. The bytes
+//! that wait are counted, and a client that reads none of them for too long loses its connection. This holds
+//! for HTTP/2 too, where a client can stall one answer without stalling the connection.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -20,23 +21,23 @@ use crate::service::budget::{Caller, Hold, NoRoom};
 use crate::service::connection::Connection;
 use crate::service::state::State;
 
-/// Bytes that are handed over at once.
+/// Size of a chunk in bytes.
 const PIECE: usize = 32 << 10;
 
 /// The body of an answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     rest: Bytes,
-    /// Bytes that were taken.
+    /// Bytes that the connection has taken.
     taken: Arc<AtomicUsize>,
     _hold: Hold,
 }
 
 impl Answer {
-    /// Counts an answer, and watches that it is taken.
+    /// Counts an answer against the budget, and watches whether the client reads it.
     ///
     /// # Errors
-    /// [`NoRoom`] where all answers together are too many bytes, and this is the one to go.
+    /// [`NoRoom`] if all answers together exceed the budget, and this one has to go.
     pub(crate) fn new(
         bytes: Vec<u8>,
         connection: Option<Arc<Connection>>,
@@ -59,12 +60,12 @@ impl Answer {
     }
 }
 
-/// Ends the connection of an answer of which nothing is taken for too long.
+/// Ends the connection of an answer if none of it is read for too long.
 async fn watch(taken: Weak<AtomicUsize>, connection: Arc<Connection>, patience: Duration) {
     let mut before = 0;
     loop {
         sleep(patience).await;
-        // An answer that is gone has been taken, or its connection has ended.
+        // If the answer was dropped, it was sent in full or its connection has ended.
         let Some(taken) = taken.upgrade() else { return };
         let now = taken.load(Ordering::Relaxed);
         if now == before {

@@ -1,7 +1,8 @@
-//! Work beside the workers: while it computes it has a thread and a turn, while it waits it has neither.
+//! Work on separate threads: it holds a thread and a turn while it computes, and neither while it waits.
 //!
-//! A handler is one future whatever the size of its request. A small one is polled by the worker that read the request. A large
-//! one would keep that worker from all others, so each of its steps, from one wait to the next, runs on a thread of its own.
+//! A handler is one future, whatever the size of its request. A small request is polled by the worker that
+//! read it. A large one would block that worker for all other requests, so each step between two waits runs
+//! on a separate thread.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,10 +17,11 @@ use crate::service::budget::Caller;
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::turns::Turns;
 
-/// Work that may go from thread to thread. It is boxed once: a handler's future is large, and would be moved at every turn.
+/// Work that may move between threads. It is boxed once, because a handler's future is large and would be
+/// moved at every step.
 pub(crate) type Work<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>> + Send>>;
 
-/// Wakes whoever waits for the next step of some work.
+/// Wakes the task that waits for the next step.
 #[derive(Default)]
 struct NextStep(Notify);
 
@@ -29,9 +31,10 @@ impl Wake for NextStep {
     }
 }
 
-/// Does some work beside the workers, each step of it in its turn.
+/// Runs work outside the workers; each of its steps waits for a turn.
 ///
-/// A step that runs goes on when this is dropped: it has to look itself whether anyone still waits.
+/// If this future is dropped, a running step continues. So the work itself must check whether anyone still
+/// waits.
 ///
 /// # Errors
 /// Those of the work.
@@ -46,7 +49,7 @@ pub(crate) async fn beside<T: Send + 'static>(
         let waker = Waker::from(Arc::clone(&next));
         let step = web::block(move || {
             let polled = work.as_mut().poll(&mut Context::from_waker(&waker));
-            // The turn ends with the step, not with the waiting for it.
+            // The turn ends with the step itself, even if nobody waits for the step any more.
             drop(turn);
             (polled, work)
         });
@@ -55,12 +58,12 @@ pub(crate) async fn beside<T: Send + 'static>(
             return done;
         }
         work = rest;
-        // A wake-up that came in the meantime is kept for this.
+        // `Notify` stores a wake-up that came before this line.
         next.0.notified().await;
     }
 }
 
-/// Answers a panic in some work as a fault of ours, which it would be.
+/// Answers a panic in the work with 500, because a panic is always a bug of ours.
 ///
 /// # Errors
 /// Those of the work, and 500 where it panics.
@@ -70,7 +73,7 @@ pub(crate) async fn caught<T>(
 ) -> Result<T, ApiError> {
     let mut work = pin!(work);
     poll_fn(|context| {
-        // Work that has panicked is not polled again.
+        // After a panic the work is not polled again.
         catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))).unwrap_or_else(|_| {
             tracing::error!(target: "demur", route, "a request made the service panic");
             Poll::Ready(Err(failed("the service failed on this request")))
@@ -102,7 +105,7 @@ mod tests {
             let (own, caller) = (Arc::clone(&turns), Caller::Unknown);
             let worked = spawn(async move { beside(work, &own, (caller, 0)).await });
             yield_now().await;
-            // The only turn is there for others while the work waits.
+            // While the work waits, others can have the only turn.
             drop(timeout(Duration::from_secs(10), turns.take(caller, 0)).await.unwrap());
             reply.send(1).unwrap();
             assert_eq!(timeout(Duration::from_secs(10), worked).await.unwrap().unwrap(), Ok(2));

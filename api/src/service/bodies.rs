@@ -1,4 +1,4 @@
-//! What several bodies share: thresholds, cascades, messages, kinds with their probabilities.
+//! Types that several bodies share: thresholds, cascades, messages, kinds with their probabilities.
 
 use demur_data::{Kind, conversation};
 use demur_predictor::encoder::Cascade;
@@ -95,12 +95,12 @@ impl From<Cascade> for CascadeBody {
     }
 }
 
-/// What a request says of the cascade.
+/// The cascade settings in a request.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Wanted {
-    /// The share of inputs that the n-gram tier is to answer alone.
+    /// The share of inputs that the n-gram tier answers alone.
     pub(crate) cheap: Option<f64>,
-    /// When it is to.
+    /// The thresholds at which it does.
     pub(crate) cascade: Option<CascadeBody>,
 }
 
@@ -120,7 +120,7 @@ pub(crate) fn confidence(p_refusal: Probability) -> f64 {
     p_refusal.get().max(1.0 - p_refusal.get())
 }
 
-/// A distribution as the API shows it.
+/// Converts a distribution to the form of the API.
 pub(crate) fn probabilities(kinds: &[(Kind, f64)]) -> Vec<KindProbability> {
     kinds.iter().map(|&(kind, p)| KindProbability { kind, p }).collect()
 }

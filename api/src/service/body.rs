@@ -1,4 +1,4 @@
-//! From the bytes of a request to a checked value.
+//! Reads a request's bytes and parses them into a checked value.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -17,10 +17,10 @@ use crate::service::budget::{Caller, Hold};
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::state::{Reason, SOON, State};
 
-/// How long a client may send nothing of a body that it has begun.
+/// How long a client may pause in the middle of a body.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// A body, counted for as long as it is held.
+/// A body, counted against the byte budget while it is held.
 #[derive(Debug)]
 pub(crate) struct Body {
     pub(crate) bytes: Vec<u8>,
@@ -28,11 +28,13 @@ pub(crate) struct Body {
     pub(crate) _hold: Option<Hold>,
 }
 
-/// Reads a body that is declared as JSON, of at most `limits.body` bytes. No request is kept from others by it: it counts as
-/// at work when it is there, and until then gives its bytes up to others where all bodies together are too many.
+/// Reads a body that is declared as JSON, of at most `limits.body` bytes. A slow body does not block other
+/// requests: it counts as at work only once it is complete, and until then it may be dropped if all bodies
+/// together exceed the budget.
 ///
 /// # Errors
-/// 415 when it is not declared as JSON, 413 when it is too large, 408 when it does not come, 429 when it had to give way.
+/// 415 when it is not declared as JSON, 413 when it is too large, 408 when it does not arrive, 429 when it
+/// was dropped.
 pub(crate) async fn read(
     request: &HttpRequest,
     payload: Payload,
@@ -55,7 +57,7 @@ pub(crate) async fn read(
     if length.is_some_and(|length: u64| length > most as u64) {
         return Err(too_large());
     }
-    // It is within the limit, which is a number of bytes in memory.
+    // The length is within the limit, which is a `usize`, so the conversion cannot fail.
     let expected = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(most);
     let given_up = Arc::new(Notify::new());
     let give_up = Arc::clone(&given_up);
@@ -78,7 +80,7 @@ pub(crate) async fn read(
         }
         let (before, needed) = (bytes.capacity(), bytes.len() + piece.len());
         if needed > before {
-            // As a vector grows by itself, but never beyond what may come.
+            // Grows as a vector would, but never beyond the size that may arrive.
             let room = (2 * before).min(expected).max(needed);
             bytes.reserve_exact(room - bytes.len());
         }
@@ -89,7 +91,7 @@ pub(crate) async fn read(
     Ok(Body { bytes, _hold: Some(hold) })
 }
 
-/// A request that does not come, or whose answer does not.
+/// The error for a request that does not arrive in time, or is not answered in time.
 pub(crate) fn late() -> ApiError {
     ApiError::new(ErrorType::RequestTimeout, "the request took too long to arrive or to answer")
 }
@@ -100,10 +102,10 @@ fn is_json(declared: &str) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-/// Reads JSON.
+/// Parses JSON.
 ///
 /// # Errors
-/// 400 when it is no JSON, 422 when it is another JSON than is wanted.
+/// 400 when it is not JSON, 422 when it is JSON of another type.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(bytes).map_err(|error| {
         if error.is_data() { wrong_value::<T>(bytes, &error) } else { malformed(bytes, &error) }
@@ -118,9 +120,10 @@ fn malformed(bytes: &[u8], error: &serde_json::Error) -> ApiError {
     ApiError::new(ErrorType::MalformedJson, message)
 }
 
-/// Reads the body once more to find which field is wrong; only requests that fail pay for it.
+/// Parses the body once more to find the field that is wrong; only requests that fail pay for this.
 fn wrong_value<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> ApiError {
-    // A value of the wrong type may stand before a syntax error: then the body is no JSON all the same.
+    // serde may report a wrong type before it reaches a syntax error. A body with a syntax error is
+    // malformed, whatever comes before it.
     if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
         return malformed(bytes, &error);
     }
@@ -136,7 +139,7 @@ fn wrong_value<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> 
     ApiError::invalid(field, message)
 }
 
-/// What serde says of a wrong value, without the value where it is a text: it may be a prompt.
+/// serde's message about a wrong value. Strings are removed from it, because they may be prompts.
 fn without_content(error: &serde_json::Error) -> String {
     let message = error.to_string();
     match (message.find("string \""), message.rfind("\", expected")) {

@@ -1,8 +1,9 @@
-//! How many bytes of bodies, or of answers, the service holds at once, and whose are given up where they become too many.
+//! Limits how many bytes of bodies, or of answers, the service holds at once, and decides which are dropped.
 //!
-//! A limit for each request bounds nothing: a thousand requests that are within it hold a thousand times as much. So what all
-//! of them hold is counted. Where that exceeds the budget, the caller who holds most gives up what it has held most of for
-//! longest: a slow or silent client goes before a quick one, and never an innocent one before the one that fills the memory.
+//! A limit for each request does not bound the total: a thousand requests within it hold a thousand times as
+//! much. So the bytes of all requests are counted. If the total exceeds the budget, the caller that holds
+//! most loses the entry with the largest product of bytes and age. So a slow or silent client loses before a
+//! quick one, and a client that holds little never loses before the one that fills the memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -10,10 +11,11 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// A body or an answer within so many bytes is never refused for its size: its connection's buffers take as much.
+/// A body or an answer of up to this many bytes is never refused for its size, because its connection's
+/// buffers take as much.
 pub(crate) const SMALL: usize = 16 << 10;
 
-/// Who a request comes from: a key, or the address where there are no keys.
+/// The source of a request: a key, or the address if there are no keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Caller {
     /// The first bytes of a key's digest.
@@ -22,14 +24,15 @@ pub(crate) enum Caller {
     Unknown,
 }
 
-/// Gives up what is held.
+/// Called when the entry is dropped.
 type GiveUp = Box<dyn FnOnce() + Send>;
 
 /// A budget of bytes.
 #[derive(Debug)]
 pub(crate) struct ByteBudget {
     most: usize,
-    /// Within so many bytes nothing is refused or given up, however much others hold: a connection's buffers take as much.
+    /// Entries of up to this many bytes are never refused or dropped, however much others hold, because a
+    /// connection's buffers take as much.
     free: usize,
     books: Mutex<Books>,
 }
@@ -45,7 +48,7 @@ struct Entry {
     bytes: usize,
     since: Instant,
     caller: Caller,
-    /// None where it cannot be given up any more.
+    /// `None` once it cannot be dropped any more.
     give_up: Option<GiveUp>,
 }
 
@@ -59,7 +62,7 @@ impl fmt::Debug for Entry {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NoRoom;
 
-/// Bytes that are held, until it is dropped.
+/// Bytes that count against the budget until this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Hold {
     budget: Arc<ByteBudget>,
@@ -72,7 +75,7 @@ impl ByteBudget {
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
-        // The books are right after each step, so a panic elsewhere leaves them so.
+        // The books are consistent after each step, so a panic elsewhere does not harm them.
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -81,7 +84,7 @@ impl ByteBudget {
         self.books().total
     }
 
-    /// Begins to hold for a caller, nothing yet. `give_up` is called where the caller has to give it up.
+    /// Starts an empty entry for a caller. `give_up` is called if the entry must be dropped.
     pub(crate) fn hold(self: &Arc<Self>, caller: Caller, give_up: impl FnOnce() + Send + 'static) -> Hold {
         let mut books = self.books();
         let number = books.next;
@@ -99,13 +102,14 @@ impl Books {
         Some(entry)
     }
 
-    /// What is given up first; none where all that is held is small or at work.
+    /// The entry to drop first; `None` if all entries are small or at work.
     fn worst(&self, free: usize) -> Option<u64> {
         let mut by_caller: HashMap<Caller, usize> = HashMap::new();
         for entry in self.holds.values() {
             *by_caller.entry(entry.caller).or_default() += entry.bytes;
         }
         let now = Instant::now();
+        // Compared by the caller's total first, then by bytes times age. `+ 1` makes a new entry count too.
         let cost = |entry: &Entry| {
             let age = now.saturating_duration_since(entry.since).as_micros();
             (by_caller.get(&entry.caller).copied(), entry.bytes as u128 * (age + 1))
@@ -116,14 +120,14 @@ impl Books {
 }
 
 impl Hold {
-    /// Holds more. Others may have to give up theirs for it.
+    /// Adds bytes to this entry. Other entries may be dropped for it.
     ///
     /// # Errors
-    /// [`NoRoom`] where this is what has to be given up; it then holds nothing.
+    /// [`NoRoom`] if this entry is the one to drop; it then holds nothing.
     pub(crate) fn grow(&self, more: usize) -> Result<(), NoRoom> {
         let mut given_up = Vec::new();
         let grown = self.grow_to(more, &mut given_up);
-        // Outside of the lock: it may drop a hold.
+        // Called after the lock is released, because `give_up` may drop another `Hold`, which locks again.
         given_up.into_iter().for_each(|give_up: GiveUp| give_up());
         grown
     }
@@ -137,6 +141,8 @@ impl Hold {
         while books.total > self.budget.most {
             let worst = match books.worst(self.budget.free) {
                 Some(worst) => worst,
+                // If nothing else may be dropped, a small entry exceeds the budget and a large one is
+                // refused.
                 None if is_small => break,
                 None => self.number,
             };
@@ -149,7 +155,7 @@ impl Hold {
         Ok(())
     }
 
-    /// From now on it is kept to its end: it is at work.
+    /// Protects the entry from now on, because its request is at work.
     pub(crate) fn keep(&self) {
         if let Some(entry) = self.budget.books().holds.get_mut(&self.number) {
             entry.give_up = None;
@@ -171,7 +177,7 @@ mod tests {
 
     use super::*;
 
-    /// A hold that counts whether it was given up.
+    /// A hold that counts how often it was given up.
     fn hold(budget: &Arc<ByteBudget>, caller: Caller, count: &Arc<AtomicUsize>) -> Hold {
         let count = Arc::clone(count);
         budget.hold(caller, move || {

@@ -1,4 +1,4 @@
-//! What the models answer: the body is read, worked on where it fits, and the answer sent.
+//! Requests that models answer: reads the body, runs the endpoint on the right thread, sends the answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,12 +23,13 @@ use crate::service::route::{Endpoint, Route};
 use crate::service::score::score;
 use crate::service::state::{Reason, SOON, State};
 
-/// Bodies from this size up are worked on beside the workers, so that small requests do not wait behind them.
+/// Bodies of at least this size are processed outside the workers, so that small requests do not wait behind
+/// them.
 const LARGE: usize = 16 << 10;
-/// A client that has closed its side of the connection may read its answer for so long.
+/// After a client has closed its side of the connection, it may still read its answer for this long.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Ends the work on a request when nobody waits for it any more.
+/// Stops the work on a request when nobody waits for it any more.
 struct StopWork(Arc<AtomicBool>);
 
 impl Drop for StopWork {
@@ -37,8 +38,8 @@ impl Drop for StopWork {
     }
 }
 
-/// Reads a body and has the models answer it, on this thread where it is small. What waits or works beside has a permit for
-/// as long as it does, and stops soon after its client has left or its time is over.
+/// Reads a body and lets the models answer it: on this thread if it is small, else outside the workers. Work
+/// that waits or runs outside holds a permit, and stops soon after its client has left or its time is over.
 pub(crate) async fn by_models(
     (endpoint, route): (Endpoint, &'static Route),
     request: &HttpRequest,
@@ -52,6 +53,7 @@ pub(crate) async fn by_models(
     let stop = StopWork(Arc::default());
     let job = Job::new(state.clone(), caller, connection.clone(), Arc::clone(&stop.0));
     let is_small = size < LARGE && !endpoint.is_heavy();
+    // Small work runs to its end on this thread, and takes a permit only if it waits for an encoder.
     if !is_small {
         job.enter()?;
     }
@@ -68,7 +70,8 @@ pub(crate) async fn by_models(
 }
 
 impl Endpoint {
-    /// From the bytes of a request to those of its answer. The body is counted, and the permit held, until this is done.
+    /// Turns the bytes of a request into those of its answer. The body stays counted, and the permit held,
+    /// until this is done.
     async fn answer(self, body: Body, job: Job) -> Result<Vec<u8>, ApiError> {
         job.check()?;
         let registry = job.state.registry.load_full();
@@ -82,7 +85,8 @@ impl Endpoint {
     }
 }
 
-/// Waits until the client has left, and a while more: one that has closed its side alone may still read.
+/// Waits until the client has left, and a grace period more: a client that has closed only its own side may
+/// still read.
 async fn left(connection: Option<&Connection>) {
     match connection {
         Some(connection) => connection.client_left().await,
@@ -91,7 +95,7 @@ async fn left(connection: Option<&Connection>) {
     sleep(GRACE).await;
 }
 
-/// An answer as it is sent: a large one is counted while it waits for its client.
+/// Builds the response. A large answer is counted while it waits for its client.
 fn answered(
     json: Vec<u8>,
     connection: Option<Arc<Connection>>,

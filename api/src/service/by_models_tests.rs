@@ -1,4 +1,4 @@
-//! Whatever bytes come, a failure is the caller's, and an answer is JSON.
+//! For any input bytes, a failure is the caller's fault, and an answer is JSON.
 
 use std::pin::pin;
 use std::sync::LazyLock;

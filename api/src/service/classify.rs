@@ -71,7 +71,7 @@ pub(crate) struct AnswerBody {
     pub(crate) error: Option<Value>,
 }
 
-/// A field that is there, be it null, is told from one that is not.
+/// Keeps an explicit `null` apart from a missing field.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
@@ -155,7 +155,7 @@ pub(crate) async fn classify(
     })
 }
 
-/// What one answer is; with the tier that judged its text, where one did and the model has two.
+/// Classifies one answer; also returns the tier that scored its text, if one did and the model has two.
 fn verdict(
     tiered: &TieredModel<'_>,
     answer: &Answer<'_>,
@@ -176,7 +176,7 @@ fn verdict(
     };
     let verdict = tiered.model.judge_with(answer, policy, &registry.phrases, scratch, &mut whole);
     let of_whole = outcome?;
-    // A sentence by itself is the n-gram tier's business.
+    // A single sentence is always scored by the n-gram tier.
     let tier = if verdict.form == Form::Passage { of_whole.and(Some(Tier::Ngram)) } else { of_whole };
     Ok((verdict, tier))
 }
@@ -231,7 +231,7 @@ fn answers<'a>(request: &'a ClassifyRequest, limits: &Limits) -> Result<Vec<Answ
     batch.iter().enumerate().map(one).collect()
 }
 
-/// The fields of an answer, as they stand in either body.
+/// The fields of an answer, which both bodies have.
 struct Fields<'a> {
     prompt: &'a Option<String>,
     response: &'a Option<Option<String>>,
@@ -248,7 +248,8 @@ impl<'a> Fields<'a> {
             || self.error.is_some()
     }
 
-    /// Checks the lengths, and that anything is there; `place` goes before the names of fields in errors.
+    /// Checks the lengths, and that at least one field is set; `place` is the prefix of field names in
+    /// errors.
     fn check(&self, place: &str, limits: &Limits) -> Result<Answer<'a>, ApiError> {
         if !self.is_given() {
             let message = "there is no answer; give `response` (null where nothing came), `finish_reason`, `refusal` or \

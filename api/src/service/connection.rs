@@ -1,8 +1,10 @@
-//! A connection as the service watches it: whether its client is still there and still reads, and how many requests it has open.
+//! Watches a connection: whether its client is still there and still reads, and how many requests are open on
+//! it.
 //!
-//! actix-web lets a handler run to its end whatever becomes of the connection, and waits for ever for a client that does not
-//! read its answer. So the stream below it is wrapped: it sees the end of what the client sends, gives a write that makes no
-//! progress a limited time, and can be told to fail, which ends the connection and frees all that it holds.
+//! actix-web runs a handler to its end even if the connection is gone, and waits forever for a client that
+//! does not read its answer. So the stream below it is wrapped. The wrapper notices when the client closes
+//! its side, limits how long a write may make no progress, and can be made to fail, which ends the connection
+//! and frees all that it holds.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -16,11 +18,11 @@ use actix_web::rt::time::{Sleep, sleep};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
-/// Requests that one connection may have open at once, which HTTP/2 allows. actix-http leaves the number of streams that
-/// HTTP/2 negotiates without a limit and has no setting for it, so those beyond are answered at once.
+/// How many requests may be open on one connection at once; HTTP/2 allows several. actix-http sets no limit
+/// on HTTP/2 streams and has no setting for one, so requests beyond this limit are refused at once.
 pub(crate) const MOST_STREAMS: usize = 100;
 
-/// The connection of a request; none in tests that make a request by hand.
+/// The connection of a request; `None` in tests that build a request by hand.
 pub(crate) fn connection(request: &HttpRequest) -> Option<&Arc<Connection>> {
     request.conn_data::<Arc<Connection>>()
 }
@@ -28,7 +30,7 @@ pub(crate) fn connection(request: &HttpRequest) -> Option<&Arc<Connection>> {
 /// What the service knows of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Connection {
-    /// Whether it came to the address of the admin routes.
+    /// Whether it came in on the admin address.
     pub(crate) is_admin: bool,
     condemned: AtomicBool,
     left: AtomicBool,
@@ -49,10 +51,10 @@ impl Drop for Stream {
 }
 
 impl Connection {
-    /// Opens a request; none where too many are open.
+    /// Opens a request; `None` if too many are open.
     pub(crate) fn open(self: &Arc<Self>) -> Option<Stream> {
         let before = self.streams.fetch_add(1, Ordering::AcqRel);
-        // It is counted already, and taken back where it is one too many.
+        // It is already counted; dropping it undoes that if the limit is exceeded.
         let stream = Stream(Arc::clone(self));
         (before < MOST_STREAMS).then_some(stream)
     }
@@ -67,7 +69,7 @@ impl Connection {
 
     /// Waits until the client has closed the connection, or its side of it.
     pub(crate) async fn client_left(&self) {
-        // Made before the look, so that a client that leaves between the two is not missed.
+        // Registered before the check, so that a client that leaves in between is not missed.
         let has_left = self.has_left.notified();
         if !self.left.load(Ordering::Acquire) {
             has_left.await;
@@ -79,7 +81,7 @@ impl Connection {
         self.has_left.notify_waiters();
     }
 
-    /// Remembers who is to be woken.
+    /// Stores the waker of the task that drives the connection.
     ///
     /// # Errors
     /// When the connection is condemned.
@@ -106,7 +108,7 @@ pub(crate) struct Watched<IO> {
     connection: Arc<Connection>,
     /// How long a write may make no progress.
     patience: Duration,
-    /// Runs while a write makes none.
+    /// Runs while a write makes no progress.
     stall: Option<Pin<Box<Sleep>>>,
 }
 
@@ -122,7 +124,7 @@ impl<IO> Watched<IO> {
         &self.connection
     }
 
-    /// Lets a write wait, though not for ever.
+    /// Lets a write wait, but not forever.
     fn limited<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             self.stall = None;
@@ -218,7 +220,7 @@ mod tests {
                 }
                 far
             });
-            // Slower than the time-out as a whole, but never without progress for so long.
+            // Longer than the time-out in total, but each write makes progress before it runs out.
             watched.write_all(&[1; 32]).await.unwrap();
             let _far = reader.await.unwrap();
             let error = watched.write_all(&[1; 32]).await.unwrap_err();

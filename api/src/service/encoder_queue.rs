@@ -1,9 +1,9 @@
-//! The queue before an encoder: one thread owns the encoder, and takes what waits in batches.
+//! The queue before an encoder: one thread owns the encoder, and takes requests from the queue in batches.
 //!
-//! An encoder is many times dearer than n-grams, and cheaper for many inputs at once. So requests put their inputs into a
-//! bounded queue; the thread takes as many as fit into a number of tokens, waits a little for more company where they do not
-//! fill it, drops those that nobody waits for any more, and asks the encoder about the rest. A queue that is full refuses a
-//! request whole, at once.
+//! An encoder is far more expensive than n-grams, but cheaper per input in a batch. So requests put their
+//! inputs into a bounded queue. The thread takes inputs up to a number of tokens, and waits briefly for more
+//! if they do not fill a batch. It drops those that nobody waits for any more, and runs the encoder on the
+//! rest. A full queue refuses a request as a whole and at once.
 
 use std::collections::VecDeque;
 use std::io;
@@ -22,18 +22,18 @@ use crate::engine::tiered_model::{EncoderReply, EncoderRequest, OwnedInput};
 use crate::service::metrics::EncoderMetrics;
 use crate::service::settings::Batching;
 
-/// Why a request has no answer.
+/// Why a request got no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unanswered {
     /// The queue is full.
     Full,
-    /// The encoder failed; the log says how.
+    /// The encoder failed; the log has the cause.
     Failed,
 }
 
-/// What the thread does.
+/// The work that the thread does.
 pub(crate) trait Work: Send + 'static {
-    /// How many tokens an input is.
+    /// Returns the number of tokens of an input.
     fn count(&mut self, input: &OwnedInput) -> usize;
     /// Answers the requests of a batch, in order.
     fn answer(&mut self, requests: &[EncoderRequest]) -> Result<Vec<EncoderReply>, EncoderError>;
@@ -42,7 +42,7 @@ pub(crate) trait Work: Send + 'static {
 impl Work for Arc<Model> {
     fn count(&mut self, input: &OwnedInput) -> usize {
         let count = self.encoder().and_then(|(_, tier)| tier.count_tokens(&input.as_input()).ok());
-        // A text that cannot be counted fails in its batch, and says why there.
+        // A text that cannot be tokenized fails in its batch, which returns the error.
         count.unwrap_or(1)
     }
 
@@ -63,11 +63,11 @@ struct Waiting {
     request: EncoderRequest,
     reply: oneshot::Sender<Result<EncoderReply, Unanswered>>,
     since: Instant,
-    /// How many tokens it is, where that has been counted.
+    /// Its number of tokens, once counted.
     tokens: Option<usize>,
 }
 
-/// The end of a queue that requests hold.
+/// The sender's side of a queue, held by requests.
 #[derive(Debug, Clone)]
 pub(crate) struct EncoderQueue {
     sender: Sender<Vec<Waiting>>,
@@ -77,16 +77,17 @@ pub(crate) struct EncoderQueue {
 
 impl std::fmt::Debug for Waiting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Without the texts: they may be private.
+        // Texts are left out of the output, because they may be private.
         f.debug_struct("Waiting").finish_non_exhaustive()
     }
 }
 
 impl EncoderQueue {
-    /// Starts the thread. It ends when all handles of the queue are gone and what waits is answered.
+    /// Starts the thread. It ends when all handles of the queue are dropped and the waiting requests are
+    /// answered.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When the system cannot start a thread.
     pub(crate) fn start(
         work: impl Work,
         batching: Batching,
@@ -99,10 +100,11 @@ impl EncoderQueue {
         Ok((Self { sender, waiting, most: batching.most }, thread))
     }
 
-    /// Asks requests; gives their answers in order. Dropping the future takes them back.
+    /// Sends requests to the encoder; returns the replies in order. Dropping the future cancels them.
     ///
     /// # Errors
-    /// [`Unanswered::Full`] at once where they have no room, unless nothing else waits; [`Unanswered::Failed`].
+    /// [`Unanswered::Full`] at once if they do not fit, unless the queue is empty; [`Unanswered::Failed`] if
+    /// the encoder fails.
     pub(crate) async fn ask(&self, requests: Vec<EncoderRequest>) -> Result<Vec<EncoderReply>, Unanswered> {
         let count = requests.len();
         let has_room = |waiting| (waiting == 0 || waiting + count <= self.most).then_some(waiting + count);
@@ -128,7 +130,7 @@ impl EncoderQueue {
         Ok(answers)
     }
 
-    /// Inputs that wait.
+    /// How many inputs wait.
     pub(crate) fn depth(&self) -> usize {
         self.waiting.load(Ordering::Acquire)
     }
@@ -158,7 +160,7 @@ impl<W: Work> Worker<W> {
         }
     }
 
-    /// Takes a batch off the queue.
+    /// Collects a batch from the queue.
     fn gather(&mut self, queue: &mut VecDeque<Waiting>) -> (Vec<Waiting>, usize) {
         let (mut batch, mut tokens) = (Vec::new(), 0);
         loop {
@@ -169,6 +171,8 @@ impl<W: Work> Worker<W> {
                 }
                 let count = item.tokens.unwrap_or_else(|| self.count(&item.request.input));
                 if !batch.is_empty() && tokens + count > self.batching.tokens {
+                    // It does not fit, so it starts the next batch. Its count is kept, because counting takes
+                    // time.
                     item.tokens = Some(count);
                     queue.push_front(item);
                     return (batch, tokens);
@@ -180,7 +184,8 @@ impl<W: Work> Worker<W> {
             if tokens >= self.batching.tokens {
                 return (batch, tokens);
             }
-            // What has waited while the encoder was busy does not wait again.
+            // The wait counts from the arrival, so inputs that waited while the encoder was busy do not wait
+            // again.
             let left = (first.since + self.batching.wait).saturating_duration_since(Instant::now());
             match self.receiver.recv_timeout(left) {
                 Ok(items) => queue.extend(items),
@@ -190,7 +195,7 @@ impl<W: Work> Worker<W> {
     }
 
     fn count(&mut self, input: &OwnedInput) -> usize {
-        // What makes the counting panic makes its batch panic, which is met there.
+        // If counting panics, the batch will panic on the same input, and that panic is handled in `answer`.
         catch_unwind(AssertUnwindSafe(|| self.work.count(input))).unwrap_or(1)
     }
 
@@ -198,7 +203,7 @@ impl<W: Work> Worker<W> {
         self.waiting.fetch_sub(items, Ordering::AcqRel);
     }
 
-    /// Answers a batch, without those that nobody waits for any more.
+    /// Answers a batch; requests that nobody waits for any more are dropped.
     fn answer(&mut self, mut batch: Vec<Waiting>, tokens: usize) {
         self.let_go(batch.len());
         batch.retain(|item| !item.reply.is_closed());
@@ -215,7 +220,7 @@ impl<W: Work> Worker<W> {
         let failure = match answers {
             Ok(Ok(answers)) => {
                 for (reply, answer) in replies.into_iter().zip(answers) {
-                    // Who has gone away in the meantime needs no answer.
+                    // A client that has left needs no answer.
                     let _ = reply.send(Ok(answer));
                 }
                 return;

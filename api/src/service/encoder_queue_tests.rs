@@ -1,4 +1,4 @@
-//! The queue with a stand-in for the encoder.
+//! Tests the queue with a stand-in for the encoder.
 
 use std::sync::Mutex;
 use std::sync::mpsc;
@@ -27,7 +27,7 @@ impl Work for StandIn {
         let prompts: Vec<String> =
             requests.iter().map(|request| request.input.as_input().prompt.unwrap().to_owned()).collect();
         self.seen.lock().unwrap().push(prompts.clone());
-        // A gate that is gone stands open.
+        // A dropped gate counts as open.
         let _ = self.gate.recv();
         if prompts.iter().any(|prompt| prompt == "panic") {
             panic!("as it was asked to");
@@ -81,7 +81,7 @@ fn spawn(
     })
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 async fn until(what: impl Fn() -> bool) {
     let started = Instant::now();
     while !what() {
@@ -98,7 +98,7 @@ fn a_batch_takes_what_waits_up_to_the_budget_in_order() {
         let Fixture { queue, seen, gate, .. } = start(4, Duration::ZERO, 100);
         let first = spawn(&queue, &["a"]);
         until(|| seen.lock().unwrap().len() == 1).await;
-        // While that is at work others come.
+        // More requests arrive while that one is at work.
         let others = [
             spawn(&queue, &["b b", "c"]),
             spawn(&queue, &["d d"]),
@@ -160,7 +160,8 @@ fn a_full_queue_refuses_a_request_whole_and_at_once() {
             [vec!["a"], vec!["b", "c", "f"]],
             "nothing of the refused was asked"
         );
-        // What has more inputs than there is room for is let in alone, for else it never would be.
+        // A request with more inputs than the queue holds is let in when the queue is empty; else it could
+        // never run.
         assert_eq!(spawn(&queue, &["a"; 9]).await.unwrap(), Ok(vec![1.0; 9]));
     });
 }
@@ -199,7 +200,7 @@ fn a_failure_is_that_of_its_batch_alone() {
 #[test]
 fn a_queue_that_is_let_go_of_answers_what_waits_and_ends() {
     run(async {
-        // Who waits for an answer holds the queue, so the last has to wait out its time.
+        // Each waiting request holds a handle of the queue, so the last batch waits for its full time.
         let Fixture { queue, seen, gate, thread } = start(2, Duration::from_secs(2), 100);
         let asked: Vec<_> = (0..5).map(|_| spawn(&queue, &["a"])).collect();
         until(|| seen.lock().unwrap().len() == 1 && queue.depth() == 3).await;
@@ -208,7 +209,7 @@ fn a_queue_that_is_let_go_of_answers_what_waits_and_ends() {
         for answered in asked {
             assert_eq!(answered.await.unwrap(), Ok(vec![1.0]));
         }
-        // The thread waits for no company that cannot come.
+        // The thread does not wait for inputs that cannot arrive any more.
         until(|| thread.is_finished()).await;
         assert_eq!(seen.lock().unwrap().len(), 3);
     });

@@ -1,4 +1,4 @@
-//! What goes wrong with a request, and the one table of what a client is told of it.
+//! The errors of requests, and the one table of what a client sees of them.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -64,7 +64,8 @@ impl ErrorType {
     }
 }
 
-/// Longest message, in bytes: what a request holds, such as the name of a field, must not make its error as long as itself.
+/// Longest message in bytes. A request can hold long texts, such as field names, and its error must not be as
+/// long.
 const LONGEST: usize = 2000;
 
 /// A failed request.
@@ -74,7 +75,7 @@ pub(crate) struct ApiError {
     pub(crate) message: Cow<'static, str>,
     /// The field of the body that is wrong, as a path (`messages[1].content`).
     pub(crate) field: Option<String>,
-    /// When to come again.
+    /// When to retry.
     pub(crate) retry_after: Option<Duration>,
     /// The methods that the path has.
     pub(crate) allow: Option<&'static str>,
@@ -102,7 +103,7 @@ pub(crate) struct ErrorDetail<'a> {
     pub(crate) request_id: &'a str,
 }
 
-/// A text of at most [`LONGEST`] bytes and the mark that it was longer.
+/// Shortens a text to at most [`LONGEST`] bytes, with a mark that it was longer.
 fn shortened(text: Cow<'static, str>) -> Cow<'static, str> {
     if text.len() <= LONGEST {
         return text;
@@ -111,7 +112,8 @@ fn shortened(text: Cow<'static, str>) -> Cow<'static, str> {
     Cow::Owned(format!("{}\u{2026}", &text[..end]))
 }
 
-/// A scorer that failed. It asks no encoder in a handler, and its inputs have been checked: that would be a fault of ours.
+/// A scorer's failure. Handlers call no encoder directly and inputs are checked before, so this would be a
+/// bug of ours.
 impl From<ScoreError> for ApiError {
     fn from(cause: ScoreError) -> Self {
         Self::new(ErrorType::Internal, format!("the model failed: {cause}"))
@@ -123,8 +125,8 @@ impl ApiError {
         Self { kind, message: shortened(message.into()), field: None, retry_after: None, allow: None }
     }
 
-    /// What the log may say of it: a message of our own words. One that was put together may hold names of fields, values or
-    /// headers of the request, and stays out of the log unless the operator asks for prompts there.
+    /// The part of the error that may be logged: a constant message. A composed message may hold field names,
+    /// values or headers of the request, so it is logged only if the operator turns on prompts in the log.
     pub(crate) fn for_log(&self, log_prompts: bool) -> &str {
         match &self.message {
             Cow::Borrowed(own) => own,
@@ -133,27 +135,27 @@ impl ApiError {
         }
     }
 
-    /// A body that is JSON and says something that cannot be.
+    /// The error for a body that is JSON but invalid.
     pub(crate) fn invalid(field: impl Into<String>, message: impl Into<Cow<'static, str>>) -> Self {
         let field = shortened(Cow::Owned(field.into())).into_owned();
         Self { field: Some(field), ..Self::new(ErrorType::InvalidRequest, message) }
     }
 
-    /// The answer.
+    /// Builds the response.
     pub(crate) fn response(&self, request_id: &str) -> HttpResponse {
         let mut response = HttpResponse::build(self.kind.status());
         match self.kind {
             ErrorType::Unauthorized => {
                 response.insert_header((WWW_AUTHENTICATE, "Bearer"));
             }
-            // What is left of the body is not read, so the connection is of no more use.
+            // The rest of the body is not read, so the connection cannot be used again.
             ErrorType::RequestTimeout | ErrorType::BodyTooLarge => {
                 response.force_close();
             }
             _ => {}
         }
         if let Some(wait) = self.retry_after {
-            // A header of whole seconds; rounded up, so that a client that obeys is let in.
+            // The header has whole seconds; rounded up, so that a client that waits as told is let in.
             response.insert_header((RETRY_AFTER, wait.as_secs_f64().ceil().max(1.0).to_string()));
         }
         if let Some(methods) = self.allow {

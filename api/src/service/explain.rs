@@ -1,4 +1,5 @@
-//! `POST /v1/explain`: which words say so, which would have to go, and which few would be enough.
+//! `POST /v1/explain`: the words behind the decision, those whose removal would change it, and the few that
+//! are enough for it.
 
 use demur_predictor::{Field, Input};
 use serde::Deserialize;
@@ -75,7 +76,7 @@ pub(crate) async fn explain(
         Ok(with_scratch(|scratch| question.answer(scratch))?)
     };
     let answer = tiered.with_encoder(job, compute).await?;
-    // Once the encoder has been asked, nothing is pending any more.
+    // All encoder replies are known at this point, so `None` cannot happen.
     let answer = answer.ok_or_else(|| ApiError::new(ErrorType::Internal, "there is no explanation"))?;
     served.metrics.answered_by(answer.tier);
     Ok(answer)

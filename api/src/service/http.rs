@@ -1,4 +1,4 @@
-//! One path for every request: admit it, read it, answer it, count it.
+//! Handles every request the same way: admits it, reads it, answers it, counts it.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -40,13 +40,13 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
 /// Answers any request to the route of this number.
 async fn handle(number: usize, request: HttpRequest, payload: Payload) -> HttpResponse {
     let (started, route) = (Instant::now(), &ROUTES[number]);
-    // `routes` is only ever used with this state, and without it there is nothing to answer by.
+    // `routes` is only used with this state. Without it there is nothing to answer from.
     let Some(state) = request.app_data::<Data<State>>() else {
         return HttpResponse::InternalServerError().finish();
     };
     let id = request_id(&request);
     let span = match state.settings.otlp_endpoint {
-        // A span costs as much as a prediction: there is none unless it goes somewhere.
+        // A span costs as much as a prediction, so one is created only if spans are exported.
         None => tracing::Span::none(),
         Some(_) => tracing::info_span!(
             target: "demur",
@@ -59,7 +59,7 @@ async fn handle(number: usize, request: HttpRequest, payload: Payload) -> HttpRe
         ),
     };
     let result = answer(route, &request, payload, state).instrument(span.clone()).await;
-    // The id is a header value of visible ASCII, made or checked in `request_id`.
+    // The id is visible ASCII: `request_id` made or checked it.
     let id_text = id.to_str().unwrap_or_default();
     let error = result.as_ref().err().map(|error| error.kind);
     let mut response = result.unwrap_or_else(|error| {
@@ -91,7 +91,7 @@ async fn handle(number: usize, request: HttpRequest, payload: Payload) -> HttpRe
     response
 }
 
-/// The id that the caller sent, where it is one, else a new one.
+/// The id that the caller sent, if it is valid; else a new one.
 fn request_id(request: &HttpRequest) -> HeaderValue {
     const LONGEST: usize = 128;
     let sent = request.headers().get(REQUEST_ID);
@@ -101,7 +101,7 @@ fn request_id(request: &HttpRequest) -> HeaderValue {
     sent.filter(is_id).cloned().unwrap_or_else(|| {
         let mut text = [0; uuid::fmt::Simple::LENGTH];
         let text = uuid::Uuid::new_v4().as_simple().encode_lower(&mut text);
-        // Hexadecimal digits are a header value.
+        // Hexadecimal digits are a valid header value, so the fallback is not used.
         HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("-"))
     })
 }
@@ -135,7 +135,7 @@ async fn answer(
         Handler::Metrics => metrics(state),
         Handler::Reload => reload(state).await,
         Handler::Document => Ok(text("application/json", state.openapi.clone())),
-        // Its files are named relative to the folder.
+        // The page names its files relative to this folder.
         Handler::Docs => Ok(HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish()),
         Handler::DocsFile => docs(request.match_info().query("file")),
         Handler::Page(media_type, body) => Ok(page_of(media_type, body)),
@@ -152,7 +152,7 @@ fn check_method(route: &Route, method: &Method) -> Result<(), ApiError> {
     Err(ApiError { allow: Some(route.allow()), ..ApiError::new(ErrorType::MethodNotAllowed, message) })
 }
 
-/// Counts a request of a connection; HTTP/2 may have many of them open.
+/// Counts an open request of a connection; HTTP/2 may have many.
 fn open_stream(request: &HttpRequest, state: &State) -> Result<Option<Stream>, ApiError> {
     let Some(connection) = connection(request) else { return Ok(None) };
     let stream = connection.open();
@@ -167,7 +167,7 @@ fn status(status: &'static str) -> HttpResponse {
     text("application/json", format!("{{\"status\":\"{status}\"}}"))
 }
 
-/// A file of the playground. It is asked for anew each time, for its next version comes with the next binary.
+/// A file of the playground. It must not be cached, because a new binary brings a new version.
 fn page_of(media_type: &'static str, body: &'static str) -> HttpResponse {
     let mut response = text(media_type, body);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));

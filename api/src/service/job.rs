@@ -1,4 +1,5 @@
-//! The work on one request, as its handler sees it: what it may ask and wait for, and whether anyone still waits for its answer.
+//! The work on one request, from its handler's view: what it may call and wait for, and whether anyone still
+//! waits for the answer.
 
 use std::cell::RefCell;
 use std::future::pending;
@@ -18,11 +19,12 @@ use crate::service::settings::Limits;
 use crate::service::state::{Permit, Reason, SOON, State};
 
 thread_local! {
-    /// The buffers of this thread.
+    /// The scratch buffers of this thread.
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// Computes with the buffers of this thread. Nothing waits in there: the next step may run on another thread.
+/// Computes with this thread's buffers. `compute` must not wait, because the next step may run on another
+/// thread.
 pub(crate) fn with_scratch<T>(compute: impl FnOnce(&mut Scratch) -> T) -> T {
     SCRATCH.with_borrow_mut(compute)
 }
@@ -33,11 +35,11 @@ pub(crate) struct Job {
     /// When the work began.
     pub(crate) started: Instant,
     caller: Caller,
-    /// None in tests that make a request by hand.
+    /// `None` in tests that build a request by hand.
     connection: Option<Arc<Connection>>,
     /// Set when nobody waits for the answer any more.
     stop: Arc<AtomicBool>,
-    /// Held once it waits, or is worked on beside the workers, until the work is done.
+    /// Held from the moment it waits, or runs outside the workers, until the work is done.
     permit: OnceLock<Permit>,
 }
 
@@ -55,37 +57,37 @@ impl Job {
         &self.state.settings.limits
     }
 
-    /// For work in one piece that looks itself whether to go on.
+    /// The stop flag, for work that checks it by itself.
     pub(crate) fn stop(&self) -> &AtomicBool {
         &self.stop
     }
 
-    /// Asks between two steps of the work whether to go on.
+    /// Checks between two steps whether to continue.
     ///
     /// # Errors
-    /// When nobody waits for the answer any more; nobody reads the error either.
+    /// When nobody waits for the answer any more; then nobody reads the error either.
     pub(crate) fn check(&self) -> Result<(), ApiError> {
         if self.stop.load(Ordering::Relaxed) { Err(stopped()) } else { Ok(()) }
     }
 
-    /// Takes a permit to wait or to be worked on beside the workers, once. It is held until the work is done, whatever becomes
-    /// of who asked for it.
+    /// Takes a permit to wait or to run outside the workers, once. It is held until the work is done, even if
+    /// its caller is gone.
     ///
     /// # Errors
-    /// 429 where too many wait or are worked on.
+    /// 429 if too many requests wait or run.
     pub(crate) fn enter(&self) -> Result<(), ApiError> {
         if self.permit.get().is_none() {
             let permit = self.state.enter(self.caller)?;
-            // The steps of a request follow one another, so nobody else has set it in the meantime.
+            // The steps of a request run one after another, so nothing else has set it in between.
             drop(self.permit.set(permit));
         }
         Ok(())
     }
 
-    /// Asks an encoder, in its queue. What waits there is taken back as soon as the client has left.
+    /// Sends requests to an encoder's queue. They are cancelled as soon as the client has left.
     ///
     /// # Errors
-    /// 429 where too much waits, an error of ours where the encoder fails.
+    /// 429 if too many inputs wait, 500 if the encoder fails.
     pub(crate) async fn ask(
         &self,
         queue: &EncoderQueue,
@@ -110,12 +112,12 @@ impl Job {
     }
 }
 
-/// The client has left: nobody reads this.
+/// The error when the client has left; nobody reads it.
 pub(crate) fn gone() -> ApiError {
     ApiError::new(ErrorType::RequestTimeout, "the client has gone away")
 }
 
-/// The work was given up.
+/// The error when the work was stopped.
 fn stopped() -> ApiError {
     ApiError::new(ErrorType::RequestTimeout, "the work was given up: nobody waits for its answer any more")
 }

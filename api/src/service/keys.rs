@@ -1,7 +1,7 @@
-//! API keys: what a caller must show, and how often it may call.
+//! API keys: who may call, and how often.
 //!
-//! A file holds the SHA-256 of each key, never the key. Keys are long and random (`demur key` makes them), so a fast hash
-//! is enough: there is no dictionary to try.
+//! The file holds the SHA-256 of each key, never the key. Keys are long and random (`demur key` makes them),
+//! so a fast hash is enough: they cannot be guessed from a dictionary.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -18,7 +18,7 @@ use subtle::ConstantTimeEq;
 
 use crate::service::budget::Caller;
 
-/// One key of the file.
+/// One entry of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -37,14 +37,14 @@ struct File {
     key: Vec<Entry>,
 }
 
-/// A caller.
+/// A caller's key.
 #[derive(Debug)]
 pub(crate) struct Key {
     /// The name in logs.
     pub(crate) name: String,
     /// Whether it may use the admin routes.
     pub(crate) admin: bool,
-    /// Whom its requests count for.
+    /// The caller that its requests count for.
     pub(crate) caller: Caller,
     digest: [u8; 32],
     limiter: Option<DefaultDirectRateLimiter>,
@@ -54,7 +54,7 @@ impl Key {
     /// Counts one request.
     ///
     /// # Errors
-    /// How long to wait, where the key has called too often.
+    /// How long to wait, if the key has called too often.
     pub(crate) fn take(&self) -> Result<(), Duration> {
         let Some(limiter) = &self.limiter else { return Ok(()) };
         limiter.check().map_err(|until| until.wait_time_from(DefaultClock::default().now()))
@@ -66,10 +66,10 @@ impl Key {
 pub(crate) struct Keys(Vec<Key>);
 
 impl Keys {
-    /// Reads the file. `rate` holds for keys that have none of their own, in requests a second.
+    /// Reads the file. `rate`, in requests a second, applies to keys without a rate of their own.
     ///
     /// # Errors
-    /// When it cannot be read, is no such file, or names a key twice.
+    /// When it cannot be read, is not a file of keys, or names a key twice.
     pub(crate) fn read(path: &Path, rate: Option<u32>) -> anyhow::Result<Self> {
         let text = read_text(path)?;
         check_mode(path)?;
@@ -93,7 +93,8 @@ impl Keys {
         Ok(Self(keys))
     }
 
-    /// The key with this text. Every key is compared, each in constant time.
+    /// Finds the key with this text. All keys are compared, each in constant time, so that timing reveals
+    /// nothing.
     pub(crate) fn find(&self, text: &str) -> Option<&Key> {
         let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
         let mut found = None;
@@ -105,16 +106,16 @@ impl Keys {
         found
     }
 
-    /// Whether some key may use the admin routes.
+    /// Whether any key may use the admin routes.
     pub(crate) fn has_admin(&self) -> bool {
         self.0.iter().any(|key| key.admin)
     }
 }
 
-/// Reads a file that a reload reads again: one that is there each time and has an end.
+/// Reads a file that a reload reads again, so it must be a regular file.
 ///
 /// # Errors
-/// When it cannot be read, or is no regular file: reading a pipe or a device may wait forever.
+/// When it cannot be read, or is not a regular file: reading a pipe or a device may block forever.
 pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
     let cannot = || format!("cannot read {}", path.display());
     let found = fs::metadata(path).with_context(cannot)?;
@@ -122,7 +123,7 @@ pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
     fs::read_to_string(path).with_context(cannot)
 }
 
-/// Who else may read or write a file, by its mode.
+/// Whether others may read or write a file, by its mode.
 #[cfg(unix)]
 pub(crate) fn others(path: &Path) -> anyhow::Result<(bool, bool)> {
     use std::os::unix::fs::PermissionsExt;
@@ -131,13 +132,14 @@ pub(crate) fn others(path: &Path) -> anyhow::Result<(bool, bool)> {
     Ok((mode & 0o004 != 0, mode & 0o002 != 0))
 }
 
-/// Where files have no such mode, nobody else is known to have a right.
+/// On systems without such a mode, others are assumed to have no access.
 #[cfg(not(unix))]
 pub(crate) fn others(_path: &Path) -> anyhow::Result<(bool, bool)> {
     Ok((false, false))
 }
 
-/// Refuses a file of keys that everybody may write, for they could add their own; warns of one that everybody may read.
+/// Refuses a key file that everybody may write, because anyone could add a key; warns if everybody may read
+/// it.
 fn check_mode(path: &Path) -> anyhow::Result<()> {
     let (readable, writable) = others(path)?;
     let path = path.display();
@@ -159,7 +161,7 @@ fn digest_of_hex(hex: &str) -> Option<[u8; 32]> {
     Some(digest)
 }
 
-/// A new key: its text, and its entry for the file.
+/// Makes a new key: its text, and its entry for the file.
 pub(crate) fn generate(name: &str, admin: bool, rate: Option<u32>) -> (String, String) {
     // Two random UUIDs hold 244 random bits from the system's generator.
     let text = format!("demur-{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());

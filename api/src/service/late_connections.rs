@@ -1,8 +1,8 @@
-//! The last connections: those that the kernel has taken in and no worker will.
+//! Late connections: the kernel has accepted them, but no worker will.
 //!
-//! When a server stops listening, connections that wait to be accepted are cut off, and their clients cannot tell whether the
-//! request was worked on. So a second handle of the listening socket outlives the server's own for a moment, and whoever is
-//! found there is told 503.
+//! When a server stops listening, connections that wait to be accepted are cut off, and their clients cannot
+//! know whether the request was processed. So a second handle of the listening socket stays open a moment
+//! longer than the server's own, and connections that arrive there are answered with 503.
 
 use std::io;
 use std::net::TcpListener as StdListener;
@@ -12,25 +12,25 @@ use actix_web::rt::net::{TcpListener, TcpStream};
 use actix_web::rt::{spawn, time};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// A client has so long to take its answer.
+/// How long a client may take to read its answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A second handle of a listening socket.
 pub(crate) struct LateConnections(StdListener);
 
 impl LateConnections {
-    /// Of a listener, before the server takes it.
+    /// Clones the handle of a listener, before the server takes it.
     ///
     /// # Errors
-    /// When the system gives no second handle.
+    /// When the system cannot clone the handle.
     pub(crate) fn of(listener: &StdListener) -> io::Result<Self> {
         let tail = listener.try_clone()?;
         tail.set_nonblocking(true)?;
         Ok(Self(tail))
     }
 
-    /// Turns away who still comes until `end` is done, and then who is there already; but for `longest` at most, for then
-    /// another process may want the address.
+    /// Answers late connections until `end` is done, and then those that are already waiting. It takes at
+    /// most `longest`, because another process may want the address.
     pub(crate) async fn turn_away(self, end: impl Future<Output = ()>, longest: Duration) {
         let Ok(listener) = TcpListener::from_std(self.0) else { return };
         let mut answers = Vec::new();
@@ -45,19 +45,20 @@ impl LateConnections {
                 }
             }
         }
-        // No waiting here: the socket closes as soon as nobody is there.
+        // No wait here: the socket closes as soon as no connection is left.
         while let Ok(Ok((client, _))) = time::timeout(Duration::ZERO, listener.accept()).await {
             answers.push(spawn(answer(client)));
         }
         drop(listener);
         for answer in answers {
-            // A client that has gone away needs no answer.
+            // A client that has left needs no answer.
             let _ = answer.await;
         }
     }
 }
 
-/// Answers 503, and reads what the client sends, for a connection that is closed over unread bytes loses its answer.
+/// Answers 503, then reads what the client sends, because a connection that is closed with unread bytes loses
+/// its answer.
 async fn answer(mut client: TcpStream) {
     const BODY: &str = "{\"error\":{\"type\":\"not_ready\",\"message\":\"the service is about to end\",\"field\":null,\
                         \"request_id\":\"-\"}}";
@@ -71,6 +72,6 @@ async fn answer(mut client: TcpStream) {
         while client.read(&mut rest).await? > 0 {}
         io::Result::Ok(())
     };
-    // Whatever goes wrong, there is nobody left to tell.
+    // There is nobody left to report an error to.
     let _ = time::timeout(PATIENCE, talk).await;
 }

@@ -1,7 +1,8 @@
 //! From a listening socket to answered requests: TCP or TLS, a watched stream, HTTP/1.1 or HTTP/2, the routes.
 //!
-//! actix-web's own server makes the same chain, but of streams that nobody can watch: it has no time-out for a client that does
-//! not read, and a request that is no HTTP is answered without a word to anyone. So the chain is put together here.
+//! actix-web's own server builds the same chain, but its streams cannot be watched. It has no time-out for a
+//! client that does not read, and it answers a malformed request without reporting it. So the chain is built
+//! here.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -31,15 +32,15 @@ use crate::service::connection::Watched;
 use crate::service::http::{self, REQUEST_ID};
 use crate::service::state::State;
 
-/// An idle connection is kept for so long. A drain waits for those, so it is short.
+/// How long an idle connection is kept. It is short, because a drain waits for idle connections.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// A connection that is ended has so long to take its last bytes.
+/// How long a connection that is being closed may take its last bytes.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// The server on these sockets, of which the second has the admin routes.
+/// Starts the server on these sockets; the second one has the admin routes.
 ///
 /// # Errors
-/// When the system does not take them.
+/// When the system refuses them.
 pub(crate) fn server(
     state: &Arc<State>,
     listener: TcpListener,
@@ -47,6 +48,7 @@ pub(crate) fn server(
     tls: Option<ServerConfig>,
 ) -> io::Result<Server> {
     let settings = &state.settings;
+    // `server` handles signals itself, because SIGHUP reloads.
     let mut builder = Server::build()
         .workers(settings.workers)
         .shutdown_timeout(settings.drain_timeout.as_secs())
@@ -89,7 +91,7 @@ fn plain(
     })
 }
 
-/// Shakes hands by TLS, and watches the connection.
+/// Does the TLS handshake, and watches the connection.
 fn secure(
     config: ServerConfig,
     patience: Duration,
@@ -141,12 +143,13 @@ fn http_service<IO: AsyncRead + AsyncWrite + Unpin + 'static>(
         .map_err(move |error| note(&state, &error))
 }
 
-/// Counts what was no request. actix-http answers it by itself, with a status and no body, and has no place to put one.
+/// Counts bytes that are not a request. actix-http answers these itself, with a status and no body, and
+/// offers no way to add one.
 fn note(state: &State, error: &DispatchError) {
     let status = match error {
         DispatchError::Parse(ParseError::TooLarge) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         DispatchError::Parse(_) => StatusCode::BAD_REQUEST,
-        // Clients come and go.
+        // Other errors are clients that disconnect.
         _ => return,
     };
     state.metrics.unparsed(status);

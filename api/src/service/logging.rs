@@ -1,4 +1,5 @@
-//! Where log lines go: stderr, as text or JSON. Content of requests is never among them unless the operator asks for it.
+//! Log output: stderr, as text or JSON. The content of requests is never logged unless the operator asks for
+//! it.
 
 use std::io::{self, Write};
 
@@ -12,10 +13,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::service::options::{LogFormat, LogLevel};
 use crate::service::settings::Settings;
 
-/// Sets up this process's log.
+/// Sets up the log of this process.
 ///
 /// # Errors
-/// When a log is set up already, or spans are to be sent and this build cannot.
+/// When a log is already set up, or span export is configured but this build does not have it.
 pub(crate) fn start(settings: &Settings) -> anyhow::Result<()> {
     let level = match settings.log {
         LogLevel::Error => LevelFilter::ERROR,
@@ -23,7 +24,7 @@ pub(crate) fn start(settings: &Settings) -> anyhow::Result<()> {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    // Libraries speak of connections and workers: only what is wrong there is of use.
+    // Libraries log connections and workers in detail; only their warnings and errors are useful.
     let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("demur", level);
     let lines = tracing_subscriber::fmt::layer().with_writer(|| OneLine(io::stderr())).with_target(false);
     let lines = match settings.log_format {
@@ -41,11 +42,12 @@ pub(crate) fn start(settings: &Settings) -> anyhow::Result<()> {
     subscriber.try_init().context("cannot set up the log")
 }
 
-/// A log in which each event is one line: what stands in an event cannot look like another.
+/// A log writer that keeps each event on one line, so that content in an event cannot look like another
+/// event.
 struct OneLine<W>(W);
 
 impl<W: Write> Write for OneLine<W> {
-    /// Takes an event, which is written at once.
+    /// Takes one event, which is written at once.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let (text, end) = event.strip_suffix(b"\n").map_or((event, &b""[..]), |text| (text, b"\n"));
         let is_plain = |byte: &u8| !matches!(byte, b'\n' | b'\r');
@@ -69,7 +71,7 @@ impl<W: Write> Write for OneLine<W> {
     }
 }
 
-/// Sends what the log has not sent yet.
+/// Sends buffered spans.
 pub(crate) fn finish() {
     #[cfg(feature = "otel")]
     crate::service::otel::finish();

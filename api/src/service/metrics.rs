@@ -1,4 +1,5 @@
-//! Counters and histograms in Prometheus' text format. Handles for the hot path are looked up once, at start or at load.
+//! Counters and histograms in Prometheus' text format. Handles for the hot path are looked up once, at
+//! startup or when a model is loaded.
 
 use std::time::Duration;
 
@@ -12,14 +13,14 @@ use prometheus::{
 use crate::engine::process::resident_memory;
 use crate::service::route::ROUTES;
 
-/// Seconds: from a prompt (tens of microseconds) to a large batch.
+/// Bucket bounds in seconds: from one prompt (tens of microseconds) to a large batch.
 const LATENCY: [f64; 14] = [5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.5, 2.0, 10.0];
 /// P(refusal), in tenths.
 const SCORE: [f64; 9] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
-/// Inputs of an encoder's batch.
+/// Inputs in an encoder's batch.
 const INPUTS: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 256.0];
-/// Tokens of an encoder's batch.
+/// Tokens in an encoder's batch.
 const TOKENS: [f64; 8] = [16.0, 64.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 16384.0];
 
 /// All of the service's metrics.
@@ -36,13 +37,13 @@ pub(crate) struct Metrics {
     held: [IntGauge; 2],
     models: IntGaugeVec,
     reloads: IntCounterVec,
-    /// Requests that wait or are worked on beside the small ones.
+    /// Requests that wait or run outside the workers.
     pub(crate) in_flight: IntGauge,
-    /// Requests that were turned away for want of room or of patience.
+    /// Requests that were refused for lack of room or because of a rate limit.
     pub(crate) turned_away: IntCounterVec,
 }
 
-/// What is measured of the encoders, by model.
+/// The metrics of the encoders, by model.
 struct EncoderVectors {
     depths: IntGaugeVec,
     waits: HistogramVec,
@@ -151,21 +152,21 @@ pub(crate) struct EncoderMetrics {
 }
 
 impl EncoderMetrics {
-    /// Counts a batch that is taken off the queue: how long each of its inputs has waited.
+    /// Counts a batch that was taken off the queue, and how long each of its inputs waited.
     pub(crate) fn taken(&self, waits: impl ExactSizeIterator<Item = Duration>, tokens: usize) {
         self.inputs.observe(waits.len() as f64);
         self.tokens.observe(tokens as f64);
         waits.for_each(|wait| self.waits.observe(wait.as_secs_f64()));
     }
 
-    /// Counts the time that the encoder took for it.
+    /// Records the time that the encoder took for a batch.
     pub(crate) fn answered(&self, elapsed: Duration) {
         self.seconds.observe(elapsed.as_secs_f64());
     }
 }
 
 impl ModelMetrics {
-    /// Counts the tier of an answer, where the model has two.
+    /// Counts the tier of an answer, if the model has two.
     pub(crate) fn answered_by(&self, tier: Option<Tier>) {
         if let Some(tier) = tier {
             self.answered(tier, 1);
@@ -196,7 +197,7 @@ impl Metrics {
     /// Registers all metrics.
     ///
     /// # Errors
-    /// When a name is wrong or taken twice, which a test would show.
+    /// When a name is invalid or taken twice, which a test would find.
     pub(crate) fn new(max_concurrent: usize) -> prometheus::Result<Self> {
         let registry = Registry::new_custom(Some("demur".to_owned()), None)?;
         let of = Maker(&registry);
@@ -264,7 +265,7 @@ impl Metrics {
         })
     }
 
-    /// The handles of a model, which live on through reloads.
+    /// The handles of a model; their counts continue across reloads.
     pub(crate) fn of_model(&self, name: &str, field: Field, has_encoder: bool) -> ModelMetrics {
         let decisions = [Decision::Send, Decision::Abstain, Decision::Hold];
         let decision = |decision: Decision| self.decisions.with_label_values(&[name, decision.name()]);
@@ -283,7 +284,7 @@ impl Metrics {
         ModelMetrics { scores, decisions, forms, tiers }
     }
 
-    /// The handles of a model's encoder, which live on through reloads.
+    /// The handles of a model's encoder; their counts continue across reloads.
     pub(crate) fn of_encoder(&self, name: &str) -> EncoderMetrics {
         let of = |histograms: &HistogramVec| histograms.with_label_values(&[name]);
         EncoderMetrics {
@@ -294,8 +295,8 @@ impl Metrics {
         }
     }
 
-    /// Says how much waits for the encoder of each model that has one, and how much memory is held, as it is now; of that
-    /// bodies and answers.
+    /// Sets the gauges: the queue depth of each model with an encoder, the memory that the process holds, and
+    /// the bytes of bodies and answers.
     pub(crate) fn look<'a>(&self, depths: impl Iterator<Item = (&'a str, usize)>, held: [usize; 2]) {
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         for (gauge, bytes) in self.held.iter().zip(held) {
@@ -307,7 +308,7 @@ impl Metrics {
         self.resident_memory.set(number(resident_memory().unwrap_or_default()));
     }
 
-    /// Says which models are loaded now, by their names.
+    /// Sets which models are loaded now, by name.
     pub(crate) fn set_models<'a>(&self, loaded: impl Iterator<Item = (&'a str, &'a Model)>) {
         self.models.reset();
         for (name, model) in loaded {
@@ -319,7 +320,7 @@ impl Metrics {
         self.models.with_label_values(&[name, model.manifest().field.name(), model.digest()]).set(1);
     }
 
-    /// Counts an answer of the route of this number.
+    /// Counts a response of the route with this number.
     pub(crate) fn answered(&self, number: usize, status: StatusCode, elapsed: Duration) {
         let of_route = &self.routes[number];
         if status == StatusCode::OK {
@@ -330,7 +331,7 @@ impl Metrics {
         of_route.seconds.observe(elapsed.as_secs_f64());
     }
 
-    /// Counts an answer to bytes that are no request of HTTP: no route has it.
+    /// Counts a response to bytes that are not an HTTP request, so they belong to no route.
     pub(crate) fn unparsed(&self, status: StatusCode) {
         self.requests.with_label_values(&["unparsed", status.as_str()]).inc();
     }
@@ -340,10 +341,10 @@ impl Metrics {
         self.reloads.with_label_values(&[outcome]).inc();
     }
 
-    /// The text that Prometheus reads.
+    /// Renders the text that Prometheus reads.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When it cannot be rendered.
     pub(crate) fn text(&self) -> prometheus::Result<Vec<u8>> {
         let mut out = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut out)?;

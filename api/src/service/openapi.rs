@@ -1,5 +1,5 @@
-//! The `OpenAPI` document, made from the types that the service reads and writes, with this service's own limits in it; and
-//! Swagger UI, which shows it.
+//! The `OpenAPI` document, generated from the types that the service reads and writes, with this service's
+//! limits in it; and Swagger UI, which displays it.
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
@@ -16,7 +16,7 @@ use crate::service::route::{Handler, OPENAPI, ROUTES, Route, Verb};
 use crate::service::settings::Limits;
 use crate::service::{bodies, classify, explain, models, predict, score};
 
-/// What the pages of Swagger UI may load: it sets styles within its elements.
+/// What the pages of Swagger UI may load. Inline styles are allowed because it sets them on its elements.
 pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
 
 #[derive(OpenApi)]
@@ -51,10 +51,10 @@ pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data
 )]
 struct Schemas;
 
-/// The document, as JSON.
+/// Returns the document as JSON.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When it cannot be serialized.
 pub(crate) fn document(limits: &Limits) -> serde_json::Result<String> {
     let mut document = serde_json::to_value(Schemas::openapi())?;
     document["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));
@@ -117,7 +117,7 @@ fn path(route: &Route, operation: &Operation) -> Value {
     });
     if let Some(schema) = operation.request {
         let examples = operation.examples.iter().map(|(name, text)| {
-            // The examples are constants, and a test sends every one of them.
+            // The examples are constants, and a test sends each of them, so they parse.
             (
                 name.replace([' ', ','], "-"),
                 json!({"summary": name, "value": serde_json::from_str::<Value>(text).ok()}),
@@ -188,7 +188,7 @@ fn failure(status: u16) -> Value {
     response
 }
 
-/// A file of Swagger UI: its bytes and media type; none where there is no such file.
+/// A file of Swagger UI: its bytes and media type; `None` if there is no such file.
 pub(crate) fn swagger_file(path: &str) -> Option<(Cow<'static, [u8]>, String)> {
     static CONFIG: LazyLock<Arc<Config<'static>>> =
         LazyLock::new(|| Arc::new(Config::new([OPENAPI]).try_it_out_enabled(true)));

@@ -1,4 +1,5 @@
-//! What the `OpenAPI` document says of each route: summary, bodies, failures, examples. The table of routes refers to these.
+//! The `OpenAPI` operations of the routes: summary, bodies, failures, examples. The table of routes refers to
+//! these.
 
 /// An operation of the API.
 #[derive(Debug)]
@@ -6,9 +7,9 @@ pub(crate) struct Operation {
     pub(crate) id: &'static str,
     pub(crate) summary: &'static str,
     pub(crate) request: Option<&'static str>,
-    /// The schema of the answer, or its media type where it is no JSON of a schema.
+    /// The schema of the answer, or its media type if it is not JSON with a schema.
     pub(crate) response: Response,
-    /// The statuses of failures beyond those of every route.
+    /// The failure statuses in addition to those of every route.
     pub(crate) failures: &'static [u16],
     pub(crate) examples: &'static [(&'static str, &'static str)],
 }

@@ -1,5 +1,5 @@
-//! What an operator may set: a flag goes before a `DEMUR_*` variable, that before the file of `--config`. What comes of it, and
-//! the defaults, are in `settings`.
+//! The operator's settings: a flag wins over a `DEMUR_*` variable, which wins over the file of `--config`.
+//! The resolved values and the defaults are in `settings`.
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
@@ -198,7 +198,7 @@ pub(crate) enum LogFormat {
 }
 
 impl Options {
-    /// These options, and where they say nothing, the others.
+    /// Takes these options, and the others where these are not set.
     pub(crate) fn before(self, other: Self) -> Self {
         let list = |own: Vec<String>, other| if own.is_empty() { other } else { own };
         Self {
@@ -219,7 +219,7 @@ impl Options {
             write_timeout: self.write_timeout.or(other.write_timeout),
             rate: self.rate.or(other.rate),
             tier: self.tier.or(other.tier),
-            // They say the same thing in two ways, so what stands nearer goes before either.
+            // Both set the cascade, so either of them here overrides both of the other options.
             cheap: self.cheap.or(if self.cascade.is_some() { None } else { other.cheap }),
             cascade: self.cascade.or(if self.cheap.is_some() { None } else { other.cascade }),
             base_rate: self.base_rate.or(other.base_rate),
@@ -244,7 +244,7 @@ impl Options {
     }
 }
 
-/// Reads a file of options. Paths in it are relative to its folder, so that it works from wherever it is named.
+/// Reads a file of options. Paths in it are relative to its folder, so that it works from any directory.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Options> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut options: Options = toml::from_str(&text).with_context(|| path.display().to_string())?;

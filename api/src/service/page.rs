@@ -1,4 +1,4 @@
-//! The playground: one page with its script and style, in the binary, so that it works offline.
+//! The playground: one page with its script and style, built into the binary so that it works offline.
 
 /// The page.
 pub(crate) const HTML: &str = include_str!("../../web/index.html");

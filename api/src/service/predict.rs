@@ -19,7 +19,7 @@ use crate::service::reply::Room;
 use crate::service::served_tiers::ServedTiers;
 use crate::service::validate::{check_batch, check_terms, check_text, check_top, policy_of_request};
 
-/// How many words and n-grams are shown where the request does not say.
+/// How many words and n-grams are shown if the request does not say.
 pub(crate) const TOP: usize = 10;
 
 /// Prompts to judge: exactly one of `prompt`, `prompts` and `messages`.
@@ -106,7 +106,7 @@ pub(crate) struct Prediction {
     pub(crate) shares: Option<Vec<ShareView>>,
 }
 
-/// The prompts of a request, and under which name errors speak of them.
+/// The prompts of a request, and the field name for errors about them.
 struct Prompts<'a> {
     texts: Vec<&'a str>,
     field: &'static str,
@@ -151,6 +151,7 @@ pub(crate) async fn predict(
     let mut room = Room::of(limits.answer);
     let mut predictions = Vec::with_capacity(inputs.len());
     for (index, (input, scored)) in inputs.iter().zip(&scored).enumerate() {
+        // Explaining many prompts takes a while, so the work stops here if nobody waits any more.
         job.check()?;
         predictions.push(predict_one(served, input, scored, (policy, top), &mut room, index)?);
     }
@@ -197,12 +198,13 @@ fn predict_one(
     })
 }
 
-/// About how many bytes of JSON a term is, and its word beside it: a text of one repeated word has as many spans as words.
+/// The approximate JSON size of a term with its word. It counts spans, because a text of one repeated word
+/// has as many spans as words.
 fn size_of(term: &Term) -> usize {
     300 + 2 * term.ngram.len() + 48 * term.spans.len()
 }
 
-/// Which of the three ways of giving prompts a request takes.
+/// Returns the prompts from whichever of the three fields the request uses.
 fn prompts_of(request: &PredictRequest) -> Result<Prompts<'_>, ApiError> {
     let mut not_judged = Vec::new();
     for (name, given) in [("system", request.system.is_some()), ("context", request.context.is_some())] {
@@ -228,7 +230,7 @@ fn prompts_of(request: &PredictRequest) -> Result<Prompts<'_>, ApiError> {
     }
 }
 
-/// The last message of the user, and its place.
+/// The last message of the user, and its index.
 fn last_of_user(messages: &[Message]) -> Result<(usize, String), ApiError> {
     let last = conversation::last_user(messages, |message| (&message.role, &message.content));
     let at = last.ok_or_else(|| ApiError::invalid("messages", "there is no message with the role `user`"))?;

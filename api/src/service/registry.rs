@@ -1,5 +1,5 @@
-//! What is loaded: the models by name, the keys, and the operator's phrases. All of it is one value that a reload replaces
-//! whole, so a request sees either the old or the new.
+//! What is loaded: the models by name, the keys, and the operator's phrases. A reload replaces all of it as
+//! one value, so a request sees either the old or the new state.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,15 +22,15 @@ use crate::service::settings::Settings;
 
 /// A model that is served.
 pub(crate) struct Served {
-    /// By which requests choose it.
+    /// The name that requests choose it by.
     pub(crate) name: String,
     /// The model.
     pub(crate) model: Arc<Model>,
     /// Its counters.
     pub(crate) metrics: ModelMetrics,
-    /// When its n-gram tier answers alone, where the operator says so.
+    /// When its n-gram tier answers alone, if the operator set that.
     pub(crate) cascade: Option<Cascade>,
-    /// Where its encoder is asked, if it has one.
+    /// The queue of its encoder, if it has one.
     pub(crate) queue: Option<EncoderQueue>,
 }
 
@@ -44,7 +44,7 @@ impl From<&Served> for ModelRef {
 pub(crate) struct Registry {
     /// The models; the first of a field is its default.
     pub(crate) models: Vec<Served>,
-    /// The keys; none where no key is asked for.
+    /// The keys; `None` if no key is required.
     pub(crate) keys: Option<Keys>,
     /// The operator's phrases.
     pub(crate) phrases: Phrases,
@@ -56,7 +56,7 @@ impl Registry {
     /// Loads everything that the settings name.
     ///
     /// # Errors
-    /// When anything of it cannot be loaded.
+    /// When any of it cannot be loaded.
     pub(crate) fn load(settings: &Settings, metrics: &Metrics) -> anyhow::Result<Self> {
         let mut models: Vec<(String, Model)> = Vec::new();
         for spec in &settings.models {
@@ -91,7 +91,7 @@ impl Registry {
         let keys = keys.transpose().context("cannot load the keys")?;
         let phrases = phrases.transpose().context("cannot load the phrases")?.unwrap_or_default();
         let cascades = cascades(settings, &models)?;
-        // The last that can fail, for it starts threads.
+        // This comes last of the steps that can fail, because it starts threads.
         let (mut served, mut threads) = (Vec::new(), Vec::new());
         for ((name, model), cascade) in models.into_iter().zip(cascades) {
             let (model, mut queue) = (Arc::new(model), None);
@@ -110,7 +110,7 @@ impl Registry {
         Ok(registry)
     }
 
-    /// Without anything.
+    /// A registry with nothing in it.
     pub(crate) fn empty() -> Self {
         Self { models: Vec::new(), keys: None, phrases: Phrases::default(), threads: Vec::new() }
     }
@@ -141,7 +141,7 @@ impl Registry {
     /// The model that a request asks for: by name, or the first of the field that knows the target.
     ///
     /// # Errors
-    /// When there is none; it says which there are.
+    /// When there is no such model; the error lists those that exist.
     pub(crate) fn choose(
         &self,
         field: Field,
@@ -173,7 +173,7 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 /// Loads `[NAME=]DIR_OR_NAME`.
 fn load_model(spec: &str, options: LoadOptions) -> anyhow::Result<(String, Model)> {
-    // A path may hold `=`: only what stands before the first one and is no path itself is a name.
+    // A path may contain `=`, so only a first part that does not look like a path is a name.
     let (name, place) = match spec.split_once('=') {
         Some((name, place)) if !name.contains(['/', '\\']) => (Some(name), place),
         _ => (None, spec),
@@ -189,7 +189,7 @@ fn load_model(spec: &str, options: LoadOptions) -> anyhow::Result<(String, Model
     Ok((name, model))
 }
 
-/// The cascade of each model as the operator asks for it; of those with an encoder, which there must be then.
+/// The cascade of each model as the operator set it. If it is set, at least one model must have an encoder.
 fn cascades(settings: &Settings, models: &[(String, Model)]) -> anyhow::Result<Vec<Option<Cascade>>> {
     if settings.cheap.is_some() || settings.cascade.is_some() {
         let any = models.iter().any(|(_, model)| model.encoder().is_some());

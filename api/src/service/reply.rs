@@ -1,4 +1,4 @@
-//! An answer on its way to be sent: as JSON of at most so many bytes, and as a response.
+//! Serializes an answer to JSON of limited size, and builds the response.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::service::error::{ApiError, ErrorType};
 
-/// The room that is left in an answer while its parts are made.
+/// The bytes that are left in an answer while its parts are built.
 pub(crate) struct Room {
     most: usize,
     left: usize,
@@ -19,10 +19,10 @@ impl Room {
         Self { most, left: most }
     }
 
-    /// Takes room for what is about to be kept.
+    /// Reserves bytes for the next part.
     ///
     /// # Errors
-    /// 422 when there is none left.
+    /// 422 when not enough are left.
     pub(crate) fn take(&mut self, bytes: usize) -> Result<(), ApiError> {
         self.left = self.left.checked_sub(bytes).ok_or_else(|| too_large(self.most))?;
         Ok(())
@@ -35,7 +35,7 @@ fn too_large(most: usize) -> ApiError {
     ApiError::new(ErrorType::InvalidRequest, message)
 }
 
-/// Bytes up to a limit.
+/// A buffer with a limit.
 struct Bounded {
     bytes: Vec<u8>,
     most: usize,
@@ -55,7 +55,7 @@ impl Write for Bounded {
     }
 }
 
-/// A value as JSON of at most so many bytes.
+/// Serializes a value to JSON of at most `most` bytes.
 ///
 /// # Errors
 /// 422 when it would be larger.
@@ -68,7 +68,7 @@ pub(crate) fn to_json(value: &impl Serialize, most: usize) -> Result<Vec<u8>, Ap
     }
 }
 
-/// A response of 200.
+/// A response with status 200.
 pub(crate) fn text(media_type: &'static str, body: impl MessageBody + 'static) -> HttpResponse {
     HttpResponse::Ok().content_type(media_type).body(body)
 }

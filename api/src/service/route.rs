@@ -1,7 +1,8 @@
-//! The one table of the service's routes: path, method, who may call, who answers, and what the document says of it.
+//! The one table of the service's routes: path, method, access, handler, and `OpenAPI` operation.
 //!
-//! Routing, admission, metrics labels and the `OpenAPI` document loop over it. A route that answers by the models names its
-//! endpoint, and each place that acts on one matches all of them, so a new one cannot be forgotten and fall into another's.
+//! Routing, admission, metrics labels and the `OpenAPI` document loop over it. A route that models answer
+//! names its endpoint, and each `match` on endpoints is exhaustive. So a new endpoint cannot be forgotten or
+//! handled as another one.
 
 use actix_web::http::Method;
 
@@ -33,7 +34,7 @@ impl Endpoint {
     #[cfg(test)]
     pub(crate) const ALL: [Self; 4] = [Self::Predict, Self::Classify, Self::Explain, Self::Score];
 
-    /// Whether even a small body may mean much work, which is then done beside the workers.
+    /// Whether even a small body may need much work, which then runs outside the workers.
     pub(crate) const fn is_heavy(self) -> bool {
         match self {
             Self::Predict | Self::Classify => false,
@@ -42,7 +43,7 @@ impl Endpoint {
     }
 }
 
-/// Who answers a route.
+/// The handler of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Handler {
     ByModels(Endpoint),
@@ -53,12 +54,12 @@ pub(crate) enum Handler {
     Metrics,
     Reload,
     Document,
-    /// The page of the document, whose files are named relative to its folder.
+    /// The page that shows the document; it names its files relative to its folder.
     Docs,
     DocsFile,
-    /// A file of the playground, by its media type.
+    /// A file of the playground: its media type and content.
     Page(&'static str, &'static str),
-    /// No route has the path.
+    /// The path has no route.
     NoSuchPath,
 }
 
@@ -79,9 +80,9 @@ pub(crate) struct Route {
     pub(crate) verb: Verb,
     /// Who may call it.
     pub(crate) access: Access,
-    /// Who answers.
+    /// What handles it.
     pub(crate) handler: Handler,
-    /// What the document says of it; files of pages are no part of the API.
+    /// Its `OpenAPI` operation; files of pages have none.
     pub(crate) operation: Option<&'static Operation>,
 }
 
@@ -98,7 +99,7 @@ impl Route {
         Self { operation: Some(operation), ..self }
     }
 
-    /// Whether a path has this method.
+    /// Whether the path accepts this method.
     pub(crate) fn takes(&self, method: &Method) -> bool {
         match self.verb {
             Verb::Get => method == Method::GET || method == Method::HEAD,
@@ -115,7 +116,7 @@ impl Route {
     }
 }
 
-/// All routes that have a path of their own, and at the end what is answered on every other.
+/// All routes with a path of their own; the last entry handles every other path.
 pub(crate) static ROUTES: [Route; 17] = {
     use Access::{Admin, Keyed, Open};
     use Handler as H;
@@ -140,7 +141,7 @@ pub(crate) static ROUTES: [Route; 17] = {
     ]
 };
 
-/// Where the `OpenAPI` document is.
+/// The path of the `OpenAPI` document.
 pub(crate) const OPENAPI: &str = "/openapi.json";
 
 #[cfg(test)]

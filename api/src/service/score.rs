@@ -1,4 +1,4 @@
-//! `POST /v1/score`: the rows of a file with their scores beside them, by the engine of `demur score`.
+//! `POST /v1/score`: scores the rows of a file, with the same engine as `demur score`.
 
 use demur_data::{Format, Rejection};
 use demur_predictor::{Field, Policy, Probability};
@@ -96,7 +96,7 @@ impl From<Rejection> for RejectedRow {
 /// Answers the request.
 ///
 /// # Errors
-/// 422 when no prompt is found in the rows, or the model, target or thresholds cannot be.
+/// 422 when no prompt is found in the rows, or the model, target or thresholds are invalid.
 pub(crate) async fn score(
     request: &ScoreRequest,
     registry: &Registry,
@@ -115,7 +115,7 @@ pub(crate) async fn score(
     if served.queue.is_some() {
         scored.counts.tiers().into_iter().for_each(|(tier, rows)| served.metrics.answered(tier, rows));
     }
-    // Rows in UTF-8 with columns of our own behind them are UTF-8.
+    // The rows are UTF-8 and so are our columns, so this should not fail.
     let rows = String::from_utf8(scored.rows)
         .map_err(|error| ApiError::invalid("rows", error.utf8_error().to_string()))?;
     Ok(ScoreResponse {
@@ -153,12 +153,14 @@ fn rows_of(
         TextFormat::Csv => Format::Csv,
         TextFormat::Tsv => Format::Tsv,
     };
+    // If words are requested, fewer rows are allowed, because an answer lists at most `MOST_TERMS` words.
     let bounds = Bounds {
         rows: MOST_TERMS.checked_div(top).map_or(limits.rows, |most| limits.rows.min(most)),
         columns: MOST_COLUMNS,
         stop: job.stop(),
     };
     let scored = Run::of_bytes(question, reading, format, (request.rows.as_bytes(), bounds));
+    // Work that was stopped also ends in an error, but the rows are not at fault.
     job.check()?;
     scored.map_err(|error| ApiError::invalid("rows", format!("{error:#}")))
 }

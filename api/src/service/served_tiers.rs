@@ -1,4 +1,4 @@
-//! A served model by all of its tiers, for handlers that await its encoder: no thread does.
+//! A served model with all of its tiers. Handlers await its encoder, so no thread blocks on it.
 
 use demur_predictor::encoder::Cascade;
 use demur_predictor::{Input, Tiered};
@@ -10,30 +10,31 @@ use crate::service::error::ApiError;
 use crate::service::job::{Job, with_scratch};
 use crate::service::registry::Served;
 
-/// Rows of a file that are put into an encoder's queue at once.
+/// How many rows of a file are put into an encoder's queue at a time.
 const PIECE: usize = 256;
 
-/// A served model as one request asks it.
+/// A served model with the settings of one request.
 pub(crate) struct ServedTiers<'r> {
     served: &'r Served,
-    /// When its n-gram tier answers alone; none for the model's own setting.
+    /// When its n-gram tier answers alone; `None` for the model's own setting.
     cascade: Option<Cascade>,
-    /// Inputs that are put into its encoder's queue at once.
+    /// How many inputs are put into its encoder's queue at a time.
     at_once: usize,
 }
 
 impl<'r> ServedTiers<'r> {
-    /// The model as a request wants it.
+    /// Applies the cascade that a request wants.
     ///
     /// # Errors
-    /// When the request wants a cascade that the model cannot do.
+    /// When the model cannot use that cascade.
     pub(crate) fn of(served: &'r Served, wanted: Wanted) -> Result<Self, ApiError> {
         let own = settle(&served.model, wanted.cheap, wanted.cascade.map(Cascade::from));
         let own = own.map_err(|(field, reason)| ApiError::invalid(field, reason))?;
         Ok(Self { served, cascade: own.or(served.cascade), at_once: usize::MAX })
     }
 
-    /// For the rows of a file: it may have more of them than the queue has room for, and takes its turn with others.
+    /// For the rows of a file: there may be more of them than the queue holds, so they go in pieces and
+    /// alternate with other requests.
     pub(crate) fn in_pieces(self) -> Self {
         Self { at_once: PIECE, ..self }
     }
@@ -41,7 +42,7 @@ impl<'r> ServedTiers<'r> {
     /// Scores inputs, in order.
     ///
     /// # Errors
-    /// When the encoder fails, or too much waits for it.
+    /// When the encoder fails, or too many inputs wait for it.
     pub(crate) async fn score(&self, inputs: &[Input<'_>], job: &Job) -> Result<Vec<Tiered>, ApiError> {
         self.with_encoder(job, |tiered| {
             with_scratch(|scratch| tiered.score(inputs, scratch)).map_err(ApiError::from)
@@ -49,11 +50,11 @@ impl<'r> ServedTiers<'r> {
         .await
     }
 
-    /// Computes what asks all tiers. What it would ask of the encoder is noted and asked, all at once, and then it is computed
-    /// again with the replies: the n-grams of that take microseconds.
+    /// Runs a computation that needs all tiers. Its encoder requests are recorded and sent all at once, and
+    /// then it runs again with the replies. The second run is cheap, because n-grams take microseconds.
     ///
     /// # Errors
-    /// Those of the computation; when the encoder fails, or too much waits for it.
+    /// Those of the computation, and when the encoder fails or too many inputs wait for it.
     pub(crate) async fn with_encoder<T>(
         &self,
         job: &Job,

@@ -1,4 +1,4 @@
-//! The running service: it binds first, reloads on SIGHUP and drains on SIGTERM.
+//! The running service: binds its addresses first, reloads on SIGHUP, and drains on SIGTERM.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use crate::service::signals::{Signal, Signals};
 use crate::service::state::State;
 use crate::service::tls;
 
-/// How long at most who comes late is told so, before the address is free for another process.
+/// How long late clients are answered with 503 at most, before the address is free for another process.
 const LISTENING: Duration = Duration::from_secs(1);
 
-/// How long connections take from being accepted to their worker, generously.
+/// A generous bound on the time from accepting a connection to handing it to its worker.
 const SETTLING: Duration = Duration::from_millis(100);
 
 /// A bound service.
@@ -31,9 +31,9 @@ pub(crate) struct Application {
     server: Server,
     signals: Signals,
     state: Arc<State>,
-    /// Without TLS, whose clients could not read what it says.
+    /// `None` with TLS, whose clients could not read the plain 503.
     late: Option<LateConnections>,
-    /// Where it listens.
+    /// The address that it listens on.
     pub(crate) address: SocketAddr,
     /// `http` or `https`.
     pub(crate) scheme: &'static str,
@@ -42,10 +42,10 @@ pub(crate) struct Application {
 impl Application {
     /// Watches for signals, binds and loads the models. Requests wait until [`run`](Self::run).
     ///
-    /// A signal that comes while the models are loaded waits until then as well.
+    /// A signal that arrives during loading waits until then too.
     ///
     /// # Errors
-    /// When signals cannot be watched, an address cannot be bound, or something not be loaded.
+    /// When signals cannot be watched, an address cannot be bound, or something cannot be loaded.
     pub(crate) fn build(settings: Settings) -> anyhow::Result<Self> {
         memory::give_large_blocks_back();
         let signals = Signals::watch().context("cannot watch for signals")?;
@@ -68,7 +68,7 @@ impl Application {
         Ok(Self { server, signals, state, late, address, scheme })
     }
 
-    /// Where it listens for the admin routes, if apart.
+    /// The separate address of the admin routes, if there is one.
     pub(crate) fn admin_address(&self) -> Option<SocketAddr> {
         self.state.admin_address
     }
@@ -85,10 +85,11 @@ impl Application {
             biased;
             served = self.server => {
                 served.context("the server failed")?;
-                // It has answered its last, and so should those who found it closing.
+                // The server is done; late clients still get their 503.
                 let _ = ended.await;
             }
-            // A server that is dropped lets go of what it is still at; told to stop, it would finish a stop that has begun.
+            // Dropping the server abandons its open requests. A second stop would instead wait for the stop
+            // that is already running.
             Ok(()) = wish => tracing::info!(target: "demur", "ending at once; open requests are let go of"),
         }
         state.end();
@@ -97,7 +98,7 @@ impl Application {
     }
 }
 
-/// Reloads and ends as signals ask for it; a second wish to end does not wait for anyone.
+/// Handles signals: reloads or ends. A second request to end does not wait for open requests.
 async fn obey(
     mut signals: Signals,
     state: Arc<State>,
@@ -109,7 +110,8 @@ async fn obey(
         match signals.next().await {
             Signal::Reload => {
                 let state = Arc::clone(&state);
-                // A failure is logged and counted where it happens; a panic there leaves the old models as well.
+                // A failure is logged and counted in `reload`. After a panic there the old models stay as
+                // well.
                 let _ = web::block(move || state.reload()).await;
             }
             end => break end,
@@ -119,20 +121,20 @@ async fn obey(
     tracing::info!(target: "demur", "ending; open requests are finished first");
     actix_web::rt::spawn(async move {
         while signals.next().await == Signal::Reload {}
-        // Where nobody hears it, the end has come.
+        // If the receiver is gone, the server has already ended.
         let _ = no_more.send(());
     });
     if last == Signal::Terminate {
         actix_web::rt::time::sleep(state.settings.drain_delay).await;
     }
-    // A worker that stops drops the connections that are on their way to it: nobody new is let in first.
+    // A worker that stops drops connections that are on their way to it, so accepting pauses first.
     handle.pause().await;
     let end = actix_web::rt::spawn(async move {
         actix_web::rt::time::sleep(SETTLING).await;
         handle.stop(true).await;
     });
     let ended = async {
-        // Only a panic in it could fail, and the server is gone then as well.
+        // This fails only if the task panicked, and then the server is gone too.
         let _ = end.await;
     };
     match late {

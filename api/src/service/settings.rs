@@ -1,4 +1,4 @@
-//! What the service runs with: every setting with its value, checked before anything is bound or loaded.
+//! The service's settings with their values, checked before anything is bound or loaded.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -14,12 +14,12 @@ use crate::engine::cascade::checked_share;
 use crate::engine::rules::MOST_THREADS;
 use crate::service::options::{LogFormat, LogLevel, Options, read};
 
-/// Tokens of an encoder's batch, where nothing else is said.
+/// Default number of tokens in an encoder's batch.
 const BATCH_TOKENS: usize = 4096;
-/// Bytes of all bodies, and of all answers, where nothing else is said.
+/// Default bytes of all bodies, and of all answers.
 const HELD: usize = 64 << 20;
 
-/// The limits that the API states and keeps.
+/// The limits that the API documents and enforces.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Limits {
     /// Bytes of a body.
@@ -34,22 +34,22 @@ pub(crate) struct Limits {
     pub(crate) answer: usize,
     /// Bytes of all bodies at once, and of all answers.
     pub(crate) held: usize,
-    /// Requests that wait or are worked on beside the small ones.
+    /// Requests that wait or run outside the workers.
     pub(crate) concurrent: usize,
-    /// For one request.
+    /// Time for one request.
     pub(crate) timeout: Duration,
-    /// For a client that does not read its answer.
+    /// Time for a client that does not read its answer.
     pub(crate) write_timeout: Duration,
     /// Requests a second by one key or address.
     pub(crate) rate: Option<u32>,
 }
 
-/// How the queue of an encoder makes batches.
+/// How an encoder's queue builds batches.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Batching {
-    /// Tokens of a batch; an input that has more is a batch by itself.
+    /// Tokens of a batch; a longer input is a batch by itself.
     pub(crate) tokens: usize,
-    /// How long the first of a batch that is not full waits for company.
+    /// How long the first input of a batch that is not full waits for more.
     pub(crate) wait: Duration,
     /// Inputs that may wait.
     pub(crate) most: usize,
@@ -61,18 +61,18 @@ pub(crate) struct Settings {
     pub(crate) models: Vec<String>,
     /// How models are loaded.
     pub(crate) load: LoadOptions,
-    /// The share that n-gram tiers are to answer alone.
+    /// The share of inputs that n-gram tiers answer alone.
     pub(crate) cheap: Option<f64>,
-    /// When they are to.
+    /// The thresholds at which they do.
     pub(crate) cascade: Option<Cascade>,
-    /// The share of refusals that the probabilities of prompt predictors are to assume.
+    /// The share of refusals that the probabilities of prompt predictors assume.
     pub(crate) base_rate: Option<f64>,
-    /// How the queues of encoders make batches.
+    /// How the encoders' queues build batches.
     pub(crate) batching: Batching,
     pub(crate) address: SocketAddr,
     pub(crate) admin_address: Option<SocketAddr>,
     pub(crate) workers: usize,
-    /// Large requests that are worked on at once.
+    /// Large requests that run at the same time.
     pub(crate) turns: usize,
     pub(crate) limits: Limits,
     pub(crate) keys: Option<PathBuf>,
@@ -90,7 +90,7 @@ pub(crate) struct Settings {
 }
 
 impl Options {
-    /// Every setting: these options, then those of their file, then the defaults.
+    /// Resolves every setting: from these options, else their file, else the default.
     ///
     /// # Errors
     /// When the file cannot be read or is wrong, or a value is out of range.
@@ -154,7 +154,8 @@ fn limits(options: &Options) -> Result<Limits, Usage> {
         at_least_one("max-body", options.max_body, 4 << 20)?,
         at_least_one("max-answer", options.max_answer, 16 << 20)?,
     );
-    // Whoever sets larger bodies or answers alone means to have room for them.
+    // An operator who raises only --max-body or --max-answer wants room for such a body or answer, so the
+    // default grows with them.
     let held = at_least_one("max-held", options.max_held, HELD.max(body).max(answer))?;
     if held < body.max(answer) {
         let message = "it must hold one body (--max-body) and one answer (--max-answer)";
@@ -218,7 +219,7 @@ fn seconds(name: &str, value: Option<f64>, default: f64) -> Result<Duration, Usa
     })
 }
 
-/// Checks that browsers could send these origins: a scheme and a host, no path.
+/// Checks that a browser could send these origins: a scheme and a host, no path.
 fn check_origins(origins: &[String]) -> Result<(), Usage> {
     for origin in origins.iter().filter(|origin| *origin != "*") {
         let uri = origin.parse::<Uri>().ok();

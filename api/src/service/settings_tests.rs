@@ -1,4 +1,4 @@
-//! Which setting wins, and how a wrong one is refused.
+//! Which source of a setting wins, and how a wrong value is refused.
 
 use std::fs;
 

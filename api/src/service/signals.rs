@@ -1,15 +1,15 @@
-//! The signals that an operator sends: SIGHUP reloads, SIGTERM and SIGINT end.
+//! The signals that an operator sends: SIGHUP reloads, SIGTERM and SIGINT end the service.
 
 use std::io;
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
-    /// Load everything anew.
+    /// Reload everything.
     Reload,
-    /// End, and give others time to notice first.
+    /// End, but first give others time to notice.
     Terminate,
-    /// End at once; somebody is waiting at a terminal.
+    /// End at once, because somebody is waiting at a terminal.
     Interrupt,
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    /// Begins to watch, in place of what the signals would do by themselves.
+    /// Starts watching; this replaces the default action of the signals.
     pub(crate) fn watch() -> io::Result<Self> {
         use actix_web::rt::signal::unix::{SignalKind, signal};
         Ok(Self {
@@ -49,14 +49,14 @@ impl Signals {
 
 #[cfg(not(unix))]
 impl Signals {
-    /// Begins to watch.
+    /// Starts watching.
     pub(crate) fn watch() -> io::Result<Self> {
         Ok(Self {})
     }
 
-    /// Waits for Ctrl-C, the only one here.
+    /// Waits for Ctrl-C, the only signal on this system.
     pub(crate) async fn next(&mut self) -> Signal {
-        // Where Ctrl-C cannot be watched it ends the process by itself, so there is nothing more to wait for.
+        // If Ctrl-C cannot be watched, it ends the process by itself, so there is nothing to wait for.
         if actix_web::rt::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

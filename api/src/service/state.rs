@@ -1,4 +1,4 @@
-//! What all workers share, and how it is loaded anew.
+//! The state that all workers share, and how it is reloaded.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ pub(crate) struct State {
     pub(crate) settings: Settings,
     /// What is loaded now.
     pub(crate) registry: ArcSwap<Registry>,
-    /// The threads of encoders, of models that were replaced too.
+    /// The threads of encoders, including those of replaced models.
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// The counters.
     pub(crate) metrics: Metrics,
@@ -37,25 +37,25 @@ pub(crate) struct State {
     pub(crate) admin_address: Option<SocketAddr>,
     /// Counts requests by address where there are no keys.
     by_address: Option<Addresses>,
-    /// Held while a reload is on its way, so that the last one that was asked for is the one that stays.
+    /// Held during a reload, so that the state of the last request to reload is the one that stays.
     reloading: Mutex<()>,
     /// Bytes of bodies.
     pub(crate) bodies: Arc<ByteBudget>,
     /// Bytes of answers.
     pub(crate) answers: Arc<ByteBudget>,
-    /// Who works on a large request.
+    /// Limits how many large requests run at the same time.
     pub(crate) turns: Arc<Turns>,
     at_work: Arc<Mutex<AtWork>>,
 }
 
-/// The requests that wait or are worked on.
+/// The requests that wait or run.
 #[derive(Debug, Default)]
 struct AtWork {
     all: usize,
     by_caller: HashMap<Caller, usize>,
 }
 
-/// A request that waits or is worked on, until it is dropped: as long as its work, whatever becomes of who asked for it.
+/// The permit of a request to wait or run. It is held as long as the work lasts, even if the caller is gone.
 #[derive(Debug)]
 pub(crate) struct Permit {
     at_work: Arc<Mutex<AtWork>>,
@@ -79,7 +79,7 @@ impl State {
     /// Loads everything that the settings name; `openapi` is the document of the service with these settings.
     ///
     /// # Errors
-    /// When anything of it cannot be loaded.
+    /// When any of it cannot be loaded.
     pub(crate) fn load(
         settings: Settings,
         admin_address: Option<SocketAddr>,
@@ -106,22 +106,24 @@ impl State {
         })
     }
 
-    /// Loads models, keys and phrases again, and only when all of them are good puts them in the place of the old. Reloads
-    /// that are asked for at once follow one another, and each is counted.
+    /// Loads models, keys and phrases again, and replaces the old ones only if all of them are valid.
+    /// Concurrent reloads run one after another, and each is counted.
     ///
     /// # Errors
-    /// When anything of it cannot be loaded; the old serve on.
+    /// When any of it cannot be loaded; the old ones stay in use.
     pub(crate) fn reload(&self) -> anyhow::Result<()> {
         self.replace(|| Registry::load(&self.settings, &self.metrics))
     }
 
-    /// Puts what `load` returns in the place of the old, one after the other.
+    /// Replaces the registry by what `load` returns; one replacement at a time.
     fn replace(&self, load: impl FnOnce() -> anyhow::Result<Registry>) -> anyhow::Result<()> {
         let _order = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        // A panic on a file that somebody else wrote would be a fault of ours, and the old models serve on after it.
+        // A file that somebody else wrote must not stop the service: if loading panics, the old models stay
+        // in use.
         let loaded = catch_unwind(AssertUnwindSafe(load));
         match loaded.unwrap_or_else(|_| Err(anyhow!("the loading panicked"))) {
             Ok(mut registry) => {
+                // Replaced models may still answer open requests, so their threads are kept until they end.
                 let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
                 threads.retain(|thread| !thread.is_finished());
                 threads.append(&mut registry.threads);
@@ -140,10 +142,11 @@ impl State {
         }
     }
 
-    /// Takes a request in that has to wait, if there is room: a key leaves a quarter of it to the others.
+    /// Admits a request that has to wait, if there is room. One key gets at most three quarters of it, so
+    /// that others are not shut out.
     ///
     /// # Errors
-    /// 429 where too many wait or are worked on.
+    /// 429 if too many requests wait or run.
     pub(crate) fn enter(&self, caller: Caller) -> Result<Permit, ApiError> {
         let most = self.settings.limits.concurrent;
         let most_of_key = if let Caller::Key(_) = caller { most - most / 4 } else { most };
@@ -158,21 +161,21 @@ impl State {
         Ok(Permit { at_work: Arc::clone(&self.at_work), caller })
     }
 
-    /// Requests that wait or are worked on.
+    /// How many requests wait or run.
     pub(crate) fn in_flight(&self) -> usize {
         self.at_work.lock().unwrap_or_else(PoisonError::into_inner).all
     }
 
-    /// Counts a request of an address where there are no keys.
+    /// Counts a request of an address, if there are no keys.
     ///
     /// # Errors
-    /// 429 where it has sent too many.
+    /// 429 if the address has sent too many.
     pub(crate) fn take_address(&self, peer: Option<SocketAddr>) -> Result<(), ApiError> {
         let (Some(addresses), Some(peer)) = (&self.by_address, peer) else { return Ok(()) };
         addresses.take(peer.ip()).map_err(|wait| self.turned_away(ErrorType::RateLimited, Reason::Rate, wait))
     }
 
-    /// An answer of 429, counted.
+    /// Builds a 429 error, and counts it.
     pub(crate) fn turned_away(&self, kind: ErrorType, reason: Reason, wait: Duration) -> ApiError {
         let (label, message) = match reason {
             Reason::Rate => ("rate", "too many requests by this caller; come again later"),
@@ -189,8 +192,8 @@ impl State {
         ApiError { retry_after: Some(wait), ..ApiError::new(kind, message) }
     }
 
-    /// Lets go of the models, and waits for the threads of encoders, though not forever: a process that ends while one is
-    /// within its library may end badly.
+    /// Drops the models, and waits for the encoders' threads, but not forever. A process that exits while a
+    /// thread is inside its library may crash.
     pub(crate) fn end(&self) {
         self.registry.store(Arc::new(Registry::empty()));
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
@@ -201,7 +204,7 @@ impl State {
     }
 }
 
-/// Why a request is turned away.
+/// Why a request is refused.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Reason {
     Rate,
@@ -211,10 +214,10 @@ pub(crate) enum Reason {
     EncoderQueue,
 }
 
-/// An encoder's batch, the last one too, takes far less.
+/// Longest wait for an encoder's last batch, which takes far less.
 const LAST_BATCH: Duration = Duration::from_secs(5);
 
-/// When to come again where something is full.
+/// When to retry if something is full.
 pub(crate) const SOON: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
@@ -225,7 +228,7 @@ mod tests {
     use super::*;
     use crate::service::options::Options;
 
-    /// A reload that began earlier and takes longer must not put its older models over those of a later one.
+    /// An earlier, slower reload must not overwrite the newer models of a later one.
     #[test]
     fn a_reload_begins_when_the_one_before_it_has_ended() {
         let state = State::load(Options::default().resolve().unwrap(), None, String::new()).unwrap();

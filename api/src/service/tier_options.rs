@@ -1,4 +1,5 @@
-//! Tiers, libraries and cascades as flags, variables and files name them, for `demur serve` and for all commands.
+//! Tiers, libraries and cascades as flags, variables and files spell them, for `demur serve` and for all
+//! commands.
 
 use std::str::FromStr;
 

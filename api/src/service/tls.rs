@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 /// Reads a PEM chain and its key.
 ///
 /// # Errors
-/// When either cannot be read, or they do not belong together.
+/// When one of them cannot be read, or they do not match.
 pub(crate) fn config(chain: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
     let certificates = CertificateDer::pem_file_iter(chain)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)

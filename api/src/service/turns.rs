@@ -1,8 +1,8 @@
-//! Whose turn it is: large requests are worked on a few at a time, callers one after the other.
+//! Turns: large requests run a few at a time, and callers alternate.
 //!
-//! A thread for each would let whoever sends most take all cores, and the memory that so many works take at once is bounded by
-//! nothing. So there are as many turns as cores. Who waits for one is asked by caller, round about; of one caller the smallest
-//! request goes first. To give up waiting is to drop the future.
+//! With a thread for each request, whoever sends most would take all cores, and the memory of the running
+//! requests would have no bound. So there are as many turns as cores. A free turn goes to the next caller,
+//! round robin; of one caller the smallest request goes first. Dropping the future gives up the wait.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::service::budget::Caller;
 
-/// Requests within so many bytes count as equally large.
+/// Requests whose sizes differ by less than this many bytes count as equally large.
 const STEP: usize = 16 << 10;
 
 /// The turns of a service.
@@ -22,14 +22,14 @@ pub(crate) struct Turns(Mutex<Line>);
 #[derive(Debug)]
 struct Line {
     free: usize,
-    /// By caller; by size and order of arrival.
+    /// By caller, then by size and order of arrival.
     waiting: BTreeMap<Caller, BTreeMap<(usize, u64), oneshot::Sender<Turn>>>,
-    /// Who was last called.
+    /// The caller that was called last.
     last: Option<Caller>,
     arrived: u64,
 }
 
-/// A turn, until it is dropped.
+/// A turn; it is passed on when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Turn(Option<Arc<Turns>>);
 
@@ -65,11 +65,12 @@ impl Turns {
             line.waiting.entry(caller).or_default().insert(place, sender);
             called
         };
-        // The sender stays in the line until it is used, and the line is as old as these turns.
+        // The sender stays in the line until it is used, and the line lives as long as these turns. So the
+        // fallback is not used.
         called.await.unwrap_or(Turn(None))
     }
 
-    /// Calls the next who still waits; where nobody does, the turn is free.
+    /// Gives the turn to the next request that still waits; if there is none, the turn becomes free.
     fn pass_on(self: Arc<Self>) {
         let mut turn = Turn(Some(Arc::clone(&self)));
         loop {
@@ -85,7 +86,7 @@ impl Turns {
             let Some(next) = next else { return };
             match next.send(turn) {
                 Ok(()) => return,
-                // It has given up waiting.
+                // That request has given up waiting, so the turn comes back.
                 Err(back) => turn = back,
             }
         }
@@ -137,7 +138,7 @@ mod tests {
                 }));
                 yield_now().await;
             }
-            // One that gives up waiting is passed over.
+            // One that gives up waiting is skipped.
             tasks.remove(4).abort();
             yield_now().await;
             drop(first);

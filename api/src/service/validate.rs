@@ -1,4 +1,4 @@
-//! Checks of what a request says, before any work is done for it.
+//! Checks a request before any work is done for it.
 
 use demur_predictor::{Model, Policy};
 
@@ -7,23 +7,23 @@ use crate::service::bodies::Thresholds;
 use crate::service::error::ApiError;
 use crate::service::settings::Limits;
 
-/// Most words that an answer shows, of all its texts together.
+/// Most words that an answer lists, over all of its texts.
 pub(crate) const MOST_TERMS: usize = 20_000;
-/// Longest name of a column: every bad row is answered with it.
+/// Longest name of a column. It is limited because each bad row repeats it in the answer.
 const LONGEST_NAME: usize = 1000;
 
-/// Checks how many words are asked for, of each text.
+/// Checks how many words are requested for each text.
 ///
 /// # Errors
-/// 422 when they are too many.
+/// 422 when there are too many.
 pub(crate) fn check_top(top: Option<usize>) -> Result<(), ApiError> {
     top.map_or(Ok(()), |top| rules::top(top).map(drop)).map_err(|reason| ApiError::invalid("top", reason))
 }
 
-/// Checks how many words are asked for, of so many texts.
+/// Checks how many words are requested over all texts.
 ///
 /// # Errors
-/// 422 when they are too many.
+/// 422 when there are too many.
 pub(crate) fn check_terms(top: usize, texts: usize) -> Result<(), ApiError> {
     let all = top.saturating_mul(texts);
     if all > MOST_TERMS {
@@ -48,7 +48,7 @@ pub(crate) fn check_batch(items: usize, field: &str, limits: &Limits) -> Result<
     Ok(())
 }
 
-/// Checks one text that must be there.
+/// Checks a required text.
 ///
 /// # Errors
 /// 422 when it is empty or too long.
@@ -64,7 +64,7 @@ pub(crate) fn check_text(text: &str, field: impl Fn() -> String, limits: &Limits
 /// # Errors
 /// 422 when it is too long.
 pub(crate) fn check_length(text: &str, field: impl Fn() -> String, limits: &Limits) -> Result<(), ApiError> {
-    // Characters are counted only where there could be too many.
+    // Characters are counted only if the bytes exceed the limit, because counting is slower.
     if text.len() > limits.chars {
         let chars = text.chars().count();
         if chars > limits.chars {
@@ -90,7 +90,7 @@ pub(crate) fn check_name(name: Option<&str>, field: &str) -> Result<(), ApiError
     }
 }
 
-/// The policy of a request: its own thresholds, else the model's.
+/// The policy for a request: its own thresholds, else the model's.
 ///
 /// # Errors
 /// When the thresholds are out of range or out of order.

@@ -1,4 +1,4 @@
-//! What `score` and `label` share: a run over files, and its summary.
+//! A run over files and its summary, shared by `score` and `label`.
 
 use anyhow::bail;
 
@@ -6,10 +6,10 @@ use crate::cli::terminal::{Screen, json, note};
 use crate::engine::batch::{Asked, Run};
 use crate::engine::process::peak_memory;
 
-/// Scores the rows of files, and says at the end what came of it.
+/// Scores the rows of files, and prints a summary at the end.
 ///
 /// # Errors
-/// When the run fails, or none of an input's rows could be used.
+/// When the run fails, or all rows of an input are bad.
 pub(super) fn score_files(asked: Asked<'_>, threads: Option<usize>, as_json: bool) -> anyhow::Result<()> {
     if let Some(threads) = threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;

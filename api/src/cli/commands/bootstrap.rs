@@ -57,7 +57,7 @@ pub(crate) fn write_seen(out: &std::path::Path, model: &demur_predictor::Model) 
     file.commit().with_context(|| path.display().to_string())
 }
 
-/// Says how many prompts each target refused.
+/// Logs how many prompts each target refused.
 pub(crate) fn say_targets(machine: &[MachineLabelled]) {
     for (target, (prompts, answers, refused, mean)) in by_target(machine) {
         note(&format!(

@@ -1,4 +1,5 @@
-//! `demur contrast`: what changes when one thing changes. A slot of a template, the group of people in prompts, the target.
+//! `demur contrast`: compares predictions when one thing changes: a slot of a template, the group of people
+//! in prompts, or the target.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -27,7 +28,7 @@ pub(crate) fn run(args: &Contrast) -> anyhow::Result<()> {
     }
 }
 
-/// The predictor that is asked; says so where it does not know the target.
+/// Loads the predictor; logs a note if it does not know the target.
 fn asked(args: &AskedArgs) -> anyhow::Result<Model> {
     let model = args.model.load_ngrams()?;
     if let Some(target) = args.target.name().filter(|target| !model.knows_target(target)) {
@@ -73,7 +74,7 @@ fn template(args: &ContrastTemplate) -> anyhow::Result<()> {
     Ok(terminal::data(&filler_table(&figures)?)?)
 }
 
-/// Fillers from a file, one a line, or from a list with commas.
+/// Parses fillers: from a file, one on each line, or from a list with commas.
 fn list(given: &str) -> anyhow::Result<Vec<String>> {
     let path = Path::new(given);
     let text = if path.is_file() {
@@ -148,7 +149,7 @@ fn swap(args: &ContrastSwap) -> anyhow::Result<()> {
     Ok(terminal::data(&audit_table(&audits, prompts.len())?)?)
 }
 
-/// A list that comes with the program, or a file.
+/// A bundled list, or one from a file.
 fn swap_list(name: &str) -> anyhow::Result<SwapList> {
     let path = Path::new(name);
     if SwapList::names().contains(&name) || !path.is_file() {
@@ -178,7 +179,7 @@ fn audit_table(audits: &[SwapAudit], prompts: usize) -> Result<String, std::fmt:
         )?;
         for group in &audit.groups {
             let (low, high) = group.interval;
-            // One prompt has a difference and no spread.
+            // One prompt has a difference but no spread.
             let interval =
                 if low.is_finite() { format!("{low:+.4} to {high:+.4}") } else { "not defined".to_owned() };
             writeln!(
@@ -230,7 +231,7 @@ fn targets(args: &ContrastTargets) -> anyhow::Result<()> {
     Ok(terminal::data(&target_table(&contrast, &model)?)?)
 }
 
-/// That the predictor does not know a target, and which of those that it knows are called most like it.
+/// Message that the predictor does not know a target, with the most similar names that it knows.
 fn not_known(target: &str, model: &Model) -> String {
     let near = nearest(target, model.known_targets().into_iter());
     let near = if near.is_empty() {
@@ -241,7 +242,7 @@ fn not_known(target: &str, model: &Model) -> String {
     format!("the predictor does not know the target `{target}`; {near}")
 }
 
-/// P(refusal) of each prompt under either target.
+/// P(refusal) of each prompt for both targets.
 fn both(args: &ContrastTargets, model: &Model) -> anyhow::Result<()> {
     let names = [args.first.as_str(), args.second.as_str()];
     if let Some(target) = names.into_iter().find(|target| !model.knows_target(target)) {

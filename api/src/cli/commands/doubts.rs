@@ -1,4 +1,5 @@
-//! What `demur evaluate` says of the rows themselves: labels in doubt, and words that betray a source.
+//! What `demur evaluate` reports about the rows themselves: doubtful labels, and words that give a source
+//! away.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,7 +13,7 @@ use serde_json::json;
 
 use crate::cli::terminal::note;
 
-/// Writes the rows whose labels are most doubtful, and says how many there are by source.
+/// Writes the rows whose labels are most doubtful, and logs how many there are by source.
 pub(crate) fn write_suspects(path: &Path, records: &[Record], p: &[f64]) -> anyhow::Result<()> {
     let suspects = suspects(records, p);
     let context = || format!("--suspects {}", path.display());
@@ -45,7 +46,7 @@ pub(crate) fn write_suspects(path: &Path, records: &[Record], p: &[f64]) -> anyh
     Ok(())
 }
 
-/// The words that betray a source, as a person reads them.
+/// The words that give a source away, formatted for a person.
 pub(crate) fn confounds_table(confounds: &[Confound]) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
     if confounds.is_empty() {

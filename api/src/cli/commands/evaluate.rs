@@ -1,4 +1,4 @@
-//! `demur evaluate`: honest figures, for a person or as JSON.
+//! `demur evaluate`: figures on rows that the model has not seen, for a person or as JSON.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -38,11 +38,11 @@ pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
             return Err(Usage(format!("--field {}: the model judges the {is}", asked.name())).into());
         }
         (Some(model), _) => model.manifest().field,
-        // clap asks for --field with every method that measures a recipe.
+        // clap requires --field with every method that measures a recipe.
         (None, asked) => asked.ok_or_else(|| Usage("say --field prompt or --field response".to_owned()))?,
     };
     let recipe = sources::recipe(&args.recipe)?;
-    // Kinds that stand for no label count where kinds are told apart.
+    // Rows whose kind implies no label are kept only if the model or recipe distinguishes kinds.
     let told_apart = match &model {
         Some(model) => model.kinds().is_some(),
         None => recipe.fit_of(field).kinds.is_some(),
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
     Ok(terminal::data(&out)?)
 }
 
-/// The model to measure: the one that is named, or the bundled one where no recipe is measured.
+/// The model to measure: the named one, or the bundled one if no recipe is measured.
 fn chosen(args: &Evaluate, field: Option<Field>) -> anyhow::Result<Option<Model>> {
     if args.judges_a_recipe() && args.tiers.is_given() {
         let why = "--tier, --cheap and --cascade go with a model; a recipe's fits answer by all tiers that it names";
@@ -108,7 +108,7 @@ fn chosen(args: &Evaluate, field: Option<Field>) -> anyhow::Result<Option<Model>
     }
 }
 
-/// Reads the rows that figures may be taken on.
+/// Reads the rows that figures may use.
 fn read(args: &Evaluate, field: Field, recipe: &Recipe, keep_kinds: bool) -> anyhow::Result<Vec<Record>> {
     let mut sources = sources::labelled(&args.data, &args.columns, recipe, &args.recipe)?;
     let mut claim = None;
@@ -128,7 +128,8 @@ fn read(args: &Evaluate, field: Field, recipe: &Recipe, keep_kinds: bool) -> any
     Ok(rows.records(field))
 }
 
-/// The flag names the sidecar itself; its writer derives it from an output's name.
+/// The flag names the sidecar itself, but its writer derives the name from an output. So this returns that
+/// output.
 fn sidecar_of(path: &Path) -> Result<PathBuf, Usage> {
     let name = path.to_string_lossy();
     name.strip_suffix(".rejected.jsonl").map(PathBuf::from).ok_or_else(|| {
@@ -140,7 +141,7 @@ fn sidecar_of(path: &Path) -> Result<PathBuf, Usage> {
     })
 }
 
-/// The rows that figures may be taken on.
+/// Keeps the rows that figures may use.
 fn measured(records: Vec<Record>) -> anyhow::Result<Vec<Record>> {
     let (measured, machine): (Vec<Record>, Vec<Record>) = records.into_iter().partition(may_judge);
     if !machine.is_empty() {
@@ -160,14 +161,14 @@ fn measured(records: Vec<Record>) -> anyhow::Result<Vec<Record>> {
     Ok(measured)
 }
 
-/// The models of this program that labelled some rows.
+/// The names of this program's models that labelled some rows.
 pub(crate) fn labelled_by(machine: &[Record]) -> String {
     let by = machine.iter().filter_map(|record| record.label.as_ref()?.by.who.as_deref());
     let names: BTreeSet<&str> = by.collect();
     names.into_iter().collect::<Vec<_>>().join(", ")
 }
 
-/// Says how to state whose labels the rows have, where some do not say.
+/// Logs how to state who labelled the rows, if some do not say.
 pub(crate) fn note_unknown(records: &[Record]) {
     let unknown =
         |record: &&Record| record.label.as_ref().is_some_and(|label| label.by.labeller == Labeller::Unknown);
@@ -180,7 +181,7 @@ pub(crate) fn note_unknown(records: &[Record]) {
     }
 }
 
-/// Leaves out the records whose prompts the fit has seen, unless asked for.
+/// Drops the records whose prompts the fit has seen, unless `allow` is set.
 fn without(
     seen: &SeenPrompts,
     records: Vec<Record>,
@@ -251,6 +252,7 @@ fn judge_recipe(
             "--test-split {name}: {test} rows in it and {train} outside; look at the split column (--split-column)"
         );
     }
+    // Test rows whose prompts are also in the training part would make the figures too good.
     let (test, overlap) = without(&demur_training::seen(&train), test, args.allow_overlap)?;
     let held_out = [vec![false; train.len()], vec![true; test.len()]].concat();
     let all = [train, test].concat();
@@ -259,7 +261,7 @@ fn judge_recipe(
     Ok((judge_holdout(fit, &examples, &held_out, scored(method))?, overlap))
 }
 
-/// Warns where most of what ranks rows is which source they are from; `shown` says how that is seen.
+/// Warns if the ranking mostly reflects which source a row is from; `shown` says how to see that.
 pub(crate) fn warn_of_sources(ranking: Ranking, shown: &str) {
     if ranking.tells_sources_apart() == Some(true) {
         let Ranking { pooled, within_sources: within } = ranking;
@@ -270,7 +272,7 @@ pub(crate) fn warn_of_sources(ranking: Ranking, shown: &str) {
     }
 }
 
-/// The figures as a person reads them.
+/// The figures, formatted for a person.
 pub(crate) fn table(evaluation: &Evaluation) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
     let Evaluation { decisions, n, base_rate, .. } = evaluation;
@@ -309,7 +311,7 @@ pub(crate) fn table(evaluation: &Evaluation) -> Result<String, std::fmt::Error> 
     let Evaluation { brier, log_loss, ece, .. } = evaluation;
     writeln!(out, "  Brier {brier:.3}, log loss {log_loss:.3}, ECE {ece:.3}")?;
     let c = decisions.confusion;
-    // Whole numbers but for measured rates.
+    // Whole numbers, except for measured rates.
     let [found, missed, passed, held] =
         [c.true_positive, c.false_negative, c.true_negative, c.false_positive]
             .map(|n| (n * 10.0).round() / 10.0);

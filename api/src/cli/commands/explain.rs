@@ -1,5 +1,5 @@
-//! `demur explain`: one prompt or answer in the terminal, its words coloured by what they add, and the edits that would
-//! change the decision.
+//! `demur explain`: one prompt or answer in the terminal, its words coloured by what they contribute, and the
+//! edits that would change the decision.
 
 use std::fmt::Write;
 use std::io::{self, IsTerminal, Read};
@@ -19,7 +19,7 @@ use crate::engine::tiered_model::TieredModel;
 
 /// Longest bar of the table, in characters.
 const BAR: usize = 24;
-/// Words whose share is below this part of the strongest stay plain.
+/// Words whose share is below this fraction of the strongest are not coloured.
 const FAINT: f64 = 0.15;
 
 pub(crate) fn run(args: &Explain) -> anyhow::Result<()> {
@@ -44,11 +44,11 @@ pub(crate) fn run(args: &Explain) -> anyhow::Result<()> {
     let input = field.put(&text, input);
     let name = ModelRef::named(model.manifest().name.clone(), &model);
     let question = Question { tiered, name, input, field, policy, top: args.top, started: Instant::now() };
-    // The encoder is asked here, so there is nothing to wait for.
+    // The encoder is called directly here, so no reply is pending.
     let answer = question.answer(&mut Scratch::default())?.context("the encoder gave no answer")?;
     if args.json {
         let mut json = serde_json::to_value(&answer)?;
-        // The time that it took would make the same question give other bytes.
+        // The time is removed, so that the same question always prints the same bytes.
         json.as_object_mut().and_then(|fields| fields.shift_remove("seconds"));
         return terminal::json(&json);
     }
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Explain) -> anyhow::Result<()> {
     Ok(terminal::data(&render(&answer, &view)?)?)
 }
 
-/// The text of the command line, or all of standard input.
+/// The text from the command line, or all of standard input.
 fn text(given: &str) -> anyhow::Result<String> {
     if given != "-" {
         return Ok(given.to_owned());
@@ -66,16 +66,16 @@ fn text(given: &str) -> anyhow::Result<String> {
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-/// What is shown, and how.
+/// What is shown, and in which form.
 struct View<'a> {
     text: &'a str,
     policy: Policy,
-    /// N-grams and pieces of words in place of whole words.
+    /// Whether to show n-grams and word pieces instead of whole words.
     pieces: bool,
     colours: bool,
 }
 
-/// Whether stdout takes colours: a terminal, and nobody asked for none (no-color.org).
+/// Whether stdout takes colours: it is a terminal, and colours are not turned off (no-color.org).
 fn paints() -> bool {
     let asked = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     io::stdout().is_terminal()
@@ -83,14 +83,14 @@ fn paints() -> bool {
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Red for what speaks for refusal, blue for what speaks for an answer; bold where it is strong.
+/// Red for words towards refusal, blue for words towards an answer; bold if strong.
 fn painted(text: &str, share: f64, colours: bool) -> String {
     if share.abs() < FAINT {
         return text.to_owned();
     }
     let sign = if share > 0.0 { '+' } else { '-' };
     if !colours {
-        // As many signs as the colour would have had strength.
+        // Without colours, the number of signs shows the strength.
         let signs = sign.to_string().repeat(if share.abs() > 0.6 { 2 } else { 1 });
         return format!("{text}[{signs}]");
     }
@@ -99,7 +99,7 @@ fn painted(text: &str, share: f64, colours: bool) -> String {
     format!("\u{1b}[{weight}{colour}m{text}\u{1b}[0m")
 }
 
-/// Control characters would be commands to the terminal.
+/// Replaces control characters, which the terminal would run as commands.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
@@ -128,7 +128,7 @@ fn render(answer: &ExplainResponse, view: &View<'_>) -> Result<String, std::fmt:
     Ok(out)
 }
 
-/// The decision on a prompt; of an answer, what it counts as.
+/// The decision on a prompt; for an answer, the class that it counts as.
 fn said(field: Field, decision: Decision) -> &'static str {
     match (field, decision) {
         (Field::Prompt, decision) => decision.name(),
@@ -137,7 +137,7 @@ fn said(field: Field, decision: Decision) -> &'static str {
     }
 }
 
-/// The text, its words by what they add; words that only join others stay plain.
+/// The text, with each word marked by what it contributes; function words stay plain.
 fn words(out: &mut String, answer: &ExplainResponse, view: &View<'_>) {
     let shown = answer.words.iter().filter(|word| !word.function_word);
     let strongest = shown.map(|word| word.contribution.abs()).fold(f64::MIN_POSITIVE, f64::max);
@@ -153,7 +153,7 @@ fn words(out: &mut String, answer: &ExplainResponse, view: &View<'_>) {
     out.push_str("\n\n");
 }
 
-/// What would have to go, and what would be enough.
+/// The words whose removal would change the decision, and the fragment that is enough for it.
 fn edits(out: &mut String, answer: &ExplainResponse, view: &View<'_>) -> std::fmt::Result {
     if let Some(flip) = &answer.flip {
         let mut names: Vec<String> = Vec::new();
@@ -186,7 +186,7 @@ fn edits(out: &mut String, answer: &ExplainResponse, view: &View<'_>) -> std::fm
     Ok(())
 }
 
-/// The tier that answered, and what the n-grams say alone; nothing where there is one tier.
+/// The tier that answered, and the score of the n-grams alone; empty if there is one tier.
 fn by_tier(answer: &ExplainResponse) -> String {
     match (answer.tier, &answer.encoder) {
         (Some(tier), Some(encoder)) => {
@@ -196,7 +196,7 @@ fn by_tier(answer: &ExplainResponse) -> String {
     }
 }
 
-/// Where the encoder sees the prompt, and what lies near.
+/// The position of the prompt along the refusal direction, and the nearest training texts.
 fn direction(out: &mut String, encoder: &EncoderView) -> std::fmt::Result {
     let EncoderView { deviations, auroc, head_auroc, nearest, .. } = encoder;
     let figure =
@@ -218,7 +218,7 @@ fn direction(out: &mut String, encoder: &EncoderView) -> std::fmt::Result {
     Ok(())
 }
 
-/// A line of a table: what it adds, a bar to the scale of the longest, what it is.
+/// A line of a table: the contribution, a bar scaled to the longest, and a description.
 fn line(out: &mut String, adds: f64, longest: f64, what: &str, colours: bool) -> std::fmt::Result {
     let share = adds / longest;
     // At least one character, so that no row looks empty.
@@ -229,7 +229,7 @@ fn line(out: &mut String, adds: f64, longest: f64, what: &str, colours: bool) ->
     writeln!(out, "  {adds:>+7.3}  {bar}  {what}")
 }
 
-/// The answer by whole words, and what else it is made of; all of it sums to the log-odds of the answer.
+/// The answer by whole words and its other parts; all of it sums to the log-odds of the answer.
 fn shares(out: &mut String, answer: &ExplainResponse, colours: bool) -> std::fmt::Result {
     let has_bar = |share: &&ShareView| matches!(share.kind, ShareKind::Word | ShareKind::Style);
     let strongest = answer.shares.iter().filter(has_bar).map(|share| share.contribution.abs());
@@ -248,7 +248,7 @@ fn shares(out: &mut String, answer: &ExplainResponse, colours: bool) -> std::fmt
     }
     let sum: f64 = answer.shares.iter().map(|share| share.contribution).sum();
     let p = answer.encoder.as_ref().map_or(answer.p_refusal, |encoder| encoder.ngram_p_refusal);
-    // A P(refusal) of 0 or 1 has no log-odds.
+    // A P(refusal) of 0 or 1 has no finite log-odds.
     let what = if (sigmoid(sum) - p).abs() < 1e-6 {
         format!("sum: the log-odds of {p:.3}")
     } else {

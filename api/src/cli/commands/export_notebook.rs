@@ -1,4 +1,4 @@
-//! `demur export-notebook`: a report, an evaluation or a comparison as a notebook, and the Parquet tables beside it.
+//! `demur export-notebook`: a report, an evaluation or a comparison as a notebook, with its Parquet tables.
 
 use std::path::PathBuf;
 
@@ -75,7 +75,7 @@ fn compare(args: &ExportNotebook, first: &Model, second: &Model, tables: &str) -
         ScoredRows::read(first, &args.data, &args.columns)?,
         ScoredRows::read(second, &args.data, &args.columns)?,
     ];
-    // Both are scored on the rows that both can be scored on.
+    // Both count only the rows that both can be scored on, so that the figures compare.
     a.count_with(&mut b)?;
     let rows = [a.rows(), b.rows()];
     let (Some(of_a), Some(of_b)) = (&a.evaluation, &b.evaluation) else {

@@ -1,4 +1,4 @@
-//! `demur fit`: one model from labelled rows.
+//! `demur fit`: fits one model on labelled rows.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,6 +21,7 @@ pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
     let mut sources = sources::labelled(&args.data, &args.columns, &recipe, &args.recipe)?;
     let read = sources.read.iter().flat_map(|source| &source.files).chain(&args.recipe.recipe);
     let _claim = claim(args, &read.cloned().collect::<Vec<_>>())?;
+    // A fit of kinds also learns from rows whose kind implies no label.
     if recipe.fit_of(field).kinds.is_some() {
         let told = sources.told.iter_mut();
         sources.read.iter_mut().chain(told).for_each(|source| source.keep_kinds = true);
@@ -72,7 +73,7 @@ pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes sure that the model can be written, and that nothing that is read goes under by that.
+/// Checks that the model can be written, and that no input is overwritten.
 fn claim(args: &Fit, read: &[PathBuf]) -> anyhow::Result<Claim> {
     let seen = read.iter().map(|file| seen_path(file));
     let inputs: Vec<PathBuf> = read.iter().cloned().chain(seen).collect();
@@ -82,7 +83,7 @@ fn claim(args: &Fit, read: &[PathBuf]) -> anyhow::Result<Claim> {
     Ok(claim)
 }
 
-/// Warns of sources that taught a fit nothing.
+/// Warns of sources that a fit could learn nothing from.
 pub(crate) fn say_one_class_sources(sources: &[String]) {
     if sources.is_empty() {
         return;
@@ -95,14 +96,14 @@ pub(crate) fn say_one_class_sources(sources: &[String]) {
     ));
 }
 
-/// Where the digests of the classifier's own prompts stand beside a machine-labelled corpus.
+/// The path of the digests of the classifier's own prompts, beside a machine-labelled corpus.
 pub(crate) fn seen_path(corpus: &Path) -> PathBuf {
     let mut name = corpus.as_os_str().to_owned();
     name.push(".seen");
     PathBuf::from(name)
 }
 
-/// The prompts that the labels of machine-labelled files stand on.
+/// Reads the prompts behind the labels of machine-labelled files.
 fn teacher<'a>(files: impl Iterator<Item = &'a PathBuf>, by_machine: bool) -> anyhow::Result<SeenPrompts> {
     let mut seen = SeenPrompts::default();
     let mut found = false;

@@ -1,4 +1,4 @@
-//! `demur inspect`: what a model is, and which ones come with the program.
+//! `demur inspect`: describes a model, and lists the bundled ones.
 
 use std::fmt::{self, Write};
 
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &Inspect) -> anyhow::Result<()> {
     Ok(terminal::data(&text)?)
 }
 
-/// Lists the models that come with the program.
+/// Lists the bundled models.
 fn list(args: &Inspect) -> anyhow::Result<()> {
     let models = Bundled::ALL.map(|bundled| models::bundled(bundled.field()));
     let models: Vec<Model> = models.into_iter().collect::<Result<_, _>>()?;
@@ -65,7 +65,7 @@ fn to_json(model: &Model, top: usize) -> Value {
     })
 }
 
-/// The measures of style with their weights, the largest by size first; none where the model has none.
+/// The style measures with their weights, largest absolute weight first; empty if the model has none.
 fn style(model: &Model) -> Vec<(String, f32)> {
     let weights = &model.scorer().dense().style;
     let mut measures: Vec<(String, f32)> = style_names().into_iter().zip(weights.iter().copied()).collect();
@@ -101,7 +101,7 @@ fn describe(out: &mut String, model: &Model, top: usize) -> fmt::Result {
     Ok(())
 }
 
-/// The figures beside their baselines, and what the model is worth on sources that a fit has not seen.
+/// The figures beside their baselines, and those on sources that a fit has not seen.
 fn figures(out: &mut String, manifest: &Manifest) -> fmt::Result {
     for line in manifest.figure_lines() {
         let FigureLine { name, n, accuracy, majority, phrase_list, auroc, ece, measures, .. } = line;
@@ -137,7 +137,7 @@ fn figures(out: &mut String, manifest: &Manifest) -> fmt::Result {
     line(&report.mean, "", "mean")
 }
 
-/// What the model is as a whole.
+/// The general description of the model.
 fn head(out: &mut String, model: &Model) -> fmt::Result {
     let manifest = model.manifest();
     writeln!(out, "{} ({} model)", manifest.name, manifest.field.name())?;
@@ -176,7 +176,7 @@ fn views(out: &mut String, manifest: &Manifest) -> fmt::Result {
     Ok(())
 }
 
-/// The encoder tier, as the manifest tells of it: the encoder itself is not loaded.
+/// The encoder tier as the manifest describes it; the encoder itself is not loaded.
 fn of_encoder(out: &mut String, encoder: &EncoderManifest) -> fmt::Result {
     let BaseModel { name, licence, sha256 } = &encoder.base;
     let (config, stack, direction) = (&encoder.config, encoder.stack, encoder.direction);
@@ -263,7 +263,7 @@ fn of_kinds(out: &mut String, settings: &KindSettings) -> fmt::Result {
     Ok(())
 }
 
-/// The targets that are inputs, and the measures of style with the largest weights.
+/// The targets that are inputs, and the style measures with the largest weights.
 fn beside_ngrams(out: &mut String, model: &Model, top: usize) -> fmt::Result {
     let shifts = &model.manifest().target_shifts;
     if !shifts.is_empty() {

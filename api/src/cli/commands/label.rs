@@ -1,4 +1,4 @@
-//! `demur label`: P(refusal), label and kind beside every answer of files of any size.
+//! `demur label`: adds P(refusal), label and kind to every answer in files of any size.
 
 use demur_data::{Columns, Format, ReadOptions, is_stdout};
 use demur_training::labelled_by;
@@ -24,7 +24,7 @@ pub(crate) fn run(args: Label) -> anyhow::Result<()> {
     let question = RowQuestion::Responses { tiered, labelled_by: &labelled_by };
     let (threads, json, mut options) = (args.rows.threads, args.rows.json, args.rows.options());
     if is_stdout(&args.out) {
-        // A pipe goes on to a tool for JSON, whatever came in.
+        // A pipe usually leads to a JSON tool, so its default is JSON Lines for any input format.
         options.to.get_or_insert(Format::Jsonl);
     }
     let (inputs, model, out, format) = (args.inputs, args.model.model, args.out, args.format);

@@ -1,4 +1,5 @@
-//! `demur evaluate --leave-one-out`: how a recipe does on sources, or targets, that its fit has not seen.
+//! `demur evaluate --leave-one-out`: how well a recipe does on sources, or targets, that its fit has not
+//! seen.
 
 use std::fmt::Write;
 
@@ -17,7 +18,7 @@ pub(crate) fn run(
     recipe: &Recipe,
     records: Vec<Record>,
 ) -> anyhow::Result<()> {
-    // As `fit` weighs them: machine labels may teach a prompt predictor, though no figure is taken on them.
+    // Weighted as in `fit`: a prompt predictor may learn from machine labels, but no figure uses them.
     let records = match field {
         Field::Response => records,
         Field::Prompt => weighed(records, recipe.prompt.machine_weight, recipe.prompt.human_weight),
@@ -45,12 +46,12 @@ pub(crate) fn run(
     Ok(terminal::data(&table(&figures)?)?)
 }
 
-/// A figure, or a dash where the rows do not define it.
+/// Formats a figure; a dash if the rows do not define it.
 pub(crate) fn figure(figure: f64) -> String {
     if figure.is_finite() { format!("{figure:.3}") } else { "-".to_owned() }
 }
 
-/// The figures as a person reads them, a line a value.
+/// The figures for a person, one line for each value.
 fn table(figures: &LeftOutFigures) -> Result<String, std::fmt::Error> {
     let LeftOutFigures { field, facet, method, threshold, passed_over, values, mean, .. } = figures;
     let (name, least) = (facet.name(), LeaveOneOut::MIN_ROWS);
@@ -91,7 +92,7 @@ fn table(figures: &LeftOutFigures) -> Result<String, std::fmt::Error> {
     Ok(out)
 }
 
-/// Writes a table in columns as wide as they must be.
+/// Writes a table; its columns are as wide as their content.
 fn write_lines(out: &mut String, facet: &str, lines: Vec<Vec<String>>) -> std::fmt::Result {
     let head = [
         facet,

@@ -1,4 +1,4 @@
-//! `demur pipeline`: the whole path of one recipe.
+//! `demur pipeline`: runs all steps of one recipe.
 
 use std::fs;
 use std::io::Write;
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Pipeline) -> anyhow::Result<()> {
     let _claim = claim(args, &resolved)?;
     let data = waiting("reading", || PipelineData::read(&resolved))?;
     let rejected = say(&data);
-    // The manifests hold the file names as the recipe has them, not as this machine does.
+    // The manifests hold the file names of the recipe, not paths of this machine.
     let encoders = terminal::encoders(args.settings.resume);
     let output = Bars::during(|progress| run_recipe(&recipe, &data, &encoders, progress))?;
     write(args, &output, &text, &rejected)?;
@@ -49,9 +49,9 @@ pub(crate) fn run(args: &Pipeline) -> anyhow::Result<()> {
     Ok(terminal::data(&tables)?)
 }
 
-/// The models in the folder of the results, which are replaced as a whole.
+/// The model folders among the results; each is replaced as a whole.
 const MODELS: [&str; 2] = ["response", "prompt"];
-/// All that the folder of the results holds.
+/// All entries of the results folder.
 const PARTS: [&str; 10] = [
     "response",
     "prompt",
@@ -65,7 +65,7 @@ const PARTS: [&str; 10] = [
     "evaluation.rejected.jsonl",
 ];
 
-/// Makes sure that the results can be written, and that nothing that is read goes under by that.
+/// Checks that the results can be written, and that no input is overwritten.
 fn claim(args: &Pipeline, recipe: &Recipe) -> anyhow::Result<Claim> {
     let sources = recipe.labelled.iter().chain(&recipe.unlabelled).chain([&recipe.evaluation.data]);
     let inputs: Vec<PathBuf> =
@@ -75,9 +75,9 @@ fn claim(args: &Pipeline, recipe: &Recipe) -> anyhow::Result<Claim> {
     Ok(claim)
 }
 
-/// The starter corpus as files, since a recipe names files; gone when the run ends.
+/// The starter corpus as files, because a recipe names files; removed when the run ends.
 fn starter_files() -> anyhow::Result<AtomicDir> {
-    // Never committed: it goes when it is dropped, and when the run is interrupted.
+    // It is never committed, so it is removed when it is dropped or when the run is interrupted.
     let dir = AtomicDir::create(std::env::temp_dir().join("demur-starter"));
     let dir = dir.context("cannot make a temporary folder")?;
     for (name, content) in [("labelled.jsonl", STARTER_LABELLED), ("unlabelled.jsonl", STARTER_UNLABELLED)] {
@@ -102,7 +102,7 @@ fn load(args: &Pipeline, starter: Option<&AtomicDir>) -> anyhow::Result<(Recipe,
     }
 }
 
-/// Says what was read; returns the bad rows of each corpus with its name.
+/// Logs what was read; returns the bad rows of each corpus with its name.
 fn say(data: &PipelineData) -> Vec<(&'static str, Vec<Rejection>)> {
     say_sources("labelled rows", &data.labelled, &[Field::Response, Field::Prompt]);
     say_sources("unlabelled rows", &data.unlabelled, &[Field::Prompt]);
@@ -115,7 +115,7 @@ fn say(data: &PipelineData) -> Vec<(&'static str, Vec<Rejection>)> {
     rejected
 }
 
-/// Writes the results beside their folder, and gives it them when all are there.
+/// Writes the results to a temporary folder beside theirs, and moves them in when all are complete.
 fn write(
     args: &Pipeline,
     output: &PipelineOutput,
@@ -145,6 +145,7 @@ fn write(
     for (name, rows) in rejected {
         let sidecar = rejected_path(&args.out.join(name));
         if rows.is_empty() {
+            // A file left by an earlier run would describe other rows.
             remove_stale(&sidecar).with_context(|| format!("cannot remove {}", sidecar.display()))?;
         } else {
             note(&format!("bad rows are in {}", sidecar.display()));

@@ -1,4 +1,4 @@
-//! `demur predict`: will this prompt be refused, and which words say so?
+//! `demur predict`: predicts whether a prompt will be refused, and shows the words behind it.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &Predict) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a target means that the model does not know, and which ones it does.
+/// Message for a target that the model does not know, with those that it knows.
 pub(super) fn unknown(target: &str, model: &Model) -> String {
     const SHOWN: usize = 8;
     let known = model.known_targets();
@@ -56,7 +56,7 @@ fn predict_lines(tiered: &TieredModel<'_>, args: &Predict, out: &mut impl Write)
         let Ok(line) = std::str::from_utf8(&bytes) else {
             bail!("-:{number}: invalid UTF-8; convert the text to UTF-8 first");
         };
-        // Some editors begin a file with a byte order mark, which is no part of the first prompt.
+        // Some editors start a file with a byte order mark, which is not part of the first prompt.
         let line = if number == 1 { line.trim_start_matches('\u{feff}') } else { line };
         let prompt = line.trim_end_matches(['\n', '\r']);
         if prompt.trim().is_empty() {
@@ -71,7 +71,7 @@ fn predict_lines(tiered: &TieredModel<'_>, args: &Predict, out: &mut impl Write)
     Ok(())
 }
 
-/// Writes one prediction and flushes it, so that a pipe gets each as it comes.
+/// Writes one prediction and flushes it, so that a pipe gets each one as soon as it is made.
 fn write(tiered: &TieredModel<'_>, args: &Predict, prompt: &str, out: &mut impl Write) -> anyhow::Result<()> {
     let model = tiered.model;
     let input = Input { target: args.target.name(), ..Input::prompt(prompt) };
@@ -91,7 +91,7 @@ fn write(tiered: &TieredModel<'_>, args: &Predict, prompt: &str, out: &mut impl 
         let mut row = json!({ "prompt": prompt, "p_refusal": p_refusal, "decision": decision });
         if let Some(tier) = tier {
             row["tier"] = json!(tier);
-            // What the terms below sum to.
+            // The n-gram score, which the terms below sum to.
             row["ngrams"] = json!({ "p_refusal": ngrams.p_refusal, "logit": ngrams.logit });
         }
         row["logit"] = json!(scored.logit);

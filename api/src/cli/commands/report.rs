@@ -1,4 +1,4 @@
-//! `demur report`: a model and rows as one page, tables and figures.
+//! `demur report`: a model and its rows as one page, with tables and figures.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::cli::commands::unseen_rows::ScoredRows;
 use crate::cli::terminal::{note, waiting};
 use crate::engine::claims::{self, OutputPath};
 
-/// What the report's folder holds.
+/// The entries of the report's folder.
 const PARTS: [&str; 3] = ["report.html", "tables", "figures"];
 
 pub(crate) fn run(args: &Report) -> anyhow::Result<()> {
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Each table as CSV and as Parquet.
+/// Writes each table as CSV and as Parquet.
 pub(crate) fn write_tables(folder: &Path, tables: &[Table]) -> anyhow::Result<()> {
     for table in tables {
         for ending in ["csv", "parquet"] {
@@ -59,7 +59,7 @@ pub(crate) fn write_tables(folder: &Path, tables: &[Table]) -> anyhow::Result<()
     Ok(())
 }
 
-/// Each figure as SVG and as PNG.
+/// Writes each figure as SVG and as PNG.
 fn write_figures(folder: &Path, charts: &[(&str, Chart)]) -> anyhow::Result<()> {
     for (name, chart) in charts {
         write(&folder.join(format!("{name}.svg")), chart.drawing.to_svg().as_bytes())?;
@@ -69,7 +69,7 @@ fn write_figures(folder: &Path, charts: &[(&str, Chart)]) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file atomically.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let write = || {
         let mut file = AtomicFile::create(path)?;

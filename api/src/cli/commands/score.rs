@@ -1,4 +1,4 @@
-//! `demur score`: P(refusal) and decision beside every prompt of files of any size.
+//! `demur score`: adds P(refusal) and decision to every prompt in files of any size.
 
 use std::env;
 
@@ -14,7 +14,7 @@ use crate::engine::base_rate;
 use crate::engine::batch::{Asked, Counts, Reading, RowQuestion, Run, RunOptions};
 use crate::engine::tiered_model::TieredModel;
 
-/// Rows that a base rate is estimated from.
+/// How many rows a base rate is estimated from.
 const ESTIMATED_FROM: usize = 100_000;
 
 pub(crate) fn run(args: Score) -> anyhow::Result<()> {
@@ -33,6 +33,7 @@ pub(crate) fn run(args: Score) -> anyhow::Result<()> {
         )
         .into());
     }
+    // The value is arbitrary: this only checks whether the model has a table.
     if args.interval && Probability::new(0.5).ok().and_then(|p| model.interval(p)).is_none() {
         return Err(Usage(
             "--interval: this model holds no table of its reliability; fit it again with calibration"
@@ -52,7 +53,7 @@ pub(crate) fn run(args: Score) -> anyhow::Result<()> {
     score_files(Asked { inputs, model, out, format, question, reading, options }, threads, json)
 }
 
-/// The model under the base rate of the inputs' first rows, by their probabilities under its own.
+/// Estimates the base rate from the model's probabilities for the first rows, and moves the model to it.
 fn estimated(model: Model, args: &Score) -> anyhow::Result<Model> {
     if args.inputs.iter().any(|input| input.as_os_str() == "-") {
         let why =
@@ -70,14 +71,14 @@ fn estimated(model: Model, args: &Score) -> anyhow::Result<Model> {
     base_rate::at(model, found.rate)
 }
 
-/// Says what was estimated, and from how many rows.
+/// Logs the estimate, and the number of rows that it is from.
 fn say_estimated(rate: f64, rows: u64, stated: f64) {
     note(&format!(
         "base rate {rate:.4}, estimated from the probabilities of {rows} rows; the model's manifest states {stated:.4}"
     ));
 }
 
-/// Scores the first rows and writes none of them.
+/// Scores the first rows without writing any of them.
 fn counted(model: &Model, args: &Score) -> anyhow::Result<Counts> {
     let folder = AtomicDir::create(env::temp_dir().join("demur-base-rate"))
         .context("cannot make a folder for the estimate of the base rate")?;

@@ -1,4 +1,5 @@
-//! Labelled rows with what a model says of them, for reports and notebooks: honest where that can be had.
+//! Labelled rows with a model's scores, for reports and notebooks; the scores are from rows unseen in the fit
+//! if possible.
 
 use std::path::{Path, PathBuf};
 
@@ -17,46 +18,46 @@ use crate::cli::sources;
 use crate::cli::terminal::{Bars, note, say_sources, waiting};
 use crate::engine::models::tiers_in_words;
 
-/// Fewer rows that the model has not seen are too few for figures.
+/// With fewer unseen rows than this, figures would be too uncertain.
 const FEWEST: usize = 50;
-/// Folds of the cross-fit on rows that the model has seen.
+/// Folds of the cross-fit, used on rows that the model has seen.
 const FOLDS: usize = 5;
-/// Rows to look at for each n-gram, on each side.
+/// Example rows of each n-gram: this many for it and this many against it.
 const EXAMPLES: usize = 3;
 /// Phrases of each kind in each part of an answer.
 const PHRASES: usize = 8;
 
-/// Rows with what a model says of them.
+/// Rows with a model's scores.
 pub(crate) struct ScoredRows {
     pub(crate) records: Vec<Record>,
     groups: Vec<u32>,
     p: Vec<f64>,
-    /// Whether the figures count a row.
+    /// Whether each row counts in the figures.
     counted: Vec<bool>,
     pub(crate) evaluation: Option<Evaluation>,
     field: Field,
     seed: u64,
 }
 
-/// The recipe that a model was fitted by, where its manifest holds one.
+/// The recipe that the model was fitted with, if its manifest holds one.
 fn recipe_of(model: &Model) -> Option<Recipe> {
     serde_json::from_value(model.manifest().recipe.clone()).ok()
 }
 
-/// How the model was fitted.
+/// The parameters that the model was fitted with.
 fn params_of(model: &Model) -> Option<NgramParams> {
     recipe_of(model).map(|recipe| recipe.fit_of(model.manifest().field).clone())
 }
 
 impl ScoredRows {
-    /// Without rows.
+    /// No rows.
     pub(crate) fn none(field: Field) -> Self {
         let (records, groups) = (Vec::new(), Vec::new());
         Self { records, groups, p: Vec::new(), counted: Vec::new(), evaluation: None, field, seed: 0 }
     }
 
-    /// Reads labelled rows and scores them. Where enough of them are new to the model, the figures are taken on those;
-    /// else each is scored by a fit of the model's own recipe that has not seen its group.
+    /// Reads labelled rows and scores them. If enough of them are new to the model, the figures use those.
+    /// Otherwise each row is scored by a fit of the model's own recipe that has not seen the row's group.
     pub(crate) fn read(model: &Model, files: &[PathBuf], columns: &DataArgs) -> anyhow::Result<Self> {
         let field = model.manifest().field;
         let seed = model.manifest().seed;
@@ -70,6 +71,7 @@ impl ScoredRows {
         let rows: Vec<usize> = (0..new.len()).filter(|&row| new[row]).collect();
         let chosen = examples.subset(&rows);
         let digest = &model.digest()[..12];
+        // If there are fewer than `FEWEST` rows in all, every one must be new.
         if count >= FEWEST.min(scored_rows.records.len()) {
             let p = probabilities(model, &examples);
             let of_new = rows.iter().map(|&row| p[row]).collect();
@@ -102,7 +104,7 @@ impl ScoredRows {
         Ok(Self { p, counted, evaluation, ..scored_rows })
     }
 
-    /// Takes the figures of both on the rows that both count.
+    /// Recomputes the figures of both on the rows that both count.
     pub(crate) fn count_with(&mut self, other: &mut Self) -> anyhow::Result<()> {
         let both: Vec<bool> = self.counted.iter().zip(&other.counted).map(|(a, b)| *a && *b).collect();
         if !both.contains(&true) {
@@ -131,7 +133,7 @@ impl ScoredRows {
         Examples::of(&self.records, &self.groups)
     }
 
-    /// The n-grams of the model on the rows.
+    /// Analyses the model's n-grams on the rows.
     pub(crate) fn terms(&self, model: &Model, resamples: usize) -> anyhow::Result<TermAnalysis> {
         let refit = if resamples > 0 && !self.records.is_empty() { params_of(model) } else { None };
         if resamples > 0 && refit.is_none() && !self.records.is_empty() {
@@ -142,7 +144,7 @@ impl ScoredRows {
         Ok(Bars::during(|progress| analyse_terms(model, &examples, &self.p, &params, progress))?)
     }
 
-    /// The phrases that mark kinds of answers, where answers are scored.
+    /// The phrases that mark kinds of answers; empty for a prompt model.
     pub(crate) fn phrases(&self, seed: u64) -> anyhow::Result<Vec<PhraseFigures>> {
         if self.field == Field::Prompt {
             return Ok(Vec::new());
@@ -150,7 +152,7 @@ impl ScoredRows {
         Ok(waiting("phrases", || phrases(&self.examples(), PHRASES, seed))?)
     }
 
-    /// The rows as a report shows them.
+    /// The rows in the form of a report.
     pub(crate) fn rows(&self) -> Vec<JudgedRow> {
         let examples = self.examples();
         let labels = examples.labels();
@@ -168,13 +170,13 @@ impl ScoredRows {
     }
 }
 
-/// Where a row was read, without the folders of this machine.
+/// The place of a row, without the folders of this machine.
 fn place(record: &Record) -> String {
     let file = Path::new(&*record.place.file).file_name().map(|name| name.to_string_lossy().into_owned());
     format!("{}:{}", file.unwrap_or_else(|| record.place.file.to_string()), record.place.line)
 }
 
-/// The rows of some files that figures may be taken on.
+/// Reads from files the rows that figures may use.
 fn read(files: &[PathBuf], columns: &DataArgs, field: Field) -> anyhow::Result<Vec<Record>> {
     let source = sources::files(files, columns)?;
     let rows = waiting("reading", || SourceRows::labelled(&[source], field))?;

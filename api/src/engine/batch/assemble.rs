@@ -1,4 +1,4 @@
-//! From what a run has written to its output: rows in order, parts put together.
+//! The last step of a run: rows are put in order, and parts are joined into one output.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Cursor, Read, Seek, SeekFrom, Write};
@@ -14,21 +14,22 @@ use polars::prelude::{
 use crate::engine::batch::progress::Progress;
 use crate::engine::batch::summary::step;
 
-/// As many rows are sorted at a time.
+/// How many rows are held in memory for sorting at a time.
 const SORTED_AT_ONCE: u64 = 1 << 18;
 
-/// P(refusal) and length of a row, as the order file has them.
+/// P(refusal) and length of a row, in the layout of the order file.
 pub(crate) fn order_entry(p_refusal: f64, length: usize) -> [u8; 12] {
     let mut entry = [0; 12];
     entry[..8].copy_from_slice(&p_refusal.to_le_bytes());
-    // A row lies within a block, which is far below 4 GB; a length that is none would be met by the reading below.
+    // A row lies within a block, which is far below 4 GB, so the fallback is never used.
     entry[8..].copy_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
     entry
 }
 
-/// Writes rows from the highest P(refusal) to the lowest, equal ones as they stood, the header first.
+/// Writes the header, then the rows from the highest P(refusal) to the lowest; ties keep their order in the
+/// input.
 ///
-/// The order is gone through once for every range of P(refusal) that fits into memory.
+/// The order file is read once for each range of P(refusal) whose rows fit into memory.
 ///
 /// # Errors
 /// When something cannot be read or written.
@@ -54,7 +55,8 @@ pub(crate) fn sort_rows(
             }
             at += u64::from(length);
         }
-        // The rows are fetched as they stand, which is fast, and written as they rank. The sort keeps the order of equals.
+        // The rows are read in file order, which is fast, and written in rank order. The sort is stable, so
+        // ties keep their order.
         let mut texts = Vec::with_capacity(found.len());
         let mut bytes = Vec::new();
         for (p, place) in found {
@@ -69,7 +71,7 @@ pub(crate) fn sort_rows(
     Ok(out.flush()?)
 }
 
-/// Puts parts together as one table, sorted by P(refusal) where that is asked for.
+/// Joins parts into one table, sorted by P(refusal) if `sorted` is set.
 ///
 /// # Errors
 /// When something cannot be read or written, or the parts have different columns.
@@ -96,11 +98,12 @@ pub(crate) fn join_parts(
             writer = Some(FrameWriter::new(format, out, frame)?);
         }
         let different = "the files have different columns; score them apart, or write JSON Lines";
-        // Parts without a row are there for their columns.
+        // A part without rows only tells the columns.
         let writer = writer.as_mut().filter(|_| frame.height() > 0);
         writer.map_or(Ok(()), |writer| writer.write(frame)).context(different)
     };
     if sorted {
+        // Each range reads all parts again: time is traded for memory, which holds one range at a time.
         let name = &progress.p_refusal;
         for range in progress.reached.counts.ranges(SORTED_AT_ONCE) {
             let mut found: Option<DataFrame> = None;
@@ -125,7 +128,7 @@ pub(crate) fn join_parts(
     Ok(writer.map_or(Ok(()), FrameWriter::finish)?)
 }
 
-/// A frame from the highest P(refusal) to the lowest, equal ones as they stood.
+/// Sorts a frame from the highest P(refusal) to the lowest; ties keep their order.
 pub(crate) fn ranked(frame: &DataFrame, name: &str) -> anyhow::Result<DataFrame> {
     let order = SortMultipleOptions::default().with_order_descending(true).with_maintain_order(true);
     Ok(frame.sort([name], order)?)

@@ -1,4 +1,4 @@
-//! A block of rows that is scored, and what of it is written.
+//! A scored block of rows, and what of it is written.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use polars::prelude::DataFrame;
 use crate::engine::batch::columns::RowScore;
 use crate::engine::batch::summary::Counts;
 
-/// What became of a block.
+/// The result of scoring a block.
 #[derive(Default)]
 pub(crate) struct ScoredBlock {
     /// The rows that are written as text.
     pub(crate) rows: Vec<u8>,
-    /// P(refusal) and end of each of these rows, where they are asked for.
+    /// P(refusal) and end offset of each of these rows, when they are requested.
     pub(crate) ends: Vec<(f64, usize)>,
     /// The rows that are written as a table.
     pub(crate) frame: Option<DataFrame>,
@@ -36,13 +36,13 @@ impl ScoredBlock {
     }
 }
 
-/// What a block gives to write.
+/// What one block writes to the output.
 #[derive(Default)]
 pub(crate) struct BlockOutput<'p> {
     pub(crate) rows: &'p [u8],
     pub(crate) rejected: &'p [u8],
     /// P(refusal) and length of each row, where the rows are to be sorted.
     pub(crate) order: &'p [u8],
-    /// The rows are a part of an output that is put together from parts.
+    /// Whether the rows are one part of an output that is joined from parts.
     pub(crate) part: bool,
 }

@@ -1,7 +1,7 @@
-//! What a model says of one row: the columns that a run adds, and the counts of its summary.
+//! What a model returns for one row: the columns that a run adds, and the counts of its summary.
 //!
-//! The columns are one list. Their names, their types, what `--where` may ask of them and the cells of a row all come from
-//! it, so a column that is added to the list is added everywhere.
+//! The columns are one list. Their names, their types, the conditions that `--where` accepts on them and the
+//! cells of a row all come from it, so a column that is added to the list is added everywhere.
 
 pub(crate) use demur_data::stream::Cell;
 use demur_data::{Kind, Label};
@@ -10,14 +10,14 @@ use demur_predictor::{Decision, Input, KindDistribution, Model, Policy, ScoreErr
 use crate::engine::shares::in_short;
 use crate::engine::tiered_model::TieredModel;
 
-/// What is asked of each row.
+/// The question that a run asks about each row.
 pub(crate) enum RowQuestion<'a> {
     /// Will this prompt be refused?
     Prompts {
         tiered: TieredModel<'a>,
         policy: Policy,
         target: Option<String>,
-        /// Whether to name the kind of refusal.
+        /// Whether to add the kind of refusal.
         kinds: bool,
         /// Whether to add the interval of P(refusal).
         interval: bool,
@@ -27,7 +27,7 @@ pub(crate) enum RowQuestion<'a> {
     /// Is this answer a refusal?
     Responses {
         tiered: TieredModel<'a>,
-        /// What the rows say of who labelled them.
+        /// The labeller that the rows name.
         labelled_by: &'a str,
     },
 }
@@ -35,23 +35,23 @@ pub(crate) enum RowQuestion<'a> {
 /// The outcomes that a summary counts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outcomes {
-    /// What they are called together.
+    /// Their title in the summary.
     pub(crate) title: &'static str,
-    /// Their names; [`RowScore::outcome`] is a number among these.
+    /// Their names; [`RowScore::outcome`] is an index into these.
     pub(crate) names: &'static [&'static str],
 }
 
-/// What a summary and an order need of a row.
+/// What the summary and the sort need of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct RowScore {
     pub(crate) p_refusal: f64,
-    /// Number of the decision or label among [`Outcomes::names`].
+    /// Index of the decision or label in [`Outcomes::names`].
     pub(crate) outcome: usize,
     /// The tier that answered.
     pub(crate) tier: Tier,
 }
 
-/// What the values of a column are.
+/// The type of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ValueKind {
     Number,
@@ -63,31 +63,31 @@ pub(crate) enum ValueKind {
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) kind: ValueKind,
-    /// What it says, for a person.
+    /// Its description for people.
     pub(crate) description: &'static str,
-    /// The names that its texts can be; none where they are free.
+    /// The values that a text column can have; empty if any text is allowed.
     pub(crate) values: Vec<&'static str>,
-    /// Which of several columns of one sort it is, where there are several.
+    /// Its index among columns of the same sort, if there are several.
     at: usize,
     of: for<'r, 'm> fn(&Row<'r, 'm>, usize) -> Option<Cell<'m>>,
 }
 
-/// A row as the columns see it.
+/// A row as the columns' functions get it.
 struct Row<'r, 'm> {
     model: &'m Model,
     input: &'r Input<'r>,
     scored: &'r Tiered,
     /// Name of the decision or label.
     outcome: &'static str,
-    /// Where a column asks for them.
+    /// Filled only if a column needs them.
     kinds: Option<KindDistribution>,
-    /// How many of the strongest words are asked for.
+    /// How many of the strongest words are requested.
     ngrams: usize,
-    /// Who labels answers.
+    /// The labeller of answers.
     labelled_by: Option<&'m str>,
 }
 
-/// What is asked, with the columns that answer it.
+/// The question, with the columns that answer it.
 pub(crate) struct Columns<'a> {
     question: RowQuestion<'a>,
     list: Vec<Column>,
@@ -116,7 +116,7 @@ impl Column {
 }
 
 impl Column {
-    /// Whether `--where` can ask for its values.
+    /// Whether `--where` can test its values.
     pub(crate) fn can_be_asked(&self) -> bool {
         self.kind == ValueKind::Number || !self.values.is_empty()
     }
@@ -181,7 +181,7 @@ impl<'a> RowQuestion<'a> {
         list
     }
 
-    /// An input with the target that is asked about.
+    /// The input with the target of the question.
     fn asked<'i>(&'i self, input: &Input<'i>) -> Input<'i> {
         match self {
             Self::Prompts { target, .. } => Input { target: target.as_deref(), ..*input },
@@ -189,7 +189,7 @@ impl<'a> RowQuestion<'a> {
         }
     }
 
-    /// The number of a row's decision or label.
+    /// Index of a row's decision or label.
     fn outcome(&self, scored: &Tiered) -> usize {
         match self {
             Self::Prompts { policy, .. } => match policy.decide(scored.p_refusal) {
@@ -260,7 +260,7 @@ impl<'a> Columns<'a> {
         &self.list
     }
 
-    /// The names of the columns, as long as the rows have none of these.
+    /// The names of the columns before any is renamed to avoid a name that the rows already have.
     pub(crate) fn names(&self) -> Vec<String> {
         self.list.iter().map(|column| column.name.clone()).collect()
     }
@@ -269,7 +269,7 @@ impl<'a> Columns<'a> {
         self.question.tiered().model
     }
 
-    /// Scores a row by the n-gram tier: its cells, one for each column, go behind those in `cells`.
+    /// Scores a row by the n-gram tier and appends its cells, one for each column, to `cells`.
     pub(crate) fn score_row(
         &self,
         input: &Input<'_>,
@@ -281,7 +281,7 @@ impl<'a> Columns<'a> {
         self.put(&input, &scored, scratch, cells)
     }
 
-    /// Scores rows by all tiers, together: an encoder takes many at a time.
+    /// Scores rows by all tiers in one call, because an encoder is faster on batches.
     ///
     /// # Errors
     /// When the encoder fails.
@@ -299,7 +299,7 @@ impl<'a> Columns<'a> {
         Ok(inputs.iter().zip(&scored).map(of).collect())
     }
 
-    /// The cells of a row, and what is counted of it.
+    /// Appends the cells of a row; returns what the summary counts.
     fn put(
         &self,
         input: &Input<'_>,
@@ -321,7 +321,7 @@ impl<'a> Columns<'a> {
             ngrams,
             labelled_by,
         };
-        // A column that is listed has a value for every row; if it had none, null would say so.
+        // A listed column has a value for every row. If it ever had none, the cell would be null.
         let null = || Cell::Json("null".to_owned());
         cells.extend(self.list.iter().map(|column| (column.of)(&row, column.at).unwrap_or_else(null)));
         RowScore { p_refusal: scored.p_refusal.get(), outcome, tier: scored.tier }
@@ -335,7 +335,7 @@ mod tests {
 
     use super::*;
 
-    /// A number that does not begin with `p_` was once written as null.
+    /// Regression test: a number whose name does not begin with `p_` was once written as null.
     #[test]
     fn every_cell_is_of_its_columns_kind() {
         let [prompt, response] =

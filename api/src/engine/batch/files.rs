@@ -1,7 +1,7 @@
-//! The files of a run, and how far they have come.
+//! The files of a run, and how much of them is done.
 //!
-//! They have names of their own, which nobody can foresee, until the run is done; `OUT.progress.json` says which, and how long
-//! they are. What lies behind that is of a block that was not finished, and a resumed run cuts it off.
+//! Until the run is done they have random names of their own. `OUT.progress.json` records these names and how
+//! many bytes are done. Bytes beyond that belong to an unfinished block, and a resumed run cuts them off.
 
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -20,24 +20,24 @@ use crate::engine::batch::plan::{Order, Plan};
 use crate::engine::batch::progress::{Progress, state_path};
 use crate::engine::batch::reached::Reached;
 
-/// The files of a run, and how far they have come.
+/// The files of a run, and how much of them is done.
 pub(crate) struct Files {
-    /// The output, behind all links.
+    /// The output, with all links resolved.
     out: PathBuf,
-    /// Where the bad rows will be.
+    /// The path of the bad rows.
     aside: PathBuf,
-    /// Rows, bad rows, and the order where there is one.
+    /// Rows, bad rows, and the order file if the run sorts.
     files: [Option<File>; 3],
     pub(super) progress: Progress,
-    /// What the inputs were when the run began.
+    /// The stamps of the inputs when the run began.
     stamps: Vec<Stamp>,
     pace: Pace,
 }
 
-/// When progress is kept: often, but not so often that it takes a noticeable share of the time.
+/// When progress is saved: often, but not so often that it takes a noticeable share of the time.
 struct Pace {
     last: Instant,
-    /// How long that took.
+    /// How long the last save took.
     cost: Duration,
 }
 
@@ -55,7 +55,7 @@ impl Files {
         };
         let mut before = Progress::read(out)?;
         if let Some(progress) = before.take_if(|progress| progress.inputs.is_empty()) {
-            // Of a pipe or a part of the rows: nobody can go on with it.
+            // Left by a run over a pipe or over a sample of the rows: it cannot be resumed.
             let (out, files) = (out.to_owned(), [None, None, None]);
             let pace = Pace { last: Instant::now(), cost: Duration::ZERO };
             Self { out, aside: aside.clone(), files, progress, stamps: Vec::new(), pace }.remove()?;
@@ -93,7 +93,7 @@ impl Files {
         Ok(files)
     }
 
-    /// The first input that is not what it was when the run began.
+    /// Returns the first input that has changed since the run began.
     pub(super) fn changed(&self, plan: &Plan<'_>) -> Option<PathBuf> {
         let was = self.stamps.iter().zip(&self.progress.inputs);
         let mut inputs = plan.files().zip(was);
@@ -103,11 +103,11 @@ impl Files {
         inputs.find(changed).map(|((file, _), _)| file.clone())
     }
 
-    /// Makes the files of a new run, and says which they are.
+    /// Creates the files of a new run, and records their names.
     fn create(&mut self, ordered: bool) -> anyhow::Result<()> {
         for which in if ordered { 0..3 } else { 0..2 } {
             let beside = self.beside(which).to_owned();
-            // Bad rows are no less private than the others.
+            // Bad rows are as private as the others, so they get the same mode.
             let replaced = fs::metadata(&beside).or_else(|_| fs::metadata(&self.out)).ok();
             let (file, path) = create_beside(&beside, "partial", replaced.as_ref())
                 .with_context(|| format!("cannot write {}", beside.display()))?;
@@ -127,6 +127,7 @@ impl Files {
             let reopen = || -> io::Result<File> {
                 let mut file = open_existing(&path)?;
                 let found = file.metadata()?.len();
+                // The file lost bytes that were recorded as done, so the run cannot be resumed.
                 if found < length {
                     return Err(io::Error::other(format!("it has {found} bytes of {length} that are done")));
                 }
@@ -146,7 +147,7 @@ impl Files {
         Ok(())
     }
 
-    /// What a file of the run lies beside.
+    /// The final path that a file of the run lies beside.
     fn beside(&self, which: usize) -> &Path {
         if which == 1 { &self.aside } else { &self.out }
     }
@@ -166,7 +167,7 @@ impl Files {
         for (which, bytes) in all.into_iter().enumerate() {
             self.append(which, bytes)?;
         }
-        // From here on the block is done.
+        // From here on the block counts as done.
         let progress = &mut self.progress;
         for (length, bytes) in progress.lengths.iter_mut().zip(all) {
             *length += bytes.len() as u64;
@@ -178,7 +179,7 @@ impl Files {
         if self.pace.is_due() { self.save() } else { Ok(()) }
     }
 
-    /// Waits until the disk has what is done, and then says that it is.
+    /// Syncs the files to disk, and only then records their lengths as done.
     pub(super) fn save(&mut self) -> anyhow::Result<()> {
         let started = Instant::now();
         for which in 0..3 {
@@ -191,7 +192,7 @@ impl Files {
         Ok(())
     }
 
-    /// The rows in the form that they have last been given.
+    /// The path of the rows in their latest form.
     fn ready(&self) -> PathBuf {
         match &self.progress.ready {
             Some(name) => self.out.with_file_name(name),
@@ -211,7 +212,8 @@ impl Files {
             .and_then(|()| Ok(file.sync_all()?))
             .with_context(cannot);
         if let Err(error) = written {
-            // The rows are still there as they were; the error says what went wrong.
+            // The rows are still there as they were, and the error says what went wrong. So a failed cleanup
+            // is ignored.
             let _ = fs::remove_file(&path);
             return Err(error);
         }
@@ -222,9 +224,10 @@ impl Files {
         Ok(())
     }
 
-    /// Gives the files their names. A death on the way leaves the rest for a resumed run.
+    /// Renames the files to their final names. If the process dies in between, a resumed run does the rest.
     pub(super) fn finish(&mut self) -> anyhow::Result<Option<PathBuf>> {
         let cannot = format!("cannot finish {}", self.out.display());
+        // Recorded first, so that a resumed run only has to rename.
         self.progress.complete = true;
         self.save().context(cannot.clone())?;
         let any = self.progress.lengths[1] > 0;
@@ -233,7 +236,7 @@ impl Files {
                 rename(&self.path(1), &self.aside)?;
             } else {
                 remove(&self.path(1))?;
-                // One of an earlier run would tell of another output.
+                // A file left by an earlier run would describe another output.
                 remove_stale(&self.aside)?;
             }
             rename(&self.ready(), &self.out)?;
@@ -245,7 +248,7 @@ impl Files {
         Ok(any.then(|| self.aside.clone()))
     }
 
-    /// Removes what a run leaves but its output.
+    /// Removes all files of the run except its output.
     pub(super) fn remove(&mut self) -> anyhow::Result<()> {
         let remove_all = || -> io::Result<()> {
             for which in 0..3 {
@@ -260,7 +263,7 @@ impl Files {
     }
 }
 
-/// What the inputs of a run that can be resumed are now: their stamps and fingerprints.
+/// The current stamps and fingerprints of the inputs, if the run can be resumed.
 fn known_inputs(plan: &Plan<'_>) -> anyhow::Result<Vec<(Stamp, (PathBuf, Fingerprint))>> {
     let files = plan.files().filter(|_| plan.can_be_resumed());
     let known = files.map(|(file, _)| {
@@ -271,8 +274,8 @@ fn known_inputs(plan: &Plan<'_>) -> anyhow::Result<Vec<(Stamp, (PathBuf, Fingerp
     known.collect()
 }
 
-/// Removes the files of runs that were killed before they could say which these are. The output is locked, so no other run
-/// has any.
+/// Removes the files of runs that were killed before they could record their names. The output is locked, so
+/// no other run is using them.
 fn remove_left(out: &Path, aside: &Path, progress: Option<&Progress>) -> io::Result<()> {
     let keep: Vec<String> = progress
         .map_or_else(Vec::new, |progress| progress.files.iter().chain(&progress.ready).cloned().collect());
@@ -285,7 +288,7 @@ fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Renames a file, or finds that this has been done.
+/// Renames a file; succeeds too if that was already done.
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     match fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && to.exists() => Ok(()),

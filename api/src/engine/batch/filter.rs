@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::engine::Usage;
 use crate::engine::batch::columns::{Cell, Columns, ValueKind};
 
-/// A condition on an added column, as it was written.
+/// A condition on an added column, as the user wrote it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Filter {
     column: String,
@@ -26,7 +26,7 @@ enum Comparison {
     NotEqual,
 }
 
-/// The signs, the longer ones first, for the shorter stand within them.
+/// The operators. The longer ones come first because the shorter ones are contained in them.
 const SIGNS: [(&str, Comparison); 6] = [
     ("<=", Comparison::LessOrEqual),
     (">=", Comparison::GreaterOrEqual),
@@ -53,10 +53,10 @@ impl FromStr for Filter {
     }
 }
 
-/// A condition on one of the columns that are added.
+/// A checked condition on one of the added columns.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Condition {
-    /// Number of the column.
+    /// Index of the column.
     column: usize,
     comparison: Comparison,
     value: Operand,
@@ -69,7 +69,7 @@ enum Operand {
 }
 
 impl Filter {
-    /// The condition on what is added.
+    /// Checks the condition against the added columns.
     ///
     /// # Errors
     /// When there is no such column, or no such value in it.
@@ -120,7 +120,7 @@ impl Condition {
             (Cell::Text(text), Operand::Text(value)) => {
                 (text == value) == (self.comparison == Comparison::Equal)
             }
-            // `Filter::of` has seen to it that the kinds of values agree.
+            // Not reached: `Filter::of` has checked that the types match.
             _ => false,
         }
     }

@@ -1,4 +1,4 @@
-//! What an input is by its content, so that an unfinished run is not gone on with on other rows.
+//! Identifies an input by its content, so that an unfinished run is not resumed on other rows.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// As much is read by one core at a time.
+/// How many bytes one core reads at a time.
 const CHUNK: u64 = 1 << 23;
 
 /// The content of a file: its length, and a digest of all of it.
@@ -53,18 +53,18 @@ impl Fingerprint {
         Ok(Self { length, sha256: sha256(&chunks.concat()) })
     }
 
-    /// Whether a file still begins with what it was: it may have grown, as a log does.
+    /// Whether a file still begins with the same content. It may have grown, as a log does.
     pub(crate) fn begins(&self, path: &Path) -> bool {
         Self::of_first(path, self.length).is_ok_and(|found| found == *self)
     }
 }
 
-/// What a system says of a file without reading it: it changes whenever the file does.
+/// The file's metadata: it changes whenever the file does, and needs no read of the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
     length: u64,
     modified: Option<SystemTime>,
-    /// Device, number, and the time of the last change of any sort, which no program can set.
+    /// Device, inode, and the time of the last change of any sort (ctime), which no program can set.
     changed: Option<(u64, u64, i64, i64)>,
 }
 

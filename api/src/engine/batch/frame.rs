@@ -1,4 +1,4 @@
-//! Rows of a table: scored in their columns, with the new columns behind those.
+//! Scores the rows of a table column by column, and appends the new columns.
 
 use std::sync::Arc;
 
@@ -19,23 +19,23 @@ use super::columns::{Cell, Column as Added, RowScore, ValueKind};
 use super::plan::{Plan, Written};
 use crate::engine::tiered_model::OwnedInput;
 
-/// Scores the rows of tables of one form.
+/// Scores the rows of tables of one format.
 pub(super) struct FrameScorer<'f, 'a> {
     pub(super) plan: &'f Plan<'a>,
-    /// Whether P(refusal) of each row is asked for.
+    /// Whether P(refusal) of each row is requested.
     pub(super) with_scores: bool,
     pub(super) format: &'f RowFormat,
     pub(super) head: &'f Head,
 }
 
-/// A row as it was scored, with its cells.
+/// A scored row, with its cells.
 type Scored<'a> = Result<(RowScore, Vec<Cell<'a>>), Fault>;
 
 impl<'a> FrameScorer<'_, 'a> {
-    /// Scores the rows of a frame, before which so many were read.
+    /// Scores the rows of a frame; `before` rows were read before it.
     ///
     /// # Errors
-    /// When the column of prompts is none of texts, or the encoder fails.
+    /// When the column of prompts does not hold text, or the encoder fails.
     pub(super) fn score(
         &self,
         frame: &DataFrame,
@@ -84,7 +84,7 @@ impl<'a> FrameScorer<'_, 'a> {
             kept.push(keep);
         }
         if !as_lines {
-            // Without a row it still says which columns there are.
+            // Even a frame without rows is kept, because it tells the columns.
             let mut frame = frame.filter(&BooleanChunked::from_slice("".into(), &kept))?;
             frame.hstack_mut(&columns(self.plan.columns.list(), &self.format.names, &cells)?)?;
             done.frame = Some(frame);
@@ -92,7 +92,7 @@ impl<'a> FrameScorer<'_, 'a> {
         Ok(())
     }
 
-    /// Scores so many rows: together by an encoder, else one by one on all cores.
+    /// Scores all rows: an encoder gets them together, n-grams score them one by one on all cores.
     fn rows(&self, read: &FrameTexts<'_>, height: usize) -> anyhow::Result<Vec<Scored<'a>>> {
         let owned = || {
             let row = |number| read.row(number, |input| OwnedInput::from(input));
@@ -110,12 +110,12 @@ impl<'a> FrameScorer<'_, 'a> {
     }
 }
 
-/// A row of a frame by itself.
+/// Returns one row of a frame.
 fn row_of(frame: &DataFrame, number: usize) -> Option<Map<String, Value>> {
     to_rows(&frame.slice(i64::try_from(number).ok()?, 1)).pop()
 }
 
-/// A frame as the bytes of a part.
+/// Writes a frame as the bytes of one Parquet part.
 pub(super) fn part(frame: &mut DataFrame) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut writer = FrameWriter::new(Format::Parquet, &mut bytes, frame)?;
@@ -128,11 +128,11 @@ pub(super) fn part(frame: &mut DataFrame) -> anyhow::Result<Vec<u8>> {
 struct Prompts<'f> {
     texts: Vec<Option<&'f str>>,
     column: &'f Column,
-    /// Characters that one may have.
+    /// Most characters that a prompt may have.
     longest: usize,
 }
 
-/// Where the texts of a frame's rows are: in a column of prompts, or in the rows by the names of their fields.
+/// Where the texts of a frame's rows are: in a column of prompts, or in fields of the rows.
 struct FrameTexts<'f> {
     prompts: Option<Prompts<'f>>,
     texts: &'f Texts,
@@ -140,7 +140,7 @@ struct FrameTexts<'f> {
 }
 
 impl FrameTexts<'_> {
-    /// Reads a row's texts and has them scored.
+    /// Reads a row's texts and passes them to `score`.
     fn row<T>(&self, number: usize, score: impl FnOnce(&Input<'_>) -> T) -> Result<T, Fault> {
         let Some(Prompts { texts, column, longest }) = &self.prompts else {
             return read_row(self.texts, &self.rows[number], score);
@@ -152,7 +152,7 @@ impl FrameTexts<'_> {
     }
 }
 
-/// A row by the names of its fields, where the prompt is no text of its own.
+/// Reads a row by its field names, for prompts that are not a plain text column.
 fn read_row<T>(
     texts: &Texts,
     row: &Map<String, Value>,
@@ -167,7 +167,7 @@ fn read_row<T>(
             check(&prompt, *longest).map_err(|reason| fault(&reason))?;
             Ok(score(&Input::prompt(&prompt)))
         }
-        // A prompt may be a chat, or parts of a text.
+        // A prompt may be a chat or a list of text parts.
         Texts::Prompt(column @ Column::Text(path), longest) => {
             let fault = |reason: &str| Fault::of(column.name(), reason);
             let value = path[1..].iter().fold(row.get(&path[0]), |value, name| value?.get(name));
@@ -178,12 +178,12 @@ fn read_row<T>(
             check(&prompt, *longest).map_err(|reason| fault(&reason))?;
             Ok(score(&Input::prompt(&prompt)))
         }
-        // A table's columns have names.
+        // A table's columns have names, so any other kind of column cannot be in it.
         Texts::Prompt(column, _) => Err(Fault::of(format!("{column:?}"), "no column of a table")),
     }
 }
 
-/// The column of texts that a path leads to; none where it holds lists or structures, of which each is read by itself.
+/// Returns the text column at a path; `None` if it holds lists or structs, which are read row by row.
 fn text_column(frame: &DataFrame, path: &[String]) -> anyhow::Result<Option<StringChunked>> {
     let mut column = frame.column(&path[0])?.as_materialized_series().clone();
     for inner in &path[1..] {
@@ -200,7 +200,7 @@ fn text_column(frame: &DataFrame, path: &[String]) -> anyhow::Result<Option<Stri
     Ok(Some(column.str()?.clone()))
 }
 
-/// The new columns: as many cells in each row as there are names.
+/// Builds the new columns; each row has one cell for each name.
 fn columns(list: &[Added], names: &[String], rows: &[Vec<Cell<'_>>]) -> anyhow::Result<Vec<Series>> {
     let column = |(at, (name, added)): (usize, (&String, &Added))| {
         let cells = rows.iter().map(|row| &row[at]);
@@ -218,7 +218,8 @@ fn columns(list: &[Added], names: &[String], rows: &[Vec<Cell<'_>>]) -> anyhow::
     names.iter().zip(list).enumerate().map(column).collect()
 }
 
-/// Null where a row has no value; a value of another sort than its column's is not made into null.
+/// Returns null only for a row without a value. A value of the wrong type is an error and does not become
+/// null.
 fn number(column: &Added, cell: &Cell<'_>) -> anyhow::Result<Option<f64>> {
     match cell {
         Cell::Number(number) => Ok(Some(*number)),

@@ -1,5 +1,5 @@
-//! How the rows of each input are read, and what the new columns are called: settled over all inputs before the first row is
-//! written, so that no name collides halfway through.
+//! How the rows of each input are read, and how the new columns are named. Both are settled over all inputs
+//! before the first row is written, so that no name collides halfway through.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
@@ -13,23 +13,24 @@ use serde_json::{Map, Value};
 use crate::engine::batch::Reading;
 use crate::engine::batch::plan::{Plan, Written};
 
-/// Names of new columns, and how rows are read.
+/// Names of the new columns, and how rows are read.
 pub(crate) struct Layout<'p, 'a> {
     plan: &'p Plan<'a>,
     names: Arc<[String]>,
-    /// The columns of the first input, where the output has those of its inputs.
+    /// The columns of the first input, if the output keeps the columns of its inputs.
     like: Option<Vec<String>>,
-    /// What becomes of columns whose type a table cannot keep.
+    /// Notes on columns whose type a table cannot keep.
     changes: Vec<String>,
-    /// The format of the input that was met last.
+    /// The format of the input that was read last.
     last: Option<(usize, Arc<RowFormat>)>,
 }
 
 impl<'p, 'a> Layout<'p, 'a> {
-    /// Looks at all inputs that can be looked at, and at `first`, the one that is being read.
+    /// Checks all inputs that can be read in advance, and `first`, the one that is being read.
     ///
     /// # Errors
-    /// When an input cannot be read, its texts are not found, or its columns do not go with those of the others.
+    /// When an input cannot be read, its texts are not found, or its columns do not match those of the
+    /// others.
     pub(crate) fn settle(plan: &'p Plan<'a>, first: &Head) -> anyhow::Result<Self> {
         let mut layout = Self { plan, names: Arc::default(), like: None, changes: Vec::new(), last: None };
         let mut taken = BTreeSet::new();
@@ -51,8 +52,8 @@ impl<'p, 'a> Layout<'p, 'a> {
         Ok(layout)
     }
 
-    /// What the user should know before the rows are written: what a new column that could not have its own name is called,
-    /// and what becomes of columns whose type is not kept.
+    /// Notes for the user before the rows are written: new columns that had to be renamed, and columns whose
+    /// type is not kept.
     pub(crate) fn notes(&self) -> impl Iterator<Item = String> {
         let pairs = self.names.iter().zip(self.plan.columns.list());
         let renamed = pairs.filter(|(name, column)| **name != column.name).map(|(name, column)| {
@@ -66,10 +67,10 @@ impl<'p, 'a> Layout<'p, 'a> {
         &self.names
     }
 
-    /// How the rows of an input are read and written.
+    /// Returns how the rows of an input are read and written.
     ///
     /// # Errors
-    /// As [`settle`](Self::settle), for an input that could not be looked at before.
+    /// As [`settle`](Self::settle), for an input that could not be read in advance.
     pub(crate) fn format(&mut self, head: &Head) -> anyhow::Result<Arc<RowFormat>> {
         if let Some((input, format)) = &self.last
             && *input == head.input
@@ -85,7 +86,7 @@ impl<'p, 'a> Layout<'p, 'a> {
         Ok(format)
     }
 
-    /// Finds the texts of an input, and adds the names of its fields to those that are taken.
+    /// Finds the texts of an input, and adds its field names to `taken`.
     fn check(&mut self, head: &Head, taken: &mut BTreeSet<String>) -> anyhow::Result<Texts> {
         let fields = field_names(head)?;
         let texts = texts(&self.plan.reading, head, &fields)?;
@@ -115,7 +116,7 @@ impl<'p, 'a> Layout<'p, 'a> {
     }
 }
 
-/// What is known of a file before its rows are read; none where it has no rows.
+/// What is known of a file before its rows are read; `None` if it has no rows.
 fn head(file: &(PathBuf, Format), plan: &Plan<'_>) -> anyhow::Result<Option<Arc<Head>>> {
     let mut head = None;
     let (from, size) = (Position::default(), plan.block_size());
@@ -149,7 +150,7 @@ fn texts(reading: &Reading, head: &Head, fields: &[String]) -> anyhow::Result<Te
     }
 }
 
-/// The first rows of an input, by the names of their fields; rows that have none are passed over.
+/// The first rows of an input as maps by field name; rows without fields are skipped.
 fn sample(head: &Head, header: &[String]) -> Vec<Map<String, Value>> {
     match &head.sample {
         Rows::Frame { frame, .. } => demur_data::to_rows(frame),
@@ -164,7 +165,7 @@ fn sample(head: &Head, header: &[String]) -> Vec<Map<String, Value>> {
     }
 }
 
-/// The names of an input's fields: its header's, or all that its first rows have.
+/// The field names of an input: those of its header, or all that its first rows have.
 fn field_names(head: &Head) -> anyhow::Result<Vec<String>> {
     if let Some(header) = &head.header {
         let in_file = |reason: String| anyhow::anyhow!("{}: {reason}", head.file);

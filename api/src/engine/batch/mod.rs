@@ -1,18 +1,19 @@
 //! Scoring the rows of files of any size: blocks of whole rows are read, scored on all cores, and written in their order.
 //!
-//! A run goes through these rooms, and each knows only what it needs:
+//! A run goes through these modules, and each knows only what it needs:
 //!
-//! - `plan`: what was asked for, settled: files, formats, places, conditions;
-//! - `layout`: how the rows of each input are read, and what the new columns are called, settled over all inputs;
-//! - `source`: blocks of rows, read ahead by a thread of their own;
-//! - `scorer`: a block in, its rows with the new columns out (`frame` for tables; `columns` says what is added);
-//! - `sink`: rows in their order, all of them, sorted, or the top, on their way to the `output`, whose `progress` is kept;
-//! - `assemble`: from what was written block by block to a file in its own order and format;
-//! - `run`: from one to the next; what there is to say on the way goes to an `observer`.
+//! - `plan`: the checked request: files, formats, paths, conditions;
+//! - `layout`: how rows are read, and how the new columns are named, settled over all inputs;
+//! - `source`: blocks of rows, read ahead by a separate thread;
+//! - `scorer`: takes a block, returns its rows with the new columns (`frame`: tables; `columns`: the list);
+//! - `sink`: passes rows in their order to the `output`: all, sorted, or the top; its `progress` is saved;
+//! - `assemble`: turns what was written block by block into a file in its own order and format;
+//! - `run`: runs these in turn, and reports on the way to an `observer`.
 //!
-//! A row keeps what it has; the new columns stand behind that. So no column, type or order is lost, and the output does
-//! not depend on threads or blocks. Where input and output have one text format, a row's very bytes are kept; a table goes to
-//! a table in columns; between formats rows go as JSON Lines, which are made into the other format at the end.
+//! A row keeps all that it has, and the new columns come after it. So no column, type or order is lost, and
+//! the output does not depend on threads or blocks. If input and output have the same text format, a row's
+//! bytes are kept unchanged. A table is written to a table column by column. Between different formats, rows
+//! are written as JSON Lines, which are converted at the end.
 
 mod ahead;
 mod assemble;
@@ -49,24 +50,24 @@ pub(crate) use summary::Counts;
 pub(crate) enum Reading {
     /// The prompt alone: its column, or that of a chat, and how many characters it may have.
     Prompt { column: Option<String>, messages: Option<String>, longest: usize },
-    /// The answer, and the prompt where there is one.
+    /// The answer, and the prompt if there is one.
     Answer(Box<ReadOptions>),
 }
 
-/// What a text that is held in memory may have at most, and whether anyone still waits for its rows.
+/// Limits on a text that is held in memory, and whether its caller is still waiting.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds<'a> {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
-    /// Set when nobody does.
+    /// Set when nobody is waiting any more.
     pub(crate) stop: &'a AtomicBool,
 }
 
-/// A run, as it was asked for.
+/// A run as the caller requests it.
 pub(crate) struct Asked<'a> {
-    /// Files, folders, patterns, `-`.
+    /// Files, folders, patterns, or `-`.
     pub(crate) inputs: Vec<PathBuf>,
-    /// What else is read: the model.
+    /// The model's path. It is read too, so no output may overwrite it.
     pub(crate) model: Option<PathBuf>,
     pub(crate) out: PathBuf,
     /// Format of the inputs.
@@ -79,17 +80,17 @@ pub(crate) struct Asked<'a> {
 /// Which rows of a run are written, in which format and order, and when it stops.
 #[derive(Debug, Default)]
 pub(crate) struct RunOptions {
-    /// Format of the output; by its name, or that of the inputs, where none is given.
+    /// Format of the output. Default: by its name, else the format of the inputs.
     pub(crate) to: Option<Format>,
-    /// Only rows of which this is true are written.
+    /// Only rows that meet this condition are written.
     pub(crate) filter: Option<Filter>,
-    /// Only so many rows with the highest P(refusal) are written, the highest first.
+    /// Only this many rows with the highest P(refusal) are written, the highest first.
     pub(crate) top: Option<usize>,
     /// All rows are written, from the highest P(refusal) to the lowest.
     pub(crate) sort: bool,
-    /// Only so many rows are read.
+    /// Only this many rows are read.
     pub(crate) sample: Option<usize>,
-    /// An unfinished run is gone on with.
+    /// An unfinished run is resumed.
     pub(crate) resume: bool,
     /// The first bad row ends the run.
     pub(crate) strict: bool,

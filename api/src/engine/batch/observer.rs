@@ -1,11 +1,11 @@
-//! What a run says while it goes, to whoever shows it: a terminal, or nobody.
+//! Reports from a run to whoever shows them: a terminal, or nobody.
 
-/// Hears how a run goes. The result of a run depends on none of this.
+/// Receives reports from a run. The result of a run does not depend on them.
 pub(crate) trait Observer: Sync {
-    /// Something that whoever started the run should know.
+    /// A note for whoever started the run.
     fn note(&self, _line: &str) {}
 
-    /// A step begins, over so many bytes where that is known.
+    /// A step begins; `bytes` is its size, if known.
     fn begins(&self, _step: &'static str, _bytes: Option<u64>) {}
 
     /// How many of these bytes are done.

@@ -1,5 +1,5 @@
-//! What a run writes: rows and bad rows, each block's whole before the next begins. They go to the files of a run, or, where the
-//! output is a device or a pipe, there as they come.
+//! What a run writes: rows and bad rows, all of a block before the next begins. They go to the files of a
+//! run. If the output is a device or a pipe, they are written to it directly.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -16,7 +16,7 @@ use crate::engine::batch::plan::Plan;
 use crate::engine::batch::progress::Progress;
 use crate::engine::batch::reached::Reached;
 
-/// Where rows go.
+/// Where rows are written.
 pub(crate) enum Output {
     /// Standard output, a device or a pipe, block by block.
     Stream(Stream),
@@ -24,7 +24,7 @@ pub(crate) enum Output {
     File(Box<Files>),
 }
 
-/// What is written as it comes: text, or a table once the first of its batches is there.
+/// Written as rows arrive: text, or a table that starts with its first batch.
 pub(crate) struct Stream {
     rows: Option<Box<dyn Write>>,
     table: Option<FrameWriter<Box<dyn Write>>>,
@@ -32,11 +32,11 @@ pub(crate) struct Stream {
 }
 
 impl Output {
-    /// Begins an output, or goes on with one.
+    /// Starts an output, or resumes one.
     ///
     /// # Errors
-    /// When nothing can be written there, an unfinished run is there and `resume` is not asked for, or it is none of
-    /// these inputs and settings.
+    /// When nothing can be written there, or an unfinished run is there and `resume` is not set or its inputs
+    /// or settings differ.
     pub(crate) fn open(plan: &Plan<'_>, observer: &dyn Observer) -> anyhow::Result<Self> {
         let cannot = || format!("cannot write {}", plan.out.display());
         let rows: Box<dyn Write> = match &plan.destination {
@@ -51,7 +51,7 @@ impl Output {
         Ok(Self::Stream(Stream { rows: Some(rows), table: None, headed: false }))
     }
 
-    /// How far an earlier run has come.
+    /// How far an earlier run got.
     pub(crate) fn reached(&self) -> Reached {
         match self {
             Self::Stream(_) => Reached::default(),
@@ -59,7 +59,7 @@ impl Output {
         }
     }
 
-    /// How far an earlier run has come, where it has come to the end.
+    /// How far an earlier run got, if it got to the end.
     pub(crate) fn complete(&self) -> Option<Reached> {
         match self {
             Self::File(files) if files.progress.complete => Some(files.progress.reached.clone()),
@@ -74,7 +74,7 @@ impl Output {
         }
     }
 
-    /// Writes the header of a separated file, if it is not there yet.
+    /// Writes the header of a delimited file, if it is not there yet.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -94,7 +94,7 @@ impl Output {
         }
     }
 
-    /// Writes a block's rows and bad rows, and that it is done.
+    /// Writes a block's rows and bad rows, and records it as done.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -109,7 +109,7 @@ impl Output {
         }
     }
 
-    /// Writes a block's rows to a stream as a batch of Arrow.
+    /// Writes a block's rows to a stream as an Arrow batch.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -121,11 +121,12 @@ impl Output {
         if let Some(table) = stream.table.as_mut().filter(|_| frame.height() > 0) {
             table.write(frame)?;
         }
-        // Its own buffer, where it is what the table is written to.
+        // Stdout has a buffer of its own, and the table may be written to it.
         Ok(io::stdout().flush()?)
     }
 
-    /// Makes the rows into something else: `rewrite` reads the rows and their order, and writes the file that is given.
+    /// Replaces the rows by another form: `rewrite` reads the rows and their order, and writes to the given
+    /// file.
     ///
     /// # Errors
     /// When `rewrite` fails.
@@ -139,10 +140,10 @@ impl Output {
         }
     }
 
-    /// Makes sure that the inputs are what they were when the run began.
+    /// Checks that the inputs have not changed since the run began.
     ///
     /// # Errors
-    /// When one has been changed while it was read.
+    /// When one was changed while it was read.
     pub(crate) fn unchanged(&mut self, plan: &Plan<'_>) -> anyhow::Result<()> {
         let Self::File(files) = self else { return Ok(()) };
         let Some(file) = files.changed(plan) else { return Ok(()) };
@@ -150,7 +151,7 @@ impl Output {
         bail!("{} was changed while it was read; nothing is written: begin again", file.display())
     }
 
-    /// Gives the output its name; returns the path of the bad rows, where there are any.
+    /// Renames the output to its final name; returns the path of the bad rows, if there are any.
     ///
     /// # Errors
     /// When it cannot be renamed.
@@ -164,7 +165,7 @@ impl Output {
         }
     }
 
-    /// Keeps what there is to go on with after an error; a run that has not come to its first block leaves nothing.
+    /// Keeps what can be resumed after an error; a run that has not finished its first block leaves nothing.
     ///
     /// # Errors
     /// When files cannot be removed.
@@ -173,12 +174,12 @@ impl Output {
         if files.progress.reached == Reached::default() {
             return files.remove();
         }
-        // What was kept last is there to go on with where this fails, as it does on a full disk.
+        // If this save fails, as on a full disk, the progress saved before it can still be resumed.
         let _ = files.save();
         Ok(())
     }
 
-    /// Takes all files of the run away.
+    /// Removes all files of the run.
     ///
     /// # Errors
     /// When they cannot be removed.

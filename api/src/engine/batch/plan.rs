@@ -1,5 +1,5 @@
-//! What was asked for, settled before anything is scored: which files in which formats, where the rows go and how they are
-//! written on the way, which of them are wanted.
+//! The request of a run, checked before anything is scored: which files in which formats, which rows are
+//! wanted, where they go and in which form they are written until the run is done.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,10 +17,10 @@ use crate::engine::batch::progress::state_path;
 use crate::engine::batch::{Asked, Bounds, Reading, RunOptions};
 use crate::engine::claims::{self, Claim, OutputPath};
 
-/// How rows are written before the run is done.
+/// In which form rows are written before the run is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Written {
-    /// As they stand in the input.
+    /// As they are in the input.
     Same,
     /// As JSON Lines.
     Lines,
@@ -35,16 +35,16 @@ pub(crate) enum Order {
     AsRead,
     /// All, from the highest P(refusal) to the lowest.
     Sorted,
-    /// As many as this with the highest P(refusal), the highest first.
+    /// This many with the highest P(refusal), the highest first.
     Top(usize),
 }
 
-/// A run that can begin.
+/// A run that is ready to start.
 pub(crate) struct Plan<'a> {
     pub(crate) inputs: Vec<(PathBuf, Format)>,
-    /// The output as it was named.
+    /// The output as the user named it.
     pub(crate) out: PathBuf,
-    /// Where that leads.
+    /// The destination that this name resolves to.
     pub(crate) destination: Destination,
     /// Format of the output.
     pub(crate) to: Format,
@@ -57,7 +57,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) order: Order,
     pub(crate) strict: bool,
     pub(crate) resume: bool,
-    /// Of a text in memory; none for files.
+    /// Limits of a text in memory; `None` for files.
     pub(crate) bounds: Option<Bounds<'a>>,
     /// Held until the run is done.
     _claim: Option<Claim>,
@@ -73,10 +73,10 @@ fn is_file(path: &Path) -> bool {
 }
 
 impl<'a> Plan<'a> {
-    /// Settles files, formats and conditions, and claims the output.
+    /// Checks files, formats and conditions, and claims the output.
     ///
     /// # Errors
-    /// When something that is asked for cannot be, an input cannot be read or would be overwritten, or the output cannot be
+    /// When the request is invalid, an input cannot be read or would be overwritten, or the output cannot be
     /// written.
     pub(crate) fn of(asked: Asked<'a>) -> anyhow::Result<Self> {
         let Asked { inputs: named, model, out, format, question, reading, options } = asked;
@@ -89,7 +89,7 @@ impl<'a> Plan<'a> {
         let mut inputs = Vec::new();
         for file in files {
             let format = stream::format(&file, format).map_err(|error| match error {
-                // The command line is what can mend that.
+                // The user can fix this with a flag, so it is wrong use.
                 DataError::UnknownFormat { .. } => Usage(error.to_string()).into(),
                 error => anyhow::Error::from(error),
             })?;
@@ -126,7 +126,7 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
-    /// Of a text that is held in memory.
+    /// The plan for a text that is held in memory.
     pub(crate) fn of_text(
         question: RowQuestion<'a>,
         reading: Reading,
@@ -157,26 +157,27 @@ impl<'a> Plan<'a> {
         if has_encoder { BlockSize::OF_ENCODERS } else { BlockSize::OF_NGRAMS }
     }
 
-    /// How each block is packed: not at all where the rows are read again.
+    /// How each block is compressed: not at all if the rows are read again for the last step.
     pub(crate) fn packing(&self) -> Packing {
         let last =
             self.written == Written::Same || (self.written == Written::Lines && self.to == Format::Jsonl);
         if last && self.order != Order::Sorted { Packing::of(&self.out) } else { Packing::None }
     }
 
-    /// The inputs that can be looked at before they are read: not pipes.
+    /// The inputs that can be read in advance: files, not pipes.
     pub(crate) fn files(&self) -> impl Iterator<Item = &(PathBuf, Format)> {
         self.inputs.iter().filter(|(file, _)| is_file(file))
     }
 
-    /// Whether an unfinished run can be gone on with: its rows are read again from files, and all that it has kept is written.
+    /// Whether an unfinished run can be resumed: its inputs are files that can be read again, and nothing
+    /// that it needs is held in memory alone.
     pub(crate) fn can_be_resumed(&self) -> bool {
         self.sample.is_none()
             && !matches!(self.order, Order::Top(_))
             && self.inputs.iter().all(|(file, _)| is_file(file))
     }
 
-    /// The digest of all that the output depends on but the content of the inputs.
+    /// The digest of everything that the output depends on, except the content of the inputs.
     pub(crate) fn digest(&self) -> String {
         let inputs: Vec<Value> =
             self.inputs.iter().map(|(file, format)| json!([file.to_string_lossy(), format.name()])).collect();
@@ -197,7 +198,8 @@ impl<'a> Plan<'a> {
             "to": self.to.name(),
             "model": self.columns.model().digest(),
             "columns": self.columns.names(),
-            // The names are those of runs that an earlier version left unfinished.
+            // These keys must not change: the digests of runs that an earlier version left unfinished were
+            // made with them.
             "judge": question,
             "tiers": tiers,
             "reading": reading,
@@ -208,7 +210,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// The files that the inputs name, without what an unfinished run has put among them.
+/// The files that the inputs name, without those that an unfinished run wrote among them.
 fn files(named: &[PathBuf], destination: &Destination) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = stream::files(named)?;
     if let Destination::File(out) = destination {
@@ -218,7 +220,7 @@ fn files(named: &[PathBuf], destination: &Destination) -> anyhow::Result<Vec<Pat
     Ok(files)
 }
 
-/// Makes sure that the output, and what goes beside it, can be written and is none of the inputs.
+/// Checks that the output and the files beside it can be written and are not inputs.
 fn claim(
     out: &Path,
     destination: &Destination,
@@ -235,7 +237,7 @@ fn claim(
     claims::claim(&written, &inputs)
 }
 
-/// The format of the output, and how rows are written on the way to it.
+/// The format of the output, and the form in which rows are written until the run is done.
 fn formats(
     inputs: &[(PathBuf, Format)],
     out: &Path,
@@ -260,6 +262,7 @@ fn formats(
         _ if is_table(to) && inputs.iter().all(|(_, format)| is_table(*format)) => Written::Parts,
         _ => Written::Lines,
     };
+    // Whether rows can be written in their final form as they arrive.
     let streams = match written {
         Written::Same => true,
         Written::Lines => to == Format::Jsonl,

@@ -1,7 +1,7 @@
-//! How far a run has come, on disk: what a run that was cut off can go on with.
+//! How far a run has come, on disk, so that an interrupted run can be resumed.
 //!
-//! The file carries a digest of itself, for a flipped digit in it would put rows where they do not belong. It is written
-//! after the rows that it says are done, when the disk has those.
+//! The file holds a digest of itself, because a flipped digit in it would put rows in the wrong place. It is
+//! written only after the rows that it counts as done are on disk.
 
 use std::fs;
 use std::io::{self, Write};
@@ -25,23 +25,23 @@ pub(crate) struct Progress {
     /// The content of each input.
     pub(crate) inputs: Vec<Fingerprint>,
     pub(crate) reached: Reached,
-    /// Names of the files of the rows, of the bad rows and of the order, each beside what it will become.
+    /// Names of the files for rows, bad rows and order, each beside the final file.
     pub(crate) files: [String; 3],
-    /// How many bytes of these are done.
+    /// How many bytes of each are done.
     pub(crate) lengths: [u64; 3],
-    /// Bytes of the header.
+    /// Length of the header in bytes.
     pub(crate) header: u64,
-    /// What P(refusal) is called; nothing before the first block.
+    /// The name of the P(refusal) column; empty before the first block.
     pub(crate) p_refusal: String,
-    /// Where each part of the rows ends, where the output is put together from parts.
+    /// The end offset of each part, if the output is joined from parts.
     pub(crate) parts: Vec<u64>,
-    /// The rows in the output's own order and format, once they are written whole.
+    /// The file with the rows in the output's own order and format, once it is complete.
     pub(crate) ready: Option<String>,
-    /// Whether only the names are missing.
+    /// Whether only the renaming is left.
     pub(crate) complete: bool,
 }
 
-/// The progress as it is written.
+/// The progress file as it is written, with its digest.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Checked {
@@ -49,7 +49,7 @@ struct Checked {
     progress: Box<RawValue>,
 }
 
-/// Where the progress of an output is kept.
+/// The path of an output's progress file.
 pub(crate) fn state_path(out: &Path) -> PathBuf {
     let mut name = out.as_os_str().to_owned();
     name.push(".progress.json");
@@ -57,7 +57,7 @@ pub(crate) fn state_path(out: &Path) -> PathBuf {
 }
 
 impl Progress {
-    /// Of a run that has not begun.
+    /// The progress of a run that has not begun.
     pub(crate) fn new(digest: String, inputs: Vec<Fingerprint>) -> Self {
         Self {
             digest,
@@ -76,7 +76,7 @@ impl Progress {
     /// Reads the progress of an output, if there is one.
     ///
     /// # Errors
-    /// When it cannot be read, or is not as it was written.
+    /// When it cannot be read, or its digest does not match.
     pub(crate) fn read(out: &Path) -> anyhow::Result<Option<Self>> {
         let path = state_path(out);
         let bytes = match fs::read(&path) {
@@ -111,10 +111,10 @@ impl Progress {
         save().with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Whether a run with these settings and inputs may go on from here.
+    /// Checks that a run with these settings and inputs can continue from here.
     ///
     /// # Errors
-    /// When it may not.
+    /// When it cannot.
     pub(crate) fn check(
         &self,
         out: &Path,
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(Progress::read(&out).unwrap().as_ref(), Some(&progress));
         let path = state_path(&out);
         let whole = fs::read(&path).unwrap();
-        // The last byte is the line's end.
+        // The last byte is the newline.
         for at in 0..whole.len() - 1 {
             for flip in [1, 2, 8, 0x20] {
                 let mut bytes = whole.clone();

@@ -1,4 +1,4 @@
-//! How far a run has come: what is kept of it, so that it can be resumed.
+//! How far a run has come: what is saved so that it can be resumed.
 
 use demur_data::stream::Position;
 use serde::{Deserialize, Serialize};
@@ -10,12 +10,12 @@ use crate::engine::batch::summary::Counts;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reached {
-    /// What is done.
+    /// The position up to which the inputs are done.
     pub(crate) position: Position,
     pub(crate) counts: Counts,
-    /// Of the input that is being read.
+    /// The counts of the input that is being read.
     input: Tally,
-    /// What is wrong with each input that had rows, all of them bad.
+    /// The first fault of each input whose rows were all bad.
     pub(crate) unusable: Vec<String>,
 }
 
@@ -46,7 +46,7 @@ impl Reached {
         self.position = done.after;
     }
 
-    /// Notes an input of which no row could be used.
+    /// Ends an input; records it as unusable if all of its rows were bad.
     pub(super) fn end_input(&mut self) {
         let Tally { file, scored, rejected, first } = std::mem::take(&mut self.input);
         if scored == 0

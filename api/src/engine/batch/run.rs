@@ -1,4 +1,5 @@
-//! From the plan to the output: what `demur score` and `demur label` do, and the service with rows in memory.
+//! From the plan to the output: runs `demur score` and `demur label`, and scores the service's rows in
+//! memory.
 
 use std::fs;
 use std::io;
@@ -23,18 +24,18 @@ use crate::engine::batch::source::Source;
 use crate::engine::batch::summary::Counts;
 use crate::engine::batch::{Asked, Bounds, Reading, RowQuestion};
 
-/// A run that can begin.
+/// A run that is ready to start.
 pub(crate) struct Run<'a>(Plan<'a>);
 
-/// What a run did.
+/// The result of a run.
 pub(crate) struct Outcome {
     pub(crate) counts: Counts,
     pub(crate) seconds: f64,
-    /// Where the bad rows are.
+    /// The path of the bad rows.
     pub(crate) rejected: Option<PathBuf>,
-    /// The first of those that this run met.
+    /// The first bad row that this run found.
     pub(crate) first_fault: Option<Rejection>,
-    /// Why the run is a failure all the same.
+    /// Why the run counts as failed although it came to its end.
     pub(crate) failure: Option<String>,
 }
 
@@ -43,7 +44,7 @@ pub(crate) struct Outcome {
 pub(crate) struct Scored {
     /// The rows with the new columns.
     pub(crate) rows: Vec<u8>,
-    /// P(refusal) of each.
+    /// P(refusal) of each row.
     pub(crate) p_refusal: Vec<f64>,
     /// The bad rows.
     pub(crate) rejected: Vec<Rejection>,
@@ -51,15 +52,15 @@ pub(crate) struct Scored {
 }
 
 impl<'a> Run<'a> {
-    /// Settles what is to be done, as [`Plan::of`] says.
+    /// Checks the request, as [`Plan::of`] does.
     ///
     /// # Errors
-    /// When something that is asked for cannot be.
+    /// When the request is invalid.
     pub(crate) fn new(asked: Asked<'a>) -> anyhow::Result<Self> {
         Plan::of(asked).map(Self)
     }
 
-    /// Scores everything.
+    /// Scores all rows.
     ///
     /// # Errors
     /// When something cannot be read or written, or a row is bad and `strict` is set.
@@ -67,7 +68,7 @@ impl<'a> Run<'a> {
         let started = Instant::now();
         let mut output = Output::open(&self.0, observer)?;
         let (reached, first_fault) = match output.complete() {
-            // All was written; only the names were missing.
+            // All rows were written in an earlier run; only the renaming was left.
             Some(reached) => (reached, None),
             None => match self.stream(&mut output, observer) {
                 Ok(done) => done,
@@ -86,7 +87,7 @@ impl<'a> Run<'a> {
             failure,
         };
         if counts.scored == 0 {
-            // A part of a data set in a pipe may be empty; a file without rows is a mistake.
+            // One part of a data set in a pipe may be empty; files without rows are a mistake.
             let empty_pipe = matches!(output, Output::Stream(_)) && counts.rejected == 0;
             output.remove()?;
             let none = "no row can be used: the inputs hold none".to_owned();
@@ -99,7 +100,7 @@ impl<'a> Run<'a> {
         Ok(outcome(rejected, (!unusable.is_empty()).then(|| unusable.join("\n"))))
     }
 
-    /// From the inputs to what is written, block by block; returns the first bad row too.
+    /// Reads, scores and writes block by block; returns the first bad row too.
     fn stream(
         &self,
         output: &mut Output,
@@ -113,6 +114,7 @@ impl<'a> Run<'a> {
             let mut source = Source::start(scope, plan, from, observer);
             let mut layout = None;
             while let Some(batch) = source.next()? {
+                // Settled at the first block and not before, because a pipe cannot be read in advance.
                 let layout = match &mut layout {
                     Some(layout) => layout,
                     none => {
@@ -132,6 +134,7 @@ impl<'a> Run<'a> {
                     .par_iter()
                     .map(|(format, block)| scorer.score(format, block))
                     .collect::<anyhow::Result<_>>()?;
+                // The blocks are dropped before writing, to free their memory.
                 drop(work);
                 output.named(layout.names());
                 for block in done {
@@ -143,7 +146,7 @@ impl<'a> Run<'a> {
         Ok((sink.reached, sink.first_fault))
     }
 
-    /// From what is written to the output's own format and order.
+    /// Converts what was written to the output's own format and order.
     fn assemble(&self, output: &mut Output) -> anyhow::Result<()> {
         let Plan { written, to, out, order, .. } = &self.0;
         let sorted = *order == Order::Sorted;
@@ -154,6 +157,7 @@ impl<'a> Run<'a> {
             output.rewrite(sort_rows)?;
         }
         let packing = Packing::of(out);
+        // A sorted output is compressed only here: a compressed file could not be read at random offsets.
         if *written == Written::Lines && *to != Format::Jsonl {
             output.rewrite(|_, lines, _, file| Ok(convert_lines(lines, Some(*to), out, file)?))?;
         } else if sorted && packing != Packing::None {
@@ -168,7 +172,7 @@ impl<'a> Run<'a> {
     /// Scores the rows of a text that is held in memory.
     ///
     /// # Errors
-    /// When the prompt is not found, the text is larger than its bounds, or nobody waits for it any more.
+    /// When the prompt is not found, the text exceeds its limits, or its caller is not waiting any more.
     pub(crate) fn of_bytes(
         question: RowQuestion<'a>,
         reading: Reading,
@@ -204,16 +208,16 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Checks how many rows a text has; blank lines are none.
+/// Checks how many rows a text has; blank lines do not count.
 fn check_rows(blocks: &[Block], most: usize) -> anyhow::Result<()> {
     let texts = || {
         blocks.iter().filter_map(|block| match &block.rows {
             Rows::Text { bytes, .. } => Some((bytes, delimiter(block.head.format))),
-            // A row beyond all limits is refused by itself.
+            // A row that is too long is rejected later, by itself.
             Rows::Frame { .. } | Rows::TooLong(_) => None,
         })
     };
-    // There are no more rows than lines, which are counted in a moment.
+    // There cannot be more rows than lines, and counting lines is cheap.
     let lines: usize =
         texts().map(|(bytes, _)| bytes.iter().filter(|byte| **byte == b'\n').count() + 1).sum();
     if lines <= most {
@@ -227,8 +231,8 @@ fn check_rows(blocks: &[Block], most: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Checks the first line of a text before anything of it is copied: where it has many times too many delimiters, quotation
-/// marks cannot make up for it.
+/// Checks the first line of a text before any of it is copied. With many times too many delimiters, quoting
+/// cannot explain the number, so the text is refused at once.
 fn check_header(bytes: &[u8], format: Format, most: usize) -> anyhow::Result<()> {
     let Some(delimiter) = delimiter(format) else { return Ok(()) };
     let text = bytes.trim_ascii_start();
@@ -238,15 +242,15 @@ fn check_header(bytes: &[u8], format: Format, most: usize) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Checks how many columns the rows of a text have, before any of their names becomes a value of its own.
+/// Checks how many columns the rows of a text have, before memory is allocated for each name.
 fn check_columns(head: &Head, most: usize) -> anyhow::Result<()> {
     let (Some(header), Some(delimiter)) = (&head.header, delimiter(head.format)) else { return Ok(()) };
-    // There are no more columns than delimiters and one, which are counted in a moment.
+    // There cannot be more columns than delimiters plus one, and counting delimiters is cheap.
     let most_there = delimiters(header, delimiter) + 1;
     if most_there <= most {
         return Ok(());
     }
-    // A header with line ends in quotes was not seen whole by `check_header`.
+    // A header with line breaks in quotes: `check_header` saw only its first line.
     ensure!(most_there / most <= 8, too_many(most_there, most));
     let in_file = |reason| anyhow::anyhow!("{}: {reason}", head.file);
     let columns = stream::split(header, delimiter).map_err(in_file)?.iter().count();

@@ -1,4 +1,4 @@
-//! A block of rows in, the same rows with the new columns out.
+//! Takes a block of rows, returns the same rows with the new columns.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,20 +18,20 @@ use crate::engine::tiered_model::OwnedInput;
 /// Scores blocks, on any thread.
 pub(crate) struct Scorer<'p, 'a> {
     plan: &'p Plan<'a>,
-    /// Whether P(refusal) of each row is asked for.
+    /// Whether P(refusal) of each row is requested.
     with_scores: bool,
-    /// Whether a table stays a table in memory.
+    /// Whether the rows of a table stay in memory as a table.
     whole_frames: bool,
 }
 
 impl<'p, 'a> Scorer<'p, 'a> {
-    /// For rows that go to an output.
+    /// A scorer for rows that are written to an output.
     pub(crate) fn of(plan: &'p Plan<'a>, streams: bool) -> Self {
         let top = matches!(plan.order, Order::Top(_));
         Self { plan, with_scores: plan.order != Order::AsRead, whole_frames: top || streams }
     }
 
-    /// For rows that stay in memory with their scores.
+    /// A scorer for rows that stay in memory with their scores.
     pub(crate) const fn in_memory(plan: &'p Plan<'a>) -> Self {
         Self { plan, with_scores: true, whole_frames: true }
     }
@@ -39,7 +39,8 @@ impl<'p, 'a> Scorer<'p, 'a> {
     /// Scores the rows of a block.
     ///
     /// # Errors
-    /// When the encoder fails, a table cannot be worked with, or nobody waits any more. A bad row is no error.
+    /// When the encoder fails, a table cannot be processed, or nobody waits any more. A bad row is not an
+    /// error.
     pub(crate) fn score(&self, format: &RowFormat, block: &Block) -> anyhow::Result<ScoredBlock> {
         let file = Arc::clone(&block.head.file);
         let mut done = ScoredBlock { after: block.after, file, ..ScoredBlock::default() };
@@ -67,7 +68,7 @@ impl<'p, 'a> Scorer<'p, 'a> {
         Ok(done)
     }
 
-    /// Scores the rows of a text; `place` says on which line a row is.
+    /// Scores the rows of a text; `place` returns the line of a row.
     fn score_text(
         &self,
         format: &RowFormat,
@@ -85,7 +86,7 @@ impl<'p, 'a> Scorer<'p, 'a> {
         };
         let mut ahead = score_ahead(&self.plan.columns, read, &mut scratch)?;
         for (number, (offset, record)) in records.into_iter().enumerate() {
-            // A blank line is no row.
+            // A blank line is not a row.
             if record.trim_ascii().is_empty() {
                 continue;
             }
@@ -111,7 +112,8 @@ impl<'p, 'a> Scorer<'p, 'a> {
                 Ok(scored) => self.keep(format, record, scored, &cells, done),
                 Err(Fault { field, reason }) => {
                     let place = Place { file: Arc::clone(&done.file), line: place(number, offset) };
-                    // Who sent a text has it, and a short row may lie under a long header many times.
+                    // Whoever sent a text has it already. A raw copy could also be large: short rows repeat a
+                    // long header.
                     let raw =
                         self.plan.bounds.is_none().then(|| format.raw(&String::from_utf8_lossy(record)));
                     done.reject(Rejection { place, field, reason, raw });
@@ -121,7 +123,7 @@ impl<'p, 'a> Scorer<'p, 'a> {
         Ok(())
     }
 
-    /// Counts a scored row, and writes it where it is wanted.
+    /// Counts a scored row, and writes it if the condition keeps it.
     fn keep(
         &self,
         format: &RowFormat,

@@ -1,4 +1,5 @@
-//! Rows in their order on their way to the output: all of them as they come, with what a sort needs, or the top alone.
+//! Passes rows in their order to the output: all of them as they arrive, with the data for a sort, or the top
+//! rows alone.
 
 use anyhow::{Context, ensure};
 use demur_data::Rejection;
@@ -13,7 +14,7 @@ use crate::engine::batch::reached::Reached;
 
 /// What a sink keeps until the end.
 enum Kept {
-    /// Nothing: rows are written as they come.
+    /// Nothing: rows are written as they arrive.
     All,
     /// P(refusal) and length of each row, to sort by.
     Order,
@@ -26,12 +27,12 @@ pub(crate) struct Sink<'p, 'a> {
     plan: &'p Plan<'a>,
     kept: Kept,
     pub(crate) reached: Reached,
-    /// The first bad row that this run has met.
+    /// The first bad row that this run found.
     pub(crate) first_fault: Option<Rejection>,
 }
 
 impl<'p, 'a> Sink<'p, 'a> {
-    /// Goes on from what is done.
+    /// Continues from what is already done.
     pub(crate) fn of(plan: &'p Plan<'a>, reached: Reached) -> Self {
         let kept = match plan.order {
             Order::AsRead => Kept::All,
@@ -41,7 +42,7 @@ impl<'p, 'a> Sink<'p, 'a> {
         Self { plan, kept, reached, first_fault: None }
     }
 
-    /// Takes a block; `p_refusal` is what that column is called.
+    /// Takes a block; `p_refusal` is the name of that column.
     ///
     /// # Errors
     /// When it cannot be written, or a row is bad and the run is strict.
@@ -52,6 +53,7 @@ impl<'p, 'a> Sink<'p, 'a> {
         output: &mut Output,
     ) -> anyhow::Result<()> {
         let mut rejected = Vec::new();
+        // Bad rows are serialized first, because a strict run must stop before the block counts as done.
         for rejection in &done.rejections {
             ensure!(!self.plan.strict, "{rejection}; without --strict bad rows are set aside");
             serde_json::to_writer(&mut rejected, rejection)?;
@@ -107,13 +109,13 @@ impl<'p, 'a> Sink<'p, 'a> {
     }
 }
 
-/// P(refusal) and length of each row, as bytes.
+/// P(refusal) and length of each row, in the layout of the order file.
 fn order_entries(ends: &[(f64, usize)]) -> Vec<u8> {
     let starts = std::iter::once(0).chain(ends.iter().map(|(_, end)| *end));
     ends.iter().zip(starts).flat_map(|((p, end), start)| order_entry(*p, end - start)).collect()
 }
 
-/// Takes rows among the best so far: those with the highest P(refusal), earlier ones first among equals.
+/// Merges rows into the best so far: those with the highest P(refusal); among ties the earlier row wins.
 fn keep_best(
     best: &mut Vec<(f64, u64, Vec<u8>)>,
     top: usize,
@@ -133,7 +135,7 @@ fn keep_best(
     }
 }
 
-/// The same for rows of a table.
+/// The same for the rows of a table.
 fn keep_best_frame(
     best: &mut Option<DataFrame>,
     top: usize,

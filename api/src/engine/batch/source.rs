@@ -1,4 +1,4 @@
-//! Blocks of rows, read ahead by a thread of their own.
+//! Blocks of rows, read ahead by a separate thread.
 
 use std::fs;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use demur_data::stream::{self, Block, Position, Rows, delimiter};
 use crate::engine::batch::observer::Observer;
 use crate::engine::batch::plan::Plan;
 
-/// Blocks that are scored at once, for each core.
+/// How many blocks are scored at the same time, for each core.
 const AHEAD: usize = 2;
 
 fn at_once() -> usize {
@@ -21,14 +21,14 @@ fn at_once() -> usize {
 /// The blocks of all inputs, in order.
 pub(crate) struct Source<'o> {
     blocks: Receiver<anyhow::Result<Block>>,
-    /// How many rows are still wanted; none where all are.
+    /// How many rows are still wanted; `None` for all.
     left: Option<usize>,
     read: Arc<AtomicU64>,
     observer: &'o dyn Observer,
 }
 
 impl<'o> Source<'o> {
-    /// Begins to read, from a position on.
+    /// Starts reading at a position.
     pub(crate) fn start<'scope>(
         scope: &'scope Scope<'scope, '_>,
         plan: &'scope Plan<'_>,
@@ -43,14 +43,14 @@ impl<'o> Source<'o> {
         scope.spawn(move || {
             let result = stream::blocks(inputs, from, size, &counter, |block| send.send(Ok(block)).is_ok());
             if let Err(error) = result {
-                // A receiver that is gone needs no error.
+                // If the receiver is gone, nobody needs the error.
                 let _ = send.send(Err(error.into()));
             }
         });
         Self { blocks, left: plan.sample, read, observer }
     }
 
-    /// The next blocks, at most as many as are scored at once; none at the end.
+    /// Returns the next blocks, at most as many as are scored at the same time; `None` at the end.
     ///
     /// # Errors
     /// When an input cannot be read.
@@ -60,7 +60,7 @@ impl<'o> Source<'o> {
             return Ok(None);
         }
         let mut batch = Vec::new();
-        // It waits for the first alone: what is there is worked on.
+        // Wait for the first block alone, so that scoring starts with whatever is ready.
         if let Ok(first) = self.blocks.recv() {
             batch.push(first?);
         }
@@ -95,7 +95,7 @@ fn keep_first(block: &mut Block, left: &mut usize) {
             let records = stream::records(bytes, delimiter(block.head.format));
             let rows: Vec<&[u8]> =
                 records.into_iter().map(|(_, row)| row).filter(|row| !row.trim_ascii().is_empty()).collect();
-            // A record is a slice of the block, so the distance of their beginnings is where it starts.
+            // A record is a slice of the block, so the difference of the pointers is its offset.
             let end = rows.get(*left).map(|row| row.as_ptr() as usize - bytes.as_ptr() as usize);
             *left -= rows.len().min(*left);
             if let Some(end) = end {

@@ -1,4 +1,4 @@
-//! What a run did, in numbers that do not depend on how its rows came in blocks.
+//! The counts of a run. They do not depend on how its rows were split into blocks.
 
 use std::ops::Range;
 
@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 
 use crate::engine::batch::columns::{Outcomes, RowScore};
 
-/// Steps of P(refusal) that are counted apart: as fine as quantiles are.
+/// How many steps of P(refusal) are counted: quantiles are accurate to one step.
 const STEPS: usize = 1000;
-/// The mean is summed in whole numbers of this part of 1, so that it does not depend on the order of summing.
+/// The mean is summed in integers of this fraction of 1, because integer sums do not depend on their order.
 const GRAIN: f64 = 1e12;
 
-/// The step that a P(refusal) lies in.
+/// Returns the step of a P(refusal).
 pub(crate) fn step(p_refusal: f64) -> usize {
-    // A probability is from 0 to 1.
+    // A probability is between 0 and 1.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let step = (p_refusal * STEPS as f64) as usize;
     step.min(STEPS - 1)
@@ -27,11 +27,11 @@ pub(crate) fn step(p_refusal: f64) -> usize {
 pub(crate) struct Counts {
     /// Rows scored.
     pub(crate) scored: u64,
-    /// Rows written: fewer where a condition leaves some out.
+    /// Rows written: fewer than scored if a condition drops some.
     pub(crate) written: u64,
     /// Rows that could not be scored.
     pub(crate) rejected: u64,
-    /// By decision or label, as [`Outcomes`] numbers them.
+    /// By decision or label, indexed as in [`Outcomes`].
     outcomes: [u64; 3],
     /// Rows that the encoder answered.
     #[serde(default)]
@@ -64,7 +64,7 @@ impl Counts {
         self.outcomes[row.outcome] += 1;
         self.encoder += u64::from(row.tier == Tier::Encoder);
         self.steps[step(row.p_refusal)] += 1;
-        // A probability is from 0 to 1.
+        // A probability is between 0 and 1.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let grains = (row.p_refusal * GRAIN) as u128;
         self.sum += grains;
@@ -81,7 +81,7 @@ impl Counts {
         to.zip(other.outcomes.iter().chain(&other.steps)).for_each(|(to, from)| *to += from);
     }
 
-    /// The middle of each step of P(refusal) that holds rows, and how many.
+    /// The middle of each step of P(refusal) that has rows, with their number.
     pub(crate) fn probabilities(&self) -> Vec<(f64, u64)> {
         let middle = |step: usize| (step as f64 + 0.5) / STEPS as f64;
         let steps = self.steps.iter().enumerate().filter(|&(_, &rows)| rows > 0);
@@ -93,12 +93,12 @@ impl Counts {
         self.scored + self.rejected
     }
 
-    /// Mean of P(refusal); none of no rows.
+    /// Mean of P(refusal); `None` without rows.
     fn mean(&self) -> Option<f64> {
         (self.scored > 0).then(|| self.sum as f64 / GRAIN / self.scored as f64)
     }
 
-    /// A quantile of P(refusal), to a thousandth: the middle of its step; none of no rows.
+    /// A quantile of P(refusal), to a thousandth: the middle of its step; `None` without rows.
     fn quantile(&self, share: f64) -> Option<f64> {
         let wanted = share * self.scored as f64;
         let mut below = 0;
@@ -109,7 +109,8 @@ impl Counts {
         step.map(|step| (step as f64 + 0.5) / STEPS as f64)
     }
 
-    /// Ranges of steps from the highest to the lowest, each with at most `rows` rows where one step has not more alone.
+    /// Ranges of steps from the highest to the lowest. Each holds at most `rows` rows, unless a single step
+    /// has more.
     pub(crate) fn ranges(&self, rows: u64) -> Vec<Range<usize>> {
         let (mut ranges, mut end, mut held) = (Vec::new(), STEPS, 0);
         for step in (0..STEPS).rev() {
@@ -150,7 +151,7 @@ impl Counts {
         })
     }
 
-    /// The summary as lines.
+    /// The summary as text.
     pub(crate) fn to_text(&self, by: &str, outcomes: Outcomes, seconds: f64, bytes: Option<u64>) -> String {
         let by_outcome: Vec<String> =
             outcomes.names.iter().zip(self.outcomes).map(|(name, n)| format!("{name} {n}")).collect();

@@ -1,4 +1,4 @@
-//! A question about one text: what it is scored by, and which edits would change that.
+//! An explanation of one text: what its score is made of, and which edits would change the decision.
 
 mod view;
 
@@ -15,12 +15,13 @@ use crate::engine::shares::{Characters, Span, shares};
 pub(crate) use view::{EncoderView, ExplainResponse, NearestText, Term, terms};
 use view::{FlipView, FragmentView, RemovedWord, Word};
 
-/// Longer texts (in bytes) are explained, but no flip is looked for: each step of that reads the text again.
+/// Longer texts (in bytes) are explained, but not searched for a flip, because each step of the search reads
+/// the text again.
 const FLIP_BYTES: usize = 8000;
-/// How many texts of the fit that lie near are shown.
+/// How many of the nearest training texts are shown.
 const NEAREST: usize = 5;
 
-/// What is explained, and by which model.
+/// The text to explain, and the model.
 pub(crate) struct Question<'a> {
     pub(crate) tiered: TieredModel<'a>,
     pub(crate) name: ModelRef,
@@ -28,14 +29,14 @@ pub(crate) struct Question<'a> {
     /// The text that the model scores.
     pub(crate) field: Field,
     pub(crate) policy: Policy,
-    /// At most so many terms.
+    /// Most terms to return.
     pub(crate) top: usize,
     /// When the work on it began.
     pub(crate) started: Instant,
 }
 
 impl Question<'_> {
-    /// Explains it; none where an encoder elsewhere is to be asked first.
+    /// Returns the explanation; `None` while a pending encoder must be asked first.
     ///
     /// # Errors
     /// When the encoder fails.
@@ -49,6 +50,7 @@ impl Question<'_> {
         if tiered.has_encoder() {
             scored = tiered.score_one(&input, scratch)?;
         }
+        // Requested before the first return, so that the encoder gets both requests at once.
         let direction = tiered.direction(&input, NEAREST)?;
         if tiered.waits() {
             return Ok(None);
@@ -57,6 +59,7 @@ impl Question<'_> {
         let mut found = Found::default();
         if searched {
             found = Found::of(&tiered, &input, (&scored, policy), scratch)?;
+            // The search may need more replies of the encoder.
             if tiered.waits() {
                 return Ok(None);
             }
@@ -68,7 +71,7 @@ impl Question<'_> {
             Word { start, end, text: text[word.bytes].to_owned(), contribution, function_word }
         });
         let words: Vec<Word> = words.collect();
-        // The whole text is no part of it.
+        // A fragment that is the whole text tells nothing.
         found.fragment = found.fragment.filter(|fragment| fragment.words < words.len());
         let unexplained =
             found.flip.is_none().then(|| unexplained(searched, &explanation, words.len(), policy));
@@ -113,7 +116,8 @@ struct Found {
 }
 
 impl Found {
-    /// Looks for edits by the n-gram tier; where the model has another, those that hold by both.
+    /// Searches for edits with the n-gram tier; if the model has an encoder, keeps only edits that hold with
+    /// both.
     fn of(
         tiered: &TieredModel<'_>,
         input: &Input<'_>,
@@ -130,7 +134,8 @@ impl Found {
         }
     }
 
-    /// Those that hold by all tiers, with what all tiers say of them; `answer` is that of the whole prompt.
+    /// Keeps the edits that hold with all tiers, with the scores of all tiers; `answer` is the score of the
+    /// whole prompt.
     fn confirmed(
         self,
         tiered: &TieredModel<'_>,
@@ -158,7 +163,7 @@ impl Found {
     }
 }
 
-/// Why there is no flip, as a sentence's rest.
+/// The reason why there is no flip, as the rest of a sentence.
 fn unexplained(searched: bool, explanation: &Explanation, words: usize, policy: Policy) -> String {
     if !searched {
         return format!(

@@ -1,4 +1,4 @@
-//! An explanation as `/v1/explain` and `demur explain --json` show it.
+//! An explanation in the form that `/v1/explain` and `demur explain --json` return.
 
 use demur_predictor::encoder::Nearest;
 use demur_predictor::{Decision, Explanation, Field, Input, Origin, Tier};
@@ -170,7 +170,7 @@ pub(crate) struct RemovedWord {
     pub(crate) text: String,
 }
 
-/// The strongest terms of an explanation as the API shows them.
+/// The strongest terms of an explanation, in the API's form.
 pub(crate) fn terms(explanation: &Explanation, input: &Input<'_>, top: usize) -> Vec<Term> {
     let [prompt, response] =
         [input.prompt, input.response].map(|text| Characters::of(text.unwrap_or_default()));
