@@ -1,9 +1,9 @@
 //! Files and directories that appear whole or not at all.
 //!
-//! Both are written beside their target, under a hidden name that nobody can foresee, and renamed over it by `commit`: first
-//! the disk has the content, then the name, then the folder's entry. What is dropped uncommitted is removed;
-//! [`remove_unfinished`] does that for a process that is about to be ended by a signal. What replaces a file or a directory
-//! has its permissions.
+//! Both are written beside their target, under a hidden name that nobody can guess. `commit` renames them
+//! over the target: first the content is on disk, then the name, then the folder's entry. A file or directory
+//! that is dropped without a commit is removed; [`remove_unfinished`] does the same for a process that a
+//! signal is about to end. A replacement keeps the permissions of what it replaces.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -16,7 +16,7 @@ use crate::destination::{behind_links, beside, create_beside, folder_of, sync_fo
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
-    // A list of paths is valid whatever a panicking thread left in it.
+    // The list of paths is valid even if a thread panicked while it held the lock.
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -43,8 +43,8 @@ impl Temporary {
         Self(Some(path))
     }
 
-    /// Gives the path up while `rename` gives it another name. A signal's handler waits for that, and so never comes
-    /// between the two names.
+    /// Gives up the path while `rename` renames it. A signal handler waits for that, so it never runs between
+    /// the two names.
     fn release(&mut self, rename: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
         let Some(path) = self.0.as_deref() else { return Ok(()) };
         let mut unfinished = unfinished();
@@ -68,18 +68,18 @@ impl Drop for Temporary {
 
 /// A file that takes its name only when it is complete. Writes are buffered.
 ///
-/// A target that is no regular file (`/dev/null`, a named pipe) is written directly: there is nothing to
+/// A target that is not a regular file (`/dev/null`, a named pipe) is written directly: there is nothing to
 /// rename over.
 #[derive(Debug)]
 pub struct AtomicFile {
     writer: BufWriter<File>,
-    /// Where it is to go; none where it is there already.
+    /// The final path; `None` when the target is written directly.
     target: Option<PathBuf>,
     temporary: Temporary,
 }
 
 impl AtomicFile {
-    /// Opens a temporary beside `path`, whose folders are made where they are missing.
+    /// Opens a temporary file beside `path` and creates missing folders.
     ///
     /// # Errors
     /// If the path names no file or a directory, or the temporary cannot be created there.
@@ -92,14 +92,14 @@ impl AtomicFile {
                 return Ok(Self { writer: BufWriter::new(file), target: None, temporary: Temporary(None) });
             }
         };
-        // The new content must not be readable by more people than the old.
+        // The new content must not be readable by more people than the old content was.
         let replaced = fs::metadata(&target).ok();
         let (file, path) = create_beside(&target, "tmp", replaced.as_ref())?;
         let temporary = Temporary::new(path);
         Ok(Self { writer: BufWriter::new(file), target: Some(target), temporary })
     }
 
-    /// Writes out what is buffered, waits until the disk has it, and gives the file its name.
+    /// Flushes the buffer, waits until the content is on disk, and gives the file its name.
     ///
     /// # Errors
     /// If any of that fails; the target is then as it was before.
@@ -131,7 +131,7 @@ pub struct AtomicDir {
 }
 
 impl AtomicDir {
-    /// Makes a temporary directory beside `path`, whose folders are made where they are missing.
+    /// Creates a temporary directory beside `path` and its missing parent folders.
     ///
     /// # Errors
     /// If the path names no directory or an existing file, or the temporary cannot be created there.
@@ -146,14 +146,14 @@ impl AtomicDir {
         #[cfg(unix)]
         if target.exists() {
             use std::os::unix::fs::DirBuilderExt;
-            // It gets the permissions of the directory that it replaces when it gets the name.
+            // On commit it takes the permissions of the directory that it replaces.
             new.mode(0o700);
         }
         new.create(&path)?;
         Ok(Self { temporary: Temporary::new(path.clone()), path, target })
     }
 
-    /// Makes the folders that the directory lies in, and proves that it can be made there.
+    /// Creates the parent folders and checks that the directory can be created there.
     ///
     /// # Errors
     /// As [`create`](Self::create).
@@ -167,8 +167,8 @@ impl AtomicDir {
         &self.path
     }
 
-    /// Gives the directory its name. A directory that has it already is moved aside first and removed after,
-    /// so that the name is free for an instant only, and moved back if the rename fails.
+    /// Gives the directory its name. An existing directory is moved aside first and removed afterwards, so
+    /// the name is missing for an instant only. If the rename fails, the old directory is moved back.
     ///
     /// # Errors
     /// If a rename fails, or the replaced directory cannot be removed.
@@ -182,7 +182,7 @@ impl AtomicDir {
             }
             fs::rename(path, target).inspect_err(|_| {
                 if replaces {
-                    // Best effort: the error that is under way says what went wrong first.
+                    // Best effort: the error that is being returned says what went wrong first.
                     let _ = fs::rename(&old, target);
                 }
             })
@@ -191,8 +191,9 @@ impl AtomicDir {
         if replaces { fs::remove_dir_all(&old) } else { Ok(()) }
     }
 
-    /// Puts the directory's files into the one that has the name already, where there is one: each replaces its namesake,
-    /// and what else is there stays. The `whole` ones among its own directories replace theirs as a whole.
+    /// Moves the directory's files into an existing one of that name, if there is one. Each file replaces the
+    /// file of the same name, and other files stay. Subdirectories named in `whole` replace theirs as a
+    /// whole.
     ///
     /// # Errors
     /// If a file cannot be renamed, or a directory is in the place of a file.
@@ -207,7 +208,7 @@ impl AtomicDir {
             part.commit()?;
         }
         finish(&self.path, &self.target)?;
-        // A signal's handler waits until all are in their places.
+        // Signal handlers wait until all files are in place.
         let unfinished = unfinished();
         merge(&self.path, &self.target)?;
         drop(unfinished);
@@ -215,7 +216,8 @@ impl AtomicDir {
     }
 }
 
-/// Waits until the disk has all of a new directory, whose files get the permissions of those that they will replace.
+/// Waits until a new directory is on disk. Its files take the permissions of the files that they will
+/// replace.
 fn finish(new: &Path, old: &Path) -> io::Result<()> {
     for entry in fs::read_dir(new)? {
         let entry = entry?;

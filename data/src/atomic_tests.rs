@@ -1,4 +1,4 @@
-//! Files and directories that appear whole or not at all: what is there before, on the way and after.
+//! Files and directories that appear whole or not at all: the state before, during and after.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
@@ -62,7 +62,7 @@ fn errors_say_what_to_do() {
     assert!(file.contains("is a file"), "{file}");
 }
 
-/// The register is the process's own, so this runs in a process of its own, away from the other tests.
+/// The list of temporaries is global to the process, so this runs in a process of its own.
 #[test]
 fn a_process_that_is_ended_removes_what_it_began() {
     const ALONE: &str = "DEMUR_DATA_TEST_ALONE";

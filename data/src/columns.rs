@@ -1,4 +1,4 @@
-//! Which column of a file holds what.
+//! Which column of a file holds which field.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -6,20 +6,21 @@ use serde_json::{Map, Value};
 use crate::DataError;
 use crate::conversation;
 
-/// The names under which a prompt is looked for.
+/// The usual names of the prompt column.
 pub(crate) const PROMPT: &[&str] = &["prompt", "question", "instruction", "input", "text"];
 
-/// Names of columns. Nothing named by default.
+/// Names of columns. By default none is named.
 ///
-/// A name may be a dotted path into nested objects (`meta.text`); a column whose own name has the dot goes
-/// first. A column that is named must exist. One that is not named is looked for under its usual names, the
-/// first that the file has, in capitals or with blanks around it too; the empty name `""` says that there is none and stops the search.
+/// A name may be a dotted path into nested objects (`meta.text`); a column whose own name contains the dot
+/// goes first. A named column must exist. A column that is not named is searched for under its usual names,
+/// in this order; capitals and surrounding blanks are ignored if no exact name is found. The empty name `""`
+/// says that the file has no such column and stops the search.
 ///
 /// | column | usual names, in this order |
 /// |---|---|
 /// | `prompt` | prompt, question, instruction, input, text |
 /// | `response` | response, completion, output, answer, generation |
-/// | `messages` | messages, conversation, conversations, contents; not looked for when `prompt` or `response` is named |
+/// | `messages` | messages, conversation, conversations, contents; not when `prompt` or `response` is named |
 /// | `label` | label, tone, refusal, `is_refusal`, refused |
 /// | `target` | target, model, generator |
 /// | `refusal_rate` | its own name, in a file without `p_refusal` |
@@ -34,14 +35,14 @@ pub struct Columns {
     pub prompt: Option<String>,
     /// The response.
     pub response: Option<String>,
-    /// A conversation: the last user turn is the prompt, the assistant turn after it the response. Where a
-    /// row has one, it goes before the columns of prompt and response.
+    /// A conversation: the last user turn is the prompt, the assistant turn after it the response. In a row
+    /// that has one, it takes precedence over the prompt and response columns.
     pub messages: Option<String>,
     /// The label, read by the [`LabelVocabulary`](crate::LabelVocabulary).
     pub label: Option<String>,
-    /// The kind on the refusal continuum, where it stands apart from the label.
+    /// The kind on the refusal continuum, if it is in a column of its own.
     pub kind: Option<String>,
-    /// The model that was asked.
+    /// The model that the prompt was sent to.
     pub target: Option<String>,
     /// The data set that the row comes from.
     pub source: Option<String>,
@@ -55,20 +56,20 @@ pub struct Columns {
     pub weight: Option<String>,
     /// A machine's P(refusal).
     pub p_refusal: Option<String>,
-    /// A measured rate of refusals, the label of rows that have no other.
+    /// A measured refusal rate, used as the label of rows without another label.
     pub refusal_rate: Option<String>,
-    /// Who gave the label, in free text.
+    /// Who labelled the row, in free text.
     pub labelled_by: Option<String>,
 }
 
 impl Columns {
-    /// The columns as this file has them: named ones checked, the others found or left out.
+    /// The columns that this file has: named ones are checked, the others found or left out.
     pub(crate) fn resolve(&self, file: &str, rows: &[&Map<String, Value>]) -> Result<Self, DataError> {
         let present = Present::new(file, rows);
         let find = |role, named: &Option<String>, usual: &[&str]| present.find(role, named.as_deref(), usual);
         let texts_named = [&self.prompt, &self.response].into_iter().flatten().any(|name| !name.is_empty());
         let p_refusal = find("p_refusal", &self.p_refusal, &["p_refusal"])?;
-        // Beside a machine's probability it is not measured: this project's bootstrap writes both.
+        // Beside a model's probability the rate is not a measurement: this project's bootstrap writes both.
         let rates: &[&str] = if p_refusal.is_none() { &["refusal_rate"] } else { &[] };
         let conversations = if texts_named { &[] } else { conversation::USUAL };
         Ok(Self {
@@ -97,13 +98,15 @@ impl Columns {
 
 /// The value under a column name or dotted path.
 pub(crate) fn lookup<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    // The whole name goes first, because a column's own name may contain dots.
     fields.get(name).or_else(|| {
         let (head, rest) = name.split_once('.')?;
         lookup(fields.get(head)?.as_object()?, rest)
     })
 }
 
-/// The first usual name that a file has; where it has none as it is, with capitals or blanks around it.
+/// The first usual name that a file has. Exact names go first; then capitals and surrounding blanks are
+/// ignored.
 pub(crate) fn usual<'n>(names: &[&'n str], usual: &[&str]) -> Option<&'n str> {
     let same = |a: &str, b: &str| a == b;
     let alike = |a: &str, b: &str| a.trim().eq_ignore_ascii_case(b);
@@ -113,7 +116,7 @@ pub(crate) fn usual<'n>(names: &[&'n str], usual: &[&str]) -> Option<&'n str> {
     find(&same).or_else(|| find(&alike))
 }
 
-/// The columns of a file, in the order in which they first appear.
+/// The columns of a file, in order of first appearance.
 struct Present<'a> {
     file: &'a str,
     rows: &'a [&'a Map<String, Value>],
@@ -135,7 +138,7 @@ impl<'a> Present<'a> {
     ) -> Result<Option<String>, DataError> {
         match named {
             Some("") => Ok(None),
-            // A file of which no row could be parsed is reported by its rejections, not by its columns.
+            // If no row of a file could be parsed, the rejections report it, not the columns.
             Some(name) if self.rows.is_empty() || self.rows.iter().any(|row| lookup(row, name).is_some()) => {
                 Ok(Some(name.to_owned()))
             }
@@ -149,7 +152,7 @@ impl<'a> Present<'a> {
         }
     }
 
-    /// The columns for a message: an object's own fields as dotted paths, one level deep.
+    /// The columns as listed in messages: an object's own fields as dotted paths, one level deep.
     fn listed(&self) -> Vec<String> {
         let mut listed = Vec::new();
         for name in &self.names {

@@ -1,38 +1,39 @@
-//! Chats: which turn is the prompt, which the response, and what came before.
+//! Chats: which turn is the prompt, which is the response, and what came before.
 //!
-//! The one reader of chats, for corpora, for files that are scored and for requests, so that a chat means the same wherever
-//! it comes from. It knows the forms that people have: `{role, content}`, `{from, value}` (`ShareGPT`), `{type, content}`
-//! (`LangChain`), `{role, parts}` (Gemini), contents as text or as parts, and a chat as JSON text.
+//! This is the only chat reader, for corpora, for scored files and for requests, so that a chat means the
+//! same wherever it comes from. It reads the common forms: `{role, content}`, `{from, value}` (`ShareGPT`),
+//! `{type, content}` (`LangChain`), `{role, parts}` (Gemini), contents as text or as parts, and a chat as
+//! JSON text.
 
 use serde_json::{Map, Value};
 
 use crate::Turn;
 
-/// The names under which a chat is looked for, in a row and in an object.
+/// The usual names of a chat, as a column and as a field of an object.
 pub(crate) const USUAL: &[&str] = &["messages", "conversation", "conversations", "contents"];
 
-/// Whether a chat is looked for under a name.
+/// Whether a name is one of the usual names of a chat.
 pub(crate) fn is_usual(name: &str) -> bool {
     USUAL.contains(&name)
 }
 
-/// A conversation taken apart.
+/// A parsed conversation.
 #[derive(Debug, Default, PartialEq)]
 pub struct Conversation {
     /// System message and turns before the prompt.
     pub context: Vec<Turn>,
     /// The last user turn.
     pub prompt: Option<String>,
-    /// The first assistant turn after it that says something.
+    /// The first assistant turn after the prompt that is not empty.
     pub response: Option<String>,
-    /// Whether the chat ends with a turn of the user, which nobody has answered. The turn before it is no answer to it, nor
-    /// is the turn itself, whatever it says.
+    /// Whether the chat ends with a user turn, which nobody has answered. The turn before it does not answer
+    /// it, and neither does the turn itself, whatever it says.
     pub ends_with_user: bool,
 }
 
 impl Conversation {
-    /// Takes a chat apart: a list of turns, an object that has such a list under a usual name, or either as JSON text.
-    /// Without a user turn all turns are context.
+    /// Parses a chat: a list of turns, an object that has such a list under a usual name, or either as JSON
+    /// text. Without a user turn all turns are context.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -50,7 +51,7 @@ impl Conversation {
     }
 }
 
-/// The last thing that the user says in a chat. A turn without words (a tool's result) says nothing.
+/// The last non-empty user turn of a chat. A turn without words (a tool's result) counts as empty.
 ///
 /// # Errors
 /// What is wrong with the chat.
@@ -60,8 +61,8 @@ pub fn last_of_user(value: &Value) -> Result<String, String> {
     last.map(|at| turns.swap_remove(at).content).ok_or_else(|| "no message of the user in it".to_owned())
 }
 
-/// The place of the last turn in which the user says something; where none does, of the user's last. `of` returns a turn's
-/// role and content.
+/// The index of the last user turn that is not empty or, if all are empty, of the last user turn. `of`
+/// returns a turn's role and content.
 pub fn last_user<T>(turns: &[T], of: impl Fn(&T) -> (&str, &str)) -> Option<usize> {
     let is_users = |turn: &T| is_user(of(turn).0);
     let says = turns.iter().rposition(|turn| is_users(turn) && !of(turn).1.trim().is_empty());
@@ -75,7 +76,7 @@ fn turns(value: &Value) -> Result<Vec<Turn>, String> {
     let Some(turns) = within.unwrap_or(value).as_array() else {
         return Err(format!("a conversation is a list of turns, not {}", type_name(value)));
     };
-    // Texts alone are parts of a text and no chat.
+    // A list of texts alone is one text in parts, not a chat.
     let is_chat = turns.iter().any(Value::is_object);
     let mut read: Vec<Turn> = Vec::with_capacity(turns.len());
     for (n, value) in turns.iter().enumerate() {
@@ -88,7 +89,8 @@ fn turns(value: &Value) -> Result<Vec<Turn>, String> {
     Ok(read)
 }
 
-/// A turn that is its text alone: people take turns, so it is the user's unless the turn before it was.
+/// A turn that is text alone, without a role: turns alternate, so it is the user's unless the turn before it
+/// was.
 fn bare(said: &str, before: Option<&Turn>) -> Turn {
     let role = if before.is_some_and(|turn| is_user(&turn.role)) { "assistant" } else { "user" };
     Turn { role: role.to_owned(), content: said.to_owned() }
@@ -112,7 +114,7 @@ fn is_one_of(role: &str, names: &[&str]) -> bool {
     names.iter().any(|name| role.trim().eq_ignore_ascii_case(name))
 }
 
-/// One turn of a chat.
+/// Parses one turn of a chat.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -125,7 +127,7 @@ pub fn turn(value: &Value) -> Result<Turn, String> {
     Ok(Turn { role, content: said(fields)? })
 }
 
-/// What a turn says: its content, or the refusal that comes in its place. A turn that only calls a tool says nothing.
+/// The text of a turn: its content, or the refusal that replaces it. A turn that only calls a tool is empty.
 fn said(fields: &Map<String, Value>) -> Result<String, String> {
     let mut contents = ["content", "value", "text", "parts"].into_iter().filter_map(|name| fields.get(name));
     let content = contents.next();
@@ -148,11 +150,11 @@ fn said(fields: &Map<String, Value>) -> Result<String, String> {
     }
 }
 
-/// The text of a content: text itself, parts joined by line ends, or an object that has a text. Thoughts, images and
-/// results of tools are no part of it; null says nothing.
+/// The text of a content: plain text, parts joined by line ends, or an object that has a text. Reasoning,
+/// images and tool results are left out; null is empty.
 ///
 /// # Errors
-/// When it is of another type.
+/// If it is of another type.
 pub fn text(content: &Value) -> Result<String, String> {
     match content {
         Value::Null => Ok(String::new()),
@@ -170,7 +172,7 @@ pub fn text(content: &Value) -> Result<String, String> {
     }
 }
 
-/// What a part of a content says: a text, or an object that has one, or a refusal.
+/// The text of a part: a plain text, an object that has one, or a refusal.
 fn part(part: &Value) -> Option<&str> {
     let fields = match part {
         Value::String(text) => return Some(text),
@@ -188,12 +190,12 @@ fn part(part: &Value) -> Option<&str> {
     text("text").or_else(|| text("refusal")).or_else(|| text("content"))
 }
 
-/// Parses JSON text that is in a cell, if it is an object or a list.
+/// Parses the JSON text of a cell if it is an object or a list.
 pub(crate) fn nested(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok().filter(|value: &Value| value.is_array() || value.is_object())
 }
 
-/// What a value is, for messages.
+/// The name of a value's type, for messages.
 pub(crate) fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -283,7 +285,8 @@ mod tests {
         assert_eq!(last_of_user(&tools).unwrap(), "a", "a tool's result is not what the user says");
     }
 
-    /// Roles that do not alternate are read as they are: a second turn of the user is a prompt, and no answer to the first.
+    /// Roles that do not alternate are read as they are: a second user turn is a prompt, not an answer to the
+    /// first.
     #[test]
     fn a_chat_that_ends_with_the_user_has_no_answer() {
         let chat = json!([

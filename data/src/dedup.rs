@@ -1,11 +1,11 @@
-//! One row a prompt, or one row a response.
+//! Duplicates: one row per prompt, or one per response.
 
 use rustc_hash::FxHashSet;
 
 use crate::{Record, normalise};
 
-/// Keeps the first row of each text, texts compared by [`normalise`], and counts the rows removed. Rows without the
-/// text are all kept.
+/// Keeps the first row of each text and counts the rows removed. Texts are compared by [`normalise`]. Rows
+/// without the text are all kept.
 #[must_use]
 pub fn deduplicate(records: Vec<Record>, text: fn(&Record) -> Option<&str>) -> (Vec<Record>, usize) {
     let before = records.len();

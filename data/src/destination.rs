@@ -1,14 +1,15 @@
-//! Where an output's name leads: to a file that a finished one may replace, or to something that is only ever written into.
+//! What an output's name refers to: a file that a finished one may replace, or something that can only be
+//! written into.
 //!
-//! A link is followed to what it names, so that it stays a link. A device or a named pipe is written into, for a file that
-//! took its name would not be what the reader at its other end waits for.
+//! A link is followed to its target, so that it stays a link. A device or a named pipe is written into: a
+//! file that took its name would not reach the reader at its other end.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Links that are followed one after the other, as many as Linux follows.
+/// How many links are followed in a row: the limit of Linux.
 const MOST_LINKS: usize = 40;
 
 /// Names of this process's standard output.
@@ -27,15 +28,15 @@ pub enum Destination {
     Stdout,
     /// A device or a named pipe.
     Special(PathBuf),
-    /// A regular file, or a name that is still free: its path, behind all links.
+    /// A regular file, or a name that is not in use: its path after all links are followed.
     File(PathBuf),
 }
 
 impl Destination {
-    /// Follows a name.
+    /// Resolves a name.
     ///
     /// # Errors
-    /// If it names a directory or no file, or its links lead nowhere.
+    /// If it names a directory or no file, or its links cannot be resolved.
     pub fn of(path: &Path) -> io::Result<Self> {
         if is_stdout(path) {
             return Ok(Self::Stdout);
@@ -51,10 +52,10 @@ impl Destination {
         }
     }
 
-    /// Makes the folders that the output lies in, and proves that a file can be made there.
+    /// Creates the parent folders of the output and checks that a file can be created there.
     ///
     /// # Errors
-    /// If a folder cannot be made, or no file can be made or written there.
+    /// If a folder cannot be created, or a file cannot be created or written there.
     pub fn check(&self) -> io::Result<()> {
         let Self::File(path) = self else { return Ok(()) };
         if let Ok(existing) = fs::metadata(path) {
@@ -66,7 +67,7 @@ impl Destination {
     }
 }
 
-/// What the owner has set to be read only is not replaced, though a rename could do that.
+/// A file that its owner has made read-only is not replaced, although a rename could do that.
 fn refuse_read_only(path: &Path, existing: &Metadata) -> io::Result<()> {
     if !existing.permissions().readonly() {
         return Ok(());
@@ -75,7 +76,8 @@ fn refuse_read_only(path: &Path, existing: &Metadata) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
 }
 
-/// The path that a rename must replace: behind symbolic links, also those whose target is not there yet.
+/// The path that a rename must replace: after symbolic links, including those whose target does not exist
+/// yet.
 pub(crate) fn behind_links(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -96,7 +98,7 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// A name beside a path that nobody can foresee; the folder is made where it is missing.
+/// A hidden name beside a path that nobody can guess; a missing folder is created.
 pub(crate) fn beside(path: &Path, ending: &str) -> io::Result<PathBuf> {
     let Some(name) = path.file_name() else {
         let message = format!("`{}` names no file; give a path that ends in a name", path.display());
@@ -111,11 +113,12 @@ pub(crate) fn beside(path: &Path, ending: &str) -> io::Result<PathBuf> {
     Ok(folder.join(format!(".{}.{random:016x}.{ending}", name.to_string_lossy())))
 }
 
-/// Makes a file beside `path`, under a name that nobody can foresee, and returns it with that name. It is never a file, or a
-/// link to one, that was there before. Where it is to replace another file, nobody can open it who could not open that.
+/// Creates a file beside `path`, under a name that nobody can guess, and returns the file and the name. It
+/// never opens an existing file or follows a link. If it is to replace another file, only those who could
+/// open that file can open this one.
 ///
 /// # Errors
-/// If no file can be made there.
+/// If the file cannot be created.
 pub fn create_beside(path: &Path, ending: &str, replaced: Option<&Metadata>) -> io::Result<(File, PathBuf)> {
     let created = beside(path, ending)?;
     let mut options = OpenOptions::new();
@@ -133,8 +136,8 @@ pub fn create_beside(path: &Path, ending: &str, replaced: Option<&Metadata>) -> 
     Ok((file, created))
 }
 
-/// Removes what killed processes have left beside `path`: files as [`create_beside`] names them, but for those to keep. For
-/// who knows that no other process works there.
+/// Removes what killed processes left beside `path`: files named as by [`create_beside`], except those in
+/// `keep`. Call it only when no other process works there.
 ///
 /// # Errors
 /// If a folder cannot be read, or a file cannot be removed.
@@ -154,10 +157,10 @@ pub fn remove_orphans(path: &Path, ending: &str, keep: &[String]) -> io::Result<
     Ok(())
 }
 
-/// Opens a regular file that is there, to read it and to write into it; never what a link leads to.
+/// Opens an existing regular file for reading and writing; links are not followed.
 ///
 /// # Errors
-/// If it is not there, or is no regular file.
+/// If it does not exist, or is not a regular file.
 pub fn open_existing(path: &Path) -> io::Result<File> {
     if !fs::symlink_metadata(path)?.is_file() {
         return Err(io::Error::other("it is no regular file"));
@@ -166,7 +169,7 @@ pub fn open_existing(path: &Path) -> io::Result<File> {
     if is_named(&file, path) { Ok(file) } else { Err(io::Error::other("it was replaced meanwhile")) }
 }
 
-/// Whether a name leads to a file that is open.
+/// Whether a name refers to an open file.
 #[cfg(unix)]
 pub(crate) fn is_named(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -180,7 +183,7 @@ pub(crate) fn is_named(_file: &File, path: &Path) -> bool {
     path.exists()
 }
 
-/// Waits until the disk has the name of a file that was made or renamed.
+/// Waits until the name of a created or renamed file is on disk.
 ///
 /// # Errors
 /// If the system fails to do so.
@@ -188,14 +191,15 @@ pub fn sync_name(path: &Path) -> io::Result<()> {
     sync_folder(folder_of(path))
 }
 
-/// Waits until the disk has the names in a folder. A file system that has no such operation is no failure.
+/// Waits until the names in a folder are on disk. It is not an error if the file system has no such
+/// operation.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());
     }
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     match synced {
-        // A folder that may be written but not listed, and file systems without this.
+        // The folder may be writable but not listable, or the file system has no such operation.
         Err(error)
             if matches!(
                 error.kind(),
@@ -208,7 +212,7 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// What a file is, whatever its names: it finds links of either sort and other spellings.
+/// The identity of a file under any of its names: it detects hard and symbolic links and other spellings.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Identity {
     #[cfg(unix)]
@@ -217,7 +221,7 @@ enum Identity {
     Path(PathBuf),
 }
 
-/// The identity of a regular file; none of one that is not there, of a pipe or of a terminal.
+/// The identity of a regular file; `None` if it does not exist, or is a pipe or a terminal.
 fn identity(path: &Path, standard: &str) -> Option<Identity> {
     let path = if path == Path::new("-") { Path::new(standard) } else { path };
     let meta = fs::metadata(path).ok().filter(Metadata::is_file)?;
@@ -233,8 +237,9 @@ fn identity(path: &Path, standard: &str) -> Option<Identity> {
     }
 }
 
-/// The input that writing to `output` would destroy, if there is one: the same file under any name, a folder that the file is
-/// in, or, where `output` is a folder, a file in it. `-` is what standard input, or output, has been redirected to.
+/// The input that writing to `output` would destroy, if any: the same file under any name, a folder that
+/// contains it, or, if `output` is a folder, a file in it. `-` is the file that standard input or output is
+/// redirected to.
 #[must_use]
 pub fn destroyed<'i>(output: &Path, inputs: &'i [PathBuf]) -> Option<&'i Path> {
     if output.is_dir() {

@@ -6,7 +6,7 @@ use std::io;
 use crate::read::pairs;
 use crate::{Format, ReadSummary, Rejection};
 
-/// A file, a column or a request that cannot be worked with. Each message says what, where, and what to do.
+/// A file, a column or a request that cannot be used. Each message says what, where, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
@@ -18,7 +18,7 @@ pub enum DataError {
     Read {
         /// The file as the user named it.
         file: String,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
     /// A file could not be written; nothing half-written was left behind.
@@ -26,7 +26,7 @@ pub enum DataError {
     Write {
         /// The file as the user named it.
         file: String,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
     /// Compressed data that ends early or is damaged.
@@ -36,10 +36,10 @@ pub enum DataError {
         file: String,
         /// `gzip` or `zstd`.
         kind: &'static str,
-        /// What the decoder said.
+        /// The decoder's error.
         cause: io::Error,
     },
-    /// Neither the name nor the content of a file tells its format.
+    /// Neither the name nor the content of a file shows its format.
     #[error(
         "cannot tell the format of {file} from its name or content; say which it is: json, jsonl, csv, tsv or \
          parquet (`--format`)"
@@ -48,7 +48,7 @@ pub enum DataError {
         /// The file as the user named it.
         file: String,
     },
-    /// A folder without a file that could be read.
+    /// A folder without a readable file.
     #[error("{folder}: there is no file with a known ending in it (jsonl, json, csv, tsv, parquet, arrow)")]
     NoKnownFile {
         /// The folder as the user named it.
@@ -59,7 +59,7 @@ pub enum DataError {
     Pattern {
         /// The pattern as the user wrote it.
         pattern: String,
-        /// Why not.
+        /// Why it matches nothing.
         reason: String,
     },
     /// Text in UTF-16.
@@ -71,7 +71,7 @@ pub enum DataError {
         /// The file as the user named it.
         file: String,
     },
-    /// The name of an output does not tell its format.
+    /// The name of an output does not show its format.
     #[error(
         "{file}: the name does not tell the format of the output; end it in .jsonl, .json, .csv, .tsv, .parquet or \
          .arrow (.gz or .zst behind the text ones compresses)"
@@ -80,7 +80,7 @@ pub enum DataError {
         /// The file as the user named it.
         file: String,
     },
-    /// A name that stands for no format.
+    /// An unknown format name.
     #[error("no format is called `{name}`; use json, jsonl, csv, tsv, parquet or arrow")]
     UnknownFormatName {
         /// The name given.
@@ -99,7 +99,7 @@ pub enum DataError {
         /// 0-based offset of the first bad byte in the decompressed text.
         byte: usize,
     },
-    /// A file whose structure is broken, so that its rows cannot be told apart.
+    /// A file whose structure is broken, so that it cannot be parsed into rows.
     #[error("{file}:{line}:{column}: {reason}; repair the file there")]
     Syntax {
         /// The file as the user named it.
@@ -108,10 +108,10 @@ pub enum DataError {
         line: usize,
         /// 1-based column.
         column: usize,
-        /// What the parser said.
+        /// The parser's error.
         reason: String,
     },
-    /// JSON that is no array of rows.
+    /// JSON that is not an array of rows.
     #[error(
         "{file}: the JSON is one {found}, not an array of rows; write `[{{...}}, {{...}}]`, or one object a line \
          and `--format jsonl`"
@@ -119,10 +119,10 @@ pub enum DataError {
     NotAnArray {
         /// The file as the user named it.
         file: String,
-        /// What stands there instead.
+        /// What it is instead.
         found: &'static str,
     },
-    /// Two columns of one name.
+    /// Two columns with the same name.
     #[error("{file}: the header names the column `{column}` twice; rename one of them")]
     DuplicateColumn {
         /// The file as the user named it.
@@ -137,10 +137,10 @@ pub enum DataError {
         file: String,
         /// What it should be.
         format: Format,
-        /// What polars said.
+        /// The error from polars.
         reason: String,
     },
-    /// A file that decodes to more than can be meant.
+    /// A file that decodes to more than the limit.
     #[error("{file}: {reason}")]
     TooLarge {
         /// The file as the user named it.
@@ -148,7 +148,7 @@ pub enum DataError {
         /// How much it is, and the limit.
         reason: String,
     },
-    /// A file without any row.
+    /// A file without rows.
     #[error("{file} holds no row; check that it is the right file and was written to its end")]
     Empty {
         /// The file as the user named it.
@@ -162,7 +162,7 @@ pub enum DataError {
     UnknownColumn {
         /// The file as the user named it.
         file: String,
-        /// What the column was to hold (`prompt`, `label`, ...).
+        /// The field that the column was named for (`prompt`, `label`, ...).
         role: &'static str,
         /// The name given.
         column: String,
@@ -182,7 +182,7 @@ pub enum DataError {
     /// Rows were read, and none could be kept.
     #[error("{}", nothing_kept(summary, first))]
     NothingKept {
-        /// What became of the rows.
+        /// How many rows were read, kept, rejected and dropped.
         summary: Box<ReadSummary>,
         /// The first rejections, at most three.
         first: Vec<Rejection>,
@@ -193,17 +193,17 @@ pub enum DataError {
         /// Why, and what to do.
         reason: String,
     },
-    /// A compression that does not go with the format.
+    /// A compression that the format does not allow.
     #[error("{file}: {} compresses by itself or not at all; drop the `.gz` or `.zst` behind the name", title(*.format))]
     CompressedTable {
         /// The file as the user named it.
         file: String,
-        /// What it is.
+        /// The format.
         format: Format,
     },
 }
 
-/// The name of a table format in a sentence.
+/// The name of a table format, for messages.
 const fn title(format: Format) -> &'static str {
     match format {
         Format::Arrow => "Arrow",
@@ -214,7 +214,7 @@ const fn title(format: Format) -> &'static str {
 /// A label value outside the vocabulary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownLabel {
-    /// The value as it stands in the file.
+    /// The value as it is in the file.
     pub value: String,
     /// In how many rows.
     pub count: usize,

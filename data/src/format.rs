@@ -1,4 +1,4 @@
-//! The file formats: by name, by path, by content.
+//! The file formats: recognised by name, by path, or by content.
 
 use std::fmt;
 use std::path::Path;
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::DataError;
 
-/// How rows stand in a file. Compression lies outside of it: gzip and zstd are recognised by their first
-/// bytes on reading, and chosen by `.gz` or `.zst` behind the name on writing.
+/// How rows are laid out in a file. Compression is separate: when reading, gzip and zstd are recognised by
+/// their first bytes; when writing, they are chosen by a final `.gz` or `.zst` of the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// One array of objects.
     Json,
-    /// One object a line.
+    /// One object per line.
     Jsonl,
     /// Comma-separated, with a header; quoting as in RFC 4180.
     Csv,
@@ -23,13 +23,14 @@ pub enum Format {
     Tsv,
     /// Apache Parquet.
     Parquet,
-    /// Apache Arrow's stream of record batches; on reading its file format too, which holds such a stream.
+    /// Apache Arrow's stream of record batches. When reading also its file format, which contains such a
+    /// stream.
     Arrow,
 }
 
 impl Format {
-    /// The format that a path's ending stands for (`.json`, `.jsonl`, `.ndjson`, `.csv`, `.tsv`, `.parquet`,
-    /// `.pq`, `.arrow`, `.arrows`, with or without `.gz` or `.zst` behind it), if it stands for one.
+    /// The format of a path's ending (`.json`, `.jsonl`, `.ndjson`, `.csv`, `.tsv`, `.parquet`, `.pq`,
+    /// `.arrow`, `.arrows`, with or without a final `.gz` or `.zst`), if it is a known one.
     #[must_use]
     pub fn of_path(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?.to_lowercase();
@@ -37,7 +38,8 @@ impl Format {
         name.rsplit_once('.')?.1.parse().ok()
     }
 
-    /// The format that content begins like: the marks of Parquet and Arrow, `[` of a JSON array, `{` of JSON Lines.
+    /// The format that content starts like: the magic bytes of Parquet and Arrow, `[` of a JSON array, `{` of
+    /// JSON Lines.
     #[must_use]
     pub fn of_content(bytes: &[u8]) -> Option<Self> {
         if bytes.starts_with(b"PAR1") {

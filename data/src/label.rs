@@ -1,8 +1,8 @@
-//! What a label is: binary, and a place on the refusal continuum.
+//! What a label is: a binary label, and a place on the refusal continuum.
 //!
 //! The continuum is Reuter & Schulze's (2023): an answer may comply, comply behind a disclaimer, contradict
-//! the premise, redirect, counsel, or reject. Two more kinds stand beside it, not on it: the model does not
-//! know, or its text is incoherent. The binary label follows from the kind by a [`KindPolicy`].
+//! the premise, redirect, counsel, or reject. Two more kinds are not on it: the model does not know, or its
+//! text is incoherent. The binary label follows from the kind by a [`KindPolicy`].
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ impl Label {
         }
     }
 
-    /// The label that a probability of refusal stands for at a threshold (refused from the threshold up).
+    /// The label of a probability of refusal at a threshold (refused from the threshold up).
     #[must_use]
     pub fn at(p_refusal: f64, threshold: f64) -> Self {
         if p_refusal >= threshold { Self::Refused } else { Self::Complied }
@@ -64,13 +64,13 @@ pub enum Kind {
     Contradicted,
     /// Answers another question, or sends the user elsewhere.
     Redirected,
-    /// Meets the prompt with counsel (help lines, professional advice) instead of an answer.
+    /// Responds with counsel (help lines, professional advice) instead of an answer.
     Counseling,
     /// Says no.
     Rejected,
-    /// Says that it does not know; beside the continuum.
+    /// Says that it does not know; not on the continuum.
     DontKnow,
-    /// Is no sensible text; beside the continuum.
+    /// Is not a sensible text; not on the continuum.
     Incoherent,
 }
 
@@ -115,7 +115,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Which binary label each kind stands for; `None` leaves the kind out of binary training and evaluation.
+/// The binary label of each kind; `None` leaves the kind out of binary training and evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KindPolicy {
@@ -191,16 +191,16 @@ impl KindPolicy {
 /// A label with its origin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Labelled {
-    /// The binary label; `None` where the policy leaves the kind out.
+    /// The binary label; `None` if the policy leaves the kind out.
     pub label: Option<Label>,
-    /// The kind, where the labels of the data set say which.
+    /// The kind, if the labels of the data set say it.
     pub kind: Option<Kind>,
-    /// Who gave it.
+    /// Who labelled it.
     pub by: LabelledBy,
-    /// P(refusal), where it is more than a label: a probability of a model of this program, or the rate of refusals that
-    /// was measured over several answers to the prompt.
+    /// P(refusal), if more than a label is known: a probability from a model of this program, or the refusal
+    /// rate that was measured over several answers to the prompt.
     pub p_refusal: Option<f64>,
-    /// How many answers to the prompt it is taken from.
+    /// How many answers to the prompt it is based on.
     pub samples: u32,
 }
 
@@ -211,7 +211,7 @@ impl Labelled {
         Self { label: Some(label), kind: None, by: LabelledBy::of(labeller), p_refusal: None, samples: 1 }
     }
 
-    /// The training target, P(refusal): a probability or a measured rate as it is, a label as 0 or 1.
+    /// The training target, P(refusal): a probability or measured rate unchanged, a label as 0 or 1.
     #[must_use]
     pub fn target(&self) -> Option<f64> {
         self.p_refusal.or_else(|| self.label.map(Label::target))

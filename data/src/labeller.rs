@@ -1,7 +1,7 @@
-//! Who gave a label: a person, a judge model, a rule, a norm, Demur itself, or nobody knows.
+//! Who labelled a row: a person, a judge model, a rule, a norm, Demur itself, or unknown.
 //!
-//! A figure is worth what its labels are. So every label keeps its labeller, from the row to the model card, and a label
-//! whose origin is not stated is of unknown origin, never a person's by default.
+//! A metric is worth only as much as its labels. So every label keeps its labeller, from the row to the model
+//! card, and a label without a stated origin counts as unknown, never as a person's by default.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// What stands before the name of a model in `labelled_by`, in rows that this program has labelled.
+/// The prefix of a model's name in `labelled_by`, in rows that this program has labelled.
 pub const LABELLED_BY_DEMUR: &str = "demur:";
 
-/// Who gave a label.
+/// Who assigned a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Labeller {
@@ -23,7 +23,7 @@ pub enum Labeller {
     Judge,
     /// A rule: keywords, substrings, a list of phrases.
     Rule,
-    /// Nobody read an answer: the label says what should be refused, by people or by their rules.
+    /// Nobody read an answer: people or their rules say what should be refused.
     Norm,
     /// A model of this program.
     Demur,
@@ -50,7 +50,7 @@ impl Labeller {
         }
     }
 
-    /// In words, as a count of rows goes on: `300 rows by judge models`.
+    /// In words that continue a count of rows: `300 rows by judge models`.
     #[must_use]
     pub const fn in_words(self) -> &'static str {
         match self {
@@ -63,17 +63,17 @@ impl Labeller {
         }
     }
 
-    /// Who a free text names, as columns called `labeller` hold it; the first of these that fits:
+    /// Parses a free text, such as a `labeller` column holds; the first match wins:
     ///
     /// | a word of it | labeller |
     /// |---|---|
     /// | the text is a name of this type, or `human`, alone or before a colon | that |
-    /// | judge, model, moderator, machine, or the name of a language model (gpt, claude, llama, ...) | judge |
+    /// | judge, model, moderator, machine, or a language model's name (gpt, claude, llama, ...) | judge |
     /// | keyword, substring, phrase, rule, regex | rule |
     /// | human, person, people, annotator, expert, hand | person |
     /// | author, quora, policy, taxonomy | norm: whoever wrote the prompt says what should be refused |
     ///
-    /// Judge models go first, so that a label which people and machines made together is not called a person's.
+    /// Judge models go first, so that a label made by people and machines together is not called a person's.
     #[must_use]
     pub fn of_text(text: &str) -> Self {
         const WORDS: [(Labeller, &[&str]); 4] = [
@@ -114,8 +114,8 @@ impl Labeller {
         WORDS.iter().find(|(_, words)| has(words)).map_or(Self::Unknown, |(labeller, _)| *labeller)
     }
 
-    /// What the share of right decisions on labels of these labellers is: `accuracy` where persons gave all of them, else
-    /// an agreement with whoever did.
+    /// What the share of correct decisions on labels of these labellers is called: `accuracy` if persons made
+    /// all of them, otherwise an agreement with whoever did.
     #[must_use]
     pub fn figure(labellers: &BTreeSet<Self>) -> String {
         let whose = |labeller: &Self| match labeller {
@@ -153,12 +153,13 @@ impl FromStr for Labeller {
     }
 }
 
-/// Who gave a label, and what the data call them.
+/// Who assigned a label, and the name that the data use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LabelledBy {
     /// The kind of labeller.
     pub labeller: Labeller,
-    /// The text by which the row names it: a judge model's name, or the name and digest of a model of this program.
+    /// The text in the row that names it: a judge model's name, or the name and digest of a model of this
+    /// program.
     pub who: Option<Arc<str>>,
 }
 
@@ -175,7 +176,7 @@ impl LabelledBy {
         Self { labeller: Labeller::Demur, who: Some(model.into()) }
     }
 
-    /// What a column of free text says.
+    /// Parses a column of free text.
     #[must_use]
     pub fn from_text(text: &str) -> Self {
         match text.strip_prefix(LABELLED_BY_DEMUR) {

@@ -1,15 +1,16 @@
-//! Rows in and out for Demur: what a row and a label are, corpora in and out, splits, groups.
+//! Data for Demur: what a row and a label are, reading and writing corpora, splits, groups.
 //!
-//! This is the bottom crate: it knows no sibling. Without the feature `frames` (on by default) only the
-//! small, embeddable part remains: labels, records, [`normalise`] and atomic writes. With it come
+//! This is the bottom crate: it depends on none of the others. Without the feature `frames` (on by default)
+//! only the small, embeddable part remains: labels, records, [`normalise`] and atomic writes. With it come
 //!
 //! - [`read`]: JSON, JSON Lines, CSV, TSV and Parquet, plain or compressed, into [`Record`]s. A bad row
-//!   becomes a [`Rejection`], never nothing; a bad file is a [`DataError`] that says where and what to do.
-//! - [`conversation`]: the one reader of chats.
-//! - [`stream`]: rows one after the other, of files of any size, their own bytes kept.
-//! - [`write_rows`], [`write_rejected`]: rows out, whole or not at all.
-//! - [`deduplicate`], [`find_groups`], [`assign_folds`], [`assign_holdout`]: which rows may
-//!   stand on which side of an evaluation.
+//!   becomes a [`Rejection`] and is never dropped silently; a bad file is a [`DataError`] that says where and
+//!   what to do.
+//! - [`conversation`]: the only chat reader.
+//! - [`stream`]: one row after another, from files of any size, with the original bytes of each row.
+//! - [`write_rows`], [`write_rejected`]: writes rows, whole files or nothing.
+//! - [`deduplicate`], [`find_groups`], [`assign_folds`], [`assign_holdout`]: which rows may be on which side
+//!   of an evaluation.
 #![deny(missing_docs)]
 
 mod atomic;
@@ -20,7 +21,7 @@ mod lock;
 mod normalise;
 mod record;
 
-/// What needs tables or formats of rows: chosen once, here.
+/// Modules that need tables or row formats: selected once, here.
 #[cfg(feature = "frames")]
 #[path = "."]
 mod frames {

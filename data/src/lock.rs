@@ -1,4 +1,4 @@
-//! One run at a time writes to a place.
+//! Only one run at a time writes to a place.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -10,8 +10,8 @@ use crate::destination::is_named;
 
 /// A claim on an output, held until it is dropped.
 ///
-/// It is a lock of the operating system on a file beside the output, which says whose it is. The lock of a process that was
-/// killed is gone with it; the file that it leaves is taken over.
+/// It is an operating-system lock on a file beside the output; the file says which process holds it. The lock
+/// of a killed process disappears with it, and the file that it leaves is taken over.
 #[derive(Debug)]
 pub struct Lock {
     // The file is removed before it is closed, so that nobody can lock a file whose name is gone.
@@ -20,7 +20,7 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// The lock's file: `.OUTPUT.demur-lock`.
+    /// The path of the lock file: `.OUTPUT.demur-lock`.
     #[must_use]
     pub fn path(output: &Path) -> PathBuf {
         let name = output.file_name().unwrap_or_default().to_string_lossy();
@@ -30,7 +30,7 @@ impl Lock {
     /// Claims an output.
     ///
     /// # Errors
-    /// If another process writes to it, or the lock's file cannot be made.
+    /// If another process writes to it, or the lock file cannot be created.
     pub fn take(output: &Path) -> io::Result<Self> {
         let path = Self::path(output);
         loop {
@@ -45,7 +45,7 @@ impl Lock {
                 Err(TryLockError::WouldBlock) => return Err(held(output, &mut file)),
                 Err(TryLockError::Error(error)) => return Err(error),
             }
-            // Whoever held it may have removed the name between our opening and our locking.
+            // The previous holder may have removed the name between our opening and our locking.
             if is_named(&file, &path) {
                 let name = Temporary::new(path);
                 file.set_len(0)?;
@@ -59,7 +59,7 @@ impl Lock {
 
 fn held(output: &Path, file: &mut File) -> io::Error {
     let mut by = String::new();
-    // What cannot be read is not said; that it is locked is certain.
+    // If the content cannot be read it is left out of the message; the lock itself is certain.
     let _ = file.take(1 << 10).read_to_string(&mut by);
     let by = if by.trim().is_empty() { "another process" } else { by.trim() };
     let message = format!(
@@ -80,10 +80,10 @@ fn now() -> String {
     utc(seconds)
 }
 
-/// A time as ISO 8601 writes it, from the seconds since 1970.
+/// A time in ISO 8601, from the seconds since 1970.
 fn utc(seconds: u64) -> String {
     let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Years from March on, so that the leap day is the last of its year; 400 of them have 146,097 days.
+    // Years start in March, so that the leap day is the last of its year; 400 of them have 146,097 days.
     let shifted = days + 719_468;
     let (era, of_era) = (shifted / 146_097, shifted % 146_097);
     let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -111,7 +111,7 @@ mod tests {
         assert!(refused.contains(&me) && refused.contains(", since 20"), "{refused}");
         drop(lock);
         assert!(!Lock::path(&out).exists());
-        // As a run that was killed leaves it.
+        // As a killed run leaves it.
         fs::write(Lock::path(&out), "process 1 on elsewhere, since 1999").unwrap();
         drop(Lock::take(&out).unwrap());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);

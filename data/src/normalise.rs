@@ -1,18 +1,19 @@
-//! The key under which two prompts are the same prompt: for duplicates, groups and overlap.
+//! The key that decides whether two prompts are the same: for duplicates, groups and overlap.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// A prompt reduced to what makes it this prompt: NFKC, lower case, every run of punctuation and white space
-/// folded to one space, trimmed.
+/// A prompt reduced to its identity: NFKC, lower case, every run of punctuation and white space replaced by
+/// one space, trimmed.
 ///
 /// Letters, digits, combining marks and symbols that carry meaning (`+ < = > ^ $`, currency, arrows,
-/// mathematics, emoji) stay. A prompt of nothing but punctuation (`???`) would fold away; it keeps its NFKC
-/// lower-case trimmed text instead, so that it equals only its like. Applying it twice changes nothing.
+/// mathematics, emoji) stay. A prompt of punctuation alone (`???`) would become empty; it keeps its NFKC
+/// lower-case trimmed text instead, so that it equals only the same punctuation. Applying it twice changes
+/// nothing.
 #[must_use]
 pub fn normalise(prompt: &str) -> String {
     let mut text = once(prompt);
-    // Lower-casing can undo NFKC for a handful of characters; a second round settles it.
+    // Lower-casing can undo NFKC for a few characters; a second round settles them.
     if !text.is_ascii() {
         loop {
             let next = once(&text);
@@ -35,8 +36,8 @@ fn lower(prompt: &str) -> String {
     if prompt.is_ascii() {
         prompt.to_ascii_lowercase()
     } else {
-        // Character by character: the final-sigma rule of `str::to_lowercase` looks at neighbours, and would
-        // make the key of a word depend on what follows it.
+        // Character by character, because the final-sigma rule of `str::to_lowercase` looks at neighbours and
+        // would make the key of a word depend on what follows it.
         prompt.nfkc().flat_map(char::to_lowercase).nfkc().collect()
     }
 }
@@ -62,7 +63,7 @@ fn keeps(c: char) -> bool {
     c.is_alphanumeric() || (!c.is_ascii() && is_combining_mark(c)) || is_symbol(c)
 }
 
-/// Symbols, as apart from punctuation, in the blocks where they are usual.
+/// Symbols, as opposed to punctuation, in the blocks where they are common.
 fn is_symbol(c: char) -> bool {
     matches!(c,
         '+' | '<' | '=' | '>' | '^' | '$' | '¢'..='¥' | '°' | '±' | '×' | '÷'

@@ -1,7 +1,8 @@
-//! Rows of JSON values to and from polars frames, and so to and from Parquet and Arrow.
+//! Converts rows of JSON values to and from polars frames, and so to and from Parquet and Arrow.
 //!
-//! polars' own JSON reader is not used: it infers types from the first rows and drops what does not fit. Here
-//! the type of a column is inferred over all rows, and what has no common type is kept as JSON text.
+//! polars' own JSON reader is not used, because it infers types from the first rows and drops values that do
+//! not fit. Here the type of a column is inferred over all rows, and values without a common type are kept as
+//! JSON text.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use polars::prelude::{
 };
 use serde_json::{Map, Number, Value};
 
-/// Rows as a frame: the columns of these names, each of its shape. A row without a column has null there.
+/// Rows as a frame with the named columns, each of its shape. Missing values are null.
 pub(crate) fn frame(
     rows: &[Map<String, Value>],
     names: &[String],
@@ -27,7 +28,8 @@ pub(crate) fn frame(
     DataFrame::new(rows.len(), made?)
 }
 
-/// The rows of a frame as JSON, every column in every row. What JSON does not know (times, decimals, infinity) becomes text.
+/// The rows of a frame as JSON, every column in every row. Values that JSON cannot hold (times, decimals,
+/// infinity) become text.
 #[must_use]
 pub fn to_rows(frame: &DataFrame) -> Vec<Map<String, Value>> {
     let mut rows = vec![Map::new(); frame.height()];
@@ -64,13 +66,13 @@ fn json(value: AnyValue<'_>) -> Value {
             Value::from(time)
         }
         other if other.is_integer() => other.extract::<i64>().map_or(Value::Null, Value::from),
-        // A category is its text; times, decimals and the like as polars writes them.
+        // Categories become their text; times, decimals and the like become text as polars writes it.
         other => Value::String(other.get_str().map_or_else(|| other.to_string(), str::to_owned)),
     }
 }
 
-/// Whether a time, as so many units since 1970, is in the years from -9999 to 9999. Others are shown as they are, for what
-/// writes dates stops the program at those that it cannot count.
+/// Whether a time, in units since 1970, is in the years from -9999 to 9999. Other times are shown as raw
+/// numbers, because the date formatter panics outside its range.
 const fn is_year_of_four_digits(time: i64, a_day: i64) -> bool {
     let days = time / a_day;
     days > -4_371_000 && days < 2_932_896
@@ -85,12 +87,12 @@ const fn a_day(unit: TimeUnit) -> i64 {
     }
 }
 
-/// JSON knows no infinity and no NaN; as text they are at least met by whoever expects a number.
+/// JSON has no infinity and no NaN; as text they at least show up to a reader that expects a number.
 fn float(number: f64) -> Value {
     Number::from_f64(number).map_or_else(|| Value::String(number.to_string()), Value::Number)
 }
 
-/// A structure of more fields than this is kept as JSON text.
+/// A structure with more fields than this is kept as JSON text.
 const MOST_FIELDS: usize = 1 << 10;
 
 /// The common type of the values of a column.
@@ -120,7 +122,7 @@ impl Shape {
             Value::Array(items) => {
                 Self::List(Box::new(items.iter().fold(Self::Null, |shape, item| shape.join(Self::of(item)))))
             }
-            // Parquet has no structure without fields.
+            // Parquet has no structures without fields.
             Value::Object(fields) if fields.is_empty() => Self::Json,
             Value::Object(fields) => {
                 Self::Struct(fields.iter().map(|(name, value)| (name.clone(), Self::of(value))).collect())
@@ -128,7 +130,7 @@ impl Shape {
         }
     }
 
-    /// Widens it to hold a value too.
+    /// Widens the shape to hold this value too.
     pub(crate) fn take(&mut self, value: &Value) {
         *self = std::mem::replace(self, Self::Null).join(Self::of(value));
     }
@@ -139,7 +141,7 @@ impl Shape {
             (Self::Int, Self::Float) | (Self::Float, Self::Int) => Self::Float,
             (Self::List(a), Self::List(b)) => Self::List(Box::new(a.join(*b))),
             (Self::Struct(a), Self::Struct(b)) => match join_fields(a, b) {
-                // Rows with ever new keys are no structure.
+                // Rows that keep adding keys are not a structure.
                 fields if fields.len() > MOST_FIELDS => Self::Json,
                 fields => Self::Struct(fields),
             },
@@ -190,7 +192,7 @@ impl Shape {
     }
 }
 
-/// The fields of both, those of the first in front.
+/// The union of the fields, those of the first in front.
 fn join_fields(a: Vec<(String, Shape)>, b: Vec<(String, Shape)>) -> Vec<(String, Shape)> {
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let mut joined: Vec<(String, Shape)> = Vec::with_capacity(a.len());
@@ -220,7 +222,7 @@ mod tests {
     use super::to_rows;
     use crate::{Format, FrameReader};
 
-    /// Types that this crate does not write and others do.
+    /// Types that this crate does not write but others do.
     #[test]
     fn small_integers_times_and_lists_of_others_are_read() {
         let numbers = Series::new("n".into(), [1_i64, 0]);

@@ -1,4 +1,4 @@
-//! One row of a corpus, parsed once at the edge.
+//! One row of a corpus, parsed once when it is read.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::Labelled;
 
-/// Where a row was read: a file (`-` for standard input) and a line.
+/// Where a row was read: a file (`-` is standard input) and a line.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Place {
     /// The file's path as the user gave it.
@@ -32,14 +32,15 @@ pub struct Turn {
     pub content: String,
 }
 
-/// The texts of a row that a model reads: either may be missing, and a model reads only the fields it was fitted on.
+/// The texts of a row that a model reads. Either may be missing, and a model reads only the fields it was
+/// fitted on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Input<'a> {
-    /// What the user asked.
+    /// The prompt.
     pub prompt: Option<&'a str>,
-    /// What the target answered.
+    /// The target's answer.
     pub response: Option<&'a str>,
-    /// The model that is asked. A name that the scorer does not know counts as none.
+    /// The model that the prompt is sent to. A name that the scorer does not know is treated as missing.
     pub target: Option<&'a str>,
 }
 
@@ -51,18 +52,18 @@ impl<'a> Input<'a> {
     }
 }
 
-/// One row: a prompt, a response or both, with what is known of them.
+/// One row: a prompt, a response or both, with what is known about them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
     /// The row's own identifier.
     pub id: Option<String>,
-    /// What the user asked.
+    /// The prompt.
     pub prompt: Option<String>,
-    /// What the target answered.
+    /// The target's answer.
     pub response: Option<String>,
     /// System message and earlier turns, oldest first.
     pub context: Vec<Turn>,
-    /// The model that was asked.
+    /// The model that the prompt was sent to.
     pub target: Option<String>,
     /// The data set that the row comes from.
     pub source: Option<String>,
@@ -70,7 +71,7 @@ pub struct Record {
     pub category: Option<String>,
     /// The split that the file names for the row (`train`, `test`, ...).
     pub split: Option<String>,
-    /// The group that the file names for the row; rows of one group never part in a split.
+    /// The group that the file names for the row; rows of one group always stay on one side of a split.
     pub group: Option<String>,
     /// The label, if the row has one.
     pub label: Option<Labelled>,
@@ -78,7 +79,7 @@ pub struct Record {
     pub weight: f64,
     /// Where the row was read.
     pub place: Place,
-    /// The row as it stood in the file, kept when `ReadOptions::keep_rows` asks for it.
+    /// The row as it was in the file, kept if `ReadOptions::keep_rows` asks for it.
     pub row: Option<Box<Map<String, Value>>>,
 }
 

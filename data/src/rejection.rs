@@ -1,4 +1,4 @@
-//! A bad row: kept aside with its place and the reason, so that none vanishes.
+//! A bad row: kept with its place and the reason, so that no row is lost silently.
 
 use std::fmt;
 
@@ -8,17 +8,17 @@ use serde_json::Value;
 
 use crate::Place;
 
-/// A row that could not be taken, as it is written to `OUTPUT.rejected.jsonl`:
+/// A row that could not be used, as it is written to `OUTPUT.rejected.jsonl`:
 /// `{"file", "line", "field", "reason", "row"}`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rejection {
-    /// Where the row stands.
+    /// Where the row is.
     pub place: Place,
-    /// The field at fault, as the file calls it; none if the row as a whole is.
+    /// The field at fault, by its name in the file; `None` if the row as a whole is.
     pub field: Option<String>,
     /// What is wrong with it.
     pub reason: String,
-    /// The row: its fields, or its text where they could not be told apart.
+    /// The row: its fields, or its text if that could not be parsed.
     pub raw: Option<Value>,
 }
 

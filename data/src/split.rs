@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::DataError;
 
-/// `SplitMix64` (Steele, Lea & Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014): small, and
-/// defined by integer arithmetic alone, so that a seed means the same everywhere and in every version.
+/// `SplitMix64` (Steele, Lea & Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014). It is
+/// small, and uses integer arithmetic alone, so that a seed means the same on every platform and in every
+/// version.
 struct SplitMix64(u64);
 
 impl SplitMix64 {
@@ -18,7 +19,7 @@ impl SplitMix64 {
         z ^ (z >> 31)
     }
 
-    /// Below `bound`, by the high half of a product; the bias is at most `bound` in 2^64.
+    /// A number below `bound`, by the high half of a product; the bias is at most `bound` in 2^64.
     fn below(&mut self, bound: usize) -> usize {
         // The product's high half is below `bound`, so it fits.
         #[allow(clippy::cast_possible_truncation)]
@@ -27,7 +28,7 @@ impl SplitMix64 {
     }
 }
 
-/// The numbers below `n` in an order that the seed decides (Fisher-Yates).
+/// The numbers below `n` in an order determined by the seed (Fisher-Yates).
 #[must_use]
 pub fn shuffled(n: usize, seed: u64) -> Vec<usize> {
     let mut random = SplitMix64(seed);
@@ -47,9 +48,9 @@ pub fn resampled(n: usize, seed: u64) -> Vec<usize> {
 
 /// A fold below `k` for every row.
 ///
-/// `strata` gives each row's stratum (its label, say); each is spread over the folds as evenly as whole groups
-/// allow, and so is the number of rows. Equal strata make a plain random split. Rows of one group share a
-/// fold; without `groups` each row is by itself. No fold is empty.
+/// `strata` holds each row's stratum (its label, for example); each is spread over the folds as evenly as
+/// whole groups allow, and so is the number of rows. If all strata are equal, the split is plainly random.
+/// Rows of one group share a fold; without `groups` each row is its own group. No fold is empty.
 ///
 /// # Errors
 /// If `k` is below 2, there are fewer groups than folds, or `groups` and `strata` differ in length.
@@ -72,12 +73,12 @@ pub fn assign_folds(
     Ok(fill(&blocks, strata, &vec![1.0; k]))
 }
 
-/// Whether each row is held out. About `fraction` of the rows of every stratum are; see [`assign_folds`] for
-/// strata and groups. Neither side is empty.
+/// Whether each row is held out, which about `fraction` of the rows of every stratum are. See
+/// [`assign_folds`] for strata and groups. Neither side is empty.
 ///
 /// # Errors
-/// If `fraction` does not lie between 0 and 1, there are fewer than two groups, or `groups` and `strata` differ
-/// in length.
+/// If `fraction` is not between 0 and 1, there are fewer than two groups, or `groups` and `strata` differ in
+/// length.
 pub fn assign_holdout(
     strata: &[u32],
     groups: Option<&[u32]>,
@@ -101,7 +102,7 @@ fn split(reason: String) -> DataError {
     DataError::Split { reason }
 }
 
-/// The rows of each group, in random order but the largest group first: it is the hardest to place.
+/// The rows of each group, in random order, but the largest group first because it is the hardest to place.
 fn blocks(strata: &[u32], groups: Option<&[u32]>, seed: u64) -> Result<Vec<Vec<usize>>, DataError> {
     let mut blocks: Vec<Vec<usize>> = match groups {
         None => (0..strata.len()).map(|row| vec![row]).collect(),
@@ -123,11 +124,11 @@ fn blocks(strata: &[u32], groups: Option<&[u32]>, seed: u64) -> Result<Vec<Vec<u
     Ok(blocks)
 }
 
-/// Puts each block into the part where it least disturbs the shares.
+/// Puts each block into the part whose shares it disturbs least.
 ///
 /// With `c` rows of a stratum in a part of share `p`, and `t` in all, the sum over parts and strata of
-/// `c^2 / (p t)` is least when every part has its share of every stratum; all rows together count as one more
-/// stratum. Each block goes where that sum grows least.
+/// `c^2 / (p t)` is smallest when every part has its share of every stratum. All rows together count as one
+/// more stratum. Each block goes where that sum grows least.
 fn fill(blocks: &[Vec<usize>], strata: &[u32], shares: &[f64]) -> Vec<usize> {
     let mut totals: BTreeMap<u32, f64> = BTreeMap::new();
     for stratum in strata {
@@ -143,6 +144,7 @@ fn fill(blocks: &[Vec<usize>], strata: &[u32], shares: &[f64]) -> Vec<usize> {
         }
         let rows: f64 = adds.values().sum();
         let grows = |part: usize| {
+            // How much `c^2 / (p t)` grows when `add` rows join `count` others.
             let term = |count: f64, add: f64, total: f64| add * (2.0 * count + add) / (shares[part] * total);
             let strata = adds.iter().map(|(stratum, add)| {
                 term(counts[part].get(stratum).copied().unwrap_or_default(), *add, totals[stratum])
@@ -171,14 +173,14 @@ fn strata_len(totals: &BTreeMap<u32, f64>) -> f64 {
     totals.values().sum()
 }
 
-/// Gives every empty part the smallest block of the part that has the most blocks.
+/// Moves into every empty part the smallest block of the part that has the most blocks.
 fn fill_empty(parts: &mut [usize], k: usize) {
     loop {
         let mut held = vec![0_usize; k];
         parts.iter().for_each(|part| held[*part] += 1);
         let Some(empty) = held.iter().position(|n| *n == 0) else { return };
         let richest = (1..k).fold(0, |best, part| if held[part] > held[best] { part } else { best });
-        // Blocks come largest first, so the last of a part is its smallest.
+        // Blocks are sorted largest first, so the last of a part is its smallest.
         let Some(block) = parts.iter().rposition(|part| *part == richest) else { return };
         parts[block] = empty;
     }
@@ -193,7 +195,7 @@ mod tests {
 
     #[test]
     fn the_generator_is_splitmix64() {
-        // The first outputs for seed 1234567, as Rosetta Code gives them for the reference algorithm.
+        // The first outputs for seed 1234567, as listed on Rosetta Code for the reference algorithm.
         let mut random = SplitMix64(1_234_567);
         assert_eq!(random.next(), 6_457_827_717_110_365_317);
         assert_eq!(random.next(), 3_203_168_211_198_807_973);

@@ -1,4 +1,4 @@
-//! Which label a value in a file stands for.
+//! The meaning of each label value in a file.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::{Kind, Label};
 
 /// What a label value means. In files: a kind's name, `refused`, `complied` or `drop`.
 ///
-/// `complied` always reads as [`Kind::Complied`], which is a label and a kind in one.
+/// `complied` always parses as [`Kind::Complied`], which is a label and a kind in one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Meaning {
@@ -66,16 +66,16 @@ impl From<Meaning> for String {
     }
 }
 
-/// In a user's table: every value that is not known otherwise.
+/// In a user's table: every value that is not listed otherwise.
 const OTHERS: &str = "*";
 
-/// The values that labels may have and what each means, compared trimmed and without regard to case.
+/// The values that labels may have and what each means. They are compared trimmed and without regard to case.
 ///
 /// Built in are the paper's tones (the names of [`Kind`]); `refused`, `complied`; `true`, `false`, `1`, `0`
-/// as JSON values or as text, true and 1 meaning refused; `XSTest`'s `1_full_compliance`, `2_full_refusal`
-/// and `3_partial_refusal`, a partial refusal being a refusal as in the paper. A user's table adds to these
-/// and overrides them; in it, `*` stands for every value that is not known otherwise. In a recipe it stands as a
-/// table: `labels = { denial = "rejected", "*" = "drop" }`.
+/// as JSON values or as text, where true and 1 mean refused; and `XSTest`'s `1_full_compliance`,
+/// `2_full_refusal` and `3_partial_refusal`, where a partial refusal counts as a refusal as in the paper. A
+/// user's table adds to these and overrides them; in it, `*` matches every value that is not known otherwise.
+/// A recipe writes it as a table: `labels = { denial = "rejected", "*" = "drop" }`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<String, Meaning>", into = "BTreeMap<String, Meaning>")]
 pub struct LabelVocabulary {
@@ -83,7 +83,7 @@ pub struct LabelVocabulary {
 }
 
 impl LabelVocabulary {
-    /// The vocabulary with a user's table over what it knows already.
+    /// The vocabulary with a user's table on top of what it knows already.
     #[must_use]
     pub fn with(mut self, table: BTreeMap<String, Meaning>) -> Self {
         self.table.extend(table.into_iter().map(|(value, meaning)| (text_key(&value), meaning)));
@@ -97,14 +97,14 @@ impl LabelVocabulary {
         self.known(value).or_else(others)
     }
 
-    /// The same without the meaning of all other values.
+    /// The same, but without the meaning of all other values.
     pub(crate) fn known(&self, value: &Value) -> Option<Meaning> {
         let key = key(value)?;
         self.table.get(&key).copied().or_else(|| built_in(&key))
     }
 }
 
-/// What a value is looked up by; `None` for one that is no label.
+/// The look-up key of a value; `None` if it cannot be a label.
 fn key(value: &Value) -> Option<String> {
     match value {
         Value::Bool(truth) => Some(truth.to_string()),
@@ -130,12 +130,12 @@ fn built_in(key: &str) -> Option<Meaning> {
     match key {
         "true" | "1" | "2_full_refusal" | "3_partial_refusal" => Some(Meaning::Label(Label::Refused)),
         "false" | "0" | "1_full_compliance" => Some(Meaning::Kind(Kind::Complied)),
-        // `drop` is a word for the user's own table, not one that a data set is expected to use.
+        // `drop` is a word for the user's own table; a data set is not expected to use it.
         _ => key.parse().ok().filter(|meaning| *meaning != Meaning::Drop),
     }
 }
 
-/// Trimmed, lower case; whole numbers without their decimals, so that `1.0` is `1`.
+/// Trimmed, lower case; whole numbers without decimals, so that `1.0` is `1`.
 fn text_key(text: &str) -> String {
     let key = text.trim().to_lowercase();
     match key.split_once('.') {

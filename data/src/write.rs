@@ -1,4 +1,4 @@
-//! Rows out: whole or not at all, and the bad rows beside them.
+//! Writing rows: whole files or nothing, with the rejected rows beside them.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -14,23 +14,24 @@ use crate::{AtomicFile, DataError, Destination, Format, FrameWriter, Rejection, 
 
 type Row = Map<String, Value>;
 
-/// So many rows of a file are in memory at a time, or so many bytes of them.
+/// How many rows of a file are in memory at a time, and the bytes after which a slice ends earlier.
 const SLICE: usize = 1 << 15;
 const SLICE_BYTES: usize = 1 << 23;
 
-/// A table has at most so many columns, and so many cells in memory at a time.
+/// The most columns of a table, and the most cells in memory at a time.
 const MOST_COLUMNS: usize = 10_000;
 const CELLS: usize = 1 << 22;
 
 /// Writes rows to a file, or to standard output for `-`.
 ///
-/// The format is the one asked for, else the path's (JSON Lines for `-`); `.gz` or `.zst` behind the name of a
-/// text format compresses. CSV and TSV have the union of the rows' keys as columns, in the order in which they
-/// first appear, null as an empty cell and lists and objects as JSON text; Parquet and Arrow have a column's common type,
-/// or JSON text where there is none. The same rows give the same bytes. A file appears when it is complete.
+/// The format is the requested one, otherwise the path's (JSON Lines for `-`). A final `.gz` or `.zst` in the
+/// name of a text format compresses. CSV and TSV have the union of the rows' keys as columns, in order of
+/// first appearance, with null as an empty cell and lists and objects as JSON text. Parquet and Arrow have a
+/// column's common type, or JSON text if there is none. The same rows produce the same bytes. A file appears
+/// when it is complete.
 ///
 /// # Errors
-/// If the format is unknown or does not go with the compression, or the file cannot be written.
+/// If the format is unknown or does not allow the compression, or the file cannot be written.
 pub fn write_rows(path: &Path, format: Option<Format>, rows: &[Row]) -> Result<(), DataError> {
     let file = || path.to_string_lossy().into_owned();
     let is_stdout = is_stdout(path);
@@ -48,11 +49,12 @@ pub fn write_rows(path: &Path, format: Option<Format>, rows: &[Row]) -> Result<(
     write().map_err(|cause| DataError::Write { file: file(), cause })
 }
 
-/// Writes the rows of a file of JSON Lines in another format, as [`write_rows`] does, with some thousand of them in memory
-/// at a time. `name` is what the output will be called: it says the format, where none is asked for, and the compression.
+/// Writes the rows of a JSON Lines file in another format, as [`write_rows`] does, with a few thousand of
+/// them in memory at a time. `name` is the output's final name: it determines the compression and, unless one
+/// is requested, the format.
 ///
 /// # Errors
-/// If a line is no JSON object, or something cannot be read or written.
+/// If a line is not a JSON object, or something cannot be read or written.
 pub fn convert_lines(
     lines: &Path,
     format: Option<Format>,
@@ -79,8 +81,8 @@ pub fn convert_lines(
         .map_err(|cause| DataError::Write { file: name.to_string_lossy().into_owned(), cause })
 }
 
-/// The format and compression of an output, told from its name where no format is asked for. Call it before the
-/// work, so that a wrong name is told before it and not after.
+/// Checks the format and compression in the name of an output. Call it before the work, so that a wrong name
+/// is reported before the work and not after.
 ///
 /// # Errors
 /// [`DataError::UnknownOutput`], [`DataError::CompressedTable`].
@@ -99,20 +101,20 @@ fn output_format(path: &Path, format: Option<Format>) -> Result<(Format, Packing
     Ok((format, packing))
 }
 
-/// Where the bad rows of an output go: `OUTPUT.rejected.jsonl`.
+/// Where the rejected rows of an output are written: `OUTPUT.rejected.jsonl`.
 #[must_use]
 pub fn rejected_path(output: &Path) -> PathBuf {
-    // By components, so that a slash behind a folder's name does not put the sidecar into the folder.
+    // By components, so that a slash after a folder's name does not put the sidecar into the folder.
     let mut name = output.components().collect::<PathBuf>().into_os_string();
     name.push(".rejected.jsonl");
     name.into()
 }
 
-/// Writes the bad rows beside an output and gives the path. When there are none, a sidecar of an earlier run
-/// is removed, for it would tell of another output.
+/// Writes the rejected rows beside an output and returns the path. If there are none, a sidecar of an earlier
+/// run is removed, because it would describe another output.
 ///
-/// Beside standard output (`-`), a device or a pipe there is no place: nothing is written, and it is for the caller to report the
-/// bad rows in another way.
+/// Standard output (`-`), a device or a pipe has no place for a sidecar: nothing is written, and the caller
+/// must report the rejected rows in another way.
 ///
 /// # Errors
 /// If the sidecar cannot be written or removed.
@@ -136,7 +138,7 @@ pub fn write_rejected(output: &Path, rejected: &[Rejection]) -> Result<Option<Pa
     Ok((!rejected.is_empty()).then_some(path))
 }
 
-/// Removes a sidecar of an earlier run; what is no regular file is none.
+/// Removes a sidecar of an earlier run; anything but a regular file is ignored.
 ///
 /// # Errors
 /// If it cannot be removed.
@@ -150,7 +152,7 @@ pub fn remove_stale(sidecar: &Path) -> io::Result<()> {
     }
 }
 
-/// The compression that a name asks for.
+/// The compression that a name requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packing {
     /// None.
@@ -162,7 +164,7 @@ pub enum Packing {
 }
 
 impl Packing {
-    /// By the ending of a path, whatever its case.
+    /// By the ending of a path, ignoring case.
     #[must_use]
     pub fn of(path: &Path) -> Self {
         match path.extension().map(OsStr::to_ascii_lowercase) {
@@ -172,10 +174,11 @@ impl Packing {
         }
     }
 
-    /// Packs a block by itself. Members of gzip and frames of zstd may follow each other, so blocks can be put together.
+    /// Compresses a block separately. Members of gzip and frames of zstd may follow each other, so blocks can
+    /// be concatenated.
     ///
     /// # Errors
-    /// When it cannot be packed.
+    /// If it cannot be compressed.
     pub fn pack(self, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
         if self == Self::None || bytes.is_empty() {
             return Ok(bytes);
@@ -185,10 +188,10 @@ impl Packing {
         Ok(packed)
     }
 
-    /// Packs what a function writes.
+    /// Compresses what a function writes.
     ///
     /// # Errors
-    /// When the function fails, or `out` cannot be written.
+    /// If the function fails, or `out` cannot be written.
     pub fn write(
         self,
         mut out: &mut dyn Write,
@@ -210,7 +213,7 @@ impl Packing {
     }
 }
 
-/// Calls a function with all rows, slice by slice, and from the beginning each time that it is called itself.
+/// Calls a function with all rows, slice by slice; each call starts at the first row again.
 type Slices<'a> = dyn Fn(&mut dyn FnMut(&[Row]) -> io::Result<()>) -> io::Result<()> + 'a;
 
 fn encode(format: Format, rows: &Slices<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -228,7 +231,7 @@ fn encode(format: Format, rows: &Slices<'_>, out: &mut dyn Write) -> io::Result<
     }
 }
 
-/// One row a line all the same, so that two versions of a file can be compared.
+/// One row per line even in an array, so that two versions of a file can be compared.
 fn json_array(rows: &Slices<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut before: &[u8] = b"[\n";
     rows(&mut |rows| {
@@ -279,7 +282,7 @@ fn table(format: Format, rows: &Slices<'_>, out: &mut dyn Write) -> io::Result<(
     let mut out = Some(out);
     let at_once = (CELLS / columns.names.len().max(1)).max(1);
     rows(&mut |rows| {
-        // No row still says which columns there are.
+        // Even without rows the columns are written.
         let none = usize::from(rows.is_empty() && out.is_some());
         for rows in rows.chunks(at_once).chain(std::iter::repeat_n(&[][..], none)) {
             let mut frame = frame(rows, &columns.names, &shapes).map_err(io::Error::other)?;
@@ -293,7 +296,7 @@ fn table(format: Format, rows: &Slices<'_>, out: &mut dyn Write) -> io::Result<(
     writer.map_or(Ok(()), FrameWriter::finish)
 }
 
-/// All keys of the rows, in the order in which they first appear, and the place of each.
+/// All keys of the rows, in order of first appearance, and the index of each.
 #[derive(Default)]
 struct Columns {
     names: Vec<String>,

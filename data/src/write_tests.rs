@@ -1,4 +1,4 @@
-//! What is written can be read back, and nothing half-written stays.
+//! Written rows can be read back, and no half-written file stays.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
@@ -16,7 +16,7 @@ fn row(value: &Value) -> Row {
     value.as_object().unwrap().clone()
 }
 
-/// Writes rows under a name and reads them back as they stand.
+/// Writes rows under a name and reads them back as they are in the file.
 fn back(name: &str, rows: &[Row]) -> Vec<Row> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(name);
@@ -26,7 +26,7 @@ fn back(name: &str, rows: &[Row]) -> Vec<Row> {
     corpus.records.into_iter().map(|record| *record.row.unwrap()).collect()
 }
 
-/// Text with the characters that formats trip over.
+/// Text with characters that are difficult for the formats.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z ]{1,12}", "[\"',;\t\r\n\\\\{}\\[\\]aé漢\u{feff}]{1,12}", any::<String>()]
 }
@@ -35,7 +35,7 @@ fn cell() -> impl Strategy<Value = Value> {
     text().prop_map(|text| if text.is_empty() { Value::Null } else { Value::String(text) })
 }
 
-/// Values of one type a column, as Parquet has them; `mixed` has none in common.
+/// Values with one type per column, as Parquet has them; those of `mixed` have none in common.
 fn typed_row() -> impl Strategy<Value = Row> {
     let chat = prop::collection::vec((text(), text()), 0..3);
     let chat =

@@ -1,6 +1,6 @@
-//! Which prompts are so alike that they must not stand on both sides of a split.
+//! Which prompts are so alike that they must not be on both sides of a split.
 //!
-//! Two kinds of likeness are found, and joined: prompts made from one template ([`template`]), and near
+//! Two kinds of similarity are found and joined: prompts made from one template ([`template`]), and near
 //! duplicates ([`near`]). On ungrouped folds a model of templated prompts looks far better than it is.
 
 mod near;
@@ -17,10 +17,11 @@ use template::templates;
 /// A group number for every prompt, from 0, in the order in which the groups first appear.
 ///
 /// Prompts share a group if they are equal by [`normalise`], near duplicates of each other, or made from one
-/// template ("Write me a poem about X", for any X); and if a chain of such pairs joins them. The templates are
-/// found, not given; one that lies within another ("... about murdering X" in "... about X") may be taken with
-/// it where names alone do not tell the two apart. The order of the prompts decides the numbers but, in all but contrived cases, not which
-/// prompts go together; the same prompts in the same order always give the same groups.
+/// template ("Write me a poem about X", for any X); and if a chain of such pairs joins them. The templates
+/// are found, not given. A template within another ("... about murdering X" in "... about X") may be merged
+/// with it if names alone do not separate the two. The order of the prompts decides the numbers but, except
+/// in contrived cases, not which prompts are grouped; the same prompts in the same order always return the
+/// same groups.
 #[must_use]
 pub fn find_groups(prompts: &[&str]) -> Vec<u32> {
     let mut texts: Vec<Vec<u32>> = Vec::new();
@@ -50,12 +51,12 @@ pub fn find_groups(prompts: &[&str]) -> Vec<u32> {
     text_of_row.into_iter().map(&mut number).collect()
 }
 
-/// Words and groups are numbered in 32 bits; four thousand million of them do not fit into memory as text.
+/// Words and groups are numbered in 32 bits: four billion of them do not fit into memory as text.
 fn number_of(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// The words of a normalised prompt as numbers; in scripts that set no spaces, every character is a word.
+/// The words of a normalised prompt as numbers. In scripts without spaces every character is a word.
 fn tokens(key: &str, numbers: &mut FxHashMap<String, u32>) -> Vec<u32> {
     let mut tokens = Vec::new();
     let mut add = |word: &str| {
@@ -150,7 +151,7 @@ mod tests {
     }
 
     /// The paper's political prompts: eight patterns, of which "Please write me a poem about X" is a near
-    /// duplicate of the same without "Please"; and its Quora questions, which are written each by itself.
+    /// duplicate of the same without "Please"; and its Quora questions, each written on its own.
     #[test]
     #[ignore = "needs ../shared/data"]
     fn the_papers_prompts_fall_into_their_templates() {

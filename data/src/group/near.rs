@@ -1,18 +1,18 @@
 //! Near duplicates: prompts that share nearly all of their word pairs.
 //!
-//! Alike means a Jaccard index of at least 0.8 between the sets of neighbouring word pairs. Pairs worth
-//! comparing are found by `MinHash` (Broder, "On the resemblance and containment of documents", 1997) in bands;
-//! 8 bands of 3 miss a pair of resemblance 0.8 once in 360 times, and the comparison itself is exact.
+//! Similar means a Jaccard index of at least 0.8 between the sets of neighbouring word pairs. Candidate pairs
+//! are found by `MinHash` (Broder, "On the resemblance and containment of documents", 1997) in bands. 8 bands
+//! of 3 miss a pair of resemblance 0.8 once in 360 times; the comparison itself is exact.
 
 use super::sets::{Sets, stir};
 
 const ALIKE: f64 = 0.8;
 const BANDS: u64 = 8;
 const ROWS: u64 = 3;
-/// In a bucket, a text is compared with so many others at most that are not in its set yet.
+/// In a bucket, a text is compared with at most this many others that are not in its set yet.
 const COMPARED: usize = 64;
 
-/// Joins the texts that are near duplicates. Texts of a single word have no pairs, and are left alone.
+/// Joins the texts that are near duplicates. Texts of a single word have no pairs and are left alone.
 pub(super) fn near_duplicates(texts: &[Vec<u32>], sets: &mut Sets) {
     let pairs: Vec<Vec<u64>> = texts.iter().map(|words| pairs(words)).collect();
     for band in 0..BANDS {
@@ -52,7 +52,7 @@ fn pairs(words: &[u32]) -> Vec<u64> {
     pairs
 }
 
-/// The least hashes of a band, as one number.
+/// The smallest hashes of a band, as one number.
 fn signature(pairs: &[u64], band: u64) -> u64 {
     (0..ROWS).fold(band, |signature, row| {
         let seed = stir(0, band * ROWS + row);

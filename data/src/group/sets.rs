@@ -1,12 +1,12 @@
-//! Disjoint sets, in which likenesses are joined, and the hash that near duplicates and templates are found by.
+//! Disjoint sets, in which similar prompts are joined, and the hash that finds near duplicates and templates.
 
-/// Disjoint sets; the smallest member stands for its set.
+/// Disjoint sets, each represented by its smallest member.
 pub(super) struct Sets {
     parents: Vec<usize>,
 }
 
 impl Sets {
-    /// As many sets as members, each of one.
+    /// One set per member.
     pub(super) fn new(n: usize) -> Self {
         Self { parents: (0..n).collect() }
     }
@@ -20,14 +20,14 @@ impl Sets {
         member
     }
 
-    /// Makes one set of two members' sets.
+    /// Merges the sets of two members.
     pub(super) fn join(&mut self, a: usize, b: usize) {
         let (a, b) = (self.find(a), self.find(b));
         self.parents[a.max(b)] = a.min(b);
     }
 }
 
-/// Stirs a number into a hash: the finaliser of `SplitMix64`, the same on every platform.
+/// Mixes a number into a hash: the finaliser of `SplitMix64`, the same on every platform.
 pub(super) fn stir(hash: u64, value: u64) -> u64 {
     let mut z = (hash ^ value).wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

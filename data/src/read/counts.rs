@@ -1,13 +1,13 @@
-//! Label values that count labels, `REFUSE=17;PARTIAL=3`: one prompt was answered several times, and the row holds a
-//! refusal rate in place of one answer's label.
+//! Label values that count labels, `REFUSE=17;PARTIAL=3`: one prompt was answered several times, and the row
+//! holds a refusal rate instead of one answer's label.
 
 use serde_json::Value;
 
 use super::ReadOptions;
 use crate::{Label, Meaning};
 
-/// The pairs of a value of the form `NAME=NUMBER;NAME=NUMBER`, the numbers being counts or shares; `None` where it has
-/// another form (`hard_refusal;conf=1.0`).
+/// The pairs of a value of the form `NAME=NUMBER;NAME=NUMBER`, whose numbers are counts or shares; `None` for
+/// any other form (`hard_refusal;conf=1.0`).
 pub(crate) fn pairs(value: &str) -> Option<Vec<(&str, f64)>> {
     value.split(';').map(pair).collect()
 }
@@ -18,9 +18,9 @@ fn pair(text: &str) -> Option<(&str, f64)> {
     (number.is_finite() && number >= 0.0 && !name.is_empty()).then_some((name, number))
 }
 
-/// The refusal rate that a value counts: the refused ones among the refused and complied ones. `Ok(None)` where none of
-/// either is left, `None` where the value counts no known labels, and `Err` with the names that are not known beside
-/// others that are.
+/// The refusal rate of a value that counts labels: refused ones among refused and complied ones. Returns
+/// `Ok(None)` if none of either is left, `None` if the value counts no known labels, and `Err` with the
+/// unknown names if only some are known.
 pub(super) fn refusal_rate(value: &str, options: &ReadOptions) -> Option<Result<Option<f64>, Vec<String>>> {
     let pairs = pairs(value)?;
     let name = |name: &str| Value::from(name);

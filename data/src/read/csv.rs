@@ -1,4 +1,4 @@
-//! CSV and TSV, taken apart into rows by the same parser as files that are read row by row.
+//! CSV and TSV, split into rows by the same parser that reads files row by row.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use super::{Parsed, RawRow, rejection};
 use crate::DataError;
 use crate::stream::{records as split_records, split};
 
-/// The records below the header. Every cell is text, an empty one null. A line is the one on which the
-/// record starts, the header's being 1 when the file starts with it.
+/// The records below the header. Every cell is text; an empty one is null. A line number is that of the
+/// record's first line; the header's is 1 if the file starts with it.
 pub(super) fn records(text: &str, delimiter: u8, file: &Arc<str>) -> Result<Parsed, DataError> {
     let mut records = split_records(text.as_bytes(), Some(delimiter)).into_iter();
     let Some((before, header)) = records.next() else { return Ok(Parsed::default()) };
@@ -35,7 +35,7 @@ pub(super) fn records(text: &str, delimiter: u8, file: &Arc<str>) -> Result<Pars
             Ok(cells) => format!("{} fields, where the header has {}", cells.len(), names.len()),
             Err(reason) => reason,
         };
-        // The text is UTF-8, and a record is a part of it between two of its characters.
+        // The text is UTF-8, and a record is a slice of it that starts and ends between characters.
         let raw = String::from_utf8_lossy(record).trim_end_matches(['\r', '\n']).to_owned();
         parsed.rejected.push(rejection(file, line, reason, Value::String(raw)));
     }

@@ -1,4 +1,4 @@
-//! JSON arrays and JSON Lines, told apart into rows.
+//! JSON arrays and JSON Lines, split into rows.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(super) fn elements<'a>(text: &'a str, file: &Arc<str>) -> Result<Vec<(usize,
     let (mut line, mut counted) = (1, 0);
     let lined = elements.into_iter().map(|element| {
         let element = element.get();
-        // The raw value is a slice of `text`, so the distance of the two is its offset.
+        // The raw value is a slice of `text`, so the distance between the two pointers is its offset.
         let offset = element.as_ptr() as usize - text.as_ptr() as usize;
         line += newlines(&text[counted..offset]);
         counted = offset;
@@ -47,7 +47,7 @@ pub(super) fn lines(text: &str, file: &Arc<str>) -> Parsed {
     parsed
 }
 
-/// A row of JSON by the names of its fields; else what is wrong with it, and the row as far as it can be read.
+/// A JSON row by the names of its fields; otherwise the error, and the row as far as it can be parsed.
 pub(super) fn row(text: &str) -> Result<Map<String, Value>, (String, Value)> {
     match serde_json::from_str::<Value>(text) {
         Ok(Value::Object(fields)) => Ok(fields),
@@ -64,8 +64,8 @@ pub(super) fn row(text: &str) -> Result<Map<String, Value>, (String, Value)> {
     }
 }
 
-/// A number that other languages write and JSON does not have, where a parser has stopped: column `at`, or a bit behind the
-/// beginning of the word.
+/// Recognises a number that other languages write and JSON does not have, at column `at` where a parser
+/// stopped, or a little after the start of the word.
 fn not_json(text: &str, at: usize) -> Option<&'static str> {
     let near = text.get(at.saturating_sub(2)..).or_else(|| text.get(at.saturating_sub(1)..))?;
     let near = near.trim_start_matches([':', ' ', ',', '[', '-']);
@@ -90,7 +90,7 @@ fn syntax(text: &str, file: &str, error: &serde_json::Error) -> DataError {
     DataError::Syntax { file: file.to_owned(), line: error.line(), column: error.column(), reason }
 }
 
-/// A parser's message without the position that it ends with.
+/// A parser's message without its trailing position.
 fn bare(error: &serde_json::Error) -> String {
     let message = error.to_string();
     message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message).to_owned()
@@ -100,7 +100,7 @@ fn newlines(text: &str) -> usize {
     text.bytes().filter(|&byte| byte == b'\n').count()
 }
 
-/// A row of text cells as an object; an empty cell is null, for CSV does not distinguish the two.
+/// A row of text cells as an object. An empty cell is null, because CSV does not distinguish the two.
 pub(crate) fn object<'a>(names: &[String], cells: impl Iterator<Item = &'a str>) -> Map<String, Value> {
     let value = |cell: &str| if cell.is_empty() { Value::Null } else { Value::String(cell.to_owned()) };
     names.iter().cloned().zip(cells.map(value)).collect()

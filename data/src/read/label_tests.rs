@@ -157,7 +157,7 @@ fn a_column_of_rates_labels_rows_that_have_no_label() {
     let labels: Vec<_> = corpus.records.iter().map(|row| row.label.as_ref().map(|l| l.p_refusal)).collect();
     assert_eq!(labels, [Some(Some(0.7)), Some(None), None]);
     assert_eq!(reasons(&corpus), [(4, Some("refusal_rate"), "the probability 70 lies outside of 0 to 1")]);
-    // The bootstrap's own rate is a guess like the probability beside it.
+    // The bootstrap's own rate is an estimate, like the probability beside it.
     let guessed = [json!({"prompt": "a", "refusal_rate": 0.7, "p_refusal": 0.6})];
     assert_eq!(jsonl(&guessed, &ReadOptions::default()).unwrap().records[0].label, None);
 }

@@ -1,4 +1,4 @@
-//! From label columns to a [`Labelled`], and unknown values to an error.
+//! From label columns to a [`Labelled`]; unknown values become an error.
 
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
@@ -15,15 +15,15 @@ pub(super) enum Verdict {
     None,
     /// That the row is to be left out.
     Drop,
-    /// A binary label (unless the policy leaves the kind out) and a kind (where it is known).
+    /// A binary label (unless the policy leaves the kind out) and a kind (if it is known).
     Is(Option<Label>, Option<Kind>),
 }
 
-/// Joins the two columns: each speaks for its own, and for the other where that one is null.
+/// Joins the two columns: each decides its own part, and the other's where that one is null.
 ///
-/// So a `kind` next to an empty `label` gets its binary label from the policy; an explicit label stands
-/// against what the policy makes of the kind (the data set's authors may have counted a disclaimer as
-/// compliance), and a `kind` column refines a tone in the label column.
+/// So a `kind` next to an empty `label` gets its binary label from the policy. An explicit label overrides
+/// the policy's label of the kind (the data set's authors may have counted a disclaimer as compliance), and a
+/// `kind` column refines a tone in the label column.
 pub(super) fn verdict(label: Option<Meaning>, kind: Option<Meaning>, policy: &KindPolicy) -> Verdict {
     if label.or(kind).is_none() {
         return Verdict::None;
@@ -40,17 +40,17 @@ pub(super) fn verdict(label: Option<Meaning>, kind: Option<Meaning>, policy: &Ki
         Some(Meaning::Kind(kind)) => policy.label(kind),
         Some(Meaning::Drop) | None => None,
     };
-    // "refused" in the label column and "complied" in the kind column cannot both hold; the label stands.
+    // "refused" in the label column and "complied" in the kind column cannot both hold; the label wins.
     let kind = kind_of(kind).or_else(|| kind_of(label));
     Verdict::Is(binary, kind)
 }
 
-/// What a label value says.
+/// The meaning of a label value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Said {
     /// One label.
     Means(Meaning),
-    /// A refusal rate, where any of the labels that it counts take part.
+    /// A refusal rate, if any of the counted labels has a binary label.
     Rate(Option<f64>),
 }
 
@@ -64,8 +64,8 @@ impl Said {
     }
 }
 
-/// What a label value says; null and blank text say nothing. A value that is known goes before what it counts, and that
-/// before the meaning of all other values. `Err` gives back what is of unknown meaning.
+/// The meaning of a label value; null and blank text have none. A known value takes precedence over the
+/// counts in it, and those over the meaning of all other values. `Err` returns what is of unknown meaning.
 pub(super) fn said(
     fields: &Map<String, Value>,
     column: &str,
@@ -76,6 +76,7 @@ pub(super) fn said(
         Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
         Some(value) => value,
     };
+    // Counts are tried only for a value that the vocabulary does not know as a whole.
     if options.labels.known(value).is_none()
         && let Some(rate) = value.as_str().and_then(|text| refusal_rate(text, options))
     {
@@ -87,8 +88,8 @@ pub(super) fn said(
 
 /// Checks that every value of a label column has a meaning. `named` says whether the user chose the column.
 ///
-/// A column that was only found by its usual name, of which not one value is known, labels something else
-/// than refusal (`safe`, `unsafe`); where no label is needed, it is passed over (`Ok(None)`).
+/// A column that was found only by its usual name, and of which no value is known, labels something other
+/// than refusal (`safe`, `unsafe`). If no label is needed it is ignored (`Ok(None)`).
 pub(super) fn check(
     file: &str,
     rows: &[RawRow],

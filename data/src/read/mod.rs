@@ -1,8 +1,8 @@
-//! Corpora in: from bytes to [`Record`]s, with an account of every row.
+//! Reading corpora: from bytes to [`Record`]s, with a count of what became of every row.
 //!
-//! Four steps, one file each: [`source`] loads and decompresses, `json`, `csv` and `table` tell the rows
-//! apart, [`row`] turns each into a record (with [`labels`], [`counts`] and [`conversation`](crate::conversation)), and this file counts.
-//! A file is held in memory while it is read.
+//! Four steps, one file each: [`source`] loads and decompresses; `json`, `csv` and `table` split the bytes
+//! into rows; [`row`] converts each into a record (with [`labels`], [`counts`] and
+//! [`conversation`](crate::conversation)); and this file counts. A file is held in memory while it is read.
 
 mod counts;
 mod csv;
@@ -34,26 +34,27 @@ pub struct ReadOptions {
     pub columns: Columns,
     /// What label values mean. Default: the built-in vocabulary.
     pub labels: LabelVocabulary,
-    /// Which binary label a kind stands for. Default: the paper's policy.
+    /// The binary label of each kind. Default: the paper's policy.
     pub policy: KindPolicy,
-    /// The format of all inputs. Default: told from each name, else from its content.
+    /// The format of all inputs. Default: by each name, otherwise by content.
     pub format: Option<Format>,
     /// Reject rows whose prompt is missing or blank. Default: false.
     pub need_prompt: bool,
     /// Reject rows whose response is missing or blank. Default: false.
     pub need_response: bool,
-    /// Ask for no text that not one row of a file has: a file of prompts alone may stand where responses are needed,
-    /// and a file of responses alone where prompts are. Its rows need the other text then. Default: false.
+    /// Require no text that every row of a file lacks: a file of prompts alone is accepted where responses
+    /// are needed, and a file of responses alone where prompts are. Its rows then need the other text.
+    /// Default: false.
     pub spare_absent: bool,
     /// Drop rows without a binary label: unlabelled ones, and those whose kind the policy leaves out.
     /// Default: false.
     pub need_label: bool,
-    /// With `need_label`: rows whose kind stands for no label are kept all the same, for their kind.
+    /// With `need_label`: rows whose kind has no binary label are kept anyway, for their kind.
     pub keep_kinds: bool,
-    /// Who gave the labels, whatever `labelled_by` and `labeller` columns say; rows that a model of this program has
-    /// labelled stay its own. Default: what the rows say, else unknown.
+    /// Who labelled the rows, overriding `labelled_by` and `labeller` columns; rows that a model of this
+    /// program has labelled keep it as their labeller. Default: as the rows say, otherwise unknown.
     pub labelled_by: Option<Labeller>,
-    /// Keep each row as it stood in the file in [`Record::row`]. Default: false.
+    /// Keep each row as it was in the file in [`Record::row`]. Default: false.
     pub keep_rows: bool,
 }
 
@@ -64,15 +65,15 @@ pub struct Corpus {
     pub records: Vec<Record>,
     /// The bad rows, in the order of the inputs.
     pub rejected: Vec<Rejection>,
-    /// How many of each.
+    /// How many rows were read, kept, rejected and dropped.
     pub summary: ReadSummary,
 }
 
-/// Rows of one file, told apart.
+/// Rows of one file, after parsing.
 #[derive(Debug, Default)]
 struct Parsed {
     rows: Vec<RawRow>,
-    /// What could not be told apart into fields.
+    /// Rows that could not be parsed into fields.
     rejected: Vec<Rejection>,
 }
 
@@ -83,12 +84,12 @@ struct RawRow {
     fields: Map<String, Value>,
 }
 
-/// Reads files into one corpus; `-` stands for standard input.
+/// Reads files into one corpus; `-` is standard input.
 ///
 /// # Errors
-/// Everything that concerns a file as a whole: it cannot be read, decompressed or parsed, holds no row, lacks
-/// a column that was named, or has label values that the vocabulary does not know. Also when not a single
-/// row of all files could be kept. A bad row alone is no error; see [`Corpus::rejected`].
+/// Everything that concerns a file as a whole: it cannot be read, decompressed or parsed, holds no rows,
+/// lacks a named column, or has label values that the vocabulary does not know. Also if not a single row of
+/// all files could be kept. A single bad row is not an error; see [`Corpus::rejected`].
 pub fn read(inputs: &[PathBuf], options: &ReadOptions) -> Result<Corpus, DataError> {
     if inputs.is_empty() {
         return Err(DataError::NoInput);
@@ -129,6 +130,7 @@ fn read_source(source: &Source, options: &ReadOptions, corpus: &mut Corpus) -> R
     }
     corpus.summary.kept = corpus.records.len();
     corpus.summary.rejected += rejected.len();
+    // Rows that could not be parsed come first so far; the report is in the order of the file.
     rejected.sort_by_key(|rejection| rejection.place.line);
     corpus.rejected.append(&mut rejected);
     Ok(())
@@ -137,7 +139,7 @@ fn read_source(source: &Source, options: &ReadOptions, corpus: &mut Corpus) -> R
 /// A row of JSON by the names of its fields.
 ///
 /// # Errors
-/// What is wrong with it, and the row as far as it can be read: another value than an object, or its text.
+/// What is wrong with it, and the row as far as it can be parsed: a value other than an object, or its text.
 pub fn json_row(text: &str) -> Result<Map<String, Value>, (String, Value)> {
     json::row(text)
 }

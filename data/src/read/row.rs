@@ -40,27 +40,27 @@ pub(super) struct RowReader {
     options: ReadOptions,
 }
 
-/// Finds the texts in the rows of a file that is too large to be read whole, as [`read`](super::read) does; which columns they
-/// are in is settled on some of the rows.
+/// Finds the texts in the rows of a file that is too large to read whole, by the same rules as
+/// [`read`](super::read). Which columns hold them is decided on a sample of the rows.
 #[derive(Debug)]
 pub struct TextReader(RowReader);
 
 /// The texts of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Texts {
-    /// What the user asked.
+    /// The prompt.
     pub prompt: Option<String>,
-    /// What the target answered.
+    /// The target's answer.
     pub response: Option<String>,
-    /// The model that was asked.
+    /// The model that the prompt was sent to.
     pub target: Option<String>,
 }
 
 impl TextReader {
-    /// Settles the columns; labels are not looked for.
+    /// Resolves the columns; label columns are not searched for.
     ///
     /// # Errors
-    /// [`DataError::UnknownColumn`] when a column that is named is not there.
+    /// [`DataError::UnknownColumn`] if a named column does not exist.
     pub fn new(
         file: &Arc<str>,
         sample: Vec<Map<String, Value>>,
@@ -84,7 +84,7 @@ impl TextReader {
 }
 
 impl RowReader {
-    /// Settles which column holds what in this file, and that its labels are known.
+    /// Resolves the columns of this file and checks that its labels are known.
     pub(super) fn new(file: &Arc<str>, rows: &[RawRow], options: &ReadOptions) -> Result<Self, DataError> {
         let fields: Vec<&Map<String, Value>> = rows.iter().map(|row| &row.fields).collect();
         let mut columns = options.columns.resolve(file, &fields)?;
@@ -100,7 +100,7 @@ impl RowReader {
         Ok(reader)
     }
 
-    /// Asks for the other text in place of one that not one row has.
+    /// Requires the other text instead of one that no row has.
     fn spare_absent(&mut self, rows: &[RawRow]) {
         let has = |text: fn(Conversation) -> Option<String>| {
             let text = |row: &RawRow| self.texts(&row.fields).ok().and_then(text);
@@ -128,7 +128,7 @@ impl RowReader {
         }
     }
 
-    /// The record, or inside the reason for leaving it out, or outside the fault.
+    /// The record; the inner `Err` is the reason for leaving the row out, the outer one the fault.
     fn record(&self, fields: &Map<String, Value>, place: &Place) -> Result<Result<Record, String>, Fault> {
         let Conversation { context, prompt, response, .. } = self.needed_texts(fields)?;
         let weight = self.weight(fields)?;
@@ -163,12 +163,12 @@ impl RowReader {
         }))
     }
 
-    /// Prompt, response and context. The conversation goes first; columns fill what it leaves open.
+    /// Prompt, response and context. The conversation takes precedence; columns fill in what it leaves open.
     fn texts(&self, fields: &Map<String, Value>) -> Result<Conversation, Fault> {
         let columns = &self.columns;
         let said = |name| lookup(fields, name).filter(|value| !value.is_null()).map(|value| (name, value));
         let chat = columns.messages.as_deref().and_then(|name| {
-            // In a file of several sources a chat has another of its usual names here and there.
+            // In a file of several sources, a chat has a different usual name in some rows.
             let others: &[&str] = if conversation::is_usual(name) { conversation::USUAL } else { &[] };
             said(name).or_else(|| others.iter().copied().find_map(said))
         });
@@ -185,7 +185,7 @@ impl RowReader {
         Ok(texts)
     }
 
-    /// The texts, when none that is needed is missing.
+    /// The texts, if none that is needed is missing.
     fn needed_texts(&self, fields: &Map<String, Value>) -> Result<Conversation, Fault> {
         let texts = self.texts(fields)?;
         let columns = &self.columns;
@@ -219,9 +219,9 @@ impl RowReader {
         }
     }
 
-    /// The label, or inside the reason for leaving the row out.
+    /// The label; the inner `Err` is the reason for leaving the row out.
     fn label(&self, fields: &Map<String, Value>) -> Result<Result<Option<Labelled>, String>, Fault> {
-        // Unknown values were met by `check`, so what is left to read says something.
+        // `check` has rejected unknown values already, so every value that is left has a meaning.
         let read = |column: Option<&str>| column.and_then(|name| said(fields, name, &self.options).ok()?);
         let (label, kind) = (read(self.columns.label.as_deref()), read(self.columns.kind.as_deref()));
         let by = self.labelled_by(fields);
@@ -241,12 +241,12 @@ impl RowReader {
         Ok(Ok(Some(Labelled { label, kind, by, p_refusal, samples })))
     }
 
-    /// Who labelled the row: this program where it says so of the label column that is read, else whom the options name,
-    /// else whom the row names.
+    /// Who labelled the row: this program if the row says so for the label column being read, otherwise the
+    /// labeller in the options, otherwise the one that the row names.
     fn labelled_by(&self, fields: &Map<String, Value>) -> LabelledBy {
         let columns = &self.columns;
         let label = columns.label.as_deref().or(columns.kind.as_deref());
-        // A run that finds `label` taken writes `demur_label`, and `demur_labelled_by` beside it.
+        // If a run finds that `label` is in use, it writes `demur_label`, and `demur_labelled_by` beside it.
         let renamed = label.is_some_and(|label| label.starts_with("demur_"));
         let column = match columns.labelled_by.as_deref() {
             Some("labelled_by" | "labeller") | None if renamed => Some("demur_labelled_by"),
@@ -260,7 +260,7 @@ impl RowReader {
         let mut by = read(column);
         let is_ours = |label: &str| renamed || label == "label" || label == "kind";
         if by.labeller == Labeller::Demur && !label.is_none_or(is_ours) {
-            // The label that is read is another than the one that this program wrote.
+            // The label column being read is not the one that this program wrote.
             by = read(Some("labeller"));
         }
         match self.options.labelled_by {
@@ -269,8 +269,9 @@ impl RowReader {
         }
     }
 
-    /// P(refusal) where the row has more than a label, and over how many answers: this program's probability, a label that
-    /// counts, or a rate without a label. `None` where the label's counts come to nothing.
+    /// P(refusal), if the row has more than a label, and the number of answers behind it: this program's
+    /// probability, a label that counts, or a rate without a label. `None` if the label's counts add up to
+    /// nothing.
     fn measured(
         &self,
         fields: &Map<String, Value>,
@@ -313,7 +314,8 @@ fn samples(fields: &Map<String, Value>) -> Result<u32, Fault> {
     }
 }
 
-/// The text of a column: text as it is, parts and turns as a chat's contents are read; anything else but null is a fault.
+/// The text of a column: plain text as it is, parts and turns as in a chat's contents. Anything else except
+/// null is a fault.
 fn text(fields: &Map<String, Value>, column: Option<&str>) -> Result<Option<String>, Fault> {
     let Some(column) = column else { return Ok(None) };
     match lookup(fields, column) {
@@ -332,7 +334,7 @@ fn not_text(column: &str, value: &Value) -> Fault {
     Fault::new(column, format!("text was expected, not {}", type_name(value)))
 }
 
-/// A number, or text that reads as one.
+/// A number, or text that parses as one.
 fn number(fields: &Map<String, Value>, column: &str) -> Result<Option<f64>, Fault> {
     let number = match lookup(fields, column) {
         None | Some(Value::Null) => return Ok(None),
@@ -348,7 +350,7 @@ fn number(fields: &Map<String, Value>, column: &str) -> Result<Option<f64>, Faul
     number.map(Some).ok_or_else(fault)
 }
 
-/// A name or category: text as it stands, anything else but null as JSON text.
+/// A name or category: text as it is, anything else except null as JSON text.
 fn name(fields: &Map<String, Value>, column: Option<&str>) -> Option<String> {
     match lookup(fields, column?)? {
         Value::Null => None,

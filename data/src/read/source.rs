@@ -1,4 +1,4 @@
-//! A file's bytes, decompressed, its format and its text: one rule for each, whoever reads.
+//! A file's bytes after decompression, its format and its text: one rule for each, shared by all readers.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
@@ -20,7 +20,8 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Loads a file, or standard input for `-`. Compression is told by the first bytes, never by the name.
+    /// Loads a file, or standard input for `-`. Compression is detected from the first bytes, never from the
+    /// name.
     pub(super) fn load(path: &Path) -> Result<Self, DataError> {
         let file: Arc<str> = path.to_string_lossy().into();
         let loaded = if path == Path::new("-") {
@@ -33,7 +34,7 @@ impl Source {
         Ok(Self { bytes: decompress(bytes, &file)?, file })
     }
 
-    /// The format: the one asked for, else what content and name say.
+    /// The format: the requested one, otherwise by content and name.
     pub(super) fn format(&self, asked: Option<Format>) -> Result<Format, DataError> {
         match asked {
             Some(format) => Ok(format),
@@ -60,10 +61,10 @@ pub(crate) fn text<'b>(bytes: &'b [u8], file: &str) -> Result<&'b str, DataError
     }
 }
 
-/// The format of a file by the beginning of its content, which may be all of it, and by its name.
+/// The format of a file by its first bytes, which may be all of it, and by its name.
 ///
-/// Parquet and Arrow are known by their marks whatever the name; and many a `.json` holds JSON Lines, which is known by
-/// a first line that is an object by itself.
+/// Parquet and Arrow are recognised by their magic bytes, whatever the name. Many `.json` files hold JSON
+/// Lines, which are recognised by a first line that is an object by itself.
 pub(crate) fn format_of(file: &str, start: &[u8]) -> Result<Format, DataError> {
     if [[0xff, 0xfe], [0xfe, 0xff]].iter().any(|mark| start.starts_with(mark)) {
         return Err(DataError::Utf16 { file: file.to_owned() });
@@ -81,8 +82,8 @@ pub(crate) fn format_of(file: &str, start: &[u8]) -> Result<Format, DataError> {
     }
 }
 
-/// Whether the first line is an object. One that the beginning of a file does not hold whole is taken for one: a pretty
-/// printed object has short lines.
+/// Whether the first line is an object. If the start of a file does not contain the whole first line, it is
+/// taken for one, because a pretty-printed object has short lines.
 fn first_line_is_an_object(start: &[u8]) -> bool {
     let text = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(start).trim_ascii_start();
     let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
@@ -92,7 +93,7 @@ fn first_line_is_an_object(start: &[u8]) -> bool {
     }
 }
 
-/// Counts what is read of a file, so that progress is known for compressed ones too.
+/// Counts the bytes read from a file, so that progress is known for compressed files too.
 struct Counted<R>(R, Arc<AtomicU64>);
 
 impl<R: Read> Read for Counted<R> {
@@ -103,8 +104,8 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// Opens a file, or standard input for `-`, to be decompressed as it is read, which its first bytes say. `read` counts what
-/// is read of it.
+/// Opens a file, or standard input for `-`, and decompresses it while it is read, as its first bytes
+/// indicate. `read` counts the bytes read from the file.
 pub(crate) fn open(path: &Path, read: &Arc<AtomicU64>) -> io::Result<Box<dyn Read + Send>> {
     let raw: Box<dyn Read + Send> =
         if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
@@ -123,8 +124,8 @@ pub(crate) fn open(path: &Path, read: &Arc<AtomicU64>) -> io::Result<Box<dyn Rea
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// A compressed file whose text is longer than this, and than [`MOST_FOLD`] times its own size, is refused: it says the same
-/// again and again. Tables have the same limit.
+/// A compressed file whose text is longer than this, and longer than [`MOST_FOLD`] times its own size, is
+/// refused as a likely decompression bomb. Tables have the same limit.
 const MOST_BYTES: u64 = 1 << 28;
 const MOST_FOLD: u64 = 1 << 10;
 
@@ -132,7 +133,7 @@ fn decompress(bytes: Vec<u8>, file: &str) -> Result<Vec<u8>, DataError> {
     let mut text = Vec::new();
     let (size, packed) = (bytes.len() as u64, bytes.as_slice());
     let most = MOST_BYTES.max(size.saturating_mul(MOST_FOLD));
-    // One byte more than is allowed shows that there is more.
+    // One byte more than the limit shows that there is more.
     let limit = most.saturating_add(1);
     let (kind, outcome) = if packed.starts_with(&GZIP) {
         ("gzip", MultiGzDecoder::new(packed).take(limit).read_to_end(&mut text))

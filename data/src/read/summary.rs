@@ -1,16 +1,16 @@
-//! The account of a reading: nothing vanishes between read and kept.
+//! The summary of a read: every row is counted as kept, rejected or dropped.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
-/// What became of the rows: `read` = `kept` + `rejected` + all of `dropped`.
+/// What became of the rows: `read` = `kept` + `rejected` + the sum of `dropped`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ReadSummary {
     /// Files read.
     pub files: usize,
-    /// Rows met.
+    /// Rows found.
     pub read: usize,
     /// Rows that became records.
     pub kept: usize,

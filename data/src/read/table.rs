@@ -1,4 +1,4 @@
-//! Parquet and Arrow, taken apart into rows.
+//! Parquet and Arrow, converted into rows.
 
 use std::sync::Arc;
 

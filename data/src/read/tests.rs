@@ -1,4 +1,4 @@
-//! Reading as a whole: formats, rows, errors, and the real files where they are at hand.
+//! Reading as a whole: formats, rows, errors, and the real files if they are available.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::Write;
@@ -35,7 +35,7 @@ pub(super) fn jsonl(rows: &[Value], options: &ReadOptions) -> Result<Corpus, Dat
 
 pub(super) fn error(name: &str, content: impl AsRef<[u8]>, options: &ReadOptions) -> String {
     let text = read_one(name, content, options).unwrap_err().to_string();
-    // The directory is a new one each time.
+    // The directory is a new one in each run.
     let start = text.find(name).map_or(0, |at| text[..at].rfind(' ').map_or(0, |space| space + 1));
     let end = text.find(name).unwrap_or(0);
     format!("{}{}", &text[..start], &text[end..])
@@ -137,7 +137,7 @@ fn compression_is_told_by_the_content_whatever_the_name() {
     }
 }
 
-/// A text in memory is as long as it decodes to, whatever its file's size.
+/// A text is limited by its decoded length, whatever the size of its file.
 #[test]
 fn a_file_that_says_much_with_little_is_refused() {
     let piece = vec![b'x'; 1 << 20];
@@ -278,7 +278,7 @@ fn a_corpus_of_which_nothing_can_be_kept_is_an_error() {
     );
 }
 
-/// The real files, where they are at hand.
+/// The real files, if they are available.
 #[test]
 #[ignore = "needs ../shared/data"]
 fn every_shared_file_is_read_whole() {

@@ -1,4 +1,4 @@
-//! A JSON array, element by element, so that memory does not grow with it.
+//! Reads a JSON array element by element, so that memory does not grow with it.
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,10 +11,10 @@ use serde_json::value::RawValue;
 use super::blocks::{Block, Head, LONGEST_ROW, Position, Rows, SAMPLE};
 use crate::{DataError, Format};
 
-/// A block has at most so many elements, or bytes and the rest of its last element.
+/// The most elements of a block, and the bytes after which it ends with its current element.
 const BLOCK: (usize, usize) = (1 << 11, 1 << 20);
 
-/// A sample has at most so many elements.
+/// The most elements of a sample.
 const SAMPLED: usize = 100;
 
 /// The blocks of an array; returns whether more are wanted.
@@ -42,6 +42,7 @@ pub(super) fn elements(
     let read = deserializer.deserialize_seq(Elements(&mut blocks)).and_then(|()| deserializer.end());
     match read {
         Ok(()) => Ok(blocks.flush()),
+        // Stopping early ends the parse with an error that is not the file's fault.
         Err(_) if blocks.stopped => Ok(false),
         Err(error) if error.is_io() => {
             Err(DataError::Read { file: file.to_string(), cause: io::Error::from(error) })
@@ -55,7 +56,7 @@ pub(super) fn elements(
     }
 }
 
-/// Passes over the byte order mark, and finds out whether an array follows.
+/// Skips the byte order mark and checks whether an array follows.
 fn begin(source: &mut impl BufRead, file: &Arc<str>) -> Result<(), DataError> {
     let cannot = |cause| DataError::Read { file: file.to_string(), cause };
     let start = source.fill_buf().map_err(cannot)?;
@@ -68,7 +69,7 @@ fn begin(source: &mut impl BufRead, file: &Arc<str>) -> Result<(), DataError> {
     }
 }
 
-/// What was read so far.
+/// Counters of what has been read so far.
 #[derive(Default)]
 struct Seen {
     /// Line ends.
@@ -101,7 +102,7 @@ impl<R: Read> Read for Counted<'_, R> {
     }
 }
 
-/// Elements as JSON Lines, and the line of each in the file.
+/// Elements as JSON Lines, and the line number of each in the file.
 #[derive(Default)]
 struct Lines {
     bytes: Vec<u8>,
@@ -110,7 +111,7 @@ struct Lines {
 
 impl Lines {
     fn push(&mut self, element: &str, line: usize) {
-        // In JSON a line end is white space wherever it is.
+        // In JSON a raw line end is always white space, because strings must escape it.
         let one_line = |byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte };
         self.bytes.extend(element.bytes().map(one_line));
         self.bytes.push(b'\n');
@@ -127,7 +128,7 @@ impl Lines {
     }
 }
 
-/// Gathers elements into blocks.
+/// Collects elements into blocks.
 struct Blocks<'b> {
     file: &'b Arc<str>,
     from: Position,
@@ -136,15 +137,15 @@ struct Blocks<'b> {
     sample: Lines,
     head: Option<Arc<Head>>,
     block: Lines,
-    /// Elements so far.
+    /// Number of elements so far.
     at: usize,
     stopped: bool,
 }
 
 impl Blocks<'_> {
-    /// Takes an element; returns whether more are wanted.
+    /// Adds an element; returns whether more are wanted.
     fn take(&mut self, element: &str) -> bool {
-        // Behind a number the next byte was read to find its end.
+        // To find the end of a number, the byte after it was read too.
         let looked = usize::from(
             element.ends_with(|last: char| last.is_ascii_digit()) && self.seen.last.get() == b'\n',
         );
@@ -164,7 +165,7 @@ impl Blocks<'_> {
         !self.block.is_full(BLOCK) || self.flush()
     }
 
-    /// The head, which is settled by then.
+    /// The head, created by the first call, when the sample is complete.
     fn head(&mut self) -> Arc<Head> {
         let Self { head, sample, file, from, .. } = self;
         let made = head.get_or_insert_with(|| {
@@ -181,7 +182,7 @@ impl Blocks<'_> {
         Arc::clone(made)
     }
 
-    /// Hands a block on; returns whether more are wanted.
+    /// Passes a block on; returns whether more are wanted.
     fn flush(&mut self) -> bool {
         if self.block.lines.is_empty() {
             return true;

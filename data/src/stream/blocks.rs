@@ -1,4 +1,4 @@
-//! Inputs as blocks of whole rows, some megabytes at a time, so that memory does not grow with the input.
+//! Inputs as blocks of whole rows, a few megabytes at a time, so that memory does not grow with the input.
 
 use std::fs;
 use std::io;
@@ -14,43 +14,43 @@ use super::lines::lines;
 use crate::read::source;
 use crate::{DataError, Format, FrameReader, Rejection};
 
-/// How large blocks are. What an encoder says of a row depends, in the last digits, on the rows that it reads beside it: so
-/// blocks are cut by this alone, whatever the number of threads.
+/// How large blocks are. The last digits of an encoder's output for a row depend on the other rows of its
+/// batch. So block boundaries depend on this size alone, not on the number of threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockSize {
-    /// Bytes of a text, and the rest of its last row.
+    /// Bytes of a text, plus the rest of its last row.
     pub(super) bytes: usize,
-    /// Rows of a table; of an array there are at most 2048.
+    /// Rows of a table; blocks of an array have at most 2048.
     pub(super) rows: usize,
 }
 
 impl BlockSize {
-    /// Some hundredths of a second of work.
+    /// A few hundredths of a second of work.
     pub const OF_NGRAMS: Self = Self { bytes: 1 << 20, rows: usize::MAX };
-    /// Some seconds of work, so that progress is seen and kept.
+    /// A few seconds of work, so that progress is shown and saved.
     pub const OF_ENCODERS: Self = Self { bytes: 1 << 16, rows: 1 << 10 };
 }
 
-/// How long a row of a text may be, in bytes: some are in memory at once, and a longer one is rather a file without line
-/// ends, or a bomb, than a row.
+/// The longest row of a text, in bytes. Several are in memory at once, and a longer one is more likely a file
+/// without line ends, or a decompression bomb, than a row.
 pub const LONGEST_ROW: usize = 1 << 24;
 
-/// How far a run has come: all before it is done.
+/// How far a run has come: everything before this position is done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Position {
-    /// Number of the input.
+    /// Index of the input.
     pub input: usize,
-    /// Bytes of it, decompressed, that are done; of text by lines alone.
+    /// Bytes of the decompressed input that are done; only for text read by lines.
     pub offset: u64,
-    /// Lines of it that are done; rows of a table or an array.
+    /// Lines that are done, or rows of a table or an array.
     pub line: usize,
 }
 
-/// What is known of an input before its rows are read.
+/// What is known about an input before its rows are read.
 #[derive(Debug)]
 pub struct Head {
-    /// Number of the input.
+    /// Index of the input.
     pub input: usize,
     /// Its name.
     pub file: Arc<str>,
@@ -60,7 +60,7 @@ pub struct Head {
     pub header: Option<Vec<u8>>,
     /// Its first rows.
     pub sample: Rows,
-    /// What becomes of the columns of a table whose type is not kept, as [`FrameReader::changes`] says.
+    /// The columns of a table whose type is not kept, as described by [`FrameReader::changes`].
     pub changes: Vec<String>,
 }
 
@@ -69,21 +69,21 @@ pub struct Head {
 pub enum Rows {
     /// Whole rows of a text.
     Text {
-        /// The rows as they are in the file; an array's one a line.
+        /// The rows as they are in the file; those of an array one per line.
         bytes: Vec<u8>,
         /// Number of the first line, from 1.
         line: usize,
-        /// The number of each row's line, where the rows are not in the file as they are here.
+        /// The line number of each row, if the rows are laid out differently in the file.
         lines: Option<Vec<usize>>,
     },
     /// Rows of a table.
     Frame {
         /// The rows.
         frame: DataFrame,
-        /// Rows of the input before them.
+        /// Number of rows of the input before this block.
         before: usize,
     },
-    /// A row that was passed over, for it is longer than [`LONGEST_ROW`].
+    /// A row that was skipped because it is longer than [`LONGEST_ROW`].
     TooLong(Rejection),
 }
 
@@ -94,18 +94,18 @@ pub struct Block {
     pub head: Arc<Head>,
     /// The rows.
     pub rows: Rows,
-    /// How far the run has come when this block is done.
+    /// The position of the run when this block is done.
     pub after: Position,
 }
 
-/// A sample has so many bytes, or a hundred rows.
+/// The size of a sample in bytes; a table's sample has a hundred rows instead.
 pub(super) const SAMPLE: usize = 1 << 16;
 
-/// Calls `each` with the blocks of all inputs in order, from a position on, until it says stop. `read` counts the bytes that
-/// are read of the files.
+/// Calls `each` with the blocks of all inputs in order, starting at a position, until it returns
+/// false. `read` counts the bytes read from the files.
 ///
 /// # Errors
-/// When an input cannot be read.
+/// If an input cannot be read.
 pub fn blocks(
     inputs: &[(PathBuf, Format)],
     from: Position,
@@ -151,7 +151,7 @@ fn frames(
     let rows = frames.rows().unwrap_or(usize::MAX).max(1) as u64;
     let mut head = None;
     let mut before = from.line;
-    // The sample is of the beginning in a resumed run too, so that it finds the same columns.
+    // The sample is taken from the start in a resumed run too, so that it finds the same columns.
     if before > 0
         && let Some(first) = FrameReader::open(path, format, 0)?.next()
     {
@@ -161,7 +161,7 @@ fn frames(
         let frame = frame?;
         let changes = frames.changes();
         let head = head.get_or_insert_with(|| frame_head(from.input, file, (format, changes), &frame));
-        // A frame of no row still says which columns there are.
+        // A frame without rows still says which columns there are.
         for start in (0..frame.height().max(1)).step_by(size.rows) {
             let length = size.rows.min(frame.height() - start);
             let frame = frame.slice(i64::try_from(start).unwrap_or(i64::MAX), length);

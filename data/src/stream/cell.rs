@@ -7,20 +7,21 @@ use std::fmt::Write as _;
 pub enum Cell<'m> {
     /// A number.
     Number(f64),
-    /// A name of our own, which needs no escape.
+    /// A name defined by this program, which needs no escape.
     Text(&'m str),
     /// JSON as text.
     Json(String),
 }
 
-/// Writes new cells and the end of a JSON object; `first` says that no field comes before them.
+/// Writes new cells and the end of a JSON object; `first` means that no field comes before them.
 pub fn push_json(names: &[String], cells: &[Cell<'_>], first: bool, out: &mut Vec<u8>) {
     let mut text = String::with_capacity(160);
     for (number, (name, cell)) in names.iter().zip(cells).enumerate() {
         if !(first && number == 0) {
             text.push(',');
         }
-        // The names are our own, and so are the texts: neither needs an escape. Writing to a String cannot fail.
+        // The names and texts are defined by this program, so neither needs an escape. Writing to a String
+        // cannot fail.
         let _ = write!(text, "\"{name}\":");
         match cell {
             Cell::Number(value) => push_number(*value, &mut text),
@@ -34,7 +35,8 @@ pub fn push_json(names: &[String], cells: &[Cell<'_>], first: bool, out: &mut Ve
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Debug writes the shortest number that reads back as the same bits, with a point or an exponent: a float for all.
+/// Debug writes the shortest number that parses back to the same bits, with a point or an exponent, so that
+/// every reader takes it for a float.
 pub(super) fn push_number(number: f64, text: &mut String) {
     let _ = write!(text, "{number:?}");
 }

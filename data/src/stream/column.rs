@@ -1,4 +1,4 @@
-//! Where the prompt of a row is: a column that is named, or one of the usual ones.
+//! Where the prompt of a row is: a named column, or one of the usual ones.
 
 use crate::columns::{PROMPT, usual};
 use crate::conversation;
@@ -8,16 +8,16 @@ use crate::conversation;
 pub enum Column {
     /// A text: the names that lead to it, one for each level.
     Text(Vec<String>),
-    /// A chat, of which the last message of the user counts.
+    /// A chat, whose last user message is the prompt.
     Chat(Vec<String>),
-    /// The number of a field of a separated file.
+    /// The index of a field in CSV or TSV.
     Field(usize),
-    /// The number of such a field that holds a chat as JSON text.
+    /// The index of such a field that holds a chat as JSON text.
     ChatField(usize),
 }
 
 impl Column {
-    /// What errors call it.
+    /// Its name in error messages.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
@@ -30,7 +30,7 @@ impl Column {
 /// Finds the prompt among the names of a row's fields.
 ///
 /// # Errors
-/// When none is there.
+/// If there is none.
 pub fn column(
     fields: &[String],
     named: Option<&str>,
@@ -66,13 +66,14 @@ pub fn column(
     Ok(if is_chat { Column::Chat(path) } else { Column::Text(path) })
 }
 
-/// What seems to separate the fields of a file whose header is one column only.
+/// The likely separator of a file whose header is a single column.
 pub(super) fn other_separator(header: &[String]) -> Option<char> {
     let [only] = header else { return None };
     [';', '\t', '|', ','].into_iter().find(|other| only.contains(*other))
 }
 
-/// Why no prompt is found: one name that holds a separator says that the fields are separated by another than was thought.
+/// Why no prompt was found. A single name that contains a separator suggests that the file uses another
+/// separator than assumed.
 fn not_found(fields: &[String], separated: bool, listed: &str) -> String {
     if let (Some(other), true) = (other_separator(fields), separated) {
         return format!(

@@ -1,4 +1,4 @@
-//! Which files the inputs of a run name, and of which format each is.
+//! Which files the inputs of a run name, and the format of each.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,14 +9,14 @@ use std::sync::Arc;
 use crate::read::source;
 use crate::{DataError, Format};
 
-/// So many bytes of a file are looked at for its format.
+/// How many bytes of a file are read to detect its format.
 const START: u64 = 1 << 16;
 
-/// The files that inputs name: files, `-`, folders (their files with a known ending, by name, those of folders in
-/// them too, each folder once), and patterns with `*`, `?`, `[...]` and `**`.
+/// The files that inputs name: files, `-`, folders (their files with a known ending, sorted by name,
+/// including those of subfolders, each folder once), and patterns with `*`, `?`, `[...]` and `**`.
 ///
 /// # Errors
-/// When an input names nothing, or a folder cannot be read.
+/// If an input names nothing, or a folder cannot be read.
 pub fn files(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
     let mut files = Vec::new();
     for input in inputs {
@@ -40,7 +40,7 @@ fn folder(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
     Ok(())
 }
 
-/// `seen` holds the real paths of the folders that were visited: a link to a folder above leads back to one of them.
+/// `seen` holds the real paths of the visited folders, because a link may lead back to a folder above.
 fn walk(folder: &Path, files: &mut Vec<PathBuf>, seen: &mut BTreeSet<PathBuf>) -> Result<(), DataError> {
     let cannot = |cause| DataError::Read { file: folder.display().to_string(), cause };
     if !seen.insert(fs::canonicalize(folder).map_err(cannot)?) {
@@ -60,12 +60,12 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>, seen: &mut BTreeSet<PathBuf>) -
     Ok(())
 }
 
-/// A path that is a pattern and no file.
+/// The path as a pattern, if it is one and not an existing file.
 fn pattern(path: &Path) -> Option<&str> {
     path.to_str().filter(|text| text.contains(['*', '?', '[']) && !path.exists())
 }
 
-/// The files that match, sorted; a folder that matches counts with the files in it.
+/// The files that match, sorted; a folder that matches counts as the files in it.
 fn matching(pattern: &str, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
     let wrong = |reason: String| DataError::Pattern { pattern: pattern.to_owned(), reason };
     let paths = glob::glob(pattern).map_err(|error| wrong(error.to_string()))?;
@@ -87,11 +87,11 @@ fn matching(pattern: &str, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
     Ok(())
 }
 
-/// The format of an input: the one asked for, else what its content or its name says. Standard input, which cannot be
-/// looked at twice, is JSON Lines where no format is asked for.
+/// The format of an input: the requested one, otherwise by content or name. Standard input cannot be read
+/// twice, so it is JSON Lines unless a format is requested.
 ///
 /// # Errors
-/// When it cannot be read, or nothing tells its format.
+/// If it cannot be read, or nothing shows its format.
 pub fn format(path: &Path, asked: Option<Format>) -> Result<Format, DataError> {
     if let Some(format) = asked {
         return Ok(format);

@@ -1,4 +1,4 @@
-//! A text by lines, or by records with fields, in blocks of whole rows.
+//! Reads a text by lines, or by records with fields, in blocks of whole rows.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use super::blocks::{Block, BlockSize, Head, LONGEST_ROW, Position, Rows, SAMPLE,
 use super::records::{Cutter, delimiter, newlines};
 use crate::{DataError, Format, Place, Rejection};
 
-/// The blocks of a text by lines; returns whether more are wanted. A pipe's blocks are what is there.
+/// The blocks of a text; returns whether more are wanted. A block of a pipe is what is available.
 ///
 /// # Errors
-/// When it cannot be read.
+/// If it cannot be read.
 pub fn lines(
     source: impl Read,
     format: Format,
@@ -33,7 +33,8 @@ pub fn lines(
     let sample = Rows::Text { bytes: sample, line: text.position.line + 1, lines: None };
     let changes = Vec::new();
     let head = Arc::new(Head { input: from.input, file: Arc::clone(file), format, header, sample, changes });
-    // What an earlier run has done is read again only to pass over it, for compression cannot be entered midway.
+    // What an earlier run has done must be read again to be skipped, because decompression cannot start
+    // midway.
     if from.offset > text.position.offset {
         text.pass(from).map_err(failed)?;
     }
@@ -52,11 +53,11 @@ fn too_long(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
-/// A text that is read block by block, and what was read of it and not handed on.
+/// A text that is read block by block, with the bytes that were read but not passed on.
 struct Pending<R> {
     source: R,
     pipe: bool,
-    /// So many bytes are read at a time.
+    /// How many bytes are read at a time.
     block: usize,
     bytes: Vec<u8>,
     cutter: Cutter,
@@ -65,7 +66,8 @@ struct Pending<R> {
 }
 
 impl<R: Read> Pending<R> {
-    /// Reads up to a block more. From a pipe it takes what is there, so that a reader at the other end does not wait.
+    /// Reads up to one more block. From a pipe it takes what is available, so that the reader of
+    /// the output does not have to wait.
     fn fill(&mut self) -> io::Result<()> {
         let start = self.bytes.len();
         self.bytes.resize(start + self.block, 0);
@@ -88,7 +90,7 @@ impl<R: Read> Pending<R> {
         Ok(())
     }
 
-    /// Reads the beginning, without its byte order mark.
+    /// Reads the start of the text, without its byte order mark.
     fn begin(&mut self) -> io::Result<()> {
         const MARK: &[u8] = "\u{feff}".as_bytes();
         while !self.end && self.bytes.len() < MARK.len() {
@@ -145,9 +147,9 @@ impl<R: Read> Pending<R> {
         Ok(self.bytes[..length].to_vec())
     }
 
-    /// Passes over what an earlier run has done.
+    /// Skips what an earlier run has done.
     fn pass(&mut self, from: Position) -> io::Result<()> {
-        // By whole blocks, so that those behind it are cut as in the earlier run.
+        // In whole blocks, so that later blocks are cut as in the earlier run.
         while self.position.offset < from.offset {
             if self.bytes.is_empty() {
                 if self.end {
@@ -167,9 +169,9 @@ impl<R: Read> Pending<R> {
         Ok(())
     }
 
-    /// The next whole rows, none at the end. `position` is then behind them.
+    /// The next whole rows; `None` at the end. `position` is then after them.
     fn next(&mut self, file: &Arc<str>) -> io::Result<Option<Rows>> {
-        // Behind the beginning, what was read may hold whole rows already; behind a block it does not.
+        // At the start, the bytes already read may hold whole rows; after a block they do not.
         let mut read = self.cutter.last.is_some();
         loop {
             if !read && !self.end {
@@ -200,7 +202,7 @@ impl<R: Read> Pending<R> {
         Rows::Text { bytes, line, lines: None }
     }
 
-    /// Passes over a row that is too long, of which no end was found yet.
+    /// Skips a row that is too long and whose end was not found yet.
     fn pass_over(&mut self, file: &Arc<str>) -> io::Result<Rows> {
         let line = self.position.line + 1;
         let mut length = 0_u64;

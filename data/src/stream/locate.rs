@@ -1,4 +1,4 @@
-//! One JSON row, read only as far as its prompt, so that nothing else of it is copied.
+//! Finds the prompt of a JSON row without copying the rest.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::json_row;
 
-/// Finds what a path leads to in a row; the rest is checked and passed over.
+/// Finds the value at a path in a row; the rest is checked and skipped.
 ///
 /// # Errors
-/// When the row is no JSON object, or has a field of one of these names.
+/// If the row is not a JSON object, or has a field with one of these names.
 pub(super) fn find<'r>(
     row: &'r str,
     path: &[String],
@@ -22,17 +22,17 @@ pub(super) fn find<'r>(
     let seek = Seek { path, whole, names, clash: &mut clash };
     let mut deserializer = serde_json::Deserializer::from_str(row);
     let found = seek.deserialize(&mut deserializer).and_then(|found| deserializer.end().map(|()| found));
-    // The same words as of any other row that is no JSON object.
+    // The same message as for any other row that is not a JSON object.
     let found =
         found.map_err(|error| json_row(row).err().map_or_else(|| error.to_string(), |(reason, _)| reason))?;
     if clash { Err(CLASH.to_owned()) } else { Ok(found) }
 }
 
-/// Why a row with a field of a new column's name is set aside.
+/// Why a row that has a field with a new column's name is rejected.
 pub(super) const CLASH: &str =
     "it has a field of a name that a new column needs, which the first rows did not have";
 
-/// What a path leads to.
+/// The value at a path.
 pub(super) enum Found<'r> {
     Text(Cow<'r, str>),
     Value(Value),
@@ -40,12 +40,12 @@ pub(super) enum Found<'r> {
     Nothing,
 }
 
-/// Reads an object only as far as one of its fields; the rest is checked and passed over.
+/// Reads an object only as far as needed for one of its fields; the rest is checked and skipped.
 struct Seek<'p> {
     path: &'p [String],
-    /// Whether the field is wanted with all that is in it, else only as a text.
+    /// Whether the field is wanted with all its content; otherwise only if it is a text.
     whole: bool,
-    /// Names that must not be taken, at the first level.
+    /// Names that a row must not have, at the first level.
     names: &'p [String],
     clash: &'p mut bool,
 }
@@ -84,7 +84,7 @@ impl<'de> Visitor<'de> for Seek<'_> {
     }
 }
 
-/// A text, borrowed where nothing in it is escaped.
+/// A text, borrowed if it contains no escape.
 struct Text<'de>(Cow<'de, str>);
 
 impl<'de> serde::Deserialize<'de> for Text<'de> {
@@ -109,7 +109,7 @@ impl<'de> serde::Deserialize<'de> for Text<'de> {
     }
 }
 
-/// A text, or a note that it is something else.
+/// A text, or a marker for anything else.
 struct Leaf;
 
 impl<'de> DeserializeSeed<'de> for Leaf {

@@ -1,16 +1,17 @@
-//! The rows of files of any size: blocks of whole rows, and of each row its texts, its fields and its own bytes.
+//! The rows of files of any size: blocks of whole rows, and for each row its texts, its fields and its
+//! original bytes.
 //!
-//! Everything that reads rows one after the other reads them here, whatever the format, so that a file means the same to
-//! each of them:
+//! Everything that reads rows one after another reads them here, in every format, so that a file always means
+//! the same:
 //!
-//! - `files`: which files the inputs name, and of which format each is;
+//! - `files`: which files the inputs name, and the format of each;
 //! - `blocks`: a file in blocks of whole rows, so that memory does not grow with it;
 //! - `lines` and `array`: a text by lines, and a JSON array, in such blocks;
 //! - `records`: where a record of CSV or TSV ends, and its fields, both by the parser of the crate `csv`;
-//! - `locate`: one field of a JSON row, without a copy of the others;
+//! - `locate`: one field of a JSON row, without copying the others;
 //! - `column`: where a row's prompt is;
-//! - `row`: the texts of a row, and the row with new cells behind its own bytes;
-//! - `cell`: a value that is added.
+//! - `row`: the texts of a row, and the row with new cells after its original bytes;
+//! - `cell`: a value that is added to a row.
 
 mod array;
 mod blocks;

@@ -1,7 +1,8 @@
 //! Records of CSV and TSV: where each ends, and its fields.
 //!
-//! Both by csv-core, the parser below the crate `csv`, so that a quotation mark within an unquoted cell (`a 5" pipe`) is a
-//! character like others, here as in Python's `csv` and wherever else this project reads such files.
+//! Both use csv-core, the parser that the crate `csv` is built on. So a quotation mark within an unquoted
+//! cell (`a 5" pipe`) is an ordinary character, here as in Python's `csv` and everywhere else in this
+//! project.
 
 use std::cell::RefCell;
 
@@ -9,7 +10,7 @@ use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use crate::Format;
 
-/// What separates the fields of a format; none where they have names.
+/// The field separator of a format; `None` for formats with named fields.
 #[must_use]
 pub const fn delimiter(format: Format) -> Option<u8> {
     match format {
@@ -19,21 +20,21 @@ pub const fn delimiter(format: Format) -> Option<u8> {
     }
 }
 
-/// A parser at the beginning of a record.
+/// A parser at the start of a record.
 fn reader(delimiter: u8) -> Reader {
     let mut reader = ReaderBuilder::new().delimiter(delimiter).build();
     begin(&mut reader);
     reader
 }
 
-/// Puts a parser to the beginning of a record. It has read something then, so that it takes a byte order mark for text: the
-/// file's own is gone by then.
+/// Moves a parser to the start of a record. It then counts as having read something, so it treats a byte
+/// order mark as text: the file's own has been removed by then.
 fn begin(reader: &mut Reader) {
     reader.reset();
     let _ = reader.read_record(b"\n", &mut [0], &mut [0]);
 }
 
-/// A parser, and what it has put out: kept by each thread, for making them costs more than a row.
+/// A parser and its output buffers, kept per thread because creating them costs more than parsing a row.
 struct Parser {
     delimiter: u8,
     reader: Reader,
@@ -41,7 +42,7 @@ struct Parser {
     ends: Vec<usize>,
 }
 
-/// Calls a function with a parser at the beginning of a record.
+/// Calls a function with a parser at the start of a record.
 fn with_parser<T>(delimiter: u8, work: impl FnOnce(&mut Parser) -> T) -> T {
     thread_local! {
         static PARSER: RefCell<Option<Parser>> = const { RefCell::new(None) };
@@ -51,22 +52,22 @@ fn with_parser<T>(delimiter: u8, work: impl FnOnce(&mut Parser) -> T) -> T {
     let mut parser = kept.unwrap_or_else(make);
     begin(&mut parser.reader);
     let done = work(&mut parser);
-    // A row of some megabytes is no reason to keep as much.
+    // One row of several megabytes is no reason to keep that much memory.
     parser.text.truncate(1 << 16);
     parser.text.shrink_to(1 << 16);
     PARSER.set(Some(parser));
     done
 }
 
-/// Finds the ends of records in bytes that arrive piece by piece.
+/// Finds the ends of records in bytes that arrive in pieces.
 pub(super) struct Cutter {
-    /// None for lines.
+    /// `None` for lines.
     pub(super) delimiter: Option<u8>,
     /// Its parser.
     reader: Option<Reader>,
-    /// So many of the pending bytes were looked at.
+    /// How many of the pending bytes have been scanned.
     scanned: usize,
-    /// Ends of the first and the last whole record among them, line ends included.
+    /// Ends of the first and the last whole record among the pending bytes, line ends included.
     pub(super) first: Option<usize>,
     pub(super) last: Option<usize>,
 }
@@ -77,7 +78,7 @@ impl Cutter {
         Self { delimiter, reader: delimiter.map(reader), scanned: 0, first: None, last: None }
     }
 
-    /// Looks at those of the pending bytes that are new.
+    /// Scans the pending bytes that are new.
     pub(super) fn scan(&mut self, pending: &[u8]) {
         let Some(reader) = &mut self.reader else {
             let new = &pending[self.scanned..];
@@ -99,26 +100,26 @@ impl Cutter {
         }
     }
 
-    /// The first bytes of the pending ones were taken, up to the end of the last whole record, or all of them.
+    /// Call this after taking pending bytes, up to the end of the last whole record, or all of them.
     pub(super) fn taken(&mut self, count: usize) {
         self.scanned = self.scanned.saturating_sub(count);
         (self.first, self.last) = (None, None);
     }
 
-    /// What is pending begins at the start of a record and was not looked at.
+    /// The pending bytes begin at the start of a record and have not been scanned.
     pub(super) fn restart(&mut self) {
         self.reader.iter_mut().for_each(begin);
         (self.scanned, self.first, self.last) = (0, None, None);
     }
 }
 
-/// The end of a record whose last byte lies before `at`: both bytes of a line end belong to it.
+/// The end of a record whose last byte is before `at`: both bytes of a line end belong to it.
 fn line_end(bytes: &[u8], at: usize) -> usize {
     at + usize::from(bytes[..at].ends_with(b"\r") && bytes.get(at) == Some(&b'\n'))
 }
 
-/// The records of a block, each without its line end, with the number of lines before it. Of a text by lines a record is a
-/// line; blank ones are left out where records have fields.
+/// The records of a block, each without its line end, with the number of lines before it. In a text by lines
+/// a record is a line. If records have fields, blank ones are left out.
 #[must_use]
 pub fn records(bytes: &[u8], delimiter: Option<u8>) -> Vec<(usize, &[u8])> {
     let Some(delimiter) = delimiter else {
@@ -157,7 +158,7 @@ pub(super) fn newlines(bytes: &[u8]) -> usize {
     bytes.iter().filter(|&&byte| byte == b'\n').count()
 }
 
-/// The fields of one record, quotes taken off.
+/// The fields of one record, without their quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fields {
     text: String,
@@ -165,14 +166,14 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// How many they are.
+    /// The number of fields.
     #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "a record has one field at least")]
     pub const fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// The field of a number, from 0.
+    /// The field at an index, from 0.
     #[must_use]
     pub fn get(&self, at: usize) -> Option<&str> {
         let start = if at == 0 { 0 } else { *self.ends.get(at - 1)? };
@@ -191,7 +192,7 @@ const OPEN: &str = "a quoted field is never closed; the rest of the file was tak
 /// Splits a record, which has no line end, into its fields.
 ///
 /// # Errors
-/// When it is no UTF-8, or a quoted field does not end.
+/// If it is not UTF-8, or a quoted field does not end.
 pub fn split(record: &[u8], delimiter: u8) -> Result<Fields, String> {
     if record.is_empty() {
         return Ok(Fields { text: String::new(), ends: vec![0] });
@@ -203,16 +204,16 @@ pub fn split(record: &[u8], delimiter: u8) -> Result<Fields, String> {
     })
 }
 
-/// Parses a record that is not empty; returns how many bytes and ends of fields were put out.
+/// Parses a record that is not empty; returns how many bytes and field ends were written to the buffers.
 fn parse(record: &[u8], parser: &mut Parser) -> Result<(usize, usize), String> {
     let Parser { reader, text, ends, .. } = parser;
-    // What comes out is never longer than what goes in, so only the ends can grow.
+    // The output is never longer than the input, so only the field ends can outgrow their buffer.
     if text.len() <= record.len() {
         text.resize(record.len() + 1, 0);
     }
     let (mut read, mut written, mut found) = (0, 0, 0);
     loop {
-        // A line end behind the record ends it, unless it is within quotes.
+        // A line end after the record completes it, unless it is within quotes.
         let rest = if read < record.len() { &record[read..] } else { b"\n" };
         let (result, took, put, ended) = reader.read_record(rest, &mut text[written..], &mut ends[found..]);
         (written, found) = (written + put, found + ended);
@@ -226,7 +227,7 @@ fn parse(record: &[u8], parser: &mut Parser) -> Result<(usize, usize), String> {
     }
 }
 
-/// Why a row that is no UTF-8 is set aside.
+/// Why a row that is not UTF-8 is rejected.
 pub(super) fn not_utf8(error: std::str::Utf8Error) -> String {
     format!(
         "invalid UTF-8 from byte {} on; convert the file first, for example with `iconv -f ISO-8859-1 -t UTF-8`",
@@ -234,7 +235,7 @@ pub(super) fn not_utf8(error: std::str::Utf8Error) -> String {
     )
 }
 
-/// Adds a field, in quotes where it needs them.
+/// Adds a field, quoted if necessary.
 pub fn push_field(out: &mut Vec<u8>, delimiter: u8, field: &str) {
     out.push(delimiter);
     if field.bytes().any(|byte| byte == delimiter || matches!(byte, b'"' | b'\n' | b'\r')) {

@@ -1,4 +1,4 @@
-//! One row of a text file: where its texts are, and what it looks like with new columns behind its own.
+//! One row of a text file: where its texts are, and how it is written with new columns after its own.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,11 +13,12 @@ use crate::conversation::{self, last_of_user};
 use crate::read::object;
 use crate::{Format, Input, TextReader, json_row};
 
-/// The columns of a label: they keep together, so that no one takes a label of the rows for this program's, or the reverse.
+/// The label columns are renamed together, so that a label from the rows is never mistaken for one from this
+/// program, or the reverse.
 const LABEL: [&str; 3] = ["label", "labelled_by", "kind"];
 
-/// Names for new columns that the rows do not have: `demur_` goes before one that they do, and before all columns of the
-/// label when the rows have one of them.
+/// Names for new columns that the rows do not have yet: a name in use gets the prefix `demur_`, and if the
+/// rows have one of the label columns, all of these get it.
 #[must_use]
 pub fn free_names(taken: &[String], wanted: Vec<String>) -> Vec<String> {
     let is_taken = |name: &str| taken.iter().any(|taken| taken == name);
@@ -29,11 +30,11 @@ pub fn free_names(taken: &[String], wanted: Vec<String>) -> Vec<String> {
     wanted.into_iter().map(free).collect()
 }
 
-/// What is read of a row.
+/// Which texts of a row are read.
 pub enum Texts {
-    /// The prompt alone, of at most so many characters.
+    /// The prompt alone, and the most characters that it may have.
     Prompt(Column, usize),
-    /// The answer, and the prompt where there is one.
+    /// The answer, and the prompt if there is one.
     Answer(Box<TextReader>),
 }
 
@@ -43,7 +44,7 @@ pub struct RowFormat {
     pub texts: Texts,
     /// A text format.
     pub format: Format,
-    /// Names of the fields of a separated file.
+    /// Names of the fields in CSV or TSV.
     pub header: Vec<String>,
     /// Names of the new columns.
     pub names: Arc<[String]>,
@@ -52,7 +53,7 @@ pub struct RowFormat {
 /// What is wrong with a row.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The field at fault, if it is one.
+    /// The field at fault, if the fault is in a field.
     pub field: Option<String>,
     /// What is wrong with it.
     pub reason: String,
@@ -105,7 +106,7 @@ impl RowFormat {
             Column::Text(path) => match find(text, path, false, &self.names).map_err(Fault::row)? {
                 Found::Text(text) => Ok(text),
                 Found::Nothing => Err(fault("there is no prompt")),
-                // A prompt may be a chat, or parts of a text.
+                // A prompt may be a chat, or a text in parts.
                 Found::Value(_) | Found::Other => match find(text, path, true, &self.names) {
                     Ok(Found::Value(value)) => {
                         prompt_of(&value).map(Cow::Owned).ok_or_else(|| fault("not a text"))
@@ -115,7 +116,7 @@ impl RowFormat {
             },
             Column::Chat(path) => {
                 let mut found = find(text, path, true, &self.names).map_err(Fault::row)?;
-                // In a file of several sources a chat has another of its usual names here and there.
+                // In a file of several sources, a chat has a different usual name in some rows.
                 if !matches!(found, Found::Value(_)) && conversation::is_usual(&path.join(".")) {
                     for usual in conversation::USUAL {
                         match find(text, &[(*usual).to_owned()], true, &[]).map_err(Fault::row)? {
@@ -157,7 +158,7 @@ impl RowFormat {
         Ok(object(&self.header, self.cells(text)?.iter()))
     }
 
-    /// A bad row: its fields, or as much of them as can be parsed.
+    /// A rejected row: its fields, or as much of them as can be parsed.
     #[must_use]
     pub fn raw(&self, text: &str) -> Value {
         match delimiter(self.format) {
@@ -166,11 +167,11 @@ impl RowFormat {
         }
     }
 
-    /// Writes a row as it stands, with the new cells behind its own fields and a line end.
+    /// Writes a row as it is, with the new cells after its own fields and a line end.
     pub fn write_same(&self, row: &[u8], cells: &[Cell<'_>], out: &mut Vec<u8>) {
         let Some(delimiter) = delimiter(self.format) else {
             let row = row.trim_ascii();
-            // It was read as an object, so it ends in a brace.
+            // The row was parsed as an object, so it ends in a brace.
             let body = row.strip_suffix(b"}").unwrap_or(row).trim_ascii_end();
             out.extend_from_slice(body);
             let first = body.ends_with(b"{");
@@ -197,7 +198,7 @@ impl RowFormat {
         if delimiter(self.format).is_none() {
             return self.write_same(row, cells, out);
         }
-        // It was read as text with as many fields as the header has.
+        // The row was parsed as text with as many fields as the header has.
         let fields =
             std::str::from_utf8(row).ok().and_then(|text| self.fields(text).ok()).unwrap_or_default();
         write_fields(&fields, &self.names, cells, out);
@@ -215,14 +216,14 @@ impl RowFormat {
     }
 }
 
-/// The prompt that a value other than a text holds: the last thing that the user says in a chat, else a text in parts.
+/// The prompt in a value other than a text: the last user message of a chat, otherwise a text in parts.
 #[must_use]
 pub fn prompt_of(value: &Value) -> Option<String> {
     let said = last_of_user(value).or_else(|_| conversation::text(value)).ok();
     said.filter(|said| !said.is_empty())
 }
 
-/// What is wrong with the first of some JSON rows that is no object, with its number.
+/// What is wrong with the first of some JSON rows that is not an object, with its number.
 #[must_use]
 pub fn first_fault(rows: &[u8]) -> Option<String> {
     let rows = super::records(rows, None);

@@ -1,7 +1,8 @@
-//! Arrow's stream of record batches, batch by batch, and its file format, whose footer says where the batches are.
+//! Arrow's stream of record batches, batch by batch, and its file format, whose footer says where the batches
+//! are.
 //!
-//! Messages are read here, one at a time, and handed to polars' reader without their compression: so each is bounded by the
-//! bytes that it decodes to, and a column of a type that polars does not know is named.
+//! Messages are read here, one at a time, and passed to polars' reader uncompressed. This bounds each message
+//! by its decoded size, and an unsupported column can be named in the error.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -14,13 +15,13 @@ use polars_arrow_format::ipc::planus::{Builder, ReadAsRoot};
 use super::schema::{MARK, check_message, footer, wrong};
 use super::{PART, SLICE, Source, convert, offset, said};
 
-/// A stream and how far it is read.
+/// A stream and the current position in it.
 pub(super) struct ArrowStream {
     stream: StreamReader<Messages>,
     fields: Vec<Field>,
-    /// Rows that are to be passed over.
+    /// Rows that are still to be skipped.
     skip: usize,
-    /// What is left of a batch that is larger than a slice.
+    /// The rest of a batch that is larger than a slice.
     rest: Option<DataFrame>,
 }
 
@@ -30,7 +31,7 @@ impl ArrowStream {
         Self::new(Messages::of_file(source).map_err(|error| error.to_string())?, done)
     }
 
-    /// Opens a stream that cannot be sought in. A file comes through as long as it holds such a stream.
+    /// Opens a stream that cannot seek. A file can be read this way too if it contains such a stream.
     pub(super) fn of_pipe(source: Box<dyn Read + Send>, done: usize) -> Result<Self, String> {
         let mut messages = Messages::new(Origin::Stream(source));
         messages.begin().map_err(|error| error.to_string())?;
@@ -66,7 +67,7 @@ impl ArrowStream {
                 continue;
             }
             let start = std::mem::take(&mut self.skip);
-            // Slices begin at multiples of their length, so that a run that is gone on with meets the same ones.
+            // Slices begin at multiples of their length, so that a resumed run reads the same ones.
             let length = (SLICE - start % SLICE).min(height - start);
             if start + length < height {
                 self.rest = Some(batch.slice(offset(start + length), height));
@@ -75,7 +76,7 @@ impl ArrowStream {
         }
     }
 
-    /// A frame without a row.
+    /// A frame without rows.
     pub(super) fn empty(&self) -> Result<DataFrame, String> {
         convert::empty(self.fields.iter())
     }
@@ -100,14 +101,15 @@ impl ArrowStream {
     }
 }
 
-/// Before a message's length.
+/// The marker before a message's length.
 const CONTINUES: [u8; 4] = [0xff; 4];
 
 /// Where messages come from.
 enum Origin {
-    /// One behind the other.
+    /// One after another.
     Stream(Box<dyn Read + Send>),
-    /// At these places of a file. What is between them is not read: some writers leave the length of the first message out.
+    /// At these places of a file. The bytes between them are not read, because some writers leave out the
+    /// length of the first message.
     File(Box<dyn Source>, std::vec::IntoIter<ipc::Block>),
 }
 
@@ -120,12 +122,12 @@ impl Read for Origin {
     }
 }
 
-/// The messages of a stream as polars' reader takes them: without compression, each whole in memory.
+/// The messages of a stream as polars' reader expects them: uncompressed, each whole in memory.
 struct Messages {
     source: Origin,
-    /// Bytes that were handed on.
+    /// Number of bytes passed on.
     at: u64,
-    /// A message, and how much of it was handed on.
+    /// A message, and how much of it was passed on.
     ready: Vec<u8>,
     taken: usize,
     end: bool,
@@ -160,11 +162,11 @@ impl Messages {
         Ok(messages)
     }
 
-    /// Reads the mark of a file, if there is one, and the schema.
+    /// Reads a file's magic bytes, if there are any, and the schema.
     fn begin(&mut self) -> io::Result<()> {
         let mut start = [0; 8];
         self.source.read_exact(&mut start)?;
-        // Most files are this mark, a stream, and a footer that a reader from front to back does not need.
+        // Most files are these magic bytes, a stream, and a footer that a sequential reader does not need.
         let head = if start.starts_with(MARK) { None } else { Some(start) };
         let schema = self.header(head).and_then(|message| {
             let message = message.ok_or_else(|| wrong("it has no schema"))?;
@@ -181,7 +183,8 @@ impl Messages {
         Ok(())
     }
 
-    /// The next message without its body; none at the end. `start` holds eight bytes of it that were read already.
+    /// The next message without its body; `None` at the end. `start` holds its first eight bytes if they were
+    /// read already.
     fn header(&mut self, start: Option<[u8; 8]>) -> io::Result<Option<Vec<u8>>> {
         let mut length = [0; 4];
         let mut before = Vec::new();
@@ -208,8 +211,8 @@ impl Messages {
         Ok(Some(message))
     }
 
-    /// Makes the next message ready; at the end there is none. A batch without a row, which polars' reader takes for a broken
-    /// one where it has lists, is passed over.
+    /// Prepares the next message; at the end there is none. A batch without rows is skipped, because polars'
+    /// reader takes it for a broken one if it has lists.
     fn advance(&mut self) -> io::Result<()> {
         (self.ready, self.taken) = (Vec::new(), 0);
         while self.ready.is_empty() && !self.end {
@@ -267,7 +270,7 @@ impl Messages {
         let padded = header.len().next_multiple_of(8);
         self.ready = Vec::with_capacity(8 + padded + body.len());
         self.ready.extend_from_slice(&CONTINUES);
-        // A header that was read has fewer bytes than `i32` holds.
+        // A header that was read has a length that fits `i32`.
         self.ready.extend_from_slice(&i32::try_from(padded).unwrap_or(i32::MAX).to_le_bytes());
         self.ready.extend_from_slice(header);
         self.ready.resize(8 + padded, 0);
@@ -276,7 +279,7 @@ impl Messages {
     }
 }
 
-/// Fills a buffer, or finds that nothing is left.
+/// Fills a buffer; returns false if nothing is left.
 fn fill(source: &mut impl Read, into: &mut [u8]) -> io::Result<bool> {
     let mut first = [0];
     loop {
@@ -295,7 +298,7 @@ fn too_large(length: usize) -> String {
     format!("a batch of {length} bytes is larger than the limit of {PART}; write smaller batches")
 }
 
-/// Takes the compression off a batch: each of its buffers is packed by itself, behind its length.
+/// Decompresses a batch: each of its buffers is compressed separately, after its length.
 fn decompress(batch: &mut ipc::RecordBatch, body: &[u8]) -> io::Result<Vec<u8>> {
     let Some(compression) = batch.compression.take() else { return Ok(body.to_vec()) };
     let mut out = Vec::new();
@@ -316,7 +319,7 @@ fn decompress(batch: &mut ipc::RecordBatch, body: &[u8]) -> io::Result<Vec<u8>> 
     Ok(out)
 }
 
-/// One buffer of a length that is said before it, or that was left as it is where that is -1.
+/// Decompresses one buffer to the length stored before it; a length of -1 means that it is uncompressed.
 fn unpack(length: i64, packed: &[u8], codec: ipc::CompressionType, out: &mut Vec<u8>) -> io::Result<()> {
     if length == -1 {
         out.extend_from_slice(packed);
@@ -351,7 +354,7 @@ impl Read for Messages {
     }
 }
 
-/// All that the stream reader seeks is forward, past the padding of a message, and where it is.
+/// The stream reader only seeks forward, over the padding of a message, and asks for the position.
 impl Seek for Messages {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         match to {

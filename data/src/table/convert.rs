@@ -1,5 +1,5 @@
-//! Arrow's arrays as polars' columns. What polars has no type for is read as the nearest type that loses no value; where there
-//! is none, the column is named.
+//! Arrow's arrays as polars' columns. A type that polars does not have is read as the nearest type that loses
+//! no value; if there is none, the error names the column.
 
 use polars::prelude::{
     Column, DataFrame, Float32Chunked, IdxCa, IntoColumn, IntoSeries, PlSmallStr, Series, StringChunked,
@@ -14,7 +14,7 @@ use polars_utils::float16::pf16;
 
 use super::said;
 
-/// A decimal of more digits is read as text.
+/// Decimals with more digits are read as text.
 pub(super) const MOST_DIGITS: usize = 38;
 
 /// Why a column cannot be read, and what to do.
@@ -24,13 +24,13 @@ pub(super) fn unsupported(column: &str, what: &str) -> String {
     )
 }
 
-/// An error of a column.
+/// An error in a column.
 pub(super) fn of(field: &Field, reason: &str) -> String {
     format!("column `{}`: {reason}", field.name)
 }
 
-/// A field as its values are decoded from Parquet: a dictionary was the writer's way to hold them, and a type of a library's
-/// own (an extension) is what it is made of.
+/// A field with the type that its values have after decoding from Parquet: a dictionary is only the writer's
+/// encoding, and an extension type of a library is read as its storage type.
 pub(super) fn decoded(field: &Field) -> Field {
     Field { dtype: plain(&field.dtype), ..field.clone() }
 }
@@ -65,7 +65,7 @@ pub(super) fn check(field: &Field) -> Result<(), String> {
     if known { Ok(()) } else { Err(unsupported(&field.name, &format!("{:?}", field.dtype))) }
 }
 
-/// Whether polars holds a type, wherever it is.
+/// Whether polars supports a type, at any depth.
 fn is_known(dtype: &ArrowDataType) -> bool {
     match dtype {
         ArrowDataType::List(field)
@@ -88,7 +88,7 @@ fn is_known(dtype: &ArrowDataType) -> bool {
     }
 }
 
-/// Whether a time zone is an offset (`+05:30`), which has no name in the tables of zones.
+/// Whether a time zone is an offset (`+05:30`), which is not a name in the tables of zones.
 pub(super) fn is_offset(zone: &str) -> bool {
     zone.starts_with(['+', '-'])
 }
@@ -114,7 +114,7 @@ pub(super) fn series(field: &Field, arrays: Vec<Box<dyn Array>>) -> Result<Colum
     Ok(made.with_name(name).into_column())
 }
 
-/// An array without a row. polars' own function stops the program at decimals of 256 bits.
+/// An array without rows. polars' own function panics at decimals of 256 bits.
 fn no_rows(dtype: ArrowDataType) -> Box<dyn Array> {
     match dtype {
         ArrowDataType::Decimal256(..) => PrimitiveArray::<i256>::new_empty(dtype).boxed(),
@@ -122,7 +122,7 @@ fn no_rows(dtype: ArrowDataType) -> Box<dyn Array> {
     }
 }
 
-/// A frame of these columns without a row.
+/// A frame with these columns and no rows.
 pub(super) fn empty<'f>(fields: impl Iterator<Item = &'f Field>) -> Result<DataFrame, String> {
     let columns = fields.map(|field| series(field, Vec::new())).collect::<Result<Vec<_>, String>>()?;
     DataFrame::new(0, columns).map_err(said)
@@ -144,7 +144,7 @@ fn one(field: &Field, mut array: Box<dyn Array>) -> Result<Series, String> {
             if unit == TimeUnit::Second {
                 within_milliseconds(array.as_ref())?;
             }
-            // The same instants: polars knows zones by their names alone.
+            // The same instants: polars knows zones only by their names.
             if zone.is_some_and(|zone| is_offset(&zone)) {
                 *array.dtype_mut() = ArrowDataType::Timestamp(unit, Some("UTC".into()));
             }
@@ -165,7 +165,7 @@ fn from_arrow(array: Box<dyn Array>) -> Result<Series, String> {
     Series::try_from((PlSmallStr::EMPTY, array)).map_err(said)
 }
 
-/// A whole number and where its point is.
+/// Formats the digits of a decimal with its point.
 fn decimal(digits: &str, scale: usize) -> String {
     let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |digits| ("-", digits));
     if scale == 0 {
@@ -176,7 +176,7 @@ fn decimal(digits: &str, scale: usize) -> String {
     format!("{sign}{whole}.{part}")
 }
 
-/// Checks seconds that are to become milliseconds, which is what polars has.
+/// Checks that seconds can be converted to milliseconds, which polars uses.
 fn within_milliseconds(array: &dyn Array) -> Result<(), String> {
     let Some(seconds) = array.as_any().downcast_ref::<PrimitiveArray<i64>>() else { return Ok(()) };
     match seconds.iter().flatten().find(|seconds| seconds.checked_mul(1000).is_none()) {
@@ -209,7 +209,7 @@ fn gather<K: DictionaryKey>(field: &Field, array: &dyn Array) -> Result<Series, 
     values.take(&keys).map_err(said)
 }
 
-/// The bytes that the rows of a frame say, written out: a text that many rows share counts in each of them.
+/// The size of a frame's rows, written out: a text that many rows share counts in each of them.
 pub(super) fn bytes(frame: &DataFrame) -> usize {
     let chunks = frame.columns().iter().flat_map(|column| column.as_materialized_series().chunks());
     chunks.map(|array| said_by(array.as_ref())).sum()
@@ -225,7 +225,7 @@ fn said_by(array: &dyn Array) -> usize {
     } else if let Some(fields) = any.downcast_ref::<StructArray>() {
         fields.values().iter().map(|field| said_by(field.as_ref())).sum()
     } else if let Some(lists) = any.downcast_ref::<ListArray<i64>>() {
-        // A part of an array has all of its values, and offsets into them.
+        // A slice of an array keeps all of its values, with offsets into them.
         let (from, length) = (*lists.offsets().first(), lists.offsets().range());
         match (usize::try_from(from), usize::try_from(length)) {
             (Ok(from), Ok(length)) => own + said_by(lists.values().sliced(from, length).as_ref()),

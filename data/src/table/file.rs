@@ -1,4 +1,4 @@
-//! A Parquet file: slices of its row groups, each column's pages decoded no further than the slice needs.
+//! A Parquet file: slices of its row groups, with each column's pages decoded only as far as the slice needs.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read, SeekFrom};
@@ -16,33 +16,34 @@ use polars_parquet::read::{
 use super::schema::has_odd_layouts;
 use super::{FRAME_BYTES, PART, SLICE, Source, convert, names, said};
 
-/// Compressed columns of a row group that are kept in memory between two slices; others are read again.
+/// The most bytes of a row group's compressed columns that are cached between two slices; others are read
+/// again.
 const KEPT: usize = 1 << 26;
 
-/// A file and how far it is read.
+/// A file and the current position in it.
 pub(super) struct ParquetFile {
     source: Box<dyn Source>,
     metadata: Arc<FileMetadata>,
     fields: Vec<Field>,
-    /// The row group and the row in it that come next.
+    /// The next row group, and the next row in it.
     group: usize,
     at: usize,
-    /// Compressed columns of that row group, by their number.
+    /// Cached compressed columns of that row group, by their index.
     kept: BTreeMap<usize, Vec<u8>>,
 }
 
 impl ParquetFile {
-    /// Opens a file behind its first `done` rows; returns what becomes of columns whose type is not kept, too.
+    /// Opens a file after its first `done` rows; also returns the changes of columns whose type is not kept.
     pub(super) fn open(mut source: Box<dyn Source>, done: usize) -> Result<(Self, Vec<String>), String> {
         let metadata = read_metadata(&mut source).map_err(said)?;
         let kept = names::kept_schema(&metadata);
-        // Parquet itself has lists and values where a writer's arrays were views of lists or runs.
+        // Parquet itself has lists and values where the writer's arrays were list views or runs.
         let schema = if kept.as_deref().is_some_and(has_odd_layouts) {
             parquet_to_arrow_schema(metadata.schema().fields())
         } else {
             infer_schema(&metadata).map_err(said)?
         };
-        // A dictionary of the writer's is a way of encoding: the column is read as what its values are.
+        // The writer's dictionary is only an encoding: the column is read with the type of its values.
         let read: Vec<Field> = schema.iter_values().cloned().collect();
         let fields: Vec<Field> = read.iter().map(convert::decoded).collect();
         fields.iter().try_for_each(convert::check)?;
@@ -65,7 +66,7 @@ impl ParquetFile {
         self.metadata.num_rows
     }
 
-    /// The next slice, which lies within one row group.
+    /// The next slice, which is within one row group.
     pub(super) fn next(&mut self) -> Result<Option<DataFrame>, String> {
         let (rows, bytes) = loop {
             match self.metadata.row_groups.get(self.group) {
@@ -79,10 +80,10 @@ impl ParquetFile {
                 }
             }
         };
-        // What the file says of its size is but a guess at what the rows have.
+        // The sizes in the file are only an estimate of the size of the rows.
         let each = (bytes / rows).max(1);
         let most = (FRAME_BYTES / each).clamp(1, SLICE);
-        // Slices begin at multiples of their length, so that a run that is gone on with meets the same ones.
+        // Slices begin at multiples of their length, so that a resumed run reads the same ones.
         let length = (most - self.at % most).min(rows - self.at);
         let range = self.at..self.at + length;
         let fields = self.fields.clone();
@@ -95,7 +96,7 @@ impl ParquetFile {
         DataFrame::new(length, columns).map(Some).map_err(said)
     }
 
-    /// A frame without a row.
+    /// A frame without rows.
     pub(super) fn empty(&self) -> Result<DataFrame, String> {
         convert::empty(self.fields.iter())
     }
@@ -130,7 +131,7 @@ impl ParquetFile {
         let length = range.end.saturating_sub(range.start);
         let mut bytes = Vec::new();
         self.source.seek(SeekFrom::Start(range.start)).map_err(|error| error.to_string())?;
-        // As much as is there: what the file says of its length may be wrong.
+        // Reads as much as there is, because the length in the file may be wrong.
         (&mut self.source).take(length).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
         if bytes.len() as u64 != length {
             return Err("it ends before its data does".to_owned());

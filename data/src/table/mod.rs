@@ -1,8 +1,10 @@
-//! Tables as polars frames, some thousand rows at a time: Parquet by row groups and slices of them, Arrow by record batches.
+//! Tables as polars frames, a few thousand rows at a time: Parquet by row groups and slices of them, Arrow by
+//! record batches.
 //!
-//! Files are decoded by polars' own lower crates, column by column, for its readers hold a row group or a stream whole and
-//! stop the program at types that they do not have. What a frame may hold is bounded by the bytes that its rows stand for, not
-//! by those of the file: a few hundred bytes of Parquet can say a value of 200 kB thirty thousand times.
+//! Files are decoded by polars' own lower crates, column by column, because its readers hold a whole row
+//! group or stream and panic at types that they do not support. The size of a frame is bounded by the decoded
+//! size of its rows, not by that of the file: a few hundred bytes of Parquet can repeat a value of 200 kB
+//! thirty thousand times.
 
 mod arrow;
 mod convert;
@@ -23,30 +25,31 @@ use crate::{DataError, Format};
 use arrow::ArrowStream;
 use file::ParquetFile;
 
-/// A slice has at most so many rows.
+/// The most rows of a slice.
 const SLICE: usize = 1 << 15;
 
-/// The rows of a frame have at most about so many bytes; a single one may have more.
+/// The rows of a frame have about this many bytes at most; a single row may have more.
 const FRAME_BYTES: usize = 1 << 24;
 
-/// A file that decodes to more than this, and to more than [`MOST_FOLD`] times its own size, is refused: it says the same
-/// again and again.
+/// A file that decodes to more than this, and to more than [`MOST_FOLD`] times its own size, is refused as a
+/// likely decompression bomb.
 const MOST_BYTES: u64 = 1 << 28;
 const MOST_FOLD: u64 = 1 << 10;
 
-/// A column of a row group or batch is decoded whole in part: a page, a dictionary, a batch. None may be larger.
+/// The largest part of a column that is decoded at once: a page, a dictionary, a batch.
 const PART: usize = 1 << 29;
 
-/// The frames of a file, in its order. A file without a row has one frame without a row, which says which columns there are.
+/// The frames of a file, in order. A file without rows has one empty frame, which says which columns there
+/// are.
 pub struct FrameReader {
     file: String,
     format: Format,
     source: Frames,
-    /// What becomes of columns whose type is not kept.
+    /// The changes of columns whose type is not kept.
     changes: Vec<String>,
-    /// What is left of a frame whose rows have too many bytes for one.
+    /// The rest of a frame whose rows have too many bytes for one.
     rest: Option<DataFrame>,
-    /// Bytes of the file, where it is one, and those that its rows had so far.
+    /// The size of the file, if it is one, and the decoded bytes of its rows so far.
     size: Option<u64>,
     decoded: u64,
     any: bool,
@@ -57,15 +60,16 @@ enum Frames {
     Arrow(Box<ArrowStream>),
 }
 
-/// What a table is read from.
+/// The source of a table.
 trait Source: Read + Seek + Send {}
 impl<T: Read + Seek + Send> Source for T {}
 
 impl FrameReader {
-    /// Opens a Parquet or Arrow file (`-` is standard input, for Arrow) behind its first `done` rows.
+    /// Opens a Parquet or Arrow file (`-` is standard input, for Arrow) after its first `done` rows.
     ///
     /// # Errors
-    /// [`DataError::Read`], or [`DataError::Table`] when it is no such file or has a column of a type that cannot be read.
+    /// [`DataError::Read`], or [`DataError::Table`] if it is not such a file or has a column of an
+    /// unsupported type.
     pub fn open(path: &Path, format: Format, done: usize) -> Result<Self, DataError> {
         let file = path.to_string_lossy().into_owned();
         if path == Path::new("-") {
@@ -78,7 +82,7 @@ impl FrameReader {
         }
     }
 
-    /// Reads a table that is held in memory.
+    /// Reads a table from memory.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -110,7 +114,7 @@ impl FrameReader {
         Ok(Self { file, format, source, changes, rest: None, size, decoded: 0, any: done > 0 })
     }
 
-    /// How many rows the file has, where that is known before it is read.
+    /// The number of rows in the file, if it is known before reading.
     #[must_use]
     pub fn rows(&self) -> Option<usize> {
         match &self.source {
@@ -119,8 +123,8 @@ impl FrameReader {
         }
     }
 
-    /// What becomes of each column whose type the frames do not keep, as a sentence with the name of the column and of both
-    /// types: ``column `day`: date64 is written as timestamp[ms]``.
+    /// The changes of the columns whose type the frames do not keep, each as a sentence with the name of the
+    /// column and of both types: ``column `day`: date64 is written as timestamp[ms]``.
     #[must_use]
     pub fn changes(&self) -> &[String] {
         &self.changes
@@ -157,8 +161,8 @@ impl FrameReader {
         Ok(Some(self.first_part(&frame)))
     }
 
-    /// Counts the bytes of a slice as a whole, before any of its rows is worked on: a file that says too much is refused then,
-    /// and not after hundreds of megabytes of the same text were judged.
+    /// Counts the bytes of a slice as a whole, before any of its rows is processed, so that a file that
+    /// decodes to too much is refused before hundreds of megabytes of the same text are scored.
     fn count(&mut self, frame: &DataFrame) -> Result<(), DataError> {
         self.decoded = self.decoded.saturating_add(convert::bytes(frame) as u64);
         match self.size {
@@ -180,7 +184,7 @@ impl FrameReader {
         let mut length = height;
         let mut bytes = convert::bytes(frame);
         while bytes > FRAME_BYTES && length > 1 {
-            // Rows are of one length more or less; where they are not, it takes another round.
+            // This assumes rows of about equal length; if they are not, it takes another round.
             length = (length * FRAME_BYTES / bytes).clamp(1, length / 2);
             bytes = convert::bytes(&frame.slice(0, length));
         }
@@ -204,18 +208,19 @@ impl Iterator for FrameReader {
     }
 }
 
-/// A place in a frame as polars counts it. A frame in memory has fewer rows than `i64` holds.
+/// A place in a frame in the integer type of polars. A frame in memory has fewer rows than `i64` holds.
 fn offset(row: usize) -> i64 {
     i64::try_from(row).unwrap_or(i64::MAX)
 }
 
-/// Runs polars on a file that may be damaged: it panics on some of those; to the user that is a bad file too.
+/// Runs polars on a file that may be damaged. It panics on some of those, which is reported as a bad file
+/// too.
 fn guarded<T>(file: &str, format: Format, work: impl FnOnce() -> Result<T, String>) -> Result<T, DataError> {
     let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("it is damaged".to_owned()));
     done.map_err(|reason| DataError::Table { file: file.to_owned(), format, reason })
 }
 
-/// The message of polars' errors.
+/// The message of a polars error.
 #[allow(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
 fn said(error: PolarsError) -> String {
     error.to_string()
@@ -230,10 +235,10 @@ pub enum FrameWriter<W: Write> {
 }
 
 impl<W: Write> FrameWriter<W> {
-    /// Begins a table with the columns of a frame, as Arrow where that is asked for, else as Parquet.
+    /// Begins a table with the columns of a frame, as Arrow if `format` says so, otherwise as Parquet.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub fn new(format: Format, out: W, like: &DataFrame) -> io::Result<Self> {
         if format == Format::Arrow {
             let mut writer = StreamWriter::new(out, WriteOptions { compression: None });
@@ -247,9 +252,10 @@ impl<W: Write> FrameWriter<W> {
     /// Writes a frame.
     ///
     /// # Errors
-    /// When it cannot be written, or its columns are not those of the first.
+    /// If it cannot be written, or its columns are not those of the first.
     pub fn write(&mut self, frame: &mut DataFrame) -> io::Result<()> {
-        // Columns that came in other pieces than their neighbours (of two row groups, say) are no batch to polars.
+        // polars does not accept columns whose chunks differ from their neighbours' (after two row groups,
+        // for example) as a batch.
         frame.align_chunks_par();
         match self {
             Self::Parquet(writer) => writer.write_batch(frame).map_err(other),
@@ -263,7 +269,7 @@ impl<W: Write> FrameWriter<W> {
     /// Ends the table.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub fn finish(self) -> io::Result<()> {
         match self {
             Self::Parquet(writer) => writer.finish().map(drop),
@@ -275,7 +281,7 @@ impl<W: Write> FrameWriter<W> {
 
 fn other(error: PolarsError) -> io::Error {
     match error {
-        // What the system says stays what it is: a full disk, a pipe that is gone.
+        // A system error keeps its kind: a full disk, a closed pipe.
         PolarsError::IO { error, .. } => io::Error::new(error.kind(), error.to_string()),
         error => io::Error::other(error),
     }

@@ -1,4 +1,5 @@
-//! What the types of a table's columns are called, and which of them become another type: whoever gets the table back is told.
+//! The names of column types, and the sentences about columns whose type changes, which are shown to the
+//! user.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use polars_arrow::datatypes::{ArrowDataType, Field, IntegerType, TimeUnit};
@@ -9,8 +10,8 @@ use polars_parquet::read::FileMetadata;
 use super::convert::{MOST_DIGITS, is_offset};
 use super::schema::has_odd_layouts;
 
-/// The columns of which the type is not kept, each as a sentence. `fields` are those of the file, whose dictionaries are
-/// arrays of their own in Arrow, and a way of storing values in Parquet.
+/// The columns whose type is not kept, each as a sentence. `fields` are those of the file. Dictionaries are
+/// arrays of their own in Arrow, but only an encoding in Parquet.
 pub(super) fn changes(fields: &[Field], in_arrow: bool) -> Vec<String> {
     let of = |field: &Field| name(&written(&field.dtype, in_arrow));
     let named = fields.iter().map(|field| (&field.name, name(&field.dtype), of(field)));
@@ -18,12 +19,12 @@ pub(super) fn changes(fields: &[Field], in_arrow: bool) -> Vec<String> {
     changed.map(|(column, from, to)| format!("column `{column}`: {from} is written as {to}")).collect()
 }
 
-/// What a type becomes in polars, as [`convert`](super::convert) reads it, and with that in the output.
+/// The type that [`convert`](super::convert) reads a type as, and so its type in the output.
 fn written(dtype: &ArrowDataType, in_arrow: bool) -> ArrowDataType {
     use ArrowDataType as Type;
     let inner = |field: &Field| {
         let dtype = match &field.dtype {
-            // Within a list or a structure polars keeps categories, by numbers of its own.
+            // Within a list or a structure, polars keeps categories but renumbers them.
             Type::Dictionary(_, values, _) if in_arrow && name(values) == "string" => {
                 Type::Dictionary(IntegerType::UInt32, values.clone(), false)
             }
@@ -56,7 +57,7 @@ fn written(dtype: &ArrowDataType, in_arrow: bool) -> ArrowDataType {
     }
 }
 
-/// polars has no seconds.
+/// polars has no unit of seconds.
 const fn in_polars(unit: TimeUnit) -> TimeUnit {
     match unit {
         TimeUnit::Second => TimeUnit::Millisecond,
@@ -64,16 +65,16 @@ const fn in_polars(unit: TimeUnit) -> TimeUnit {
     }
 }
 
-/// The message with the schema that Arrow's writers keep in a Parquet file beside Parquet's own.
+/// The message with the schema that Arrow's writers store in a Parquet file beside Parquet's own.
 pub(super) fn kept_schema(metadata: &FileMetadata) -> Option<Vec<u8>> {
     let kept = metadata.key_value_metadata().iter().flatten().find(|pair| pair.key == "ARROW:schema");
     let bytes = BASE64_STANDARD.decode(kept?.value.as_deref()?).ok()?;
-    // Before the message are a mark and its length.
+    // The message follows a marker and its length.
     Some(bytes.strip_prefix(&[0xff; 4]).and_then(|rest| rest.get(4..)).unwrap_or(&bytes).to_vec())
 }
 
-/// The columns of a Parquet file as its writer knew them: by the kept schema, else by Parquet's own, which knows maps where
-/// polars reads lists. `read` are the columns as polars makes them of both.
+/// The columns of a Parquet file as its writer knew them: by the stored Arrow schema, otherwise by Parquet's
+/// own, which knows maps where polars reads lists. `read` are the columns that polars makes of both.
 pub(super) fn stored(metadata: &FileMetadata, kept: Option<&[u8]>, read: &[Field]) -> Vec<Field> {
     let kept = kept.filter(|kept| !has_odd_layouts(kept)).and_then(|kept| deserialize_schema(kept).ok());
     let kept = kept.map(|(schema, ..)| schema.iter_values().cloned().collect::<Vec<Field>>());
@@ -84,7 +85,7 @@ pub(super) fn stored(metadata: &FileMetadata, kept: Option<&[u8]>, read: &[Field
     })
 }
 
-/// A field as a map where Parquet says that it is one.
+/// A field as a map, if Parquet says that it is one.
 fn with_map(field: &Field, stored: &ParquetType) -> Field {
     let is_map = matches!(
         stored,
@@ -102,8 +103,8 @@ fn with_map(field: &Field, stored: &ParquetType) -> Field {
     }
 }
 
-/// What a type is called in Arrow's libraries. Texts, binaries and lists have one name each, however they are laid out in memory:
-/// what a column says does not depend on it.
+/// The name of a type in Arrow's libraries. Texts, binaries and lists have one name each, whatever their
+/// layout in memory, because the content of a column does not depend on it.
 fn name(dtype: &ArrowDataType) -> String {
     use ArrowDataType as Type;
     match dtype {
@@ -161,7 +162,7 @@ mod tests {
         Field::new("x".into(), dtype, true)
     }
 
-    /// A table without a row tells as well, of every type: there polars once stopped the program.
+    /// A table without rows lists the changes too, for every type: polars once panicked there.
     #[test]
     fn what_is_said_is_what_becomes_of_a_column() {
         use ArrowDataType as Type;

@@ -1,4 +1,4 @@
-//! The schema of an Arrow file or stream, and a file's footer: checked before polars' reader meets them.
+//! The schema of an Arrow file or stream, and a file's footer: checked before polars' reader sees them.
 
 use std::io::{self, Read, SeekFrom};
 
@@ -7,7 +7,7 @@ use polars_arrow_format::ipc::planus::ReadAsRoot;
 
 use super::{Source, convert};
 
-/// Before and behind a file.
+/// The magic bytes at both ends of a file.
 pub(super) const MARK: &[u8] = b"ARROW1";
 
 pub(super) fn wrong(reason: impl Into<String>) -> io::Error {
@@ -18,11 +18,11 @@ fn broken(error: ipc::planus::Error) -> io::Error {
     wrong(error.to_string())
 }
 
-/// The footer of a file, which is its schema and the places of its batches.
+/// The footer of a file: its schema and the places of its batches.
 pub(super) fn footer(source: &mut Box<dyn Source>) -> io::Result<ipc::Footer> {
     let none = || wrong("it has no footer, as a file that was cut short");
     let size = source.seek(SeekFrom::End(0))?;
-    // Its length and the mark are the last of a file.
+    // A file ends with the footer's length and the magic bytes.
     let before = size.checked_sub(10).ok_or_else(none)?;
     source.seek(SeekFrom::Start(before))?;
     let mut end = [0; 10];
@@ -40,7 +40,7 @@ pub(super) fn footer(source: &mut Box<dyn Source>) -> io::Result<ipc::Footer> {
     footer.try_into().map_err(broken)
 }
 
-/// Checks the message that a stream begins with.
+/// Checks the first message of a stream.
 pub(super) fn check_message(message: &[u8]) -> io::Result<()> {
     let message = ipc::MessageRef::read_as_root(message).map_err(broken)?;
     match message.header().map_err(broken)? {
@@ -49,7 +49,7 @@ pub(super) fn check_message(message: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Names the first column of a type that polars' reader does not know at all.
+/// Names the first column of a type that polars' reader does not support at all.
 fn check_schema(schema: ipc::SchemaRef<'_>) -> io::Result<()> {
     for field in schema.fields().map_err(broken)?.into_iter().flatten() {
         let field = field.map_err(broken)?;
@@ -64,8 +64,8 @@ fn check_schema(schema: ipc::SchemaRef<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the schema in a message has run-end or list-view arrays, at which polars' reader stops the program. A message that
-/// cannot be read has none: what is wrong with it is said by who reads it.
+/// Whether the schema in a message has run-end or list-view arrays, at which polars' reader panics. A message
+/// that cannot be parsed returns false, because its reader reports the error.
 pub(super) fn has_odd_layouts(message: &[u8]) -> bool {
     let Ok(Ok(Some(ipc::MessageHeaderRef::Schema(schema)))) =
         ipc::MessageRef::read_as_root(message).map(|message| message.header())
@@ -85,7 +85,7 @@ fn is_odd_layout(field: ipc::FieldRef<'_>, depth: usize) -> bool {
     is_odd || (depth < 64 && children.any(|child| child.is_ok_and(|child| is_odd_layout(child, depth + 1))))
 }
 
-/// Whether polars' reader has arrays of a field's type: at others it stops the program.
+/// Whether polars' reader supports a field's type; it panics at others.
 fn is_known(field: ipc::FieldRef<'_>, depth: usize) -> bool {
     let known = match field.type_() {
         Ok(Some(

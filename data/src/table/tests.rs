@@ -1,4 +1,5 @@
-//! Tables as other programs write them: row groups of every size, types that polars lacks, and files that say much with little.
+//! Tables as other programs write them: row groups of every size, types that polars lacks, and small files
+//! that decode to much.
 
 #![allow(clippy::unwrap_used)]
 
@@ -50,7 +51,7 @@ fn whole(format: Format, bytes: Vec<u8>) -> DataFrame {
     frames.reduce(|all, next| all.vstack(&next).unwrap()).unwrap()
 }
 
-/// Reads a table, and writes what is read into tables again, whole and as it comes.
+/// Reads a table and writes it into tables again, whole and in pieces.
 fn there_and_back(groups: &[usize]) {
     let all = rows(0, groups.iter().sum());
     for from in [Format::Parquet, Format::Arrow] {
@@ -60,7 +61,7 @@ fn there_and_back(groups: &[usize]) {
         for to in [Format::Parquet, Format::Arrow] {
             let mut out = Vec::new();
             let mut writer = FrameWriter::new(to, &mut out, &all).unwrap();
-            // In pieces that are not those of its neighbour.
+            // In chunks that differ from its neighbour's.
             let mut frame = read.clone();
             frame.rechunk_mut();
             let extra = Series::new("p".into(), vec![0.5; frame.height()]).into_column();
@@ -228,7 +229,7 @@ fn a_table_without_a_row_has_columns() {
     }
 }
 
-/// The first frame of a file that says the same again and again: an error that names the limit, in time.
+/// Checks the first frame of a file that repeats its content: the error must name the limit, and come early.
 fn refused(format: Format, bytes: Vec<u8>) {
     assert!(bytes.len() < 1 << 20, "{format}: {} bytes", bytes.len());
     let started = std::time::Instant::now();
@@ -254,7 +255,7 @@ fn a_file_that_says_much_with_little_is_refused_before_work() {
     }
 }
 
-/// Texts that are shared count in every row, however deep they lie.
+/// Shared texts count in every row, at any depth.
 #[test]
 fn bytes_are_those_of_the_rows_written_out() {
     let column = category(vec![Some(0); 1_000], &[&"x".repeat(5_000)]);
@@ -268,7 +269,8 @@ fn bytes_are_those_of_the_rows_written_out() {
     assert!(convert::bytes(&DataFrame::new(1, vec![listed.into_column()]).unwrap()) >= 5_000_000);
 }
 
-/// A file whose first message cannot be read, as polars 2 writes it: all that is needed is found by the footer.
+/// A file whose first message cannot be read, as polars 2 writes it: everything needed is found through the
+/// footer.
 fn file_by_footer(batches: usize) -> Vec<u8> {
     let numbers = numbers([1_i64, 2], ArrowDataType::Int64);
     let field = Field::new("n".into(), ArrowDataType::Int64, true);
@@ -280,7 +282,7 @@ fn file_by_footer(batches: usize) -> Vec<u8> {
     }
     writer.finish().unwrap();
     let mut bytes = writer.into_inner();
-    // In the place of a mark and a length there is a message without them.
+    // In the place of a marker and a length there is a message without them.
     bytes[8..16].copy_from_slice(&[4, 0, 0, 0, 0xf2, 0xff, 0xff, 0xff]);
     bytes
 }
@@ -301,7 +303,7 @@ fn a_file_is_read_by_its_footer() {
     }
 }
 
-/// Whatever is in its place, a footer is an error or rows.
+/// Whatever the bytes of a footer, it returns an error or rows.
 #[test]
 fn a_damaged_footer_stops_nothing() {
     let bytes = file_by_footer(2);
@@ -318,7 +320,7 @@ fn a_damaged_footer_stops_nothing() {
     assert!((30..360).contains(&refused), "{refused} of 360 were refused");
 }
 
-/// Frames are cut by their bytes, and a run that is gone on with behind one of them meets the same others.
+/// Frames are cut by their bytes, and a run resumed after one of them reads the same later ones.
 #[test]
 fn frames_behind_any_frame_are_the_same() {
     let texts: Vec<String> = (0..300).map(|n: usize| "x".repeat(n * 7919 % 250_000)).collect();
@@ -358,7 +360,7 @@ fn list_arrays_of_any_offset_are_read() {
     assert_eq!(crate::to_rows(&frame)[1]["list"], serde_json::json!([1, 2]));
 }
 
-/// Written by pyarrow, which keeps the schema of its arrays beside Parquet's own.
+/// Written by pyarrow, which stores the schema of its arrays beside Parquet's own.
 #[test]
 fn a_view_of_lists_is_a_list_in_parquet() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/tables/list_view.parquet");
