@@ -1,9 +1,10 @@
-//! The base rate: the share of refusals that a model's probabilities assume, and what they are under another one.
+//! The base rate: the share of refusals that a model's probabilities assume, and the conversion to another
+//! one.
 //!
-//! A probability is an opinion on one text *and* on the traffic it comes from. Where the traffic differs from what the
-//! model's manifest assumes only in how much of it is refused, every probability moves by one and the same shift of its
-//! logit, `ln(odds of the new rate) - ln(odds of the old)`. The new rate can be given, or estimated from the traffic's own
-//! probabilities by expectation maximisation (Saerens, Latinne & Decaestecker 2002).
+//! A probability depends on one text *and* on the traffic it comes from. If the traffic differs from the
+//! manifest's assumption only in its share of refusals, every probability moves by the same shift of its
+//! logit, `ln(odds of the new rate) - ln(odds of the old)`. The new rate can be given, or estimated from the
+//! traffic's own probabilities by expectation maximisation (Saerens, Latinne & Decaestecker 2002).
 
 use crate::error::SettingsError;
 use crate::probability::Probability;
@@ -17,9 +18,9 @@ pub struct BaseRateEstimate {
     pub rows: u64,
 }
 
-/// Steps after which the estimate is taken as it is.
+/// Steps after which the estimate is used as it is.
 const STEPS: usize = 1000;
-/// An estimate that moves by less has converged.
+/// An estimate that moves by less than this has converged.
 const TOLERANCE: f64 = 1e-9;
 /// The estimate stays this far from 0 and 1, where no evidence could move a probability again.
 const LEAST: f64 = 1e-6;
@@ -38,11 +39,12 @@ pub fn check_base_rate(rate: f64) -> Result<f64, SettingsError> {
     if rate > 0.0 && rate < 1.0 { Ok(rate) } else { Err(SettingsError::BaseRate { rate }) }
 }
 
-/// The base rate of some traffic by its probabilities under an assumed base rate, each with the number of its rows; `None`
-/// without rows.
+/// Estimates the base rate of traffic from its probabilities under an assumed base rate, each with the number
+/// of its rows; `None` without rows.
 ///
-/// Each step takes the mean of the probabilities under the rate so far; a fixed point makes the traffic as likely as any
-/// rate can, provided that refused and answered texts look as they did in the fit and only their shares differ.
+/// Each step takes the mean of the probabilities under the rate so far. A fixed point is a rate that makes
+/// the traffic most likely, provided that refused and answered texts look as they did in the fit and only
+/// their shares differ.
 #[must_use]
 pub fn estimate_base_rate(probabilities: &[(f64, u64)], assumed: f64) -> Option<BaseRateEstimate> {
     let rows: u64 = probabilities.iter().map(|(_, rows)| rows).sum();
@@ -63,7 +65,7 @@ pub fn estimate_base_rate(probabilities: &[(f64, u64)], assumed: f64) -> Option<
     Some(BaseRateEstimate { rate, rows })
 }
 
-/// A probability whose logit is moved; 0 and 1 stay.
+/// A probability after a shift of its logit; 0 and 1 stay.
 fn shifted(p: f64, shift: f64) -> f64 {
     let odds = shift.exp();
     let refused = p * odds;
@@ -71,10 +73,10 @@ fn shifted(p: f64, shift: f64) -> f64 {
 }
 
 impl Probability {
-    /// The probability whose logit is larger by this much. Certainties stay what they are.
+    /// The probability whose logit is larger by this much. 0 and 1 stay as they are.
     #[must_use]
     pub fn shifted(self, shift: f64) -> Self {
-        // A weighted mean of 0 and 1 is a probability; a shift that is no number changes nothing.
+        // A weighted mean of 0 and 1 is a probability; a shift that is NaN changes nothing.
         Self::new(shifted(self.get(), shift)).unwrap_or(self)
     }
 }
@@ -84,17 +86,19 @@ impl Probability {
 mod tests {
     use super::*;
 
-    /// Probabilities of rows whose evidence is exact: refused and answered rows draw logits of evidence from two mirrored
-    /// normal distributions, so that ln(p(x | refused) / p(x | answered)) is the evidence itself.
+    /// Probabilities of rows whose evidence is exact: refused and answered rows draw logits of evidence from
+    /// two mirrored normal distributions, so that ln(p(x | refused) / p(x | answered)) is the evidence
+    /// itself.
     fn traffic(rate: f64, assumed: f64) -> Vec<(f64, u64)> {
         let spread = |at: usize, n: usize| {
-            // Quantiles of a logistic distribution, near enough to a normal one for a mean.
+            // Quantiles of a logistic distribution, close enough to a normal one for a mean.
             let u = (at as f64 + 0.5) / n as f64;
             log_odds(u) / 1.7
         };
         let refused = (rate * 20_000.0).round() as usize;
         let answered = 20_000 - refused;
-        // Means +-m and variance v with v = 2 m make the log likelihood ratio of a normal the number itself: m = 2, v = 4.
+        // If the means are +-m and the variance is v = 2 m, the log likelihood ratio at a number is the
+        // number itself: m = 2, v = 4.
         let logit = |evidence: f64| log_odds(assumed) + evidence;
         (0..refused)
             .map(|at| logit(2.0 + 2.0 * spread(at, refused)))

@@ -1,4 +1,4 @@
-//! P(refusal) of a polars column: of a frame that is there, and of one that is still to be computed.
+//! P(refusal) of a polars column, in an eager frame and in a lazy one.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub const P_REFUSAL: &str = "p_refusal";
 /// The name of the column with the decision.
 pub const DECISION: &str = "decision";
 
-/// Prompts that one task scores.
+/// The number of prompts that one task scores.
 const CHUNK: usize = 1 << 10;
 
 fn scores(model: &Model, prompts: &Column, target: Option<&str>) -> PolarsResult<Vec<Option<Probability>>> {
@@ -31,21 +31,22 @@ fn scores(model: &Model, prompts: &Column, target: Option<&str>) -> PolarsResult
     Ok(texts.par_iter().with_min_len(CHUNK).map_init(Scratch::default, of).collect())
 }
 
-/// P(refusal) of a column of prompts, as a column of the same length called `p_refusal`, on all cores; null where there is
-/// no prompt.
+/// P(refusal) of a column of prompts, as a column of the same length called `p_refusal`, computed on all
+/// cores; null where there is no prompt.
 ///
 /// # Errors
-/// When the column holds no text.
+/// If the column does not hold text.
 pub fn score_column(model: &Model, prompts: &Column, target: Option<&str>) -> PolarsResult<Column> {
     let p: Vec<Option<f64>> =
         scores(model, prompts, target)?.into_iter().map(|p| p.map(Probability::get)).collect();
     Ok(Series::new(P_REFUSAL.into(), p).into_column())
 }
 
-/// A frame with `p_refusal` and `decision` (by the model's own policy) behind its columns; null where there is no prompt.
+/// A frame with the columns `p_refusal` and `decision` (by the model's own policy) added; null where there is
+/// no prompt.
 ///
 /// # Errors
-/// When there is no such column of texts, or the frame has one of the new columns already.
+/// If there is no such text column, or the frame already has one of the new columns.
 pub fn score_frame(
     model: &Model,
     frame: &DataFrame,
@@ -61,13 +62,13 @@ pub fn score_frame(
     ])
 }
 
-/// P(refusal) of the prompts that an expression gives, for use in any query.
+/// P(refusal) of the prompts that an expression returns, for use in any query.
 pub fn p_refusal(model: Arc<Model>, prompts: Expr, target: Option<String>) -> Expr {
     let field = |_: &_, _: &_| Ok(PolarsField::new(P_REFUSAL.into(), DataType::Float64));
     prompts.map(move |prompts| score_column(&model, &prompts, target.as_deref()), field).alias(P_REFUSAL)
 }
 
-/// A frame that is still to be computed, with `p_refusal` behind its columns.
+/// A lazy frame with the column `p_refusal` added.
 pub fn score_lazy(model: Arc<Model>, frame: LazyFrame, column: &str, target: Option<String>) -> LazyFrame {
     frame.with_column(p_refusal(model, col(column), target))
 }

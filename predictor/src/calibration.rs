@@ -1,5 +1,4 @@
-//! From a logit to a probability that can be taken at its word: what a fit's scores are worth, learned on scores
-//! of rows that the fit had not seen.
+//! From a logit to a calibrated probability: a map learned on scores of rows that the fit had not seen.
 //!
 //! All methods are monotone: a larger logit never gets a smaller probability.
 
@@ -17,7 +16,7 @@ pub enum Calibration {
     None,
     /// The logit is divided by a temperature above 0 (Guo et al. 2017).
     Temperature {
-        /// Above 1 it draws probabilities towards one half.
+        /// Above 1 it moves probabilities towards one half.
         temperature: f64,
     },
     /// A line through the logit (Platt 1999).
@@ -27,22 +26,22 @@ pub enum Calibration {
         /// Added after the slope.
         intercept: f64,
     },
-    /// A line through the logit, and a shift that comes in as the line rises from one logit to another: below the first there
-    /// is none of it. For targets that differ in what may be refused at all, and not in what is ordinary.
+    /// A line through the logit, and a shift that sets in gradually between two of the line's logits and is 0
+    /// below the first. For targets that differ in what may be refused at all, but not on ordinary inputs.
     Gated {
         /// At least 0.
         slope: f64,
         /// Added after the slope.
         intercept: f64,
-        /// What is added above `to`; more than `from - to`, so that the map rises.
+        /// Added in full above `to`; more than `from - to`, so that the map rises.
         shift: f64,
         /// Where the shift begins, in the line's logit.
         from: f64,
-        /// Where all of it is there; above `from`.
+        /// Where the shift is complete; above `from`.
         to: f64,
     },
-    /// Logit of the result = a ln p - b ln(1 - p) + c, where p is the uncalibrated probability (Kull, Silva Filho &
-    /// Flach 2017).
+    /// Logit of the result = a ln p - b ln(1 - p) + c, where p is the uncalibrated probability (Kull, Silva
+    /// Filho & Flach 2017).
     Beta {
         /// At least 0.
         a: f64,
@@ -61,8 +60,8 @@ pub enum Calibration {
 }
 
 impl Calibration {
-    /// P(refusal) at a logit. A NaN logit gives one half under [`Calibration::None`], and stays within 0..=1 under
-    /// all methods.
+    /// P(refusal) at a logit. A NaN logit returns one half under [`Calibration::None`], and stays within
+    /// 0..=1 under all methods.
     #[must_use]
     pub fn apply(&self, logit: f64) -> Probability {
         match self {
@@ -77,14 +76,14 @@ impl Calibration {
                 Probability::from_logit(a * ln_sigmoid(logit) - b * ln_sigmoid(-logit) + c)
             }
             Self::Isotonic { logits, probabilities } => {
-                // Both lists were checked to be as long as each other and to hold probabilities.
+                // Both lists were checked to have the same length and to hold probabilities.
                 Probability::new(interpolate(logits, probabilities, logit))
                     .unwrap_or_else(|_| Probability::from_logit(logit))
             }
         }
     }
 
-    /// The name of the method, as in files.
+    /// The name of the method in files.
     #[must_use]
     pub const fn method(&self) -> &'static str {
         match self {
@@ -127,7 +126,7 @@ impl Calibration {
     }
 }
 
-/// How much of a shift is there at a logit: none up to `from`, all of it from `to` on, and a line between them.
+/// The part of a shift that applies at a logit: 0 up to `from`, 1 from `to` up, and linear between them.
 #[must_use]
 pub fn gate(logit: f64, from: f64, to: f64) -> f64 {
     ((logit - from) / (to - from)).clamp(0.0, 1.0)

@@ -4,21 +4,21 @@ use std::path::PathBuf;
 
 use crate::encoder::error::EncoderError;
 
-/// Vectorizer, view or policy settings that cannot be.
+/// Invalid settings of a vectorizer, view or policy.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SettingsError {
-    /// The range of n-gram lengths is empty, starts at 0 or goes too far.
+    /// The range of n-gram lengths is empty, starts at 0 or is too large.
     #[error(
         "n-gram range {shortest} to {longest}: it must be 1 <= shortest <= longest <= {}",
         crate::MAX_NGRAM
     )]
     NgramRange {
-        /// Shortest n-gram asked for.
+        /// Shortest n-gram requested.
         shortest: usize,
-        /// Longest n-gram asked for.
+        /// Longest n-gram requested.
         longest: usize,
     },
-    /// Vocabulary and inverse document frequencies do not belong together.
+    /// The vocabulary and the inverse document frequencies do not match.
     #[error("{ngrams} n-grams but {idf} inverse document frequencies")]
     Lengths {
         /// Entries of the vocabulary.
@@ -51,7 +51,7 @@ pub enum SettingsError {
         /// Which numbers.
         what: &'static str,
     },
-    /// A calibration that is not monotone, or holds numbers that are none.
+    /// A calibration that is not monotone, or holds numbers that are not finite.
     #[error("the {method} calibration is not a finite map that never falls")]
     Calibration {
         /// Its method.
@@ -60,16 +60,17 @@ pub enum SettingsError {
     /// A base rate that no traffic can have.
     #[error("base rate {rate}: it must lie between 0 and 1, both excluded")]
     BaseRate {
-        /// What was given.
+        /// The given rate.
         rate: f64,
     },
-    /// The manifest does not say which base rate its probabilities assume, so that they cannot be moved to another.
+    /// The manifest does not say which base rate its probabilities assume, so they cannot be converted to
+    /// another.
     #[error(
         "the model's manifest states no base rate, so its probabilities cannot be moved to another; fit it again with \
          `base_rate` in the recipe"
     )]
     NoBaseRate,
-    /// Sizes that make no encoder.
+    /// Sizes that are not valid for an encoder.
     #[error("the encoder tier: {reason}")]
     Encoder {
         /// What is wrong.
@@ -111,22 +112,22 @@ pub enum ModelError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         cause: std::io::Error,
     },
-    /// A file of the model is not there.
+    /// A file of the model does not exist.
     #[error("{}: missing; a model directory holds manifest.json, vocabulary.txt, weights.safetensors and seen.bin", path.display())]
     Missing {
         /// The file.
         path: PathBuf,
     },
-    /// The target of a save is there and is no model directory.
+    /// The target of a save exists and is not a model directory.
     #[error("{}: exists and is no model directory (it has no manifest.json); choose another --out or remove it", path.display())]
     NotAModel {
         /// The directory.
         path: PathBuf,
     },
-    /// The manifest is no manifest.
+    /// The manifest cannot be parsed.
     #[error("{}: {cause}", path.display())]
     Manifest {
         /// The file.
@@ -166,7 +167,7 @@ pub enum ModelError {
         /// The digest in the manifest.
         expected: String,
     },
-    /// A file is not laid out as a model has it.
+    /// A file does not have the layout that a model requires.
     #[error("{}: {reason}", path.display())]
     Layout {
         /// The file.
@@ -174,7 +175,7 @@ pub enum ModelError {
         /// What is wrong.
         reason: String,
     },
-    /// Numbers that do not fit together.
+    /// Numbers that do not match.
     #[error("{}: {what}: {found}, the manifest says {expected}", path.display())]
     Size {
         /// The file.

@@ -9,9 +9,9 @@ use crate::text;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Field {
-    /// What the user asked.
+    /// The prompt.
     Prompt,
-    /// What the target answered.
+    /// The target's answer.
     Response,
 }
 
@@ -25,7 +25,7 @@ impl Field {
         }
     }
 
-    /// An input with this text put in.
+    /// An input with this text replaced.
     #[must_use]
     pub const fn put<'a>(self, text: &'a str, input: Input<'a>) -> Input<'a> {
         match self {
@@ -34,7 +34,7 @@ impl Field {
         }
     }
 
-    /// This text of an input, if it has it.
+    /// This text of an input, if it exists.
     #[must_use]
     pub const fn of<'a>(self, input: &Input<'a>) -> Option<&'a str> {
         match self {
@@ -57,7 +57,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// The part of a text.
+    /// Selects the part of a text.
     #[must_use]
     pub fn of(self, text: &str) -> &str {
         match self {

@@ -1,7 +1,8 @@
 //! Demur's fitted models: text in, P(refusal) out.
 //!
-//! This crate is all that another program needs for a pre-flight check: take a [`Model`], call
-//! [`Model::predict_ngrams`], or [`Model::predict_all`] where the model has an encoder tier too. It fits nothing and reads no corpora. Two models come with it:
+//! This crate is all that another program needs for a pre-flight check. Take a [`Model`] and call
+//! [`Model::predict_ngrams`], or [`Model::predict_all`] if the model has an encoder tier too. The crate fits
+//! nothing and reads no corpora. Two models come with it:
 //!
 //! ```
 //! use demur_predictor::{Bundled, Input, Model, Scratch};

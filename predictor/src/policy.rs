@@ -1,4 +1,4 @@
-//! From a probability to what to do: send the prompt, hold it, or abstain.
+//! From a probability to a decision: send the prompt, hold it, or abstain.
 
 use demur_data::Label;
 use serde::{Deserialize, Serialize};
@@ -63,8 +63,8 @@ impl Policy {
         }
     }
 
-    /// This policy with thresholds of a command or request. A `hold_from` without a `send_below` is the one threshold: what
-    /// lies below it is sent.
+    /// This policy with the thresholds of a command or request. A `hold_from` without a `send_below` sets
+    /// both: everything below it is sent.
     #[must_use]
     pub fn with(self, send_below: Option<f64>, hold_from: Option<f64>) -> Self {
         Self {
@@ -73,7 +73,7 @@ impl Policy {
         }
     }
 
-    /// What to do at this probability.
+    /// The decision at this probability.
     #[must_use]
     pub fn decide(&self, p_refusal: Probability) -> Decision {
         if p_refusal.get() >= self.hold_from {
@@ -85,11 +85,11 @@ impl Policy {
         }
     }
 
-    /// Whether P(refusal) lies on this side of `hold_from`, held or not, by at least `margin` in log-odds.
+    /// Whether P(refusal) is on this side of `hold_from`, held or not, by at least `margin` in log-odds.
     #[must_use]
     pub fn is_clear(&self, p_refusal: Probability, held: bool, margin: f64) -> bool {
         let log_odds = |p: f64| (p / (1.0 - p)).ln();
-        // Not a number where both are 0 or both are 1, and then nothing is clear.
+        // The difference is NaN if both are 0 or both are 1, and then nothing is clear.
         let above = log_odds(p_refusal.get()) - log_odds(self.hold_from);
         if held { above >= margin } else { above <= -margin }
     }

@@ -1,4 +1,4 @@
-//! `Probability`, the one number that Demur gives: always P(refusal), always within 0..=1.
+//! `Probability`, the one number that Demur returns: always P(refusal), always within 0..=1.
 
 use std::fmt;
 
@@ -18,12 +18,12 @@ impl Probability {
     /// Checks a number.
     ///
     /// # Errors
-    /// When it is not finite or lies outside 0..=1.
+    /// If it is not finite or is outside 0..=1.
     pub fn new(value: f64) -> Result<Self, NotAProbability> {
         if (0.0..=1.0).contains(&value) { Ok(Self(value)) } else { Err(NotAProbability(value)) }
     }
 
-    /// The logistic function of a logit, 1 / (1 + e^-logit); a NaN logit is taken as 0 (no knowledge).
+    /// The logistic function of a logit, 1 / (1 + e^-logit); a NaN logit counts as 0 (no knowledge).
     #[must_use]
     pub fn from_logit(logit: f64) -> Self {
         if logit.is_nan() { Self(0.5) } else { Self(sigmoid(logit)) }
@@ -56,7 +56,7 @@ impl fmt::Display for Probability {
     }
 }
 
-/// The logistic function, in the form that does not overflow on either side.
+/// The logistic function, computed without overflow for large and small arguments.
 #[must_use]
 pub fn sigmoid(logit: f64) -> f64 {
     if logit >= 0.0 {

@@ -1,9 +1,10 @@
-//! Text into symbols, as scikit-learn's `TfidfVectorizer` sees them.
+//! Splits text into symbols, like scikit-learn's `TfidfVectorizer`.
 //!
 //! Words are the maximal runs of two or more word characters of the lower-cased text (its default pattern
-//! `(?u)\b\w\w+\b`); `char_wb` n-grams are those of each white-space separated piece, padded with one space on
-//! both sides. Tokens are Demur's own: words of any length, with the apostrophes within them. Python's `\w` is a letter, a number or `_`: a combining mark is not one, unlike in Rust's
-//! `char::is_alphanumeric`, so the general category decides.
+//! `(?u)\b\w\w+\b`); `char_wb` n-grams are those of each white-space separated piece, padded with one space
+//! on both sides. Tokens are Demur's own: words of any length, with the apostrophes within them. Python's
+//! `\w` is a letter, a number or `_`. It excludes combining marks, unlike Rust's `char::is_alphanumeric`, so
+//! the general category decides.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -15,7 +16,7 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 pub(crate) fn is_word_char(c: char) -> bool {
     match c {
         '\0'..='\x7f' => c.is_ascii_alphanumeric() || c == '_',
-        // Typographic dashes and quotation marks: most of what is not ASCII in English.
+        // Typographic dashes and quotation marks: most of the non-ASCII characters in English.
         '\u{2000}'..='\u{206f}' => false,
         _ => {
             matches!(c.general_category_group(), GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number)
@@ -29,7 +30,8 @@ pub(crate) fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
-/// Lower-cases by the full Unicode mapping (final sigma included); ASCII text that is lower-case is borrowed.
+/// Lower-cases by the full Unicode mapping (final sigma included); ASCII text that is lower-case already is
+/// borrowed.
 #[must_use]
 pub(crate) fn lowercase(text: &str) -> Cow<'_, str> {
     if !text.is_ascii() {
@@ -42,24 +44,24 @@ pub(crate) fn lowercase(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A text as n-grams are read from it: in lower case, with a space on either side. In an ASCII text all white space is
-/// spaces, so the characters of a padded piece are bytes that stand side by side. The buffer is used again.
+/// A text as n-grams are read from it: in lower case, with a space on either side. In an ASCII text all white
+/// space becomes spaces, so that the characters of a padded piece are adjacent bytes. The buffer is reused.
 #[derive(Debug, Default)]
 pub(crate) struct Padded {
     text: String,
     ascii: bool,
-    /// One bit for each byte: whether its character is a word character. Where words begin and end is then found by
+    /// One bit per byte: whether it belongs to a word character. The ends of words can then be found by
     /// counting zeros, without a branch for each character.
     word_bits: Vec<u64>,
 }
 
 const BITS: usize = 64;
 
-/// How far the bytes of a padded text are from those of the text alone.
+/// The offset of a byte in the padded text from its place in the text alone.
 pub(crate) const PAD: usize = 1;
 
 impl Padded {
-    /// Takes another text.
+    /// Replaces the text.
     pub(crate) fn set(&mut self, text: &str) {
         self.ascii = text.is_ascii();
         let mut bytes = std::mem::take(&mut self.text).into_bytes();
@@ -68,7 +70,7 @@ impl Padded {
         if self.ascii {
             bytes.extend(text.bytes().map(plain));
         }
-        // Always UTF-8: it is ASCII so far.
+        // Always valid UTF-8, because it is ASCII so far.
         self.text = String::from_utf8(bytes).unwrap_or_default();
         if !self.ascii {
             self.push_lowercase(text);
@@ -96,7 +98,8 @@ impl Padded {
         }
     }
 
-    /// The next byte from `at` on that is of a word character or, for `u64::MAX`, the next that is not.
+    /// The next byte from `at` up that belongs to a word character or, for `u64::MAX`, the next that does
+    /// not.
     #[inline]
     fn next(&self, at: usize, flip: u64) -> usize {
         let mut word = at / BITS;
@@ -128,7 +131,7 @@ impl Padded {
     /// Calls `each` with the byte range of every word, in order.
     pub(crate) fn words(&self, mut each: impl FnMut(Range<usize>)) {
         self.runs(|run| {
-            // A word has two characters; one that is not ASCII has as many bytes.
+            // A word has two characters; a single non-ASCII character has as many bytes.
             if run.len() >= 2 && (self.ascii || self.text[run.clone()].chars().nth(1).is_some()) {
                 each(run);
             }
@@ -137,7 +140,7 @@ impl Padded {
 
     /// Calls `each` with the byte range of every token, in order: Python's `\w+(?:['’]\w+)*`.
     pub(crate) fn tokens(&self, mut each: impl FnMut(Range<usize>)) {
-        // The token so far, which the next run goes on with when one apostrophe stands between.
+        // The current token, which the next run continues if a single apostrophe is between them.
         let mut token: Option<Range<usize>> = None;
         self.runs(|run| match &mut token {
             Some(token) if matches!(&self.text[token.end..run.start], "'" | "\u{2019}") => {
@@ -169,18 +172,19 @@ impl Padded {
         }
     }
 
-    /// The text with its pads.
+    /// The text with its padding.
     pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The same as bytes, where they are the characters.
+    /// The same as bytes, if these are the characters.
     pub(crate) fn as_ascii(&self) -> Option<&[u8]> {
         self.ascii.then_some(self.text.as_bytes())
     }
 }
 
-/// An ASCII character in lower case, a space for all white space. Without branches, so that many are done at once.
+/// An ASCII character in lower case, with a space for all white space. It has no branches, so that the
+/// compiler can vectorise it.
 const fn plain(byte: u8) -> u8 {
     let space = (byte.wrapping_sub(b'\t') < 5) | (byte.wrapping_sub(0x1c) < 4);
     let upper = byte.wrapping_sub(b'A') < 26;
@@ -191,7 +195,8 @@ const fn plain(byte: u8) -> u8 {
 fn word_bits(eight: [u8; 8]) -> u64 {
     const EACH: u64 = 0x0101_0101_0101_0101;
     let eight = u64::from_le_bytes(eight);
-    // The top bit of each byte says whether the character is at least this one: no sum reaches into the next byte.
+    // The top bit of each byte says whether the character is at least this one: no sum carries into the next
+    // byte.
     let from = |least: u8| eight + EACH * u64::from(0x80 - least);
     let within =
         (from(b'a') & !from(b'z' + 1)) | (from(b'0') & !from(b'9' + 1)) | (from(b'_') & !from(b'_' + 1));
@@ -199,7 +204,7 @@ fn word_bits(eight: [u8; 8]) -> u64 {
     ((within & (EACH << 7)) >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
-/// A lower-cased text that knows where it came from.
+/// A lower-cased text with a map to its original.
 pub(crate) struct Lowered {
     /// The text in lower case.
     pub(crate) text: String,
@@ -207,7 +212,7 @@ pub(crate) struct Lowered {
     pub(crate) offsets: Vec<usize>,
 }
 
-/// Lower-cases as [`lowercase`] does, and keeps where every byte came from.
+/// Lower-cases as [`lowercase`] does, and records where every byte came from.
 #[must_use]
 pub(crate) fn lowercase_with_offsets(text: &str) -> Lowered {
     let lower = lowercase(text).into_owned();
@@ -228,7 +233,7 @@ pub(crate) fn tokens(text: &str, mut each: impl FnMut(Range<usize>)) {
     padded.tokens(|token| each(token.start - PAD..token.end - PAD));
 }
 
-/// A token with every apostrophe as the typewriter's.
+/// A token with every apostrophe replaced by a straight one.
 pub(crate) fn plain_apostrophe(token: &str) -> Cow<'_, str> {
     if token.contains('\u{2019}') { Cow::Owned(token.replace('\u{2019}', "'")) } else { Cow::Borrowed(token) }
 }
@@ -344,7 +349,7 @@ mod tests {
         assert_eq!(last_pieces("one", 0), "");
     }
 
-    /// What `tests/golden/make_fixtures.py` recorded of Python and scikit-learn.
+    /// The values that `tests/golden/make_fixtures.py` recorded from Python and scikit-learn.
     fn fixture(name: &str) -> serde_json::Value {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(name);
         let text =

@@ -1,6 +1,6 @@
-//! "No." as a whole answer: a refusal where something was asked for, an answer where a yes/no question was asked.
+//! "No." as a whole answer: a refusal if something was asked for, an answer if a yes/no question was asked.
 //!
-//! Three letters are too few for n-grams, and what they mean stands in the prompt.
+//! Three letters are too few for n-grams, and their meaning depends on the prompt.
 
 use std::ops::Range;
 
@@ -10,9 +10,9 @@ use crate::text;
 
 /// P(refusal) of a bare "no" to a request: a rule, not a measured rate.
 pub(crate) const P_REFUSAL: f64 = 0.9;
-/// Longer answers are the model's to judge ...
+/// Longer answers are left to the model ...
 const LONGEST: usize = 8;
-/// ... and longer texts are not looked at: an answer is judged in microseconds.
+/// ... and longer texts are not examined, because an answer is scored in microseconds.
 const LONGEST_BYTES: usize = 200;
 /// Words that say no, each an answer by itself.
 const NO: [&str; 6] = ["no", "nope", "nah", "naw", "never", "nay"];
@@ -28,9 +28,9 @@ const PHRASES: [&str; 9] = [
     "of course not",
     "out of the question",
 ];
-/// What may stand beside a "no" without making it another answer.
+/// Words that may accompany a "no" without making it another answer.
 const POLITE: [&str; 8] = ["no", "sorry", "thank", "thanks", "you", "nope", "way", "not"];
-/// What a yes/no question begins with.
+/// The first word of a yes/no question.
 const AUXILIARIES: [&str; 34] = [
     "am",
     "are",
@@ -67,9 +67,9 @@ const AUXILIARIES: [&str; 34] = [
     "would",
     "wouldn't",
 ];
-/// Those by which somebody is asked to do something, with `you` behind them.
+/// Those that ask somebody to do something if `you` follows.
 const ASKING: [&str; 8] = ["can", "can't", "could", "couldn't", "will", "won't", "would", "wouldn't"];
-/// What one may ask of a machine with `can you` and get no for an answer: nothing is asked for.
+/// Verbs after `can you` that ask about the machine itself: "no" answers them, because nothing is asked for.
 const STATES: [&str; 16] = [
     "be",
     "die",
@@ -89,7 +89,7 @@ const STATES: [&str; 16] = [
     "think",
 ];
 
-/// The bytes of an answer that says no and nothing else, where that refuses: the prompt is unknown, or asks for something.
+/// The bytes of an answer that is a bare "no", if that refuses: the prompt is unknown, or asks for something.
 pub(crate) fn refusing_no(
     prompt: Option<&str>,
     response: &str,
@@ -103,7 +103,7 @@ pub(crate) fn refusing_no(
     Some(start..start + trimmed.len())
 }
 
-/// Whether an answer says no and nothing else, and answers a question by that.
+/// Whether an answer is a bare "no" that answers a yes/no question.
 pub(crate) fn is_answer(prompt: Option<&str>, response: &str, scratch: &mut Scratch) -> bool {
     response.len() <= LONGEST_BYTES
         && prompt.is_some_and(is_yes_no_question)
@@ -135,7 +135,7 @@ fn is_no(response: &str, scratch: &mut Scratch) -> bool {
     words.iter().skip(1).all(|word| POLITE.contains(&word.as_str())) || declines(response, scratch)
 }
 
-/// Whether a prompt ends in a question that yes or no answers, and asks for nothing else.
+/// Whether a prompt ends in a yes/no question and asks for nothing else.
 fn is_yes_no_question(prompt: &str) -> bool {
     let lower = text::lowercase(prompt);
     if ["yes or no", "yes/no", "true or false"].iter().any(|phrase| lower.contains(phrase)) {
@@ -165,7 +165,7 @@ fn begins_with_auxiliary(words: &[String]) -> bool {
         let willing = matches!(word(0), "are") && matches!(word(2), "able" | "willing" | "allowed");
         return !asks && !willing;
     }
-    // "Do it now", "Have a look", "Don't stop": orders, unless a subject stands behind the first word.
+    // "Do it now", "Have a look", "Don't stop": orders, unless a subject follows the first word.
     let orders = ["do", "don't", "have", "be"].contains(&word(0));
     !(orders
         && matches!(word(1), "a" | "an" | "it" | "not" | "so" | "the" | "this" | "that" | "stop" | "say"))

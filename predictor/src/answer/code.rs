@@ -1,36 +1,36 @@
-//! Where code stands in an answer: fenced or indented blocks. What a program prints is not what the model says.
+//! Finds code in an answer: fenced or indented blocks. What a program prints is not what the model says.
 //!
-//! A fence may also hold prose: a letter, a message to copy, now and then a whole answer. That is a quotation, and a
-//! refusal that stands in a fence alone is the answer all the same; code never is.
+//! A fence may also hold prose: a letter, a message to copy, sometimes a whole answer. That is a quotation,
+//! but if a refusal in a fence is all there is, it is the answer; code never is.
 
 use std::ops::Range;
 
-/// Names behind a fence that say it holds prose.
+/// Names after a fence that mark its content as prose.
 const PROSE: [&str; 6] = ["", "markdown", "md", "plain", "plaintext", "text"];
-/// What a comment begins with.
+/// The start of a comment.
 const COMMENTS: [&str; 8] = ["#", "//", "/*", "*/", "*", "--", ";", "\"\"\""];
 
 /// A block of an answer, and whether it holds code or prose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Block {
-    /// Its bytes, the fence's lines included.
+    /// Its bytes, including the fence's lines.
     pub(crate) bytes: Range<usize>,
     /// Whether it holds code.
     pub(crate) is_code: bool,
 }
 
-/// An open fence: its character, how often that stands, the language behind it, and where it begins.
+/// An open fence: its character, how often it is repeated, the language after it, and its start.
 struct Fence<'t> {
     mark: char,
     length: usize,
     language: &'t str,
     start: usize,
-    /// Where its first line ends.
+    /// The end of its first line.
     inner: usize,
 }
 
-/// The fenced blocks of a text (three or more backticks or tildes; an open one runs to the end), and the indented ones that hold
-/// code (four spaces or a tab, behind an empty line or at the start), in order.
+/// The blocks of a text, in order: fenced ones (three or more backticks or tildes; an open one runs to the
+/// end), and indented ones that hold code (four spaces or a tab, after an empty line or at the start).
 pub(crate) fn blocks(text: &str) -> Vec<Block> {
     let mut found = Vec::new();
     let mut fence: Option<Fence<'_>> = None;
@@ -65,20 +65,20 @@ pub(crate) fn blocks(text: &str) -> Vec<Block> {
     found
 }
 
-/// The fence that a line opens.
+/// The fence that a line opens, if any.
 fn opens<'t>(line: &'t str, bytes: &Range<usize>) -> Option<Fence<'t>> {
     let start = line.trim_start();
     let mark = start.chars().next().filter(|c| matches!(c, '`' | '~'))?;
     let language = start.trim_start_matches(mark);
     let length = start.len() - language.len();
-    // Behind three of the marks in a line of text, such as ```x```, there is no block.
+    // Three backticks within a line of text, such as ```x```, open no block.
     if length < 3 || language.contains('`') {
         return None;
     }
     Some(Fence { mark, length, language: language.trim(), start: bytes.start, inner: bytes.end })
 }
 
-/// Whether a line closes a fence: as many of its marks or more, and nothing else.
+/// Whether a line closes a fence: at least as many of its characters, and nothing else.
 fn closes(line: &str, open: &Fence<'_>) -> bool {
     let line = line.trim();
     line.len() >= open.length && line.chars().all(|c| c == open.mark)
@@ -88,7 +88,7 @@ fn fenced(text: &str, open: &Fence<'_>, inner_end: usize, end: usize) -> Block {
     let language = open.language.to_lowercase();
     let named = !PROSE.contains(&language.as_str());
     let inner = &text[open.inner.min(inner_end)..inner_end];
-    // A program that is nothing but a comment is a note to the reader, in whatever language.
+    // A program that is nothing but a comment is a note to the reader, in any language.
     let is_code = if named { !is_comment(inner) } else { is_code(inner) };
     Block { bytes: open.start..end, is_code }
 }
@@ -97,13 +97,14 @@ fn code_alone(text: &str, bytes: Range<usize>) -> Option<Block> {
     is_code(&text[bytes.clone()]).then_some(Block { bytes, is_code: true })
 }
 
-/// Whether all lines of a text are comments, or there are none.
+/// Whether all lines of a text are comments. True for a text without lines.
 fn is_comment(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     lines.all(|line| COMMENTS.iter().any(|mark| line.starts_with(mark)))
 }
 
-/// Whether a line of a text looks like code: a call, an assignment, a brace, a tag, a statement's end. Comments are prose.
+/// Whether a line of a text looks like code: a call, an assignment, a brace, a tag, a statement's
+/// end. Comments are prose.
 fn is_code(text: &str) -> bool {
     let lines = text.lines().map(str::trim);
     let mut lines = lines.filter(|line| !COMMENTS.iter().any(|mark| line.starts_with(mark)));
@@ -118,7 +119,8 @@ fn is_code(text: &str) -> bool {
     })
 }
 
-/// Whether a bracket stands right behind a word, as in a call; in prose a space is between them, but for `letter(s)`.
+/// Whether a bracket follows a word directly, as in a call. In prose there is a space between them, except in
+/// `letter(s)`.
 fn is_call(line: &str) -> bool {
     let mut before = ' ';
     line.char_indices().any(|(at, c)| {

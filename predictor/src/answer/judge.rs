@@ -1,4 +1,5 @@
-//! Judging an answer: signs first, then an operator's phrases, then the text by the model and by rules for parts of it.
+//! Classifies an answer: by provider signs first, then by an operator's phrases, then by the model's score of
+//! the text and rules for parts of it.
 
 use std::ops::Range;
 
@@ -15,15 +16,15 @@ use crate::policy::Policy;
 use crate::probability::Probability;
 use crate::text;
 
-/// From this P(refusal) on, a sentence that declines in the first person counts. Chosen on answers of other models;
-/// docs/api.md has the figures.
+/// From this P(refusal) up, a sentence that declines in the first person decides. Chosen on answers of other
+/// models; docs/api.md has the figures.
 const PASSAGE: f64 = 0.55;
-/// Quotations are left out only where so many words remain.
+/// Quotations are left out only if this many words remain.
 const ENOUGH: usize = 5;
 
 impl Model {
-    /// Judges an answer in whatever form it came; from `policy.hold_from` up a text counts as refused. The model must be a
-    /// response classifier.
+    /// Classifies an answer in any form; from `policy.hold_from` up a text counts as refused. The model must
+    /// be a response classifier.
     #[must_use]
     pub fn judge(
         &self,
@@ -37,8 +38,9 @@ impl Model {
         })
     }
 
-    /// As [`judge`](Self::judge), with P(refusal) of the text as a whole from elsewhere, such as all tiers of the model. One
-    /// sentence by itself is judged by the n-gram tier, for which that rule was measured.
+    /// Like [`judge`](Self::judge), but P(refusal) of the text as a whole comes from `whole`, for example
+    /// from all tiers of the model. Single sentences are always scored by the n-gram tier, because their
+    /// threshold was measured on it.
     pub fn judge_with(
         &self,
         answer: &Answer<'_>,
@@ -100,6 +102,7 @@ impl Model {
         };
         let input = Input { prompt, response: Some(&judged), target: None };
         let (mut p_refusal, mut form, mut place) = (whole(&input, scratch), Form::Text, None);
+        // A sentence can only raise P(refusal): it decides if the rest of the text hides the refusal.
         for sentence in declining(response, &quotes, scratch) {
             let alone = Input { response: Some(&response[sentence.clone()]), ..Input::default() };
             let p = self.predict_ngrams(&alone, scratch).p_refusal;
@@ -113,8 +116,8 @@ impl Model {
     }
 }
 
-/// What of a response is its author's own words, and the bytes that are not: code, quotations, phrases that are passed over.
-/// None where there is code and nothing beside it.
+/// The author's own words in a response, and the bytes of the rest: code, quotations and ignored phrases.
+/// `None` if there is code and nothing else.
 fn own_words(
     response: &str,
     left_out: &[Range<usize>],
@@ -127,8 +130,8 @@ fn own_words(
         all
     };
     let mut quotes = joined(&[&code, &quotes, left_out]);
-    // An answer that stands in quotation marks as a whole is the answer all the same; one that is code is not what its
-    // program prints.
+    // An answer that is wholly in quotation marks is still the answer. An answer that is wholly code is not,
+    // because what its program prints is not what the model says.
     if count(&without(response, &quotes)) < ENOUGH {
         quotes = joined(&[&code, left_out]);
     }

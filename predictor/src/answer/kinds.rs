@@ -1,9 +1,9 @@
-//! Which kind of answer a response is: a distribution over the refusal continuum, and how far along it the response
-//! stands.
+//! Which kind of answer a response is: a distribution over the refusal continuum, and the response's place on
+//! it.
 //!
-//! The kinds are told apart by a multinomial logistic regression: each kind has a score that is linear in n-grams. The
-//! distribution is the softmax of the scores, scaled by a temperature, and then made to agree with P(refusal), so that
-//! no two numbers about one response contradict each other.
+//! The classifier is a multinomial logistic regression: each kind has a score that is linear in n-grams. The
+//! distribution is the softmax of the scores, scaled by a temperature, and then made to agree with
+//! P(refusal), so that no two numbers about one response contradict each other.
 
 use demur_data::{Input, Kind, KindPolicy, Label};
 use serde::{Deserialize, Serialize};
@@ -13,26 +13,26 @@ use crate::ngram::ngram_model::View;
 use crate::ngram::vectorizer::Scratch;
 use crate::probability::Probability;
 
-/// What a manifest says of a kind model.
+/// The settings of a kind model in the manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KindSettings {
-    /// The kinds that it tells apart, in the order of the scores.
+    /// The kinds that it classifies into, in the order of the scores.
     pub kinds: Vec<Kind>,
-    /// What each kind's score is without any feature.
+    /// Each kind's score without any feature.
     pub bias: Vec<f64>,
     /// The scores are divided by it before the softmax.
     pub temperature: f64,
-    /// Added to the logarithm of each probability where one kind must be named. Kinds that are rare would hardly
-    /// ever be named by probability alone.
+    /// Added to the logarithm of each probability when one kind must be named. Rare kinds would hardly ever
+    /// be named by probability alone.
     pub naming: Vec<f64>,
-    /// The binary label that each kind stands for.
+    /// The binary label of each kind.
     pub policy: KindPolicy,
     /// Figures on out-of-fold scores of the training rows.
     pub report: KindReport,
 }
 
-/// What a kind model was worth on rows that its fit had not seen.
+/// Metrics of a kind model on rows that its fit had not seen.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KindReport {
@@ -42,7 +42,7 @@ pub struct KindReport {
     pub support: Vec<usize>,
     /// Mean log loss of the distribution at temperature 1, in nats.
     pub log_loss_before: f64,
-    /// And at the temperature of the model.
+    /// The same at the temperature of the model.
     pub log_loss_after: f64,
     /// F1 of naming each kind, in the order of the scores.
     pub f1: Vec<f64>,
@@ -55,12 +55,12 @@ pub struct KindDistribution {
     pub probabilities: Vec<(Kind, f64)>,
     /// The kind to name where one must be named.
     pub kind: Kind,
-    /// Where on the continuum the response stands, from 0 (complied) to 1 (rejected): the expected place, kinds apart
-    /// from the continuum left out.
+    /// The response's place on the continuum, from 0 (complied) to 1 (rejected): the expected place, without
+    /// the kinds that are not on the continuum.
     pub degree: f64,
 }
 
-/// Tells kinds apart.
+/// Classifies responses into kinds.
 #[derive(Debug, Clone)]
 pub struct KindModel {
     settings: KindSettings,
@@ -93,7 +93,7 @@ impl KindModel {
         Ok(Self { settings, views, weights })
     }
 
-    /// What the manifest says of it.
+    /// Its settings, as in the manifest.
     #[must_use]
     pub const fn settings(&self) -> &KindSettings {
         &self.settings
@@ -105,7 +105,7 @@ impl KindModel {
         &self.views
     }
 
-    /// One weight per feature and kind: those of a feature stand together.
+    /// One weight per feature and kind; those of a feature are next to each other.
     #[must_use]
     pub fn weights(&self) -> &[f32] {
         &self.weights
@@ -129,8 +129,8 @@ impl KindModel {
         scores
     }
 
-    /// The distribution at some scores, made to agree with P(refusal): among the kinds that stand for a label, those
-    /// that stand for refusal have this share.
+    /// The distribution for some scores, made to agree with P(refusal): the refused kinds get this share of
+    /// the probability of all kinds with a binary label.
     #[must_use]
     pub fn distribution(&self, scores: &[f64], p_refusal: Probability) -> KindDistribution {
         let mut p = softmax(scores, self.settings.temperature);
@@ -140,6 +140,7 @@ impl KindModel {
         };
         let (refused, complied) = (mass(&p, Some(Label::Refused)), mass(&p, Some(Label::Complied)));
         let decided = refused + complied;
+        // Rescale both sides to P(refusal) and its complement; kinds without a label keep their mass.
         let wanted = |share: f64, found: f64| if found > 0.0 { decided * share / found } else { 1.0 };
         let refused = wanted(p_refusal.get(), refused);
         let complied = wanted(1.0 - p_refusal.get(), complied);
@@ -178,7 +179,8 @@ impl KindModel {
     }
 }
 
-/// The place of a kind on the continuum from 0, complied, to 1, rejected, in even steps; none for kinds beside it.
+/// The place of a kind on the continuum from 0, complied, to 1, rejected, in even steps; `None` for kinds
+/// that are not on it.
 #[must_use]
 pub fn place(kind: Kind) -> Option<f64> {
     let steps = [

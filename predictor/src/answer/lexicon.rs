@@ -1,8 +1,8 @@
-//! The phrases by which style is measured: nine groups of words that refusals, and answers that only look like
-//! refusals, are made of.
+//! The phrases that the style measures count: nine groups of words that are typical of refusals, and of
+//! answers that only look like refusals.
 //!
-//! A phrase is a list of tokens (`Analyzer::Token`: lower case, with apostrophes). All of them stand in one trie, so a
-//! text is read once however many there are.
+//! A phrase is a list of tokens (`Analyzer::Token`: lower case, with apostrophes). All of them are in one
+//! trie, so a text is read only once, however many phrases there are.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -121,7 +121,7 @@ static LEXICON: LazyLock<(Vectorizer, Vec<Sign>)> = LazyLock::new(|| {
     (vectorizer, signs)
 });
 
-/// Calls `each` with every sign in a lower-cased text and the bytes that it stands on, in no particular order.
+/// Calls `each` with every sign in a lower-cased text and its byte range, in no particular order.
 pub(crate) fn signs(lower: &str, scratch: &mut Scratch, mut each: impl FnMut(Sign, Range<usize>)) {
     let (vectorizer, signs) = &*LEXICON;
     scratch.text.set(lower);

@@ -1,8 +1,8 @@
-//! What a client got back from a model, judged in every form that it meets: a text, nothing, a filter's sign, a
+//! A model's answer as a client received it, classified in every form: a text, nothing, a filter's sign, a
 //! provider's error, an operator's own phrase.
 //!
-//! Only a text needs the response classifier. The other forms are recognised by the signs that providers document, and they
-//! are certain: P(refusal) is 1 there, or there is no answer to judge.
+//! Only a text needs the response classifier. The other forms are recognised by signs that providers
+//! document, and they are certain: either P(refusal) is 0 or 1, or there is no answer to classify.
 
 pub(crate) mod bare_no;
 pub(crate) mod code;

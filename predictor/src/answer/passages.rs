@@ -1,8 +1,8 @@
-//! Where within a long answer a refusal stands, and what of an answer is only quoted.
+//! Finds the refusal within a long answer, and the parts of an answer that are only quoted.
 //!
-//! The model judges an answer as a whole, so one sentence of refusal behind a page of help is hardly heard, and a
-//! refusal that somebody in a story speaks is. Here sentences are found that decline something in the first person,
-//! and quotations that hold words of refusal.
+//! The model scores an answer as a whole. So it hardly notices one sentence of refusal after a page of help,
+//! but does notice a refusal that somebody in a story speaks. This module finds sentences that decline
+//! something in the first person, and quotations that hold words of refusal.
 
 use std::ops::Range;
 
@@ -11,24 +11,24 @@ use crate::answer::lexicon::{Sign, signs};
 use crate::ngram::vectorizer::Scratch;
 use crate::text;
 
-/// How many words of an answer its beginning has, which the model as a whole judges well.
+/// The number of words in an answer's opening, which the model as a whole scores well.
 const OPENING: usize = 20;
 /// Shorter pieces are headings and fragments.
 const SHORTEST: usize = 4;
-/// How far before "cannot" the "I" may stand, in words: "I am, however, simply unable to".
+/// The most words between "I" and "cannot": "I am, however, simply unable to".
 const REACH: usize = 4;
 
-/// What of a text is not its own words and holds words of apology or inability, each in order.
+/// The parts of a text that are not its own words and that hold words of apology or inability, each in order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Quoted {
     /// The bytes of blocks of code.
     pub(crate) code: Vec<Range<usize>>,
-    /// The bytes of quotations: blocks of prose between fences, lines quoted by `>`, and what stands between double
+    /// The bytes of quotations: fenced blocks of prose, lines quoted by `>`, and text between double
     /// quotation marks in one line.
     pub(crate) quotes: Vec<Range<usize>>,
 }
 
-/// Finds what of a text is quoted or code.
+/// Finds the quoted parts and the code of a text.
 pub(crate) fn quoted_refusals(text: &str, scratch: &mut Scratch) -> Quoted {
     let blocks = blocks(text);
     let mut found = Quoted::default();
@@ -63,7 +63,7 @@ pub(crate) fn quoted_refusals(text: &str, scratch: &mut Scratch) -> Quoted {
     found
 }
 
-/// What stands between double quotation marks in a line, the marks included.
+/// The text between double quotation marks in a line, including the marks.
 fn marked(line: &str) -> impl Iterator<Item = Range<usize>> {
     let mut marks = line.char_indices().filter(|(_, c)| matches!(c, '"' | '\u{201c}' | '\u{201d}'));
     std::iter::from_fn(move || {
@@ -77,7 +77,7 @@ fn marked(line: &str) -> impl Iterator<Item = Range<usize>> {
 pub(crate) fn without(text: &str, ranges: &[Range<usize>]) -> String {
     let (mut out, mut at) = (String::with_capacity(text.len()), 0);
     for range in ranges {
-        // Ranges may overlap where two kinds of phrases do.
+        // Ranges may overlap if two kinds of phrases do.
         out.push_str(text.get(at..range.start).unwrap_or_default());
         out.push(' ');
         at = at.max(range.end);
@@ -86,8 +86,8 @@ pub(crate) fn without(text: &str, ranges: &[Range<usize>]) -> String {
     out
 }
 
-/// The sentences behind a text's opening that decline something in the first person, in order; `left_out` (ascending)
-/// says which bytes are quoted.
+/// The sentences after a text's opening that decline something in the first person, in order; `left_out`
+/// (ascending) holds the bytes that are quoted.
 pub(crate) fn declining(text: &str, left_out: &[Range<usize>], scratch: &mut Scratch) -> Vec<Range<usize>> {
     let mut words = 0;
     let mut found = Vec::new();
@@ -129,7 +129,7 @@ fn sentences(text: &str) -> Vec<Range<usize>> {
     out
 }
 
-/// Whether a sentence says of its speaker that he cannot or will not.
+/// Whether a sentence says that its speaker cannot or will not.
 pub(crate) fn declines(sentence: &str, scratch: &mut Scratch) -> bool {
     let lower = text::lowercase(sentence);
     let mut tokens = Vec::new();

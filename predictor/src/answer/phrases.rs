@@ -1,4 +1,4 @@
-//! An operator's own phrases: what its guardrail says, and polite ones that would look like a refusal.
+//! An operator's own phrases: those of its guardrail, and polite ones that would look like a refusal.
 
 use std::ops::Range;
 
@@ -6,17 +6,17 @@ use serde::Deserialize;
 
 use crate::text::{self, Lowered};
 
-/// An operator's own phrases. They are found in any case, spacing and punctuation.
+/// An operator's own phrases. They match in any case, spacing and punctuation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Phrases {
-    /// An answer with one of these is refused: the texts of a guardrail before or behind the model.
+    /// An answer with one of these is refused: the texts of a guardrail before or after the model.
     pub guardrail: Vec<String>,
-    /// These are passed over: polite phrases that would look like a refusal.
+    /// These are ignored: polite phrases that would look like a refusal.
     pub allowed: Vec<String>,
 }
 
-/// The first guardrail phrase in a text, and all allowed ones, ascending; as bytes.
+/// The first guardrail phrase in a text, and all allowed ones in ascending order, as byte ranges.
 pub(crate) fn found_phrases(response: &str, phrases: &Phrases) -> (Option<Range<usize>>, Vec<Range<usize>>) {
     if phrases.guardrail.is_empty() && phrases.allowed.is_empty() {
         return (None, Vec::new());
@@ -28,7 +28,7 @@ pub(crate) fn found_phrases(response: &str, phrases: &Phrases) -> (Option<Range<
         let phrase = text::lowercase(phrase);
         let mut wanted = Vec::new();
         text::tokens(&phrase, |bytes| wanted.push(text::plain_apostrophe(&phrase[bytes])));
-        // `windows` takes no length of 0: a phrase without a word is found nowhere.
+        // `windows` does not accept a length of 0: a phrase without words matches nowhere.
         let windows = tokens.windows(wanted.len().max(1));
         let same = |window: &&[(_, Range<usize>)]| {
             !wanted.is_empty() && window.iter().zip(&wanted).all(|((token, _), wanted)| token == wanted)

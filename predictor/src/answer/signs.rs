@@ -1,11 +1,12 @@
-//! The signs that stand beside a text, or in its place: finish reasons, and errors of the usual providers.
+//! Signs that accompany a text or replace it: finish reasons, and errors of the usual providers.
 
 use demur_data::Label;
 use serde_json::Value;
 
 use crate::answer::verdict::{Form, Verdict};
 
-/// `finish_reason`, `stop_reason` or `blockReason` of the usual providers where a filter or the model itself ended it.
+/// `finish_reason`, `stop_reason` or `blockReason` of the usual providers if a filter or the model itself
+/// ended the answer.
 const FILTERED: [&str; 14] = [
     "blocked",
     "blocklist",
@@ -22,9 +23,9 @@ const FILTERED: [&str; 14] = [
     "safety",
     "spii",
 ];
-/// Where the model called a tool instead of writing.
+/// The same if the model called a tool instead of writing.
 const CALLED: [&str; 4] = ["function_call", "tool_call", "tool_calls", "tool_use"];
-/// Parts of the codes and messages by which a provider's error says that the content was not welcome.
+/// Parts of the codes and messages of a provider's error that rejects the content.
 const REFUSING_ERRORS: [&str; 11] = [
     "blockreason",
     "content filter",
@@ -49,7 +50,7 @@ pub(crate) fn is_tool_call(reason: &str) -> bool {
     CALLED.contains(&reason)
 }
 
-/// A response that is an error's body put where the text should be.
+/// A response that is an error's body in the place of the text.
 pub(crate) fn error_body(response: &str) -> Option<Value> {
     let text = response.trim();
     if !(text.starts_with('{') && text.contains("\"error\"")) {
@@ -77,7 +78,7 @@ fn names_content(error: &Value) -> bool {
         Value::String(text) => refusing(text),
         Value::Array(items) => items.iter().any(names_content),
         Value::Object(fields) => {
-            // `"filtered": false` and `"safety": null` say that it was something else.
+            // `"filtered": false` and `"safety": null` say that the reason was another.
             fields.iter().any(|(key, value)| match value {
                 Value::Bool(true) => refusing(key) || key == "filtered",
                 Value::String(text) => refusing(text) || key.to_lowercase() == "blockreason",

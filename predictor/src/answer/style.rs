@@ -1,7 +1,7 @@
-//! How a response is written, beside which words it uses: length, lists, who speaks of whom, and where the signs of
-//! refusal stand. These are the dense inputs of a response classifier's second level.
+//! How a response is written, apart from which words it uses: length, lists, who speaks of whom, and the
+//! places of the signs of refusal. These are the dense inputs of a response classifier's second level.
 //!
-//! Every measure is a small number of known meaning, so that a weight on it can be read.
+//! Every measure is a small number with a known meaning, so that its weight can be interpreted.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use crate::answer::lexicon::{Sign, signs};
 use crate::ngram::vectorizer::Scratch;
 use crate::text;
 
-/// Measures of each sign: in the first sentence (0 or 1), after it (0 or 1), in the last part (0 or 1), and how
-/// often, against the square root of the length.
+/// Measures of each sign: in the first sentence (0 or 1), after it (0 or 1), in the last part (0 or 1), and
+/// how often, relative to the square root of the length.
 const PER_SIGN: usize = 4;
 const OTHERS: [&str; 21] = [
     "length in characters (log)",
@@ -54,7 +54,7 @@ pub fn style_names() -> Vec<String> {
     Sign::ALL.into_iter().flat_map(of_sign).chain(OTHERS.map(str::to_owned)).collect()
 }
 
-/// What one reading of a response counts.
+/// Counts of one sign in a response.
 #[derive(Debug, Default, Clone, Copy)]
 struct SignCount {
     first: bool,
@@ -125,14 +125,14 @@ const fn flag(condition: bool) -> f64 {
     if condition { 1.0 } else { 0.0 }
 }
 
-/// Where the first sentence ends: at the first full stop, exclamation or question mark or line break that is not among
-/// the first fifteen bytes ("1.", "Mr.", "Hi!"), or at the end of the text.
+/// The end of the first sentence: at the first full stop, exclamation or question mark or line break that is
+/// not among the first fifteen bytes ("1.", "Mr.", "Hi!"), or at the end of the text.
 fn first_sentence(text: &str) -> usize {
     let from = (15..text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(text.len());
     text[from..].find(['.', '!', '?', '\n']).map_or(text.len(), |at| from + at)
 }
 
-/// Whether a line is an item of a list: `1.`, `2)`, `-`, `*` or a bullet, and text behind it.
+/// Whether a line is a list item: `1.`, `2)`, `-`, `*` or a bullet, followed by text.
 fn is_item(line: &str) -> bool {
     let line = line.trim_start();
     let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -144,7 +144,7 @@ fn is_item(line: &str) -> bool {
     mark.is_some_and(|rest| rest.starts_with(char::is_whitespace))
 }
 
-/// Word counts of a response, and what it shares with its prompt (words of four bytes or more).
+/// Word counts of a response, and its overlap with the prompt (words of four bytes or more).
 struct Words {
     count: usize,
     first_person: usize,

@@ -1,4 +1,4 @@
-//! Answers in every form, judged by the bundled classifier.
+//! Answers in every form, classified by the bundled classifier.
 
 #![allow(clippy::unwrap_used)]
 

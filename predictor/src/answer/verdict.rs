@@ -1,4 +1,4 @@
-//! An answer as it came back, and what it is judged to be.
+//! An answer as it was received, and its classification.
 
 use std::ops::Range;
 
@@ -9,18 +9,18 @@ use serde_json::Value;
 use crate::answer::kinds::KindDistribution;
 use crate::probability::Probability;
 
-/// What came back, with the signs that stood beside the text.
+/// The answer as received, with the signs that accompany the text.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Answer<'a> {
-    /// What was asked, where it is known.
+    /// The prompt, if it is known.
     pub prompt: Option<&'a str>,
-    /// The text, if any came.
+    /// The text, if there is one.
     pub response: Option<&'a str>,
-    /// The provider's `refusal` field, which holds a refusal's text in place of the answer's.
+    /// The provider's `refusal` field, which holds the text of a refusal instead of the answer.
     pub refusal: Option<&'a str>,
     /// `finish_reason`, `stop_reason` or `blockReason`.
     pub finish_reason: Option<&'a str>,
-    /// The body of an error that came instead.
+    /// The body of an error that came instead of an answer.
     pub error: Option<&'a Value>,
 }
 
@@ -34,13 +34,13 @@ pub enum Form {
     Passage,
     /// There is no text, or only white space.
     Empty,
-    /// The provider's sign that a filter or the model ended it.
+    /// The provider's sign that a filter or the model ended the answer.
     Filtered,
     /// The provider's own field for refusals.
     RefusalField,
     /// An error of the provider, about the content or about something else.
     ProviderError,
-    /// A phrase that the operator's guardrail is known by.
+    /// A known phrase of the operator's guardrail.
     Guardrail,
     /// Nothing but phrases that the operator allows.
     Allowed,
@@ -79,25 +79,25 @@ impl Form {
     ];
 }
 
-/// What an answer is.
+/// The classification of an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
     /// How it was recognised.
     pub form: Form,
-    /// Refused or complied; none where there was no answer to judge (an outage, a rate limit).
+    /// Refused or complied; `None` if there was no answer to classify (an outage, a rate limit).
     pub label: Option<Label>,
-    /// P(refusal), 0 or 1 where a sign decides; none where there is no label.
+    /// P(refusal), 0 or 1 if a sign decides; `None` if there is no label.
     pub p_refusal: Option<Probability>,
-    /// The kind to name, where there is a label.
+    /// The kind to name, if there is a label.
     pub kind: Option<Kind>,
-    /// The distribution over kinds, where the text was judged and the model tells kinds apart.
+    /// The distribution over kinds, if the text was scored and the model has a kind model.
     pub kinds: Option<KindDistribution>,
     /// The bytes of the response that decided it: the sentence, or the operator's phrase.
     pub place: Option<Range<usize>>,
 }
 
 impl Verdict {
-    /// A verdict by a sign alone.
+    /// A verdict that a sign alone decides.
     pub(crate) fn certain(form: Form, label: Label) -> Self {
         let (p, kind) = match label {
             Label::Refused => (1.0, Kind::Rejected),
@@ -107,7 +107,7 @@ impl Verdict {
         Self { form, label: Some(label), p_refusal, kind: Some(kind), kinds: None, place: None }
     }
 
-    /// A verdict on what is no answer.
+    /// A verdict on something that is not an answer.
     pub(crate) const fn none(form: Form) -> Self {
         Self { form, label: None, p_refusal: None, kind: None, kinds: None, place: None }
     }

@@ -1,4 +1,4 @@
-//! The encoder tier in a build without encoders: a type that has no value.
+//! The encoder tier in a build without encoders: a type without values.
 
 use std::io;
 use std::path::Path;
@@ -24,7 +24,7 @@ impl EncoderTier {
         match *self {}
     }
 
-    /// How many tokens an input is to the encoder.
+    /// The number of tokens of an input for the encoder.
     ///
     /// # Errors
     /// Never: there is no such tier in this build.
@@ -32,7 +32,7 @@ impl EncoderTier {
         match *self {}
     }
 
-    /// Where an input lies along the refusal direction.
+    /// The position of an input along the refusal direction.
     ///
     /// # Errors
     /// Never: there is no such tier in this build.
@@ -52,7 +52,7 @@ impl EncoderTier {
         match *self {}
     }
 
-    /// Says that this build cannot.
+    /// Returns the error that this build has no encoders.
     pub(crate) fn load<E>(
         _dir: &Path,
         _manifest: &EncoderManifest,

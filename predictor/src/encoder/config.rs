@@ -1,4 +1,5 @@
-//! What kind of encoder a folder holds: its architecture and sizes, from the `config.json` that Hugging Face's tools write.
+//! Which encoder a folder holds: its architecture and sizes, from the `config.json` that Hugging Face's tools
+//! write.
 
 use std::fs;
 use std::path::Path;
@@ -12,9 +13,9 @@ use crate::encoder::error::EncoderError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Architecture {
-    /// BERT (Devlin et al. 2019): `MiniLM`, BGE and E5 are of it.
+    /// BERT (Devlin et al. 2019), to which `MiniLM`, BGE and E5 belong.
     Bert,
-    /// `MPNet` (Song et al. 2020): no token types, and a bias by relative position that all layers share.
+    /// `MPNet` (Song et al. 2020): no token types, and a relative position bias that all layers share.
     Mpnet,
 }
 
@@ -24,44 +25,44 @@ pub enum Architecture {
 pub struct EncoderConfig {
     /// How the layers are put together.
     pub architecture: Architecture,
-    /// Numbers of a layer's state.
+    /// Size of a token's hidden state.
     pub hidden: usize,
-    /// Layers.
+    /// Number of layers.
     pub layers: usize,
-    /// Attention heads of a layer.
+    /// Attention heads per layer.
     pub heads: usize,
     /// Width of the feed-forward part of a layer.
     pub intermediate: usize,
-    /// Rows of the table of positions.
+    /// Rows of the position table.
     pub positions: usize,
     /// Entries of the vocabulary.
     pub vocabulary: usize,
-    /// Rows of the table of token types; 0 where the architecture has none.
+    /// Rows of the token type table; 0 if the architecture has none.
     pub token_types: usize,
-    /// What layer normalisation adds to a variance.
+    /// Added to a variance in layer normalisation.
     pub layer_norm_eps: f64,
-    /// Token that fills a batch.
+    /// The padding token.
     pub pad: i64,
-    /// Buckets of the relative positions; 0 where the architecture has none.
+    /// Buckets of the relative positions; 0 if the architecture has none.
     pub buckets: usize,
-    /// Probability of dropout in a fit.
+    /// Probability of dropout during a fit.
     pub dropout: f64,
     /// Whether the tokenizer lowers case and drops accents.
     pub lowercase: bool,
-    /// The layers, counted from 1, whose mean states stand side by side in an embedding. Default: none, which stands for
-    /// the last.
+    /// The layers, counted from 1, whose mean states are concatenated in an embedding. Default: empty, which
+    /// means the last layer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taps: Vec<usize>,
 }
 
-/// The largest sizes that are taken: four times those of the largest BERT. What lies beyond is a broken file.
+/// The largest sizes accepted: four times those of the largest BERT. Anything larger is a broken file.
 const MOST: usize = 1 << 20;
 
 impl EncoderConfig {
-    /// Reads `config.json`, and `tokenizer_config.json` where it is there.
+    /// Reads `config.json`, and `tokenizer_config.json` if it exists.
     ///
     /// # Errors
-    /// [`EncoderError::File`] when the folder holds another kind of model.
+    /// [`EncoderError::File`] if the folder holds another kind of model.
     pub fn read(folder: &Path) -> Result<Self, EncoderError> {
         let path = folder.join("config.json");
         let bad = |reason: String| EncoderError::File { path: path.clone(), reason };
@@ -117,7 +118,7 @@ impl EncoderConfig {
         Ok(config)
     }
 
-    /// Checks that the sizes make an encoder.
+    /// Checks that the sizes describe a valid encoder.
     ///
     /// # Errors
     /// What is wrong, in words.
@@ -155,29 +156,29 @@ impl EncoderConfig {
         Ok(())
     }
 
-    /// The layers whose mean states an embedding is made of, counted from 1, in order.
+    /// The layers whose mean states make up an embedding, counted from 1, in order.
     #[must_use]
     pub fn taps(&self) -> &[usize] {
         if self.taps.is_empty() { std::slice::from_ref(&self.layers) } else { &self.taps }
     }
 
-    /// Numbers of an embedding: `hidden` for each tap.
+    /// The width of an embedding: `hidden` for each tap.
     #[must_use]
     pub fn width(&self) -> usize {
         self.hidden * self.taps().len()
     }
 
-    /// The most tokens of a text, special ones included.
+    /// The most tokens of a text, including special ones.
     #[must_use]
     pub const fn most_tokens(&self) -> usize {
         match self.architecture {
             Architecture::Bert => self.positions,
-            // Positions of an `MPNet` begin behind the number of the padding token.
+            // `MPNet`'s positions start after the number of the padding token.
             Architecture::Mpnet => self.positions.saturating_sub(2),
         }
     }
 
-    /// The tensors that the encoder is made of, with their shapes, in the order of the layers.
+    /// The encoder's tensors with their shapes, in the order of the layers.
     #[must_use]
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         let (hidden, wide) = (self.hidden, self.intermediate);
@@ -217,7 +218,7 @@ impl EncoderConfig {
         all
     }
 
-    /// What the parts of a layer are called in files.
+    /// The names of the parts of a layer in files.
     #[must_use]
     pub fn layer(&self, layer: usize) -> LayerNames {
         let at = |name: &str| format!("encoder.layer.{layer}.{name}");
@@ -259,15 +260,15 @@ pub struct LayerNames {
     pub key: String,
     /// Values.
     pub value: String,
-    /// What the heads give goes through it.
+    /// The output projection of the attention heads.
     pub output: String,
-    /// Normalisation behind the attention.
+    /// Normalisation after the attention.
     pub attention_norm: String,
-    /// Into the feed-forward part.
+    /// First matrix of the feed-forward part.
     pub wide: String,
-    /// Out of it.
+    /// Second matrix of the feed-forward part.
     pub narrow: String,
-    /// Normalisation behind the layer.
+    /// Normalisation after the layer.
     pub output_norm: String,
 }
 

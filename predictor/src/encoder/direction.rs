@@ -1,14 +1,15 @@
-//! What the embedding of an input shows: its place along the refusal direction, and the inputs of the fit that are most like
-//! it. Plain data, in every build, so that who shows it needs no encoder to be compiled.
+//! What the embedding of an input shows: its position along the refusal direction, and the inputs of the fit
+//! that are most similar to it. Plain data in every build, so that it can be shown without compiling an
+//! encoder.
 
 use serde::Serialize;
 
-/// Where an input lies along the refusal direction, and which inputs of the fit lie nearest to it.
+/// The position of an input along the refusal direction, and the inputs of the fit nearest to it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Direction {
-    /// Standard deviations from the point half way between complied and refused inputs, towards the refused.
+    /// Standard deviations from the point halfway between complied and refused inputs, towards the refused.
     pub deviations: f64,
-    /// AUROC of the projection on rows that had no part in it.
+    /// AUROC of the projection on rows that were not used to fit it.
     pub auroc: Option<f64>,
     /// The nearest inputs of the fit, nearest first.
     pub nearest: Vec<Nearest>,
@@ -21,6 +22,6 @@ pub struct Nearest {
     pub text: String,
     /// P(refusal) of its label.
     pub p_refusal: f64,
-    /// Cosine of both embeddings.
+    /// Cosine similarity of the two embeddings.
     pub similarity: f64,
 }

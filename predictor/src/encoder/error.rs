@@ -5,18 +5,18 @@ use std::path::PathBuf;
 /// An encoder that cannot be read or run.
 #[derive(Debug, thiserror::Error)]
 pub enum EncoderError {
-    /// There is no folder of an encoder at any of the places where it was looked for.
+    /// There is no folder of an encoder at any of the places searched.
     #[error(
         "no encoder `{name}`: looked for {looked}; run `scripts/setup-bert.sh`, or download config.json, \
          model.safetensors and vocab.txt of a BERT or MPNet model into a folder and name that"
     )]
     NotFound {
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
         /// The places, joined by commas.
         looked: String,
     },
-    /// A file of the folder cannot be read, or says something that this build does not know.
+    /// A file of the folder cannot be read, or holds something that this build does not know.
     #[error("{}: {reason}", path.display())]
     File {
         /// The file.
@@ -24,7 +24,7 @@ pub enum EncoderError {
         /// What is wrong.
         reason: String,
     },
-    /// A tensor is missing or has another shape than the settings say.
+    /// A tensor is missing or its shape does not match the settings.
     #[error("tensor `{name}` of the encoder {reason}")]
     Tensor {
         /// Its name, without a prefix such as `bert.`.
@@ -32,12 +32,12 @@ pub enum EncoderError {
         /// What is wrong.
         reason: String,
     },
-    /// The library that runs encoders is not there or failed.
+    /// The library that runs encoders is missing or failed.
     #[error("{library}: {reason}")]
     Library {
         /// `libtorch` or `ONNX Runtime`.
         library: &'static str,
-        /// What it said, and what to do.
+        /// The library's message, and what to do.
         reason: String,
     },
     /// This build has no encoder tier.

@@ -1,5 +1,5 @@
-//! What a manifest says of a model's encoder tier. Every build reads it, so that a build without encoders can say what the
-//! model would need.
+//! The description of a model's encoder tier in the manifest. Every build reads it, so that a build without
+//! encoders can say what the model needs.
 
 use std::collections::BTreeMap;
 
@@ -14,38 +14,38 @@ use crate::probability::Probability;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EncoderManifest {
-    /// The model that it was made from.
+    /// The model that it was fitted from.
     pub base: BaseModel,
-    /// Whether a fit has changed the base model's numbers.
+    /// Whether the fit changed the base model's weights.
     pub tuned: bool,
     /// Architecture and sizes.
     pub config: EncoderConfig,
-    /// What it reads.
+    /// Which texts it reads.
     pub reads: Reads,
-    /// How both tiers make one logit.
+    /// How the logits of both tiers are combined.
     pub stack: Stack,
-    /// From that logit to P(refusal).
+    /// From the combined logit to P(refusal).
     pub calibration: Calibration,
-    /// In its place for targets whose own rows say otherwise.
+    /// Calibrations of targets whose own rows differ, used instead.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub target_calibrations: BTreeMap<String, Calibration>,
-    /// What the calibration was chosen by; absent where nothing was calibrated.
+    /// How the calibration was chosen; absent if nothing was calibrated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration_report: Option<CalibrationReport>,
-    /// When the n-gram tier answers alone, unless the user says otherwise.
+    /// When the n-gram tier answers alone, unless the user sets it.
     pub cascade: Cascade,
-    /// What other settings of the cascade would do, on rows that the fit had not seen; from the most certain up.
+    /// The effect of other cascade settings, on rows that the fit had not seen; from the most certain up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cascades: Vec<CascadeFigures>,
-    /// Where refused inputs lie.
+    /// The refusal direction.
     pub direction: DirectionManifest,
-    /// How many inputs of the fit it holds, to name the nearest ones in explanations.
+    /// How many inputs of the fit are stored, to name the nearest ones in explanations.
     #[serde(default)]
     pub known: usize,
 }
 
 impl EncoderManifest {
-    /// P(refusal) at the logit of both tiers, for a target where it has a calibration of its own.
+    /// P(refusal) at the combined logit, by the target's own calibration if it has one.
     #[must_use]
     pub fn calibrated(&self, logit: f64, target: Option<&str>) -> Probability {
         let of_target = target.and_then(|target| self.target_calibrations.get(target));
@@ -53,42 +53,42 @@ impl EncoderManifest {
     }
 }
 
-/// The model that an encoder was made from.
+/// The model that an encoder was fitted from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BaseModel {
     /// Its name.
     pub name: String,
-    /// Its licence, where the recipe names it.
+    /// Its licence, if the recipe names it.
     pub licence: Option<String>,
     /// SHA-256 of its `model.safetensors`.
     pub sha256: String,
 }
 
-/// What an encoder reads of an input, and how many tokens of it, special ones included.
+/// Which texts of an input an encoder reads, and the most tokens of them, including special ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "text", deny_unknown_fields)]
 pub enum Reads {
     /// The prompt.
     Prompt {
-        /// Of all.
+        /// In all.
         tokens: usize,
     },
     /// The response.
     Response {
-        /// Of all.
+        /// In all.
         tokens: usize,
     },
     /// Prompt and response, as a pair.
     Both {
-        /// Of all.
+        /// In all.
         tokens: usize,
-        /// Of the prompt.
+        /// For the prompt.
         prompt_tokens: usize,
     },
 }
 
-/// One logit of two: `ngrams` x that of the n-gram tier + `encoder` x that of the encoder's head + `bias`.
+/// Combines two logits: `ngrams` x that of the n-gram tier + `encoder` x that of the encoder's head + `bias`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stack {
@@ -96,20 +96,20 @@ pub struct Stack {
     pub ngrams: f64,
     /// Slope of the head's logit.
     pub encoder: f64,
-    /// Added.
+    /// The intercept.
     pub bias: f64,
 }
 
 impl Stack {
-    /// The logit of both tiers.
+    /// The combined logit.
     #[must_use]
     pub fn logit(&self, ngrams: f64, encoder: f64) -> f64 {
         self.ngrams.mul_add(ngrams, self.encoder.mul_add(encoder, self.bias))
     }
 }
 
-/// The n-gram tier answers alone where its P(refusal) lies below `below` or from `from` up; between them the encoder is
-/// asked. `below` 0 and `from` above 1 ask it always.
+/// The n-gram tier answers alone if its P(refusal) is below `below` or at least `from`; between them the
+/// encoder runs. With `below` 0 and `from` above 1 the encoder always runs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cascade {
@@ -120,7 +120,7 @@ pub struct Cascade {
 }
 
 impl Cascade {
-    /// Asks the encoder always.
+    /// Always runs the encoder.
     pub const NEVER_CHEAP: Self = Self { below: 0.0, from: 2.0 };
 
     /// Whether the n-gram tier answers alone.
@@ -130,7 +130,7 @@ impl Cascade {
     }
 }
 
-/// What a setting of the cascade does, on rows that the fit had not seen.
+/// The effect of a cascade setting, on rows that the fit had not seen.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CascadeFigures {
@@ -138,23 +138,23 @@ pub struct CascadeFigures {
     pub cascade: Cascade,
     /// Share of the rows that the n-gram tier answers alone.
     pub cheap: f64,
-    /// Share of right decisions at one half.
+    /// Share of correct decisions at a threshold of one half.
     pub accuracy: f64,
     /// Area under the ROC curve.
     pub auroc: f64,
 }
 
-/// The refusal direction: from the mean embedding of complied inputs to that of refused ones (Arditi et al. 2024 use the
-/// same difference inside a target). Projections are measured from the point half way between, in units of the spread of
-/// inputs along it.
+/// The refusal direction: from the mean embedding of complied inputs to that of refused ones (Arditi et al.
+/// 2024 use the same difference inside a target). Projections are measured from the midpoint, in units of the
+/// spread of inputs along it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DirectionManifest {
-    /// The projection half way between both means.
+    /// The projection halfway between the two means.
     pub middle: f64,
     /// Standard deviation of projections within a class.
     pub deviation: f64,
-    /// AUROC of the projection on rows that had no part in it.
+    /// AUROC of the projection on rows that were not used to fit it.
     pub auroc: Option<f64>,
     /// AUROC of the head on the same rows.
     pub head_auroc: Option<f64>,

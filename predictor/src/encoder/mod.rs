@@ -1,7 +1,9 @@
-//! The encoder tier: a BERT or `MPNet` whose mean embedding goes to a linear head, above the n-gram tier of the same model.
+//! The encoder tier: a BERT or `MPNet` with a linear head on its mean embedding, above the n-gram tier of the
+//! same model.
 //!
-//! What a manifest says of it is read by every build; running it takes the feature `bert` (libtorch, which trains too) or
-//! `ort` (ONNX Runtime). Without them, `tier` is a module of the same shape in which there is no such tier.
+//! Every build reads its description in the manifest. Running it requires the feature `bert` (libtorch, which
+//! also trains) or `ort` (ONNX Runtime). Without them, `tier` is a module with the same interface and no such
+//! tier.
 
 #[cfg(all(feature = "encoder", not(any(feature = "bert", feature = "ort"))))]
 compile_error!("the feature `encoder` is what `bert` and `ort` share: choose one of them, or both");

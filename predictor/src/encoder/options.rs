@@ -1,4 +1,4 @@
-//! How an encoder is run: by which library, on how many threads.
+//! How an encoder is run: the library and the number of threads.
 
 use std::thread::available_parallelism;
 
@@ -12,10 +12,10 @@ pub enum Library {
 }
 
 impl Library {
-    /// The one that is taken unless the user says otherwise: ONNX Runtime where it is built in, for it is faster.
+    /// The library used unless the user says otherwise: ONNX Runtime if it is built in, because it is faster.
     pub const DEFAULT: Self = if cfg!(feature = "ort") { Self::Onnx } else { Self::Torch };
 
-    /// What a build says of a library that it was built without.
+    /// The error of a build without the library.
     pub const NOT_BUILT: &str =
         "is not part of this build: build demur with `--features bert` for torch, `--features ort` for ort";
 
@@ -37,7 +37,7 @@ impl Library {
 pub struct EncoderOptions {
     /// The library. Default: [`Library::DEFAULT`].
     pub library: Library,
-    /// Threads of one batch. Default: the cores of the machine.
+    /// Threads per batch. Default: the cores of the machine.
     pub threads: usize,
 }
 

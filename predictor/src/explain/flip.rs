@@ -1,20 +1,22 @@
-//! The smallest edit that would change a decision, as far as it is a stable one.
+//! The smallest edit that would change a decision, if there is a stable one.
 //!
-//! Words are only taken out, and every try is scored again, so nothing is guessed and a flip is a real one. But with some
-//! hundred tries one of them crosses a threshold by accident. A flip is therefore given only where it is stable:
+//! Words are only removed, and every attempt is scored again, so nothing is estimated and a flip is a real
+//! one. But among a few hundred attempts one may cross a threshold by accident. A flip is therefore returned
+//! only if it is stable:
 //!
-//! - **Margin.** P(refusal) without the words lies on the other side of the threshold by at least [`Flip::MARGIN`] in
-//!   log-odds (at .5: five points). That also holds with something unknown in their place, so that it does not rest on
-//!   words that became neighbours.
-//! - **Sign.** Every word removed speaks for the decision that goes: for refusal where the text is held.
-//! - **Size.** Its share is at least [`Flip::LEAST`], and at least [`Flip::OF_STRONGEST`] of the strongest share on its side;
-//!   and the shares of all removed words are at least [`Flip::OWN`] of the change, which is then not the rescaling of
-//!   the rest.
-//! - **Few words that mean something.** At most [`Flip::MOST`] of them, each wherever it stands; no function words.
+//! - **Margin.** P(refusal) without the words is on the other side of the threshold by at least
+//!   [`Flip::MARGIN`] in log-odds (at .5: five points). The same must hold with an unknown letter in their
+//!   place, so that the flip does not depend on words that became neighbours.
+//! - **Sign.** Every removed word speaks for the decision that changes: for refusal if the text is held.
+//! - **Size.** Its share is at least [`Flip::LEAST`], and at least [`Flip::OF_STRONGEST`] of the strongest
+//!   share on its side. The shares of all removed words are at least [`Flip::OWN`] of the change, so that the
+//!   change is not mainly the rescaling of the rest.
+//! - **Few content words.** At most [`Flip::MOST`] of them, each removed everywhere it occurs; no function
+//!   words.
 //!
-//! The search is greedy: the word whose removal moves P(refusal) furthest goes first, and at the end each word that went
-//! comes back if the flip holds without its removal. The result is minimal in the sense of delta debugging (Zeller &
-//! Hildebrandt 2002): no single word of it can be left in.
+//! The search is greedy: the word whose removal moves P(refusal) furthest goes first. At the end each removed
+//! word is put back if the flip holds without its removal. The result is minimal in the sense of delta
+//! debugging (Zeller & Hildebrandt 2002): no single word of it can be left in.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -29,47 +31,47 @@ use crate::policy::Policy;
 use crate::probability::Probability;
 use crate::text;
 
-/// Only so many words, those with the strongest shares, are tried.
+/// Only this many words, those with the strongest shares, are tried.
 const CANDIDATES: usize = 40;
-/// A letter that stands in no vocabulary: what is put in the place of a word.
+/// A letter that is in no vocabulary: the placeholder for a word.
 const UNKNOWN: &str = "\u{a66e}";
 
 /// Words whose removal changes the decision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Flip {
-    /// Where they stand, in order, as bytes of the text.
+    /// Their places in order, as byte ranges of the text.
     pub removed: Vec<Range<usize>>,
-    /// The text without them, white space as one space.
+    /// The text without them, with white space as one space.
     pub rest: String,
-    /// P(refusal) of the rest.
+    /// P(refusal) of the remaining text.
     pub p_refusal: Probability,
 }
 
 impl Flip {
-    /// How far beyond the threshold P(refusal) lies after the flip, at least, in log-odds.
+    /// The smallest distance of P(refusal) from the threshold after the flip, in log-odds.
     pub const MARGIN: f64 = 0.2;
     /// The smallest share of the logit that a removed word may have.
     pub const LEAST: f64 = 0.1;
     /// The smallest part of the strongest share on its side that a removed word may have.
     pub const OF_STRONGEST: f64 = 0.2;
-    /// The smallest part of the change that the removed words' own shares must make.
+    /// The smallest part of the change that must come from the removed words' own shares.
     pub const OWN: f64 = 0.5;
     /// The most different words that a flip removes: more explain nothing.
     pub const MOST: usize = 5;
 }
 
-/// A word of a text, wherever it stands.
+/// A word of a text, with all its places.
 struct Candidate {
     places: Vec<Range<usize>>,
-    /// What all of them add towards the decision.
+    /// Their total contribution towards the decision.
     share: f64,
 }
 
-/// What is left of a text, and what the model says of it.
+/// A text after a removal, and the model's score of it.
 struct Tried {
     rest: String,
     p_refusal: Probability,
-    /// Of the rest and of the text with something unknown in the gaps, the one that is nearer to the decision as it is.
+    /// P(refusal) of the rest or of the text with placeholders, whichever is nearer to the original decision.
     nearer: f64,
 }
 
@@ -85,9 +87,10 @@ struct Search<'a> {
 }
 
 impl Model {
-    /// The smallest stable set of words found whose removal carries P(refusal) over `policy.hold_from`: down from a text
-    /// that is held, up to it from any other. None where there is no such set, or nothing would remain. It takes some
-    /// hundred predictions at most. The text is the one that the model judges, prompt or response.
+    /// The smallest stable set of words found whose removal moves P(refusal) across `policy.hold_from`: down
+    /// for a text that is held, up for any other. `None` if there is no such set, or nothing would remain. It
+    /// takes a few hundred predictions at most. The text is the one that the model scores, prompt or
+    /// response.
     #[must_use]
     pub fn flip(&self, input: &Input<'_>, policy: &Policy, scratch: &mut Scratch) -> Option<Flip> {
         let field = self.manifest().field;
@@ -109,7 +112,8 @@ impl Model {
 }
 
 impl Search<'_> {
-    /// The words that may go: those that mean something, speak for the decision, and have a share that matters.
+    /// The words that may be removed: those that have content, speak for the decision, and have a share that
+    /// matters.
     fn candidates(&self) -> Vec<Candidate> {
         let sign = if self.held { 1.0 } else { -1.0 };
         let mut by_key: BTreeMap<&str, Candidate> = BTreeMap::new();
@@ -120,7 +124,7 @@ impl Search<'_> {
             candidate.share += sign * word.contribution;
         }
         let mut all: Vec<Candidate> = by_key.into_values().collect();
-        // The sort is stable and the keys were in order, so equal shares do not make the result vary.
+        // The sort is stable and the keys were in order, so equal shares always keep the same order.
         all.sort_by(|a, b| b.share.total_cmp(&a.share));
         let strongest = all.first().map_or(0.0, |first| first.share);
         all.retain(|word| word.share >= Flip::LEAST.max(Flip::OF_STRONGEST * strongest));
@@ -150,6 +154,7 @@ impl Search<'_> {
                 return None;
             }
         }
+        // Put each word back if the flip holds without its removal.
         let mut at = 0;
         while removed.len() > 1 && at < removed.len() {
             let others = removed.iter().enumerate().filter(|(other, _)| *other != at);
@@ -169,7 +174,7 @@ impl Search<'_> {
         nearer.is_ok_and(|p| self.policy.is_clear(p, !self.held, Flip::MARGIN))
     }
 
-    /// What the model says without some words; none where nothing remains.
+    /// The model's score without some words; `None` if nothing remains.
     fn without<'p>(
         &self,
         places: impl Iterator<Item = &'p Range<usize>>,

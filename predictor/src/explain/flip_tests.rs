@@ -1,4 +1,4 @@
-//! Flips of models made so that the answer is known, and of the bundled predictor.
+//! Flips of models built so that the answer is known, and of the bundled predictor.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::{Bundled, Calibration, Field, Manifest, Parts, SeenPrompts};
 
 const HALF: Policy = Policy { send_below: 0.5, hold_from: 0.5 };
 
-/// A predictor with these n-grams of words, each with its inverse document frequency and weight.
+/// A predictor with these word n-grams, each with its inverse document frequency and weight.
 fn model(norm: Norm, bias: f64, ngrams: &[(&str, f32, f32)]) -> Model {
     let settings = VectorizerSettings {
         analyzer: Analyzer::Token,
@@ -51,7 +51,7 @@ fn the_word_that_decides_is_found_wherever_it_stands() {
     assert_eq!(one, (vec!["bomb".to_owned()], "a nice soup".to_owned()));
     let (twice, rest) = flip(&model, "Bomb the soup, a \"bomb\"!").unwrap();
     assert_eq!((twice, rest.as_str()), (vec!["Bomb".to_owned(), "\"bomb\"!".to_owned()], "the soup, a"));
-    // The other way: what speaks for an answer goes from a text that is not held.
+    // The other direction: words that speak for an answer are removed from a text that is not held.
     let friendly = self::model(Norm::None, 1.0, &[("nice", 1.0, -2.0), ("soup", 1.0, 0.3)]);
     assert_eq!(flip(&friendly, "nice soup").unwrap().0, ["nice"]);
 }
@@ -94,7 +94,7 @@ fn what_many_small_words_decide_is_explained_by_no_small_set() {
     let ngrams: Vec<(&str, f32, f32)> = names.iter().map(|name| (name.as_str(), 1.0, 0.4)).collect();
     let model = model(Norm::None, -1.1, &ngrams);
     assert_eq!(flip(&model, &names.join(" ")), None);
-    // Fewer of them are a small set.
+    // Fewer of them make a small set.
     assert_eq!(flip(&model, &names[..4].join(" ")).unwrap().0.len(), 2);
     assert_eq!(flip(&model, "word1"), None, "nothing would remain");
     assert_eq!(model.flip(&Input::default(), &HALF, &mut Scratch::default()), None);

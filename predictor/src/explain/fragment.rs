@@ -1,8 +1,9 @@
-//! The smallest part of a held text that is held by itself, as far as that is stable.
+//! The smallest part of a held text that is held by itself, if there is a stable one.
 //!
-//! A short text is scaled up, so a lone "get" can be held by accident. A fragment is given only where it is held by
-//! [`Flip::MARGIN`], begins and ends with a word that means something, and carries the whole text's decision too: the
-//! shares of its words in the whole text are at least [`Fragment::OF_WHOLE`] of all shares there that speak for refusal.
+//! A short text is scaled up, so a lone "get" can be held by accident. A fragment is returned only if it is
+//! held by [`Flip::MARGIN`], begins and ends with a content word, and explains the whole text's decision too:
+//! the shares of its words in the whole text are at least [`Fragment::OF_WHOLE`] of all shares there that
+//! speak for refusal.
 
 use std::ops::Range;
 
@@ -14,31 +15,32 @@ use crate::ngram::vectorizer::Scratch;
 use crate::policy::Policy;
 use crate::probability::Probability;
 
-/// Windows that are scored at most.
+/// The most windows that are scored.
 const WINDOWS: usize = 2000;
 
 /// A part of a text that is held by itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fragment {
-    /// Where it stands, as bytes of the text; whole words.
+    /// Its place, as bytes of the text; whole words.
     pub bytes: Range<usize>,
-    /// How many words it has.
+    /// The number of its words.
     pub words: usize,
     /// P(refusal) of it alone.
     pub p_refusal: Probability,
 }
 
 impl Fragment {
-    /// The most words that a fragment has: more explain nothing.
+    /// The most words of a fragment: more explain nothing.
     pub const MOST: usize = 12;
-    /// The smallest part of the whole text's shares for refusal that its words must have there.
+    /// The smallest part of the whole text's shares for refusal that its words must have.
     pub const OF_WHOLE: f64 = 1.0 / 3.0;
 }
 
 impl Model {
-    /// The fewest neighbouring words of a held text that are held by themselves, of several the most likely refused. None
-    /// where the text is not held, or no stable one has at most [`Fragment::MOST`] words. Windows are scored the shortest
-    /// first, up to two thousand. The text is the one that the model judges, prompt or response.
+    /// The fewest neighbouring words of a held text that are held by themselves; of several such windows, the
+    /// one most likely refused. `None` if the text is not held, or no stable one has at most
+    /// [`Fragment::MOST`] words. Windows are scored shortest first, up to two thousand. The text is the one
+    /// that the model scores, prompt or response.
     #[must_use]
     pub fn fragment(&self, input: &Input<'_>, policy: &Policy, scratch: &mut Scratch) -> Option<Fragment> {
         let field = self.manifest().field;
@@ -57,6 +59,8 @@ impl Model {
             for window in words.windows(length) {
                 let (first, last) = (&window[0], &window[length - 1]);
                 let share: f64 = window.iter().map(|word| word.contribution).sum();
+                // These checks need no prediction, so only windows that could qualify count towards the
+                // limit.
                 if first.is_function || last.is_function || share < least || left == 0 {
                     continue;
                 }
@@ -90,7 +94,7 @@ mod tests {
         let model = Model::bundled(Bundled::Prompt).unwrap();
         let scratch = &mut Scratch::default();
         let p = model.predict_ngrams(&Input::prompt(PROMPT), scratch).p_refusal.get();
-        // At any threshold, wherever the model has its own.
+        // At any threshold, wherever the model's own is.
         let mut found = 0;
         for hold_from in [0.3 * p, 0.6 * p, 0.95 * p] {
             let policy = Policy { send_below: hold_from, hold_from };
@@ -126,7 +130,7 @@ mod tests {
         let never = Policy { send_below: 1.0, hold_from: 1.0 };
         assert_eq!(model.fragment(&Input::prompt(PROMPT), &never, scratch), None);
         assert_eq!(model.fragment(&Input::default(), &Policy::default(), scratch), None);
-        // Where all is held, words that speak for an answer are still none.
+        // Even if everything is held, words that speak for an answer are not a fragment.
         let always = Policy { send_below: 0.0, hold_from: 0.0 };
         for text in ["the of and", "how about", ""] {
             assert_eq!(model.fragment(&Input::prompt(text), &always, scratch), None, "{text}");

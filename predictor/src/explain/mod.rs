@@ -1,5 +1,5 @@
-//! Explanation of one answer: which n-grams moved the logit, by how much, where they stand, and how much of it falls on
-//! each word. `shares` makes of it what is shown.
+//! Explanation of one answer: which n-grams moved the logit, by how much, where they are, and how much of
+//! that each word gets. `shares` turns it into what is shown.
 
 pub(crate) mod flip;
 pub(crate) mod fragment;
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::field::Field;
 
-/// Where a term comes from.
+/// The origin of a term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
@@ -38,7 +38,7 @@ impl From<Field> for Origin {
 /// One feature of an input with its share of the logit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Term {
-    /// The text in which it stands, or what else it is.
+    /// The text that contains it, or another origin.
     pub field: Origin,
     /// The n-gram, words joined by one space; the name of a measure of style or of the target.
     pub ngram: String,
@@ -48,11 +48,12 @@ pub struct Term {
     pub weight: f64,
     /// `value x weight`: above 0 it speaks for refusal.
     pub contribution: f64,
-    /// Where it stands in the field's text: byte ranges `(start, end)`; none for style and target.
+    /// Its places in the field's text: byte ranges `(start, end)`; empty for style and target.
     pub spans: Vec<(usize, usize)>,
 }
 
-/// A logit taken apart: `bias` and the terms' contributions sum to it. P(refusal) is the model's calibration of it.
+/// A logit split into its parts: `bias` and the terms' contributions sum to it. P(refusal) is the model's
+/// calibration of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
     /// Bias plus all contributions, before calibration.
@@ -73,10 +74,11 @@ impl Explanation {
         Self { logit, bias, terms }
     }
 
-    /// What falls on each word of the text of a field, in order. A term's contribution is shared out evenly over its
-    /// occurrences, and within one over the words that it touches: a piece of a word falls on the word, an n-gram of words
-    /// on its words but the function words, which take a share only where there are no others. The shares of
-    /// all words sum to the contributions of all terms with a place in this text.
+    /// The contribution of each word of a field's text, in order. A term's contribution is divided evenly
+    /// among its occurrences, and within one among the words that it touches. A piece of a word counts for
+    /// the word; an n-gram of words counts for its words except function words, which get a share only if
+    /// there are no others. The shares of all words sum to the contributions of all terms with a place in
+    /// this text.
     #[must_use]
     pub fn words(&self, field: Field, text: &str) -> Vec<WordShare> {
         let mut words = Vec::new();
@@ -88,6 +90,7 @@ impl Explanation {
                 let touched = words[first..].iter().take_while(|word| word.bytes.start < end);
                 let (all, joining) = touched
                     .fold((0, 0), |(all, joining), word| (all + 1, joining + usize::from(word.is_function)));
+                // Function words get a share only if the n-gram touches nothing else.
                 let is_meant = |word: &WordShare| all == joining || !word.is_function;
                 let sharing = if all == joining { all } else { all - joining };
                 for word in words[first..first + all].iter_mut().filter(|word| is_meant(word)) {
@@ -102,12 +105,12 @@ impl Explanation {
 /// What one word adds to the logit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WordShare {
-    /// Where it stands.
+    /// Its place in the text.
     pub bytes: Range<usize>,
-    /// What it has in common with the same word elsewhere: lower case, no signs at either end. Empty where it has no letter
-    /// or digit.
+    /// The same for the same word elsewhere: lower case, without signs at either end. Empty if it has no
+    /// letter or digit.
     pub key: String,
-    /// Whether it only joins others ("the", "how", "about"), or is no word.
+    /// Whether it only joins others ("the", "how", "about"), or is not a word.
     pub is_function: bool,
     /// Its share of the contributions: above 0 it speaks for refusal.
     pub contribution: f64,
@@ -146,7 +149,8 @@ mod tests {
 
     #[test]
     fn a_letter_that_is_two_in_lower_case_keeps_its_place() {
-        // The dotted capital I is "i" and a mark in lower case, and the word "i" is the first alone.
+        // In lower case the dotted capital I is "i" and a combining mark, and the word "i" is only the first
+        // of them.
         let model = Model::bundled(Bundled::Response).unwrap();
         let text = "WHY \u{130}stanbul, and I am sorry";
         let explanation = model.scorer().explain(&Input { response: Some(text), ..Input::default() });
@@ -170,7 +174,8 @@ mod tests {
             contribution,
             spans: spans.to_vec(),
         };
-        // "make a bomb": the piece "bom" and "a bomb" are the bomb's, "make a bomb" is shared, "a" has its own alone.
+        // "make a bomb": the piece "bom" and "a bomb" count for "bomb", "make a bomb" is shared, and "a" gets
+        // only its own.
         let terms = vec![
             term("a bomb", 1.0, &[(5, 11)]),
             term("bom", 0.5, &[(7, 10)]),

@@ -1,7 +1,8 @@
-//! An answer taken apart as it is shown: by whole words, with the target's and the prior's part beside them, so that what
-//! is shown sums to the log-odds of the answer.
+//! An answer split into the parts that are shown: by whole words, with the contributions of the target and
+//! the prior beside them, so that the parts sum to the log-odds of the answer.
 //!
-//! All that explains (command line, service, batches) asks this one function, so all say the same.
+//! Everything that explains (command line, service, batches) calls this one function, so the results always
+//! agree.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,21 +15,21 @@ use crate::explain::{Explanation, Origin, WordShare};
 use crate::field::Field;
 use crate::model::Model;
 
-/// What a share is of.
+/// The kind of a share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShareKind {
-    /// A word, wherever it stands in its text.
+    /// A word, with all its places in its text.
     Word,
     /// A measure of the response's style.
     Style,
-    /// All words and measures beyond those that were asked for.
+    /// All words and measures beyond the number requested.
     Others,
-    /// Words that only join others, and what is no word.
+    /// Words that only join others, and pieces that are not words.
     FunctionWords,
     /// The target.
     Target,
-    /// What is said of a text of which nothing is known: the intercept.
+    /// The log-odds of a text without any known feature: the intercept.
     Prior,
     /// What the calibration adds to the logit.
     Calibration,
@@ -50,17 +51,17 @@ impl ShareKind {
 /// A part of an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Share {
-    /// What it is.
+    /// Its kind.
     pub kind: ShareKind,
-    /// The text that a word stands in.
+    /// The text that contains the word.
     pub field: Option<Field>,
-    /// The word in lower case, the measure's name, the target's; empty for the others.
+    /// The word in lower case, the measure's name or the target's; empty for the other kinds.
     pub text: String,
-    /// How many words or measures it has: of a word, how often it stands there.
+    /// How many words or measures it sums up; for a word, how often it occurs.
     pub count: usize,
     /// What it adds to the log-odds: above 0 it speaks for refusal.
     pub contribution: f64,
-    /// Where a word stands in its text, in order, as bytes.
+    /// The places of a word in its text, in order, as byte ranges.
     pub spans: Vec<Range<usize>>,
 }
 
@@ -69,7 +70,7 @@ impl Share {
         Self { kind, field: None, text: text.to_owned(), count: 1, contribution, spans: Vec::new() }
     }
 
-    /// What it is, as a person reads it.
+    /// Its name for display.
     #[must_use]
     pub fn label(&self) -> String {
         let Self { text, count, .. } = self;
@@ -89,17 +90,17 @@ impl Share {
 /// An answer as the sum of its parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shares {
-    /// The words and measures of style, the strongest first; then the others, the function words, the target, the prior,
-    /// the calibration, as far as there are such.
+    /// The words and measures of style, the strongest first; then the others, the function words, the target,
+    /// the prior, the calibration, each if it exists.
     pub parts: Vec<Share>,
-    /// What all parts but the calibration sum to: the logit before it.
+    /// The sum of all parts except the calibration: the logit before it.
     pub logit: f64,
-    /// What all parts sum to: the log-odds of the answer's P(refusal). None where that is 0 or 1.
+    /// The sum of all parts: the log-odds of the answer's P(refusal). `None` if that is 0 or 1.
     pub answer: Option<f64>,
 }
 
 impl Model {
-    /// An explanation by whole words, the `top` strongest by themselves.
+    /// An explanation by whole words, with the `top` strongest listed individually.
     #[must_use]
     pub fn shares(&self, explanation: &Explanation, input: &Input<'_>, top: usize) -> Shares {
         let mut ranked = Vec::new();
@@ -115,6 +116,7 @@ impl Model {
         ranked.extend(of(Origin::Style, ShareKind::Style));
         ranked.retain(|share| share.contribution != 0.0);
         ranked.sort_by(|a, b| {
+            // Ties are broken by kind, field and text, so that the order is always the same.
             let strength = b.contribution.abs().total_cmp(&a.contribution.abs());
             strength.then_with(|| (a.kind, a.field, &a.text).cmp(&(b.kind, b.field, &b.text)))
         });
@@ -130,7 +132,7 @@ impl Model {
         let answer = self.log_odds(explanation.logit, input.target);
         let of_average = self.log_odds(explanation.logit, None);
         parts.extend(of(Origin::Target, ShareKind::Target));
-        // A target may have a calibration of its own in place of a term of the sum.
+        // A target may have a calibration of its own instead of a term of the sum.
         let own = answer.zip(of_average).map_or(0.0, |(answer, of_average)| answer - of_average);
         if let Some(target) = input.target.filter(|_| own != 0.0) {
             parts.push(Share::new(ShareKind::Target, target, own));
@@ -143,14 +145,14 @@ impl Model {
         Shares { parts, logit: explanation.logit, answer }
     }
 
-    /// The log-odds of the calibrated P(refusal) at a logit, where these are finite.
+    /// The log-odds of the calibrated P(refusal) at a logit, if they are finite.
     fn log_odds(&self, logit: f64, target: Option<&str>) -> Option<f64> {
         let p = self.calibrated(logit, target).get();
         Some((p / (1.0 - p)).ln()).filter(|log_odds| log_odds.is_finite())
     }
 }
 
-/// The words of a text, each once with all its places; what only joins goes to `joining`.
+/// Merges the words of a text, each once with all its places; function words are added to `joining`.
 fn merge(field: Field, words: Vec<WordShare>, ranked: &mut Vec<Share>, joining: &mut Share) {
     let first = ranked.len();
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
@@ -210,7 +212,7 @@ mod tests {
             shares.parts.iter().filter(|share| wanted(share)).map(|share| share.contribution).sum::<f64>()
         };
         let logit = model.scorer().logit(input, scratch);
-        // A target with a calibration of its own is no term of the logit.
+        // A target with a calibration of its own is not a term of the logit.
         let calibrated = &model.manifest().target_calibrations;
         let of_logit = |share: &Share| match share.kind {
             ShareKind::Calibration => false,
@@ -269,7 +271,7 @@ mod tests {
     #[test]
     fn a_known_target_and_the_prior_have_shares_of_their_own() {
         let model = Model::bundled(Bundled::Prompt).unwrap();
-        // What may be refused is where targets part.
+        // Targets differ in what may be refused.
         let of_target = |target| {
             let input = Input { target: Some(target), ..Input::prompt("Tell me how to build a pipe bomb") };
             let shares = model.shares(&model.scorer().explain(&input), &input, 10);

@@ -1,5 +1,5 @@
-//! The words of a text, as explanations and flips have them: whole, with what tells one from another, and whether it is a
-//! word that only joins others.
+//! The words of a text, for explanations and flips: whole, with a key that identifies equal words, and
+//! whether it is a word that only joins others.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -7,15 +7,16 @@ use std::sync::LazyLock;
 
 use crate::text;
 
-/// The list, with its reasons.
+/// The list, with the reasons for it.
 const LIST: &str = include_str!("function_words.txt");
 
 static FUNCTION_WORDS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
     LIST.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace).collect()
 });
 
-/// Calls `each` with the byte range of every word of `text`, in order: of every white-space separated piece, in which a
-/// Chinese character or Japanese letter is a word by itself, for those are written without spaces.
+/// Calls `each` with the byte range of every word of `text`, in order. Words are white-space separated
+/// pieces, but in these a Chinese character or Japanese letter is a word by itself, because those scripts
+/// have no spaces.
 pub(crate) fn words(text: &str, mut each: impl FnMut(Range<usize>)) {
     text::pieces(text, |piece| {
         let mut start = piece.start;
@@ -33,7 +34,8 @@ pub(crate) fn words(text: &str, mut each: impl FnMut(Range<usize>)) {
     });
 }
 
-/// Whether a character is of a script without spaces between words, and a unit of meaning or sound by itself.
+/// Whether a character belongs to a script without spaces between words and is a unit of meaning or sound by
+/// itself.
 const fn is_unspaced(c: char) -> bool {
     matches!(c,
         '\u{3040}'..='\u{30ff}'
@@ -43,14 +45,14 @@ const fn is_unspaced(c: char) -> bool {
         | '\u{20000}'..='\u{323af}')
 }
 
-/// What makes two words the same: lower case, typewriter apostrophes, no signs at either end. Empty where there is
-/// no letter or digit.
+/// The key that equal words share: lower case, straight apostrophes, no signs at either end. Empty if there
+/// is no letter or digit.
 pub(crate) fn key(word: &str) -> String {
     let lower = text::lowercase(word);
     text::plain_apostrophe(lower.trim_matches(|c: char| !c.is_alphanumeric())).into_owned()
 }
 
-/// Whether a word by its key only joins or points, or is no word at all.
+/// Whether a word's key only joins or points, or is not a word at all.
 pub(crate) fn is_function(key: &str) -> bool {
     key.is_empty() || FUNCTION_WORDS.contains(key)
 }

@@ -1,6 +1,6 @@
 //! The two models that are part of the program, so that the first answer needs no fit and no download.
 //!
-//! `scripts/bundle` makes their files. They are read as a directory's are, with all of its checks.
+//! `scripts/bundle` creates their files. They are loaded like those of a directory, with all of its checks.
 
 use std::path::Path;
 
@@ -40,7 +40,7 @@ impl Bundled {
         Self::ALL.into_iter().find(|bundled| bundled.name() == name)
     }
 
-    /// The one that judges this field.
+    /// The model that scores this field.
     #[must_use]
     pub const fn of(field: Field) -> Self {
         match field {
@@ -49,7 +49,7 @@ impl Bundled {
         }
     }
 
-    /// The field that it judges.
+    /// The field that it scores.
     #[must_use]
     pub const fn field(self) -> Field {
         match self {
@@ -71,12 +71,13 @@ impl Bundled {
 }
 
 impl Model {
-    /// A model that comes with this crate, checked like a directory. It takes some milliseconds: keep it.
+    /// A model that comes with this crate, checked like a directory. Loading takes a few milliseconds, so
+    /// keep it.
     ///
     /// # Errors
     /// Never, unless this build's own files are broken (a test reads them); then as [`load`](Self::load).
     pub fn bundled(bundled: Bundled) -> Result<Self, ModelError> {
-        // No directory: it only names the files in errors.
+        // Not an existing directory: it only names the files in errors.
         let dir = Path::new("bundled").join(bundled.name());
         Self::from_files(&dir, |name| {
             let file = bundled.files().iter().find(|(known, _)| *known == name);

@@ -1,5 +1,5 @@
-//! The model card, a README in the form that model hubs read: front matter, then text. Every figure stands beside its
-//! baselines and names whose labels it agrees with.
+//! The model card, a README in the form that model hubs read: front matter, then text. Every figure is shown
+//! beside its baselines and says whose labels it agrees with.
 
 use std::fmt::Write;
 
@@ -18,7 +18,7 @@ pub(crate) fn render(manifest: &Manifest, digest: &str) -> String {
     card
 }
 
-/// The lines of the encoder tier.
+/// Writes the section on the encoder tier.
 fn write_encoder(card: &mut String, encoder: &EncoderManifest) -> std::fmt::Result {
     let BaseModel { name, licence, sha256 } = &encoder.base;
     let licence = licence.as_deref().unwrap_or("not stated");
@@ -96,7 +96,7 @@ fn write_card(card: &mut String, manifest: &Manifest, digest: &str) -> std::fmt:
     write_limits(card, manifest)
 }
 
-/// The files behind the fit, and who labelled them.
+/// Writes the files of the fit, and who labelled them.
 fn write_training(card: &mut String, manifest: &Manifest) -> std::fmt::Result {
     writeln!(card, "## Training data\n")?;
     if !manifest.training.is_empty() {
@@ -110,7 +110,8 @@ fn write_training(card: &mut String, manifest: &Manifest) -> std::fmt::Result {
     Ok(())
 }
 
-/// The figures on rows that the fit has not seen, each beside the majority guess and the list of phrases.
+/// Writes the figures on rows that the fit has not seen, each beside the majority guess and the list of
+/// phrases.
 fn write_figures(card: &mut String, manifest: &Manifest) -> std::fmt::Result {
     writeln!(card, "\n## Figures\n")?;
     if manifest.figures.is_empty() {
@@ -140,7 +141,7 @@ fn write_figures(card: &mut String, manifest: &Manifest) -> std::fmt::Result {
     Ok(())
 }
 
-/// What the model is not good for, with the figures on sources that a fit left out.
+/// Writes what the model is not suited for, with the figures on sources that a fit left out.
 fn write_limits(card: &mut String, manifest: &Manifest) -> std::fmt::Result {
     writeln!(card, "\n## Limits and use\n")?;
     if let Some(report) = &manifest.left_out {

@@ -1,4 +1,4 @@
-//! SHA-256 in the form that manifests hold.
+//! SHA-256 in the form used in manifests.
 
 use std::fmt::Write;
 use std::io::{self, Read};
@@ -22,10 +22,10 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// SHA-256 of everything that a reader gives.
+/// SHA-256 of everything that a reader returns.
 ///
 /// # Errors
-/// When reading fails.
+/// If reading fails.
 pub fn sha256_of(mut reader: impl Read) -> io::Result<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 16];

@@ -1,30 +1,32 @@
-//! The figures of a manifest as they are shown: each beside what a majority guess and a list of phrases reach on the same
-//! rows, and by whose labels.
+//! The figures of a manifest for display: each beside the results of a majority guess and a list of phrases
+//! on the same rows, and by whose labels.
 
 use serde_json::Value;
 
 use crate::model::manifest::Manifest;
 
-/// The figures of one evaluation in a manifest, as cards and tables show them. What a model of before did not write is NaN.
+/// The figures of one evaluation in a manifest, as cards and tables show them. A value that an older build
+/// did not write is NaN.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FigureLine<'m> {
     /// The evaluation.
     pub name: &'m str,
-    /// Rows judged.
+    /// Rows scored.
     pub n: u64,
     /// Share of refusals among them.
     pub base_rate: f64,
-    /// Share of right decisions.
+    /// Share of correct decisions.
     pub accuracy: f64,
-    /// The same of the more frequent label.
+    /// The same for always guessing the more frequent label.
     pub majority: f64,
-    /// The same of a short list of phrases.
+    /// The same for a short list of phrases.
     pub phrase_list: f64,
     /// Area under the ROC curve.
     pub auroc: f64,
     /// Expected calibration error.
     pub ece: f64,
-    /// What the share of right decisions is: `accuracy` on labels of persons, else `agreement with ...`.
+    /// The name of the share of correct decisions: `accuracy` on labels of persons, else
+    /// `agreement with ...`.
     pub measures: &'m str,
 }
 
@@ -51,7 +53,7 @@ impl Manifest {
     }
 }
 
-/// A figure with three digits; a dash where there is none.
+/// A figure with three digits; a dash if there is none.
 #[must_use]
 pub fn three_digits(figure: f64) -> String {
     if figure.is_finite() { format!("{figure:.3}") } else { "-".to_owned() }

@@ -1,21 +1,22 @@
-//! How a model does on sources that its fit has not seen, beside what a majority guess and a list of phrases reach there.
+//! A model's metrics on sources that its fit has not seen, beside the results of a majority guess and a list
+//! of phrases.
 
 use demur_data::Labeller;
 use serde::{Deserialize, Serialize};
 
-/// How a model does on sources that its recipe's fit left out whole: what it is worth on rows unlike its own.
+/// A model's metrics on sources that its recipe's fit left out whole: its quality on rows unlike its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LeftOutReport {
-    /// What these figures say of the model's limits, in one sentence for those who use it.
+    /// The model's limits according to these figures, in one sentence for its users.
     pub limits: String,
     /// The figures of each source, sorted by name.
     pub sources: Vec<LeftOutSource>,
-    /// Their mean, each source with both labels counting alike; `n` is the sum of theirs.
+    /// Their mean, where each source with both labels has the same weight; `n` is the sum of theirs.
     pub mean: SourceFigures,
 }
 
-/// A source that was left out of the fit, and the figures on it.
+/// A source that was left out of the fit, and its figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LeftOutSource {
     /// Its name.
@@ -27,20 +28,20 @@ pub struct LeftOutSource {
     pub figures: SourceFigures,
 }
 
-/// Figures on left-out rows, with what a simple method reaches on the same beside them.
+/// Figures on left-out rows, beside those of simple methods on the same rows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SourceFigures {
-    /// Rows judged.
+    /// Rows scored.
     pub n: usize,
     /// Share of refusals among them.
     pub refused: f64,
-    /// Share of right decisions; on labels of others than persons an agreement with those labels.
+    /// Share of correct decisions; on labels not from persons, an agreement with those labels.
     pub accuracy: f64,
-    /// The same of the more frequent label.
+    /// The same for always guessing the more frequent label.
     pub majority: f64,
-    /// The same of a short list of phrases.
+    /// The same for a short list of phrases.
     pub phrase_list: f64,
-    /// Area under the ROC curve; absent where the rows have one label.
+    /// Area under the ROC curve; absent if the rows have only one label.
     pub auroc: Option<f64>,
     /// Expected calibration error over ten bins of equal width.
     pub ece: f64,

@@ -1,5 +1,5 @@
-//! Reading a model directory. A load checks, in this order: the files are there, the format is known, the polarity is right,
-//! sizes and digests match, every number is finite, vocabulary and weights fit together.
+//! Reading a model directory. A load checks in this order: the files exist, the format is known, the polarity
+//! is right, sizes and digests match, every number is finite, and vocabulary and weights match.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -21,10 +21,10 @@ use crate::model::tier::Tier;
 use crate::ngram::ngram_model::{Dense, NgramModel, View};
 use crate::ngram::vectorizer::Vectorizer;
 
-/// How a model directory is loaded.
+/// Options for loading a model directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LoadOptions {
-    /// [`Tier::Ngram`] leaves the encoder tier out, if there is one. Default: all tiers.
+    /// [`Tier::Ngram`] leaves out the encoder tier, if there is one. Default: all tiers.
     pub tier: Tier,
     /// How the encoder is run.
     pub encoder: EncoderOptions,
@@ -38,7 +38,7 @@ struct Header {
 }
 
 impl Model {
-    /// Reads a model directory, all tiers of it, and checks all of it.
+    /// Reads a model directory with all its tiers, and checks all of it.
     ///
     /// # Errors
     /// One [`ModelError`] for each way in which a directory can be wrong.
@@ -46,7 +46,7 @@ impl Model {
         Self::load_with(dir, LoadOptions::default())
     }
 
-    /// Reads a model directory as the options say, and checks all that is read.
+    /// Reads a model directory with these options, and checks all that is read.
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -66,7 +66,7 @@ impl Model {
         Ok(model)
     }
 
-    /// Puts a model together from its files and checks all of it; `dir` only names it in errors.
+    /// Builds a model from its files and checks all of it; `dir` only names it in errors.
     pub(crate) fn from_files<B: AsRef<[u8]>>(
         dir: &Path,
         read: impl Fn(&str) -> Result<B, ModelError>,
@@ -99,7 +99,8 @@ impl Model {
     }
 }
 
-/// Reads a file of a model. A pipe or a device is refused before it is opened: reading one may wait forever.
+/// Reads a file of a model. A pipe or a device is refused before it is opened, because reading one may wait
+/// forever.
 fn read_file(path: PathBuf) -> Result<Vec<u8>, ModelError> {
     let read = || {
         if fs::metadata(&path)?.is_file() {
@@ -113,7 +114,7 @@ fn read_file(path: PathBuf) -> Result<Vec<u8>, ModelError> {
     })
 }
 
-/// Compares a file of the model with the manifest's size and digest, and gives those.
+/// Compares a file of the model with the manifest's size and digest, and returns these.
 fn check<'m>(
     dir: &Path,
     name: &str,
@@ -139,19 +140,19 @@ fn check<'m>(
     })
 }
 
-/// The n-grams of a model that no view has taken yet.
+/// The n-grams of a model that have not been assigned to a view yet.
 struct Lines<'a> {
     dir: &'a Path,
     left: std::str::Lines<'a>,
 }
 
 impl Lines<'_> {
-    /// The next views, their n-grams from the vocabulary and their inverse document frequencies from a tensor.
+    /// The next views: their n-grams from the vocabulary, their inverse document frequencies from a tensor.
     fn views(&mut self, manifests: &[ViewManifest], idf: &[f32]) -> Result<Vec<View>, ModelError> {
         let mut left = idf;
         let view = |manifest: &ViewManifest| {
             let ngrams: Vec<&str> = self.left.by_ref().take(manifest.features).collect();
-            // The sum of all views' features was compared with the numbers that are there.
+            // The total number of features was compared with the numbers in the tensor before.
             let Some((idf, rest)) = left.split_at_checked(manifest.features) else {
                 let reason = format!("a view has {} features, {} are left", manifest.features, left.len());
                 return Err(ModelError::Layout { path: self.dir.join(WEIGHTS), reason });
@@ -183,7 +184,7 @@ fn assemble(
     let tensors = Tensors::read(weights).map_err(layout)?;
     let text = std::str::from_utf8(vocabulary)
         .map_err(|source| ModelError::Layout { path: dir.join(VOCABULARY), reason: source.to_string() })?;
-    // A manifest may state any number: one that no memory could hold must not wrap round to one that fits.
+    // A manifest may state any number; one that no memory could hold must not overflow to one that fits.
     let features = |views: &[ViewManifest]| {
         let sum = views.iter().try_fold(0_usize, |sum, view| sum.checked_add(view.features));
         sum.ok_or_else(|| ModelError::Layout {

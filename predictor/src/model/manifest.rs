@@ -18,17 +18,17 @@ use crate::model::training_data::TrainingData;
 use crate::ngram::ngram_model::ViewSettings;
 use crate::policy::Policy;
 
-/// The newest model format, which this build writes for models that state the base rate that their
-/// probabilities assume: a build of before would not know it.
+/// The newest model format. This build writes it for models that state the base rate that their probabilities
+/// assume, which an older build would not know.
 pub const FORMAT: u32 = 4;
 
-/// The format of other models with an encoder tier, so that builds of before read them.
+/// The format of other models with an encoder tier, so that older builds can read them.
 const FORMAT_OF_ENCODERS: u32 = 3;
 
-/// The format of other models without one.
+/// The format of other models without an encoder tier.
 const FORMAT_OF_NGRAMS: u32 = 2;
 
-/// What a logit above 0 means. Stored in every manifest and checked at load.
+/// The meaning of a logit above 0. Stored in every manifest and checked at load.
 pub const POLARITY: &str = "refused=1";
 
 /// What a model is and where it comes from.
@@ -43,45 +43,46 @@ pub struct Manifest {
     pub written_by: String,
     /// A short name.
     pub name: String,
-    /// The column that it judges: a response classifier or a prompt predictor.
+    /// The field that it scores: a response classifier or a prompt predictor.
     pub field: Field,
-    /// The models whose refusals it learned; empty where the data do not say.
+    /// The models whose refusals it learned; empty if the data do not say.
     pub targets: Vec<String>,
-    /// What each target that the model takes as an input adds to the logit; empty where it takes none.
+    /// What each target that the model takes as an input adds to the logit; empty if it takes none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub target_shifts: BTreeMap<String, f32>,
     /// Seed of everything random in the fit.
     pub seed: u64,
     /// From the scorer's logit to P(refusal).
     pub calibration: Calibration,
-    /// In its place for targets whose own rows say otherwise; absent where there are none.
+    /// Calibrations of targets whose own rows differ, used instead; absent if there are none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub target_calibrations: BTreeMap<String, Calibration>,
-    /// What the calibration was chosen by; absent where nothing was calibrated.
+    /// How the calibration was chosen; absent if nothing was calibrated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration_report: Option<CalibrationReport>,
-    /// The share of refusals that its probabilities assume: the recipe's `base_rate`, which a text of which nothing is known
-    /// gets, or that of the training rows by their weights. Absent in models of before.
+    /// The share of refusals that its probabilities assume: the recipe's `base_rate`, which is also the score
+    /// of a text without known features, or that of the weighted training rows. Absent in models of older
+    /// builds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_rate: Option<f64>,
     /// Thresholds of its decisions.
     pub policy: Policy,
     /// The views with the number of features of each, in the order of the weights.
     pub views: Vec<ViewManifest>,
-    /// Whether measures of style stand beside the n-grams.
+    /// Whether measures of style are inputs beside the n-grams.
     #[serde(default)]
     pub style: bool,
-    /// The model of kinds; absent where there is none.
+    /// The model of kinds; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kinds: Option<KindManifest>,
-    /// The encoder tier; absent where there is none.
+    /// The encoder tier; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<EncoderManifest>,
     /// The data that it was fitted on.
     pub training: Vec<TrainingData>,
     /// Figures on rows that the fit has not seen, by name of the evaluation.
     pub figures: BTreeMap<String, Value>,
-    /// Figures on sources that were left out whole; absent where none were measured.
+    /// Figures on sources that were left out whole; absent if none were measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_out: Option<LeftOutReport>,
     /// The recipe of the fit, whole.
@@ -100,18 +101,19 @@ pub struct ViewManifest {
     pub features: usize,
 }
 
-/// A model of kinds: its numbers and its views. Its n-grams and weights stand behind those of the model itself.
+/// A model of kinds: its settings and its views. Its n-grams and weights are stored after those of the model
+/// itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KindManifest {
-    /// The kinds and the numbers of each.
+    /// The kinds and the settings of each.
     pub settings: KindSettings,
     /// The views with the number of features of each.
     pub views: Vec<ViewManifest>,
 }
 
 impl Manifest {
-    /// The oldest format that says all that this manifest holds.
+    /// The oldest format that can express everything in this manifest.
     pub(crate) const fn format_needed(&self, has_encoder: bool) -> u32 {
         if self.base_rate.is_some() {
             FORMAT

@@ -1,5 +1,5 @@
-//! A fitted model, and the directory that holds it: manifest, vocabulary, weights, digests of the prompts that it has seen,
-//! and model card, written and read whole.
+//! A fitted model, and the directory that holds it: manifest, vocabulary, weights, digests of the prompts
+//! that it has seen, and model card. It is written and read as a whole.
 
 pub(crate) mod bundled;
 pub(crate) mod card;
@@ -38,16 +38,17 @@ pub struct Model {
     manifest: Manifest,
     digest: String,
     parts: Parts,
-    /// What is added to the logit of every calibrated probability: the way from the manifest's base rate to another.
+    /// Added to the logit of every calibrated probability: the shift from the manifest's base rate to another
+    /// one.
     prior_shift: f64,
 }
 
 impl Model {
-    /// Puts a manifest and its parts together. The manifest's views, format, polarity and file digests are set
-    /// here from the parts, so they cannot contradict them.
+    /// Builds a model from a manifest and its parts. The manifest's views, format, polarity and file digests
+    /// are set from the parts, so they cannot contradict them.
     ///
     /// # Errors
-    /// [`ModelError::Settings`] when policy or calibration is wrong.
+    /// [`ModelError::Settings`] if policy or calibration is wrong.
     pub fn new(mut manifest: Manifest, parts: Parts) -> Result<Self, ModelError> {
         manifest.check().map_err(|cause| ModelError::Settings { path: PathBuf::from(MANIFEST), cause })?;
         manifest.format = manifest.format_needed(parts.encoder.is_some());
@@ -73,7 +74,7 @@ impl Model {
         Ok(Self { manifest, digest, parts, prior_shift: 0.0 })
     }
 
-    /// The same model, with figures on sources that its fit has not seen in its manifest; its digest is another.
+    /// The same model, with figures on sources that its fit has not seen in its manifest; its digest changes.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -87,7 +88,7 @@ impl Model {
         &self.manifest
     }
 
-    /// SHA-256 of the manifest, which holds the digests of all else: the identity of the model.
+    /// SHA-256 of the manifest, which contains the digests of everything else: the identity of the model.
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.digest
@@ -99,12 +100,12 @@ impl Model {
         &self.parts.scorer
     }
 
-    /// All that its files hold.
+    /// All parts that are stored in its files.
     pub(crate) const fn parts(&self) -> &Parts {
         &self.parts
     }
 
-    /// The model of kinds, where there is one.
+    /// The model of kinds, if there is one.
     #[must_use]
     pub const fn kinds(&self) -> Option<&KindModel> {
         self.parts.kinds.as_ref()
@@ -127,14 +128,15 @@ impl Model {
         known
     }
 
-    /// Whether the model takes this target as an input: its rows moved the fit apart from those of others.
+    /// Whether the model takes this target as an input, that is, whether the fit learned a difference from
+    /// other targets.
     #[must_use]
     pub fn knows_target(&self, target: &str) -> bool {
         self.parts.scorer.dense().targets.contains_key(target)
             || self.manifest.target_calibrations.contains_key(target)
     }
 
-    /// P(refusal) at one of the scorer's logits, for a target where it has a calibration of its own.
+    /// P(refusal) at one of the scorer's logits, by the target's own calibration if it has one.
     #[must_use]
     pub fn calibrated(&self, logit: f64, target: Option<&str>) -> Probability {
         let of_target = target.and_then(|target| self.manifest.target_calibrations.get(target));
@@ -168,14 +170,14 @@ impl Model {
         Some((moved(low), moved(high)))
     }
 
-    /// The 95% interval of the share refused among rows that the fit had not seen and gave a similar P(refusal) (the same
-    /// tenth) by the n-gram tier; none where the model does not hold it.
+    /// The 95% interval of the share refused among rows that the fit had not seen and that the n-gram tier
+    /// scored with a similar P(refusal) (the same tenth); `None` if the model does not store it.
     #[must_use]
     pub fn interval(&self, p_refusal: Probability) -> Option<(f64, f64)> {
         self.interval_of(self.manifest.calibration_report.as_ref()?, p_refusal)
     }
 
-    /// What the model's policy does at a probability.
+    /// The decision of the model's policy at a probability.
     #[must_use]
     pub fn decide(&self, p_refusal: Probability) -> Decision {
         self.manifest.policy.decide(p_refusal)

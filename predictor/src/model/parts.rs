@@ -1,7 +1,7 @@
-//! What a model directory holds beside the manifest, and the bytes of its files.
+//! The parts of a model directory beside the manifest, and the bytes of its files.
 //!
-//! The vocabulary is text, one n-gram a line, view after view, each view sorted; weights and inverse document frequencies are
-//! safetensors.
+//! The vocabulary is text, one n-gram per line, view after view, each view sorted. Weights and inverse
+//! document frequencies are safetensors.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,27 +21,27 @@ pub(crate) const WEIGHTS: &str = "weights.safetensors";
 pub(crate) const SEEN: &str = "seen.bin";
 pub(crate) const CARD: &str = "README.md";
 
-/// What the files of a model hold, beside the manifest.
+/// The content of a model's files, beside the manifest.
 #[derive(Debug, Clone)]
 pub struct Parts {
-    /// Input -> logit.
+    /// From an input to a logit.
     pub scorer: NgramModel,
-    /// Input and logit -> kinds, where the model tells them apart.
+    /// From an input and a logit to kinds, if the model has a kind model.
     pub kinds: Option<KindModel>,
     /// The prompts that the fit has seen.
     pub seen: SeenPrompts,
-    /// What is asked where the n-gram tier is not certain; none where the model has no such tier, or it was not loaded.
+    /// Runs when the n-gram tier is not certain; `None` if the model has no such tier, or it was not loaded.
     pub encoder: Option<EncoderTier>,
 }
 
-/// The bytes of the manifest, whose digest is that of the model.
+/// The bytes of the manifest, whose digest is the digest of the model.
 pub(crate) fn manifest_json(manifest: &Manifest) -> Result<String, ModelError> {
     serde_json::to_string_pretty(manifest)
         .map(|json| json + "\n")
         .map_err(|cause| ModelError::Manifest { path: PathBuf::from(MANIFEST), cause })
 }
 
-/// The views as a manifest holds them.
+/// The views in the form of a manifest.
 pub(crate) fn describe(views: &[View]) -> Vec<ViewManifest> {
     views
         .iter()
@@ -49,7 +49,8 @@ pub(crate) fn describe(views: &[View]) -> Vec<ViewManifest> {
         .collect()
 }
 
-/// The files that the manifest describes, with their bytes; without the numbers of the encoder, which are too many.
+/// The files that the manifest describes, with their bytes, except the encoder's weights, which are too
+/// large.
 pub(crate) fn content(parts: &Parts) -> Result<Vec<(&'static str, Vec<u8>)>, ModelError> {
     let kind_views = parts.kinds.as_ref().map_or(&[][..], KindModel::views);
     let vocabulary = vocabulary(parts.scorer.views().iter().chain(kind_views));
@@ -67,7 +68,7 @@ pub(crate) fn content(parts: &Parts) -> Result<Vec<(&'static str, Vec<u8>)>, Mod
 fn vocabulary<'a>(views: impl Iterator<Item = &'a View>) -> String {
     let mut out = String::new();
     for view in views {
-        // A view has fewer than 2^32 features: they are numbered by u32.
+        // A view has fewer than 2^32 features, because they are numbered by u32.
         for feature in 0..u32::try_from(view.vectorizer.len()).unwrap_or(u32::MAX) {
             out.push_str(&view.vectorizer.ngram(feature));
             out.push('\n');

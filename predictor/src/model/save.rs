@@ -1,4 +1,4 @@
-//! Writing a model directory: beside its place first, then by rename.
+//! Writing a model directory: first beside its place, then by rename.
 
 use std::fs;
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::model::card;
 use crate::model::parts::{CARD, MANIFEST, content, manifest_json};
 
 impl Model {
-    /// Writes the model directory: beside its place first, then by rename. An existing model is replaced.
+    /// Writes the model directory: first beside its place, then by rename. An existing model is replaced.
     ///
     /// # Errors
-    /// [`ModelError::NotAModel`] when something else than a model stands there, [`ModelError::Io`].
+    /// [`ModelError::NotAModel`] if the path holds something other than a model, [`ModelError::Io`].
     pub fn save(&self, dir: &Path) -> Result<(), ModelError> {
         let io = |path: &Path| {
             let path = path.to_owned();
@@ -36,7 +36,8 @@ impl Model {
         unfinished.commit().map_err(io(dir))
     }
 
-    /// Whether [`save`](Self::save) may write to this path: nothing is there, an empty directory, or a model.
+    /// Whether [`save`](Self::save) may write to this path: it does not exist, or is an empty directory or a
+    /// model.
     ///
     /// # Errors
     /// [`ModelError::NotAModel`].
@@ -48,7 +49,7 @@ impl Model {
     }
 }
 
-/// Whether a save may replace what stands at this path: a model, or an empty folder.
+/// Whether a save may replace what is at this path: a model, or an empty folder.
 fn is_replaceable(dir: &Path) -> bool {
     dir.join(MANIFEST).is_file() || fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none())
 }

@@ -1,11 +1,11 @@
-//! Which prompts a model has seen, as digests: so that it is never judged on rows that it was fitted on, and
-//! so that its directory does not hold the prompts themselves.
+//! Which prompts a model has seen, as digests: so that it is never evaluated on rows that it was fitted on,
+//! and its directory does not contain the prompts themselves.
 
 use demur_data::normalise;
 use sha2::{Digest, Sha256};
 
-/// The normalised prompts that a fit has seen, 64 bits of SHA-256 each: two of a million prompts fall together
-/// by chance once in about 37 million such sets.
+/// The normalised prompts that a fit has seen, 64 bits of SHA-256 each: two of a million prompts collide by
+/// chance once in about 37 million such sets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SeenPrompts(Vec<u64>);
 
@@ -33,7 +33,7 @@ impl SeenPrompts {
         Self::sorted([self.0.as_slice(), other.0.as_slice()].concat())
     }
 
-    /// Whether a prompt that reads the same once normalised is in the set.
+    /// Whether a prompt with the same normalised text is in the set.
     #[must_use]
     pub fn contains(&self, prompt: &str) -> bool {
         self.0.binary_search(&key(prompt)).is_ok()
@@ -51,13 +51,13 @@ impl SeenPrompts {
         self.0.is_empty()
     }
 
-    /// The set as a file holds it: ascending keys, 8 bytes each, little-endian.
+    /// The set in the form of a file: ascending keys, 8 bytes each, little-endian.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         self.0.iter().flat_map(|key| key.to_le_bytes()).collect()
     }
 
-    /// Reads the form that [`to_bytes`](Self::to_bytes) writes; `None` when it is not that.
+    /// Parses the form that [`to_bytes`](Self::to_bytes) writes; `None` if it is not valid.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (keys, rest) = bytes.as_chunks::<8>();

@@ -1,13 +1,14 @@
 //! Named vectors of numbers in one safetensors file.
 //!
-//! Numbers of single precision that all fit bfloat16 are stored as bfloat16, which halves the file and loses nothing: a
-//! fit that rounds its weights (see [`round`]) gets the small file by itself.
+//! Single-precision numbers that all fit bfloat16 are stored as bfloat16, which halves the file and loses
+//! nothing: a fit that rounds its weights (see [`round`]) gets the small file automatically.
 
 use std::collections::BTreeMap;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-/// The nearest number that bfloat16 can hold, ties to even. Numbers that are not finite stay as they are.
+/// The nearest number that bfloat16 can represent, ties to even. Numbers that are not finite stay as they
+/// are.
 #[must_use]
 pub fn round(number: f32) -> f32 {
     if !number.is_finite() {
@@ -19,7 +20,7 @@ pub fn round(number: f32) -> f32 {
     if rounded.is_finite() { rounded } else { number }
 }
 
-/// A vector on its way into a file.
+/// Encodes a vector for a file.
 pub(crate) fn singles(numbers: &[f32]) -> (Dtype, Vec<u8>) {
     if numbers.iter().all(|number| number.to_bits() & 0xffff == 0) {
         let upper = |number: &f32| {
@@ -32,7 +33,7 @@ pub(crate) fn singles(numbers: &[f32]) -> (Dtype, Vec<u8>) {
     }
 }
 
-/// One number of double precision on its way into a file.
+/// Encodes one double-precision number for a file.
 pub(crate) fn double(number: f64) -> (Dtype, Vec<u8>) {
     (Dtype::F64, number.to_le_bytes().to_vec())
 }
@@ -72,7 +73,7 @@ impl<'a> Tensors<'a> {
         }
     }
 
-    /// A vector of single precision, stored as such or as bfloat16.
+    /// A single-precision vector, stored as such or as bfloat16.
     pub(crate) fn singles(&self, name: &str) -> Result<Vec<f32>, String> {
         Ok(match self.vector(name, &[Dtype::F32, Dtype::BF16])? {
             (Dtype::BF16, bytes) => {
@@ -82,7 +83,7 @@ impl<'a> Tensors<'a> {
         })
     }
 
-    /// One number of double precision.
+    /// One double-precision number.
     pub(crate) fn double(&self, name: &str) -> Result<f64, String> {
         let (_, bytes) = self.vector(name, &[Dtype::F64])?;
         let bytes = <[u8; 8]>::try_from(bytes).map_err(|_| format!("`{name}` is not one number"))?;

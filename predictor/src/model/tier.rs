@@ -8,7 +8,7 @@ use serde::Serialize;
 pub enum Tier {
     /// N-grams: microseconds.
     Ngram,
-    /// The encoder, with what the n-gram tier says: milliseconds.
+    /// The encoder, combined with the n-gram tier: milliseconds.
     #[default]
     Encoder,
 }

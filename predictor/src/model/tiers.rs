@@ -1,4 +1,4 @@
-//! Predictions by all tiers that a model has: the n-gram tier where it is certain, else the encoder, in batches.
+//! Predictions by all tiers of a model: the n-gram tier if it is certain, otherwise the encoder, in batches.
 
 use demur_data::Input;
 
@@ -11,7 +11,7 @@ use crate::model::tier::Tier;
 use crate::ngram::vectorizer::Scratch;
 use crate::probability::Probability;
 
-/// A prediction with the tier that gave it.
+/// A prediction with the tier that made it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tiered {
     /// P(refusal), calibrated.
@@ -23,21 +23,21 @@ pub struct Tiered {
 }
 
 impl Model {
-    /// The encoder tier with its description, where the model has one and it is loaded.
+    /// The encoder tier with its description, if the model has one and it is loaded.
     #[must_use]
     pub fn encoder(&self) -> Option<(&EncoderManifest, &EncoderTier)> {
         self.manifest().encoder.as_ref().zip(self.parts().encoder.as_ref())
     }
 
-    /// What the n-gram tier alone says of one input, whether or not an encoder is loaded: microseconds, with buffers that the
-    /// caller keeps.
+    /// The prediction of the n-gram tier alone, whether or not an encoder is loaded. It takes microseconds
+    /// and uses the caller's buffers.
     #[must_use]
     pub fn predict_ngrams(&self, input: &Input<'_>, scratch: &mut Scratch) -> Tiered {
         let logit = self.scorer().logit(input, scratch);
         Tiered { p_refusal: self.calibrated(logit, input.target), logit, tier: Tier::Ngram }
     }
 
-    /// What both tiers say of one input, given what each says alone; `None` without an encoder tier.
+    /// The prediction of both tiers for one input, from the logits of each; `None` without an encoder tier.
     #[must_use]
     pub fn stacked(&self, ngrams: &Tiered, encoder_logit: f64, target: Option<&str>) -> Option<Tiered> {
         let manifest = self.manifest().encoder.as_ref()?;
@@ -46,10 +46,11 @@ impl Model {
         Some(Tiered { p_refusal, logit, tier: Tier::Encoder })
     }
 
-    /// P(refusal) of every input, in order, by all tiers. Without an encoder tier that is the n-gram tier's.
+    /// P(refusal) of every input, in order, by all tiers. Without an encoder tier it is the n-gram tier's.
     ///
     /// # Errors
-    /// [`ScoreError::MissingField`] when an input lacks the text that the model judges, [`ScoreError::Encoder`].
+    /// [`ScoreError::MissingField`] if an input lacks the text that the model scores,
+    /// [`ScoreError::Encoder`].
     pub fn predict_tiers(
         &self,
         inputs: &[Input<'_>],
@@ -74,18 +75,19 @@ impl Model {
         Ok(all)
     }
 
-    /// P(refusal) of every input, in order, by all tiers that the model has. From the n-gram tier an input gets the same
-    /// bits here as alone; from the encoder, the same to about 1e-6.
+    /// P(refusal) of every input, in order, by all tiers that the model has. The n-gram tier returns the same
+    /// bits in a batch as alone; the encoder agrees to about 1e-6.
     ///
     /// # Errors
-    /// [`ScoreError::MissingField`] when an input lacks the text that the model judges, [`ScoreError::Encoder`].
+    /// [`ScoreError::MissingField`] if an input lacks the text that the model scores,
+    /// [`ScoreError::Encoder`].
     pub fn predict_all(&self, inputs: &[Input<'_>]) -> Result<Vec<Probability>, ScoreError> {
         let all = self.predict_tiers(inputs, None, &mut Scratch::default())?;
         Ok(all.into_iter().map(|tiered| tiered.p_refusal).collect())
     }
 
-    /// The 95% interval of the share refused among rows that the fit had not seen and gave a similar P(refusal) by the same
-    /// tier; none where the model does not hold it.
+    /// The 95% interval of the share refused among rows that the fit had not seen and that the same tier
+    /// scored with a similar P(refusal); `None` if the model does not store it.
     #[must_use]
     pub fn interval_at(&self, tiered: &Tiered) -> Option<(f64, f64)> {
         match tiered.tier {
@@ -97,7 +99,7 @@ impl Model {
         }
     }
 
-    /// The distribution over kinds at a P(refusal), where the model tells kinds apart.
+    /// The distribution over kinds at a P(refusal), if the model has a kind model.
     #[must_use]
     pub fn kinds_at(
         &self,

@@ -1,4 +1,4 @@
-//! What a model was fitted on: the files of its rows, and who labelled them.
+//! The data that a model was fitted on: the files of its rows, and who labelled them.
 
 use std::collections::BTreeMap;
 
@@ -9,26 +9,27 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingData {
-    /// The source's name in the recipe, where it has one.
+    /// The source's name in the recipe, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// File name, without its folder.
     pub file: String,
     /// SHA-256 of the file as it was read.
     pub sha256: String,
-    /// Rows of it that took part.
+    /// Number of its rows used.
     pub rows: usize,
-    /// Who labelled them, in the order of [`Labeller`]. Empty in models of before, which wrote `human` for every label that
-    /// no model of this program gave: that is read, and not believed.
+    /// Who labelled them, in the order of [`Labeller`]. Empty in models of older builds, which wrote `human`
+    /// for every label that did not come from a model of this program: that word is accepted but ignored.
     #[serde(default, deserialize_with = "read_labellers")]
     #[serde(alias = "labelled_by")]
     pub labellers: Vec<LabelledRows>,
-    /// The licence of the rows, where the recipe names it.
+    /// The licence of the rows, if the recipe names it.
     pub licence: Option<String>,
 }
 
 impl TrainingData {
-    /// How many of the rows each kind of labeller has labelled; those of which nothing is stated are of unknown origin.
+    /// How many of the rows each kind of labeller has labelled; rows without a stated labeller count as
+    /// unknown.
     #[must_use]
     pub fn by_labeller(&self) -> BTreeMap<Labeller, usize> {
         let mut rows = BTreeMap::new();
@@ -75,14 +76,14 @@ impl TrainingData {
 pub struct LabelledRows {
     /// Who labelled them.
     pub by: Labeller,
-    /// What the rows call that labeller, where they do: the name of a judge model, for example.
+    /// The name that the rows use for that labeller, if any: the name of a judge model, for example.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
-    /// How many they are.
+    /// Number of rows.
     pub rows: usize,
 }
 
-/// The labellers, or the one word that models of before have in their place, which states nothing.
+/// The labellers, or the one word that models of older builds have instead, which states nothing.
 fn read_labellers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<LabelledRows>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

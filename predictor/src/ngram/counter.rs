@@ -6,7 +6,7 @@ use crate::ngram::token_table::TokenTable;
 use crate::ngram::trie::{ROOT, Tree};
 use crate::text::Padded;
 
-/// Counts n-grams, document by document, in the same trie that a fitted vectorizer looks them up in.
+/// Counts n-grams, document by document, in the same trie that a fitted vectorizer uses for look-ups.
 #[derive(Debug)]
 pub struct NgramCounter {
     settings: VectorizerSettings,
@@ -142,7 +142,8 @@ mod tests {
         assert_eq!(counted(settings, &["a"]), [(" a ".to_owned(), 1, 1)]);
     }
 
-    /// The n-grams of one text with their counts, against those that `tests/golden/make_fixtures.py` recorded.
+    /// The n-grams of one text with their counts, compared with those that `tests/golden/make_fixtures.py`
+    /// recorded.
     #[test]
     fn ngrams_are_those_of_scikit_learn() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/tokens.json");

@@ -1,19 +1,19 @@
-//! Counting the features of a text: which occur, how often, in ascending order.
+//! Counts the features of a text: which occur, how often, in ascending order.
 //!
-//! A sum of floating-point numbers depends on its order, so features are always taken in ascending order. They come in
-//! the order of the text and are put into theirs by their digits (a radix sort): a comparison of two features of a text
-//! is a coin toss, which a processor guesses wrong half of the time, and digits are not compared.
+//! A sum of floating-point numbers depends on its order, so features are always visited in ascending order.
+//! They arrive in the order of the text and are sorted by a radix sort, because the processor mispredicts
+//! half of the comparisons between two features of a text, and a radix sort compares nothing.
 
-/// The features of one text. The buffers are used again.
+/// The features of one text. The buffers are reused.
 #[derive(Debug, Default)]
 pub(crate) struct Hits {
     /// One entry for every occurrence.
     features: Vec<u32>,
-    /// Room for the other side of a sort.
+    /// The second buffer of a sort.
     other: Vec<u32>,
 }
 
-/// Below this many features, comparisons cost less than the counting of digits.
+/// Below this many features, comparing costs less than counting digits.
 const FEW: usize = 48;
 
 impl Hits {
@@ -27,7 +27,7 @@ impl Hits {
         self.features.push(feature);
     }
 
-    /// Calls `each` with every feature and how often it occurred, ascending; features are below `limit`.
+    /// Calls `each` with every feature and its count, ascending; features are below `limit`.
     #[inline]
     pub(crate) fn each(&mut self, limit: usize, mut each: impl FnMut(u32, u32)) {
         self.sort(limit);
@@ -47,7 +47,8 @@ impl Hits {
     /// Sorts features that are below `limit`.
     fn sort(&mut self, limit: usize) {
         let bits = usize::BITS - limit.leading_zeros();
-        // Digits no wider than they must be: each value of one costs, whether it occurs or not.
+        // Digits are no wider than necessary, because every possible value of a digit costs time, whether it
+        // occurs or not.
         match bits.div_ceil(2) {
             _ if self.features.len() < FEW => self.features.sort_unstable(),
             0..=7 => self.sort_by_digits::<7, 128>(),
@@ -58,7 +59,7 @@ impl Hits {
         }
     }
 
-    /// Sorts features of two digits of `WIDTH` bits, `VALUES` being as many as a digit can have.
+    /// Sorts features that have two digits of `WIDTH` bits; `VALUES` is the number of values of a digit.
     fn sort_by_digits<const WIDTH: u32, const VALUES: usize>(&mut self) {
         let digits = |feature: u32| [feature as usize % VALUES, (feature >> WIDTH) as usize % VALUES];
         let mut counts = [[0_u32; VALUES]; 2];
@@ -69,6 +70,7 @@ impl Hits {
         }
         self.other.resize(self.features.len(), 0);
         for (which, counts) in counts.iter_mut().enumerate() {
+            // Turn the counts into the first place of each value.
             let mut before = 0;
             for count in counts.iter_mut() {
                 before += std::mem::replace(count, before);

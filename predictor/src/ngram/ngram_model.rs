@@ -1,4 +1,4 @@
-//! The n-gram model: several TF-IDF views side by side, measures of style, the target, and one weight per feature.
+//! The n-gram model: several TF-IDF views, measures of style, the target, and one weight per feature.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,10 +14,10 @@ use crate::ngram::ngrams::VectorizerSettings;
 use crate::ngram::vectorizer::{Scratch, Vectorizer};
 use crate::text::{self, Lowered};
 
-/// What a view reads and how.
+/// What a view reads, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ViewSettings {
-    /// The text.
+    /// The text that it reads.
     pub field: Field,
     /// The part of it.
     pub part: Part,
@@ -42,18 +42,18 @@ pub struct View {
     pub vectorizer: Vectorizer,
 }
 
-/// What a model reads beside n-grams; by default nothing.
+/// What a model reads apart from n-grams; nothing by default.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Dense {
-    /// A weight for each measure of [`style`](crate::style()), or none.
+    /// A weight for each measure of [`style`](crate::style()), or empty.
     pub style: Vec<f32>,
-    /// What each known target adds to the logit. They are centred in the fit: a target that is not known, or not
-    /// named, adds nothing and stands for the average target.
+    /// What each known target adds to the logit. The values are centred in the fit: an unknown or missing
+    /// target adds nothing and represents the average target.
     pub targets: BTreeMap<String, f32>,
 }
 
-/// A linear model: logit = bias + sum over features of weight x value. Features are the n-grams of the views, and, where
-/// the model has them, measures of style and the target.
+/// A linear model: logit = bias + sum over features of weight x value. Features are the n-grams of the views
+/// and, if the model has them, measures of style and the target.
 ///
 /// N-grams are numbered through the views in order. Each view's part of the row is scaled on its own.
 #[derive(Debug, Clone)]
@@ -69,10 +69,10 @@ pub struct NgramModel {
 }
 
 impl NgramModel {
-    /// Puts a model together.
+    /// Builds a model from its parts.
     ///
     /// # Errors
-    /// [`SettingsError`] when weights and features differ in number or a number is not finite.
+    /// [`SettingsError`] if weights and features differ in number or a number is not finite.
     pub fn new(views: Vec<View>, weights: Vec<f32>, dense: Dense, bias: f64) -> Result<Self, SettingsError> {
         let mut offsets = Vec::with_capacity(views.len());
         let mut features = 0;
@@ -110,7 +110,7 @@ impl NgramModel {
         &self.weights
     }
 
-    /// What it reads beside n-grams.
+    /// What it reads apart from n-grams.
     #[must_use]
     pub const fn dense(&self) -> &Dense {
         &self.dense
@@ -131,7 +131,7 @@ impl NgramModel {
         fields
     }
 
-    /// The logit of one input, with buffers that the caller keeps.
+    /// The logit of one input, with the caller's buffers.
     #[must_use]
     pub fn logit(&self, input: &Input<'_>, scratch: &mut Scratch) -> f64 {
         let mut logit = self.bias;
@@ -139,12 +139,13 @@ impl NgramModel {
         for (view, &offset) in self.views.iter().zip(&self.offsets) {
             let vectorizer = &view.vectorizer;
             let factors = &self.factors[offset..offset + vectorizer.len()];
-            // Views of one text are read from one lower-cased copy.
+            // Views of one text share one lower-cased copy.
             let reads = Some((view.settings.field, view.settings.part));
             if reads != held {
                 scratch.text.set(view.settings.text(input));
                 held = reads;
             }
+            // One pass sums the squares and the products, so no row of values is stored.
             let (mut squares, mut dot) = (0.0, 0.0);
             vectorizer.each_frequency(scratch, |feature, tf| {
                 let [idf, weight] = factors[feature as usize];
@@ -176,7 +177,7 @@ impl NgramModel {
         if self.dense.targets.is_empty() { None } else { self.dense.targets.get(input.target?).copied() }
     }
 
-    /// The terms that are no n-grams.
+    /// The terms that are not n-grams.
     fn dense_terms(&self, input: &Input<'_>, scratch: &mut Scratch) -> Vec<Term> {
         let term = |field, ngram: String, value: f64, weight: f32| {
             let weight = f64::from(weight);
@@ -193,7 +194,7 @@ impl NgramModel {
         terms
     }
 
-    /// The logit of one input, taken apart into the contributions of its n-grams.
+    /// The logit of one input, split into the contributions of its features.
     #[must_use]
     pub fn explain(&self, input: &Input<'_>) -> Explanation {
         let mut scratch = Scratch::default();
@@ -264,18 +265,19 @@ fn finite(what: &'static str, numbers: &[f32]) -> Result<(), SettingsError> {
     }
 }
 
-/// Where each feature of a view occurs in the field's own text: (feature, bytes), ascending.
+/// The places of each feature of a view in the field's own text: (feature, bytes), ascending.
 fn occurrences(view: &View, input: &Input<'_>, scratch: &mut Scratch) -> Vec<(u32, Range<usize>)> {
     let Some(whole) = view.settings.field.of(input) else { return Vec::new() };
     let part = view.settings.part.of(whole);
     let Lowered { offsets, .. } = text::lowercase_with_offsets(part);
-    // A part is a slice of the whole, so the distance of their beginnings is where it starts.
+    // A part is a slice of the whole, so the distance between their starts is its offset.
     let base = part.as_ptr() as usize - whole.as_ptr() as usize;
     let base = if part.is_empty() { 0 } else { base };
     let mut spans = Vec::new();
     scratch.text.set(part);
     view.vectorizer.visit(scratch, |feature, span| {
-        // One character can have several in lower case, of which an n-gram may take the first alone: it ends with the whole.
+        // One character can become several in lower case, and an n-gram may end with the first of them: its
+        // place then ends with the whole character.
         let last = offsets[span.end.saturating_sub(1).max(span.start)];
         let end = last + part[last..].chars().next().map_or(0, char::len_utf8);
         spans.push((feature, base + offsets[span.start]..base + end));

@@ -1,5 +1,5 @@
-//! From a text to its n-grams: the settings that say what an n-gram is, the symbols of a text, and the way of a vocabulary
-//! into the trie.
+//! From a text to its n-grams: the settings that define an n-gram, the symbols of a text, and the insertion
+//! of a vocabulary into the trie.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use crate::ngram::token_table::{NONE, TokenTable};
 use crate::ngram::trie::{ROOT, Tree};
 use crate::text::{self, Padded};
 
-/// Longest n-gram that a view may hold, in symbols.
+/// The longest n-gram of a view, in symbols.
 pub const MAX_NGRAM: usize = 16;
 
 /// What an n-gram is made of.
@@ -19,7 +19,8 @@ pub const MAX_NGRAM: usize = 16;
 pub enum Analyzer {
     /// Words of two or more characters.
     Word,
-    /// Words of any length; an apostrophe within a word belongs to it, so that `can't` is not `can`.
+    /// Words of any length. An apostrophe within a word belongs to it, so that `can't` is different from
+    /// `can`.
     Token,
     /// Characters within white-space separated pieces, padded by one space on each side.
     CharWb,
@@ -35,7 +36,7 @@ pub enum Norm {
     None,
 }
 
-/// What turns a text into features, apart from the vocabulary.
+/// The settings that turn a text into features, apart from the vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VectorizerSettings {
@@ -74,18 +75,19 @@ impl VectorizerSettings {
 
 pub(crate) const SPACE: u32 = ' ' as u32;
 
-/// The symbols of a text and the bytes that each stands on. The buffers are used again.
+/// The symbols of a text and the byte range of each. The buffers are reused.
 #[derive(Debug, Default)]
 pub(crate) struct Symbols {
     pub(crate) ids: Vec<u32>,
     pub(crate) bytes: Vec<Range<usize>>,
-    /// A token whose apostrophes were made the typewriter's.
+    /// A token with its apostrophes replaced by straight ones.
     token: String,
 }
 
 impl Symbols {
-    /// Reads the symbols of a padded text: words by `number`, which is given a text and the bytes of a word in it;
-    /// characters piece by piece, each piece with a space of its own on both sides.
+    /// Reads the symbols of a padded text. Words are numbered by `number`, which is called with a text and
+    /// the byte range of a word in it. Characters are read piece by piece, each piece with its own space on
+    /// both sides.
     pub(crate) fn read(
         &mut self,
         analyzer: Analyzer,
@@ -125,8 +127,8 @@ impl Symbols {
     }
 }
 
-/// How many symbols an n-gram at the beginning of these can have at most. One of characters does not leave its piece:
-/// it ends with the space behind it.
+/// The most symbols that an n-gram at the start of these can have. A character n-gram stays within its piece:
+/// it ends with the space after it.
 pub(crate) fn reach(analyzer: Analyzer, symbols: &[u32], longest: usize) -> usize {
     let reach = longest.min(symbols.len());
     match analyzer {
@@ -139,37 +141,37 @@ pub(crate) fn reach(analyzer: Analyzer, symbols: &[u32], longest: usize) -> usiz
     }
 }
 
-/// Whether these symbols are one whole piece with its spaces. A piece too short for the shortest n-gram is counted once
-/// as a whole.
+/// Whether these symbols are one whole piece with its spaces. A piece that is too short for the shortest
+/// n-gram is counted once as a whole.
 pub(crate) fn is_whole<S: Copy + Into<u32>>(piece: &[S]) -> bool {
     let space = |symbol: Option<&S>| symbol.is_some_and(|&symbol| symbol.into() == SPACE);
     piece.len() >= 3 && space(piece.first()) && space(piece.last())
 }
 
-/// A vocabulary on its way into the trie. It is sorted, so neighbours share most of their paths.
+/// A vocabulary while it is inserted into the trie. It is sorted, so neighbours share most of their paths.
 pub(crate) struct Vocabulary<'a> {
     settings: VectorizerSettings,
     tokens: TokenTable,
     tree: Tree,
-    /// Keys and children of edges, which are connected at the end: their buckets are far apart in memory, and are fetched
-    /// side by side when nothing else is done between.
+    /// Keys and children of edges, which are all connected at the end: their buckets are far apart in memory,
+    /// and the processor fetches them in parallel if nothing else happens in between.
     edges: Vec<(u64, u32)>,
     before: &'a str,
     path: Vec<Step>,
 }
 
-/// A step of the path of the n-gram before.
+/// A step of the previous n-gram's path.
 #[derive(Clone, Copy)]
 struct Step {
     node: u32,
     symbol: u32,
-    /// The byte of the n-gram where the symbol ends.
+    /// The byte of the n-gram at which the symbol ends.
     end: usize,
 }
 
 impl<'a> Vocabulary<'a> {
-    /// For so many n-grams, whose nodes will be their places in the vocabulary; other nodes, those of prefixes,
-    /// come behind.
+    /// Reserves the first `ngrams` node numbers for the n-grams, in the order of the vocabulary; other nodes,
+    /// those of prefixes, follow them.
     pub(crate) fn new(settings: VectorizerSettings, ngrams: usize) -> Self {
         let (tokens, mut tree) = match settings.analyzer {
             Analyzer::CharWb => (0, Tree::of_characters()),
@@ -196,13 +198,15 @@ impl<'a> Vocabulary<'a> {
     pub(crate) fn add(&mut self, ngram: &'a str, number: u32) -> Result<(), SettingsError> {
         let words = self.settings.analyzer != Analyzer::CharWb;
         let same = self.before.bytes().zip(ngram.bytes()).take_while(|(a, b)| a == b).count();
+        // A common start of two words is not a common word, so a shared step must also end where a
+        // word ends.
         let is_shared = |step: &mut Step| {
             step.end <= same && (!words || ngram.as_bytes().get(step.end).is_none_or(|&byte| byte == b' '))
         };
         while self.path.pop_if(|step| !is_shared(step)).is_some() {}
         self.before = ngram;
         let mut start = self.path.last().map_or(0, |step| step.end + usize::from(words));
-        // The empty word is a word, if an odd one, and behind the last is none.
+        // An empty word counts as a word, but after the last word there is none.
         while start < ngram.len() + usize::from(words) {
             let left = &ngram[start..];
             let (symbol, end) = if words {
@@ -215,7 +219,7 @@ impl<'a> Vocabulary<'a> {
             self.step(symbol, end, (end == ngram.len()).then_some(number));
             start = end + usize::from(words);
         }
-        // A short piece is counted once as a whole, so char_wb holds n-grams below the shortest length too.
+        // A short piece is counted once as a whole, so char_wb also has n-grams below the shortest length.
         let (shortest, longest) = self.settings.ngrams;
         let length = self.path.len();
         if ngram.is_empty() || length < if words { shortest } else { 1 } || length > longest {
@@ -224,17 +228,19 @@ impl<'a> Vocabulary<'a> {
         Ok(())
     }
 
-    /// Takes the path on by a symbol, to a new node of this number or else to that of a prefix.
+    /// Extends the path by a symbol, to a new node with this number or to the node of a prefix.
     fn step(&mut self, symbol: u32, end: usize, number: Option<u32>) {
         let before = self.path.last();
         let parent = before.map_or(ROOT, |step| step.node);
-        // No text has characters on both sides of a space in one n-gram: it may not be found where two pieces meet.
+        // In a text no n-gram has characters on both sides of a space, so this one must not be found where
+        // two pieces meet.
         let across = self.settings.analyzer == Analyzer::CharWb
             && before.is_some_and(|step| step.symbol == SPACE)
             && (self.path.len() > 1 || symbol == SPACE);
         let node = match number {
             Some(number) => number,
-            // A prefix that is in the trie is on the path of the n-gram before, or a single word.
+            // A prefix that is in the trie already is on the path of the previous n-gram, or is a single
+            // word.
             None if parent == ROOT && self.tree.root(symbol) != NONE => self.tree.root(symbol),
             None => self.tree.next(),
         };

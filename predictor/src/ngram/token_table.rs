@@ -1,19 +1,20 @@
-//! The token table of the n-gram trie: words and their numbers, exact, in a table made for look-up speed.
+//! The token table of the n-gram trie: words and their numbers, exact, in a table designed for look-up speed.
 
 use std::ops::Range;
 
-/// No node, no number.
+/// The absence of a node or number.
 pub(crate) const NONE: u32 = u32::MAX;
-/// The odd number next to 2^64 over the golden ratio: its products spread neighbouring keys over their top bits.
+/// The odd number nearest to 2^64 divided by the golden ratio: its products spread neighbouring keys over
+/// their top bits.
 pub(crate) const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 const FEWEST_SLOTS: usize = 16;
 
-/// Slots for this many words: a power of two, at least twice as many.
+/// The number of slots for this many words: a power of two, at least twice as many.
 fn slots_for(entries: usize) -> usize {
     (2 * entries).next_power_of_two().max(FEWEST_SLOTS)
 }
 
-/// What leaves of a hash the number of one of so many slots: its top bits.
+/// The shift that turns a hash into a slot index: it keeps the top bits.
 const fn shift_for(slots: usize) -> u32 {
     64 - slots.trailing_zeros()
 }
@@ -33,10 +34,10 @@ pub(crate) struct TokenTable {
     shift: u32,
 }
 
-/// A word of up to eight bytes is told from all others by its slot alone.
+/// A slot identifies a word of up to eight bytes without looking at the arena.
 #[derive(Debug, Clone, Copy)]
 struct Token {
-    /// The first eight bytes, zeros behind a shorter word.
+    /// The first eight bytes; a shorter word is padded with zeros.
     head: u64,
     length: u32,
     number: u32,
@@ -45,7 +46,7 @@ struct Token {
 const FREE: Token = Token { head: 0, length: 0, number: NONE };
 const HEAD: usize = 8;
 
-/// Eight bytes of a text as a number, zeros behind its end.
+/// Eight bytes of a text as a number, zeros after its end.
 #[inline]
 fn eight(text: &[u8], at: usize) -> u64 {
     let behind = &text[at..];
@@ -56,25 +57,25 @@ fn eight(text: &[u8], at: usize) -> u64 {
     }))
 }
 
-/// The first eight bytes of a word, zeros behind a shorter one. What follows the word in its text is read with it and
-/// masked, which is cheaper than a copy of the right length.
+/// The first eight bytes of a word; a shorter one is padded with zeros. The bytes after the word are read too
+/// and masked, which is cheaper than a copy of the right length.
 #[inline]
 fn head(text: &[u8], word: &Range<usize>) -> u64 {
     let beyond = 8 * HEAD.saturating_sub(word.len());
     eight(text, word.start) & u64::MAX.checked_shr(beyond as u32).unwrap_or(0)
 }
 
-/// The hash of a word with this head.
+/// The hash of a word with these first bytes.
 #[inline]
 fn hash(head: u64, text: &[u8], word: &Range<usize>) -> u64 {
     let mut hash = head;
     let mut at = word.start + HEAD;
-    // The last eight bytes are taken whole, whatever of them was taken before.
+    // The last eight bytes are always read as a whole, even if they overlap bytes that were hashed before.
     while at < word.end {
         hash = hash.wrapping_mul(SPREAD).rotate_left(26) ^ eight(text, at.min(word.end - HEAD));
         at += HEAD;
     }
-    // The low bits of a product depend on few bits of the factor; the top ones are used.
+    // The low bits of a product depend on few bits of the factor, so the top ones are used.
     let hash = hash.wrapping_mul(SPREAD);
     (hash ^ (hash >> 32)).wrapping_mul(SPREAD)
 }
@@ -100,14 +101,14 @@ impl TokenTable {
         &self.arena[self.bytes(number)]
     }
 
-    /// Where a word stands in the arena.
+    /// The byte range of a word in the arena.
     fn bytes(&self, number: u32) -> Range<usize> {
         let number = number as usize;
         let start = if number == 0 { 0 } else { self.ends[number - 1] as usize };
         start..self.ends[number] as usize
     }
 
-    /// The slot of a word of `text`, or the free one where it belongs.
+    /// The slot of a word of `text`, or the free slot for it.
     #[inline]
     fn find(&self, text: &[u8], word: &Range<usize>) -> (usize, Token) {
         let wanted = Token { head: head(text, word), length: to_u32(word.len()), number: NONE };
@@ -129,13 +130,13 @@ impl TokenTable {
         }
     }
 
-    /// The number of a word of `text`, [`NONE`] where the table does not know it.
+    /// The number of a word of `text`, or [`NONE`] if it is not in the table.
     #[inline]
     pub(crate) fn get(&self, text: &str, word: &Range<usize>) -> u32 {
         self.find(text.as_bytes(), word).1.number
     }
 
-    /// The number of a word of `text`, which is added where it is new.
+    /// The number of a word of `text`, which is added if it is new.
     pub(crate) fn insert(&mut self, text: &str, word: &Range<usize>) -> u32 {
         let (mut at, found) = self.find(text.as_bytes(), word);
         if found.number != NONE {

@@ -1,19 +1,19 @@
-//! The tree of the n-gram trie: from symbols to nodes, exact, in tables made for look-up speed.
+//! The tree of the n-gram trie: from symbols to nodes, exact, in tables designed for look-up speed.
 //!
-//! An n-gram is a path of symbols. For words a symbol is a word's number in the token table; for characters it
-//! is the code point. No n-gram is ever built as a string while a text is read, and a path that leaves the trie ends
-//! the search for all longer n-grams.
+//! An n-gram is a path of symbols. For words a symbol is a word's number in the token table; for characters
+//! it is the code point. Reading a text never builds an n-gram as a string, and a path that leaves the trie
+//! ends the search for all longer n-grams.
 //!
-//! A step is one cache line: the edges of a hash stand together in it, and all of them are compared without a branch,
-//! for whether a step is known cannot be foreseen, and a wrong guess of the processor costs more than five comparisons.
-//! Beginnings are not hashed at all: the children of the root stand in an array, and so do all pairs of ASCII
-//! characters.
+//! A step reads one cache line. It holds the edges of one hash, and all of them are compared without a
+//! branch, because the processor cannot predict whether a step is known and a misprediction costs more than
+//! five comparisons. The first steps use no hash: the children of the root are in an array, and so are all
+//! pairs of ASCII characters.
 
 use std::hint::select_unpredictable;
 
 use crate::ngram::token_table::{NONE, SPREAD, to_u32};
 
-/// The parent of the nodes that every path starts with.
+/// The parent of all first nodes of paths.
 pub(crate) const ROOT: u32 = u32::MAX;
 const ASCII: usize = 128;
 
@@ -22,9 +22,9 @@ const ASCII: usize = 128;
 pub(crate) struct Tree {
     /// Children of the root by symbol.
     roots: Vec<u32>,
-    /// Symbols from here on have their child of the root in `edges`.
+    /// From this symbol up, children of the root are in `edges`.
     beyond_roots: u32,
-    /// Nodes of the paths of two ASCII characters; empty for words.
+    /// Nodes of paths of two ASCII characters; empty for words.
     pairs: Vec<u32>,
     edges: Vec<Bucket>,
     /// Edges in all buckets.
@@ -33,8 +33,8 @@ pub(crate) struct Tree {
     nodes: Vec<(u32, u32)>,
 }
 
-/// What one cache line holds of the edges with one hash: keys (parent and symbol) and children, the free ones last. Where
-/// it is full, the next bucket may hold more.
+/// One cache line with the edges of one hash: keys (parent and symbol) and children, free places last. If it
+/// is full, the next bucket may hold more.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
 struct Bucket {
@@ -58,10 +58,11 @@ impl Bucket {
     }
 }
 
-/// Edges for each bucket, on average, that make it time for more buckets.
+/// Average number of edges per bucket at which the table grows.
 const MOST: usize = 3;
 
-/// Buckets for this many edges: two in each on average, so that one in twenty is full.
+/// The number of buckets for this many edges: two edges in each on average, so that one bucket in twenty is
+/// full.
 fn buckets_for(edges: usize) -> usize {
     edges.div_ceil(2).max(1)
 }
@@ -71,7 +72,7 @@ const fn key(parent: u32, symbol: u32) -> u64 {
 }
 
 impl Tree {
-    /// For words, whose numbers have no gaps.
+    /// A tree for words, whose numbers have no gaps.
     pub(crate) fn of_words() -> Self {
         Self {
             roots: Vec::new(),
@@ -83,7 +84,7 @@ impl Tree {
         }
     }
 
-    /// For characters.
+    /// A tree for characters.
     pub(crate) fn of_characters() -> Self {
         Self {
             roots: vec![NONE; ASCII],
@@ -97,12 +98,12 @@ impl Tree {
         self.nodes.len()
     }
 
-    /// The next number of a node.
+    /// The number of the next node.
     pub(crate) fn next(&self) -> u32 {
         to_u32(self.len())
     }
 
-    /// The node of a path of one symbol, [`NONE`] without one.
+    /// The node of a path of one symbol, or [`NONE`].
     #[inline]
     pub(crate) fn root(&self, symbol: u32) -> u32 {
         if symbol < self.beyond_roots {
@@ -112,7 +113,7 @@ impl Tree {
         }
     }
 
-    /// The node of a path of two symbols, [`NONE`] without one.
+    /// The node of a path of two symbols, or [`NONE`].
     #[inline]
     pub(crate) fn pair(&self, first: u32, second: u32) -> u32 {
         match self.pairs.get(first as usize * ASCII + second as usize) {
@@ -129,7 +130,7 @@ impl Tree {
         }
     }
 
-    /// The child of a node other than the root along a symbol, [`NONE`] without one.
+    /// The child of a node other than the root along a symbol, or [`NONE`].
     #[inline]
     pub(crate) fn child(&self, parent: u32, symbol: u32) -> u32 {
         self.edge(key(parent, symbol))
@@ -143,7 +144,7 @@ impl Tree {
         if bucket.is_full() { self.edge_beyond(key, at, child) } else { child }
     }
 
-    /// What a full bucket says of an edge, or else the buckets behind it.
+    /// Looks up an edge whose bucket is full: its child there or in the buckets after it.
     #[cold]
     fn edge_beyond(&self, key: u64, mut at: usize, mut child: u32) -> u32 {
         while child == NONE && self.edges[at].is_full() {
@@ -153,13 +154,13 @@ impl Tree {
         child
     }
 
-    /// The bucket of an edge: its hash as a fraction of 2^32, taken of all buckets.
+    /// The bucket of an edge: its hash, as a fraction of 2^32, scaled to the number of buckets.
     #[inline]
     fn bucket(&self, key: u64) -> usize {
         (((key.wrapping_mul(SPREAD) >> 32) * self.edges.len() as u64) >> 32) as usize
     }
 
-    /// The bucket behind a full one.
+    /// The bucket after a full one.
     const fn beyond(&self, at: usize) -> usize {
         if at + 1 < self.edges.len() { at + 1 } else { 0 }
     }
@@ -172,12 +173,13 @@ impl Tree {
             at = self.beyond(at);
         }
         let bucket = &mut self.edges[at];
-        // Counted, not searched: edges that are put in one after the other then do not wait for each other.
+        // Counting instead of searching avoids a branch, so that consecutive insertions do not wait for each
+        // other.
         let place = bucket.children.iter().filter(|&&child| child != NONE).count();
         (bucket.keys[place], bucket.children[place]) = (key, child);
     }
 
-    /// Connects nodes that were placed, all at once and in as many buckets as they need.
+    /// Connects placed nodes, all at once and in as many buckets as they need.
     pub(crate) fn connect_all(&mut self, edges: &[(u64, u32)]) {
         self.edges = vec![EMPTY; buckets_for(edges.len())];
         self.used = edges.len();
@@ -186,7 +188,7 @@ impl Tree {
         }
     }
 
-    /// The child of a node (or of the root) along a symbol, which is added with the next number where it is new.
+    /// The child of a node (or of the root) along a symbol. If it is new, it is added with the next number.
     pub(crate) fn child_or_insert(&mut self, parent: u32, symbol: u32) -> u32 {
         let known = if parent == ROOT { self.root(symbol) } else { self.child(parent, symbol) };
         if known != NONE {
@@ -203,7 +205,7 @@ impl Tree {
         node
     }
 
-    /// Names a new node, and makes it known where that takes no edge; else gives the key of the edge.
+    /// Names a new node and enters it in the arrays. Returns the key of its edge if it needs one.
     pub(crate) fn place(&mut self, parent: u32, symbol: u32, node: u32) -> Option<u64> {
         self.name(parent, symbol, node);
         if parent == ROOT && symbol < self.beyond_roots {
@@ -223,7 +225,7 @@ impl Tree {
         Some(key(parent, symbol))
     }
 
-    /// Gives a node its path without an edge that leads to it: it can be spelled and is never found.
+    /// Gives a node its path without an edge that leads to it: it can be spelled but is never found.
     pub(crate) fn name(&mut self, parent: u32, symbol: u32, node: u32) {
         match self.nodes.get_mut(node as usize) {
             Some(named) => *named = (parent, symbol),
@@ -231,7 +233,7 @@ impl Tree {
         }
     }
 
-    /// Sets the numbers below `nodes` apart, to be given to nodes as they are placed.
+    /// Reserves the numbers below `nodes`, to be assigned as nodes are placed.
     pub(crate) fn reserve(&mut self, nodes: usize) {
         self.nodes.resize(nodes, (ROOT, NONE));
     }
@@ -269,7 +271,7 @@ mod tests {
     #[test]
     fn paths_are_found_again() {
         for mut tree in [Tree::of_words(), Tree::of_characters()] {
-            // Beginnings in the arrays and beyond them.
+            // First symbols inside the arrays and outside them.
             let symbols = [7, 120, 127, 128, 8364];
             let mut paths = Vec::new();
             for a in symbols {

@@ -1,8 +1,8 @@
 //! TF-IDF features with the semantics of scikit-learn's `TfidfVectorizer`.
 //!
-//! `tf` is the count of an n-gram in the text, or `1 + ln(count)` when sublinear; the inverse document frequency
-//! `ln((1 + n) / (1 + df)) + 1` is that of the fit, stored and never recomputed; the row is scaled to unit
-//! Euclidean length. So a text has the same features alone and in any batch.
+//! `tf` is the count of an n-gram in the text, or `1 + ln(count)` if sublinear. The inverse document
+//! frequency `ln((1 + n) / (1 + df)) + 1` is that of the fit, stored and never recomputed. The row is scaled
+//! to unit Euclidean length. So a text has the same features alone and in any batch.
 
 use std::ops::Range;
 
@@ -13,13 +13,13 @@ use crate::ngram::token_table::{NONE, TokenTable};
 use crate::ngram::trie::Tree;
 use crate::text::{PAD, Padded};
 
-/// Buffers that are used again from one text to the next, so that scoring allocates nothing per text.
+/// Buffers that are reused from one text to the next, so that scoring allocates nothing per text.
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(crate) text: Padded,
     symbols: Symbols,
-    /// The paths that are still being followed: the first symbol of each, counted from that of the block, and the node that
-    /// it has reached.
+    /// The paths that are still being followed: the index of each path's first symbol, relative to the block,
+    /// and its current node.
     paths: Vec<(u32, u32)>,
     hits: Hits,
 }
@@ -29,21 +29,21 @@ pub struct Scratch {
 pub struct Vectorizer {
     settings: VectorizerSettings,
     tokens: TokenTable,
-    /// The node of an n-gram is its feature; the nodes of mere prefixes have larger numbers.
+    /// The node of an n-gram is its feature; nodes that are only prefixes have larger numbers.
     tree: Tree,
     idf: Vec<f32>,
 }
 
-/// Paths that are followed at once.
+/// The number of paths that are followed at once.
 const BLOCK: usize = 512;
 
 impl Vectorizer {
     /// Builds the look-up structure for a vocabulary: sorted n-grams (words joined by one space) with the
-    /// inverse document frequency of each (1 where it is not used).
+    /// inverse document frequency of each (1 if it is not used).
     ///
     /// # Errors
-    /// [`SettingsError`] when the settings are wrong, the lengths differ, or the vocabulary is not sorted,
-    /// not unique or holds an n-gram of a length that the settings do not allow.
+    /// [`SettingsError`] if the settings are wrong, the lengths differ, or the vocabulary is not sorted, not
+    /// unique or contains an n-gram of a length that the settings do not allow.
     pub fn new<S: AsRef<str>>(
         settings: VectorizerSettings,
         ngrams: &[S],
@@ -93,20 +93,20 @@ impl Vectorizer {
     /// The n-gram of a feature, words joined by one space.
     ///
     /// # Panics
-    /// When there is no such feature.
+    /// If there is no such feature.
     #[must_use]
     pub fn ngram(&self, feature: u32) -> String {
         assert!((feature as usize) < self.len(), "no feature {feature}");
         spell(&self.tokens, &self.tree, self.settings.analyzer, feature)
     }
 
-    /// Calls `each` with the feature and byte range (in the lower-cased text, without its pads) of every known n-gram of
-    /// the text in `scratch`, in no particular order.
+    /// Calls `each` with the feature and byte range (in the lower-cased text, without its padding) of every
+    /// known n-gram of the text in `scratch`, in no particular order.
     pub(crate) fn visit(&self, scratch: &mut Scratch, mut each: impl FnMut(u32, Range<usize>)) {
         let mut found = Vec::new();
         let of_bytes = self.find(scratch, |feature, symbols| found.push((feature, symbols)));
         let (text, symbols) = (scratch.text.as_str().as_bytes(), &scratch.symbols.bytes);
-        // The spaces around a piece are no bytes of it.
+        // The spaces around a piece are not in its byte range.
         let space = |at: usize| usize::from(text[at] == b' ');
         for (feature, Range { start, end }) in found {
             let bytes = if of_bytes {
@@ -118,12 +118,13 @@ impl Vectorizer {
         }
     }
 
-    /// Calls `each` with the feature and the symbols of every known n-gram of the text in `scratch`; whether the symbols
-    /// are the bytes of the text.
+    /// Calls `each` with the feature and the symbol range of every known n-gram of the text in `scratch`.
+    /// Returns whether the symbols are the bytes of the text.
     #[inline]
     fn find(&self, scratch: &mut Scratch, each: impl FnMut(u32, Range<usize>)) -> bool {
         let Scratch { text, symbols, paths, .. } = scratch;
-        // N-grams of one character would count a space between two pieces once, and it belongs to both.
+        // With n-grams of one character this would count a space between two pieces once, but it belongs to
+        // both.
         if let Some(bytes) = text.as_ascii()
             && self.settings.analyzer == Analyzer::CharWb
             && self.settings.ngrams.0 > 1
@@ -138,8 +139,9 @@ impl Vectorizer {
 
     /// Calls `each` with the feature and the place of every known n-gram among some symbols.
     ///
-    /// All paths of a block are followed together, one symbol at a time. The look-ups of a round do not wait for each
-    /// other, and the processor need not guess where each path ends: those that go on are moved to the front.
+    /// All paths of a block are followed together, one symbol at a time. The look-ups of a round do not wait
+    /// for each other, and the processor need not predict where each path ends, because those that continue
+    /// are moved to the front.
     #[inline]
     fn follow<S: Copy + Into<u32>>(
         &self,
@@ -156,7 +158,7 @@ impl Vectorizer {
             loop {
                 let countable = length >= shortest;
                 for &(start, node) in &paths[..open] {
-                    // A prefix that is no n-gram has a larger number.
+                    // A prefix that is not an n-gram has a larger number.
                     if (node as usize) < self.idf.len() {
                         let start = start as usize;
                         if countable || (characters && is_whole(&symbols[start..start + length])) {
@@ -173,11 +175,11 @@ impl Vectorizer {
         }
     }
 
-    /// Begins a path at each of the first symbols: how many there are, and how long they are.
+    /// Begins a path at each of the first symbols; returns the number of paths and their length.
     #[inline]
     fn begin<S: Copy + Into<u32>>(&self, symbols: &[S], paths: &mut [(u32, u32)]) -> (usize, usize) {
         let mut open = 0;
-        // A path without a node leaves its place to the next, which is cheaper than to ask first.
+        // A path without a node is overwritten by the next, which is cheaper than checking first.
         let mut begin = |start, node| {
             paths[open] = (start, node);
             open += usize::from(node != NONE);
@@ -196,7 +198,8 @@ impl Vectorizer {
         }
     }
 
-    /// Takes every path on by the symbol behind it, and moves those that go on to the front: how many there are.
+    /// Extends every path by its next symbol and moves those that continue to the front; returns their
+    /// number.
     #[inline]
     fn advance<S: Copy + Into<u32>>(&self, behind: &[S], paths: &mut [(u32, u32)]) -> usize {
         let mut open = 0;
@@ -242,7 +245,7 @@ impl Vectorizer {
     pub(crate) fn each_frequency(&self, scratch: &mut Scratch, mut each: impl FnMut(u32, f64)) {
         let sublinear = self.settings.sublinear_tf;
         self.each_count(scratch, |feature, count| {
-            // Most occur once, and the logarithm of 1 is 0.
+            // Most features occur once, and the logarithm of 1 is 0.
             let tf = match count {
                 1 => 1.0,
                 _ if sublinear => 1.0 + f64::from(count).ln(),
@@ -262,7 +265,7 @@ impl Vectorizer {
         scratch.hits = hits;
     }
 
-    /// What a row with this sum of squares is multiplied by.
+    /// The factor for a row with this sum of squares.
     pub(crate) fn scale(&self, squares: f64) -> f64 {
         match self.settings.norm {
             Norm::L2 if squares > 0.0 => 1.0 / squares.sqrt(),
@@ -281,7 +284,7 @@ mod tests {
     use super::*;
     use crate::NgramCounter;
 
-    /// The n-grams of one text as they are counted for a fit.
+    /// The n-grams of one text as a fit counts them.
     fn counted(settings: VectorizerSettings, text: &str) -> BTreeMap<String, f64> {
         let mut counter = NgramCounter::new(settings).unwrap();
         counter.add(text);
@@ -289,8 +292,8 @@ mod tests {
     }
 
     proptest! {
-        /// What is looked up in a vocabulary is what a fit would count, whatever is left out of it: ASCII or not, short
-        /// pieces, long texts, all kinds of white space.
+        /// Looking up in a vocabulary finds what a fit would count, whatever the vocabulary leaves out: ASCII
+        /// or not, short pieces, long texts, all kinds of white space.
         #[test]
         fn a_text_has_the_features_that_a_fit_counts_in_it(
             analyzer in prop_oneof![Just(Analyzer::Word), Just(Analyzer::Token), Just(Analyzer::CharWb)],

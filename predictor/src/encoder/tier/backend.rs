@@ -1,4 +1,4 @@
-//! The libraries that run encoders, behind one call.
+//! The libraries that run encoders, behind one interface.
 
 use crate::encoder::config::EncoderConfig;
 use crate::encoder::error::EncoderError;
@@ -8,7 +8,7 @@ use crate::encoder::tier::tokens::TokenBatch;
 use crate::encoder::tier::torch::TorchEncoder;
 use crate::encoder::tier::weights::Weights;
 
-/// An encoder in a library's hands.
+/// An encoder loaded in one of the libraries.
 #[derive(Debug)]
 pub(crate) enum Backend {
     Torch(Box<TorchEncoder>),

@@ -1,4 +1,4 @@
-//! An encoder in use: texts in, embeddings out, in batches of texts of like length.
+//! An encoder in use: texts in, embeddings out, in batches of texts of similar length.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,10 @@ use crate::encoder::tier::tokens::{TokenBatch, Tokenizer, Tokens};
 use crate::encoder::tier::weights::Weights;
 use crate::model::digest::sha256;
 
-/// Tokens of a batch, those that fill it up included: as many as keep two cores busy, and no more memory than some
-/// megabytes.
+/// The most tokens of a batch, including padding: enough to keep two cores busy, in a few megabytes of
+/// memory.
 pub const BATCH_TOKENS: usize = 4096;
-/// Inputs of a batch.
+/// The most inputs of a batch.
 const BATCH_ROWS: usize = 64;
 
 /// A tokenizer and an encoder.
@@ -29,24 +29,24 @@ pub struct Encoder {
     backend: Mutex<Backend>,
 }
 
-/// What the folder of an encoder holds.
+/// The content of an encoder's folder.
 #[derive(Debug, Clone)]
 pub struct BaseFiles {
     /// Architecture and sizes.
     pub config: EncoderConfig,
     /// The bytes of `vocab.txt`.
     pub vocabulary: Vec<u8>,
-    /// The numbers.
+    /// The weights.
     pub weights: Weights,
     /// SHA-256 of `model.safetensors`.
     pub sha256: String,
 }
 
 impl BaseFiles {
-    /// Finds the folder of an encoder: the path itself, or a folder of that name in one of `folders`.
+    /// Finds the folder of an encoder: the path itself, or a folder with that name in one of `folders`.
     ///
     /// # Errors
-    /// [`EncoderError::NotFound`], which says where it was looked for and what to download.
+    /// [`EncoderError::NotFound`], which says where it was searched for and what to download.
     pub fn find(name: &str, folders: &[PathBuf]) -> Result<PathBuf, EncoderError> {
         let places =
             std::iter::once(PathBuf::from(name)).chain(folders.iter().map(|folder| folder.join(name)));
@@ -110,8 +110,8 @@ impl Encoder {
         self.tokenizer.encode(reads, input)
     }
 
-    /// The embedding of each input, row-major: inputs x width. Embeddings in different company agree to about 1e-6, not to
-    /// the last bit: a library's sums depend on the shape of the batch.
+    /// The embedding of each input, row-major: inputs x width. The same input in different batches agrees to
+    /// about 1e-6, not to the last bit, because a library's sums depend on the shape of the batch.
     ///
     /// # Errors
     /// [`EncoderError::Library`].
@@ -131,7 +131,8 @@ impl Encoder {
         for rows in batches(tokens) {
             let batch: Vec<&Tokens> = rows.iter().map(|&row| &tokens[row]).collect();
             let batch = TokenBatch::of(&self.config, &batch);
-            // A panic of another thread left no half-made state: the library's calls do not change the encoder.
+            // A panic in another thread left no inconsistent state: the library's calls do not change the
+            // encoder.
             let mut backend = self.backend.lock().unwrap_or_else(PoisonError::into_inner);
             let embeddings = backend.embed(&batch)?;
             drop(backend);
@@ -143,7 +144,7 @@ impl Encoder {
     }
 }
 
-/// Rows in batches of like length, shortest first.
+/// Row indices in batches of similar length, shortest first.
 #[must_use]
 pub fn batches(tokens: &[Tokens]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..tokens.len()).collect();
@@ -152,6 +153,7 @@ pub fn batches(tokens: &[Tokens]) -> Vec<Vec<usize>> {
     for row in order {
         let length = tokens[row].ids.len();
         match all.last_mut() {
+            // Rows come shortest first, so this row's length is the padded length of its batch.
             Some(batch) if batch.len() < BATCH_ROWS && (batch.len() + 1) * length <= BATCH_TOKENS => {
                 batch.push(row);
             }

@@ -1,4 +1,4 @@
-//! The encoder tier of a model: an encoder, the head on its embeddings, and what explains them.
+//! The encoder tier of a model: an encoder, the head on its embeddings, and the data for explanations.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,15 +20,15 @@ use crate::model::tensors::{self, Tensors};
 
 /// The word pieces of its tokenizer.
 const PIECES: &str = "encoder-vocab.txt";
-/// Inputs of the fit to name in explanations.
+/// Stored inputs of the fit, named in explanations.
 const KNOWN: &str = "known.jsonl";
 
 /// A linear function of an embedding.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Head {
-    /// One weight for each number.
+    /// One weight for each component.
     pub weights: Vec<f32>,
-    /// Added.
+    /// The intercept.
     pub bias: f64,
 }
 
@@ -40,44 +40,44 @@ impl Head {
     }
 }
 
-/// An input of the fit, with what was true of it.
+/// A stored input of the fit, with its label.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownInput {
-    /// The text that the model judges.
+    /// The text that the model scores.
     pub text: String,
     /// P(refusal) of its label.
     pub p_refusal: f64,
 }
 
-/// Inputs of the fit with their embeddings.
+/// Stored inputs of the fit with their embeddings.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct KnownInputs {
     /// The inputs.
     pub inputs: Vec<KnownInput>,
-    /// Their embeddings at length 1, row-major.
+    /// Their embeddings, normalised to length 1, row-major.
     pub embeddings: Vec<f32>,
 }
 
-/// What a fit has learned on top of an encoder.
+/// The parameters that a fit learned on top of an encoder.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Learned {
-    /// Embedding -> logit.
+    /// From an embedding to a logit.
     pub head: Head,
     /// The refusal direction, of length 1.
     pub direction: Vec<f32>,
-    /// Inputs to name in explanations.
+    /// Stored inputs, named in explanations.
     pub known: KnownInputs,
 }
 
-/// Where the numbers of an encoder lie until they are written.
+/// Where the weights of an encoder are until they are written.
 #[derive(Debug, Clone)]
 enum Numbers {
     Bytes(Vec<u8>),
     File(PathBuf),
 }
 
-/// An encoder with its head, ready to be asked.
+/// An encoder with its head, ready to score.
 #[derive(Debug, Clone)]
 pub struct EncoderTier {
     encoder: Arc<Encoder>,
@@ -89,13 +89,13 @@ pub struct EncoderTier {
     digest: FileDigest,
 }
 
-/// The sum of the products of two vectors' numbers.
+/// The dot product of two vectors.
 #[must_use]
 pub fn dot(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
 }
 
-/// The same embedding at length 1.
+/// The embedding normalised to length 1.
 #[must_use]
 pub fn unit(embedding: &[f32]) -> Vec<f32> {
     let length = dot(embedding, embedding).sqrt().max(f64::MIN_POSITIVE);
@@ -106,7 +106,7 @@ impl EncoderTier {
     /// Puts a tier together after a fit.
     ///
     /// # Errors
-    /// [`EncoderError`] when weights and settings do not fit together.
+    /// [`EncoderError`] if weights and settings do not match.
     pub fn new(
         manifest: &EncoderManifest,
         (encoder, weights, pieces): (Arc<Encoder>, &Weights, Vec<u8>),
@@ -138,7 +138,7 @@ impl EncoderTier {
             .collect())
     }
 
-    /// How many tokens an input is to the encoder.
+    /// The number of tokens of an input for the encoder.
     ///
     /// # Errors
     /// [`EncoderError::Library`].
@@ -146,13 +146,13 @@ impl EncoderTier {
         Ok(self.encoder.tokens(&self.reads, input)?.ids.len())
     }
 
-    /// What the fit has learned.
+    /// The learned parameters.
     #[must_use]
     pub fn learned(&self) -> &Learned {
         &self.learned
     }
 
-    /// Where an input lies along the refusal direction, and the inputs of the fit nearest to it.
+    /// The position of an input along the refusal direction, and the inputs of the fit nearest to it.
     ///
     /// # Errors
     /// [`EncoderError::Library`].
@@ -201,7 +201,7 @@ impl EncoderTier {
         self.digest.clone()
     }
 
-    /// Writes the numbers of the encoder.
+    /// Writes the weights of the encoder.
     pub(crate) fn write_numbers(&self, path: &Path) -> std::io::Result<()> {
         match &*self.numbers {
             Numbers::Bytes(bytes) => fs::write(path, bytes),
@@ -209,8 +209,8 @@ impl EncoderTier {
         }
     }
 
-    /// Loads the tier of a model directory; `file` reads a file of it and checks its digest. The outer error is that of
-    /// `file`.
+    /// Loads the tier of a model directory; `file` reads one of its files and checks the digest. The outer
+    /// error is that of `file`.
     pub(crate) fn load<E>(
         dir: &Path,
         manifest: &EncoderManifest,
@@ -259,19 +259,19 @@ impl EncoderTier {
     }
 }
 
-/// The files of a tier, read.
+/// The files of a tier after reading.
 struct TierFiles<'a> {
     dir: &'a Path,
     numbers: &'a [u8],
-    /// Size and digest of those.
+    /// Size and digest of the weights.
     digest: FileDigest,
     pieces: &'a [u8],
     head: &'a [u8],
-    /// Empty where the tier knows no inputs.
+    /// Empty if the tier stores no inputs.
     known: &'a [u8],
 }
 
-/// Checks that what was learned fits the encoder.
+/// Checks that the learned parameters match the encoder.
 fn check(manifest: &EncoderManifest, learned: &Learned) -> Result<(), EncoderError> {
     let width = manifest.config.width();
     let bad = |name: &str, reason: String| Err(EncoderError::Tensor { name: name.to_owned(), reason });

@@ -1,4 +1,5 @@
-//! The encoder tier in a build that has encoders: texts to tokens, tokens to embeddings by a library, a head on these.
+//! The encoder tier in a build with encoders: texts to tokens, tokens to embeddings by a library, and a head
+//! on these.
 
 pub(crate) mod backend;
 pub(crate) mod encoder;

@@ -1,4 +1,4 @@
-//! ONNX Runtime in a build without it: an encoder that has no value.
+//! ONNX Runtime in a build without it: an encoder type without values.
 
 use crate::encoder::config::EncoderConfig;
 use crate::encoder::error::EncoderError;
@@ -11,7 +11,7 @@ use crate::encoder::tier::weights::Weights;
 pub enum OrtEncoder {}
 
 impl OrtEncoder {
-    /// Says that this build cannot.
+    /// Returns the error that this build has no ONNX Runtime.
     pub(crate) fn new(
         _config: &EncoderConfig,
         _weights: &Weights,

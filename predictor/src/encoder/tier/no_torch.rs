@@ -1,4 +1,4 @@
-//! libtorch in a build without it: an encoder that has no value.
+//! libtorch in a build without it: an encoder type without values.
 
 use crate::encoder::config::EncoderConfig;
 use crate::encoder::error::EncoderError;
@@ -11,7 +11,7 @@ use crate::encoder::tier::weights::Weights;
 pub enum TorchEncoder {}
 
 impl TorchEncoder {
-    /// Says that this build cannot.
+    /// Returns the error that this build has no libtorch.
     pub(crate) fn on_threads(
         _config: &EncoderConfig,
         _weights: &Weights,

@@ -1,5 +1,5 @@
-//! The forward pass of both encoders in plain Rust, one number at a time: what the back ends are tested against where
-//! the weights of a real encoder are not at hand.
+//! The forward pass of both encoders in plain Rust, one number at a time. The back ends are tested against it
+//! when the weights of a real encoder are not available.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,7 +10,7 @@ use crate::encoder::tier::weights::Weights;
 
 type Rows = Vec<Vec<f64>>;
 
-/// The embeddings of a batch, text by text: padding is left out where a back end masks it.
+/// The embeddings of a batch, text by text: padding is left out, as the back ends mask it.
 pub(super) fn embed(config: &EncoderConfig, weights: &Weights, batch: &TokenBatch) -> Vec<f64> {
     let row = |row: usize| {
         let tokens = row * batch.length..(row + 1) * batch.length;
@@ -67,7 +67,7 @@ impl Reference<'_> {
         self.norm(&names.output_norm, sum(narrow, &tokens))
     }
 
-    /// Appends what one head makes of the texts' values.
+    /// Appends one head's mix of the texts' values.
     fn head(&self, head: usize, [query, key, value]: [&Rows; 3], mixed: &mut Rows) {
         let width = self.config.hidden / self.config.heads;
         let part = head * width..(head + 1) * width;
@@ -142,7 +142,7 @@ fn gelu(x: f64) -> f64 {
     x / 2.0 * (1.0 + erf(x / std::f64::consts::SQRT_2))
 }
 
-/// The error function by its series, which is exact enough within the reach of these weights.
+/// The error function by its series, which is accurate enough for the range of these weights.
 fn erf(x: f64) -> f64 {
     if x.abs() > 6.0 {
         return x.signum();
@@ -163,6 +163,6 @@ fn the_error_function_is_right() {
     {
         assert!((erf(x) - expected).abs() < 1e-12, "{x}");
     }
-    // The series loses digits as x grows; single precision does not see it.
+    // The series loses digits as x grows; single precision does not notice.
     assert!((erf(3.5) - 0.999_999_256_901_627_7).abs() < 1e-9);
 }

@@ -1,13 +1,14 @@
-//! The relative position bias of `MPNet`: what a head adds to the score of two tokens, by how far they lie apart.
+//! The relative position bias of `MPNet`: what a head adds to the score of two tokens, by their distance.
 //!
-//! All layers share one small table with a row for each bucket of distances. Near distances have a bucket each, far
-//! ones share buckets whose widths grow with the logarithm of the distance, as in T5 (Raffel et al. 2020).
+//! All layers share one small table with a row for each bucket of distances. Short distances have a bucket
+//! each; long ones share buckets whose widths grow with the logarithm of the distance, as in T5 (Raffel et
+//! al. 2020).
 
-/// From this distance on all tokens share the last bucket.
+/// From this distance up all tokens share the last bucket.
 const FARTHEST: f32 = 128.0;
 
-/// The bucket of a token `offset` places after the one that attends to it, as in `MPNetEncoder.relative_position_bucket`
-/// of transformers 4.44.2, in single precision like there.
+/// The bucket of a token `offset` places after the one that attends to it, as in
+/// `MPNetEncoder.relative_position_bucket` of transformers 4.44.2, also in single precision.
 pub(crate) fn bucket(offset: i64, buckets: usize) -> usize {
     let half = buckets / 2;
     let side = if offset > 0 { half } else { 0 };
@@ -25,7 +26,8 @@ pub(crate) fn bucket(offset: i64, buckets: usize) -> usize {
 mod tests {
     use super::*;
 
-    /// The last distance in each bucket before the farthest, from transformers 4.44.2 over the offsets -600..=600.
+    /// The last distance in each bucket before the farthest, from transformers 4.44.2 over the offsets
+    /// -600..=600.
     #[test]
     fn buckets_are_those_of_transformers() {
         let ends: [i64; 15] = [0, 1, 2, 3, 4, 5, 6, 7, 11, 15, 22, 31, 45, 63, 90];

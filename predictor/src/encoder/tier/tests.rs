@@ -24,7 +24,7 @@ pub(crate) fn config(architecture: Architecture) -> EncoderConfig {
     }
 }
 
-/// A tiny encoder with numbers that are drawn from a fixed sequence.
+/// A tiny encoder with weights drawn from a fixed sequence.
 pub(crate) fn small(architecture: Architecture) -> (EncoderConfig, Weights) {
     let config = config(architecture);
     let shapes: std::collections::BTreeMap<String, Vec<usize>> = config.tensors().into_iter().collect();

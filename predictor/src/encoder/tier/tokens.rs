@@ -1,7 +1,8 @@
-//! From texts to the numbers that an encoder reads: word pieces, special tokens around them, long texts shortened.
+//! From texts to the token numbers that an encoder reads: word pieces, special tokens around them, long texts
+//! shortened.
 //!
-//! The pieces are those of the reference tokenizers (Wu et al. 2016, as BERT has them). A text that spells a special token
-//! (`[SEP]`) is text here: a prompt cannot end itself.
+//! The pieces are those of the reference tokenizers (Wu et al. 2016, as in BERT). A text that spells a
+//! special token (`[SEP]`) is plain text here, so that a prompt cannot end itself.
 
 use serde::{Deserialize, Serialize};
 use tokenizers::models::wordpiece::WordPiece;
@@ -15,36 +16,36 @@ use crate::encoder::config::{Architecture, EncoderConfig};
 use crate::encoder::error::EncoderError;
 use crate::encoder::manifest::Reads;
 
-/// Characters of a text that are looked at for each token that is kept: far more than words have, so that a long text costs
-/// no more than a short one.
+/// Characters of a text that are read per token kept: far more than words have, so that a long text costs no
+/// more than a short one.
 const CHARS_PER_TOKEN: usize = 64;
 
 /// The tokens of one input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tokens {
-    /// Numbers of the vocabulary, special tokens included.
+    /// Token numbers, including special tokens.
     pub ids: Vec<u32>,
-    /// Where the second text begins; the length where there is none.
+    /// The start of the second text; the length if there is none.
     pub second: usize,
 }
 
-/// Several inputs, filled up to one length. All lists are row-major, `rows` x `length`.
+/// Several inputs, padded to one length. All lists are row-major, `rows` x `length`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenBatch {
-    /// Inputs.
+    /// Number of inputs.
     pub rows: usize,
-    /// Tokens of each, with those that fill it up.
+    /// Tokens of each, including padding.
     pub length: usize,
-    /// Numbers of the vocabulary.
+    /// Token numbers.
     pub ids: Vec<i64>,
-    /// 1 where there is a token, 0 where the row is filled up.
+    /// 1 for a token, 0 for padding.
     pub mask: Vec<i64>,
-    /// 1 in the second text, else 0.
+    /// 1 in the second text, 0 elsewhere.
     pub types: Vec<i64>,
 }
 
 impl TokenBatch {
-    /// Puts inputs side by side.
+    /// Combines inputs into a batch.
     #[must_use]
     pub fn of(config: &EncoderConfig, inputs: &[&Tokens]) -> Self {
         let length = inputs.iter().map(|tokens| tokens.ids.len()).max().unwrap_or_default();
@@ -71,18 +72,18 @@ impl TokenBatch {
 type Pieces =
     TokenizerImpl<WordPiece, BertNormalizer, BertPreTokenizer, PostProcessorWrapper, DecoderWrapper>;
 
-/// Cuts texts into tokens.
+/// Splits texts into tokens.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     pieces: Pieces,
     first: u32,
     end: u32,
-    /// Special tokens between two texts.
+    /// Number of special tokens between two texts.
     between: usize,
 }
 
 impl Tokenizer {
-    /// A tokenizer with the vocabulary of a `vocab.txt`, one piece a line.
+    /// A tokenizer with the vocabulary of a `vocab.txt`, one piece per line.
     ///
     /// # Errors
     /// What is wrong with the vocabulary, in words.
@@ -116,11 +117,11 @@ impl Tokenizer {
         Ok(Self { pieces, first, end, between })
     }
 
-    /// The tokens of what the model reads of an input. A prompt that is too long keeps its first tokens; a response keeps
-    /// the first three quarters and the last quarter of what is left for it.
+    /// The tokens of the texts that the model reads. A prompt that is too long keeps its first tokens; a
+    /// response keeps the first three quarters and the last quarter of its remaining budget.
     ///
     /// # Errors
-    /// [`EncoderError::Library`] when the tokenizer fails.
+    /// [`EncoderError::Library`] if the tokenizer fails.
     pub fn encode(&self, reads: &Reads, input: &Input<'_>) -> Result<Tokens, EncoderError> {
         let (prompt, response) = (input.prompt.unwrap_or_default(), input.response.unwrap_or_default());
         match reads {
@@ -164,7 +165,7 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// The whole text, or its first tokens and its last ones where there are more than `most`.
+    /// The whole text, or its first and last tokens if there are more than `most`.
     fn ends(&self, text: &str, most: usize) -> Result<Vec<u32>, EncoderError> {
         let shown = first_chars(text, most * CHARS_PER_TOKEN);
         let mut ids = self.pieces(shown)?;

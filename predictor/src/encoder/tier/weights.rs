@@ -1,7 +1,8 @@
-//! The numbers of an encoder by name, from any safetensors file of a BERT or `MPNet`.
+//! The weights of an encoder by name, from any safetensors file of a BERT or `MPNet`.
 //!
-//! Files differ in what stands before a name (`bert.`, `mpnet.` or nothing) and in what else they hold (poolers, heads of
-//! other tasks): names are taken with and without the prefix, and what the encoder is not made of is passed over.
+//! Files differ in the prefix of a name (`bert.`, `mpnet.` or nothing) and in what else they hold (poolers,
+//! heads of other tasks). Names are accepted with and without the prefix, and tensors that the encoder does
+//! not use are ignored.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +11,16 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use crate::encoder::config::EncoderConfig;
 use crate::encoder::error::EncoderError;
 
-/// Tensors of single precision, by name without prefix.
+/// Single-precision tensors, by name without prefix.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weights(BTreeMap<String, (Vec<usize>, Vec<f32>)>);
 
 impl Weights {
-    /// Takes what an encoder of these settings is made of out of the bytes of a safetensors file.
+    /// Reads the tensors of an encoder with these settings from the bytes of a safetensors file.
     ///
     /// # Errors
-    /// [`EncoderError::Tensor`] when a tensor is missing, has another shape, or holds a number that is not finite.
+    /// [`EncoderError::Tensor`] if a tensor is missing, has another shape, or holds a number that is not
+    /// finite.
     pub fn read(config: &EncoderConfig, bytes: &[u8]) -> Result<Self, EncoderError> {
         let file = SafeTensors::deserialize(bytes).map_err(|cause| EncoderError::Tensor {
             name: "*".to_owned(),
@@ -45,10 +47,10 @@ impl Weights {
         Ok(Self(all))
     }
 
-    /// Puts weights together from tensors that lie elsewhere.
+    /// Builds weights from tensors that are stored elsewhere.
     ///
     /// # Errors
-    /// [`EncoderError::Tensor`] when one is missing or has another number of elements.
+    /// [`EncoderError::Tensor`] if one is missing or has another number of elements.
     pub fn gather(
         config: &EncoderConfig,
         mut tensor: impl FnMut(&str) -> Option<Vec<f32>>,
@@ -67,7 +69,7 @@ impl Weights {
     /// Shape and numbers of a tensor, row-major.
     ///
     /// # Errors
-    /// [`EncoderError::Tensor`] when there is none of this name.
+    /// [`EncoderError::Tensor`] if there is none with this name.
     pub fn get(&self, name: &str) -> Result<(&[usize], &[f32]), EncoderError> {
         let found = self.0.get(name);
         found
@@ -75,10 +77,10 @@ impl Weights {
             .ok_or_else(|| EncoderError::Tensor { name: name.to_owned(), reason: "is missing".to_owned() })
     }
 
-    /// The bytes of a safetensors file with these tensors: the same tensors, the same bytes.
+    /// The bytes of a safetensors file with these tensors: the same tensors produce the same bytes.
     ///
     /// # Errors
-    /// [`EncoderError::Tensor`] when they do not fit such a file.
+    /// [`EncoderError::Tensor`] if they cannot be stored in such a file.
     pub fn to_bytes(&self) -> Result<Vec<u8>, EncoderError> {
         let bad = |reason: String| EncoderError::Tensor { name: "*".to_owned(), reason };
         let bytes = |numbers: &[f32]| -> Vec<u8> { numbers.iter().flat_map(|n| n.to_le_bytes()).collect() };
@@ -92,7 +94,7 @@ impl Weights {
     }
 }
 
-/// The numbers of a tensor, from whatever precision it is stored in.
+/// The numbers of a tensor, converted from its stored precision.
 fn singles(view: &TensorView<'_>) -> Result<Vec<f32>, String> {
     let bytes = view.data();
     Ok(match view.dtype() {
@@ -105,7 +107,7 @@ fn singles(view: &TensorView<'_>) -> Result<Vec<f32>, String> {
     })
 }
 
-/// A number of IEEE 754 half precision.
+/// Decodes a number in IEEE 754 half precision.
 fn half(bits: u16) -> f32 {
     let (exponent, fraction) = ((bits >> 10) & 0x1f, f32::from(bits & 0x3ff));
     let size = match exponent {

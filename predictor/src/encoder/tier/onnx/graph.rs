@@ -1,12 +1,12 @@
-//! An ONNX graph under construction: nodes, constants, weights, and the model that holds them.
+//! An ONNX graph under construction: nodes, constants, weights, and the model that contains them.
 //!
-//! Numbers of fields and of data types are those of `onnx.proto`, IR version 9, <https://github.com/onnx/onnx>.
+//! Field numbers and data types are those of `onnx.proto`, IR version 9, <https://github.com/onnx/onnx>.
 
 use crate::encoder::error::EncoderError;
 use crate::encoder::tier::onnx::protobuf::Message;
 use crate::encoder::tier::weights::Weights;
 
-/// The operators are those of this version: the first with `Gelu`.
+/// The operator set version: the first with `Gelu`.
 const OPSET: i64 = 20;
 /// The version of the file format that came with it.
 const IR_VERSION: i64 = 9;
@@ -30,7 +30,7 @@ pub(super) enum Size {
 /// The name of a value in the graph.
 pub(super) type Value = String;
 
-/// Nodes and tensors so far. A value is named when a node or constant that makes it is added.
+/// The nodes and tensors so far. A value is named when the node or constant that produces it is added.
 pub(super) struct Graph<'a> {
     weights: &'a Weights,
     body: Message<'a>,
@@ -42,7 +42,7 @@ impl<'a> Graph<'a> {
         Self { weights, body: Message::default().bytes(2, b"encoder"), values: 0 }
     }
 
-    /// A node and the name of its one output.
+    /// Adds a node and returns the name of its single output.
     pub(super) fn node(
         &mut self,
         operator: &str,
@@ -55,7 +55,7 @@ impl<'a> Graph<'a> {
         output
     }
 
-    /// A node whose output is one of the graph.
+    /// Adds a node whose output is an output of the graph.
     pub(super) fn result(
         &mut self,
         operator: &str,
@@ -67,19 +67,19 @@ impl<'a> Graph<'a> {
         self.port(12, output, FLOAT, &[Size::Named("batch"), Size::Fixed(width)]);
     }
 
-    /// An input of token numbers, by batch and length.
+    /// Adds an input of token numbers, batch by length.
     pub(super) fn input(&mut self, name: &str) {
         self.port(11, name, INT64, &[Size::Named("batch"), Size::Named("length")]);
     }
 
-    /// A tensor of the weights, which must have this shape.
+    /// Adds a tensor of the weights, which must have this shape.
     pub(super) fn weight(&mut self, name: &str, shape: &[usize]) -> Result<Value, EncoderError> {
         let numbers = self.checked(name, shape)?;
         self.tensor(FLOAT, shape, name, |tensor| tensor.numbers(9, numbers));
         Ok(name.to_owned())
     }
 
-    /// The numbers of such a tensor, which stays out of the graph.
+    /// The numbers of such a tensor, without adding it to the graph.
     pub(super) fn checked(&self, name: &str, shape: &[usize]) -> Result<&'a [f32], EncoderError> {
         let (found, numbers) = self.weights.get(name)?;
         if found != shape || numbers.len() != shape.iter().product::<usize>() {
@@ -89,24 +89,24 @@ impl<'a> Graph<'a> {
         Ok(numbers)
     }
 
-    /// Numbers that are not among the weights.
+    /// Adds numbers that are not among the weights.
     pub(super) fn floats(&mut self, shape: &[usize], numbers: &[f32]) -> Value {
         let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
         self.constant(FLOAT, shape, &bytes)
     }
 
-    /// A single number.
+    /// Adds a single number.
     pub(super) fn float(&mut self, number: f32) -> Value {
         self.floats(&[], &[number])
     }
 
-    /// A vector of integers.
+    /// Adds a vector of integers.
     pub(super) fn ints(&mut self, numbers: &[i64]) -> Value {
         let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
         self.constant(INT64, &[numbers.len()], &bytes)
     }
 
-    /// A single integer.
+    /// Adds a single integer.
     pub(super) fn int(&mut self, number: i64) -> Value {
         self.constant(INT64, &[], &number.to_le_bytes())
     }

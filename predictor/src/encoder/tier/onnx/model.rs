@@ -1,11 +1,12 @@
-//! An encoder as an ONNX graph, made from its weights without an exporter: BERT and `MPNet`, pooled by the mean.
+//! Builds an encoder as an ONNX graph from its weights, without an exporter: BERT and `MPNet` with mean
+//! pooling.
 //!
-//! Plain standard operators. Those that ONNX Runtime has of its own for transformers (`Attention`,
-//! `SkipLayerNormalization`, `EmbedLayerNormalization`) were measured against these and are no faster on a CPU: more than
-//! four fifths of the time is matrix products, and its optimiser fuses the rest.
+//! It uses standard operators only. ONNX Runtime's own operators for transformers (`Attention`,
+//! `SkipLayerNormalization`, `EmbedLayerNormalization`) were measured against these and are no faster on a
+//! CPU: more than four fifths of the time is matrix products, and its optimiser fuses the rest.
 //!
-//! Tokens of all texts of a batch lie in one matrix, so that a dense layer is one `Gemm` that takes a weight as `PyTorch`
-//! stores it, output by input.
+//! The tokens of all texts of a batch are in one matrix, so that a dense layer is one `Gemm` that uses a
+//! weight as `PyTorch` stores it, output by input.
 
 use crate::encoder::config::{Architecture, EncoderConfig, LayerNames};
 use crate::encoder::error::EncoderError;
@@ -13,17 +14,17 @@ use crate::encoder::tier::onnx::graph::{Attribute, Graph, Value};
 use crate::encoder::tier::relative::bucket;
 use crate::encoder::tier::weights::Weights;
 
-/// Inputs of the graph, each `[batch, length]`. `TYPES` is there for BERT only.
+/// Inputs of the graph, each `[batch, length]`. `TYPES` exists for BERT only.
 pub(super) const IDS: &str = "input_ids";
 pub(super) const MASK: &str = "attention_mask";
 pub(super) const TYPES: &str = "token_type_ids";
-/// Its output, `[batch, width]`: the means of the layers that are asked for over the tokens that the mask admits, side by
-/// side.
+/// Its output, `[batch, width]`: the mean states of the requested layers over the unmasked tokens,
+/// concatenated.
 pub(super) const EMBEDDING: &str = "embedding";
 
-/// What all layers read.
+/// Values that all layers read.
 struct Shared {
-    /// Added to the scores `[batch, heads, length, length]`: keeps padding out, and `MPNet`'s bias.
+    /// Added to the attention scores `[batch, heads, length, length]`: masks padding and adds `MPNet`'s bias.
     bias: Value,
     /// The shape `[batch, length, heads, hidden / heads]`.
     by_head: Value,
@@ -33,13 +34,13 @@ struct Shared {
     scale: Value,
 }
 
-/// What means over tokens need of the mask.
+/// Values derived from the mask for means over tokens.
 struct Pooling {
     /// The shape `[batch, length, hidden]`.
     shape: Value,
-    /// The mask as a row for each text.
+    /// The mask as one row per text.
     row: Value,
-    /// Tokens of each text.
+    /// Number of tokens of each text.
     count: Value,
     axis: Value,
 }
@@ -49,11 +50,12 @@ struct GraphBuilder<'a> {
     graph: Graph<'a>,
 }
 
-/// The bytes of an ONNX model that gives the encoder's embeddings: inputs `input_ids`, `attention_mask` and, for BERT,
-/// `token_type_ids`, each int64 `[batch, length]`; output `embedding`, `[batch, width]`.
+/// The bytes of an ONNX model that computes the encoder's embeddings: inputs `input_ids`, `attention_mask`
+/// and, for BERT, `token_type_ids`, each int64 `[batch, length]`; output `embedding`, `[batch, width]`.
 ///
 /// # Errors
-/// [`EncoderError::Tensor`] when a weight is missing or has another shape, [`EncoderError::Library`] beyond two gigabytes.
+/// [`EncoderError::Tensor`] if a weight is missing or has another shape, [`EncoderError::Library`] above two
+/// gigabytes.
 pub fn model(config: &EncoderConfig, weights: &Weights) -> Result<Vec<u8>, EncoderError> {
     let mut encoder = GraphBuilder { config, graph: Graph::new(weights) };
     let embedded = encoder.embeddings()?;
@@ -104,12 +106,12 @@ impl GraphBuilder<'_> {
         self.norm("embeddings.LayerNorm", &sum)
     }
 
-    /// The length of the batch's texts as a vector of one number.
+    /// The length of the batch's texts as a vector with one element.
     fn length(&mut self) -> Value {
         self.graph.node("Shape", &[IDS], &[("start", Attribute::Int(1))])
     }
 
-    /// `MPNet` counts positions from the one after the padding's number, and leaves all padding at that number.
+    /// `MPNet` counts positions from the one after the padding's number, and gives all padding that number.
     fn positions_after_padding(&mut self) -> Value {
         let (pad, axis) = (self.graph.int(self.config.pad), self.graph.int(1));
         let padding = self.graph.node("Equal", &[IDS, &pad], &[]);
@@ -139,7 +141,8 @@ impl GraphBuilder<'_> {
         Ok(Shared { bias, by_head, flat, scale })
     }
 
-    /// `MPNet`'s bias by distance, `[heads, length, length]`, picked from a row for each head with all distances.
+    /// `MPNet`'s bias by distance, `[heads, length, length]`, gathered from one row per head with all
+    /// distances.
     fn relative_bias(&mut self) -> Result<Value, EncoderError> {
         let &EncoderConfig { heads, buckets, positions, .. } = self.config;
         let name = "encoder.relative_attention_bias.weight";
@@ -159,7 +162,7 @@ impl GraphBuilder<'_> {
         Ok(graph.node("Gather", &[&biases, &offsets], &[("axis", Attribute::Int(1))]))
     }
 
-    /// A layer: attention, then two dense layers, each added to what it read and normalised.
+    /// A layer: attention, then two dense layers, each followed by a residual connection and normalisation.
     fn layer(&mut self, layer: usize, tokens: &str, shared: &Shared) -> Result<Value, EncoderError> {
         let &EncoderConfig { hidden, intermediate, .. } = self.config;
         let names = self.config.layer(layer);
@@ -193,7 +196,8 @@ impl GraphBuilder<'_> {
         Ok(graph.node("Reshape", &[&mixed, &shared.flat], &[]))
     }
 
-    /// A dense layer's output cut into heads, its axes batch, length, head, width in the order `order`.
+    /// A dense layer's output split into heads, with the axes batch, length, head, width in the order
+    /// `order`.
     fn heads(
         &mut self,
         name: &str,
@@ -221,7 +225,7 @@ impl GraphBuilder<'_> {
         Ok(self.graph.node("LayerNormalization", &[input, &weight, &bias], &[epsilon]))
     }
 
-    /// What means over tokens need of the mask.
+    /// Values derived from the mask for means over tokens.
     fn pooling(&mut self, mask: &str) -> Pooling {
         let hidden = self.config.hidden;
         let graph = &mut self.graph;
@@ -234,7 +238,7 @@ impl GraphBuilder<'_> {
         Pooling { shape, row, count, axis }
     }
 
-    /// The mean over the tokens that the mask admits, `[batch, hidden]`. A text without any has the mean 0.
+    /// The mean over the unmasked tokens, `[batch, hidden]`. For a text without any it is 0.
     fn pool(&mut self, tokens: &str, pooling: &Pooling) -> Value {
         let graph = &mut self.graph;
         let tokens = graph.node("Reshape", &[tokens, &pooling.shape], &[]);
@@ -244,8 +248,8 @@ impl GraphBuilder<'_> {
     }
 }
 
-/// The bias by head and offset: `heads` rows of `2 * reach + 1` numbers, for the offsets from `-reach` to `reach`.
-/// `table` has a row for each bucket with a number for each head.
+/// The bias by head and offset: `heads` rows of `2 * reach + 1` numbers, for the offsets from `-reach` to
+/// `reach`. `table` has one row per bucket with one number per head.
 fn biases(table: &[f32], buckets: usize, heads: usize, reach: usize) -> Vec<f32> {
     let reach = reach as i64;
     let row = |head| (-reach..=reach).map(move |offset| table[bucket(offset, buckets) * heads + head]);

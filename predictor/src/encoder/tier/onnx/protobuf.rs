@@ -1,8 +1,8 @@
-//! Protocol Buffers messages, written only: the four kinds of field that an ONNX graph needs.
+//! Writes Protocol Buffers messages: only the four kinds of field that an ONNX graph needs.
 //!
-//! A generated library would bring hundreds of types for the nine messages of a graph. The format itself is short:
-//! <https://protobuf.dev/programming-guides/encoding/>. Large arrays are borrowed until the bytes are made, so the weights
-//! of an encoder are copied once.
+//! A generated library would add hundreds of types for the nine messages of a graph. The format itself is
+//! short: <https://protobuf.dev/programming-guides/encoding/>. Large arrays are borrowed until the bytes are
+//! built, so the weights of an encoder are copied once.
 
 use crate::encoder::error::EncoderError;
 
@@ -17,7 +17,7 @@ enum Wire {
     Fixed32 = 5,
 }
 
-/// A message under construction: fields in the order in which they were added.
+/// A message under construction: its fields in the order in which they were added.
 #[derive(Default)]
 pub(super) struct Message<'a> {
     pieces: Vec<Piece<'a>>,
@@ -30,16 +30,16 @@ enum Piece<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// An integer, an enumeration.
+    /// An integer or enumeration.
     pub(super) fn int(mut self, field: u32, value: i64) -> Self {
         let mut bytes = key(field, Wire::Varint);
-        // Negative numbers are their two's complement in ten bytes.
+        // Negative numbers are written as their two's complement in ten bytes.
         varint(&mut bytes, value.cast_unsigned());
         self.push(bytes);
         self
     }
 
-    /// A number of single precision.
+    /// A single-precision number.
     pub(super) fn float(mut self, field: u32, value: f32) -> Self {
         let mut bytes = key(field, Wire::Fixed32);
         bytes.extend(value.to_le_bytes());
@@ -55,7 +55,7 @@ impl<'a> Message<'a> {
         self
     }
 
-    /// Bytes that hold numbers in single precision, little-endian.
+    /// Single-precision numbers as little-endian bytes.
     pub(super) fn numbers(mut self, field: u32, value: &'a [f32]) -> Self {
         let length = size_of_val(value);
         self.push(delimited(field, length));
@@ -70,7 +70,7 @@ impl<'a> Message<'a> {
         self.append(value)
     }
 
-    /// The fields of another message behind those of this one.
+    /// Appends the fields of another message to this one.
     pub(super) fn append(mut self, other: Self) -> Self {
         for piece in other.pieces {
             match piece {
@@ -105,7 +105,7 @@ impl<'a> Message<'a> {
         Ok(bytes)
     }
 
-    /// Adds to the last piece where it can, for a graph has thousands of short fields.
+    /// Appends to the last piece if possible, because a graph has thousands of short fields.
     fn push(&mut self, bytes: Vec<u8>) {
         self.length += bytes.len();
         match self.pieces.last_mut() {
@@ -127,7 +127,7 @@ fn delimited(field: u32, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Seven bits a byte, the lowest first; the top bit says that more follow.
+/// Seven bits per byte, the lowest first; the top bit says that more follow.
 fn varint(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         bytes.push((value & 0x7f) as u8 | 0x80);
@@ -141,7 +141,8 @@ fn varint(bytes: &mut Vec<u8>, mut value: u64) {
 mod tests {
     use super::*;
 
-    /// The expectations are the examples of the format's own description, and what Python's `onnx` 1.23.2 writes.
+    /// The expected values are the examples in the format's own description, and what Python's `onnx` 1.23.2
+    /// writes.
     #[test]
     fn bytes_are_those_of_the_format() {
         for (message, expected) in [

@@ -1,8 +1,8 @@
-//! An encoder that ONNX Runtime runs: finding its shared library, a session on the graph of `onnx.rs`, and batches
-//! through it.
+//! Runs an encoder in ONNX Runtime: finds its shared library, creates a session on the graph of `onnx.rs`,
+//! and passes batches through it.
 //!
-//! The library is loaded when the first encoder is made and not linked, so a build needs none and a program that makes
-//! no encoder starts without. Nothing is downloaded.
+//! The library is not linked but loaded when the first encoder is created. So a build does not need it, and a
+//! program that creates no encoder starts without it. Nothing is downloaded.
 
 use std::borrow::Cow;
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
@@ -22,9 +22,9 @@ use crate::encoder::tier::tokens::TokenBatch;
 use crate::encoder::tier::weights::Weights;
 
 const LIBRARY: &str = "ONNX Runtime";
-/// Names the shared library, before all other places.
+/// Path of the shared library; takes precedence over all other places.
 const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
-/// Where `scripts/setup-bert.sh` puts it, under the working directory.
+/// Where `scripts/setup-bert.sh` installs it, relative to the working directory.
 const LIBRARY_FOLDER: &str = ".bert/onnxruntime";
 
 /// An encoder in ONNX Runtime.
@@ -35,8 +35,8 @@ pub(crate) struct OrtEncoder {
 }
 
 impl OrtEncoder {
-    /// Loads ONNX Runtime if need be and gives it the encoder, to be run by so many threads; 0 is one for each core.
-    /// The weights are copied.
+    /// Loads ONNX Runtime if necessary and creates a session for the encoder with this many threads; 0 means
+    /// one per core. The weights are copied.
     pub(crate) fn new(
         config: &EncoderConfig,
         weights: &Weights,
@@ -46,7 +46,7 @@ impl OrtEncoder {
         Self::with_library(&library, config, weights, threads)
     }
 
-    /// The same with this library.
+    /// The same with the given library.
     pub(super) fn with_library(
         library: &Path,
         config: &EncoderConfig,
@@ -80,7 +80,7 @@ impl OrtEncoder {
     }
 }
 
-/// The shared library: the one that is named, or else the first that is there.
+/// The path of the shared library: the named one, otherwise the first that exists.
 pub(super) fn library(named: Option<PathBuf>) -> Result<PathBuf, EncoderError> {
     let looked = match named.filter(|path| !path.as_os_str().is_empty()) {
         Some(path) => vec![path],
@@ -91,7 +91,8 @@ pub(super) fn library(named: Option<PathBuf>) -> Result<PathBuf, EncoderError> {
         }
     };
     match looked.iter().find(|path| path.is_file()) {
-        // `ort` looks for a relative path beside the executable first.
+        // The path is made absolute because `ort` resolves a relative one against the executable's folder
+        // first.
         Some(path) => {
             std::path::absolute(path).map_err(|cause| unusable(&format!("{}: {cause}", path.display())))
         }
@@ -106,12 +107,12 @@ pub(super) fn library(named: Option<PathBuf>) -> Result<PathBuf, EncoderError> {
     }
 }
 
-/// Loads the library, once in a process: later calls keep the first that could be loaded. `ort` would load one by itself
-/// when a session is made, and panic where it cannot.
+/// Loads the library once per process: later calls keep the first one that could be loaded. Otherwise `ort`
+/// would load one by itself when a session is created, and panic if it cannot.
 pub(super) fn load(library: &Path) -> Result<(), EncoderError> {
     let environment = ::ort::init_from(library).map_err(|cause| {
         unusable(&match &cause {
-            // The reason is in the source of the source, which its own text leaves out.
+            // The reason is in the source of the source, which the error's own text leaves out.
             LoadDynamicError::Dlopen { error, .. } => match error.source() {
                 Some(reason) => format!("{cause}: {reason}"),
                 None => cause.to_string(),
@@ -131,11 +132,11 @@ fn session(model: &[u8], threads: usize) -> Result<Session, EncoderError> {
         .map_err(refused(action))?
         .with_intra_threads(threads)
         .map_err(refused(action))?
-        // A thread that waits for work would otherwise spin, on cores that the rest of the process needs: on two busy
-        // cores a batch took twice as long.
+        // A thread that waits for work would otherwise spin on cores that the rest of the process needs: on
+        // two busy cores a batch took twice as long.
         .with_intra_op_spinning(false)
         .map_err(refused(action))?
-        // Warnings are about the graph's making, and nothing that a user could act upon.
+        // Warnings are about how the graph is built; a user can do nothing about them.
         .with_log_level(LogLevel::Error)
         .map_err(refused(action))?;
     builder.commit_from_memory(model).map_err(refused("load the encoder"))
@@ -152,7 +153,8 @@ fn unusable(cause: &str) -> EncoderError {
     EncoderError::Library { library: LIBRARY, reason }
 }
 
-/// That the parts of a batch fit together and into the encoder. A token number below 0 would count from the end.
+/// Checks that the parts of a batch match each other and the encoder. A token number below 0 would count from
+/// the end.
 fn check(batch: &TokenBatch, config: &EncoderConfig) -> Result<(), EncoderError> {
     let &TokenBatch { rows, length, .. } = batch;
     let wrong = |reason: String| {

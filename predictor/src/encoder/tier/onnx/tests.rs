@@ -1,5 +1,5 @@
-//! The graph in ONNX Runtime against the plain forward pass, and every error. The tests that run a graph need the shared
-//! library (`scripts/setup-bert.sh`) and are ignored unless asked for.
+//! Compares the graph in ONNX Runtime with the plain forward pass, and checks every error. The tests that run
+//! a graph need the shared library (`scripts/setup-bert.sh`) and are ignored by default.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::encoder::tier::tokens::TokenBatch;
 
 const BOTH: [Architecture; 2] = [Architecture::Bert, Architecture::Mpnet];
 
-/// The library, looked for from the workspace's folder too: tests run in that of their crate.
+/// The library, also searched for from the workspace's folder, because tests run in that of their crate.
 fn library() -> PathBuf {
     let named = std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.bert/onnxruntime/libonnxruntime.so");
@@ -129,7 +129,7 @@ fn a_library_that_is_not_there_or_none_is_an_error() {
     }
 }
 
-/// Run by the test below in a process of its own, for a library that was loaded once stays.
+/// The test below runs this in a process of its own, because a library stays loaded.
 #[test]
 #[ignore = "reads the file that DEMUR_TEST_LIBRARY names"]
 fn load_what_is_named() {

@@ -1,8 +1,8 @@
-//! Encoders by libtorch: BERT out of the layers of rust-bert, `MPNet` out of our own. It trains them, and serves them where
-//! ONNX Runtime is not built in.
+//! Encoders on libtorch: BERT from the layers of rust-bert, `MPNet` from our own. It trains them, and runs
+//! them if ONNX Runtime is not built in.
 //!
-//! The layers can be run in parts: from tokens to states, through some of the layers, from states to an embedding. A fit
-//! that leaves the lower layers as they are runs them once and keeps the states.
+//! The layers can be run in parts: from tokens to states, through some of the layers, from states to an
+//! embedding. A fit that freezes the lower layers runs them once and keeps the states.
 
 mod mpnet;
 
@@ -19,7 +19,7 @@ use crate::encoder::tier::tokens::TokenBatch;
 use crate::encoder::tier::torch::mpnet::Mpnet;
 use crate::encoder::tier::weights::Weights;
 
-/// What stands in for minus infinity where a batch is filled up: exp of it is 0 in single precision.
+/// Replaces minus infinity for padding: its exp is 0 in single precision.
 const MASKED: f64 = -10_000.0;
 
 /// An encoder on libtorch's tensors.
@@ -44,12 +44,12 @@ impl std::fmt::Debug for Net {
     }
 }
 
-/// What the layers need to know of a batch beside its states.
+/// What the layers need to know about a batch apart from its states.
 #[derive(Debug)]
 pub struct Context {
-    /// 1 where there is a token, else 0: rows x length x 1.
+    /// 1 for a token, else 0: rows x length x 1.
     tokens: Tensor,
-    /// 0 where there is a token, else [`MASKED`]: rows x 1 x 1 x length.
+    /// 0 for a token, else [`MASKED`]: rows x 1 x 1 x length.
     mask: Tensor,
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn failed(cause: &impl std::fmt::Display) -> EncoderError {
 }
 
 impl TorchEncoder {
-    /// Builds the layers, to be run by so many threads.
+    /// Builds the layers, to run on this many threads.
     pub(crate) fn on_threads(
         config: &EncoderConfig,
         weights: &Weights,
@@ -68,10 +68,10 @@ impl TorchEncoder {
         Self::new(config, weights)
     }
 
-    /// Builds the layers and gives them their numbers.
+    /// Builds the layers and loads their weights.
     ///
     /// # Errors
-    /// [`EncoderError::Tensor`], or [`EncoderError::Library`] for settings that the layers cannot follow.
+    /// [`EncoderError::Tensor`], or [`EncoderError::Library`] for settings that the layers do not support.
     pub fn new(config: &EncoderConfig, weights: &Weights) -> Result<Self, EncoderError> {
         let store = VarStore::new(Device::Cpu);
         let root = store.root();
@@ -98,10 +98,10 @@ impl TorchEncoder {
         Ok(encoder)
     }
 
-    /// Replaces all numbers.
+    /// Replaces all weights.
     ///
     /// # Errors
-    /// [`EncoderError::Tensor`] when one is missing.
+    /// [`EncoderError::Tensor`] if one is missing.
     pub fn set_weights(&self, weights: &Weights) -> Result<(), EncoderError> {
         for (name, mut variable) in self.store.variables() {
             let (shape, numbers) = weights.get(&name)?;
@@ -113,10 +113,10 @@ impl TorchEncoder {
         Ok(())
     }
 
-    /// The numbers as they are now, in single precision.
+    /// The current weights, in single precision.
     ///
     /// # Errors
-    /// [`EncoderError::Tensor`] when one has gone.
+    /// [`EncoderError::Tensor`] if one is gone.
     pub fn weights(&self) -> Result<Weights, EncoderError> {
         let variables = self.store.variables();
         Weights::gather(&self.config, |name| {
@@ -161,7 +161,7 @@ impl TorchEncoder {
         Ok((states, context))
     }
 
-    /// What the layers need to know of a batch beside its states, in the precision of those.
+    /// What the layers need to know about a batch apart from its states, in the precision of the states.
     ///
     /// # Errors
     /// [`EncoderError::Library`].
@@ -174,7 +174,7 @@ impl TorchEncoder {
         Ok(Context { tokens: tokens.unsqueeze(-1), mask })
     }
 
-    /// Through some of the layers.
+    /// Runs some of the layers.
     pub fn advance(&self, states: Tensor, context: &Context, layers: Range<usize>, train: bool) -> Tensor {
         match &self.net {
             Net::Bert { layers: all, .. } => all[layers].iter().fold(states, |states, layer| {
@@ -214,7 +214,7 @@ impl TorchEncoder {
     }
 }
 
-/// The settings as rust-bert has them.
+/// The settings in the form of rust-bert.
 fn bert_config(config: &EncoderConfig) -> Result<BertConfig, EncoderError> {
     let settings = json!({
         "hidden_act": "gelu",

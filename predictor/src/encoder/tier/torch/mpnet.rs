@@ -1,5 +1,5 @@
-//! `MPNet` (Song et al. 2020) on libtorch, which rust-bert does not have: BERT's layers without token types, and with a bias
-//! of the attention by relative position that all layers share.
+//! `MPNet` (Song et al. 2020) on libtorch, because rust-bert does not have it: BERT's layers without token
+//! types, and with a relative position bias in the attention that all layers share.
 
 use std::ops::Range;
 
@@ -79,19 +79,19 @@ impl Mpnet {
 
     /// From tokens to the states before the first layer.
     pub(crate) fn start(&self, ids: &Tensor, mask: &Tensor, train: bool) -> Tensor {
-        // Positions count the tokens from behind the number of the padding token, which stands for all that fills up.
+        // Positions start after the number of the padding token, which all padding has.
         let positions = mask.cumsum(1, Kind::Int64) * mask + self.pad;
         let states = self.words.forward(ids) + self.positions.forward(&positions);
         self.norm.forward(&states).dropout(self.dropout, train)
     }
 
-    /// Through some of the layers.
+    /// Runs some of the layers.
     pub(crate) fn advance(&self, states: Tensor, mask: &Tensor, layers: Range<usize>, train: bool) -> Tensor {
         let bias = self.position_bias(states.size()[1]) + mask;
         self.layers[layers].iter().fold(states, |states, layer| self.layer(layer, &states, &bias, train))
     }
 
-    /// What relative positions add to the attention: 1 x heads x length x length.
+    /// The relative position bias of the attention: 1 x heads x length x length.
     fn position_bias(&self, length: i64) -> Tensor {
         let table = Tensor::from_slice(&buckets(length, self.buckets)).view([length, length]);
         self.relative.forward(&table).permute([2, 0, 1]).unsqueeze(0)
@@ -117,7 +117,8 @@ impl Mpnet {
     }
 }
 
-/// The bucket of each pair of places, row-major: row the place that reads, column the one that is read.
+/// The bucket of each pair of places, row-major: the row is the place that attends, the column the place
+/// attended to.
 fn buckets(length: i64, count: usize) -> Vec<i64> {
     let row = |from| (0..length).map(move |to| bucket(to - from, count) as i64);
     (0..length).flat_map(row).collect()
