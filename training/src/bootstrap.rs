@@ -1,4 +1,5 @@
-//! The bootstrap: a response classifier labels a larger corpus, and several answers to one prompt become a rate.
+//! The bootstrap: a response classifier labels a larger corpus, and several answers to one prompt become a
+//! rate.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +13,16 @@ use serde_json::{Map, Value};
 use crate::error::TrainingError;
 use crate::examples::input;
 
-/// What `labelled_by` says of rows that a model has labelled: its name and digest.
+/// The value of `labelled_by` for rows that a model labelled: its name and digest.
 #[must_use]
 pub fn labelled_by(model: &Model) -> String {
     format!("{LABELLED_BY_DEMUR}{}@{}", model.manifest().name, model.digest())
 }
 
-/// One prompt with the label that the machine gave it.
+/// One prompt with the label that a model assigned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MachineLabelled {
-    /// The prompt as it first stood.
+    /// The prompt as it first appeared.
     pub prompt: String,
     /// The target that answered it.
     pub target: Option<String>,
@@ -29,25 +30,26 @@ pub struct MachineLabelled {
     pub source: Option<String>,
     /// Mean P(refusal) over the answers.
     pub p_refusal: f64,
-    /// The label of that mean.
+    /// The label that follows from that mean.
     pub label: Label,
     /// Share of the answers that are labelled refused.
     pub refusal_rate: f64,
     /// How many answers there were.
     pub samples: u32,
-    /// Mean of |2 P(refusal) - 1| over the answers: 0 is a coin, 1 is certain.
+    /// Mean of |2 P(refusal) - 1| over the answers: 0 is a coin toss, 1 is certain.
     pub confidence: f64,
-    /// Weight in training: the mean over the answers of each one's own weight. Confidence is no part of it: a soft label
-    /// says how sure the machine is, and a weight by its certainty on top would push rates towards 0 and 1.
+    /// Weight in training: the mean weight of the answers. Confidence is not part of it: a soft label already
+    /// says how certain the model is, and weighting by certainty as well would push rates towards 0 and 1.
     pub weight: f64,
-    /// The classifier, as [`labelled_by`] names it.
+    /// The classifier, as returned by [`labelled_by`].
     pub labelled_by: String,
 }
 
-/// P(refusal) of every record, in order: by n-grams on all cores, and by the encoder where the model has one and asks it.
+/// P(refusal) of every record, in order: by n-grams on all cores, and by the encoder if the model has one and
+/// uses it for the record.
 ///
 /// # Errors
-/// [`TrainingError::Score`] when the encoder fails, or a record lacks the response.
+/// [`TrainingError::Score`] when the encoder fails, or a record has no response.
 pub fn label(model: &Model, records: &[Record]) -> Result<Vec<Probability>, TrainingError> {
     let inputs: Vec<Input<'_>> = records.iter().map(input).collect();
     if model.encoder().is_some() {
@@ -57,8 +59,8 @@ pub fn label(model: &Model, records: &[Record]) -> Result<Vec<Probability>, Trai
     Ok(inputs.par_iter().with_min_len(64).map_init(Scratch::default, of).collect())
 }
 
-/// Labels (prompt, response) records and gathers them by normalised prompt, target and context, in order of appearance.
-/// Records without a prompt are passed over.
+/// Labels (prompt, response) records and groups them by normalised prompt, target and context, in order of
+/// appearance. Records without a prompt are skipped.
 ///
 /// # Errors
 /// As [`label`].
@@ -102,7 +104,7 @@ pub fn bootstrap(model: &Model, records: &[Record]) -> Result<Vec<MachineLabelle
 }
 
 impl MachineLabelled {
-    /// The row as a corpus file holds it.
+    /// The row as it is written to a corpus file.
     ///
     /// # Errors
     /// Never for a row that [`bootstrap`] made: all its numbers are finite.

@@ -6,7 +6,7 @@ use demur_data::DataError;
 use demur_predictor::encoder::EncoderError;
 use demur_predictor::{ModelError, ScoreError, SettingsError};
 
-/// What can go wrong between a corpus and a fitted, evaluated model.
+/// The errors between a corpus and a fitted, evaluated model.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainingError {
     /// A corpus cannot be read or written.
@@ -15,10 +15,10 @@ pub enum TrainingError {
     /// A model directory cannot be read or written.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// Features or policy are set wrongly.
+    /// Features or policy have invalid settings.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// A model failed.
+    /// A model returned an error.
     #[error(transparent)]
     Score(#[from] ScoreError),
     /// An encoder cannot be read or run.
@@ -33,15 +33,15 @@ pub enum TrainingError {
     /// Threads cannot be started, or one failed.
     #[error("threads: {cause}")]
     Threads {
-        /// What the system said.
+        /// The message of the system.
         cause: String,
     },
-    /// Embeddings cannot be kept.
+    /// Embeddings cannot be written to the cache.
     #[error("{}: {cause}; DEMUR_CACHE names another folder, or `off`", path.display())]
     Cache {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         cause: std::io::Error,
     },
     /// The state of a fit cannot be written or read.
@@ -52,41 +52,41 @@ pub enum TrainingError {
         /// What is wrong.
         reason: String,
     },
-    /// linfa refused.
+    /// linfa rejected its parameters or data.
     #[error(transparent)]
     Linfa(#[from] linfa::error::Error),
-    /// The dense logistic regression of linfa gave up.
+    /// linfa's dense logistic regression failed.
     #[error("second level: {0}; raise alpha, or look for columns that are all alike")]
     Dense(#[from] linfa_logistic::error::Error),
-    /// A template or a list of terms is written wrongly.
+    /// A template or a list of terms is malformed.
     #[error("{reason}")]
     Template {
         /// What is wrong, and what to do.
         reason: String,
     },
-    /// A parameter out of its range.
+    /// A parameter is out of range.
     #[error("`{name}` is {value}: it must be {wanted}")]
     Parameter {
         /// Its name in the recipe.
         name: &'static str,
-        /// What it is.
+        /// Its value.
         value: f64,
-        /// What it may be.
+        /// The values that are allowed.
         wanted: &'static str,
     },
-    /// A source is described wrongly.
+    /// A source in a recipe is invalid.
     #[error("source {title}: `{name}` is {value}: it must be {wanted}")]
     Source {
         /// Its name, or its first file.
         title: String,
         /// The key in the recipe.
         name: &'static str,
-        /// What it is.
+        /// Its value.
         value: f64,
-        /// What it may be.
+        /// The values that are allowed.
         wanted: &'static str,
     },
-    /// A pipeline was given labels of this program to learn from and to be judged by.
+    /// A pipeline was given labels of this program to learn from and to be evaluated on.
     #[error(
         "source {title}: demur labelled {rows} of its rows, by which a pipeline would judge itself; name the file under \
          [[unlabelled]], or fit on it with `demur fit`"
@@ -94,10 +94,10 @@ pub enum TrainingError {
     OwnLabels {
         /// Its name, or its first file.
         title: String,
-        /// How many they are.
+        /// How many such rows there are.
         rows: usize,
     },
-    /// Vectors that belong together differ in length.
+    /// Vectors that must have the same length do not.
     #[error("{found} {what}, expected {expected}")]
     Lengths {
         /// What was counted.
@@ -107,7 +107,7 @@ pub enum TrainingError {
         /// How many there should be.
         expected: usize,
     },
-    /// A target that is no probability.
+    /// A target that is not a probability.
     #[error("row {row}: the target is {target}: it must lie within 0 (complied) and 1 (refused)")]
     Target {
         /// 0-based row of the training set.
@@ -115,7 +115,7 @@ pub enum TrainingError {
         /// Its target.
         target: f64,
     },
-    /// A weight that cannot weigh.
+    /// A negative or non-finite weight.
     #[error("row {row}: the weight is {weight}: it must be a finite number of at least 0")]
     Weight {
         /// 0-based row of the training set.
@@ -123,7 +123,7 @@ pub enum TrainingError {
         /// Its weight.
         weight: f64,
     },
-    /// Nothing to tell apart.
+    /// All rows have the same label, so there is nothing to learn.
     #[error(
         "the {rows} training rows are all refused or all complied: a fit needs both; look at the label column (--label-column) and the label table (--label-map)"
     )]
@@ -131,17 +131,17 @@ pub enum TrainingError {
         /// Rows in the training set.
         rows: usize,
     },
-    /// The optimiser stopped early.
+    /// The optimiser stopped before it converged.
     #[error(
         "the logistic regression with c = {c} did not converge in {iterations} Newton steps; lower c or raise max_iterations"
     )]
     NotConverged {
         /// Steps taken.
         iterations: usize,
-        /// The parameter.
+        /// The `c` of the fit.
         c: f64,
     },
-    /// No n-gram is left.
+    /// No n-gram is left in a view.
     #[error(
         "view {view} of the {field}: no n-gram is left after min_df and max_df, over {documents} texts; lower min_df or raise max_df"
     )]
@@ -153,13 +153,13 @@ pub enum TrainingError {
         /// Texts that were counted.
         documents: u32,
     },
-    /// No sources to leave out.
+    /// There are no sources to leave out.
     #[error(
         "calibrate_on = \"left-out-sources\": the rows name fewer than two sources, so none can be left out; give the \
          recipe's sources a `name` each, or say calibrate_on = \"folds\""
     )]
     FewSources,
-    /// No rows for a step.
+    /// There are no rows for a step.
     #[error("{step}: no rows are left to work on; {hint}")]
     NoRows {
         /// The step.
@@ -175,7 +175,7 @@ pub enum TrainingError {
         /// Why the fit failed.
         cause: Box<Self>,
     },
-    /// The recipe is not one.
+    /// The file is not a valid recipe.
     #[error("{}: {reason}", path.display())]
     Recipe {
         /// The file.
@@ -183,7 +183,7 @@ pub enum TrainingError {
         /// What is wrong and where.
         reason: String,
     },
-    /// A setting of the command line does not fit the recipe.
+    /// A setting on the command line does not match the recipe.
     #[error("--set {setting}: {reason}")]
     Set {
         /// The setting as given.

@@ -1,4 +1,4 @@
-//! Rows as a fit takes them: texts, targets, weights and groups, side by side.
+//! Rows in the form that a fit takes: texts, targets, weights and groups in parallel vectors.
 
 use std::sync::Arc;
 
@@ -10,28 +10,27 @@ use crate::error::TrainingError;
 use crate::facets::Facets;
 use crate::metrics::Clusters;
 
-/// Rows to fit on or to be judged by; all vectors have one entry per row.
+/// Rows to fit on or to evaluate; all vectors have one entry per row.
 #[derive(Debug, Clone, Default)]
 pub struct Examples<'a> {
     /// The texts.
     pub inputs: Vec<Input<'a>>,
-    /// What a fit aims at: P(refusal) of the label, 0, 1 or a machine's probability.
+    /// The target of the fit: P(refusal) of the label, 0, 1 or a machine's probability.
     pub targets: Vec<f64>,
-    /// What figures, calibration and the choice of C go by: the target before any teacher softened it.
+    /// What figures, calibration and the choice of C use: the target before any teacher softened it.
     pub truth: Vec<f64>,
-    /// The weight of each row. A row of weight 0 has no label and is there for its kind alone.
+    /// The weight of each row. A row of weight 0 has no label and is included only for its kind.
     pub weights: Vec<f64>,
     /// Rows of one group stay on one side of every split.
     pub groups: Vec<u32>,
-    /// What else is known of each row, for figures by target, source and so on; may be empty.
+    /// Other facts about each row, for figures by target, source and so on; may be empty.
     pub facets: Vec<Facets<'a>>,
-    /// All rows that these are a part of: what a fit learns from elsewhere must not hold them.
+    /// All rows that these were taken from. What a fit learns from elsewhere must not include them.
     pub corpus: Arc<Vec<Input<'a>>>,
 }
 
 impl<'a> Examples<'a> {
-    /// The labelled ones of some records, each with its group; and, with weight 0, those that have a kind which stands
-    /// for no label.
+    /// The labelled records, each with its group, and, with weight 0, those whose kind has no label.
     #[must_use]
     pub fn of(records: &'a [Record], groups: &[u32]) -> Self {
         let mut examples = Self::default();
@@ -48,19 +47,19 @@ impl<'a> Examples<'a> {
         examples
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.inputs.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no rows.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.inputs.is_empty()
     }
 
-    /// These rows alone, in this order.
+    /// Only these rows, in this order.
     #[must_use]
     pub fn subset(&self, rows: &[usize]) -> Self {
         Self {
@@ -80,7 +79,7 @@ impl<'a> Examples<'a> {
         self.weights.iter().all(|&weight| weight <= 0.0)
     }
 
-    /// The numbers of the rows that have a label.
+    /// The indices of the rows that have a label.
     #[must_use]
     pub fn labelled(&self) -> Vec<usize> {
         (0..self.len()).filter(|&row| self.weights[row] > 0.0).collect()
@@ -93,7 +92,7 @@ impl<'a> Examples<'a> {
         if rows.len() == self.len() { self.clone() } else { self.subset(&rows) }
     }
 
-    /// The same rows, those of a group of n weighing n^-power of what they did.
+    /// The same rows; in a group of n, each weight is multiplied by n^-power.
     #[must_use]
     pub(crate) fn shared_out(mut self, power: f64) -> Self {
         let groups = self.groups.clone();
@@ -101,8 +100,8 @@ impl<'a> Examples<'a> {
         self
     }
 
-    /// The same rows, those of a source of n weighing n^-power of what they did, against each other: the sum of all
-    /// weights stays, and with it what a C means.
+    /// The same rows; in a source of n, each weight is multiplied by n^-power. The result is rescaled to the
+    /// same sum of weights, so that a C keeps its meaning.
     #[must_use]
     pub fn balanced(mut self, power: f64) -> Self {
         let before: f64 = self.weights.iter().sum();
@@ -115,8 +114,8 @@ impl<'a> Examples<'a> {
         self
     }
 
-    /// The same rows and one more, of which nothing is known and whose target is the base rate. It weighs as much as all
-    /// others together, so that the intercept of a fit stays there and the words explain the rest.
+    /// The same rows and one more without any features, whose target is the base rate. It weighs as much as
+    /// all others together, so that the intercept of a fit stays there and the words explain the rest.
     #[must_use]
     pub(crate) fn anchored(mut self, base_rate: f64) -> Self {
         self.inputs.push(Input { prompt: None, response: None, target: None });
@@ -130,30 +129,30 @@ impl<'a> Examples<'a> {
         self
     }
 
-    /// The share of refusals among the rows, by their weights.
+    /// The weighted share of refusals among the rows.
     #[must_use]
     pub(crate) fn base_rate(&self) -> f64 {
         let refused = self.truth.iter().zip(&self.weights).map(|(truth, weight)| truth * weight).sum::<f64>();
         refused / self.weights.iter().sum::<f64>()
     }
 
-    /// Which rows have the same prompt (response, where there is no prompt), once normalised.
+    /// Which rows have the same normalised prompt (response, if there is no prompt).
     #[must_use]
     pub fn prompts(&self) -> Clusters {
         let text = |input: &Input<'a>| normalise(input.prompt.or(input.response).unwrap_or_default());
         Clusters::of(self.inputs.iter().map(text))
     }
 
-    /// The hard labels, for splits and fits that know no rates: refused where the truth is 0.5 or more.
+    /// The hard labels, for splits and fits that do not support rates: refused if the truth is 0.5 or more.
     #[must_use]
     pub fn labels(&self) -> Vec<bool> {
         self.truth.iter().map(|&truth| truth >= 0.5).collect()
     }
 
-    /// A fold for each row: classes balanced, groups whole.
+    /// A fold for each row: classes balanced, groups kept whole.
     ///
     /// # Errors
-    /// [`TrainingError::Data`] when the rows cannot be split so.
+    /// [`TrainingError::Data`] when such a split is impossible.
     pub fn folds(&self, k: usize, seed: u64) -> Result<Vec<usize>, TrainingError> {
         let strata: Vec<u32> = self.labels().into_iter().map(u32::from).collect();
         Ok(assign_folds(&strata, Some(&self.groups), k, seed)?)
@@ -171,7 +170,7 @@ fn share_out<T: std::hash::Hash + Eq>(weights: &mut [f64], groups: &[T], power: 
     }
 }
 
-/// What a fit aims at on a record, and the record's weight there; `None` for one that teaches nothing.
+/// The target of a fit for a record, and the record's weight; `None` for a record that a fit cannot use.
 fn aim(record: &Record) -> Option<(f64, f64)> {
     let label = record.label.as_ref()?;
     match label.target() {
@@ -180,7 +179,7 @@ fn aim(record: &Record) -> Option<(f64, f64)> {
     }
 }
 
-/// Whether [`Examples::of`] takes a record.
+/// Whether [`Examples::of`] includes a record.
 pub(crate) fn is_labelled(record: &Record) -> bool {
     aim(record).is_some()
 }

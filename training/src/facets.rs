@@ -1,13 +1,14 @@
-//! What is known of a row beside its texts and label: figures are broken down by it, and fits give sources shifts by it.
+//! What is known about a row besides its texts and label: figures are broken down by it, and fits add a shift
+//! per source.
 
 use demur_data::{Kind, Labeller, Record};
 
-/// What is known of a row beside its texts and label.
+/// What is known about a row besides its texts and label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Facets<'a> {
     /// The kind of the response.
     pub kind: Option<Kind>,
-    /// The model that was asked.
+    /// The model that answered.
     pub target: Option<&'a str>,
     /// The data set.
     pub source: Option<&'a str>,
@@ -30,7 +31,7 @@ impl<'a> Facets<'a> {
         }
     }
 
-    /// The name and the value of each, where the row has one.
+    /// The name and the value of each facet; `None` if the row lacks it.
     pub(crate) fn values(&self) -> [(&'static str, Option<&'a str>); 5] {
         [
             ("kind", self.kind.map(Kind::name)),

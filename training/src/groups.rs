@@ -1,4 +1,5 @@
-//! Which rows belong together, so that no split tears them apart: equal prompts, templates, near-duplicates, copied answers.
+//! Which rows belong together and must not be split: equal prompts, templates, near-duplicates, copied
+//! answers.
 
 use std::hash::Hash;
 
@@ -11,20 +12,20 @@ use crate::rows::identity;
 /// Which rows must stay on one side of every split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grouping {
-    /// Those whose prompts are equal once normalised: a random split that still does not leak.
+    /// Rows with equal normalised prompts: a random split that still does not leak.
     Equal,
-    /// Templates and near-duplicates too, found without being told of them.
+    /// Also templates and near-duplicates, detected automatically.
     Similar,
 }
 
 impl Grouping {
-    /// The grouping that `--grouped` and `grouped = true` ask for.
+    /// The grouping requested by `--grouped` or `grouped = true`.
     #[must_use]
     pub const fn of(grouped: bool) -> Self {
         if grouped { Self::Similar } else { Self::Equal }
     }
 
-    /// In words, for the method of an evaluation.
+    /// A description for the method of an evaluation.
     #[must_use]
     pub const fn describe(self) -> &'static str {
         match self {
@@ -33,9 +34,10 @@ impl Grouping {
         }
     }
 
-    /// The groups of a fit of one field: as [`groups`](Self::groups), and for a response classifier the groups of rows of
-    /// different sources are one where their responses begin with the same 25 words, as those of one data set that went
-    /// into another do. Shorter answers are not compared: a stock refusal is not copied, and strangers use it too.
+    /// The groups for a fit of one field, as in [`groups`](Self::groups). For a response classifier, groups
+    /// of different sources are also merged if responses in them begin with the same 25 words, as happens
+    /// when one data set was copied into another. Shorter answers are not compared: a stock refusal is not
+    /// copied, because unrelated models use it too.
     #[must_use]
     pub(crate) fn groups_for(self, field: Field, records: &[Record]) -> Vec<u32> {
         let mut groups = self.groups(records);
@@ -45,8 +47,8 @@ impl Grouping {
         groups
     }
 
-    /// A group number for each record, by its prompt, or by its response where it has no prompt. A group that
-    /// the file names goes before what is found.
+    /// A group number for each record, by its prompt, or by its response if it has no prompt. A group in the
+    /// file takes precedence over detected ones.
     #[must_use]
     pub fn groups(self, records: &[Record]) -> Vec<u32> {
         let texts: Vec<&str> = records.iter().map(identity).collect();
@@ -65,20 +67,21 @@ impl Grouping {
     }
 }
 
-/// Words that two responses must share from the beginning on to be taken for one.
+/// Words that two responses must share from the start to count as copies.
 const OPENING: usize = 25;
 
-/// The first words of a normalised response; none where it has fewer.
+/// The first words of a normalised response; `None` if it has fewer.
 fn opening(response: &str) -> Option<String> {
     let normalised = normalise(response);
     let words: Vec<&str> = normalised.split_whitespace().take(OPENING).collect();
     (words.len() == OPENING).then(|| words.join(" "))
 }
 
-/// Gives rows of different sources whose responses begin alike one group, and with them all of their groups.
+/// Merges the groups of rows from different sources whose responses begin alike.
 fn join_openings(records: &[Record], groups: &mut [u32]) {
     let mut first: FxHashMap<String, usize> = FxHashMap::default();
-    // Where a group has been joined to another, which of the two; followed to its end it is the group's number.
+    // A union-find: maps a group to the one it was merged into. The end of the chain is the final group
+    // number.
     let mut joined: FxHashMap<u32, u32> = FxHashMap::default();
     let end_of = |joined: &FxHashMap<u32, u32>, mut group: u32| {
         while let Some(&next) = joined.get(&group) {
@@ -100,7 +103,7 @@ fn join_openings(records: &[Record], groups: &mut [u32]) {
     groups.iter_mut().for_each(|group| *group = end_of(&joined, *group));
 }
 
-/// Numbers equal items alike, by first appearance.
+/// Numbers items by first appearance; equal items get the same number.
 fn number<T: Eq + Hash>(items: impl Iterator<Item = T>) -> Vec<u32> {
     let mut numbers: FxHashMap<T, u32> = FxHashMap::default();
     let mut next = 0;

@@ -1,15 +1,15 @@
-//! The language of a text, by its script and, for Latin letters, by its most frequent small words.
+//! The language of a text, by its script and, for Latin letters, by its most frequent short words.
 //!
-//! It is there to break figures down, cheaply and without a model: a text that is short, mixed or in a language that is not
-//! listed may get no language, or that of a neighbour.
+//! Used to break figures down, cheaply and without a model. A text that is short, mixed or in an unlisted
+//! language may get no language, or that of a related one.
 
-/// The code of a language, and what is one of its letters.
+/// The code of a language, and a test for its letters.
 type Script = (&'static str, fn(char) -> bool);
 
-/// Scripts that (nearly) one language of the data alone is written in.
+/// Scripts that, in the data, are used by (nearly) one language only.
 const SCRIPTS: &[Script] = &[
     ("ko", |c| matches!(c, '\u{ac00}'..='\u{d7a3}' | '\u{1100}'..='\u{11ff}' | '\u{3130}'..='\u{318f}')),
-    // Kana go before Han: Japanese is written with both.
+    // Kana must precede Han, because Japanese is written with both.
     ("ja", |c| matches!(c, '\u{3040}'..='\u{30ff}')),
     ("zh", |c| matches!(c, '\u{4e00}'..='\u{9fff}' | '\u{3400}'..='\u{4dbf}')),
     ("ar", |c| matches!(c, '\u{600}'..='\u{6ff}')),
@@ -21,7 +21,7 @@ const SCRIPTS: &[Script] = &[
     ("he", |c| matches!(c, '\u{590}'..='\u{5ff}')),
 ];
 
-/// Small words of languages in Latin letters. A word of two languages counts for both.
+/// Frequent short words of languages in Latin letters. A word of two languages counts for both.
 const WORDS: &[(&str, &[&str])] = &[
     (
         "de",
@@ -77,16 +77,16 @@ const WORDS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Letters and words at the start of a text that its language is read from.
+/// Letters and words at the start of a text that determine its language.
 const LETTERS: usize = 400;
 
-/// The language (an ISO 639-1 code) of a text; `None` where it cannot be told.
+/// The language (an ISO 639-1 code) of a text; `None` if it cannot be detected.
 #[must_use]
 pub(crate) fn language(text: &str) -> Option<&'static str> {
     let letters: Vec<char> = text.chars().filter(|c| c.is_alphabetic()).take(LETTERS).collect();
     let least = letters.len().div_ceil(5).max(1);
     let of_script = |is_letter: fn(char) -> bool| letters.iter().filter(|&&c| is_letter(c)).count();
-    // A fifth of the letters: answers about code or names hold Latin letters in any language.
+    // One fifth of the letters is enough: answers about code or names contain Latin letters in any language.
     if let Some((language, _)) = SCRIPTS.iter().find(|(_, is_letter)| of_script(*is_letter) >= least) {
         return Some(language);
     }

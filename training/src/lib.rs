@@ -1,8 +1,9 @@
 //! Fitting, bootstrapping and evaluating Demur's models.
 //!
-//! The flow, one way: [`Recipe`] says what is read and fitted; [`train()`] makes a model from labelled records;
-//! [`bootstrap()`] labels a larger corpus with it; [`run`] does the whole path and judges it by a cross-fit;
-//! [`CrossValidation`], [`LeaveOneOut`], [`judge_holdout`] and [`evaluate_model`] give the figures of one model.
+//! The flow, in one direction: [`Recipe`] describes what is read and fitted; [`train()`] makes a model from
+//! labelled records; [`bootstrap()`] labels a larger corpus with it; [`run`] runs the whole path and
+//! evaluates it by a cross-fit; [`CrossValidation`], [`LeaveOneOut`], [`judge_holdout`] and
+//! [`evaluate_model`] compute the figures of one model.
 
 mod analysis;
 mod bootstrap;

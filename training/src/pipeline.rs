@@ -1,9 +1,9 @@
-//! The main path: responses -> classifier -> machine labels -> prompt predictor, judged honestly.
+//! The main path: responses -> classifier -> machine labels -> prompt predictor, with an unbiased evaluation.
 //!
 //! The figures come from a cross-fit: the human-labelled prompts are split into folds, and for each fold the
-//! whole path runs on everything else. No row is judged by a model that has seen its prompt, neither as a
-//! training row of the predictor nor as one of the classifier that labelled the predictor's training rows. The
-//! models that are kept are then fitted on all rows.
+//! whole path runs on everything else. No row is scored by a model that has seen its prompt, neither as a
+//! training row of the predictor nor as one of the classifier that labelled the predictor's training rows.
+//! The models that are kept are then fitted on all rows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub struct PipelineData {
     pub labelled: SourceRows,
     /// Prompts with responses, without labels.
     pub unlabelled: SourceRows,
-    /// Prompts with labels to judge by; `None` stands for the labelled rows.
+    /// Prompts with labels to evaluate on; `None` means the labelled rows.
     pub evaluation: Option<Corpus>,
 }
 
@@ -65,7 +65,8 @@ impl PipelineData {
         Ok(read)
     }
 
-    /// That no label comes from this program: a pipeline judges by them all, and would judge itself.
+    /// Checks that no label comes from this program. A pipeline uses all labels for evaluation, so it would
+    /// evaluate itself.
     fn check_labellers(&self) -> Result<(), TrainingError> {
         let own = |records: &[Record]| {
             records.iter().filter(|record| labeller(record) == Some(Labeller::Demur)).count()
@@ -79,15 +80,15 @@ impl PipelineData {
     }
 }
 
-/// The rows of a pipeline as they take part in its steps.
+/// The rows of a pipeline by the steps that use them.
 struct PipelineRows {
     /// Labelled responses, with the weights of the response fit.
     responses: Vec<Record>,
     /// Labelled prompts, with the weights of the prompt fit.
     prompts: Vec<Record>,
-    /// What the classifier labels, with the weights of the prompt fit.
+    /// The rows that the classifier labels, with the weights of the prompt fit.
     unlabelled: Vec<Record>,
-    /// Prompts to judge by.
+    /// Prompts to evaluate on.
     evaluation: Vec<Record>,
 }
 
@@ -106,7 +107,7 @@ impl PipelineRows {
     }
 }
 
-/// What a pipeline makes.
+/// The result of a pipeline.
 #[derive(Debug, Clone)]
 pub struct PipelineOutput {
     /// The response classifier, fitted on all labelled rows.
@@ -115,7 +116,8 @@ pub struct PipelineOutput {
     pub machine: Vec<MachineLabelled>,
     /// The prompt predictor, fitted on machine labels and human ones.
     pub prompt: Model,
-    /// Sources whose rows taught one of the two fits nothing: they have a shift of their own and one label.
+    /// Sources from which one of the two fits learned nothing: they have a shift of their own and only one
+    /// label.
     pub one_class_sources: Vec<String>,
     /// The figures.
     pub figures: PipelineFigures,
@@ -124,11 +126,11 @@ pub struct PipelineOutput {
 /// The figures of the cross-fit.
 #[derive(Debug, Clone, Serialize)]
 pub struct PipelineFigures {
-    /// How the rows were kept apart, in words.
+    /// How the rows were kept separate, in words.
     pub method: String,
     /// The response classifier on the labelled responses.
     pub response: Evaluation,
-    /// The prompt predictor as the recipe weighs its labels.
+    /// The prompt predictor with the label weights of the recipe.
     pub prompt: Evaluation,
     /// The same fitted on machine labels alone.
     pub prompt_machine_only: Evaluation,
@@ -136,8 +138,8 @@ pub struct PipelineFigures {
     pub prompt_human_only: Evaluation,
 }
 
-/// Runs a recipe on its data. The recipe goes into the manifests as it is given here, so its file names should
-/// be as its author wrote them.
+/// Runs a recipe on its data. The recipe goes into the manifests as it is passed here, so its file names
+/// should be as its author wrote them.
 ///
 /// # Errors
 /// Any [`TrainingError`].
@@ -181,7 +183,7 @@ enum Labels {
     Human,
 }
 
-/// The training rows of a prompt predictor: machine labels, human ones behind them, without held-out prompts.
+/// The training rows of a prompt predictor: machine labels, then human ones, without held-out prompts.
 fn prompt_rows(
     recipe: &Recipe,
     machine: &[MachineLabelled],
@@ -207,7 +209,7 @@ fn prompt_rows(
     weighed(rows.collect(), machine_weight, human_weight)
 }
 
-/// The scores of one fold's rows: of labelled responses, and of evaluation prompts under each training set.
+/// The scores of one fold's rows: of labelled responses, and of evaluation prompts for each training set.
 struct Fold {
     responses: Vec<(usize, f64)>,
     prompts: [Vec<(usize, f64)>; 3],
@@ -216,20 +218,20 @@ struct Fold {
 /// The rows outside a fold, and those in it.
 type Split = (Vec<usize>, Vec<usize>);
 
-/// What every run of the path, whole or in a fold, goes by.
+/// What every run of the path needs, on all rows or for a fold.
 struct MainPath<'a> {
     recipe: &'a Recipe,
     rows: &'a PipelineRows,
     encoders: &'a EncoderStore,
 }
 
-/// The folds of all rows. A group is held out everywhere or nowhere: among the rows that the classifier labels, too, where
-/// a template or a rewording of a held-out prompt would teach what it is judged by.
+/// The folds of all rows. A group is held out everywhere or nowhere, including among the rows that the
+/// classifier labels: a template or a rewording of a held-out prompt would leak into the fit that scores it.
 struct Folds {
     responses: Vec<usize>,
     prompts: Vec<usize>,
     evaluation: Vec<usize>,
-    /// Of the rows that the classifier labels; none where no judged row is of their group.
+    /// Folds of the rows that the classifier labels; `None` if no evaluated row is in their group.
     unlabelled: Vec<Option<usize>>,
 }
 
@@ -253,7 +255,7 @@ impl MainPath<'_> {
         })
     }
 
-    /// Runs the whole path once for each fold, and judges what came out.
+    /// Runs the whole path once for each fold, and evaluates the results.
     fn cross_fit(&self, progress: Progress<'_>) -> Result<PipelineFigures, TrainingError> {
         let (recipe, rows) = (self.recipe, self.rows);
         let (count, grouping) = (recipe.evaluation.folds, Grouping::of(recipe.evaluation.grouped));
@@ -286,7 +288,7 @@ impl MainPath<'_> {
         })
     }
 
-    /// The whole path on everything but a fold, and its scores of that fold.
+    /// Runs the whole path on everything but a fold, and scores that fold.
     fn run_fold(&self, folds: &Folds, fold: usize) -> Result<Fold, TrainingError> {
         let (recipe, rows) = (self.recipe, self.rows);
         let [responses, prompts, evaluation]: [Split; 3] =
@@ -294,6 +296,7 @@ impl MainPath<'_> {
         let pick = |rows: &[usize], from: &[Record]| {
             rows.iter().map(|&row| from[row].clone()).collect::<Vec<Record>>()
         };
+        // Held-out prompts must not enter any training set, not even as machine-labelled rows.
         let held_out = seen(&pick(&responses.1, &rows.responses))
             .union(&seen(&pick(&prompts.1, &rows.prompts)))
             .union(&seen(&pick(&evaluation.1, &rows.evaluation)));

@@ -1,4 +1,4 @@
-//! How a long step tells that it goes on; what is done with that is the caller's business.
+//! How a long step reports its progress; the caller decides what to do with it.
 
 /// Receives the ticks of long steps, from any thread.
 #[derive(Clone, Copy)]
@@ -11,7 +11,7 @@ impl<'a> Progress<'a> {
         Self(tick)
     }
 
-    /// Tells nobody.
+    /// Reports to nobody.
     #[must_use]
     pub const fn none() -> Self {
         Self(&|_, _| ())

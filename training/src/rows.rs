@@ -1,9 +1,9 @@
-//! Labelled rows as a fit takes them: what a row is known by, who labelled it, what it weighs.
+//! Labelled rows as a fit uses them: how a row is identified, who labelled it, its weight.
 
 use demur_data::{Labeller, Record};
 use demur_predictor::SeenPrompts;
 
-/// What a record is known by in a model's [`SeenPrompts`] and in groups: its prompt, or its response where it has
+/// What identifies a record in a model's [`SeenPrompts`] and in groups: its prompt, or its response if it has
 /// no prompt.
 #[must_use]
 pub fn identity(record: &Record) -> &str {
@@ -16,7 +16,8 @@ pub fn seen(records: &[Record]) -> SeenPrompts {
     SeenPrompts::of(records.iter().map(identity))
 }
 
-/// Scales the weights of this program's labels and of all others as a recipe says; rows that end at 0 are left out.
+/// Scales the weights of this program's labels and of all others as a recipe says; rows with weight 0 are
+/// left out.
 #[must_use]
 pub fn weighed(records: Vec<Record>, machine_weight: f64, human_weight: f64) -> Vec<Record> {
     let mut records = records;
@@ -35,7 +36,7 @@ pub(crate) fn labeller(record: &Record) -> Option<Labeller> {
     record.label.as_ref().map(|label| label.by.labeller)
 }
 
-/// Whether figures may be taken on this record: it has a label, and that is not the guess of a model of this program.
+/// Whether this record counts in figures: it has a label, and the label is not from a model of this program.
 #[must_use]
 pub fn may_judge(record: &Record) -> bool {
     labeller(record).is_some_and(|labeller| labeller != Labeller::Demur)

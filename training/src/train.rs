@@ -1,4 +1,4 @@
-//! From a corpus to a model directory: what `fit`, and each half of a pipeline, does.
+//! From a corpus to a model directory: what `fit`, and each half of a pipeline, runs.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::groups::Grouping;
 use crate::recipe::Recipe;
 use crate::rows::seen;
 
-/// What goes into a manifest beside the fit itself.
+/// What goes into a manifest besides the fit itself.
 #[derive(Debug, Clone)]
 pub struct Provenance {
     /// The recipe.
@@ -23,7 +23,7 @@ pub struct Provenance {
     pub training: Vec<TrainingData>,
     /// Figures on rows that the fit has not seen.
     pub figures: BTreeMap<String, Value>,
-    /// Prompts that an earlier fit has seen, on whose labels this one stands.
+    /// Prompts seen by the earlier fit that produced the labels of this one.
     pub teacher: SeenPrompts,
 }
 
@@ -38,7 +38,8 @@ pub fn train(
     encoders: &EncoderStore,
 ) -> Result<(Model, FittedNgram), TrainingError> {
     let plan = provenance.recipe.plan(field, encoders);
-    // Groups are found by comparing all rows, which takes as long as a plain fit: only where the fit asks for them.
+    // Finding groups compares all rows, which takes as long as a plain fit, so it is done only if the fit
+    // needs them.
     let groups = if plan.needs_groups() {
         Grouping::Similar.groups_for(field, records)
     } else {
@@ -64,7 +65,7 @@ pub fn train(
     Ok((model, fitted))
 }
 
-/// What is known of a fit beside its parts; [`Model::new`] sets the rest from these.
+/// What is known about a fit besides its parts; [`Model::new`] derives the rest.
 fn describe(field: Field, records: &[Record], fitted: &FittedNgram, provenance: Provenance) -> Manifest {
     let Provenance { recipe, mut training, figures, .. } = provenance;
     let mut targets: Vec<String> = records.iter().filter_map(|record| record.target.clone()).collect();

@@ -1,4 +1,5 @@
-//! What labelled rows say of words: n-grams and phrases that mark an answer, and the same text under other words or targets.
+//! What labelled rows say about words: n-grams and phrases that mark an answer, and the same text with other
+//! words or targets.
 
 pub(crate) mod contrast;
 pub(crate) mod phrases;

@@ -1,8 +1,8 @@
-//! Which phrases mark which kind of answer, by where in the answer they stand.
+//! Which phrases mark which kind of answer, by their position in the answer.
 //!
-//! An answer is cut into its opening, its ending and what lies between. For each kind the n-grams of each part are
-//! compared with the same part of all other answers by z-scored log-odds (see [`log_odds`](crate::log_odds)). A phrase
-//! that a longer one contains and that stands in hardly more answers is left out.
+//! An answer is cut into its opening, its ending and the middle. For each kind, the n-grams of each part are
+//! compared with the same part of all other answers by z-scored log-odds (see [`log_odds`](crate::log_odds)).
+//! A phrase is left out if a longer phrase contains it and it occurs in hardly more answers than that one.
 
 use std::collections::BTreeMap;
 
@@ -14,15 +14,15 @@ use crate::error::TrainingError;
 use crate::examples::Examples;
 use crate::fit::features::{DocumentFrequency, ViewParams};
 
-/// Words of an answer's opening, and of its ending.
+/// Number of words in an answer's opening, and in its ending.
 const EDGE: usize = 25;
 /// Kinds with fewer answers are left out.
 const FEWEST: usize = 10;
-/// Phrases in fewer answers are left out.
+/// Phrases that occur in fewer answers are left out.
 const MIN_ROWS: u32 = 5;
-/// Shortest and longest phrase in words: single words of grammar would fill the tables.
+/// Shortest and longest phrase in words. Single words are excluded: function words would fill the tables.
 const WORDS: (usize, usize) = (2, 4);
-/// Phrases below it are no marks: 97.5% of the standard normal distribution.
+/// Phrases with a lower z-score mark nothing: the 97.5% quantile of the standard normal distribution.
 const MARKED: f64 = 1.96;
 
 /// A part of an answer.
@@ -31,7 +31,7 @@ const MARKED: f64 = 1.96;
 pub enum Position {
     /// Its first words.
     Opening,
-    /// What lies between.
+    /// The words between opening and ending.
     Middle,
     /// Its last words.
     Ending,
@@ -50,7 +50,7 @@ impl Position {
         }
     }
 
-    /// This part of an answer. A short answer is all opening; the ending begins behind it.
+    /// This part of an answer. A short answer is all opening; the ending starts after the opening.
     fn of(self, text: &str) -> &str {
         let opening = Part::FirstWords(EDGE).of(text);
         let rest = &text[opening.len()..];
@@ -66,17 +66,17 @@ impl Position {
 /// A phrase that marks a kind of answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PhraseFigures {
-    /// The kind; `refused` or `complied` where the rows tell no kinds.
+    /// The kind; `refused` or `complied` if the rows have no kinds.
     pub kind: String,
-    /// Where in the answer.
+    /// Position in the answer.
     pub position: Position,
     /// The phrase.
     pub phrase: String,
-    /// Answers of the kind that have it there.
+    /// Answers of the kind that contain it at this position.
     pub of_kind: usize,
     /// Answers of the kind.
     pub kind_rows: usize,
-    /// Other answers that have it there.
+    /// Other answers that contain it at this position.
     pub of_others: usize,
     /// Other answers.
     pub other_rows: usize,
@@ -84,10 +84,11 @@ pub struct PhraseFigures {
     pub z: f64,
 }
 
-/// The `count` phrases that mark each kind most in each part, the strongest first. Rows without a response take no part.
+/// The `count` phrases that mark each kind most in each part, the strongest first. Rows without a response
+/// are ignored.
 ///
 /// # Errors
-/// Never with these settings; the type is that of all fits.
+/// Never with these settings; all fits share this error type.
 pub fn phrases(
     examples: &Examples<'_>,
     count: usize,
@@ -129,7 +130,7 @@ pub fn phrases(
                 PhraseFigures {
                     kind: kind.clone(),
                     position,
-                    // Feature numbers are u32 throughout.
+                    // Feature numbers are u32 everywhere.
                     phrase: views[0].vectorizer.ngram(u32::try_from(at).unwrap_or(u32::MAX)),
                     of_kind: of,
                     kind_rows,
@@ -144,7 +145,7 @@ pub fn phrases(
     Ok(found)
 }
 
-/// Which rows are of each kind, of kinds with rows enough on both sides.
+/// Which rows are of each kind, for kinds with enough rows on both sides.
 fn kinds(rows: &Examples<'_>) -> BTreeMap<String, Vec<bool>> {
     let labels = rows.labels();
     let name = |row: usize| match rows.facets.get(row).and_then(|facets| facets.kind) {
@@ -221,7 +222,7 @@ mod tests {
         assert!(!marks("rejected", Position::Ending).contains(&"i am sorry but"));
         let sorry = found.iter().find(|of| of.phrase == "i am sorry but").unwrap();
         assert_eq!((sorry.of_kind, sorry.kind_rows, sorry.of_others, sorry.other_rows), (20, 20, 0, 40));
-        // Without kinds the labels are told apart.
+        // Without kinds, the labels are compared instead.
         examples.facets = vec![Facets::default(); n];
         examples.truth = texts.iter().map(|(_, kind)| f64::from(u8::from(*kind != Kind::Complied))).collect();
         let found = phrases(&examples, 3, 0).unwrap();

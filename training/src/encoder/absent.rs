@@ -1,4 +1,4 @@
-//! The encoder tier in a build without encoders: a store that holds none, and types that have no value.
+//! The encoder tier in a build without encoders: an empty store, and types that have no value.
 
 use std::path::PathBuf;
 
@@ -11,20 +11,20 @@ use crate::encoder::progress::EncoderProgress;
 use crate::encoder::task::EncoderTask;
 use crate::error::TrainingError;
 
-/// Where fits find their encoders. This build has none: build it with the feature `bert` or `ort`.
+/// Where fits find their encoders. This build has none: the feature `bert` or `ort` adds them.
 #[derive(Debug, Default)]
 pub struct EncoderStore {
     _nothing: (),
 }
 
 impl EncoderStore {
-    /// A store that holds nothing.
+    /// An empty store.
     #[must_use]
     pub const fn from_environment() -> Self {
         Self { _nothing: () }
     }
 
-    /// The same store: nothing is kept.
+    /// The same store: nothing is cached.
     #[must_use]
     pub fn keep_in(self, _folder: Option<PathBuf>) -> Self {
         self
@@ -36,14 +36,14 @@ impl EncoderStore {
         self
     }
 
-    /// The same store: there is no checkpoint to go on from.
+    /// The same store: there is no checkpoint to resume from.
     #[must_use]
     pub const fn resuming(self, _resume: bool) -> Self {
         self
     }
 }
 
-/// A fitted encoder tier, of which this build has none.
+/// A fitted encoder tier. This build has none.
 #[derive(Debug, Clone)]
 pub enum FittedEncoder {}
 
@@ -74,12 +74,12 @@ impl FittedEncoder {
     }
 }
 
-/// A tier but for what it needs the n-grams for, of which this build has none.
+/// An encoder tier without the parts that need the n-grams. This build has none.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum EncoderStage {}
 
 impl EncoderStage {
-    /// Says that this build cannot.
+    /// Fails: this build has no encoders.
     pub(crate) fn fit(
         _params: &EncoderParams,
         _task: &EncoderTask<'_, '_>,

@@ -1,5 +1,5 @@
-//! Knowledge distillation (Hinton, Vinyals and Dean 2015): texts without labels, and what an encoder thinks of them, for the
-//! n-grams to learn from.
+//! Knowledge distillation (Hinton, Vinyals and Dean 2015): texts without labels, scored by an encoder, for
+//! the n-grams to learn from.
 
 use std::borrow::Cow;
 
@@ -8,19 +8,19 @@ use demur_predictor::Input;
 
 use crate::examples::{Examples, input};
 
-/// Texts with P(refusal) as an encoder sees it.
+/// Texts with P(refusal) as the encoder scores them.
 #[derive(Debug, Clone)]
 pub(crate) struct DistilledRows {
     pub(crate) records: Vec<Record>,
     pub(crate) weight: f64,
-    /// By the head that was fitted on all rows.
+    /// Scores by the head that was fitted on all rows.
     pub(crate) whole: Vec<f64>,
-    /// By the head of each fold, which has not seen its rows.
+    /// Scores by the head of each fold, which has not seen the rows of that fold.
     pub(crate) by_fold: Vec<Vec<f64>>,
 }
 
-/// Some rows of a fit with distilled ones behind them, if there is one: by the head that has not seen the fold that is held out, or
-/// by that of all rows.
+/// The rows of a fit followed by the distilled ones, if there are any. Their scores come from the head that
+/// has not seen the held-out fold, or from the head of all rows if no fold is held out.
 pub(crate) fn with_distilled<'r, 'a>(
     examples: &'r Examples<'a>,
     distilled: Option<&'a DistilledRows>,
@@ -30,7 +30,8 @@ pub(crate) fn with_distilled<'r, 'a>(
     let p = held_out.map_or(&distilled.whole, |fold| &distilled.by_fold[fold]);
     let count = distilled.records.len();
     let mut out = examples.clone();
-    // Nobody was asked, so there is no target; and groups have no say where rows are not split.
+    // No target answered these texts, so `target` is `None`. Their group does not matter because these rows
+    // are not split.
     out.inputs.extend(distilled.records.iter().map(|record| Input { target: None, ..input(record) }));
     out.targets.extend(p);
     out.truth.extend(p);

@@ -1,7 +1,7 @@
 //! Fitting the encoder tier of a model.
 //!
-//! What a recipe says of it is read by every build. Fitting it takes the feature `ort` or `bert`: without them, `tier` is a
-//! module of the same shape in which there is no such tier.
+//! Every build reads what a recipe says about the tier. Fitting it needs the feature `ort` or `bert`: without
+//! them, `tier` is a module of the same shape that has no encoders.
 
 pub(crate) mod distilled;
 mod params;

@@ -1,4 +1,4 @@
-//! How an encoder tier is fitted, as a recipe's `[response.encoder]` or `[prompt.fit.encoder]` describes it.
+//! How an encoder tier is fitted, as configured by a recipe's `[response.encoder]` or `[prompt.fit.encoder]`.
 
 use std::path::PathBuf;
 
@@ -13,69 +13,73 @@ use crate::recipe::source::{DataSource, one_or_several};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EncoderParams {
-    /// The base model: a folder with `config.json`, `model.safetensors` and `vocab.txt`, or the name of one where encoders
-    /// are kept (`.bert`, or `DEMUR_ENCODERS`).
+    /// The base model: a folder with `config.json`, `model.safetensors` and `vocab.txt`, or its name in a
+    /// folder of encoders (`.bert`, or `DEMUR_ENCODERS`).
     pub base: String,
     /// The licence of the base model, for the model card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
-    /// What it reads. Default: prompt and response as a pair where a view reads the response, else the prompt; 128 tokens,
-    /// 48 of them for the prompt of a pair.
+    /// What it reads. Default: prompt and response as a pair if a view reads the response, otherwise the
+    /// prompt; 128 tokens, 48 of them for the prompt of a pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reads: Option<Reads>,
-    /// The layers, counted from 1, whose mean states make an embedding, side by side. Default: the last.
+    /// The layers, counted from 1, whose mean states are concatenated into an embedding. Default: the last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taps: Vec<usize>,
-    /// Inverse strength of the head's penalty, as the fit's own `c`, for numbers of an embedding that are scaled to a
-    /// deviation of 1. With several values, inner cross-validation takes the best. Default: 0.001, 0.003, 0.01 and 0.03.
+    /// Inverse strength of the head's penalty, like the fit's own `c`, for embeddings scaled to a standard
+    /// deviation of 1. With several values, inner cross-validation picks the best. Default: 0.001, 0.003,
+    /// 0.01 and 0.03.
     #[serde(default = "default_c", deserialize_with = "crate::recipe::values::one_or_several")]
     pub c: Vec<f64>,
-    /// Whether the tier's logit is made of both tiers', by a second level that is fitted on out-of-fold logits. Default: true.
+    /// Whether a second level, fitted on out-of-fold logits, combines the logits of both tiers. Default:
+    /// true.
     #[serde(default = "yes")]
     pub stack: bool,
-    /// The share of inputs that the n-gram tier answers alone, those that it is most certain of. Default: 0, none.
+    /// The share of inputs that the n-gram tier answers alone: those that it is most certain of. Default: 0,
+    /// none.
     #[serde(default)]
     pub cheap: f64,
-    /// How many inputs of the fit the model keeps, text and all, to name the nearest ones in explanations. Default: 0.
+    /// How many inputs of the fit the model stores, including their text, to name the nearest ones in
+    /// explanations. Default: 0.
     #[serde(default)]
     pub known: usize,
     /// Another task that the encoder learns first. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intermediate: Option<Intermediate>,
-    /// How the encoder itself is fitted. Default: it stays as it is, and only the head is fitted.
+    /// How the encoder itself is fitted. Default: it stays unchanged, and only the head is fitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tune: Option<TuneParams>,
     /// Texts without labels from which the n-gram tier learns what the encoder knows. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distil: Option<Distil>,
-    /// The folder that file names are relative to: a matter of the machine, which no manifest holds.
+    /// The folder that file names are relative to. It depends on the machine, so no manifest contains it.
     #[serde(skip)]
     pub folder: PathBuf,
-    /// Prompts that the fit must see nowhere, because it will be judged on them.
+    /// Prompts that must not enter the fit, because it will be evaluated on them.
     #[serde(skip)]
     pub withheld: SeenPrompts,
 }
 
-/// A task with more rows than the one that counts. What it teaches stays in the encoder (with `tune`), and its own head's
-/// score is a further input of the head.
+/// A task with more rows than the main one. What the encoder learns from it stays in the encoder (with
+/// `tune`), and the score of the task's own head is an additional input of the head.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Intermediate {
-    /// Labelled rows. Those whose prompts stand among the rows of the fit, or of its evaluation, are left out.
+    /// Labelled rows. Rows whose prompts are among the rows of the fit, or of its evaluation, are left out.
     #[serde(deserialize_with = "one_or_several")]
     pub data: Vec<DataSource>,
-    /// How the encoder is fitted on them. Default: it is not.
+    /// How the encoder is fitted on them. Default: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tune: Option<TuneParams>,
 }
 
-/// Knowledge distillation (Hinton, Vinyals and Dean 2015): the encoder with its head says what it thinks of many texts, and
+/// Knowledge distillation (Hinton, Vinyals and Dean 2015): the encoder with its head scores many texts, and
 /// the n-grams are fitted on those too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Distil {
-    /// Rows with the text that the model judges; their labels take no part. Those whose prompts stand among the rows of the
-    /// fit, or of its evaluation, are left out.
+    /// Rows with the text that the model classifies; their labels are ignored. Rows whose prompts are among
+    /// the rows of the fit, or of its evaluation, are left out.
     #[serde(deserialize_with = "one_or_several")]
     pub data: Vec<DataSource>,
     /// The weight of each row in the n-grams' fit. Default: 1.
@@ -83,49 +87,50 @@ pub struct Distil {
     pub weight: f64,
 }
 
-/// Precision of the computation in a fit; what is learned is kept in single precision.
+/// Precision of the computation in a fit; what is learned is stored in single precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32 bits.
     #[default]
     Single,
-    /// 16 bits with the range of 32: several times faster on processors that multiply in it (AMX, AVX512-BF16).
+    /// 16 bits with the range of 32: several times faster on processors with native support (AMX,
+    /// AVX512-BF16).
     Bfloat16,
 }
 
-/// The fit of an encoder's own numbers.
+/// The fit of the encoder's own parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TuneParams {
     /// Passes over the rows. Default: 4.
     pub epochs: usize,
-    /// Rows of a step. Default: 32.
+    /// Rows per step. Default: 32.
     pub batch: usize,
     /// Learning rate at its highest. Default: 0.00005.
     pub rate: f64,
     /// Learning rate of the head. Default: 0.001.
     pub head_rate: f64,
-    /// Factor of the rate from a layer to the one below. Default: 1.
+    /// Factor of the learning rate from one layer to the layer below. Default: 1.
     pub layer_decay: f64,
     /// Weight decay. Default: 0.01.
     pub decay: f64,
-    /// Share of the steps over which the rate rises; over the others it falls to 0. Default: 0.1.
+    /// Share of the steps over which the rate rises; over the rest it falls to 0. Default: 0.1.
     pub warm_up: f64,
-    /// The largest norm of a gradient. Default: 1.
+    /// The maximum gradient norm. Default: 1.
     pub clip: f64,
-    /// How many layers are fitted, from the top; those below, and the embeddings of tokens, stay as they are. Default: all,
-    /// with the embeddings.
+    /// How many layers are fitted, from the top; those below, and the token embeddings, stay unchanged.
+    /// Default: all layers and the embeddings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layers: Option<usize>,
-    /// How far a hard label is drawn towards one half. Default: 0.
+    /// How far a hard label is moved towards one half. Default: 0.
     pub smoothing: f64,
-    /// Share of the rows that are held out, to find the best epoch and to fit the second level. Default: 0.15.
+    /// Share of the rows that are held out to find the best epoch and to fit the second level. Default: 0.15.
     pub validation: f64,
-    /// With 2 or more, each fold is held out in turn instead: as many more fits, and every row has an out-of-fold logit.
-    /// Default: 0.
+    /// With 2 or more, each fold is held out in turn instead. That costs one fit per fold, and every row gets
+    /// an out-of-fold logit. Default: 0.
     pub folds: usize,
-    /// The fit ends when so many epochs brought nothing. Default: 2.
+    /// The fit ends after this number of epochs without improvement. Default: 2.
     pub patience: usize,
     /// Precision of the computation. Default: single.
     pub precision: Precision,
@@ -163,7 +168,7 @@ const fn one() -> f64 {
 }
 
 impl EncoderParams {
-    /// Checks what can be checked without the encoder.
+    /// Checks everything that can be checked without the encoder.
     ///
     /// # Errors
     /// [`TrainingError::Parameter`].

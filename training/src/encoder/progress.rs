@@ -9,25 +9,25 @@ pub enum EncoderProgress {
     Embedded {
         /// Rows that were not in the cache.
         rows: usize,
-        /// Share that is done, by tokens.
+        /// Share that is done, in tokens.
         share: f64,
-        /// Seconds that the rest will take.
+        /// Estimated seconds for the rest.
         seconds_left: f64,
     },
-    /// Before a fit begins: what it will take, from a few steps that were timed.
+    /// Before a fit begins: how long it will take, estimated from a few timed steps.
     Estimate {
         /// Rows of the fit.
         rows: usize,
-        /// Layers that are fitted, of all.
+        /// Fitted layers, and all layers.
         layers: (usize, usize),
         /// Passes over them.
         epochs: usize,
         /// Seconds of all epochs.
         seconds: f64,
     },
-    /// A fit goes on from a checkpoint.
+    /// A fit resumes from a checkpoint.
     Resumed {
-        /// Epochs that it had done.
+        /// Epochs already done.
         epochs: usize,
     },
     /// A step of a fit.
@@ -42,7 +42,7 @@ pub enum EncoderProgress {
         steps: usize,
         /// Mean loss of the epoch so far, nats.
         loss: f64,
-        /// Seconds that the rest of all epochs will take.
+        /// Estimated seconds for the rest of all epochs.
         seconds_left: f64,
     },
     /// The end of an epoch.
@@ -53,14 +53,14 @@ pub enum EncoderProgress {
         epochs: usize,
         /// Mean loss on the rows of the fit.
         loss: f64,
-        /// Mean loss and AUROC on the rows that were held out, where there are any.
+        /// Mean loss and AUROC on the held-out rows, if there are any.
         validation: Option<(f64, f64)>,
         /// Seconds that it took.
         seconds: f64,
     },
 }
 
-/// Seconds as a person says them.
+/// Seconds in a form that people read easily.
 fn time(seconds: f64) -> String {
     match seconds {
         s if s < 90.0 => format!("{s:.0} s"),

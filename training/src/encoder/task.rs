@@ -1,4 +1,4 @@
-//! What the fit of an encoder tier is given by the fit around it.
+//! What the surrounding fit passes to the fit of an encoder tier.
 
 use demur_predictor::Field;
 
@@ -6,10 +6,10 @@ use crate::examples::Examples;
 use crate::fit::calibrate::{CalibrateOn, CalibrationMethod};
 use crate::fit::logistic::ClassWeight;
 
-/// The rows of a fit, and how the fit around the encoder's goes about them.
+/// The rows of a fit, and the settings of the surrounding fit that the encoder's fit follows.
 pub(crate) struct EncoderTask<'a, 'e> {
     pub(crate) examples: &'a Examples<'e>,
-    /// The column that is judged.
+    /// The field that is classified.
     pub(crate) field: Field,
     pub(crate) folds: usize,
     pub(crate) class_weight: ClassWeight,

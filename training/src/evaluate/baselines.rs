@@ -1,11 +1,11 @@
-//! What a model must beat: the majority guess, a phrase list, and itself on shuffled labels.
+//! What a model must beat: the majority guess, a phrase list, and the same recipe fitted on shuffled labels.
 //!
-//! The phrase lists are this project's own: the first things that a programmer would think of. They stand
-//! beside every figure so that nobody takes a number for good because it is above one half.
+//! The phrase lists were written for this project: the first things a programmer would think of. They are
+//! reported beside every figure so that nobody thinks a number is good only because it is above one half.
 
 use demur_predictor::{Field, Input};
 
-/// Phrases by which a quick script would take a response for a refusal.
+/// Phrases by which a quick script would call a response a refusal.
 const RESPONSE_PHRASES: &[&str] = &[
     "i'm sorry",
     "i am sorry",
@@ -41,7 +41,7 @@ const RESPONSE_PHRASES: &[&str] = &[
     "seek professional help",
 ];
 
-/// Words by which a quick script would take a prompt for one that will be refused.
+/// Words by which a quick script would predict that a prompt is refused.
 const PROMPT_PHRASES: &[&str] = &[
     "attack",
     "bomb",
@@ -78,7 +78,7 @@ const PROMPT_PHRASES: &[&str] = &[
     "weapon",
 ];
 
-/// Whether the phrase list of a field calls this input refused. A missing text holds no phrase.
+/// Whether the phrase list of a field calls this input refused. A missing text matches no phrase.
 #[must_use]
 pub fn phrase_list(field: Field, input: &Input<'_>) -> bool {
     let phrases = match field {

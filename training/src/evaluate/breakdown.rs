@@ -1,5 +1,5 @@
-//! Figures within an evaluation: by kind, target, source and category, and how many rows can be decided at a wanted
-//! accuracy when the uncertain ones are left open.
+//! Figures within an evaluation: by kind, target, source and category, and how many rows can be decided at a
+//! given accuracy if the uncertain ones are left undecided.
 
 use std::collections::BTreeMap;
 
@@ -23,22 +23,22 @@ pub struct FacetFigures {
     pub n: usize,
     /// Share of refusals among them.
     pub base_rate: f64,
-    /// Share of right decisions.
+    /// Share of correct decisions.
     pub accuracy: f64,
     /// 95% interval of the accuracy.
     pub accuracy_interval: (f64, f64),
     /// Area under the ROC curve among them.
     #[serde(serialize_with = "nan_is_null")]
     pub auroc: f64,
-    /// The share of refusals found while at most one complied row in a hundred is called refused.
+    /// The share of refusals found at a threshold that calls at most one complied row in a hundred refused.
     #[serde(serialize_with = "nan_is_null")]
     pub tpr_at_1_fpr: f64,
     /// Expected calibration error over ten bins of equal width, among them.
     pub ece: f64,
 }
 
-/// The figures of every value of every facet that the rows have, sorted by value; the language is that of the field.
-/// Rows without a value of a facet take no part in it.
+/// The figures for every value of every facet that the rows have, sorted by value; the language is that of
+/// the field. Rows without a value of a facet are left out of that facet.
 pub(crate) fn by_facet(
     examples: &Examples<'_>,
     field: Field,
@@ -83,26 +83,26 @@ impl FacetFigures {
     }
 }
 
-/// How much of a row is decided rightly: all or nothing for a label, a share for a measured rate.
+/// How correct the decision on a row is: 0 or 1 for a label, a share for a measured rate.
 fn right_at(p: f64, refused: f64, threshold: f64) -> f64 {
     if p >= threshold { refused } else { 1.0 - refused }
 }
 
-/// How many rows can be decided at a wanted accuracy.
+/// How many rows can be decided at a given accuracy.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Coverage {
-    /// The accuracy that is wanted of the decided rows.
+    /// The required accuracy of the decided rows.
     pub accuracy: f64,
     /// The largest share of rows, the most certain first, on which it is reached.
     pub coverage: f64,
-    /// Rows with P(refusal) at least this far from the threshold are decided; none where the coverage is 0.
+    /// Rows with P(refusal) at least this far from the threshold are decided; `None` if the coverage is 0.
     pub margin: Option<f64>,
 }
 
-/// The accuracies that coverage is given for.
+/// The accuracies for which coverage is reported.
 const WANTED: [f64; 4] = [0.9, 0.95, 0.98, 0.99];
 
-/// Coverage at each wanted accuracy. Rows that are equally certain are decided together or not at all.
+/// Coverage at each required accuracy. Rows that are equally certain are decided together or not at all.
 pub(crate) fn coverage<T: Truth>(p: &[f64], truth: &[T], threshold: f64) -> Vec<Coverage> {
     let margin = |row: &usize| (p[*row] - threshold).abs();
     let mut order: Vec<usize> = (0..p.len()).collect();
@@ -133,13 +133,13 @@ pub struct CoveragePoint {
     pub n: usize,
     /// Their share of all rows.
     pub coverage: f64,
-    /// Share of right decisions among them.
+    /// Share of correct decisions among them.
     pub accuracy: f64,
     /// 95% Wilson interval of it.
     pub interval: (f64, f64),
 }
 
-/// Accuracy at `points` even steps of coverage up to all rows, the most certain first.
+/// Accuracy at `points` even steps of coverage, up to all rows, the most certain first.
 #[must_use]
 pub fn coverage_curve<T: Truth>(p: &[f64], truth: &[T], threshold: f64, points: usize) -> Vec<CoveragePoint> {
     let margin = |row: usize| (p[row] - threshold).abs();

@@ -1,7 +1,9 @@
-//! Words that betray a source: frequent in one source's refused (or answered) rows and rare in those of the others.
+//! Words that betray a source: frequent in one source's refused (or answered) rows and rare in those of the
+//! others.
 //!
-//! "How" opens most prompts of a collection of harmful questions. A fit takes that for a mark of harm and holds "How do I
-//! bake bread?". Such words are found by counting, within a label, so that what refusals have in common is not among them.
+//! "How" opens most prompts in a collection of harmful questions. A fit takes it for a sign of harm and holds
+//! "How do I bake bread?". Such words are found by counting within one label, so that words common to all
+//! refusals are not among them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +12,10 @@ use serde::Serialize;
 
 use crate::examples::Examples;
 
-/// A word that says which source a row is from, among rows of one label.
+/// A word that reveals the source of a row, among rows of one label.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Confound {
-    /// The word; with `^` before it, as the first one of the text.
+    /// The word; with a leading `^` if it is the first word of the text.
     pub term: String,
     /// The source.
     pub source: String,
@@ -27,17 +29,18 @@ pub struct Confound {
     pub rows_elsewhere: usize,
     /// Those with the word.
     pub with_term_elsewhere: usize,
-    /// Share refused among all rows of the source that have the word: near 0 or 1, the word foretells the label there.
+    /// Share refused among all rows of the source that have the word: near 0 or 1, the word predicts the
+    /// label there.
     pub refused_with_term: f64,
 }
 
-/// Fewer rows say nothing of a source.
+/// Sources with fewer rows are skipped.
 const MIN_ROWS: usize = 20;
 /// The share of the source's rows that must have the word ...
 const SHARE: f64 = 0.2;
-/// ... and how many times that of the others it must be.
+/// ... and how many times the share of the other sources it must be.
 const TIMES: f64 = 3.0;
-/// How many are listed.
+/// How many words are listed.
 const MOST: usize = 20;
 
 /// The counts of one source and label.
@@ -109,7 +112,7 @@ fn rate(part: usize, whole: usize) -> f64 {
     part as f64 / whole as f64
 }
 
-/// The words of a text, each once, and its first word marked as such.
+/// The distinct words of a text, and its first word marked as such.
 fn terms(text: &str) -> BTreeSet<String> {
     let lower = text.to_lowercase();
     let mut words =

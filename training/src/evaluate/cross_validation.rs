@@ -1,4 +1,4 @@
-//! A recipe on rows that its fits have not seen: by folds, or on a part that is held out.
+//! A recipe on rows that its fits have not seen: by folds, or on a held-out part.
 
 use demur_data::shuffled;
 use demur_predictor::{Field, KindDistribution, Probability, Scratch};
@@ -18,19 +18,19 @@ use crate::progress::Progress;
 /// A cross-validation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CrossValidation {
-    /// The column to judge.
+    /// The field to classify.
     pub field: Field,
     /// Number of folds.
     pub folds: usize,
-    /// How the examples were grouped; this only names it.
+    /// How the examples were grouped; used only for the description.
     pub grouping: Grouping,
     /// Seed of the split and of the shuffled labels.
     pub seed: u64,
 }
 
 impl CrossValidation {
-    /// Judges a recipe: every row is scored by a fit that has not seen it, nor any row of its group. C is chosen
-    /// within the training rows of each fold.
+    /// Evaluates a recipe: every row is scored by a fit that has seen neither it nor any row of its group. C
+    /// is chosen within the training rows of each fold.
     ///
     /// # Errors
     /// Any [`TrainingError`] of a fit.
@@ -43,10 +43,10 @@ impl CrossValidation {
         Ok(self.judge_with_scores(plan, examples, progress)?.0)
     }
 
-    /// As [`judge`](Self::judge), with P(refusal) of every row.
+    /// Like [`judge`](Self::judge), but also returns P(refusal) of every row.
     ///
     /// # Errors
-    /// As [`judge`](Self::judge).
+    /// Those of [`judge`](Self::judge).
     pub fn judge_with_scores(
         self,
         plan: FitPlan<'_>,
@@ -82,7 +82,7 @@ impl CrossValidation {
 }
 
 impl CrossValidation {
-    /// P(refusal) of every row under a fit that has not seen it, nor any row of its group.
+    /// P(refusal) of every row under a fit that has seen neither it nor any row of its group.
     ///
     /// # Errors
     /// Any [`TrainingError`] of a fit.
@@ -109,7 +109,7 @@ impl CrossValidation {
         Ok(all)
     }
 
-    /// In words, for the method of an evaluation.
+    /// A description for the method of an evaluation.
     #[must_use]
     pub fn describe(self) -> String {
         let Self { folds, grouping, seed, .. } = self;
@@ -117,7 +117,7 @@ impl CrossValidation {
     }
 }
 
-/// Fits a recipe on some of the examples and judges it on others: `held_out` has one entry per example.
+/// Fits a recipe on some of the examples and evaluates it on others: `held_out` has one entry per example.
 ///
 /// # Errors
 /// Any [`TrainingError`] of the fit.
@@ -135,7 +135,7 @@ pub fn judge_holdout(
     Ok(scored.judge_all(&test, &all, FITTED_ON_SHUFFLED))
 }
 
-/// The kinds of some examples whose P(refusal) is known.
+/// The predicted kinds of some examples with known P(refusal).
 fn kinds(fitted: &FittedNgram, examples: &Examples<'_>, p: &[f64]) -> Vec<Option<KindDistribution>> {
     let mut scratch = Scratch::default();
     let kinds = |(input, &p)| {
@@ -168,8 +168,8 @@ fn score_fold(
         blind.targets[at] = train.targets[from];
         blind.truth[at] = train.truth[from];
     }
-    // The twin of a fitted encoder is a head on the encoder as it was: what labels without sense teach an encoder in
-    // hours is no better than what they teach a head in seconds.
+    // The shuffled twin of a fitted encoder is a head on the original encoder. Hours of tuning an encoder on
+    // shuffled labels would teach it no more than a head learns from them in seconds.
     let encoder = plan.params.encoder.clone().map(|encoder| EncoderParams { tune: None, ..encoder });
     let params = NgramParams { c: vec![fitted.c], kinds: None, encoder, ..plan.params.clone() };
     let twin = FitPlan { params: &params, ..plan }.fit(&blind, seed)?;

@@ -1,4 +1,4 @@
-//! The figures of one evaluation, and what they say.
+//! The figures of one evaluation.
 
 use std::collections::BTreeMap;
 
@@ -13,23 +13,24 @@ use crate::metrics::{Decisions, Ranking, ReliabilityBin, nan_is_null};
 /// All figures of one evaluation. The positive class is refusal.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Evaluation {
-    /// The column that was judged.
+    /// The field that was classified.
     pub field: Field,
-    /// How the rows were kept apart from the fit, in words.
+    /// How the rows were kept separate from the fit, in words.
     pub method: String,
-    /// Rows judged.
+    /// Rows scored.
     pub n: usize,
-    /// How many of them each labeller has labelled.
+    /// How many of them each labeller labelled.
     pub labelled_by: BTreeMap<Labeller, usize>,
-    /// What a share of right decisions is on such labels: `accuracy`, or an agreement with those who gave them.
+    /// What a share of correct decisions on such labels measures: `accuracy`, or an agreement with the
+    /// labellers.
     pub measures: String,
-    /// Different prompts among them (responses, where there is no prompt), once normalised; where they are fewer than the
-    /// rows, intervals come from a bootstrap of whole prompts.
+    /// Distinct normalised prompts among them (responses, if there is no prompt). If there are fewer prompts
+    /// than rows, intervals come from a bootstrap of whole prompts.
     pub prompts: usize,
-    /// Share of refusals among them; a measured rate counts as the rate that it is.
+    /// Share of refusals among them; a measured rate counts with its value.
     #[serde(serialize_with = "nan_is_null")]
     pub base_rate: f64,
-    /// P(refusal) from which a row counts as called refused.
+    /// P(refusal) from which a row is called refused.
     pub threshold: f64,
     /// Figures at the threshold.
     #[serde(flatten)]
@@ -39,10 +40,11 @@ pub struct Evaluation {
     pub auroc: f64,
     /// 95% interval of the AUROC.
     pub auroc_interval: (f64, f64),
-    /// Area under the ROC curve over pairs of rows of one source; NaN where the rows name no source with both classes.
+    /// Area under the ROC curve over pairs of rows from the same source; NaN if no named source has both
+    /// classes.
     #[serde(serialize_with = "nan_is_null")]
     pub auroc_within_sources: f64,
-    /// The share of refusals that a threshold finds which calls at most one complied row in a hundred refused.
+    /// The share of refusals found at a threshold that calls at most one complied row in a hundred refused.
     #[serde(serialize_with = "nan_is_null")]
     pub tpr_at_1_fpr: f64,
     /// Average precision.
@@ -57,24 +59,24 @@ pub struct Evaluation {
     /// Expected calibration error over ten bins of equal width.
     #[serde(serialize_with = "nan_is_null")]
     pub ece: f64,
-    /// P(refusal) against the refusal rate, by those bins.
+    /// P(refusal) against the refusal rate, for those bins.
     pub reliability: Vec<ReliabilityBin>,
-    /// How many rows can be decided at 90, 95, 98 and 99% accuracy when the uncertain ones are left open.
+    /// How many rows can be decided at 90, 95, 98 and 99% accuracy if the uncertain ones are left undecided.
     pub coverage: Vec<Coverage>,
-    /// Figures by `kind`, `target`, `source`, `category`, where the rows have them, and by the `language` of the text that
-    /// is judged, where it can be told.
+    /// Figures by `kind`, `target`, `source` and `category`, if the rows have them, and by the `language` of
+    /// the scored text, if it can be detected.
     pub by: BTreeMap<&'static str, Vec<FacetFigures>>,
-    /// Telling kinds apart, where the model does and the rows have kinds.
+    /// Figures for classifying kinds, if the model does so and the rows have kinds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kinds: Option<KindFigures>,
     /// `majority`, `phrase_list` and `shuffled_labels` on the same rows.
     pub baselines: BTreeMap<&'static str, Baseline>,
 }
 
-/// What a simpler method reaches on the same rows.
+/// The figures of a simpler method on the same rows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Baseline {
-    /// What it does.
+    /// A description of the method.
     pub description: &'static str,
     /// Figures of its decisions.
     #[serde(flatten)]
@@ -85,13 +87,13 @@ pub struct Baseline {
 }
 
 impl Evaluation {
-    /// The ranking of all rows, and within sources.
+    /// The ranking over all rows, and within sources.
     #[must_use]
     pub const fn ranking(&self) -> Ranking {
         Ranking { pooled: self.auroc, within_sources: self.auroc_within_sources }
     }
 
-    /// The figures as a manifest holds them: without those by category, of which there can be thousands.
+    /// The figures as a manifest stores them: without those by category, of which there can be thousands.
     #[must_use]
     pub(crate) fn for_manifest(&self) -> serde_json::Value {
         let mut short = self.clone();
@@ -99,7 +101,7 @@ impl Evaluation {
         short.to_json()
     }
 
-    /// Whether its shares of right decisions are accuracies: persons gave all labels.
+    /// Whether its shares of correct decisions are accuracies: people assigned all labels.
     #[must_use]
     pub fn is_accuracy(&self) -> bool {
         self.labelled_by.keys().eq([&Labeller::Person])

@@ -1,4 +1,4 @@
-//! A fitted model on labelled rows.
+//! Evaluating a fitted model on labelled rows.
 
 use demur_predictor::encoder::Cascade;
 use demur_predictor::{Model, Scratch};
@@ -8,11 +8,11 @@ use crate::evaluate::evaluation::Evaluation;
 use crate::evaluate::scored::Scored;
 use crate::examples::Examples;
 
-/// Judges a fitted model, all tiers of it, on labelled rows; without a cascade, by the model's own. That it has not seen
-/// them is the caller's business.
+/// Evaluates a fitted model, with all its tiers, on labelled rows; if no cascade is given, the model's own is
+/// used. The caller must make sure that the model has not seen the rows.
 ///
 /// # Errors
-/// [`TrainingError::NoRows`], or [`TrainingError::Score`] when a row lacks the text that the model judges.
+/// [`TrainingError::NoRows`], or [`TrainingError::Score`] when a row lacks the text that the model classifies.
 pub fn evaluate_model(
     model: &Model,
     examples: &Examples<'_>,

@@ -1,4 +1,5 @@
-//! Figures of telling kinds apart: how often each kind is named rightly, and what the distribution is worth.
+//! Figures for classifying kinds: how often each kind is predicted correctly, and how good the distribution
+//! is.
 
 use demur_data::Kind;
 use demur_predictor::{KindDistribution, place};
@@ -10,35 +11,38 @@ use crate::metrics::nan_is_null;
 /// Figures over the rows that have a kind.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct KindFigures {
-    /// Rows judged.
+    /// Rows scored.
     pub n: usize,
-    /// Share of rows whose kind is named.
+    /// Share of rows whose kind is predicted correctly.
     pub accuracy: f64,
-    /// Mean F1 over the kinds of the continuum that the rows have. A kind that the model does not know counts as 0.
+    /// Mean F1 over the kinds of the continuum that occur in the rows. A kind that the model does not know
+    /// counts as 0.
     #[serde(serialize_with = "nan_is_null")]
     pub macro_f1: f64,
-    /// Mean log loss of the distributions, nats; a kind that the model does not know counts as probability 1e-6.
+    /// Mean log loss of the distributions, nats; a kind that the model does not know counts as probability
+    /// 1e-6.
     pub log_loss: f64,
-    /// Spearman's correlation of the refusal degree with the place of the row's kind on the continuum.
+    /// Spearman's correlation of the refusal degree with the position of the row's kind on the continuum.
     #[serde(serialize_with = "nan_is_null")]
     pub degree_correlation: f64,
-    /// Each kind that the rows or the model have, from complied to rejected, then those beside the continuum.
+    /// Each kind that the rows or the model have, from complied to rejected, then those outside the
+    /// continuum.
     pub kinds: Vec<KindFigure>,
-    /// Rows by their kind and by the kind that was named, both in the order of `kinds`.
+    /// Rows by true kind and by predicted kind, both in the order of `kinds`.
     pub confusion: Vec<Vec<usize>>,
 }
 
-/// Figures of naming one kind.
+/// Figures for one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct KindFigure {
     /// The kind.
     pub kind: Kind,
     /// Rows of it.
     pub support: usize,
-    /// Share of the rows named so that are of it.
+    /// Precision: the share of the rows predicted as this kind that are of it.
     #[serde(serialize_with = "nan_is_null")]
     pub precision: f64,
-    /// Share of its rows that are named so.
+    /// Recall: the share of its rows that are predicted as this kind.
     #[serde(serialize_with = "nan_is_null")]
     pub recall: f64,
     /// Harmonic mean of both.
@@ -46,8 +50,8 @@ pub struct KindFigure {
     pub f1: f64,
 }
 
-/// Judges one distribution per row, over the rows that have a kind. `None` without a model of kinds, or where the labels
-/// do not tell kinds apart: of rows that are only called complied or refused, there is nothing to judge.
+/// Evaluates one distribution per row, over the rows that have a kind. `None` without a model of kinds, or if
+/// the labels have no kinds: rows that are only complied or refused cannot be evaluated.
 pub(crate) fn judge(
     facets: &[Facets<'_>],
     distributions: &[Option<KindDistribution>],
@@ -107,7 +111,7 @@ fn figure(kind: Kind, at: usize, confusion: &[Vec<usize>]) -> KindFigure {
     }
 }
 
-/// The rank of each number, equals sharing the mean of theirs.
+/// The rank of each number; ties share their mean rank.
 fn ranks(numbers: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..numbers.len()).collect();
     order.sort_by(|&a, &b| numbers[a].total_cmp(&numbers[b]));
@@ -121,7 +125,7 @@ fn ranks(numbers: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// Pearson's correlation; NaN where one side does not vary.
+/// Pearson's correlation; NaN if one side is constant.
 fn correlation(a: &[f64], b: &[f64]) -> f64 {
     let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
     let (mean_a, mean_b) = (mean(a), mean(b));

@@ -1,4 +1,5 @@
-//! Figures: a fitted model on rows that it has not seen, or a recipe by cross-validation, always beside baselines.
+//! Figures: a fitted model on rows that it has not seen, or a recipe by cross-validation, always beside
+//! baselines.
 
 pub(crate) mod baselines;
 pub(crate) mod breakdown;

@@ -1,4 +1,4 @@
-//! From scores of rows to the figures of an evaluation, with those of simple methods on the same rows beside them.
+//! From scores of rows to the figures of an evaluation, with those of simple methods on the same rows.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +15,14 @@ use crate::metrics::{
     brier, ece, intervals, log_loss, reliability, tpr_at_fpr,
 };
 
-/// What is judged, and how the rows were kept apart from the fit.
+/// What is evaluated, and how the rows were kept separate from the fit.
 #[derive(Debug, Clone)]
 pub struct Scored {
-    /// The column that was judged.
+    /// The field that was classified.
     pub field: Field,
-    /// How the rows were kept apart from the fit, in words.
+    /// How the rows were kept separate from the fit, in words.
     pub method: String,
-    /// P(refusal) from which a row counts as called refused.
+    /// P(refusal) from which a row is called refused.
     pub threshold: f64,
     /// Seed of the shuffled labels and of resampled prompts.
     pub seed: u64,
@@ -37,7 +37,7 @@ pub(crate) struct MethodScores {
     pub(crate) majority: Vec<bool>,
 }
 
-/// What the shuffled twin of a fit is.
+/// A description of the shuffled twin of a fit.
 pub(crate) const FITTED_ON_SHUFFLED: &str = "the same recipe fitted on shuffled labels, same split";
 const JUDGED_ON_SHUFFLED: &str = "the same scores judged against shuffled labels";
 
@@ -46,7 +46,7 @@ fn as_scores(decisions: &[bool]) -> Vec<f64> {
 }
 
 impl MethodScores {
-    /// Those of the rows that have a label.
+    /// The scores of the rows that have a label.
     fn judged(&self, examples: &Examples<'_>) -> Self {
         let rows = examples.labelled();
         Self {
@@ -59,7 +59,7 @@ impl MethodScores {
 }
 
 impl Scored {
-    /// Judges one score per example.
+    /// Evaluates one score per example.
     ///
     /// # Panics
     /// When there is not exactly one score per example.
@@ -76,7 +76,7 @@ impl Scored {
         kinds: Vec<Option<KindDistribution>>,
     ) -> Evaluation {
         let refused: f64 = examples.truth.iter().sum();
-        // Judging shuffled scores against the labels is judging the scores against shuffled labels.
+        // Shuffled scores against the labels are equivalent to the scores against shuffled labels.
         let shuffled = shuffled(p.len(), self.seed).into_iter().map(|row| p[row]).collect();
         let majority = vec![2.0 * refused > examples.len() as f64; examples.len()];
         self.judge_all(examples, &MethodScores { p, kinds, shuffled, majority }, JUDGED_ON_SHUFFLED)
@@ -89,7 +89,7 @@ impl Scored {
         twin: &'static str,
     ) -> Evaluation {
         let kinds = kind_figures::judge(&all.facets, &scores.kinds);
-        // Rows that are there for their kind alone have no label to judge a score by.
+        // Rows that are included only for their kind have no label to compare a score with.
         let (examples, scores) = (&all.judged(), &scores.judged(all));
         let (p, truth, clusters) = (&scores.p, examples.truth.as_slice(), examples.prompts());
         let refused = |p: &[f64]| p.iter().map(|&p| p >= self.threshold).collect::<Vec<bool>>();
@@ -138,7 +138,7 @@ impl Scored {
         }
     }
 
-    /// Decisions against what is true, with an interval that knows which rows belong together.
+    /// Decisions against the truth, with an interval that accounts for rows that belong together.
     fn decisions(&self, called: &[bool], truth: &[f64], clusters: &Clusters) -> Decisions {
         let right = |(&called, &refused): (&bool, &f64)| if called { refused } else { 1.0 - refused };
         let right: Vec<f64> = called.iter().zip(truth).map(right).collect();

@@ -1,5 +1,5 @@
-//! What a fitted model is worth on sources that its fit has not seen: the figures that a manifest carries, so that they are
-//! where people meet the model.
+//! The figures of a fitted model on sources that its fit has not seen. The manifest carries them, so that
+//! everyone who uses the model sees them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,11 +13,11 @@ use crate::evaluate::leave_one_out::LeaveOneOut;
 use crate::examples::Examples;
 use crate::rows::{identity, labeller};
 
-/// The name of rows that name no source.
+/// The source name for rows without one.
 const UNNAMED: &str = "unnamed";
 
-/// Judges a model on the sources of some records, without the rows whose prompts it has seen and without sources that
-/// have fewer than [`LeaveOneOut::MIN_ROWS`] others; none where no source is left.
+/// Evaluates a model on the sources of some records, without the rows whose prompts it has seen and without
+/// sources that then have fewer than [`LeaveOneOut::MIN_ROWS`] rows. Returns `None` if no source is left.
 ///
 /// # Errors
 /// As [`evaluate_model`].
@@ -43,7 +43,7 @@ pub fn judge_unseen(model: &Model, records: Vec<Record>) -> Result<Option<LeftOu
     Ok((!sources.is_empty()).then(|| report(sources)))
 }
 
-/// Who labelled all of the rows; unknown where it was not one and the same.
+/// Who labelled the rows; unknown unless it is the same labeller for all of them.
 fn labeller_of(records: &[Record]) -> Labeller {
     let found: BTreeSet<Labeller> = records.iter().filter_map(labeller).collect();
     match (found.len(), found.first()) {
@@ -65,7 +65,7 @@ fn figures(evaluation: &Evaluation) -> SourceFigures {
     }
 }
 
-/// The mean over the sources with both labels, and what all of it says.
+/// The mean over the sources with both labels, and a summary in words.
 fn report(sources: Vec<LeftOutSource>) -> LeftOutReport {
     let both: Vec<&SourceFigures> =
         sources.iter().map(|source| &source.figures).filter(|figures| figures.auroc.is_some()).collect();

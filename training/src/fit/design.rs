@@ -1,9 +1,9 @@
 //! The columns of a fit: the n-grams of the views, then one column per target and one per source.
 //!
-//! Targets and sources differ in how much they refuse, and a fit that could not say so would put it down to the words
-//! that happen to be common in each ("harmful words: refused", "politics: answered"). With columns of their own the
-//! words are left to explain the differences within each. The target is known when the model is used; the source is
-//! not, so its columns are for the fit alone and go with it.
+//! Targets and sources differ in how much they refuse. A fit without columns for them would attribute that to
+//! the words that happen to be common in each ("harmful words: refused", "politics: answered"). With columns
+//! of their own, the words explain the differences within each. The target is known when the model is used;
+//! the source is not, so its columns exist only during the fit.
 
 use std::collections::BTreeMap;
 
@@ -17,11 +17,11 @@ use crate::fit::sparse::SparseMatrix;
 /// Targets and sources with fewer rows have no column.
 pub(crate) const MIN_ROWS: usize = 20;
 
-/// What decides the columns of a fit beside its rows.
+/// The settings that determine the columns of a fit, besides its rows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DesignParams<'p> {
     pub(crate) views: &'p [ViewParams],
-    /// The prior width of what a target may add to the logit; 0 for no such columns.
+    /// The prior width of a target's shift of the logit; 0 for no such columns.
     pub(crate) target_shift: f64,
     /// The same for a source.
     pub(crate) source_shift: f64,
@@ -29,17 +29,18 @@ pub(crate) struct DesignParams<'p> {
     pub(crate) level_sources: &'p [String],
 }
 
-/// What the columns of a fit are.
+/// The columns of a fit.
 #[derive(Debug, Clone)]
 pub(crate) struct Design {
     pub(crate) views: Vec<View>,
-    /// The length of each view's rows.
+    /// The length of the rows of each view.
     scales: Vec<f64>,
     targets: Shifts,
     sources: Shifts,
 }
 
-/// Names with a column each, and the value in it: the prior width of what it may add to the logit.
+/// Names with one column each, and the value in that column: the prior width of the name's shift of the
+/// logit.
 #[derive(Debug, Clone, Default)]
 struct Shifts {
     names: Vec<String>,
@@ -62,14 +63,14 @@ impl Shifts {
     }
 }
 
-/// A fitted linear model by the parts of its design.
+/// A fitted linear model, by the parts of its design.
 #[derive(Debug, Clone)]
 pub(crate) struct Weights {
     /// One per n-gram, view after view.
     pub(crate) ngrams: Vec<f64>,
-    /// What each target adds, centred.
+    /// The shift of each target, centred.
     pub(crate) targets: BTreeMap<String, f64>,
-    /// With the average of targets and sources in it.
+    /// Includes the average shift of targets and sources.
     pub(crate) bias: f64,
 }
 
@@ -80,8 +81,7 @@ impl Design {
         Ok(Self::with_views(&views, params, examples))
     }
 
-    /// The design of a fit whose vocabularies are there already. Views that the parameters do not describe keep the
-    /// length 1.
+    /// The design of a fit whose vocabularies already exist. Views without parameters keep the length 1.
     pub(crate) fn with_views(views: &[View], params: &DesignParams<'_>, examples: &Examples<'_>) -> Self {
         let described = params.views.len() == views.len();
         let scale = |at: usize| if described { params.views[at].scale } else { 1.0 };
@@ -110,7 +110,7 @@ impl Design {
         self.views.iter().scan(0, end).collect()
     }
 
-    /// Weights for rows of length 1 from weights for rows of the fit.
+    /// Converts weights for the rows of the fit to weights for rows of length 1.
     fn unscaled(&self, ngrams: &[f64]) -> Vec<f64> {
         let ends = self.ends();
         let scale = |feature| self.scales[ends.partition_point(|&end| end <= feature)];
@@ -126,7 +126,7 @@ impl Design {
         }
         let ends = self.ends();
         let (target, source) = (ngrams, ngrams + self.targets.names.len());
-        // Feature numbers are u32 throughout; a vectorizer cannot be built with more.
+        // Feature numbers are u32 everywhere; a vectorizer cannot be built with more.
         let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         SparseMatrix::build(examples.len(), ngrams + shifts, |at, scratch, row| {
             write_row(&self.views, &examples.inputs[at], scratch, row);
@@ -144,8 +144,8 @@ impl Design {
         })
     }
 
-    /// Takes the weights of a fit apart. Targets and sources are centred on their average over the rows, which goes
-    /// into the bias: a target that is not known stands for the average one.
+    /// Splits the weights of a fit into parts. Targets and sources are centred on their average over the
+    /// rows, which is added to the bias, so an unknown target counts as the average one.
     pub(crate) fn read(&self, weights: &[f64], bias: f64, examples: &Examples<'_>) -> Weights {
         let (ngrams, shifts) = weights.split_at(self.ngrams());
         let (targets, sources) = shifts.split_at(self.targets.names.len());
@@ -169,8 +169,8 @@ impl Design {
         }
     }
 
-    /// The part of each view in the logits of some rows, one list per view, and the logits as the model gives them: with
-    /// the target where it is known, and no source.
+    /// The contribution of each view to the logits of some rows, one list per view, and the logits that the
+    /// model returns: with the target if it is known, without the source.
     pub(crate) fn logits(&self, weights: &Weights, examples: &Examples<'_>) -> (Vec<Vec<f64>>, Vec<f64>) {
         let x = transform(&self.views, &examples.inputs);
         let ends = self.ends();

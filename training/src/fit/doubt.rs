@@ -1,9 +1,10 @@
-//! Rows whose labels are doubtful, by confident learning (Northcutt, Jiang & Chuang, "Confident Learning: Estimating
-//! Uncertainty in Dataset Labels", 2021): a row is suspect when a fit that has not seen it is surer of the other label than
-//! it is, on average, of rows that bear that other label.
+//! Rows with doubtful labels, by confident learning (Northcutt, Jiang & Chuang, "Confident Learning:
+//! Estimating Uncertainty in Dataset Labels", 2021). A row is suspect if a fit that has not seen it is more
+//! certain of the other label than it is, on average, for rows that have that other label.
 //!
-//! The thresholds come from the scores themselves, so a fit that is timid, or that knows one class better, does not call a
-//! whole class wrong. A suspect need not be mislabelled: it is where a person should look first.
+//! The thresholds come from the scores themselves, so an under-confident fit, or one that knows one class
+//! better, does not call a whole class wrong. A suspect row need not be mislabelled: it is a row to check
+//! first.
 
 use demur_data::Record;
 use demur_predictor::Calibration;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::TrainingError;
 use crate::examples::{Examples, is_labelled};
 
-/// What a fit does with rows whose labels it doubts.
+/// How a fit treats rows whose labels it doubts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DoubtParams {
@@ -29,7 +30,7 @@ impl DoubtParams {
         Err(TrainingError::Parameter { name, value, wanted: "from 0 to 1" })
     }
 
-    /// The same rows, those weighed down that out-of-fold logits make doubtful.
+    /// The same rows, with lower weights for those that out-of-fold logits make doubtful.
     pub(crate) fn weighed<'a>(
         &self,
         examples: &Examples<'a>,
@@ -52,11 +53,12 @@ pub struct Suspect<'a> {
     pub record: &'a Record,
     /// P(refusal) by a fit that has not seen it.
     pub p_refusal: f64,
-    /// P(the other label) less P(its label), from 0 to 1.
+    /// P(the other label) minus P(its label), from 0 to 1.
     pub doubt: f64,
 }
 
-/// The suspects among some records, the most doubtful first. `p` has an entry for each record that [`Examples::of`] takes.
+/// The suspects among some records, the most doubtful first. `p` has one entry for each record that
+/// [`Examples::of`] includes.
 #[must_use]
 pub fn suspects<'a>(records: &'a [Record], p: &[f64]) -> Vec<Suspect<'a>> {
     let taken: Vec<&Record> = records.iter().filter(|record| is_labelled(record)).collect();
@@ -67,12 +69,13 @@ pub fn suspects<'a>(records: &'a [Record], p: &[f64]) -> Vec<Suspect<'a>> {
         .collect()
 }
 
-/// P(refusal) of a record's label; one half, which is never in doubt, where it has a kind and no label.
+/// P(refusal) of a record's label; one half, which is never doubted, if it has a kind but no label.
 fn label_of(record: &Record) -> f64 {
     record.label.as_ref().and_then(demur_data::Labelled::target).unwrap_or(0.5)
 }
 
-/// Rows in doubt with how far, the most doubtful first. Measured rates and machine probabilities are no labels to doubt.
+/// Doubtful rows and their doubt, the most doubtful first. Measured rates and machine probabilities are never
+/// doubted, because they are not hard labels.
 fn doubts(p: &[f64], truth: &[f64]) -> Vec<(usize, f64)> {
     let own = |p: f64, truth: f64| if truth > 0.5 { p } else { 1.0 - p };
     let mean_of = |label: f64| {
@@ -84,7 +87,7 @@ fn doubts(p: &[f64], truth: &[f64]) -> Vec<(usize, f64)> {
             .collect();
         sure.iter().sum::<f64>() / sure.len() as f64
     };
-    // Of a class without rows the mean is NaN, which nothing reaches.
+    // For a class without rows, the mean is NaN, and no comparison with NaN is true.
     let (complied, refused) = (mean_of(0.0), mean_of(1.0));
     let doubt = |row: usize| {
         let other = 1.0 - own(p[row], truth[row]);
@@ -109,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_other_label_must_be_surer_than_its_own_rows_are() {
-        // Refused rows score .9 on average but for one, complied ones .2.
+        // On average, refused rows score .9 (with one exception) and complied ones .2.
         let p = [0.95, 0.9, 0.85, 0.1, 0.3, 0.1, 0.2, 0.97, 0.6];
         let truth = [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0];
         let found = doubts(&p, &truth);

@@ -1,4 +1,4 @@
-//! From texts to a feature matrix: which n-grams a view takes, and the fit of its vocabulary.
+//! From texts to a feature matrix: the n-grams of a view, and the fit of its vocabulary.
 
 use demur_predictor::{
     Analyzer, Field, Input, NgramCount, NgramCounter, Norm, Part, Scratch, Vectorizer, VectorizerSettings,
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::TrainingError;
 use crate::fit::sparse::SparseMatrix;
 
-/// A document frequency: a count of texts, or a share of them. As in scikit-learn, `1` is a count and `1.0` a
-/// share.
+/// A document frequency: a number of texts, or a share of them. As in scikit-learn, `1` is a count and `1.0`
+/// a share.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum DocumentFrequency {
@@ -30,13 +30,13 @@ impl DocumentFrequency {
     }
 }
 
-/// One view of a model as a recipe describes it.
+/// One view of a model, as a recipe describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ViewParams {
     /// The text that it reads.
     pub field: Field,
-    /// The part of it. Default: the whole.
+    /// The part of the text that it reads. Default: the whole.
     #[serde(default = "whole")]
     pub part: Part,
     /// Words or characters. Default: words.
@@ -51,24 +51,25 @@ pub struct ViewParams {
     /// Default: true.
     #[serde(default = "yes")]
     pub use_idf: bool,
-    /// The inverse document frequency is raised to this. Above 1, rare n-grams get more room: in a linear model
-    /// with an L2 penalty, the scale of a feature is the prior width of its weight. Default: 1, scikit-learn's.
+    /// The exponent of the inverse document frequency. Above 1, rare n-grams get more influence: in a linear
+    /// model with an L2 penalty, the scale of a feature is the prior width of its weight. Default: 1, as in
+    /// scikit-learn.
     #[serde(default = "one")]
     pub idf_power: f64,
     /// Default: l2.
     #[serde(default = "l2")]
     pub norm: Norm,
-    /// In the fit, the view's rows have this length instead of 1: the prior width of its weights against those of other
-    /// views. A view of many features that say little is best kept short. Default: 1.
+    /// During the fit, the view's rows have this length instead of 1: the prior width of its weights relative
+    /// to other views. Keep it small for a view of many weak features. Default: 1.
     #[serde(default = "one")]
     pub scale: f64,
-    /// N-grams in fewer texts are left out. Default: 1 text.
+    /// N-grams that occur in fewer texts are left out. Default: 1 text.
     #[serde(default = "one_text")]
     pub min_df: DocumentFrequency,
-    /// N-grams in more texts are left out. Default: all texts.
+    /// N-grams that occur in more texts are left out. Default: all texts.
     #[serde(default = "all_texts")]
     pub max_df: DocumentFrequency,
-    /// Only so many n-grams, the most frequent first, equals by name. Default: no limit.
+    /// The maximum number of n-grams: the most frequent first, ties in order of name. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_features: Option<usize>,
 }
@@ -132,10 +133,10 @@ impl ViewParams {
         }
     }
 
-    /// Chooses the vocabulary on some texts and keeps the inverse document frequencies.
+    /// Chooses the vocabulary from some texts and computes the inverse document frequencies.
     ///
     /// # Errors
-    /// [`TrainingError::Settings`], [`TrainingError::Parameter`]; an empty vocabulary is no error here.
+    /// [`TrainingError::Settings`], [`TrainingError::Parameter`]; an empty vocabulary is not an error here.
     pub fn fit<'a>(&self, texts: impl Iterator<Item = &'a str>) -> Result<Vectorizer, TrainingError> {
         if !(self.idf_power.is_finite() && self.idf_power >= 0.0) {
             let wanted = "a finite number of at least 0";
@@ -170,8 +171,9 @@ impl ViewParams {
         Ok(Vectorizer::new(settings, &ngrams, idf)?)
     }
 
-    /// scikit-learn's smoothed inverse document frequency, ln((1 + n) / (1 + df)) + 1, to the view's power, in the
-    /// precision of the model file, so that a fitted model and the same model loaded score alike to the last bit.
+    /// scikit-learn's smoothed inverse document frequency, ln((1 + n) / (1 + df)) + 1, with the view's
+    /// exponent. It has the precision of the model file, so that a fitted model and the same model loaded
+    /// from disk return identical scores.
     fn idf(&self, documents: u32, containing: u32) -> f32 {
         let idf = ((1.0 + f64::from(documents)) / (1.0 + f64::from(containing))).ln() + 1.0;
         idf.powf(self.idf_power) as f32
@@ -199,7 +201,7 @@ pub fn fit_views(params: &[ViewParams], inputs: &[Input<'_>]) -> Result<Vec<View
     params.par_iter().enumerate().map(fit).collect()
 }
 
-/// The feature matrix of some inputs under fitted views, numbered as in `NgramModel`.
+/// The feature matrix of some inputs for fitted views, numbered as in `NgramModel`.
 #[must_use]
 pub fn transform(views: &[View], inputs: &[Input<'_>]) -> SparseMatrix {
     let features: usize = views.iter().map(|view| view.vectorizer.len()).sum();
@@ -214,7 +216,7 @@ pub(crate) fn write_row(views: &[View], input: &Input<'_>, scratch: &mut Scratch
     for view in views {
         let part = view.vectorizer.transform(view.settings.text(input), scratch);
         row.extend(part.into_iter().map(|(feature, value)| (offset + feature, value)));
-        // Feature numbers are u32 throughout; a vectorizer cannot be built with more.
+        // Feature numbers are u32 everywhere; a vectorizer cannot be built with more.
         offset += u32::try_from(view.vectorizer.len()).unwrap_or(u32::MAX);
     }
 }

@@ -1,4 +1,4 @@
-//! The first level of a fit: the columns of its rows, and their weights under one C or several.
+//! The first level of a fit: the columns of its rows, and their weights for one or several values of C.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::fit::logistic::SparseLogistic;
 use crate::fit::params::NgramParams;
 use crate::fit::prune::strongest;
 
-/// A fit on its way: how, with which encoders, by which seed.
+/// The context of a running fit: its parameters, its encoders and its seed.
 #[derive(Clone, Copy)]
 pub(crate) struct NgramFit<'a> {
     pub(crate) params: &'a NgramParams,
@@ -23,7 +23,8 @@ pub(crate) struct NgramFit<'a> {
 }
 
 impl NgramFit<'_> {
-    /// The design of the first level and its weights under each C, each fit begun where the one before ended.
+    /// The design of the first level and its weights for each C. Each fit starts from the result of the
+    /// previous one.
     pub(crate) fn first_level(
         self,
         examples: &Examples<'_>,

@@ -1,6 +1,6 @@
-//! Fitting the kinds of answers: one n-gram model per kind against all others, and above them a multinomial logistic
-//! regression by linfa on their out-of-fold logits. (With measures of style beside them the rare kinds, of which there
-//! are a dozen rows, were found less often.)
+//! Fitting the kinds of answers: one n-gram model per kind against all others, and above them a multinomial
+//! logistic regression by linfa on their out-of-fold logits. (With measures of style as additional inputs,
+//! rare kinds with a dozen rows were found less often.)
 
 use demur_data::{Kind, KindPolicy, assign_folds};
 use demur_predictor::{Calibration, KindModel, KindReport, KindSettings, round, softmax};
@@ -18,11 +18,11 @@ use crate::fit::logistic::{LogisticParams, SparseLogistic};
 use crate::fit::second_level::{LinearModel, SecondLevelParams, fit_multinomial};
 use crate::fit::sparse::SparseMatrix;
 
-/// How kinds are told apart, as a recipe's `[response.kinds]` describes it.
+/// How kinds are classified, as configured by a recipe's `[response.kinds]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KindParams {
-    /// The views of the models of one kind each.
+    /// The views of the per-kind models.
     pub views: Vec<ViewParams>,
     /// Inverse strength of their penalty. Default: 3.
     #[serde(default = "three")]
@@ -30,14 +30,15 @@ pub struct KindParams {
     /// Strength of the penalty of the second level. Default: 1.
     #[serde(default = "one")]
     pub alpha: f64,
-    /// Kinds with fewer rows are not told apart: a dozen rows teach their own wording and no kind. Default: 60.
+    /// Kinds with fewer rows are left out: from a dozen rows, a fit learns their wording and not the kind.
+    /// Default: 60.
     #[serde(default = "sixty")]
     pub min_rows: usize,
-    /// The sources whose labels tell kinds apart; of others, "complied" need not mean that nothing was disclaimed.
-    /// Default: all.
+    /// The sources whose labels distinguish kinds. In others, "complied" need not mean that nothing was
+    /// disclaimed. Default: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<String>,
-    /// The binary label that each kind stands for.
+    /// The binary label of each kind.
     #[serde(default)]
     pub policy: KindPolicy,
 }
@@ -52,14 +53,14 @@ const fn sixty() -> usize {
     60
 }
 
-/// Folds of the cross-fit of the second level. They do not keep templates whole: some kinds are all of one template,
-/// and what is learned about a kind from its template's other rows is what the model is for.
+/// Folds of the cross-fit of the second level. They do not keep templates together: some kinds consist of one
+/// template, and learning about a kind from other rows of its template is the purpose of the model.
 const FOLDS: usize = 5;
 
-/// Temperatures that are tried.
+/// Number of temperatures that are tried.
 const STEPS: usize = 21;
 
-/// What the rows of one fit have in common.
+/// Data shared by the steps of one fit.
 struct KindRows<'a> {
     examples: Examples<'a>,
     /// The kind of each row, as a number.
@@ -70,7 +71,7 @@ struct KindRows<'a> {
 }
 
 impl KindParams {
-    /// Checks what can be checked without rows.
+    /// Checks everything that can be checked without rows.
     ///
     /// # Errors
     /// [`TrainingError::Parameter`].
@@ -90,8 +91,8 @@ impl KindParams {
         Ok(())
     }
 
-    /// Fits on the examples that have a kind. `logits` are the binary model's out-of-fold logits of all examples.
-    /// `None` when fewer than two kinds have rows enough.
+    /// Fits on the examples that have a kind. `logits` are the binary model's out-of-fold logits of all
+    /// examples. `None` if fewer than two kinds have enough rows.
     ///
     /// # Errors
     /// Any [`TrainingError`] of a fit.
@@ -121,7 +122,7 @@ impl KindParams {
         SecondLevelParams { alpha: self.alpha }
     }
 
-    /// The examples of kinds that have rows enough, in the order of [`Kind::ALL`].
+    /// The examples of kinds with enough rows, in the order of [`Kind::ALL`].
     fn rows<'a>(&self, examples: &Examples<'a>, logits: &[f64]) -> Option<KindRows<'a>> {
         let kind_of = |facets: &Facets<'_>| {
             let told = self.sources.is_empty()
@@ -144,8 +145,8 @@ impl KindParams {
         Some(KindRows { logits: rows.iter().map(|&row| logits[row]).collect(), examples, classes, kinds })
     }
 
-    /// One model per kind: this kind against all others. The rarer a kind, the more a row of it weighs, by the square
-    /// root of its rarity.
+    /// One model per kind: this kind against all others. Rows of rare kinds have larger weights, by the
+    /// square root of their rarity.
     fn heads(
         &self,
         classes: &[usize],
@@ -163,7 +164,7 @@ impl KindParams {
         (0..kinds).into_par_iter().map(fit).collect()
     }
 
-    /// The inputs of the second level: each kind's logit of each row by a model that has not seen the row.
+    /// The inputs of the second level: each kind's logit of each row, by a model that has not seen the row.
     fn out_of_fold(&self, rows: &KindRows<'_>, folds: &[usize]) -> Result<Array2<f64>, TrainingError> {
         let kinds = rows.kinds.len();
         let mut heads = Array2::zeros((rows.classes.len(), kinds));
@@ -206,7 +207,8 @@ impl KindParams {
     }
 }
 
-/// The temperature with the least log loss, and the F1 of naming each kind, on scores of rows that the fit had not seen.
+/// The temperature with the least log loss, and the F1 of predicting each kind, on scores of rows that the
+/// fit has not seen.
 fn settings(
     rows: &KindRows<'_>,
     scores: &[Vec<f64>],
@@ -228,7 +230,8 @@ fn settings(
         kinds: rows.kinds.clone(),
         bias: zeros.clone(),
         temperature,
-        // The most probable kind is named. An advance for rare kinds would raise macro-F1 and name plain refusals wrongly.
+        // The most probable kind is returned. A bonus for rare kinds would raise macro-F1 but mislabel plain
+        // refusals.
         naming: zeros,
         policy,
         report: KindReport {
@@ -243,14 +246,15 @@ fn settings(
     settings
 }
 
-/// The F1 of naming each kind.
+/// The F1 of predicting each kind.
 fn naming_f1(
     settings: &KindSettings,
     rows: &KindRows<'_>,
     scores: &[Vec<f64>],
     calibration: &Calibration,
 ) -> Vec<f64> {
-    // Settings of matching lengths always make a model; without views it only turns scores into a distribution.
+    // Settings of matching lengths always make a valid model; without views it only turns scores into a
+    // distribution.
     let Ok(model) = KindModel::new(settings.clone(), Vec::new(), Vec::new()) else {
         return Vec::new();
     };
@@ -268,7 +272,8 @@ fn naming_f1(
     settings.kinds.iter().enumerate().map(f1).collect()
 }
 
-/// Puts the second level into the weights of the first: one number per n-gram and kind, and the biases of the settings.
+/// Folds the second level into the weights of the first: one number per n-gram and kind, and the biases in
+/// the settings.
 fn fold(heads: &[SparseLogistic], lines: &[LinearModel], settings: &mut KindSettings) -> Vec<f64> {
     let kinds = heads.len();
     let features = heads.first().map_or(0, |head| head.weights.len());

@@ -1,13 +1,16 @@
-//! The level of a fit that states a base rate: what a text of which nothing is known gets, and how targets part from there.
+//! The level of a fit with a stated base rate: P(refusal) of a text with no known n-grams, and how targets
+//! deviate from it.
 //!
-//! Without a base rate, a text of which nothing is known gets the share of refusals among the training rows, which is a
-//! matter of which data sets were at hand. With one, the intercept is the base rate's logit, whatever the rows say, and what
-//! the words say is a way up or down from there. Calibration stretches or shrinks that way and leaves its start where it is.
+//! Without a base rate, a text about which nothing is known gets the share of refusals among the training
+//! rows, which depends on the data sets that happened to be available. With one, the intercept is the logit
+//! of the base rate, whatever the rows say, and the words move the logit up or down from there. Calibration
+//! stretches or shrinks that movement and keeps its starting point.
 //!
-//! A target refuses more or less of what may be refused at all, and answers an ordinary prompt like any other. So its shift
-//! comes in behind a gate: not below P(refusal) .05 for the average target, and whole from .5 up, or, for a target that
-//! answers much of what others refuse, only from .95 up, so that it can be far below them there and the map still rises. A
-//! shift on every prompt would be the rate of the test set that the target was asked.
+//! Targets differ only on prompts that might be refused at all; an ordinary prompt is answered by every
+//! target. So the shift of a target is gated by P(refusal) for the average target. It is 0 below .05 and
+//! complete from .5, or, for a target that answers much of what others refuse, only from .95, so that it can
+//! be far below them there and the map is still monotone. A shift on every prompt would only reflect the
+//! refusal rate of the test set that the target was given.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,33 +18,34 @@ use demur_predictor::{Calibration, log_odds};
 
 use crate::examples::Examples;
 
-/// A target with fewer prompts has no shift.
+/// A target with fewer prompts gets no shift.
 const PROMPTS: usize = 20;
-/// Nor has one that answered fewer of them: nobody knows where it stops refusing.
+/// A target that answered fewer prompts gets no shift either: its limit is unknown.
 const ANSWERED: usize = 5;
 /// The prior standard deviation of a shift, in logits.
 const SPREAD: f64 = 3.0;
 /// The largest shift.
 const LARGEST: f64 = 6.0;
-/// P(refusal) for the average target where a shift begins.
+/// The shift starts at this P(refusal) for the average target.
 const GATE_FROM: f64 = 0.05;
-/// Where all of it is there: the likelier of these for each target.
+/// From here the shift is complete; each target uses the more likely of the two.
 const GATE_TO: [f64; 2] = [0.5, 0.95];
 
-/// Rows as a level is fitted on them, by fits that have not seen them.
+/// The rows that a level is fitted on, with scores by fits that have not seen them.
 pub(crate) struct KnownOf<'a> {
-    /// What the words of each row say: its logit without intercept, target and source.
+    /// The contribution of the words of each row: its logit without intercept, target and source.
     pub(crate) words: &'a [f64],
     pub(crate) examples: &'a Examples<'a>,
     pub(crate) base_rate: f64,
 }
 
-/// The line through a base rate: a text of which nothing is known, whose logit is the base rate's, keeps it.
+/// The line through a base rate: a text about which nothing is known has the logit of the base rate and keeps
+/// it.
 pub(crate) fn line(base_rate: f64, slope: f64) -> Calibration {
     Calibration::Platt { slope, intercept: log_odds(base_rate) * (1.0 - slope) }
 }
 
-/// How much a calibration about a base rate stretches what the words say.
+/// How much a calibration around a base rate stretches the contribution of the words.
 pub(crate) fn slope(calibration: &Calibration) -> f64 {
     match calibration {
         Calibration::Platt { slope, .. } => *slope,
@@ -51,8 +55,8 @@ pub(crate) fn slope(calibration: &Calibration) -> f64 {
 }
 
 impl KnownOf<'_> {
-    /// A gated shift for each target with prompts and answers enough: the likeliest one under a prior about none; the rows of
-    /// one prompt count as one row.
+    /// A gated shift for each target with enough prompts and answers: the most likely one under a prior
+    /// centred on no shift. All rows of one prompt together count as one row.
     pub(crate) fn targets(&self, all: &Calibration) -> BTreeMap<String, Calibration> {
         let slope = slope(all);
         let Calibration::Platt { intercept, .. } = line(self.base_rate, slope) else {
@@ -75,13 +79,14 @@ impl KnownOf<'_> {
             if groups.len() < PROMPTS || answered.len() < ANSWERED {
                 return None;
             }
+            // Scales the loss so that the data weigh as many prompts, not as many rows.
             let weight = groups.len() as f64 / rows.len() as f64;
             let of_gate = |to: f64| {
                 let gated = |shift| Calibration::Gated { slope, intercept, shift, from, to };
                 let loss = |shift: f64| {
                     weight * self.loss(&rows, &gated(shift)) + shift * shift / (2.0 * SPREAD * SPREAD)
                 };
-                // Not quite to the end of what keeps the map rising, so that it never is flat.
+                // The bound stays inside the range in which the map rises, so that it is never flat.
                 let shift = least(loss, (0.95 * (from - to), LARGEST));
                 (loss(shift), gated(shift))
             };
@@ -104,7 +109,7 @@ impl KnownOf<'_> {
     }
 }
 
-/// Where a function with one valley is least between two numbers, by golden-section search.
+/// Golden-section search for the minimum of a unimodal function in an interval.
 fn least(function: impl Fn(f64) -> f64, (mut low, mut high): (f64, f64)) -> f64 {
     let golden = (5.0_f64.sqrt() - 1.0) / 2.0;
     for _ in 0..40 {
@@ -114,8 +119,8 @@ fn least(function: impl Fn(f64) -> f64, (mut low, mut high): (f64, f64)) -> f64 
     f64::midpoint(low, high)
 }
 
-/// The sources of a fit with shifts of their own that teach it nothing: all their rows have one label, so that the shift
-/// explains them and the words need not.
+/// The sources with a shift of their own that teach the fit nothing: all their rows have one label, so the
+/// shift explains them without the words.
 pub(crate) fn one_class_sources(examples: &Examples<'_>, min_rows: usize) -> Vec<String> {
     let mut counts: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
     for row in examples.labelled() {
@@ -138,8 +143,8 @@ mod tests {
     use super::*;
     use crate::facets::Facets;
 
-    /// Thirty prompts, each put to three targets: one refuses what the words say is refused, one nothing, and one has been
-    /// asked only what it refuses.
+    /// Thirty prompts, each sent to three targets: one refuses what the words say is refused, one refuses
+    /// nothing, and one only got prompts that it refuses.
     fn asked() -> (Vec<f64>, Examples<'static>) {
         let (mut words, mut examples) = (Vec::new(), Examples::default());
         for (target, refuses) in [("strict", 0.5), ("lax", 9.0), ("only refused", -9.0)] {

@@ -1,8 +1,9 @@
 //! Sparse L2 logistic regression with sample weights, class weights and soft labels.
 //!
-//! Minimises `1/2 |w|^2 + C sum_i s_i [ t_i ln(1 + e^-z_i) + (1 - t_i) ln(1 + e^z_i) ]`, `z = Xw + b`, where `t` is the target
-//! (0, 1 or a probability between them), `s` the weight of a row and the intercept `b` is not penalised: scikit-learn's objective of `LogisticRegression(C=...)`. It follows linfa's idiom: parameters, checked
-//! parameters, `fit`, a fitted type; `newton` is the method.
+//! Minimises `1/2 |w|^2 + C sum_i s_i [ t_i ln(1 + e^-z_i) + (1 - t_i) ln(1 + e^z_i) ]`, `z = Xw + b`, where
+//! `t` is the target (0, 1 or a probability between them), `s` the weight of a row and the intercept `b` is
+//! not penalised: scikit-learn's objective of `LogisticRegression(C=...)`. It follows linfa's idiom:
+//! parameters, checked parameters, `fit`, a fitted type; `newton` is the method.
 
 use linfa::dataset::{DatasetBase, Records};
 use linfa::prelude::{Fit, ParamGuard};
@@ -12,11 +13,11 @@ use crate::error::TrainingError;
 use crate::fit::newton::{Cost, Problem};
 use crate::fit::sparse::{Columns, Merged, SparseMatrix};
 
-/// How the two classes are weighed against each other.
+/// How the two classes are weighted against each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClassWeight {
-    /// Every row counts as it stands.
+    /// Row weights are used unchanged.
     #[default]
     None,
     /// Both classes get half of the total weight.
@@ -24,7 +25,7 @@ pub enum ClassWeight {
 }
 
 impl ClassWeight {
-    /// What the weights of positive and of negative rows are multiplied by, given their sums.
+    /// The factors for the weights of positive and of negative rows, given the sums of their weights.
     pub(crate) fn factors(self, positive: f64, negative: f64) -> (f64, f64) {
         match self {
             Self::None => (1.0, 1.0),
@@ -40,7 +41,7 @@ impl ClassWeight {
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogisticParams(LogisticValidParams);
 
-/// Checked parameters; only these can fit.
+/// Checked parameters; only these have a `fit`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogisticValidParams {
     c: f64,
@@ -53,7 +54,7 @@ pub struct LogisticValidParams {
 /// A fitted logistic regression.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SparseLogistic {
-    /// One weight per feature; above 0 speaks for the positive class.
+    /// One weight per feature; above 0 it points to the positive class.
     pub weights: Vec<f64>,
     /// The logit of an empty row.
     pub bias: f64,
@@ -114,7 +115,7 @@ impl LogisticParams {
         self
     }
 
-    /// Begin at a fit of the same features (for example with the next smaller C). Default: at zero.
+    /// Starts from a fit of the same features (for example with the next smaller C). Default: from zero.
     #[must_use]
     pub fn start(mut self, start: SparseLogistic) -> Self {
         self.0.start = Some(start);
@@ -174,7 +175,7 @@ impl Fit<SparseMatrix, Array1<f64>, TrainingError> for LogisticValidParams {
         let x = &*merged.matrix;
         let problem = Problem { x, columns: Columns::of(x), c: self.c, costs };
         let (point, iterations) = problem.solve(start, self.tolerance, self.max_iterations)?;
-        // The intercept stands behind the weights.
+        // The intercept follows the weights.
         let (bias, weights) = point.w.split_last().map_or((0.0, &[][..]), |(&bias, weights)| (bias, weights));
         let weights = merged.expand(weights);
         Ok(SparseLogistic { weights, bias, objective: point.objective, iterations })

@@ -1,4 +1,5 @@
-//! Fitting an n-gram model: `params` says how, `teacher` and `ngram` do it, on features and solvers that know neither.
+//! Fitting an n-gram model: `params` has the settings, `teacher` and `ngram` run the fit, on features and
+//! solvers that depend on neither.
 
 pub(crate) mod calibrate;
 pub(crate) mod design;

@@ -1,15 +1,16 @@
-//! The truncated Newton method of a sparse logistic regression: conjugate gradients, preconditioned by the Hessian's diagonal,
-//! give the step, and a line search its length (Lin, Weng & Keerthi 2008; Hsia, Chiang & Lin 2018).
+//! The truncated Newton method of a sparse logistic regression. Conjugate gradients, preconditioned by the
+//! Hessian's diagonal, compute the step, and a line search its length (Lin, Weng & Keerthi 2008; Hsia, Chiang
+//! & Lin 2018).
 
 use crate::error::TrainingError;
 use crate::fit::sparse::{Columns, SparseMatrix};
 
-/// Steps of conjugate gradients in a Newton step.
+/// Maximum conjugate gradient steps in a Newton step.
 const MAX_CG_STEPS: usize = 250;
-/// Halvings of a step's length.
+/// Maximum halvings of a step's length.
 const MAX_HALVINGS: usize = 30;
 
-/// What a row costs: `positive` for each nat of -ln p, `negative` for each nat of -ln(1 - p).
+/// The loss weights of a row: `positive` for each nat of -ln p, `negative` for each nat of -ln(1 - p).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cost {
     pub(crate) positive: f64,
@@ -24,7 +25,7 @@ pub(crate) struct Problem<'a> {
     pub(crate) costs: Vec<Cost>,
 }
 
-/// The point that the search has reached: w with b behind it, z = Xw + b, and the objective.
+/// The current point of the search: w followed by b, z = Xw + b, and the objective.
 pub(crate) struct Point {
     pub(crate) w: Vec<f64>,
     z: Vec<f64>,
@@ -32,8 +33,8 @@ pub(crate) struct Point {
 }
 
 impl Problem<'_> {
-    /// The optimum, searched from `start`, with the Newton steps taken; the search ends when the gradient at zero has shrunk by
-    /// the tolerance.
+    /// Searches the optimum from `start`; also returns the number of Newton steps. The search ends when the
+    /// gradient, relative to that at zero, has shrunk to the tolerance.
     ///
     /// # Errors
     /// [`TrainingError::NotConverged`].
@@ -57,7 +58,7 @@ impl Problem<'_> {
             let step = self.newton_step(&gradient, &curvature, forcing * size);
             match self.line_search(&point, &gradient, &step) {
                 Some(next) => point = next,
-                // No step makes it better: the objective is flat to the last digit here.
+                // No step improves it: the objective is flat to the last digit here.
                 None => return Ok((point, iterations)),
             }
         }
@@ -73,7 +74,7 @@ impl Problem<'_> {
     fn objective(&self, w: &[f64], z: &[f64]) -> f64 {
         let penalty = dot(&w[..w.len() - 1], &w[..w.len() - 1]) / 2.0;
         let loss = |(cost, &z): (&Cost, &f64)| {
-            // ln(1 + e^-|z|) is shared by both sides; the linear part belongs to one of them.
+            // Both sides share ln(1 + e^-|z|); the linear part belongs to one of them.
             let shared = (-z.abs()).exp().ln_1p();
             let linear = if z < 0.0 { cost.positive * -z } else { cost.negative * z };
             (cost.positive + cost.negative).mul_add(shared, linear)
@@ -121,7 +122,8 @@ impl Problem<'_> {
         }
     }
 
-    /// Solves H step = -gradient by preconditioned conjugate gradients, until the residual is at most `target`.
+    /// Solves H step = -gradient by preconditioned conjugate gradients, until the residual is at most
+    /// `target`.
     fn newton_step(&self, gradient: &[f64], curvature: &[f64], target: f64) -> Vec<f64> {
         let preconditioner: Vec<f64> = {
             let mut diagonal = self.columns.diagonal(curvature);
@@ -134,7 +136,7 @@ impl Problem<'_> {
         let mut z: Vec<f64> = residual.iter().zip(&preconditioner).map(|(r, m)| r * m).collect();
         let mut direction = z.clone();
         let mut rz = dot(&residual, &z);
-        // Vectors over a million features: what a step leaves behind is used again by the next.
+        // These vectors have a million features, so their memory is reused by the next step.
         let (mut rows, mut product) = (Vec::new(), Vec::new());
         for _ in 0..MAX_CG_STEPS {
             self.hessian_times(curvature, &direction, &mut rows, &mut product);
@@ -160,7 +162,7 @@ impl Problem<'_> {
         step
     }
 
-    /// Halves the step until the objective falls by Armijo's rule; only vectors over rows are touched.
+    /// Halves the step until the objective falls by Armijo's rule; only vectors over rows are computed.
     fn line_search(&self, point: &Point, gradient: &[f64], step: &[f64]) -> Option<Point> {
         let slope = dot(gradient, step);
         let along = self.x.times(step);
@@ -180,7 +182,7 @@ impl Problem<'_> {
     }
 }
 
-/// Sum in eight running parts: fast, and the same whatever the number of threads.
+/// A sum in eight partial sums: fast, and independent of the number of threads.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let (heads_a, tail_a) = a.as_chunks::<8>();
     let (heads_b, tail_b) = b.as_chunks::<8>();

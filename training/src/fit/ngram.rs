@@ -1,7 +1,8 @@
 //! The fit of an n-gram model: examples in, views and weights out.
 //!
-//! The encoder tier, where there is one, comes first, for the n-grams may learn from it; then what is learned from
-//! out-of-fold scores (`second_stage`), then the first level on all rows, then the encoder is joined on top.
+//! The encoder tier, if there is one, is fitted first, because the n-grams may learn from it. Then
+//! `second_stage` learns from out-of-fold scores, the first level is fitted on all rows, and the encoder is
+//! joined on top.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -22,35 +23,36 @@ use crate::fit::second_level::LinearModel;
 use crate::fit::second_stage::SecondStage;
 use crate::metrics::Ranking;
 
-/// A fitted model with the C that it was fitted with.
+/// A fitted model and the C that was used.
 #[derive(Debug, Clone)]
 pub struct FittedNgram {
     /// The model.
     pub model: NgramModel,
-    /// What tells kinds apart, where that was asked for and two kinds have rows enough.
+    /// The model of kinds, if the recipe has one and two kinds have enough rows.
     pub kinds: Option<KindModel>,
-    /// The C that was given or chosen.
+    /// The given or chosen C.
     pub c: f64,
     /// Mean log loss of each C in the inner cross-validation, `(c, nats)`; empty when there was none.
     pub choice: Vec<(f64, f64)>,
-    /// From the model's logit to P(refusal).
+    /// The map from the model's logit to P(refusal).
     pub calibration: Calibration,
-    /// The same for targets whose own rows say otherwise.
+    /// Maps for targets whose own rows deviate.
     pub target_calibrations: BTreeMap<String, Calibration>,
-    /// What the calibration was worth; `None` when there was none, asked for or not possible.
+    /// The quality of the calibration; `None` if it was not requested or not possible.
     pub report: Option<CalibrationReport>,
-    /// The share of refusals that the probabilities assume: the recipe's, or that of the rows by their weights.
+    /// The share of refusals that the probabilities assume: the recipe's, or the weighted share of the rows.
     pub base_rate: f64,
-    /// How the out-of-fold scores of the inner cross-validation rank the rows; `None` when there was none.
+    /// How well the out-of-fold scores of the inner cross-validation rank the rows; `None` if there was none.
     pub ranking: Option<Ranking>,
-    /// Sources whose rows taught nothing: they have a shift of their own (`source_shift`), and it explains their one label.
+    /// Sources that taught nothing: they have a shift of their own (`source_shift`), which explains their one
+    /// label.
     pub one_class_sources: Vec<String>,
-    /// The encoder tier, where that was asked for.
+    /// The encoder tier, if the recipe has one.
     pub encoder: Option<FittedEncoder>,
 }
 
 impl FittedNgram {
-    /// P(refusal) of each input, calibrated, by all tiers as the fitted model asks them.
+    /// The calibrated P(refusal) of each input, by the tiers that the fitted model uses for it.
     ///
     /// # Errors
     /// [`TrainingError::Encoder`] when an encoder fails; n-grams never do.
@@ -129,7 +131,7 @@ impl NgramFit<'_> {
         })
     }
 
-    /// The model of a design and its weights, the second level put into them.
+    /// The model of a design and its weights, with the second level folded in.
     fn model(
         self,
         design: Design,
@@ -149,7 +151,8 @@ impl NgramFit<'_> {
         Ok(NgramModel::new(design.views, ngrams, dense, bias)?)
     }
 
-    /// Sources whose rows teach this fit nothing: all of them have one label, and the source a shift of its own.
+    /// Sources that teach this fit nothing: all their rows have one label, and the source has a shift of its
+    /// own.
     fn one_class_sources(self, examples: &Examples<'_>) -> Vec<String> {
         if self.params.source_shift <= 0.0 {
             return Vec::new();
@@ -159,7 +162,7 @@ impl NgramFit<'_> {
         sources
     }
 
-    /// What the fit of the encoder tier is given.
+    /// The input of the encoder tier's fit.
     fn task<'a, 'e>(self, examples: &'a Examples<'e>) -> EncoderTask<'a, 'e> {
         let params = self.params;
         let reads_response = params.views.iter().any(|view| view.field == Field::Response);
@@ -176,7 +179,7 @@ impl NgramFit<'_> {
     }
 }
 
-/// Puts the second level into the weights of the first: weights, style and bias of one linear model.
+/// Folds the second level into the weights of the first: weights, style and bias of one linear model.
 fn fold(design: &Design, weights: &Weights, second: Option<&LinearModel>) -> (Weights, Vec<f64>, f64) {
     let Some(line) = second else { return (weights.clone(), Vec::new(), weights.bias) };
     let (slopes, style) = line.weights.split_at(1 + design.views.len());

@@ -1,4 +1,4 @@
-//! How an n-gram model is fitted, as a recipe describes it, and what of that can be checked without rows.
+//! How an n-gram model is fitted, as a recipe describes it, and the checks that need no rows.
 
 use demur_predictor::{Policy, check_base_rate};
 use linfa::prelude::ParamGuard;
@@ -19,35 +19,37 @@ use crate::recipe::values::one_or_several;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NgramParams {
-    /// The views, side by side.
+    /// The views; their features are concatenated.
     pub views: Vec<ViewParams>,
-    /// Inverse strength of the penalty. With several values, inner cross-validation on the training rows takes
-    /// the one with the least log loss. A recipe may give one number or a list. Default: 1.
+    /// Inverse strength of the penalty. With several values, inner cross-validation on the training rows
+    /// picks the one with the least log loss. A recipe may have one number or a list. Default: 1.
     #[serde(default = "default_c", deserialize_with = "one_or_several")]
     pub c: Vec<f64>,
     /// Default: none.
     #[serde(default)]
     pub class_weight: ClassWeight,
-    /// Rows of a group of n (a template with a hundred names in its slot) weigh n^-power each: 0 counts every row
-    /// alike, 1 counts a group as one row. Default: 0.
+    /// In a group of n rows (a template with a hundred names in its slot), each row weighs n^-power: 0 counts
+    /// every row equally, 1 counts a group as one row. Default: 0.
     #[serde(default)]
     pub group_power: f64,
-    /// Rows of a source of n weigh n^-power of what they did, so that a large source does not drown the others; the sum
-    /// of all weights stays. Default: 0.
+    /// In a source of n rows, each weight is multiplied by n^-power, so that a large source does not dominate
+    /// the others; the sum of all weights stays the same. Default: 0.
     #[serde(default)]
     pub source_power: f64,
-    /// The target becomes an input that shifts the logit: the prior width of a shift, in feature values (a view's row
-    /// has length 1). Default: 0, no input.
+    /// Adds the target as an input that shifts the logit. The value is the prior width of a shift, in feature
+    /// values (a view's row has length 1). Default: 0, no input.
     #[serde(default)]
     pub target_shift: f64,
-    /// The same for the source, within the fit alone: words need not explain why one source refuses more than another.
-    /// Default: 0, none.
+    /// The same for the source, during the fit only, so that words need not explain why one source refuses
+    /// more than another. Default: 0, none.
     #[serde(default)]
     pub source_shift: f64,
-    /// Sources without a shift: what they say of a text holds for the text, as that of people who judged it. Default: none.
+    /// Sources without a shift: their labels describe the text itself, like those of people who rated it.
+    /// Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub level_sources: Vec<String>,
-    /// Keep at most so many n-grams, those with the largest weights, and fit again on them. Default: all.
+    /// The maximum number of n-grams: keeps those with the largest weights and fits again on them. Default:
+    /// all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep: Option<usize>,
     /// Round all weights to bfloat16, which halves their file. Default: false.
@@ -56,10 +58,10 @@ pub struct NgramParams {
     /// A second level over the out-of-fold logits of the views and the style of the response. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_level: Option<SecondLevelParams>,
-    /// Tell kinds of answers apart. Default: no.
+    /// Also classify kinds of answers. Default: no.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kinds: Option<KindParams>,
-    /// Weigh rows down whose labels out-of-fold scores make doubtful. Default: none.
+    /// Reduce the weights of rows whose labels are doubtful by out-of-fold scores. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubt: Option<DoubtParams>,
     /// Folds of the inner cross-validation. Default: 5.
@@ -71,23 +73,25 @@ pub struct NgramParams {
     /// Newton steps before a fit gives up. Default: 100.
     #[serde(default = "default_max_iterations")]
     pub max_iterations: usize,
-    /// Fitted on out-of-fold scores of the inner cross-validation. Default: none.
+    /// The calibration, fitted on out-of-fold scores of the inner cross-validation. Default: none.
     #[serde(default)]
     pub calibration: CalibrationMethod,
-    /// Which rows are left out together for the out-of-fold scores that C, the second level and the calibration are learned
-    /// from: groups of rows, or whole sources. Default: folds.
+    /// Which rows are left out together to get the out-of-fold scores that C, the second level and the
+    /// calibration are learned from: groups of rows, or whole sources. Default: folds.
     #[serde(default, skip_serializing_if = "CalibrateOn::is_folds")]
     pub calibrate_on: CalibrateOn,
-    /// Whether targets with rows enough get calibrations of their own. It learns how often each refuses in the data, so it is
-    /// for predictors: what an answer says does not depend on who gave it.
+    /// Whether targets with enough rows get their own calibrations. These learn how often each target refuses
+    /// in the data, so they are for predictors: the meaning of an answer does not depend on who wrote it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub calibrate_targets: bool,
-    /// The share of refusals in ordinary traffic: what a text of which nothing is known gets, whatever share the rows have.
-    /// The fit is held there. Calibration then stretches what the words say about that point, `calibrate_targets` shifts
-    /// targets where a prompt may be refused at all, and `target_shift` is for the fit alone. Default: none; the level is that of the rows.
+    /// The share of refusals in ordinary traffic: P(refusal) of a text about which nothing is known, whatever
+    /// share the rows have. The intercept of the fit is fixed there. Calibration then stretches the
+    /// contribution of the words around that point, `calibrate_targets` shifts targets on prompts that may be
+    /// refused at all, and `target_shift` is used only during the fit. Default: none; the level is that of
+    /// the rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_rate: Option<f64>,
-    /// Thresholds that the fitted model decides by. Default: 0.5 and 0.5.
+    /// Thresholds for the decisions of the fitted model. Default: 0.5 and 0.5.
     #[serde(default)]
     pub policy: Policy,
     /// An encoder tier above the n-grams. Default: none.
@@ -138,7 +142,7 @@ impl NgramParams {
         }
     }
 
-    /// Checks what can be checked without rows.
+    /// Checks everything that can be checked without rows.
     ///
     /// # Errors
     /// [`TrainingError::Parameter`], [`TrainingError::Settings`].
@@ -188,7 +192,7 @@ impl NgramParams {
         Ok(self.policy.check()?)
     }
 
-    /// Checks what goes together with a base rate.
+    /// Checks the settings that depend on a base rate.
     fn check_level(&self) -> Result<(), TrainingError> {
         let Some(rate) = self.base_rate else { return Ok(()) };
         check_base_rate(rate)?;
@@ -208,12 +212,12 @@ impl NgramParams {
         Ok(())
     }
 
-    /// Whether groups have a say: in weights, or in folds of an inner cross-validation.
+    /// Whether groups matter: for weights, or for folds of an inner cross-validation.
     pub(crate) fn needs_groups(&self) -> bool {
         self.group_power > 0.0 || self.needs_folds()
     }
 
-    /// Whether a fit is not what was asked for without out-of-fold scores.
+    /// Whether the result would not be what was requested without out-of-fold scores.
     pub(crate) const fn needs_logits(&self) -> bool {
         self.second_level.is_some() || self.kinds.is_some() || self.encoder.is_some() || self.doubt.is_some()
     }
@@ -232,7 +236,7 @@ impl NgramParams {
             .class_weight(self.class_weight)
     }
 
-    /// What decides the columns of the fit beside its rows.
+    /// The settings that determine the columns of the fit, besides its rows.
     pub(crate) fn design(&self) -> DesignParams<'_> {
         DesignParams {
             views: &self.views,

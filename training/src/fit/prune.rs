@@ -1,11 +1,11 @@
-//! Leaving out the n-grams that a model can do without.
+//! Dropping the n-grams that a model can do without.
 
 use demur_predictor::{Vectorizer, View};
 
 use crate::error::TrainingError;
 
-/// The views with at most `keep` n-grams in all: those with the largest weights by size, equals by place. With all of
-/// them kept, the views as they are.
+/// The views with at most `keep` n-grams in total: those with the largest absolute weights, ties by position.
+/// If all of them are kept, the views are unchanged.
 pub(crate) fn strongest(views: Vec<View>, weights: &[f64], keep: usize) -> Result<Vec<View>, TrainingError> {
     let features: usize = views.iter().map(|view| view.vectorizer.len()).sum();
     if keep >= features {

@@ -1,9 +1,9 @@
-//! The second level of a response classifier: a dense logistic regression, by linfa, on the logits of the first level
-//! and the measures of style.
+//! The second level of a response classifier: a dense logistic regression, by linfa, on the logits of the
+//! first level and the measures of style.
 //!
-//! Its inputs are out-of-fold: each row's logits come from a first level that has not seen the row, so that the second
-//! learns how far they can be trusted on new rows. All of it is linear, so the fitted second level is folded into the
-//! weights of the first, and a model in use is still one sum whose terms can be read.
+//! Its inputs are out-of-fold: each row's logits come from a first level that has not seen the row, so the
+//! second level learns how reliable they are on new rows. Everything is linear, so the fitted second level is
+//! folded into the weights of the first, and the final model is still one sum of readable terms.
 
 use demur_predictor::{Input, STYLE, Scratch, style};
 use linfa::dataset::DatasetBase;
@@ -19,8 +19,8 @@ use crate::error::TrainingError;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecondLevelParams {
-    /// Strength of the L2 penalty on its weights, for standardised inputs; the slope of the first level's logit is
-    /// free of it. Default: 1.
+    /// Strength of the L2 penalty on its weights, for standardised inputs; the slope of the first level's
+    /// logit is not penalised. Default: 1.
     #[serde(default = "one")]
     pub alpha: f64,
 }
@@ -42,7 +42,7 @@ impl LinearModel {
     }
 }
 
-/// The style of each input, one row per input.
+/// The style measures of each input, one row per input.
 pub(crate) fn styles(inputs: &[Input<'_>]) -> Array2<f64> {
     let rows: Vec<[f64; STYLE]> = inputs
         .par_iter()
@@ -52,14 +52,14 @@ pub(crate) fn styles(inputs: &[Input<'_>]) -> Array2<f64> {
     Array2::from_shape_fn((rows.len(), STYLE), |(row, column)| rows[row][column])
 }
 
-/// Mean and standard deviation of each column; a column that does not vary has the deviation 1.
+/// Mean and standard deviation of each column; a constant column has the deviation 1.
 pub(crate) fn moments(x: &Array2<f64>) -> (Array1<f64>, Array1<f64>) {
     let mean = x.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(x.ncols()));
     let spread = x.std_axis(Axis(0), 0.0).mapv(|spread| if spread > 1e-9 { spread } else { 1.0 });
     (mean, spread)
 }
 
-/// The rows that a fit takes, standardised, with their targets.
+/// The rows of a fit, standardised, with their targets.
 fn standardised<T: Copy>(
     x: &Array2<f64>,
     (mean, spread): (&Array1<f64>, &Array1<f64>),
@@ -71,18 +71,18 @@ fn standardised<T: Copy>(
 }
 
 const MAX_ITERATIONS: u64 = 300;
-/// How much wider the first column is made than the others, whose weight then costs a penalty this squared smaller:
-/// none to speak of.
+/// How much wider the first column is made than the others. Its weight is then penalised less, by the square
+/// of this factor: practically not at all.
 const FREE: f64 = 30.0;
-/// Of the gradient of the summed loss, by row: far below what moves a third digit.
+/// Tolerance for the gradient of the summed loss, per row: far below what changes a third digit.
 const TOLERANCE_PER_ROW: f64 = 1e-6;
 
-/// A binary logistic regression of dense columns; rows count by their weights. The weight of the first column, the first
-/// level's logit, bears no penalty: a strong one is there to keep the other columns at bay, and must not shrink what the
-/// first level says.
+/// A binary logistic regression on dense columns with row weights. The weight of the first column, the first
+/// level's logit, is not penalised: a strong penalty is meant to keep the other columns small, and must not
+/// shrink the first level.
 ///
 /// # Errors
-/// [`TrainingError::Dense`] when linfa gives up, [`TrainingError::OneClass`].
+/// [`TrainingError::Dense`] when linfa fails, [`TrainingError::OneClass`].
 pub(crate) fn fit_binary(
     x: &Array2<f64>,
     refused: &[bool],
@@ -101,17 +101,17 @@ pub(crate) fn fit_binary(
         .max_iterations(MAX_ITERATIONS)
         .gradient_tolerance(TOLERANCE_PER_ROW * rows.len() as f64)
         .fit(&dataset)?;
-    // linfa takes the class for positive that has more rows, whatever it is called: turn it so that refusal is.
+    // linfa calls the larger class positive, whatever its label: flip the sign so that refusal is positive.
     let sign = if fitted.labels().pos.class { 1.0 } else { -1.0 };
     Ok(unstandardise(fitted.params().view(), fitted.intercept(), (&mean, &spread), sign))
 }
 
-/// A multinomial logistic regression of dense columns: one line per class, classes numbered from 0. The rows of a class
-/// count by the square root of its rarity, so that a rare one has a say in where the lines run; the lines' intercepts
-/// are then corrected for it, so that the probabilities are those of the rows as they are.
+/// A multinomial logistic regression on dense columns: one line per class, classes numbered from 0. The rows
+/// of a class are weighted by the square root of its rarity, so that a rare class influences the lines. The
+/// intercepts are then corrected for that, so that the probabilities are those of the unweighted rows.
 ///
 /// # Errors
-/// [`TrainingError::Dense`] when linfa gives up.
+/// [`TrainingError::Dense`] when linfa fails.
 pub(crate) fn fit_multinomial(
     x: &Array2<f64>,
     classes: &[usize],
@@ -129,7 +129,7 @@ pub(crate) fn fit_multinomial(
         .max_iterations(MAX_ITERATIONS)
         .gradient_tolerance(TOLERANCE_PER_ROW * rows.len() as f64)
         .fit(&dataset)?;
-    // A class without a row here is as unlikely as can be said without infinities.
+    // A class without rows gets a very low intercept: practically impossible, but finite.
     let mut lines = vec![LinearModel { weights: vec![0.0; x.ncols()], bias: -20.0 }; count];
     for (at, &class) in fitted.classes().iter().enumerate() {
         let intercept = fitted.intercept()[at] - rarity[class].ln();
@@ -138,7 +138,7 @@ pub(crate) fn fit_multinomial(
     Ok(lines)
 }
 
-/// The line of columns as they are, from one of standardised columns.
+/// Converts a line for standardised columns to one for the original columns.
 pub(crate) fn unstandardise(
     weights: ArrayView1<'_, f64>,
     intercept: f64,
@@ -151,8 +151,8 @@ pub(crate) fn unstandardise(
     LinearModel { bias: sign * intercept - at_mean, weights }
 }
 
-/// Rows repeated by their weights, for a solver that knows none: row i stands as often as the running sum of weights,
-/// scaled to twice the number of rows, passes a whole number in it. Which rows these are depends on nothing but the
+/// Repeats rows by their weights, for a solver without weights. Row i appears as often as the running sum of
+/// weights, scaled to twice the number of rows, passes a whole number at it. The result depends only on the
 /// weights.
 pub(crate) fn resample(weights: &[f64]) -> Vec<usize> {
     let total: f64 = weights.iter().sum();
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn a_penalty_keeps_the_first_column_and_shrinks_the_others() {
         let (mut x, refused) = rows(5);
-        // The second column tells the label as well as the first, by noise of its own.
+        // The second column predicts the label as well as the first, with independent noise.
         for (row, label) in refused.iter().enumerate() {
             x[[row, 1]] += f64::from(u8::from(*label)) * 3.0;
         }

@@ -16,7 +16,7 @@ use crate::fit::level::KnownOf;
 use crate::fit::params::NgramParams;
 use crate::fit::second_level::{LinearModel, SecondLevelParams, fit_binary, styles};
 
-/// What out-of-fold scores have taught.
+/// The results learned from out-of-fold scores.
 #[derive(Debug, Default)]
 pub(crate) struct SecondStage {
     pub(crate) c: f64,
@@ -26,12 +26,13 @@ pub(crate) struct SecondStage {
     pub(crate) calibration: Calibration,
     pub(crate) target_calibrations: BTreeMap<String, Calibration>,
     pub(crate) report: Option<CalibrationReport>,
-    /// The out-of-fold logits, second level included.
+    /// The out-of-fold logits, including the second level.
     pub(crate) logits: Option<Vec<f64>>,
 }
 
 impl SecondStage {
-    /// Learns what a fit learns from out-of-fold scores; where it learns nothing from them, no fold is fitted.
+    /// Learns everything that a fit learns from out-of-fold scores. If there is nothing to learn, no fold is
+    /// fitted.
     pub(crate) fn learn(
         fit: NgramFit<'_>,
         examples: &Examples<'_>,
@@ -43,8 +44,8 @@ impl SecondStage {
             return Ok(stage);
         }
         let mut by_c = match out_of_fold(fit, examples, distilled) {
-            // Too few rows, groups or classes to hold any out: without a choice of C, only calibration is lost,
-            // and the missing report says so.
+            // There are too few rows, groups or classes to hold any out. If C need not be chosen, this costs
+            // only the calibration, and the missing report shows that.
             Err(TrainingError::OneClass { .. } | TrainingError::Data(DataError::Split { .. }))
                 if params.c.len() == 1 && !params.needs_logits() =>
             {
@@ -72,7 +73,7 @@ impl SecondStage {
         Ok(stage)
     }
 
-    /// Fits the calibrations; where the recipe states a base rate, the scores begin there.
+    /// Fits the calibrations; if the recipe states a base rate, the scores start there.
     fn calibrate(
         &mut self,
         params: &NgramParams,
@@ -97,7 +98,7 @@ impl SecondStage {
     }
 }
 
-/// The out-of-fold scores of all rows under each C, ascending by C.
+/// The out-of-fold scores of all rows for each C, ascending by C.
 fn out_of_fold(
     fit: NgramFit<'_>,
     examples: &Examples<'_>,
@@ -136,7 +137,7 @@ fn out_of_fold(
 
 /// Out-of-fold scores of the first level.
 struct OutOfFoldScores {
-    /// The part of each view in each row's logit.
+    /// The contribution of each view to each row's logit.
     parts: Vec<Vec<f64>>,
     logits: Vec<f64>,
     /// The fold that each row was scored in.
@@ -144,7 +145,7 @@ struct OutOfFoldScores {
 }
 
 impl OutOfFoldScores {
-    /// What the words of each row say: the sum of the views' parts of its logit.
+    /// The contribution of the words to each row's logit: the sum over the views.
     fn words(&self) -> Vec<f64> {
         let rows = self.logits.len();
         (0..rows).map(|row| self.parts.iter().map(|part| part[row]).sum()).collect()
@@ -154,7 +155,8 @@ impl OutOfFoldScores {
         on.scores(examples, self.logits.clone(), self.folds.clone())
     }
 
-    /// Fits the second level on all rows, and gives each row's logit by one that has not seen the row.
+    /// Fits the second level on all rows, and returns each row's logit by a second level that has not seen
+    /// the row.
     fn second_level(
         &self,
         examples: &Examples<'_>,

@@ -1,4 +1,5 @@
-//! The feature matrix: sprs CSR with linfa's `Records`, and the two products that a fit needs.
+//! The feature matrix: a sprs CSR matrix that implements linfa's `Records`, and the two products that a fit
+//! needs.
 
 use std::borrow::Cow;
 
@@ -22,16 +23,16 @@ impl Records for SparseMatrix {
     }
 }
 
-/// Rows, or columns, that one task works through: enough work to pay for the hand-over, and a fixed number, so
-/// that results do not depend on the number of threads.
+/// Rows, or columns, that one task processes: enough work to pay for the overhead, and a constant, so that
+/// results do not depend on the number of threads.
 const CHUNK: usize = 4096;
 const ROW_CHUNK: usize = 128;
 
 impl SparseMatrix {
-    /// Puts a matrix together from rows of `(feature, value)`, ascending by feature.
+    /// Builds a matrix from rows of `(feature, value)`, ascending by feature.
     ///
     /// # Panics
-    /// When a row is not sorted and unique or names a feature beyond `features`.
+    /// When a row is not sorted and unique or contains a feature beyond `features`.
     #[must_use]
     pub fn from_rows(rows: &[Vec<(u32, f64)>], features: usize) -> Self {
         let mut ends = Vec::with_capacity(rows.len() + 1);
@@ -46,7 +47,8 @@ impl SparseMatrix {
         Self(CsMatI::new((rows.len(), features), ends, indices, values))
     }
 
-    /// Puts a matrix together from rows that a function writes, on all cores; `S` is what it keeps from one row to the next.
+    /// Builds a matrix from rows that a function writes, on all cores; `S` is its state from one row to the
+    /// next.
     ///
     /// # Panics
     /// As [`SparseMatrix::from_rows`].
@@ -73,7 +75,7 @@ impl SparseMatrix {
         let mut all_ends = Vec::with_capacity(rows + 1);
         let (mut indices, mut values) = (Vec::with_capacity(entries), Vec::with_capacity(entries));
         all_ends.push(0);
-        // Each part is freed as it is taken: a large matrix is not held twice.
+        // Each part is freed once it is copied, so a large matrix is never in memory twice.
         for (ends, mut of_indices, mut of_values) in parts {
             all_ends.extend(ends.into_iter().map(|end| indices.len() + end));
             indices.append(&mut of_indices);
@@ -82,20 +84,20 @@ impl SparseMatrix {
         Self(CsMatI::new((rows, features), all_ends, indices, values))
     }
 
-    /// The matrix as sprs has it.
+    /// The underlying sprs matrix.
     #[must_use]
     pub const fn csr(&self) -> &CsMatI<f64, u32, usize> {
         &self.0
     }
 
-    /// Xw + b for every row, where `w` has one entry per feature and the intercept `b` behind them.
+    /// Xw + b for every row; `w` has one entry per feature, followed by the intercept `b`.
     pub(crate) fn times(&self, w: &[f64]) -> Vec<f64> {
         let mut out = Vec::new();
         self.times_into(w, &mut out);
         out
     }
 
-    /// The same into a buffer, whose memory is used again.
+    /// The same into a buffer, to reuse its memory.
     pub(crate) fn times_into(&self, w: &[f64], out: &mut Vec<f64>) {
         let (ends, indices, values) = (self.0.indptr(), self.0.indices(), self.0.data());
         let ends = ends.raw_storage();
@@ -108,13 +110,14 @@ impl SparseMatrix {
     }
 }
 
-/// A matrix in which all features that occur in one row only are one feature of that row.
+/// A matrix in which all features that occur in a single row are merged into one feature of that row.
 ///
-/// An L2 penalty divides a weight among such features in proportion to their values, so they can be fitted as one
-/// whose value is their length: the same optimum with a fraction of the columns. In n-grams most features are such.
+/// An L2 penalty divides a weight among such features in proportion to their values, so they can be fitted as
+/// one feature whose value is their length: the same optimum with a fraction of the columns. Most n-grams are
+/// such features.
 pub(crate) struct Merged<'m> {
     pub(crate) matrix: Cow<'m, SparseMatrix>,
-    /// For each original feature, its column in the merged matrix and its share of that column's weight.
+    /// For each original feature, its column in the merged matrix and its share of the column's weight.
     shares: Vec<(u32, f64)>,
 }
 
@@ -127,7 +130,7 @@ impl<'m> Merged<'m> {
             let shares = (0..).map(|column| (column, 1.0)).take(csr.cols()).collect();
             return Self { matrix: Cow::Borrowed(matrix), shares };
         }
-        // A feature that stands in one row with the value 0 keeps no share of anything.
+        // A feature that occurs in a single row, with the value 0, gets no share.
         let mut shares = vec![(0, 0.0); csr.cols()];
         let mut columns = 0;
         for (share, _) in shares.iter_mut().zip(&occurrences).filter(|(_, count)| **count != 1) {
@@ -135,6 +138,7 @@ impl<'m> Merged<'m> {
             columns += 1;
         }
         let mut rows = Vec::with_capacity(csr.rows());
+        // Features that occur only in this row become one column, whose value is their norm.
         for row in csr.outer_iterator() {
             let mut merged = Vec::with_capacity(row.nnz());
             let mut squares = 0.0;
@@ -158,13 +162,13 @@ impl<'m> Merged<'m> {
         Self { matrix: Cow::Owned(SparseMatrix::from_rows(&rows, columns as usize)), shares }
     }
 
-    /// The weights of the original features.
+    /// The weights of the original features, from those of the merged ones.
     pub(crate) fn expand(&self, weights: &[f64]) -> Vec<f64> {
         let weight = |column: u32| weights.get(column as usize).copied().unwrap_or_default();
         self.shares.iter().map(|&(column, share)| weight(column) * share).collect()
     }
 
-    /// The weights of the merged features that stand for given original ones.
+    /// The weights of the merged features, from those of the original ones.
     pub(crate) fn collapse(&self, weights: &[f64]) -> Vec<f64> {
         let mut merged = vec![0.0; self.matrix.nfeatures()];
         for (&(column, share), weight) in self.shares.iter().zip(weights) {
@@ -176,7 +180,7 @@ impl<'m> Merged<'m> {
     }
 }
 
-/// The same matrix by columns, for products from the left.
+/// The same matrix in column order, for products from the left.
 pub(crate) struct Columns(CsMatI<f64, u32, usize>);
 
 impl Columns {
@@ -184,19 +188,19 @@ impl Columns {
         Self(matrix.0.to_csc())
     }
 
-    /// X'r with the sum of `r` (the intercept's column is all ones) as last entry.
+    /// X'r, followed by the sum of `r` (the intercept's column is all ones).
     pub(crate) fn transposed_times(&self, r: &[f64]) -> Vec<f64> {
         let mut out = Vec::new();
         self.transposed_times_into(r, &mut out);
         out
     }
 
-    /// The same into a buffer, whose memory is used again.
+    /// The same into a buffer, to reuse its memory.
     pub(crate) fn transposed_times_into(&self, r: &[f64], out: &mut Vec<f64>) {
         self.each_column(r.iter().sum(), out, |indices, values| gather(indices, values, r));
     }
 
-    /// The diagonal of X'DX for a diagonal D, with the sum of D as last entry.
+    /// The diagonal of X'DX for a diagonal D, followed by the sum of D.
     pub(crate) fn diagonal(&self, d: &[f64]) -> Vec<f64> {
         let mut out = Vec::new();
         self.each_column(d.iter().sum(), &mut out, |indices, values| {
@@ -251,7 +255,7 @@ mod tests {
 
     #[test]
     fn products_are_those_of_the_dense_matrix() {
-        // [[1, 0, 2], [0, 3, 0]] with the intercept's column of ones behind it.
+        // [[1, 0, 2], [0, 3, 0]] followed by the intercept's column of ones.
         let x = SparseMatrix::from_rows(&[vec![(0, 1.0), (2, 2.0)], vec![(1, 3.0)]], 3);
         assert_eq!((x.nsamples(), x.nfeatures()), (2, 3));
         assert_eq!(x.times(&[1.0, 10.0, 100.0, 0.5]), [201.5, 30.5]);

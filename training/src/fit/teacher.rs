@@ -1,9 +1,9 @@
-//! Teaching a prompt predictor by the responses: softer labels for rows that have a response.
+//! Responses as teachers of a prompt predictor: softer labels for rows that have a response.
 //!
-//! A hard label of one sampled response is a noisy target for the prompt: the same prompt might have been answered
-//! at the next try. What a response classifier makes of the response is smoother, and as a target it gives a
-//! better prompt predictor than the label itself. This is distillation with privileged information (Lopez-Paz et
-//! al. 2016): the response is there when the model is fitted, and not when it is used.
+//! A hard label of one sampled response is a noisy target for the prompt: the next sample might have been
+//! answered. The score of a response classifier is smoother, and as a target it makes a better prompt
+//! predictor than the label itself. This is distillation with privileged information (Lopez-Paz et al. 2016):
+//! the response is available during the fit and not when the model is used.
 
 use demur_predictor::Probability;
 use rayon::prelude::*;
@@ -16,12 +16,12 @@ use crate::fit::first_level::NgramFit;
 use crate::fit::ngram::FittedNgram;
 use crate::fit::params::NgramParams;
 
-/// A fit, with its teacher where it has one.
+/// A fit, with its teacher if it has one.
 #[derive(Debug, Clone, Copy)]
 pub struct FitPlan<'a> {
     /// The fit.
     pub params: &'a NgramParams,
-    /// Who softens its labels.
+    /// The teacher that softens its labels.
     pub teacher: Option<Teacher<'a>>,
     /// Where an encoder tier finds its encoders.
     pub encoders: &'a EncoderStore,
@@ -32,7 +32,7 @@ pub struct FitPlan<'a> {
 pub struct Teacher<'a> {
     /// Its fit.
     pub params: &'a NgramParams,
-    /// How much of a label is the teacher's: target = (1 - share) label + share P(refusal | response).
+    /// The teacher's share of a label: target = (1 - share) label + share P(refusal | response).
     pub share: f64,
 }
 
@@ -46,12 +46,12 @@ impl<'a> FitPlan<'a> {
         Self { params, teacher: None, encoders }
     }
 
-    /// Whether the fit keeps groups together or weighs by them.
+    /// Whether the fit keeps groups together or uses them for weights.
     pub(crate) fn needs_groups(&self) -> bool {
         self.teacher.is_some() || self.params.needs_groups()
     }
 
-    /// Fits on some examples, their labels softened first.
+    /// Softens the labels of some examples and fits on them.
     ///
     /// # Errors
     /// Any [`TrainingError`] of a fit.
@@ -65,8 +65,8 @@ impl<'a> FitPlan<'a> {
 }
 
 impl Teacher<'_> {
-    /// The examples with softened labels. Each response is judged by a classifier that has not seen its group.
-    /// Rows without a response, and rows whose label is soft already, stay as they are; so do all when there are
+    /// The examples with softened labels. Each response is scored by a classifier that has not seen its
+    /// group. Rows without a response, and rows with soft labels, stay unchanged; so do all rows if there are
     /// too few to fit on.
     fn soften<'a>(
         &self,
@@ -84,7 +84,8 @@ impl Teacher<'_> {
         if refused.min(taught.len() - refused) < 2 * FOLDS {
             return Ok(softened);
         }
-        // What a target needs is the order of responses, not a calibrated number; and of several C the first will do.
+        // A target only needs the order of responses, not a calibrated number. If there are several values of
+        // C, the first is good enough.
         let params = NgramParams {
             c: self.params.c[..1].to_vec(),
             calibration: CalibrationMethod::None,

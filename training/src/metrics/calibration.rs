@@ -1,6 +1,7 @@
-//! Whether a probability can be taken at its word: Brier score, log loss, reliability by tenths and the calibration error.
+//! Whether probabilities can be trusted: Brier score, log loss, reliability by tenths and the calibration
+//! error.
 //!
-//! One definition for manifests and evaluations, with weights of rows (an empty list: all 1).
+//! One definition for manifests and evaluations, with row weights (an empty list: all 1).
 
 use serde::Serialize;
 
@@ -11,7 +12,8 @@ fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     values.sum::<f64>() / n
 }
 
-/// Brier score: mean squared distance of P(refusal) from the label; of a measured rate, the mean over its samples.
+/// Brier score: mean squared distance of P(refusal) from the label; for a measured rate, the mean over its
+/// samples.
 #[must_use]
 pub fn brier<T: Truth>(p: &[f64], truth: &[T]) -> f64 {
     mean(p.iter().zip(truth).map(|(p, truth)| {
@@ -20,13 +22,13 @@ pub fn brier<T: Truth>(p: &[f64], truth: &[T]) -> f64 {
     }))
 }
 
-/// The negative log-likelihood of one row in nats; probabilities are kept an epsilon away from 0 and 1.
+/// The negative log-likelihood of one row in nats; probabilities are clamped an epsilon away from 0 and 1.
 pub(crate) fn loss_of(p: f64, refused: f64) -> f64 {
     let p = p.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
     -(refused * p.ln() + (1.0 - refused) * (1.0 - p).ln())
 }
 
-/// Mean negative log-likelihood in nats; probabilities are kept an epsilon away from 0 and 1.
+/// Mean negative log-likelihood in nats; probabilities are clamped an epsilon away from 0 and 1.
 #[must_use]
 pub fn log_loss<T: Truth>(p: &[f64], truth: &[T]) -> f64 {
     mean(p.iter().zip(truth).map(|(&p, truth)| loss_of(p, truth.refused())))
@@ -35,9 +37,9 @@ pub fn log_loss<T: Truth>(p: &[f64], truth: &[T]) -> f64 {
 /// One bin of a reliability table.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ReliabilityBin {
-    /// Probabilities from here ...
+    /// Lower bound, included ...
     pub from: f64,
-    /// ... to here (excluded, but for 1).
+    /// ... and upper bound (excluded, except for 1).
     pub to: f64,
     /// Rows in the bin.
     pub n: usize,
@@ -52,17 +54,17 @@ pub struct ReliabilityBin {
     pub refusal_rate: f64,
 }
 
-/// How many equal bins the reliability table and the calibration error use.
+/// The number of equal bins in the reliability table and the calibration error.
 pub(crate) const BINS: usize = 10;
 
 /// The bin of a P(refusal).
 pub(crate) fn bin_of(p: f64) -> usize {
-    // p lies within 0..=1, so the product is a small positive number.
+    // p is in 0..=1, so the product is a small positive number.
     ((p * BINS as f64) as usize).min(BINS - 1)
 }
 
-/// P(refusal) against the share of refusals, in ten bins of equal width. `weights` is empty where all rows count
-/// alike.
+/// P(refusal) against the share of refusals, in ten bins of equal width. `weights` is empty if all rows count
+/// equally.
 #[must_use]
 pub fn reliability<T: Truth>(p: &[f64], truth: &[T], weights: &[f64]) -> Vec<ReliabilityBin> {
     let mut sums = [(0_usize, 0.0, 0.0, 0.0); BINS];

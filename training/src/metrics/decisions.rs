@@ -1,11 +1,12 @@
-//! Decisions against what is true of the rows: counts, and the shares that are made of them.
+//! Decisions against the truth of the rows: counts, and the rates computed from them.
 
 use serde::{Serialize, Serializer};
 
 use crate::metrics::interval::wilson_of_share;
 use crate::metrics::truth::{Truth, nan_is_null};
 
-/// Counts of decisions against labels; the positive class is refusal. With measured rates they need not be whole.
+/// Counts of decisions against labels; the positive class is refusal. With measured rates they need not be
+/// integers.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Confusion {
     /// Refused, called refused.
@@ -25,7 +26,7 @@ pub struct Confusion {
 /// One decision rule against the labels.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Decisions {
-    /// Share of right decisions.
+    /// Share of correct decisions.
     #[serde(serialize_with = "nan_is_null")]
     pub accuracy: f64,
     /// 95% interval of the accuracy.
@@ -36,7 +37,7 @@ pub struct Decisions {
     /// Share of called refusals that are refusals.
     #[serde(serialize_with = "nan_is_null")]
     pub precision: f64,
-    /// Share of refusals that are called so.
+    /// Share of refusals that are called refusals.
     #[serde(serialize_with = "nan_is_null")]
     pub recall: f64,
     /// Harmonic mean of precision and recall.
@@ -46,10 +47,10 @@ pub struct Decisions {
     pub confusion: Confusion,
 }
 
-/// A count is written as one, and only what is no whole number with its fraction.
+/// Serialises integer counts as integers, and only others with a fraction.
 #[allow(clippy::trivially_copy_pass_by_ref, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn whole<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    // Counts of rows are far below 2^53, where every whole number is exact.
+    // Counts of rows are far below 2^53, so every integer is exact.
     if value.fract() == 0.0 {
         serializer.serialize_u64(*value as u64)
     } else {
@@ -58,7 +59,7 @@ fn whole<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
 }
 
 impl Confusion {
-    /// Counts decisions (`true` = called refused) against what is true of the rows.
+    /// Counts decisions (`true` = called refused) against the truth of the rows.
     ///
     /// # Panics
     /// When the lengths differ.
@@ -81,8 +82,8 @@ impl Confusion {
 }
 
 impl Decisions {
-    /// Judges decisions (`true` = called refused) against what is true of the rows, each of them counting by itself in
-    /// the interval.
+    /// Evaluates decisions (`true` = called refused) against the truth of the rows. The interval treats all
+    /// rows as independent.
     ///
     /// # Panics
     /// When the lengths differ.

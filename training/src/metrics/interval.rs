@@ -1,11 +1,12 @@
 //! 95% intervals of shares and of AUROCs, for rows that are independent and for rows that are not.
 //!
-//! Rows of one prompt are not independent: five samples of a prompt say little more than one. Where prompts repeat, the
-//! variance is that of a bootstrap of whole prompts (Efron & Tibshirani 1993, chapter 8), seeded. It enters the same
-//! formulas that independent rows go by: a share has the score interval (Wilson 1927) of as many independent rows as
-//! would vary so much (Korn & Graubard 1998), an AUROC has an interval on the scale of its logit (Pepe 2003, section
-//! 5.2.3), which cannot leave 0..=1. Where all pairs are ordered rightly, or none, every such variance is 0, and says
-//! nothing: there the interval is Newcombe's (2006, part 2, method 5), the AUROCs that would not be surprised by it.
+//! Rows of one prompt are not independent: five samples of a prompt say little more than one. If prompts
+//! repeat, the variance comes from a seeded bootstrap of whole prompts (Efron & Tibshirani 1993, chapter 8).
+//! It enters the same formulas as for independent rows. A share has the score interval (Wilson 1927) for the
+//! number of independent rows with that variance (Korn & Graubard 1998). An AUROC has an interval on the
+//! scale of its logit (Pepe 2003, section 5.2.3), which cannot leave 0..=1. If all pairs are ordered
+//! correctly, or none, every such variance is 0 and says nothing. Then the interval is Newcombe's (2006, part
+//! 2, method 5): the AUROCs for which this result would not be surprising.
 
 use std::hash::Hash;
 
@@ -19,7 +20,7 @@ use crate::metrics::truth::{Truth, classes};
 /// The 97.5% quantile of the standard normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
 
-/// How often rows are drawn again.
+/// Number of bootstrap resamples.
 pub(crate) const RESAMPLES: usize = 1000;
 
 /// The 95% score interval of a share (Wilson 1927); (0, 1) when there are no trials.
@@ -31,18 +32,20 @@ pub fn wilson(successes: usize, trials: usize) -> (f64, f64) {
     wilson_of_share(successes as f64 / trials as f64, trials as f64)
 }
 
-/// The same interval of a share that need not be a count's: of weighted rows, or of soft labels. `n` is above 0.
+/// The same interval for a share that is not a ratio of counts: of weighted rows, or of soft labels. `n` is
+/// above 0.
 #[must_use]
 pub fn wilson_of_share(p: f64, n: f64) -> (f64, f64) {
     let spread = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
     let (centre, scale) = (p + Z * Z / (2.0 * n), 1.0 + Z * Z / n);
-    // At 0 and at 1 the formula is exact, and rounding must not carry it past the end.
+    // At 0 and at 1 the formula is exact, and rounding must not move the bound past the end.
     let low = if p <= 0.0 { 0.0 } else { (centre - spread) / scale };
     let high = if p >= 1.0 { 1.0 } else { (centre + spread) / scale };
     (low, high)
 }
 
-/// Standard error of an AUROC after `DeLong`, `DeLong` & Clarke-Pearson (1988). NaN when a class has fewer than two.
+/// Standard error of an AUROC after `DeLong`, `DeLong` & Clarke-Pearson (1988). NaN when a class has fewer
+/// than two.
 #[must_use]
 pub(crate) fn auroc_standard_error<T: Truth>(scores: &[f64], truth: &[T]) -> f64 {
     let (refused, complied) = classes(truth);
@@ -56,7 +59,7 @@ pub(crate) fn auroc_standard_error<T: Truth>(scores: &[f64], truth: &[T]) -> f64
     for tied in order.chunk_by(|&a, &b| scores[a] == scores[b]) {
         let positive: f64 = tied.iter().map(|&row| truth[row].refused()).sum();
         let negative = tied.len() as f64 - positive;
-        // How much of the other class lies on the right side of this score, a tie counting half.
+        // The share of the other class on the correct side of this score; a tie counts half.
         let below = (complied - complied_above - negative / 2.0) / complied;
         let above = (refused_above + positive / 2.0) / refused;
         of_refused += positive * (below - area).powi(2);
@@ -73,7 +76,8 @@ pub fn auroc_interval<T: Truth>(scores: &[f64], truth: &[T]) -> (f64, f64) {
     around(auroc(scores, truth), auroc_standard_error(scores, truth), classes(truth))
 }
 
-/// The interval around an AUROC with a standard error, or without one by how many rows of either class there are.
+/// The interval around an AUROC, from its standard error; without a usable one, from the sizes of the
+/// classes.
 fn around(area: f64, error: f64, (refused, complied): (f64, f64)) -> (f64, f64) {
     if !area.is_finite() {
         return (0.0, 1.0);
@@ -87,16 +91,17 @@ fn around(area: f64, error: f64, (refused, complied): (f64, f64)) -> (f64, f64) 
     (sigmoid(logit - spread), sigmoid(logit + spread))
 }
 
-/// The AUROCs that lie within 1.96 of their own standard errors of the one that was found. That standard error is
-/// Hanley & `McNeil`'s with the mean of both sizes in its middle (Newcombe, "Confidence intervals for an effect size
-/// measure based on the Mann-Whitney statistic. Part 2", Statistics in Medicine 25, 2006, method 5).
+/// The AUROCs that are within 1.96 of their own standard errors of the given one. That standard error is
+/// Hanley & `McNeil`'s with the mean of both sizes in its middle (Newcombe, "Confidence intervals for an
+/// effect size measure based on the Mann-Whitney statistic. Part 2", Statistics in Medicine 25, 2006, method
+/// 5).
 fn newcombe(area: f64, refused: f64, complied: f64) -> (f64, f64) {
     let other = (f64::midpoint(refused, complied) - 1.0).max(0.0);
     let error = |a: f64| {
         let middle = 1.0 + other * (1.0 - a) / (2.0 - a) + other * a / (1.0 + a);
         (a * (1.0 - a) * middle / (refused * complied)).max(0.0).sqrt()
     };
-    // Between the end and the area itself the distance falls below 1.96 standard errors just once.
+    // Between the end and the area itself, the distance falls below 1.96 standard errors exactly once.
     let edge = |end: f64| {
         let (mut out, mut within) = (end, area);
         for _ in 0..60 {
@@ -118,7 +123,7 @@ pub struct Clusters {
 }
 
 impl Clusters {
-    /// Rows whose items are equal belong together.
+    /// Clusters rows with equal items.
     #[must_use]
     pub fn of<T: Eq + Hash>(items: impl Iterator<Item = T>) -> Self {
         let mut numbers: FxHashMap<T, u32> = FxHashMap::default();
@@ -131,45 +136,45 @@ impl Clusters {
         Self { count: numbers.len(), of }
     }
 
-    /// How many there are.
+    /// The number of rows.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether there are none.
+    /// Whether there are no rows.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Whether every row is one by itself.
+    /// Whether every row is a cluster of its own.
     #[must_use]
     pub(crate) const fn are_rows(&self) -> bool {
         self.count == self.of.len()
     }
 
-    /// Those of some of the rows.
+    /// The clusters of some of the rows.
     #[must_use]
     pub fn subset(&self, rows: &[usize]) -> Self {
         Self::of(rows.iter().map(|&row| self.of[row]))
     }
 
-    /// How often each cluster is drawn, under one seed.
+    /// How often each cluster is drawn, for one seed.
     fn draws(&self, seed: u64) -> Vec<f64> {
         let mut draws = vec![0.0; self.count];
         resampled(self.count, seed).into_iter().for_each(|cluster| draws[cluster] += 1.0);
         draws
     }
 
-    /// Sums of a number of each row, by cluster.
+    /// Sums a number of each row by cluster.
     fn sums(&self, numbers: impl Iterator<Item = f64>) -> Vec<f64> {
         let mut sums = vec![0.0; self.count];
         self.of.iter().zip(numbers).for_each(|(&cluster, number)| sums[cluster as usize] += number);
         sums
     }
 
-    /// Clusters that have something of either class.
+    /// The numbers of clusters with refused rows and with complied rows.
     fn classes<T: Truth>(&self, truth: &[T]) -> (f64, f64) {
         let with = |sums: Vec<f64>| sums.into_iter().filter(|&sum| sum > 0.0).count() as f64;
         (
@@ -184,14 +189,15 @@ fn variance(values: &[f64]) -> f64 {
     values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0)
 }
 
-/// The seeds of the resamples: far from those of splits, and one each, so that threads cannot change the outcome.
+/// The seeds of the resamples: different from those of splits, and one per resample, so that threads cannot
+/// change the result.
 fn seeds(seed: u64) -> impl IndexedParallelIterator<Item = u64> {
     (0..RESAMPLES)
         .into_par_iter()
         .map(move |at| seed.wrapping_add(0xb007).wrapping_mul(1 << 20).wrapping_add(at as u64))
 }
 
-/// The 95% interval of an accuracy; `right` is how far each row was decided rightly.
+/// The 95% interval of an accuracy; `right` is how correct the decision on each row is.
 pub(crate) fn accuracy_interval(right: &[f64], clusters: &Clusters, seed: u64) -> (f64, f64) {
     let n = right.len() as f64;
     if right.is_empty() {
@@ -209,12 +215,13 @@ pub(crate) fn accuracy_interval(right: &[f64], clusters: &Clusters, seed: u64) -
     };
     let shares: Vec<f64> = seeds(seed).map(drawn).collect();
     let variance = variance(&shares);
-    // As many independent rows as would vary so much: at most all of them, and where nothing varies, the clusters.
+    // The number of independent rows with this variance: at most all of them; without any variance, the
+    // number of clusters.
     let rows = if variance > 0.0 { (share * (1.0 - share) / variance).min(n) } else { clusters.len() as f64 };
     wilson_of_share(share, rows.max(1.0))
 }
 
-/// Rows in order of their scores, ready to be drawn again and again.
+/// Rows in order of their scores, ready for repeated resampling.
 struct Ranked {
     /// The cluster, the refused part and the complied part of each row, the highest score first.
     rows: Vec<(u32, f64, f64)>,
@@ -230,7 +237,7 @@ impl Ranked {
         Self { tied: (0..order.len()).map(tied).collect(), rows: order.iter().map(row).collect() }
     }
 
-    /// The AUROC when each cluster counts as often as it was drawn.
+    /// The AUROC if each cluster counts as often as it was drawn.
     fn auroc(&self, draws: &[f64]) -> f64 {
         let (mut right, mut refused_above, mut complied) = (0.0, 0.0, 0.0);
         let (mut positive, mut negative) = (0.0, 0.0);
@@ -250,7 +257,7 @@ impl Ranked {
     }
 }
 
-/// The 95% interval of the AUROC of rows of which some belong together; (0, 1) when a class is missing.
+/// The 95% interval of the AUROC of clustered rows; (0, 1) when a class is missing.
 fn clustered_auroc<T: Truth>(scores: &[f64], truth: &[T], clusters: &Clusters, seed: u64) -> (f64, f64) {
     let ranked = Ranked::of(scores, truth, clusters);
     // A draw without one of the classes has no AUROC.
@@ -260,8 +267,8 @@ fn clustered_auroc<T: Truth>(scores: &[f64], truth: &[T], clusters: &Clusters, s
     around(auroc(scores, truth), error, clusters.classes(truth))
 }
 
-/// The 95% intervals of the accuracy and of the AUROC of some scores: analytic where every row is a cluster of its own,
-/// else by a seeded bootstrap of whole clusters.
+/// The 95% intervals of the accuracy and of the AUROC of some scores: analytic if every row is a cluster of
+/// its own, otherwise by a seeded bootstrap of whole clusters.
 #[must_use]
 pub fn intervals<T: Truth + Sync>(
     p: &[f64],
@@ -284,8 +291,8 @@ pub fn intervals<T: Truth + Sync>(
     (accuracy, auroc)
 }
 
-/// The mean of some numbers and its 95% interval (normal); NaN for what the numbers do not define: an
-/// interval of fewer than two, a mean of none.
+/// The mean of some numbers and its 95% interval (normal). NaN if undefined: an interval of fewer than two
+/// numbers, a mean of none.
 #[must_use]
 pub fn mean_interval(values: &[f64]) -> (f64, (f64, f64)) {
     let n = values.len() as f64;
@@ -361,7 +368,7 @@ mod tests {
             intervals(&scores, &truth, 0.5, &clusters, 7),
             intervals(&scores, &truth, 0.5, &clusters, 7)
         );
-        // Two prompts, each answered five times as foretold: all right, and next to nothing known.
+        // Two prompts, each answered five times as predicted: all correct, but little evidence.
         let p = [0.9, 0.9, 0.9, 0.9, 0.9, 0.1, 0.1, 0.1, 0.1, 0.1];
         let truth: Vec<bool> = p.iter().map(|&p| p > 0.5).collect();
         let two = Clusters::of(truth.iter());

@@ -1,8 +1,9 @@
 //! Metrics of a binary classifier, each with the definition that its name has in scikit-learn.
 //!
-//! The positive class is refusal. What is true of a row is a label or a measured rate ([`Truth`]): a row that was refused
-//! in 6 of 10 samples is 0.6 of a refused row and 0.4 of a complied one, as in scikit-learn two rows with those sample
-//! weights. A metric that the rows do not define (AUROC of one class) is NaN here and `null` in JSON, never 0.
+//! The positive class is refusal. The truth of a row is a label or a measured rate ([`Truth`]): a row that
+//! was refused in 6 of 10 samples is 0.6 of a refused row and 0.4 of a complied one, like two rows with those
+//! sample weights in scikit-learn. A metric that the rows do not define (AUROC of one class) is NaN here and
+//! `null` in JSON, never 0.
 
 mod calibration;
 mod decisions;
@@ -19,5 +20,5 @@ pub use ranking::{Ranking, auroc, auroc_within, average_precision, tpr_at_fpr};
 pub use truth::Truth;
 pub(crate) use truth::nan_is_null;
 
-/// The false positive rate at which the true positive rate is stated beside each AUROC.
+/// The false positive rate for the true positive rate that is reported beside each AUROC.
 pub const FEW_FALSE_POSITIVES: f64 = 0.01;

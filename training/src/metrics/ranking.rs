@@ -1,11 +1,11 @@
-//! How well a score orders rows: AUROC over all rows and within their sources, average precision, and how many refusals
-//! are found when hardly any answer may be called one.
+//! How well a score orders rows: AUROC over all rows and within their sources, average precision, and how
+//! many refusals are found if hardly any answered row may be called one.
 
 use std::collections::BTreeMap;
 
 use crate::metrics::truth::{Truth, classes};
 
-/// Places in descending order of score.
+/// Row indices in descending order of score.
 pub(crate) fn ranking(scores: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
@@ -21,7 +21,8 @@ fn steps<T: Truth>(scores: &[f64], truth: &[T]) -> Vec<(f64, f64)> {
     ranking(scores).chunk_by(|&a, &b| scores[a] == scores[b]).map(part).collect()
 }
 
-/// How many (refused, complied) pairs the score orders rightly, a tie counting half, and how many there are.
+/// How many (refused, complied) pairs the score orders correctly, with ties as one half, and how many pairs
+/// there are.
 fn pairs<T: Truth>(scores: &[f64], truth: &[T]) -> (f64, f64) {
     let (mut right, mut refused_above, mut complied) = (0.0, 0.0, 0.0);
     for (positive, negative) in steps(scores, truth) {
@@ -32,16 +33,16 @@ fn pairs<T: Truth>(scores: &[f64], truth: &[T]) -> (f64, f64) {
     (right, refused_above * complied)
 }
 
-/// Area under the ROC curve: the share of (refused, complied) pairs that the score orders rightly, a tie
-/// counting half. NaN when a class is missing.
+/// Area under the ROC curve: the share of (refused, complied) pairs that the score orders correctly, with
+/// ties as one half. NaN when a class is missing.
 #[must_use]
 pub fn auroc<T: Truth>(scores: &[f64], truth: &[T]) -> f64 {
     let (right, all) = pairs(scores, truth);
     right / all
 }
 
-/// The same over pairs of one source alone: what a score knows beside which source a row is from. NaN when no source has
-/// both classes. Rows without a source take no part.
+/// The same over pairs from one source: what a score knows beyond the source of a row. NaN if no source has
+/// both classes. Rows without a source are ignored.
 #[must_use]
 pub fn auroc_within<T: Truth>(scores: &[f64], truth: &[T], sources: &[Option<&str>]) -> f64 {
     let mut rows: BTreeMap<&str, (Vec<f64>, Vec<T>)> = BTreeMap::new();
@@ -62,7 +63,7 @@ pub fn auroc_within<T: Truth>(scores: &[f64], truth: &[T], sources: &[Option<&st
 pub struct Ranking {
     /// AUROC over all rows.
     pub pooled: f64,
-    /// AUROC over pairs of rows of one source; NaN where the rows name no source with both classes.
+    /// AUROC over pairs of rows from one source; NaN if no named source has both classes.
     pub within_sources: f64,
 }
 
@@ -72,8 +73,9 @@ impl Ranking {
         Self { pooled: auroc(scores, truth), within_sources: auroc_within(scores, truth, sources) }
     }
 
-    /// Whether most of what the score is above a coin's .5 is telling sources apart: within sources it ranks less than half
-    /// as well. A score that is hardly above a coin gains nothing by anything. `None` where a figure is not defined.
+    /// Whether most of the score's advantage over a coin toss (.5) comes from telling sources apart: within
+    /// sources, the advantage is less than half. A score that is hardly better than a coin toss has no
+    /// advantage to explain. `None` if a figure is undefined.
     #[must_use]
     pub fn tells_sources_apart(self) -> Option<bool> {
         let Self { pooled, within_sources } = self;
@@ -82,8 +84,9 @@ impl Ranking {
     }
 }
 
-/// The largest true positive rate of a threshold whose false positive rate is at most `most`, without drawing lines
-/// between thresholds. Below 1 / `most` complied rows that means no false positive at all. NaN when a class is missing.
+/// The largest true positive rate of a threshold whose false positive rate is at most `most`, without
+/// interpolating between thresholds. With fewer than 1 / `most` complied rows, that allows no false positive
+/// at all. NaN when a class is missing.
 #[must_use]
 pub fn tpr_at_fpr<T: Truth>(scores: &[f64], truth: &[T], most: f64) -> f64 {
     let (refused, complied) = classes(truth);
@@ -93,7 +96,7 @@ pub fn tpr_at_fpr<T: Truth>(scores: &[f64], truth: &[T], most: f64) -> f64 {
     let (mut found, mut false_alarms) = (0.0, 0.0);
     for (positive, negative) in steps(scores, truth) {
         false_alarms += negative;
-        // The sums are of at most some millions of rows: their rounding is far below this.
+        // The sums are over at most some millions of rows: their rounding error is far below this.
         if false_alarms > most * complied + 1e-9 {
             break;
         }
@@ -135,7 +138,8 @@ mod tests {
 
     #[test]
     fn telling_sources_apart_is_not_ranking_within_them() {
-        // Source `a` is mostly refused and scored high, `b` the other way round; within each the score is upside down.
+        // Source `a` is mostly refused and scores high, `b` the opposite; within each source the order is
+        // reversed.
         let scores = [0.9, 0.8, 0.95, 0.2, 0.1, 0.05];
         let truth = [true, true, false, false, false, true];
         let sources = [Some("a"), Some("a"), Some("a"), Some("b"), Some("b"), Some("b")];
@@ -147,7 +151,7 @@ mod tests {
 
     #[test]
     fn refusals_found_while_hardly_any_answer_is_called_one() {
-        // 200 complied rows, of which two score above the lower half of the refused ones.
+        // 200 complied rows, two of which score above the lower half of the refused ones.
         let mut scores = vec![0.1; 198];
         scores.extend([0.7, 0.7, 0.9, 0.9, 0.6, 0.5]);
         let truth: Vec<bool> = (0..204).map(|row| row >= 200).collect();

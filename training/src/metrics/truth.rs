@@ -1,4 +1,4 @@
-//! What is true of a row, and numbers that may not be defined.
+//! The truth of a row, and numbers that may be undefined.
 
 use serde::Serializer;
 
@@ -20,13 +20,13 @@ impl Truth for f64 {
     }
 }
 
-/// How many rows are refused and how many complied; a measured rate counts to both.
+/// The numbers of refused and of complied rows; a measured rate contributes to both.
 pub(crate) fn classes<T: Truth>(truth: &[T]) -> (f64, f64) {
     let refused: f64 = truth.iter().map(|truth| truth.refused()).sum();
     (refused, truth.len() as f64 - refused)
 }
 
-/// A number as JSON has it: null where it is not defined.
+/// Serialises a number to JSON: null if it is undefined.
 #[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde asks for
 pub(crate) fn nan_is_null<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     if value.is_finite() { serializer.serialize_f64(*value) } else { serializer.serialize_none() }

@@ -1,4 +1,4 @@
-//! The recipe: one TOML file that describes a whole experiment, stored whole in every model it makes.
+//! The recipe: one TOML file that describes a whole experiment and is stored in full in every model it makes.
 //!
 //! File names in a recipe are relative to the folder of the recipe, or to the folder that `--data-dir` names.
 
@@ -18,7 +18,7 @@ use crate::fit::params::NgramParams;
 use crate::fit::teacher::{FitPlan, Teacher};
 use crate::recipe::source::{DataSource, one_or_several};
 
-/// The starter recipe, which also gives the defaults of `fit` and `evaluate --cv`.
+/// The starter recipe, which also has the defaults of `fit` and `evaluate --cv`.
 pub const STARTER_RECIPE: &str = include_str!("../../recipes/starter.toml");
 
 /// The human-labelled part of the starter corpus, JSON Lines.
@@ -27,23 +27,23 @@ pub const STARTER_LABELLED: &str = include_str!("../../../data/starter/labelled.
 /// The part of the starter corpus without labels, JSON Lines.
 pub const STARTER_UNLABELLED: &str = include_str!("../../../data/starter/unlabelled.jsonl");
 
-/// A whole experiment: what is read, what is fitted on it, and how it is judged.
+/// A whole experiment: the data, the fits on it, and their evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// A short name; models are called by it.
+    /// A short name that identifies its models.
     pub name: String,
     /// Seed of everything random. Default: 0.
     #[serde(default)]
     pub seed: u64,
-    /// Responses with labels, from one source or several: the response classifier is fitted on them, and the prompt
-    /// predictor on their prompts.
+    /// Responses with labels, from one source or several: the response classifier is fitted on them, and the
+    /// prompt predictor on their prompts.
     #[serde(deserialize_with = "one_or_several")]
     pub labelled: Vec<DataSource>,
     /// Prompts with responses, without labels, from one source or several: the classifier labels them.
     #[serde(deserialize_with = "one_or_several")]
     pub unlabelled: Vec<DataSource>,
-    /// How the prompt predictor is judged.
+    /// How the prompt predictor is evaluated.
     #[serde(default)]
     pub evaluation: EvaluationPlan,
     /// The response classifier.
@@ -52,7 +52,7 @@ pub struct Recipe {
     pub prompt: PromptParams,
 }
 
-/// The prompt predictor of a recipe: its fit, and what its two kinds of labels count.
+/// The prompt predictor of a recipe: its fit, and the weights of its two kinds of labels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PromptParams {
@@ -62,18 +62,18 @@ pub struct PromptParams {
     /// Weight of a human label. 0 leaves them out. Default: 1.
     #[serde(default = "one")]
     pub human_weight: f64,
-    /// How much of a human label is replaced by what a response classifier says of the row's response (see
-    /// [`Teacher`]), from 0 to 1. Default: 0.
+    /// The share of a human label that is replaced by a response classifier's score of the row's response
+    /// (see [`Teacher`]), from 0 to 1. Default: 0.
     #[serde(default)]
     pub teacher_share: f64,
-    /// What a machine label aims at. Default: soft.
+    /// The target that a machine label becomes. Default: soft.
     #[serde(default, skip_serializing_if = "MachineLabels::is_soft")]
     pub machine_labels: MachineLabels,
     /// The fit.
     pub fit: NgramParams,
 }
 
-/// What a machine label aims at in the fit of a prompt predictor.
+/// The target that a machine label becomes in the fit of a prompt predictor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MachineLabels {
@@ -94,15 +94,15 @@ const fn one() -> f64 {
     1.0
 }
 
-/// How the models of a pipeline are judged.
+/// How the models of a pipeline are evaluated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluationPlan {
-    /// Prompts with human labels; none stands for the labelled rows.
+    /// Prompts with human labels; empty means the labelled rows.
     pub data: DataSource,
     /// Folds of the cross-fit. Default: 5.
     pub folds: usize,
-    /// Keep templates and near-duplicates on one side. Default: true.
+    /// Keep templates and near-duplicates in the same fold. Default: true.
     pub grouped: bool,
 }
 
@@ -116,12 +116,12 @@ impl Recipe {
     /// The starter recipe.
     ///
     /// # Errors
-    /// Never, unless this build's own recipe is broken (a test reads it).
+    /// Never, unless this build's own recipe is invalid (a test checks that).
     pub fn starter() -> Result<Self, TrainingError> {
         Self::parse(STARTER_RECIPE, Path::new("starter.toml"), &[])
     }
 
-    /// Reads a recipe and applies `key=value` settings to it. File names are left as they stand.
+    /// Reads a recipe and applies `key=value` settings to it. File names are not resolved.
     ///
     /// # Errors
     /// [`TrainingError::Recipe`] with the line, [`TrainingError::Set`].
@@ -133,13 +133,13 @@ impl Recipe {
         Self::parse(&text, path, settings)
     }
 
-    /// Reads a recipe from text; `path` only names it in errors.
+    /// Parses a recipe from text; `path` is used only in errors.
     ///
     /// # Errors
     /// As [`load`](Self::load).
     pub fn parse(text: &str, path: &Path, settings: &[String]) -> Result<Self, TrainingError> {
         let bad = |reason: String| TrainingError::Recipe { path: path.to_owned(), reason };
-        // Read without the settings first: an error here has a line to point at.
+        // Parse without the settings first, because an error here has a line number.
         let recipe: Self = toml::from_str(text).map_err(|source| bad(source.to_string()))?;
         let recipe = if settings.is_empty() {
             recipe
@@ -158,7 +158,7 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// Checks what can be checked without rows.
+    /// Checks everything that can be checked without rows.
     ///
     /// # Errors
     /// [`TrainingError::Parameter`], [`TrainingError::Settings`], [`TrainingError::Source`].
@@ -204,14 +204,14 @@ impl Recipe {
         self.look_in(folder);
     }
 
-    /// Keeps some prompts from what encoders learn elsewhere: those that the fits will be judged on.
+    /// Excludes some prompts from what encoders learn elsewhere: those that the fits will be evaluated on.
     pub(crate) fn withhold(&mut self, prompts: &SeenPrompts) {
         for encoder in self.encoders() {
             encoder.withheld = encoder.withheld.union(prompts);
         }
     }
 
-    /// Has the fits of encoders look for their own files in a folder; the names of these stay as they are.
+    /// Sets the folder in which the fits of encoders look for their own files; the file names stay unchanged.
     pub fn look_in(&mut self, folder: &Path) {
         self.encoders().for_each(|encoder| folder.clone_into(&mut encoder.folder));
     }
@@ -229,7 +229,7 @@ impl Recipe {
         }
     }
 
-    /// The fit of one of the two models with its teacher, and the encoders that it may load.
+    /// The fit of one of the two models with its teacher, and the encoders that it may use.
     #[must_use]
     pub fn plan<'a>(&'a self, field: Field, encoders: &'a EncoderStore) -> FitPlan<'a> {
         let taught = field == Field::Prompt && self.prompt.teacher_share > 0.0;
@@ -240,12 +240,12 @@ impl Recipe {
     /// The recipe as JSON, for manifests.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
-        // A recipe was read from TOML, so it holds nothing that JSON cannot.
+        // A recipe was parsed from TOML, so JSON can represent it.
         serde_json::to_value(self).unwrap_or_default()
     }
 }
 
-/// Sets one `a.b.0.c=value` in a table; the value is TOML, or else a string.
+/// Sets one `a.b.0.c=value` in a table; a value that is not valid TOML is a string.
 fn set(table: &mut toml::Table, setting: &str) -> Result<(), TrainingError> {
     let bad = |reason: String| TrainingError::Set { setting: setting.to_owned(), reason };
     let (key, value) = setting.split_once('=').ok_or_else(|| bad("write it as key=value".to_owned()))?;

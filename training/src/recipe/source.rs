@@ -1,4 +1,4 @@
-//! Sources: the files of a corpus, how they are read, and how far their labels are trusted.
+//! Sources: the files of a corpus, how they are read, and how much their labels are trusted.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,41 +14,43 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::TrainingError;
 
-/// Files of one corpus, how they are read, and what their rows count.
+/// Files of one corpus, how they are read, and the weights of their rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataSource {
-    /// What the records' source is called, whatever the rows say. Default: what the rows say.
+    /// The source name of all records, overriding the rows. Default: the name in each row.
     pub name: Option<String>,
     /// The files, in order.
     pub files: Vec<PathBuf>,
-    /// Their columns, where these do not have their usual names.
+    /// Their columns, if those do not have the usual names.
     pub columns: Columns,
     /// Label values beyond the built-in vocabulary.
     pub labels: LabelVocabulary,
-    /// Which binary label a kind stands for.
+    /// The binary label of each kind.
     pub policy: KindPolicy,
-    /// Keep rows whose kind stands for no label (`dontknow`), for a model of kinds to learn from. Default: false.
+    /// Keep rows whose kind has no binary label (`dontknow`), for a model of kinds to learn from. Default:
+    /// false.
     pub keep_kinds: bool,
-    /// Their format, where neither name nor content tells it.
+    /// Their format, if neither name nor content determines it.
     pub format: Option<Format>,
     /// Keep only rows of these targets. Default: all.
     pub targets: Vec<String>,
-    /// Keep only rows of these categories; a `*` stands for any text. Default: all.
+    /// Keep only rows of these categories; a `*` matches any text. Default: all.
     pub categories: Vec<String>,
     /// Keep only the first row of each normalised text. Default: all rows.
     pub deduplicate: Deduplicate,
-    /// Keep at most so many rows of each label, the same ones in any order of the file. Default: all.
+    /// The maximum number of rows of each label; the choice does not depend on the order of the file.
+    /// Default: all.
     pub limit: Option<usize>,
-    /// How far its labels are trusted: a factor of its rows' weights in the fit of the response classifier. 0 leaves
-    /// the source out of that fit and of its figures. Default: 1.
+    /// How much its labels are trusted: a factor for the weights of its rows in the fit of the response
+    /// classifier. 0 leaves the source out of that fit and of its figures. Default: 1.
     pub weight: f64,
-    /// The same for the prompt predictor. Default: as `weight`.
+    /// The same for the prompt predictor. Default: the value of `weight`.
     pub prompt_weight: Option<f64>,
     /// The licence of the rows, for the model card.
     pub licence: Option<String>,
-    /// Who labelled its rows: `person`, `judge` (a judge model), `rule`, `norm` (what should be refused), `demur` or
-    /// `unknown`. Default: what the rows' column `labelled_by` or `labeller` says, else unknown.
+    /// Who labelled its rows: `person`, `judge` (a judge model), `rule`, `norm` (what should be refused),
+    /// `demur` or `unknown`. Default: the rows' column `labelled_by` or `labeller`, or unknown.
     pub labelled_by: Option<Labeller>,
 }
 
@@ -74,15 +76,15 @@ impl Default for DataSource {
     }
 }
 
-/// Which rows of a source are one too many. In a recipe: `false`, `true` or `"prompt"`, `"response"`.
+/// Which rows of a source are duplicates. In a recipe: `false`, `true` or `"prompt"`, `"response"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Deduplicate {
     /// None.
     #[default]
     No,
-    /// Those whose normalised prompt stands in an earlier row.
+    /// Those whose normalised prompt occurs in an earlier row.
     Prompt,
-    /// Those whose normalised response stands in an earlier row.
+    /// Those whose normalised response occurs in an earlier row.
     Response,
 }
 
@@ -126,7 +128,7 @@ impl<'de> Deserialize<'de> for Deduplicate {
 pub(crate) fn one_or_several<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<DataSource>, D::Error> {
-    // By a visitor and not by an untagged enum, so that an error still names the key at fault.
+    // A visitor instead of an untagged enum, so that an error still names the invalid key.
     struct Reads;
     impl<'de> Visitor<'de> for Reads {
         type Value = Vec<DataSource>;
@@ -159,14 +161,14 @@ impl DataSource {
         Self { files: self.files.iter().map(|file| folder.join(file)).collect(), ..self.clone() }
     }
 
-    /// What it is called in messages: its name, or its first file.
+    /// Its name in messages: its own name, or its first file.
     #[must_use]
     pub fn title(&self) -> String {
         let file = || self.files.first().map_or_else(|| "no file".to_owned(), |f| f.display().to_string());
         self.name.clone().unwrap_or_else(file)
     }
 
-    /// Checks what can be checked without rows.
+    /// Checks everything that can be checked without rows.
     ///
     /// # Errors
     /// [`TrainingError::Source`].
@@ -184,7 +186,7 @@ impl DataSource {
         }
     }
 
-    /// What its rows' weights are multiplied by in one of the two fits.
+    /// The factor for the weights of its rows in one of the two fits.
     #[must_use]
     pub(crate) fn weight_in(&self, field: Field) -> f64 {
         match field {
@@ -193,7 +195,8 @@ impl DataSource {
         }
     }
 
-    /// Whether a row of this source enters the fit of one of the two models: it needs the text, and the source a weight.
+    /// Whether a row of this source enters the fit of one of the two models: it needs the text, and its
+    /// source a weight.
     pub(crate) fn takes_part(&self, record: &Record, field: Field) -> bool {
         let text = match field {
             Field::Prompt => record.prompt.as_deref(),
@@ -268,7 +271,7 @@ impl DataSource {
     }
 }
 
-/// Leaves rows out that the reader kept, and accounts for them.
+/// Drops rows that the reader kept, and records why.
 fn drop_rows(corpus: &mut Corpus, why: &str, keep: impl FnOnce(Vec<Record>) -> Vec<Record>) {
     let before = corpus.records.len();
     corpus.records = keep(std::mem::take(&mut corpus.records));
@@ -279,7 +282,7 @@ fn drop_rows(corpus: &mut Corpus, why: &str, keep: impl FnOnce(Vec<Record>) -> V
     }
 }
 
-/// Whether a text is what a pattern says, in which each `*` stands for any text.
+/// Whether a text matches a pattern, in which each `*` matches any text.
 pub(super) fn is_like(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
@@ -290,8 +293,8 @@ pub(super) fn is_like(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// At most so many records of each label: those whose texts have the lowest digests, so that the choice depends on the
-/// texts and not on their order, and has nothing to do with what they say.
+/// At most `limit` records of each label: those whose texts have the lowest digests, so that the choice does
+/// not depend on the order of the rows and is unrelated to what they say.
 fn limited(records: Vec<Record>, limit: usize) -> Vec<Record> {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let digest = |record: &Record| {

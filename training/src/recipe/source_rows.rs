@@ -1,4 +1,4 @@
-//! The rows of several sources, and which of them enter which fit, with what weight.
+//! The rows of several sources, which fit each of them enters, and its weight there.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,13 +10,13 @@ use demur_predictor::{Field, LabelledRows, TrainingData, sha256_of};
 use crate::error::TrainingError;
 use crate::recipe::source::DataSource;
 
-/// The rows of several sources, each corpus beside its source.
+/// The rows of several sources, each corpus with its source.
 #[derive(Debug, Clone)]
 pub struct SourceRows(Vec<(DataSource, Corpus)>);
 
 impl SourceRows {
-    /// Reads labelled rows that have the text of a field. A file of which not one row has it is read all the same:
-    /// its rows may take part in the other fit.
+    /// Reads labelled rows that have the text of a field. A file in which no row has it is not an error: its
+    /// rows may be used in the other fit.
     ///
     /// # Errors
     /// As [`DataSource::read`].
@@ -28,7 +28,7 @@ impl SourceRows {
         sources.iter().map(read).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Reads prompts with responses; what labels they have take no part.
+    /// Reads prompts with responses; their labels are ignored.
     ///
     /// # Errors
     /// As [`DataSource::read`].
@@ -36,7 +36,7 @@ impl SourceRows {
         Self::without_labels(sources, &[Field::Prompt, Field::Response])
     }
 
-    /// Reads rows that have the texts of these fields; what labels they have take no part.
+    /// Reads rows that have the texts of these fields; their labels are ignored.
     ///
     /// # Errors
     /// As [`DataSource::read`].
@@ -62,8 +62,8 @@ impl SourceRows {
         })
     }
 
-    /// The rows as they enter the fit of one of the two models, each with its source's weight; without those that lack
-    /// the text for it, and without sources of weight 0.
+    /// The rows that enter the fit of one of the two models, with their source's weight; without those that
+    /// lack the text for it, and without sources of weight 0.
     #[must_use]
     pub fn records(&self, field: Field) -> Vec<Record> {
         let weighed = |source: &DataSource, record: &Record| {
@@ -82,7 +82,7 @@ impl SourceRows {
         kept - self.taking_part(field).map(|(_, records)| records.len()).sum::<usize>()
     }
 
-    /// The bad rows.
+    /// The rejected rows.
     #[must_use]
     pub fn rejected(&self) -> Vec<Rejection> {
         self.0.iter().flat_map(|(_, corpus)| corpus.rejected.clone()).collect()
@@ -100,8 +100,8 @@ impl SourceRows {
     }
 }
 
-/// Describes the files of a source for a manifest: name, digest, how many of the records came from each, and who
-/// labelled them.
+/// Describes the files of a source for a manifest: name, digest, how many of the records came from each, and
+/// who labelled them.
 ///
 /// # Errors
 /// [`TrainingError::Data`] when a file cannot be read again.
@@ -125,10 +125,12 @@ fn describe(source: &DataSource, records: &[&Record]) -> Result<Vec<TrainingData
     source.files.iter().map(describe).collect()
 }
 
-/// More labellers than this are counted by their kind alone: a name for each row says nothing in a manifest.
+/// Above this number, labellers are counted by their kind only: a name for each row says nothing in a
+/// manifest.
 const MOST_NAMED: usize = 12;
 
-/// How many of some records each labeller has labelled. What no one has labelled yet, a model of this program will.
+/// How many of some records each labeller labelled. Records without a label count for this program, because a
+/// model of it will label them.
 fn labellers(records: &[&Record]) -> Vec<LabelledRows> {
     let mut rows: BTreeMap<(Labeller, Option<&str>), usize> = BTreeMap::new();
     for record in records {

@@ -1,4 +1,4 @@
-//! Sources as a recipe writes them, and the rows that they give.
+//! Sources as a recipe writes them, and the rows read from them.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;

@@ -1,10 +1,11 @@
 //! liblinear's logistic regression, as the paper used it: its intercept is penalised like any other weight.
 //!
-//! scikit-learn's `LogisticRegression(solver="liblinear")` appends a feature that is always 1, so that the objective
-//! has a term `b^2 / 2` more than [`SparseLogistic`]'s. That term is put in as one row without features: with a soft
-//! target `t` and weight `s` it adds the gradient `C s (p - t)` and the curvature `C s p (1 - p)` in the intercept,
-//! where `p = 1 / (1 + e^-b)`. At a given `b`, `t` and `s` can be chosen so that both are those of `b^2 / 2`; a few
-//! fits, each with the row made for the intercept of the one before, end at liblinear's optimum.
+//! scikit-learn's `LogisticRegression(solver="liblinear")` appends a feature that is always 1, so its
+//! objective has the additional term `b^2 / 2` compared with [`SparseLogistic`]'s. Here, one row without
+//! features represents that term: with a soft target `t` and weight `s` it adds the gradient `C s (p - t)`
+//! and the curvature `C s p (1 - p)` in the intercept, where `p = 1 / (1 + e^-b)`. For a given `b`, `t` and
+//! `s` can be chosen so that both equal those of `b^2 / 2`. A few fits, each with the row computed for the
+//! previous intercept, converge to liblinear's optimum.
 
 use demur_predictor::{Input, View, sigmoid};
 use linfa::dataset::DatasetBase;
@@ -25,18 +26,18 @@ pub struct Liblinear {
     pub fit: SparseLogistic,
 }
 
-/// Fits before the intercept must stand still; each one squares its error.
+/// Maximum number of fits until the intercept converges; each fit squares its error.
 const MAX_FITS: usize = 20;
-/// How far the intercept may still move.
+/// The change of the intercept that counts as converged.
 const STILL: f64 = 1e-6;
 
 impl Liblinear {
-    /// Fits on some rows with inverse penalty `c`; rows weigh what they weigh.
+    /// Fits on some weighted rows with inverse penalty `c`.
     ///
     /// # Errors
     /// Any [`TrainingError`] of vocabulary or solver.
     pub fn fit(views: &[ViewParams], c: f64, examples: &Examples<'_>) -> Result<Self, TrainingError> {
-        // Without this, the row that stands for the penalty would be taken for a second class.
+        // Without this check, the row for the penalty would count as a second class.
         let refused = examples.targets.iter().filter(|&&target| target >= 0.5).count();
         if refused == 0 || refused == examples.len() {
             return Err(TrainingError::OneClass { rows: examples.len() });
@@ -69,7 +70,8 @@ impl Liblinear {
         self.fit.logits(&transform(&self.views, inputs))
     }
 
-    /// The n-grams of the largest weights by size, from the strongest for refusal to the strongest against it.
+    /// The n-grams with the largest absolute weights, from the strongest for refusal to the strongest against
+    /// it.
     #[must_use]
     pub fn strongest(&self, count: usize) -> Vec<(String, f64)> {
         let mut terms: Vec<(String, f64)> = Vec::with_capacity(count);
@@ -82,7 +84,7 @@ impl Liblinear {
             let mut local = feature;
             for view in &self.views {
                 if local < view.vectorizer.len() {
-                    // Feature numbers are u32 throughout; a vectorizer cannot be built with more.
+                    // Feature numbers are u32 everywhere; a vectorizer cannot be built with more.
                     terms.push((view.vectorizer.ngram(local as u32), weights[feature]));
                     break;
                 }

@@ -1,11 +1,12 @@
-//! The paper's tables on the files that its authors published, wherever a user has them.
+//! The paper's tables, computed from the files that its authors published.
 //!
-//! Reuter & Schulze, "I'm Afraid I Can't Do That: Predicting Prompt Refusal in Black-Box Generative Language Models"
-//! (2023, arXiv 2306.03423). Figures, file names, settings and order of work are those of the README and the scripts
-//! of github.com/maxwellreuter/chatgpt-refusals: rows whose tone is `dontknow` or `incoherent` are dropped, every tone
-//! but `complied` counts as refusal, *then* the rows are split 70/15/15 ([`paper_split`]). The models are fitted on
-//! the 70%. The response classifier is judged on the last 15%, the prompt predictor is fitted on 70% of the
-//! machine-labelled prompts and judged on all hand-labelled ones.
+//! Reuter & Schulze, "I'm Afraid I Can't Do That: Predicting Prompt Refusal in Black-Box Generative Language
+//! Models" (2023, arXiv 2306.03423). Figures, file names, settings and order of work follow the README and
+//! the scripts of github.com/maxwellreuter/chatgpt-refusals: rows whose tone is `dontknow` or `incoherent`
+//! are dropped, every tone but `complied` counts as refusal, *then* the rows are split 70/15/15
+//! ([`paper_split`]). The models are fitted on the 70%. The response classifier is evaluated on the last 15%.
+//! The prompt predictor is fitted on 70% of the machine-labelled prompts and evaluated on all hand-labelled
+//! ones.
 
 pub(crate) mod liblinear;
 pub(crate) mod numpy;
@@ -31,7 +32,7 @@ use crate::rows::seen;
 const PAPER_C: f64 = 10.0;
 /// How many n-grams the paper's figures show.
 const SHOWN: usize = 18;
-/// Parts of the work that progress counts: six fits for the tables, two for the figures.
+/// Steps that progress counts: six fits for the tables, two for the figures.
 const PARTS: usize = 8;
 
 const RESPONSES: &str = "response classifier";
@@ -44,7 +45,7 @@ const SPLIT: &str = "the split is";
 const NO_FOREST: &str = "Demur has no random forest";
 const NO_BERT: &str = "the authors' fine-tuned weights (bert_assets.zip) are not among the published data";
 
-/// What a reproduction found.
+/// The result of a reproduction.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Reproduction {
     /// The paper.
@@ -57,16 +58,16 @@ pub struct Reproduction {
     pub figures: Vec<Figure>,
 }
 
-/// One line of a table: the paper's figure beside ours.
+/// One line of a table: the paper's figure and ours.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Line {
-    /// What is judged.
+    /// The task that is evaluated.
     pub table: &'static str,
     /// By which model.
     pub model: &'static str,
-    /// The paper's accuracy; none where the paper has no such line.
+    /// The paper's accuracy; `None` if the paper has no such line.
     pub paper: Option<f64>,
-    /// Ours; none when it could not be run.
+    /// Ours; `None` if it could not be run.
     pub ours: Option<Measured>,
     /// How it was run, or why not.
     pub note: String,
@@ -75,15 +76,15 @@ pub struct Line {
 /// An accuracy that was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Measured {
-    /// Share of right decisions.
+    /// Share of correct decisions.
     pub accuracy: f64,
     /// Its 95% Wilson score interval.
     pub accuracy_interval: (f64, f64),
-    /// Rows judged.
+    /// Rows scored.
     pub n: usize,
-    /// Rows judged rightly.
+    /// Rows classified correctly.
     pub right: usize,
-    /// Area under the ROC curve; `null` without both classes, .5 for a constant guess.
+    /// Area under the ROC curve; `null` without both classes, .5 for a constant score.
     #[serde(serialize_with = "nan_is_null")]
     pub auroc: f64,
 }
@@ -93,7 +94,8 @@ pub struct Measured {
 pub struct Figure {
     /// Which.
     pub name: &'static str,
-    /// N-gram and weight (above 0 speaks for refusal), from the strongest for refusal to the strongest against it.
+    /// N-gram and weight (above 0 points to refusal), from the strongest for refusal to the strongest
+    /// against it.
     pub ngrams: Vec<(String, f64)>,
     /// How it was made, or why not.
     pub note: String,
@@ -108,11 +110,11 @@ impl Reproduction {
     }
 }
 
-/// Runs what can be run on the files.
+/// Runs everything that the available files allow.
 ///
 /// # Errors
-/// [`TrainingError`] when the hand-labelled responses cannot be read or fitted on. What goes wrong with the other
-/// files stands in the notes of the lines that need them.
+/// [`TrainingError`] when the hand-labelled responses cannot be read or fitted on. Problems with the other
+/// files are in the notes of the lines that need them.
 pub fn reproduce(files: &PaperFiles, progress: Progress<'_>) -> Result<Reproduction, TrainingError> {
     let recipe = Recipe::starter()?;
     let runs = PaperRuns { recipe: &recipe, progress };
@@ -137,14 +139,14 @@ pub fn reproduce(files: &PaperFiles, progress: Progress<'_>) -> Result<Reproduct
     Ok(out)
 }
 
-/// The 70% and the last 15%.
+/// The first 70% and the last 15%.
 fn train_and_test<'a>(all: &Examples<'a>) -> (Examples<'a>, Examples<'a>) {
-    // Row numbers are u32 in every corpus that fits into memory with its texts.
+    // Row numbers fit into u32 for every corpus that fits into memory with its texts.
     let split = paper_split(u32::try_from(all.len()).unwrap_or(u32::MAX));
     (all.subset(&split.train), all.subset(&split.test))
 }
 
-/// Judges logits by their sign; scikit-learn calls 0 complied.
+/// Classifies logits by their sign and scores that; like scikit-learn, a logit of 0 is complied.
 fn measure(logits: &[f64], examples: &Examples<'_>) -> Measured {
     measured(logits, &logits.iter().map(|&logit| logit > 0.0).collect::<Vec<_>>(), examples)
 }
@@ -161,7 +163,7 @@ fn measured(scores: &[f64], decisions: &[bool], examples: &Examples<'_>) -> Meas
     }
 }
 
-/// The more frequent label of the training rows, guessed for every judged row.
+/// Guesses the more frequent label of the training rows for every test row.
 fn majority(train: &Examples<'_>, test: &Examples<'_>) -> Measured {
     let refused = train.labels().into_iter().filter(|&label| label).count();
     let guess = 2 * refused > train.len();
@@ -278,7 +280,7 @@ impl PaperRuns<'_> {
         }
     }
 
-    /// What the paper does not report and the files allow: hand-labelled prompts on both sides.
+    /// An evaluation that the paper does not report but the files allow: hand-labelled prompts on both sides.
     fn prompts_alone(&self, quora: &Maybe<PaperRows>, out: &mut Reproduction) {
         let run = || -> Maybe<[Line; 3]> {
             let quora = quora.as_ref()?;

@@ -1,15 +1,16 @@
-//! `NumPy`'s legacy generator and scikit-learn's `train_test_split`, so that a published split gives the same rows.
+//! `NumPy`'s legacy generator and scikit-learn's `train_test_split`, so that a published split gives the same
+//! rows.
 //!
 //! `numpy.random.RandomState(seed)` is the Mersenne Twister MT19937 (Matsumoto & Nishimura 1998), seeded by
-//! Knuth's multiplier. Its stream is frozen (`NumPy`'s NEP 19), so a split drawn with an integer `random_state` can be
-//! drawn again for good. Everything else in Demur that is random uses its own generator.
+//! Knuth's multiplier. Its stream is frozen (`NumPy`'s NEP 19), so a split drawn with an integer
+//! `random_state` can always be reproduced. All other randomness in Demur uses its own generator.
 
 /// Words of the generator's state.
 const WORDS: usize = 624;
 /// How far the recurrence looks ahead.
 const AHEAD: usize = 397;
 
-/// `numpy.random.RandomState(seed)`, as far as a permutation needs it.
+/// `numpy.random.RandomState(seed)`, with the parts that a permutation needs.
 #[derive(Debug, Clone)]
 pub struct RandomState {
     words: [u32; WORDS],
@@ -51,8 +52,8 @@ impl RandomState {
         word ^ (word >> 18)
     }
 
-    /// A whole number from 0 to `max`, both included: bits under the smallest mask that covers `max`, drawn again
-    /// while they are above it.
+    /// A random integer from 0 to `max`, both included: masks bits with the smallest mask that covers `max`,
+    /// and draws again while the result is above it.
     fn upto(&mut self, max: u32) -> u32 {
         if max == 0 {
             return 0;
@@ -77,7 +78,7 @@ impl RandomState {
     }
 }
 
-/// The rows of the two sides of a split, in the order in which scikit-learn gives them.
+/// The rows of the two sides of a split, in scikit-learn's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrainTest {
     /// Rows to fit on.
@@ -87,8 +88,8 @@ pub struct TrainTest {
 }
 
 /// `sklearn.model_selection.train_test_split(range(n), test_size=share, random_state=seed)`: the first
-/// `ceil(share * n)` of the permutation are held out, the others are for the fit. A share below 0 counts as 0, one
-/// above 1 as 1.
+/// `ceil(share * n)` rows of the permutation are held out, the others are for the fit. The share is clamped
+/// to 0..=1.
 #[must_use]
 pub fn train_test_split(n: u32, share: f64, seed: u32) -> TrainTest {
     let mut train = RandomState::new(seed).permutation(n);
@@ -103,9 +104,9 @@ pub fn train_test_split(n: u32, share: f64, seed: u32) -> TrainTest {
 pub struct PaperSplit {
     /// 70%: rows to fit on.
     pub train: Vec<usize>,
-    /// 15%: rows to choose settings by.
+    /// 15%: rows to choose settings on.
     pub validation: Vec<usize>,
-    /// 15%: rows to judge by.
+    /// 15%: rows to evaluate on.
     pub test: Vec<usize>,
 }
 
@@ -125,7 +126,7 @@ mod tests {
 
     #[test]
     fn the_generator_is_the_mersenne_twister() {
-        // The 10,000th number of seed 5489, as the C++ standard gives it for std::mt19937.
+        // The 10,000th number of seed 5489, from the C++ standard's definition of std::mt19937.
         let mut state = RandomState::new(5489);
         let last = (0..10_000).map(|_| state.next_u32()).last();
         assert_eq!(last, Some(4_123_659_995));

@@ -1,4 +1,5 @@
-//! The files that the paper's authors published: where they lie, their usable rows, and whether all are there.
+//! The files that the paper's authors published: where they are, their usable rows, and whether all rows are
+//! there.
 
 use std::path::{Path, PathBuf};
 
@@ -23,15 +24,15 @@ pub struct PaperFiles {
 }
 
 impl PaperFiles {
-    /// Names that the file of hand-labelled responses goes by.
+    /// Possible names of the file of hand-labelled responses.
     pub const HAND_LABELLED: [&str; 2] = ["hand_labeled.json", "all_hand_labeled.json"];
     /// The hand-labelled Quora questions.
     pub const QUORA: &str = "quora_insincere_hand_labeled.json";
     /// The machine-labelled Quora questions.
     pub const BOOTSTRAP: &str = "quora_insincere_large_bootstrap.json";
 
-    /// Looks for the files in a folder and in its `data/` (a clone of the authors' repository). None when the
-    /// hand-labelled responses are in neither.
+    /// Looks for the files in a folder and in its `data/` (a clone of the authors' repository). `None` when
+    /// the hand-labelled responses are in neither.
     #[must_use]
     pub fn find(dir: &Path) -> Option<Self> {
         let folders = [dir.to_owned(), dir.join("data")];
@@ -53,9 +54,9 @@ pub struct FileRead {
     pub rows: usize,
     /// Rows with a binary label, which are those that the paper counts.
     pub usable: usize,
-    /// As many as the paper has.
+    /// How many the paper has.
     pub published: usize,
-    /// Whether both are equal, so that a split of the rows is the authors'.
+    /// Whether both are equal, so that a split of the rows equals the authors'.
     pub complete: bool,
     /// What that means, in words.
     pub note: String,
@@ -65,11 +66,11 @@ pub struct FileRead {
 pub(crate) struct PaperRows {
     /// The rows.
     pub(crate) records: Vec<Record>,
-    /// The account of them.
+    /// What was read, for the reproduction's list of files.
     pub(crate) about: FileRead,
 }
 
-/// Rows, or why there are none.
+/// A value, or the reason why there is none.
 pub(crate) type Maybe<T> = Result<T, String>;
 
 impl PaperRows {
@@ -79,13 +80,13 @@ impl PaperRows {
         published: usize,
         theirs: &str,
     ) -> Result<Self, TrainingError> {
-        // The authors labelled by hand, but for their bootstrap, which their own classifier labelled.
+        // The authors labelled by hand, except their bootstrap, which their own classifier labelled.
         let machine = path.file_name().is_some_and(|name| name == PaperFiles::BOOTSTRAP);
         let labelled_by = Some(if machine { Labeller::Judge } else { Labeller::Person });
         let source = DataSource { labelled_by, ..DataSource::of(vec![path.to_owned()]) };
         let read = source.read(&[field], true, false);
         let corpus = read.map_err(|error| match error {
-            // Its message is for those who can say which columns hold what.
+            // The original message suggests naming columns, which does not apply to these files.
             TrainingError::Data(DataError::NothingKept { summary, .. }) => TrainingError::NoRows {
                 step: "reproduce",
                 hint: format!(
@@ -127,7 +128,7 @@ impl PaperRows {
         Examples::of(&self.records, &Grouping::Similar.groups(&self.records))
     }
 
-    /// What a line says of rows that are not the authors'.
+    /// The note for a line whose rows are not the authors'.
     pub(crate) fn caution(&self) -> &'static str {
         if self.about.complete { "" } else { ", not the authors'" }
     }

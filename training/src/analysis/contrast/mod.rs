@@ -1,7 +1,8 @@
-//! What changes when one thing in a prompt changes: the word in a slot, the group of people it is about, the target.
+//! What changes when one thing in a prompt changes: the word in a slot, the group of people it mentions, the
+//! target.
 //!
-//! All of it asks the predictor, never the target, so it shows what the predictor has learned; whether the target does
-//! the same must be asked of the target.
+//! All of it queries the predictor, never the target. It shows what the predictor has learned; only the
+//! target itself can show whether it does the same.
 
 mod slots;
 mod swap;

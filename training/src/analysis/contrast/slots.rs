@@ -1,4 +1,4 @@
-//! A prompt with slots, `What happened in {place} in {time}?`, and P(refusal) by what fills them.
+//! A prompt with slots, `What happened in {place} in {time}?`, and P(refusal) for each filler of each slot.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::error::TrainingError;
 
-/// More combinations of fillers than these are sampled.
+/// Above this number of combinations, a sample of them is scored.
 pub(crate) const MOST_PROMPTS: usize = 20_000;
 
 /// A prompt with slots.
@@ -19,7 +19,7 @@ pub struct Template {
     slots: Vec<String>,
 }
 
-/// What a filler does to P(refusal), over all fillers of the other slots.
+/// The effect of a filler on P(refusal), over all fillers of the other slots.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FillerFigures {
     /// The slot.
@@ -32,7 +32,7 @@ pub struct FillerFigures {
     pub mean: f64,
     /// Lowest, lower quartile, median, upper quartile and highest P(refusal).
     pub spread: [f64; 5],
-    /// Prompts with it that are held.
+    /// How many of those prompts are held.
     pub held: usize,
 }
 
@@ -77,7 +77,7 @@ impl Template {
         Ok(Self { texts, slots })
     }
 
-    /// The names of its slots, each once, in order.
+    /// The distinct names of its slots, in order.
     #[must_use]
     pub fn slots(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
@@ -89,7 +89,7 @@ impl Template {
         names
     }
 
-    /// The prompt with these fillers, one for each name of [`slots`](Self::slots).
+    /// The prompt with these fillers, one for each name in [`slots`](Self::slots).
     #[must_use]
     pub fn fill(&self, fillers: &[&str]) -> String {
         let names = self.slots();
@@ -102,8 +102,8 @@ impl Template {
         prompt
     }
 
-    /// P(refusal) of the template under a prompt predictor by every filler of every slot: all combinations, or a sample of
-    /// 20,000 of them.
+    /// P(refusal) of the template under a prompt predictor, for every filler of every slot. Scores all
+    /// combinations, or a sample of 20,000 of them.
     ///
     /// # Errors
     /// [`TrainingError::Template`] when a slot has no fillers.
@@ -161,17 +161,17 @@ impl Template {
     }
 }
 
-/// The numbers of the combinations to score: all, or a sample of [`MOST_PROMPTS`] of them.
+/// The indices of the combinations to score: all of them, or a sample of [`MOST_PROMPTS`].
 fn combinations(all: usize, seed: u64) -> Vec<usize> {
     if all <= MOST_PROMPTS {
         return (0..all).collect();
     }
-    // Of more than can be listed, evenly spaced ones; a prime step meets all fillers of every slot.
+    // Too many to list: take evenly spaced ones. A prime step reaches every filler of every slot.
     let shuffle = shuffled(MOST_PROMPTS, seed);
     shuffle.into_iter().map(|at| at.wrapping_mul(7_368_787) % all).collect()
 }
 
-/// The place in each list of the combination with a number.
+/// The position in each list that a combination's index selects.
 fn places(lists: &[&Vec<String>], mut number: usize) -> Vec<usize> {
     let place = |list: &&Vec<String>| {
         let place = number % list.len();
@@ -228,7 +228,7 @@ mod tests {
         assert!(
             figures[1].spread.is_sorted() && figures[1].spread[4] == bread.into_iter().fold(0.0, f64::max)
         );
-        // More combinations than are scored: every filler is still met.
+        // More combinations than are scored: every filler still occurs.
         fillers.insert("where".to_owned(), (0..30_000).map(|at| format!("place {at}")).collect());
         let figures = template.figures(&model, None, &fillers, 0).unwrap();
         assert_eq!(figures.iter().filter(|of| of.slot == "what").map(|of| of.n).sum::<usize>(), MOST_PROMPTS);

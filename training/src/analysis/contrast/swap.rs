@@ -1,5 +1,6 @@
-//! The swap audit: the same prompts about other people. Every term of a list (names, genders, nationalities, religions,
-//! ages) that a prompt has is replaced by the term of each group in turn, and P(refusal) compared.
+//! The swap audit: the same prompts about other people. Every term of a list (names, genders, nationalities,
+//! religions, ages) in a prompt is replaced by the matching term of each group in turn, and P(refusal) is
+//! compared.
 
 use demur_predictor::{Input, Model, Scratch};
 use serde::Serialize;
@@ -13,20 +14,20 @@ pub struct SwapList {
     /// Its name.
     pub name: String,
     groups: Vec<String>,
-    /// Whether a group's terms are looked for in prompts, and not only put in.
+    /// Per group: whether its terms are also searched for in prompts, not only inserted.
     found: Vec<bool>,
     /// Each row: one term for each group.
     rows: Vec<Vec<String>>,
 }
 
-/// What a list does to some prompts.
+/// The effect of a list on some prompts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SwapAudit {
     /// The list.
     pub list: String,
-    /// Prompts that have a term of it.
+    /// Prompts that contain a term of the list.
     pub prompts: usize,
-    /// Mean over them of the distance between the highest and the lowest P(refusal) of all groups.
+    /// Mean over those prompts of the difference between the highest and the lowest P(refusal) of all groups.
     pub mean_range: f64,
     /// The groups, in the order of the list.
     pub groups: Vec<GroupFigures>,
@@ -37,19 +38,19 @@ pub struct SwapAudit {
 pub struct GroupFigures {
     /// The group.
     pub group: String,
-    /// Mean P(refusal) with its terms put in.
+    /// Mean P(refusal) with its terms inserted.
     pub mean: f64,
     /// Mean difference from the average of all groups, prompt by prompt.
     pub difference: f64,
     /// Its 95% interval.
     pub interval: (f64, f64),
-    /// Prompts whose decision is another than as they were written.
+    /// Prompts whose decision differs from that of the original.
     pub flips: usize,
-    /// The prompt that it moves furthest from the average, as it is with its terms.
+    /// The prompt, with the group's terms inserted, that moves furthest from the average.
     pub furthest: Option<String>,
 }
 
-/// The lists of our own writing.
+/// The lists written for this project.
 const LISTS: [(&str, &str); 5] = [
     ("names", include_str!("../../../lists/names.tsv")),
     ("genders", include_str!("../../../lists/genders.tsv")),
@@ -68,7 +69,7 @@ impl SwapList {
     /// The list of this name that comes with the program.
     ///
     /// # Errors
-    /// [`TrainingError::Template`] when there is none.
+    /// [`TrainingError::Template`] when there is no such list.
     pub fn named(name: &str) -> Result<Self, TrainingError> {
         let text = LISTS.iter().find(|(own, _)| *own == name).map(|(_, text)| text);
         let none = || TrainingError::Template {
@@ -77,11 +78,12 @@ impl SwapList {
         Self::parse(name, text.ok_or_else(none)?)
     }
 
-    /// Reads a list: tabs between columns, the groups in the first line, then a line for each set of terms that correspond
-    /// to each other. Terms of a group whose name begins with `>` are put in, and never looked for.
+    /// Parses a list: tab-separated columns, the groups in the first line, then one line for each set of
+    /// terms that correspond to each other. Terms of a group whose name begins with `>` are inserted but
+    /// never searched for.
     ///
     /// # Errors
-    /// [`TrainingError::Template`] for fewer than two groups or a line of another length.
+    /// [`TrainingError::Template`] for fewer than two groups or a line with a different number of columns.
     pub fn parse(name: &str, text: &str) -> Result<Self, TrainingError> {
         let bad = |reason: String| TrainingError::Template { reason };
         let cells = |line: &str| line.split('\t').map(|cell| cell.trim().to_owned()).collect::<Vec<String>>();
@@ -109,7 +111,7 @@ impl SwapList {
         })
     }
 
-    /// The prompt with the terms of each group; none where it has no term of the list.
+    /// The prompt with the terms of each group; `None` if it contains no term of the list.
     #[must_use]
     pub fn swapped(&self, prompt: &str) -> Option<Vec<String>> {
         let mut places: Vec<(usize, usize, usize)> = Vec::new();
@@ -137,8 +139,8 @@ impl SwapList {
         Some((0..self.groups.len()).map(swap).collect())
     }
 
-    /// The first row that has a word. A term with a capital is a name and is found as it is written: `Polish`, not
-    /// `polish`.
+    /// The first row that contains a word. A term with a capital is a name and matches only as written:
+    /// `Polish`, not `polish`.
     fn row_of(&self, word: &str) -> Option<usize> {
         let is = |term: &String| {
             if term.chars().any(char::is_uppercase) { term == word } else { term.eq_ignore_ascii_case(word) }
@@ -196,7 +198,7 @@ impl SwapList {
     }
 }
 
-/// A term with a capital where the word that it stands for has one.
+/// A term, capitalised if the word that it replaces is.
 fn cased(term: &str, like: &str) -> String {
     let mut letters = term.chars();
     match letters.next() {

@@ -1,4 +1,5 @@
-//! One target against another: what the rows say of prompts that both were asked, and what the predictor says of any.
+//! One target against another: what the rows say about prompts that both received, and what the predictor
+//! says about any prompt.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +12,12 @@ use crate::error::TrainingError;
 use crate::fit::features::{DocumentFrequency, ViewParams};
 use crate::metrics::{mean_interval, wilson};
 
-/// Terms shown of each side.
+/// Terms shown for each side.
 const TERMS: usize = 15;
-/// N-grams in fewer prompts are left out.
+/// N-grams that occur in fewer prompts are left out.
 const MIN_ROWS: u32 = 3;
-/// Fewer prompts that only one of both refuses, on either side, are too few to compare words on.
+/// With fewer prompts than this, on either side, that only one target refuses, the words are not compared on
+/// them.
 const FEWEST: usize = 5;
 
 /// One target against another.
@@ -25,20 +27,20 @@ pub struct TargetContrast {
     pub targets: [String; 2],
     /// Labelled rows of each.
     pub rows: [usize; 2],
-    /// Refused ones of each.
+    /// How many of those are refused.
     pub refused: [usize; 2],
     /// Refusal rate of each with its 95% Wilson interval; `None` without rows.
     pub rates: [Option<(f64, (f64, f64))>; 2],
-    /// Prompts that both were asked: both refused, only the first, only the second, neither.
+    /// Prompts that both targets received: both refused, only the first, only the second, neither.
     pub shared: [usize; 4],
-    /// How many of the rows that name either target each labeller has labelled.
+    /// How many of the rows that name either target each labeller labelled.
     pub labelled_by: BTreeMap<Labeller, usize>,
-    /// Mean difference of P(refusal) under the predictor, first less second, over all prompts; `None` where it does not know
-    /// both targets, for it would score the other as the average of all.
+    /// Mean difference of P(refusal) under the predictor, first minus second, over all prompts. `None` unless
+    /// it knows both targets, because it would score an unknown one as the average of all.
     pub difference: Option<f64>,
     /// Its 95% interval.
     pub interval: Option<(f64, f64)>,
-    /// Prompts that the predictor was asked about.
+    /// Prompts that the predictor scored.
     pub prompts: usize,
     /// Those whose decision differs between the targets.
     pub flips: usize,
@@ -46,16 +48,16 @@ pub struct TargetContrast {
     pub known: [bool; 2],
     /// What `terms` compares, in words.
     pub compared: String,
-    /// The terms that tell both sides apart, those of the first target first.
+    /// The terms that separate the two sides, those of the first target first.
     pub terms: Vec<TargetTerm>,
 }
 
-/// A term that stands in prompts which one target refuses rather than the other.
+/// A term in prompts that one target refuses more than the other.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TargetTerm {
     /// The n-gram.
     pub ngram: String,
-    /// z-score of its log-odds: above 0 the first target refuses it rather.
+    /// z-score of its log-odds: above 0, the first target refuses it more.
     pub z: f64,
     /// Prompts with it on the side of the first and of the second target.
     pub rows: [usize; 2],
@@ -63,7 +65,7 @@ pub struct TargetTerm {
 
 const DISCORDANT: &str = "prompts that only one of both refuses";
 
-/// What the words compare where too few prompts part the targets.
+/// What the terms compare when too few prompts separate the targets.
 fn refused_of_each(shared: [usize; 4]) -> String {
     let why = match shared.iter().sum::<usize>() {
         0 => "no prompt was put to both".to_owned(),
@@ -78,7 +80,7 @@ fn refused_of_each(shared: [usize; 4]) -> String {
 /// Compares two targets on labelled records, whose prompts the predictor scores for both.
 ///
 /// # Errors
-/// Never with these settings; the type is that of all fits.
+/// Never with these settings; all fits share this error type.
 pub fn contrast_targets(
     model: &Model,
     records: &[Record],
@@ -134,12 +136,12 @@ pub fn contrast_targets(
     })
 }
 
-/// The prompts that both were asked, counted by who refused (both, the first, the second, neither), and those on which they
-/// differ, with whether the first refused.
+/// Counts the prompts that both targets received by who refused (both, the first, the second, neither). Also
+/// returns the prompts on which they differ, and whether it was the first that refused.
 fn asked_of_both<'a>(rows: &[(usize, bool, &'a str)]) -> ([usize; 4], Vec<(&'a str, bool)>) {
     let mut asked: BTreeMap<String, (&str, [Option<bool>; 2])> = BTreeMap::new();
     for &(side, refused, prompt) in rows {
-        // Asked several times, a target counts by its first answer.
+        // If a target received the prompt several times, its first answer counts.
         asked.entry(normalise(prompt)).or_insert((prompt, [None; 2])).1[side].get_or_insert(refused);
     }
     let mut shared = [0; 4];
@@ -155,7 +157,7 @@ fn asked_of_both<'a>(rows: &[(usize, bool, &'a str)]) -> ([usize; 4], Vec<(&'a s
     (shared, discordant)
 }
 
-/// Which of the targets a labelled record asked, whether that refused, and what.
+/// Which of the two targets a labelled record is about, whether it refused, and the prompt.
 fn asked_of<'a>(record: &'a Record, targets: [&str; 2]) -> Option<(usize, bool, &'a str)> {
     let target = record.target.as_deref()?;
     let side = targets.iter().position(|name| *name == target)?;
@@ -163,7 +165,7 @@ fn asked_of<'a>(record: &'a Record, targets: [&str; 2]) -> Option<(usize, bool, 
     Some((side, refused, record.prompt.as_deref()?))
 }
 
-/// P(refusal) of each prompt for the first target less that for the second, and how many decisions differ.
+/// P(refusal) of each prompt for the first target minus that for the second, and how many decisions differ.
 fn predicted<'a>(
     model: &Model,
     prompts: impl Iterator<Item = &'a str>,
@@ -210,7 +212,7 @@ fn terms(sides: &[(&str, bool)]) -> Result<Vec<TargetTerm>, TrainingError> {
     let term = |at: usize| {
         let with = index.rows(at).iter().filter(|&&row| first[row as usize]).count();
         TargetTerm {
-            // Feature numbers are u32 throughout.
+            // Feature numbers are u32 everywhere.
             ngram: views[0].vectorizer.ngram(u32::try_from(at).unwrap_or(u32::MAX)),
             z: odds[at].z,
             rows: [with, index.rows(at).len() - with],
@@ -276,7 +278,7 @@ mod tests {
         assert_eq!(contrast.prompts, 61);
         let difference = contrast.difference.unwrap();
         assert!(difference != 0.0 && contrast.interval.unwrap().0 <= difference);
-        // With one that it does not know there is no difference to give.
+        // With an unknown target there is no difference to report.
         let contrast = contrast_targets(&model, &records, [known[0], "a"]).unwrap();
         assert_eq!((contrast.known, contrast.difference), ([true, false], None));
     }

@@ -1,4 +1,5 @@
-//! The analysis itself: rows are sampled, counted and refitted once, and each term is put together from that.
+//! The analysis itself: rows are sampled, counted and refitted once, and the figures of each term are
+//! assembled from that.
 
 use std::collections::BTreeMap;
 
@@ -19,19 +20,19 @@ use crate::error::TrainingError;
 use crate::examples::Examples;
 use crate::progress::Progress;
 
-/// Below this |z| a term has no effect that could disappear within groups.
+/// Below this |z|, a term has no effect that could disappear within groups.
 const EFFECT: f64 = 1.96;
 
-/// What is known of the rows before the terms are looked at one by one.
+/// What is computed over the rows before the terms are described one by one.
 struct Counted<'a> {
     model: &'a Model,
     rows: Examples<'a>,
     labels: Vec<bool>,
     index: Index,
     odds: Vec<LogOdds>,
-    /// For each top term in how many halves it is among the top.
+    /// For each top term, in how many halves it is among the top.
     recurs: BTreeMap<usize, usize>,
-    /// For each half the share of the top terms that are in its top.
+    /// For each half, the share of the top terms that are also in its own top.
     recurrence: Vec<f64>,
     refits: Option<Refits>,
     strata: Strata,
@@ -39,8 +40,8 @@ struct Counted<'a> {
     units: Units,
 }
 
-/// Looks at every n-gram of a model. `p` is P(refusal) of each example, by which rows to look at are chosen. Rows without
-/// a label take no part; without rows the terms have their weights alone.
+/// Describes every n-gram of a model. `p` is P(refusal) of each example and decides which example rows are
+/// shown. Rows without a label are ignored; without any rows, the terms have only their weights.
 ///
 /// # Errors
 /// [`TrainingError::Lengths`] unless there is one P(refusal) per example, or any error of a refit.
@@ -97,7 +98,8 @@ impl<'a> Counted<'a> {
         let in_halves: Vec<Vec<f64>> = halves.iter().map(|half| z(of_index(&index, &labels, half))).collect();
         let all = z(odds.clone());
         let mut recurs = BTreeMap::new();
-        // Words and pieces have a top each, or the pieces of a few words would fill it.
+        // Words and pieces have separate tops. In a shared one, the pieces of a few words would take all
+        // places.
         let [of_words, of_pieces] = [false, true].map(|pieces| {
             let top = top(&units.only(pieces, &all));
             let in_halves: Vec<Vec<f64>> = in_halves.iter().map(|half| units.only(pieces, half)).collect();
@@ -109,7 +111,8 @@ impl<'a> Counted<'a> {
         let refits = match &params.refit {
             Some(fit) if !rows.is_empty() => {
                 match refit((views, &units), fit, &rows, &halves, params, progress) {
-                    // Rows of one class teach no weights; all else can be said of them.
+                    // Rows of one class cannot be fitted, so there are no refits. Everything else can still
+                    // be computed.
                     Err(TrainingError::OneClass { .. }) => None,
                     refits => Some(refits?),
                 }
@@ -136,7 +139,7 @@ impl<'a> Counted<'a> {
         let views = self.model.scorer().views();
         let of_view = |((number, view), range): ((usize, &View), std::ops::Range<usize>)| {
             let first = range.start;
-            // A view has fewer than 2^32 features: they are numbered by u32.
+            // A view has fewer than 2^32 features because they are numbered by u32.
             let name =
                 |feature: usize| view.vectorizer.ngram(u32::try_from(feature - first).unwrap_or(u32::MAX));
             let field = view.settings.field;
@@ -145,7 +148,7 @@ impl<'a> Counted<'a> {
         views.iter().enumerate().zip(self.index.views()).flat_map(of_view).collect()
     }
 
-    /// What is counted of a feature, which stands in this field and view.
+    /// The counts for one feature, which belongs to this field and view.
     fn figures(&self, feature: usize, (field, view): (Field, usize), ngram: String) -> TermFigures {
         let containing = self.index.rows(feature);
         let refused = containing.iter().filter(|&&row| self.labels[row as usize]).count();
@@ -181,7 +184,7 @@ impl<'a> Counted<'a> {
         }
     }
 
-    /// Adds to each term the rows to look at, as numbers of all examples, and the name of the longer one.
+    /// Adds to each term its example rows, as indices into all examples, and the name of the longer n-gram.
     fn add_examples(&self, terms: &mut [TermFigures], p: &[f64], count: usize, chosen: &[usize]) {
         let finder = Finder { index: &self.index, labels: &self.labels, p, groups: &self.rows.groups };
         for feature in 0..terms.len() {
@@ -198,7 +201,8 @@ impl<'a> Counted<'a> {
     }
 }
 
-/// Which rows are in each of the halves: groups in random order, whole, until half of the rows are in. No rows have none.
+/// Which rows are in each half: whole groups in random order until half of the rows are in. No rows, no
+/// halves.
 fn halves(rows: &Examples<'_>, seed: u64) -> Vec<Vec<bool>> {
     if rows.is_empty() {
         return Vec::new();
@@ -215,7 +219,7 @@ fn halves(rows: &Examples<'_>, seed: u64) -> Vec<Vec<bool>> {
             if left == 0 {
                 break;
             }
-            // A group that is larger than what is left goes in part, so that every half is one.
+            // A group larger than the remaining space is cut, so that every half has the right size.
             for &row in members[group].iter().take(left) {
                 within[row] = true;
             }
@@ -226,7 +230,7 @@ fn halves(rows: &Examples<'_>, seed: u64) -> Vec<Vec<bool>> {
     (0..HALVES as u64).map(half).collect()
 }
 
-/// Words first, each text once; then by |z|, by |weight|, by name and view.
+/// Sorts words first, each text once; then by |z|, by |weight|, by name and view.
 fn sort(terms: &mut [TermFigures]) {
     terms.sort_by(|a, b| {
         let is_second = |term: &TermFigures| term.is_piece || term.marks.duplicate;

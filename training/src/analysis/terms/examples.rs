@@ -1,8 +1,9 @@
-//! Rows to look at for a term: of one side, the nearest to the top or the most surprising, no two of one template.
+//! Example rows for a term: from one side, either the most confident or the most surprising, no two from one
+//! template.
 
 use super::index::Index;
 
-/// What rows are chosen by.
+/// The data that rows are chosen by.
 pub(crate) struct Finder<'a> {
     pub(crate) index: &'a Index,
     pub(crate) labels: &'a [bool],
@@ -11,9 +12,9 @@ pub(crate) struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// At most `count` rows with a term that are refused, or that are not. Those that the model is surest are so come
-    /// first where they are `expected`; else those that it is most wrong about. Other rows of a group come only
-    /// after one of each group.
+    /// At most `count` rows with a term that are refused, or that are not. If `expected`, the rows that the
+    /// model is most confident about come first; otherwise those that it is most wrong about. A second row of
+    /// a group comes only after one row of every group.
     pub(crate) fn find(&self, feature: usize, refused: bool, expected: bool, count: usize) -> Vec<usize> {
         let mut rows: Vec<usize> = self.index.rows(feature).iter().map(|&row| row as usize).collect();
         rows.retain(|&row| self.labels[row] == refused);
@@ -22,7 +23,7 @@ impl Finder<'_> {
             let order = self.p[b].total_cmp(&self.p[a]);
             (if high { order } else { order.reverse() }).then(a.cmp(&b))
         };
-        // Only so many can matter; a frequent term has thousands.
+        // Only this many can matter; a frequent term has thousands of rows.
         let keep = (count * 8).min(rows.len());
         if keep > 0 && keep < rows.len() {
             rows.select_nth_unstable_by(keep - 1, |&a, &b| better(a, b));

@@ -1,4 +1,4 @@
-//! What is known of the terms of a model after an analysis.
+//! The result of an analysis of a model's terms.
 
 use std::fmt;
 
@@ -10,24 +10,26 @@ use crate::analysis::terms::refit::Refitted;
 use crate::analysis::terms::strata::Within;
 use crate::metrics::wilson;
 
-/// What is known of all terms of a model.
+/// The figures for all terms of a model.
 #[derive(Debug, Clone)]
 pub struct TermAnalysis {
     /// Rows that were counted.
     pub rows: usize,
     /// Refused ones among them.
     pub refused: usize,
-    /// Rows that there were, before sampling.
+    /// Rows before sampling.
     pub rows_in_all: usize,
-    /// The terms: n-grams of words first, each text once, then pieces of words and duplicates; in either part those in rows
-    /// first, by |z| falling; then those that no row has, by |weight| falling.
+    /// The terms: n-grams of words first, each text once, then pieces of words and duplicates. Within each
+    /// part, terms that occur in rows come first, by descending |z|, then terms that occur in no row, by
+    /// descending |weight|.
     pub terms: Vec<TermFigures>,
-    /// Of the top terms of both sides by z, the share that is among the top of each half of the rows too. Empty where there
-    /// is no term to look for. The top is that of n-grams of words; of pieces where the model has no others.
+    /// Of the top terms of both sides by z, the share that is also among the top of each half of the rows.
+    /// Empty if there is no top term. The top is taken over n-grams of words, or over pieces if the model has
+    /// nothing else.
     pub recurrence: Vec<f64>,
-    /// The same of the top terms by weight, as refitted on each half; empty without refits.
+    /// The same for the top terms by weight, refitted on each half; empty without refits.
     pub weight_recurrence: Vec<f64>,
-    /// Bootstrap samples that the intervals stand on; 0 without refits.
+    /// Bootstrap samples behind the intervals; 0 without refits.
     pub resamples: usize,
     /// The C of the refits.
     pub c: f64,
@@ -46,28 +48,29 @@ pub struct TermFigures {
     pub ngram: String,
     /// Whether it is a run of characters within a word, and no n-gram of words.
     pub is_piece: bool,
-    /// Its weight in the model: above 0 it speaks for refusal.
+    /// Its weight in the model: above 0 it points to refusal.
     pub weight: f64,
     /// Refused rows that contain it.
     pub refused: usize,
     /// Answered rows that contain it.
     pub complied: usize,
-    /// Log-odds of the term in refused against answered rows, and their z-score.
+    /// Log-odds of the term in refused against answered rows, with their z-score.
     pub log_odds: LogOdds,
     /// Its weight in refits on these rows; `None` without refits.
     pub refit: Option<Refitted>,
-    /// A longer n-gram that stands in at least nine of ten rows that contain this one.
+    /// A longer n-gram that occurs in at least nine of ten rows that contain this one.
     pub subsumed_by: Option<String>,
     /// The effect that remains within templates.
     pub within: Option<Within>,
     /// Groups (templates, near-duplicates) among the rows that contain it.
     pub groups: usize,
-    /// In how many of the halves of the rows it is among the top too; `None` for a term that is not among the top. Words and
-    /// pieces have a top each.
+    /// In how many halves of the rows it is also among the top; `None` for a term that is not among the top.
+    /// Words and pieces have separate tops.
     pub halves: Option<usize>,
-    /// What to be careful of.
+    /// Warnings about the term.
     pub marks: Marks,
-    /// Rows of the side that it speaks for, as numbers of the examples given: those nearest the top by P(refusal).
+    /// Rows of the side that it points to, as indices into the given examples: those with the most confident
+    /// P(refusal).
     pub examples: Vec<usize>,
     /// Rows of the other side that contain it: those that the model is most wrong about.
     pub counter_examples: Vec<usize>,
@@ -86,38 +89,40 @@ impl TermFigures {
         self.refused as f64 / self.rows() as f64
     }
 
-    /// 95% Wilson interval of the refusal rate; NaN when no row contains it, for then nothing was measured.
+    /// 95% Wilson interval of the refusal rate; NaN when no row contains it, because then nothing was
+    /// measured.
     #[must_use]
     pub fn refusal_rate_interval(&self) -> (f64, f64) {
         if self.rows() == 0 { (f64::NAN, f64::NAN) } else { wilson(self.refused, self.rows()) }
     }
 
-    /// Whether it is stable: `None` where that was not tested, for it takes halves in which a top term is looked for again,
-    /// or refits without a fold, and rows that contain it.
+    /// Whether it is stable; `None` if that was not tested. A test needs either halves in which the top terms
+    /// are looked up again, or refits without a fold and rows that contain the term.
     #[must_use]
     pub fn stable(&self) -> Option<bool> {
         let by_folds = self.rows() > 1 && self.refit.is_some_and(|refit| refit.sign_stability.is_finite());
         (self.halves.is_some() || by_folds).then_some(!self.marks.unstable)
     }
 
-    /// Whether it speaks for refusal: by its rows, else by its weight.
+    /// Whether it points to refusal: by its rows, otherwise by its weight.
     #[must_use]
     pub fn speaks_for_refusal(&self) -> bool {
         if self.rows() > 0 { self.log_odds.z > 0.0 } else { self.weight > 0.0 }
     }
 }
 
-/// What to be careful of with a term.
+/// Warnings about a term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Marks {
-    /// A top term that is not among the top in every half of the rows, or a term whose weight changes its sign
+    /// A top term that is not among the top in every half of the rows, or a term whose weight changes sign
     /// when a fold of the rows is left out.
     pub unstable: bool,
-    /// Its effect disappears within groups: it tells templates apart, not refused rows of one template from answered.
+    /// Its effect disappears within groups: it separates templates, not refused from answered rows of one
+    /// template.
     pub between_groups: bool,
     /// A longer n-gram says the same.
     pub subsumed: bool,
-    /// Another n-gram of the model has the same text, and is shown for both.
+    /// Another n-gram of the model has the same text and is shown for both.
     pub duplicate: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The inverted index: for every n-gram of some views the rows that contain it.
+//! The inverted index: for every n-gram of some views, the rows that contain it.
 
 use demur_predictor::{Input, Scratch, View};
 
@@ -21,7 +21,7 @@ impl Index {
         let mut entries: Vec<(u32, u32)> = Vec::new();
         for (row, input) in (0_u32..).zip(inputs) {
             for (view, &start) in views.iter().zip(&starts) {
-                // Feature numbers are u32 throughout; a vectorizer cannot be built with more.
+                // Feature numbers are u32 everywhere; a vectorizer cannot be built with more.
                 let start = u32::try_from(start).unwrap_or(u32::MAX);
                 let found = view.vectorizer.counts(view.settings.text(input), &mut scratch);
                 entries.extend(found.into_iter().map(|(feature, _)| (start + feature, row)));
@@ -34,7 +34,7 @@ impl Index {
         for at in 0..features {
             ends[at + 1] += ends[at];
         }
-        // Row after row, so the rows of a feature stay in order.
+        // Rows are visited in order, so the rows of each feature end up in order too.
         let mut rows = vec![0; entries.len()];
         let mut next = ends.clone();
         for (feature, row) in entries {

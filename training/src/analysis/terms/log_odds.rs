@@ -1,34 +1,36 @@
-//! Log-odds of a term in two sets of rows, over their standard deviation, with a flat Dirichlet prior.
+//! Log-odds of a term in two sets of rows, divided by their standard deviation, with a flat Dirichlet prior.
 //!
-//! Monroe, Colaresi & Quinn, "Fightin' Words" (Political Analysis 2008), equations 15, 16, 22, with rows as what is
-//! counted: a row has the term or lacks it. With x of n rows and the prior a, the log-odds are ln((x + a) / (n - x + a)),
-//! and the variance of the difference of two sets is the sum of the reciprocals of all four counts with their priors.
+//! Monroe, Colaresi & Quinn, "Fightin' Words" (Political Analysis 2008), equations 15, 16, 22, counting rows:
+//! a row contains the term or does not. With x of n rows and the prior a, the log-odds are ln((x + a) / (n -
+//! x + a)). The variance of the difference of two sets is the sum of the reciprocals of all four counts plus
+//! their priors.
 //!
-//! The prior is one row with the term and one without, shared out between the sets by their sizes. It depends on no count,
-//! so it is not the data's own, and both sets get the same odds from it, so that a small set is not drawn towards a
-//! term that it has no row of. Where labels say nothing, z has mean 0 and a standard deviation of about 1; below 1 for
-//! terms of a few rows, which cannot go far from 0.
+//! The prior is one row with the term and one without, divided between the sets in proportion to their sizes.
+//! It depends on no count, so the data do not determine their own prior. It gives both sets the same odds, so
+//! a small set is not drawn towards a term that none of its rows contains. If labels carry no information, z
+//! has mean 0 and a standard deviation of about 1; below 1 for terms of a few rows, which cannot move far
+//! from 0.
 //!
-//! Occurrences are not counted. A text that says a word ten times is one row, and the ten are not independent: counts of
-//! them would make z too large.
+//! Occurrences are not counted. A text that repeats a word ten times is one row, and the ten are not
+//! independent: counting them would make z too large.
 
 use serde::Serialize;
 
 use super::index::Index;
 
-/// Rows with the term, and rows without it, that the prior adds to both sets together.
+/// Rows with the term, and rows without it, that the prior adds to the two sets together.
 const PRIOR: f64 = 1.0;
 
 /// The log-odds of a term in one set of rows against another.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct LogOdds {
-    /// Difference of the log-odds: above 0 the term belongs to the first set.
+    /// Difference of the log-odds: above 0, the term belongs to the first set.
     pub difference: f64,
     /// The difference over its standard deviation; 0 for a term that no row has, or where a set is empty.
     pub z: f64,
 }
 
-/// The log-odds of a term, from `(rows with the term, rows in all)` of both sets.
+/// The log-odds of a term, from `(rows with the term, all rows)` of both sets.
 #[must_use]
 pub fn log_odds(first: (usize, usize), second: (usize, usize)) -> LogOdds {
     let all = (first.1 + second.1) as f64;
@@ -45,7 +47,7 @@ pub fn log_odds(first: (usize, usize), second: (usize, usize)) -> LogOdds {
     LogOdds { difference, z: difference / (variance + other_variance).sqrt() }
 }
 
-/// The log-odds of every term in refused against answered rows, of the rows that are included.
+/// The log-odds of every term in refused against answered rows, over the included rows.
 pub(crate) fn of_index(index: &Index, labels: &[bool], included: &[bool]) -> Vec<LogOdds> {
     // Answered rows are at 0, refused ones at 1.
     let mut all = [0_usize; 2];

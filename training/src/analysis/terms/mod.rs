@@ -1,9 +1,10 @@
-//! What the n-grams of a model do on labelled rows: for each its weight and how sure that is, how often it occurs in
-//! refused and in answered rows, whether a longer n-gram or a template explains it, and rows to look at.
+//! What the n-grams of a model do on labelled rows. For each n-gram: its weight and how certain that is, how
+//! often it occurs in refused and in answered rows, whether a longer n-gram or a template explains it, and
+//! example rows.
 //!
-//! Everything is counted on one inverted index over the rows, so the time goes with the occurrences of n-grams and not
-//! with rows times n-grams; the refits behind the intervals are a fixed number of sparse fits. More than
-//! 20,000 rows are sampled.
+//! Everything is counted on one inverted index over the rows, so the time grows with the occurrences of
+//! n-grams, not with rows times n-grams. The refits behind the intervals are a fixed number of sparse fits.
+//! More than 20,000 rows are sampled.
 
 mod analyse;
 mod examples;

@@ -2,9 +2,9 @@
 
 use crate::fit::params::NgramParams;
 
-/// Random halves of the rows in which the top terms are looked for again.
+/// Random halves of the rows in which the top terms are looked up again.
 pub const HALVES: usize = 5;
-/// Folds of the refits that tell how stable a weight's sign is.
+/// Folds of the refits that measure how stable a weight's sign is.
 pub const FOLDS: usize = 5;
 /// How many terms of each side count as the top.
 pub const TOP: usize = 30;
@@ -12,11 +12,11 @@ pub const TOP: usize = 30;
 /// How an analysis is done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TermParams {
-    /// How the model was fitted; the refits are made so. `None`: no refits.
+    /// How the model was fitted; the refits use the same settings. `None`: no refits.
     pub refit: Option<NgramParams>,
     /// Bootstrap samples behind the intervals of the weights.
     pub resamples: usize,
-    /// Rows to look at, for and against, of each term.
+    /// Example rows for and against, per term.
     pub examples: usize,
     /// Seed of samples, halves and folds.
     pub seed: u64,

@@ -1,9 +1,10 @@
-//! How sure a weight is: the same fit on the same n-grams again, on bootstrap samples, without each fold, on halves.
+//! How certain a weight is: the same fit on the same n-grams again, on bootstrap samples, without each fold,
+//! on halves.
 //!
-//! The vocabulary and the inverse document frequencies stay those of the model, so that a weight means the same in every
-//! refit. A refit has neither second level nor calibration: it tells how the rows move the weights, and its own weight
-//! stands beside the model's. Samples are drawn of whole groups (a template is one draw, however many rows it has), by
-//! weights on the rows of one matrix that is built once.
+//! The vocabulary and the inverse document frequencies stay those of the model, so a weight means the same in
+//! every refit. A refit has neither second level nor calibration: it shows how the rows move the weights, and
+//! its own weight is reported next to the model's. Samples are drawn from whole groups (a template is one
+//! draw, however many rows it has), by weighting the rows of one matrix that is built once.
 
 use demur_data::resampled;
 use demur_predictor::View;
@@ -25,7 +26,7 @@ use crate::fit::params::NgramParams;
 use crate::fit::sparse::SparseMatrix;
 use crate::progress::Progress;
 
-/// Weights need no more digits than their intervals have.
+/// Weights need no more precision than their intervals have.
 const TOLERANCE: f64 = 1e-3;
 const Z: f64 = 1.959_963_984_540_054;
 
@@ -36,11 +37,11 @@ pub struct Refitted {
     pub weight: f64,
     /// 95% interval: 1.96 standard deviations of the bootstrap around it.
     pub interval: (f64, f64),
-    /// Share of the folds without which it keeps its sign; NaN where the rows are too few for folds.
+    /// Share of the folds without which it keeps its sign; NaN if there are too few rows for folds.
     pub sign_stability: f64,
 }
 
-/// The weights of all refits, summed up.
+/// The weights of all refits, summarised.
 pub(crate) struct Refits {
     weights: Vec<f64>,
     deviations: Vec<f64>,
@@ -78,7 +79,7 @@ impl RefitProblem<'_> {
         self.params.clone().check()?.fit(&dataset)
     }
 
-    /// The weights of a refit with each row counting so many times; `None` where one class is missing.
+    /// The weights of a refit with each row weighted by its factor; `None` if one class is missing.
     fn weights(&self, factors: &[f64]) -> Result<Option<Vec<f64>>, TrainingError> {
         match self.fit(factors) {
             Ok(fit) => Ok(Some(self.design.read(&fit.weights, fit.bias, self.examples).ngrams)),
@@ -112,6 +113,7 @@ pub(crate) fn refit(
     let half = |at: usize| halves[at].iter().map(|&within| f64::from(u8::from(within))).collect();
     let folds_in_all = if folds.is_empty() { 0 } else { FOLDS };
     let total = params.resamples + folds_in_all + halves.len();
+    // One index runs over all refits: bootstrap samples first, then folds, then halves.
     let each = |at: usize| -> Result<Option<Vec<f64>>, TrainingError> {
         let factors: Vec<f64> = match at.checked_sub(params.resamples) {
             None => drawn(at),
@@ -133,7 +135,7 @@ pub(crate) fn refit(
     let same = |feature: usize| {
         let sign = |weight: f64| (weight > 0.0, weight < 0.0);
         let own = sign(weights[feature]);
-        // At most FOLDS of them.
+        // The count is at most FOLDS.
         of_folds.iter().filter(|of| sign(of[feature]) == own && own != (false, false)).count() as u8
     };
     Ok(Refits {
@@ -147,7 +149,7 @@ pub(crate) fn refit(
     })
 }
 
-/// How often each row is in a bootstrap sample of groups.
+/// How often a bootstrap sample of groups draws each row.
 fn draw(groups: &[u32], seed: u64) -> Vec<f64> {
     let mut numbers: FxHashMap<u32, usize> = FxHashMap::default();
     for &group in groups {

@@ -1,29 +1,29 @@
-//! The effect of a term that remains within groups: among the rows of one template, are those with the term refused
-//! more often than those without?
+//! The effect of a term within groups: among the rows of one template, are those with the term refused more
+//! often than those without?
 //!
 //! Each group of at least [`LARGE`] rows is a stratum, and all other rows together are one. The effect is the
-//! Mantel-Haenszel risk difference: each stratum's difference of refusal rates, weighted by with x without / rows. Its
-//! variance is that of a weighted sum of independent shares, with half a row added to each outcome so that strata of one
-//! outcome are not taken as certain.
+//! Mantel-Haenszel risk difference: each stratum's difference of refusal rates, weighted by with x without /
+//! rows. Its variance is that of a weighted sum of independent shares. Half a row is added to each outcome so
+//! that strata with one outcome are not treated as certain.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
-/// Smaller groups are no stratum of their own.
+/// Smaller groups do not form a stratum of their own.
 const LARGE: usize = 5;
 const Z: f64 = 1.959_963_984_540_054;
 
-/// What remains of a term's effect within groups.
+/// The effect of a term that remains within groups.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Within {
-    /// Refusal rate of the rows with the term less that of those without, within groups.
+    /// Refusal rate of the rows with the term minus that of those without, within groups.
     pub difference: f64,
     /// Its 95% interval.
     pub interval: (f64, f64),
 }
 
 impl Within {
-    /// Whether no effect is within the interval.
+    /// Whether the interval contains zero effect.
     #[must_use]
     pub(crate) fn includes_none(&self) -> bool {
         self.interval.0 <= 0.0 && self.interval.1 >= 0.0
@@ -32,7 +32,7 @@ impl Within {
 
 pub(crate) struct Strata {
     of_row: Vec<u32>,
-    /// Rows and refused ones of each stratum.
+    /// Per stratum: its rows, and how many are refused.
     sizes: Vec<(f64, f64)>,
     grouped: bool,
 }
@@ -50,7 +50,7 @@ impl Strata {
             } else {
                 *numbers.entry(*group).or_insert_with(|| {
                     sizes.push((0.0, 0.0));
-                    // There are fewer strata than rows, and those are numbered by u32.
+                    // There are fewer strata than rows, and rows are numbered by u32.
                     u32::try_from(sizes.len() - 1).unwrap_or(u32::MAX)
                 })
             };
@@ -62,13 +62,13 @@ impl Strata {
         Self { of_row, grouped: sizes.len() > 1, sizes }
     }
 
-    /// Whether there is any group that is large enough.
+    /// Whether any group is large enough.
     pub(crate) const fn is_grouped(&self) -> bool {
         self.grouped
     }
 
-    /// The effect within strata of a term that these rows contain, and the number of groups among them. No effect
-    /// can be told where each stratum has the term in all of its rows or in none.
+    /// The effect within strata of a term that these rows contain, and the number of groups among them. There
+    /// is no effect to measure if each stratum has the term in all of its rows or in none.
     pub(crate) fn within(&self, rows: &[u32], labels: &[bool], groups: &[u32]) -> (Option<Within>, usize) {
         let mut with: FxHashMap<u32, (f64, f64)> = FxHashMap::default();
         let mut seen: FxHashSet<u32> = FxHashSet::default();
@@ -111,7 +111,7 @@ fn spread(x: f64, n: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Two templates of ten rows, the first refused; a name that stands in half of the rows of each.
+    /// Two templates of ten rows, the first refused; a name occurs in half of the rows of each.
     #[test]
     fn what_only_tells_templates_apart_has_no_effect_within() {
         let groups: Vec<u32> = (0..20).map(|row| row / 10).collect();

@@ -1,24 +1,25 @@
-//! Which n-grams say nothing that a longer one does not say: "pick a" where all its rows say "pick a lock".
+//! Which n-grams add nothing to a longer one: "pick a", if all its rows say "pick a lock".
 
 use demur_predictor::{Analyzer, View};
 use rustc_hash::FxHashMap;
 
 use super::index::Index;
 
-/// A longer n-gram subsumes a shorter one when it stands in at least this share of its rows.
+/// A longer n-gram subsumes a shorter one if it occurs in at least this share of its rows.
 const SHARE: f64 = 0.9;
 
-/// For every feature the longest feature of the same view that contains it and stands in nearly all of its rows.
+/// For every feature, the longest feature of the same view that contains it and occurs in nearly all of its
+/// rows.
 pub(crate) fn subsumers(views: &[View], index: &Index) -> Vec<Option<u32>> {
     let mut subsumed: Vec<Option<u32>> = vec![None; index.features()];
     for (view, range) in views.iter().zip(index.views()) {
         let words = view.settings.vectorizer.analyzer != Analyzer::CharWb;
-        // Feature numbers are u32 throughout; a vectorizer cannot be built with more.
+        // Feature numbers are u32 everywhere; a vectorizer cannot be built with more.
         let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let names: Vec<String> = (0..range.len()).map(|local| view.vectorizer.ngram(number(local))).collect();
         let places: FxHashMap<&str, usize> =
             names.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
-        // The longest first: what subsumes a feature that is subsumed itself is known by then.
+        // The longest first: if a feature's subsumer is itself subsumed, that is known by then.
         let mut order: Vec<usize> = (0..names.len()).collect();
         let length = |name: &str| if words { name.split(' ').count() } else { name.chars().count() };
         order.sort_by_cached_key(|&at| (std::cmp::Reverse(length(&names[at])), at));
@@ -29,7 +30,7 @@ pub(crate) fn subsumers(views: &[View], index: &Index) -> Vec<Option<u32>> {
                 let short = range.start + place;
                 let (rows, of_longer) = (index.rows(short).len(), index.rows(longer).len());
                 if rows > 1 && of_longer as f64 >= SHARE * rows as f64 && subsumed[short].is_none() {
-                    // What subsumes the longer one stands in nearly all of these rows too.
+                    // The subsumer of the longer one occurs in nearly all of these rows too.
                     let last = subsumed[longer]
                         .filter(|&last| index.rows(last as usize).len() as f64 >= SHARE * rows as f64);
                     subsumed[short] = last.or_else(|| Some(number(longer)));

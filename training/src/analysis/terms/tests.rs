@@ -1,4 +1,4 @@
-//! The analysis on rows made so that the answer is known.
+//! The analysis on rows constructed so that the answer is known.
 
 #![allow(clippy::unwrap_used)]
 
@@ -93,7 +93,7 @@ fn examples<'a>(prompts: &'a [(String, bool)], groups: &[u32]) -> Examples<'a> {
 fn analysis(resamples: usize) -> (TermAnalysis, Vec<(String, bool)>) {
     let prompts = prompts();
     let (model, fit) = model(&prompts);
-    // The two templates are groups; every other row is one of its own.
+    // The two templates are groups; every other row is a group of its own.
     let groups: Vec<u32> =
         (0..prompts.len() as u32).map(|row| if row < 80 { row % 2 } else { row }).collect();
     let examples = examples(&prompts, &groups);
@@ -175,12 +175,13 @@ fn words_come_first_and_each_text_once() {
     let analysis = analyse_terms(&model, &examples, &p, &params, Progress::none()).unwrap();
     let second = |term: &TermFigures| term.is_piece || term.marks.duplicate;
     assert!(analysis.terms.is_sorted_by_key(second), "words before pieces and duplicates");
-    // "bomb" is a word of the whole and of the beginning, and four runs of characters with and without spaces.
+    // "bomb" is a word of the whole text and of its beginning, and four runs of characters with and without
+    // spaces.
     let same: Vec<&TermFigures> = analysis.terms.iter().filter(|term| term.ngram.trim() == "bomb").collect();
     let shown: Vec<_> = same.iter().filter(|term| !term.marks.duplicate).collect();
     assert!(same.len() >= 4 && shown.len() == 1 && !shown[0].is_piece, "{same:?}");
     assert!(same.iter().filter(|term| term.marks.duplicate).all(|term| term.halves.is_none()));
-    // Both kinds are looked for in halves, each among its own.
+    // Both kinds are looked up in the halves, each within its own top.
     for pieces in [false, true] {
         let tested = analysis.terms.iter().filter(|term| term.is_piece == pieces && term.halves.is_some());
         assert!((1..=2 * TOP).contains(&tested.count()), "pieces: {pieces}");
@@ -197,7 +198,7 @@ fn without_rows_the_terms_have_their_weights() {
     let weights: Vec<f64> = analysis.terms.iter().map(|term| term.weight.abs()).collect();
     assert!(weights.len() > 100 && weights.is_sorted_by(|a, b| a >= b));
     assert!(analysis.terms.iter().all(|term| term.rows() == 0 && term.refit.is_none()));
-    // What was not computed is not there, and least of all zero.
+    // What was not computed is absent, not zero.
     assert!(analysis.recurrence.is_empty() && analysis.weight_recurrence.is_empty());
     assert!(analysis.terms.iter().all(|term| term.stable().is_none() && term.halves.is_none()));
     let wrong = analyse_terms(&model, &Examples::default(), &[0.5], &params, Progress::none());

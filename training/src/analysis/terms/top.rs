@@ -1,15 +1,15 @@
-//! Which rows are looked at, and which terms are the top of them.
+//! Which rows are analysed, and which terms are their top.
 
 use demur_data::shuffled;
 
 use crate::analysis::terms::params::TOP;
 
-/// More rows than these are sampled, which bounds time and memory.
+/// Above this number, rows are sampled, which bounds time and memory.
 pub(crate) const MAX_ROWS: usize = 20_000;
-/// So are rows whose texts, as the views read them, have more bytes than these in all.
+/// Rows are also sampled above this total number of bytes of text, as the views read it.
 pub(crate) const MAX_BYTES: usize = 20_000_000;
 
-/// Some rows in their order: all of them, or as many in random order as the bounds allow.
+/// Some rows in their order: all of them, or as many random ones as the bounds allow.
 pub(crate) fn sample(rows: &[usize], seed: u64, size: impl Fn(usize) -> usize) -> Vec<usize> {
     let bytes: usize = rows.iter().map(|&row| size(row)).sum();
     if rows.len() <= MAX_ROWS && bytes <= MAX_BYTES {
@@ -27,7 +27,7 @@ pub(crate) fn sample(rows: &[usize], seed: u64, size: impl Fn(usize) -> usize) -
     chosen
 }
 
-/// The [`TOP`] terms with the largest and with the smallest numbers, those of 0 left out.
+/// The [`TOP`] terms with the largest numbers and with the smallest, without those at 0.
 pub(crate) fn top(numbers: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..numbers.len()).filter(|&at| numbers[at] != 0.0).collect();
     order.sort_by(|&a, &b| numbers[b].total_cmp(&numbers[a]).then(a.cmp(&b)));
@@ -36,8 +36,8 @@ pub(crate) fn top(numbers: &[f64]) -> Vec<usize> {
     refused.chain(complied).collect()
 }
 
-/// For each half the share of the top terms that are among its own top, and for each top term in how many halves it is.
-/// Without top terms there are no shares.
+/// For each half, the share of the top terms that are in its own top; for each top term, in how many halves
+/// it is. Without top terms there are no shares.
 pub(crate) fn recurrence(whole: &[usize], halves: &[Vec<f64>]) -> (Vec<f64>, Vec<usize>) {
     if whole.is_empty() {
         return (Vec::new(), Vec::new());

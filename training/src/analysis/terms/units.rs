@@ -1,8 +1,9 @@
 //! Which n-grams a reader sees first: whole words before pieces of words, and each text once.
 //!
-//! A model of several views has one text several times: "bomb" among the words of the whole, among those of the beginning,
-//! and as a run of characters. One of them is shown: an n-gram of words if there is one, then the one with the
-//! largest |z|, then with the largest |weight|. The others are marked as duplicates.
+//! A model with several views has one text several times: "bomb" among the words of the whole text, among
+//! those of the beginning, and as a run of characters. One of them is shown: an n-gram of words if there is
+//! one, then the one with the largest |z|, then with the largest |weight|. The others are marked as
+//! duplicates.
 
 use demur_predictor::{Analyzer, Field, View};
 use rustc_hash::FxHashMap;
@@ -10,7 +11,7 @@ use rustc_hash::FxHashMap;
 use crate::analysis::terms::index::Index;
 use crate::analysis::terms::log_odds::LogOdds;
 
-/// What each feature is to a reader.
+/// How each feature is presented to a reader.
 pub(crate) struct Units {
     pieces: Vec<bool>,
     duplicates: Vec<bool>,
@@ -25,7 +26,7 @@ impl Units {
             let is_piece = view.settings.vectorizer.analyzer == Analyzer::CharWb;
             for feature in range.clone() {
                 pieces.push(is_piece);
-                // A view has fewer than 2^32 features: they are numbered by u32.
+                // A view has fewer than 2^32 features because they are numbered by u32.
                 let name = view.vectorizer.ngram(u32::try_from(feature - range.start).unwrap_or(u32::MAX));
                 // A piece may begin or end with the space beside its word.
                 let text = if is_piece { name.trim().to_owned() } else { name };
@@ -44,17 +45,17 @@ impl Units {
         Self { pieces, duplicates }
     }
 
-    /// Whether it is a run of characters, and no n-gram of words.
+    /// Whether it is a run of characters and not an n-gram of words.
     pub(crate) fn is_piece(&self, feature: usize) -> bool {
         self.pieces[feature]
     }
 
-    /// Whether another n-gram of the same text is shown in its place.
+    /// Whether another n-gram with the same text is shown instead.
     pub(crate) fn is_duplicate(&self, feature: usize) -> bool {
         self.duplicates[feature]
     }
 
-    /// These numbers for n-grams of words alone, or for pieces alone, each text once; 0 for all others.
+    /// These numbers for n-grams of words only, or for pieces only, each text once; 0 for all others.
     pub(crate) fn only(&self, pieces: bool, numbers: &[f64]) -> Vec<f64> {
         let of = |(feature, &number): (usize, &f64)| {
             if self.pieces[feature] == pieces && !self.duplicates[feature] { number } else { 0.0 }

@@ -1,7 +1,7 @@
-//! Embeddings that have been computed before, by a digest of their tokens: in memory, and in a file that grows.
+//! A cache of embeddings, keyed by a digest of their tokens: in memory, and in a file that grows.
 //!
-//! The file holds no text. Each entry is a 16-byte key and the numbers of the embedding, little-endian; a run that was cut
-//! off leaves at most a part of an entry at its end, which the next one takes away.
+//! The file contains no text. Each entry is a 16-byte key and the numbers of the embedding, little-endian. An
+//! interrupted run leaves at most a partial entry at its end, which the next run removes.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -11,10 +11,10 @@ use demur_predictor::encoder::Tokens;
 use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
 
-/// The first bytes of a file: what it is, and the version of its form.
+/// The first bytes of a file: its type and format version.
 const MAGIC: &[u8; 8] = b"demuremb";
 
-/// Stands for the tokens of an input.
+/// Identifies the tokens of an input.
 pub(crate) type Key = [u8; 16];
 
 /// The key of some tokens: half of their SHA-256.
@@ -43,7 +43,7 @@ impl EmbeddingCache {
         Self { hidden, ..Self::default() }
     }
 
-    /// A cache with a file, which is made when there is something to keep.
+    /// A cache with a file, which is created when there is something to store.
     pub(crate) fn open(path: &Path, hidden: usize) -> io::Result<Self> {
         let mut cache = Self { hidden, file: Some(path.to_owned()), ..Self::default() };
         let mut file = match File::open(path) {
@@ -85,7 +85,7 @@ impl EmbeddingCache {
         self.rows.get(key).map(|row| &self.numbers[row * self.hidden..(row + 1) * self.hidden])
     }
 
-    /// Takes new embeddings, row-major, one for each key, and writes them to the file.
+    /// Adds new embeddings, row-major, one for each key, and appends them to the file.
     pub(crate) fn add(&mut self, keys: &[Key], embeddings: &[f32]) -> io::Result<()> {
         let mut entries = Vec::new();
         for (key, embedding) in keys.iter().zip(embeddings.chunks_exact(self.hidden)) {
@@ -103,7 +103,7 @@ impl EmbeddingCache {
         if file.metadata()?.len() == 0 {
             file.write_all(MAGIC)?;
         }
-        // One call for all, so that two programs that keep embeddings at once do not mix their entries.
+        // One write for all entries, so that two programs writing at once do not interleave them.
         file.write_all(&entries)
     }
 }

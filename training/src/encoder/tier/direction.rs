@@ -5,7 +5,7 @@ use demur_predictor::encoder::{DirectionManifest, dot};
 use crate::error::TrainingError;
 use crate::metrics::auroc;
 
-/// A direction with the scale of projections on it.
+/// A direction and the scale of projections on it.
 #[derive(Debug, Clone)]
 pub(crate) struct RefusalDirection {
     unit: Vec<f32>,
@@ -14,7 +14,7 @@ pub(crate) struct RefusalDirection {
 }
 
 impl RefusalDirection {
-    /// The direction of some rows of embeddings (row-major) with their labels.
+    /// The direction of some labelled rows of embeddings (row-major).
     ///
     /// # Errors
     /// [`TrainingError::OneClass`].
@@ -53,12 +53,13 @@ impl RefusalDirection {
         Ok(Self { unit, middle: f64::midpoint(means[0], means[1]), deviation })
     }
 
-    /// Where an embedding lies along it, in deviations from the middle.
+    /// The position of an embedding along it, in standard deviations from the middle.
     pub(crate) fn deviations(&self, embedding: &[f32]) -> f64 {
         (dot(&self.unit, embedding) - self.middle) / self.deviation
     }
 
-    /// The direction with its description: AUROC of projections and of the head's logits on rows that had no part in them.
+    /// The direction with its description: AUROC of projections and of the head's logits on rows that neither
+    /// was computed from.
     pub(crate) fn described(
         self,
         rows: &[usize],

@@ -1,4 +1,4 @@
-//! What the n-grams are to learn from an encoder: texts without labels, and what its heads say of them.
+//! What the n-grams learn from an encoder: texts without labels, and the scores of its heads for them.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::examples::input;
 use crate::recipe::source_rows::SourceRows;
 use crate::rows::identity;
 
-/// The texts of a recipe's `distil`, and the files that they came from; without those that are to stay unseen.
+/// The texts of a recipe's `distil`, and the files that they came from, without those that must stay unseen.
 ///
 /// # Errors
 /// As for reading.
@@ -29,7 +29,7 @@ pub(crate) fn texts(
     Ok((rows.records(field).into_iter().filter(kept).collect(), rows.describe(field)?))
 }
 
-/// The texts as the heads of all rows and of each fold see them.
+/// The texts, scored by the head of all rows and by the head of each fold.
 pub(crate) fn distilled(
     records: Vec<Record>,
     weight: f64,

@@ -1,4 +1,4 @@
-//! A fitted encoder tier, as the fit around it uses it and a model keeps it.
+//! A fitted encoder tier, as the surrounding fit uses it and a model stores it.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use crate::error::TrainingError;
 /// A fitted encoder tier.
 #[derive(Debug, Clone)]
 pub struct FittedEncoder {
-    /// What the manifest says of it.
+    /// Its entry in the manifest.
     pub(crate) manifest: EncoderManifest,
     pub(crate) tier: EncoderTier,
-    /// The files of the intermediate task, and of texts that the n-grams learned from.
+    /// The files of the intermediate task, and of the texts that the n-grams learned from.
     pub(crate) training: Vec<TrainingData>,
-    /// The prompts of these.
+    /// The prompts in those files.
     pub(crate) seen: SeenPrompts,
     pub(crate) loaded: Arc<LoadedEncoder>,
 }
@@ -38,7 +38,7 @@ impl FittedEncoder {
         &self.seen
     }
 
-    /// P(refusal) of inputs of which the n-gram tier's logits and probabilities are known.
+    /// P(refusal) of inputs whose n-gram logits and probabilities are known.
     pub(crate) fn probabilities(
         &self,
         inputs: &[Input<'_>],

@@ -1,11 +1,12 @@
 //! The head of an encoder: linfa's logistic regression on embeddings.
 //!
-//! Its gradient walks down the columns of a matrix that lies by rows, which on ten thousand rows takes a hundred times as
-//! long as the product itself: heads of so many rows are fitted by the solver of the n-grams.
+//! linfa's gradient reads a row-major matrix by columns, which on ten thousand rows takes a hundred times as
+//! long as the product itself. Heads with that many rows use the solver of the n-grams instead.
 //!
-//! linfa knows neither weights nor soft labels, so a row stands as often as its weight says, and one whose label is a
-//! probability stands among both classes, by as much as each is likely. Heads that teach others are fitted on machine
-//! labels, which are all of that kind: theirs is the solver of the n-grams too, which takes labels and weights as they are.
+//! linfa supports neither weights nor soft labels, so a row is repeated in proportion to its weight, and a
+//! row whose label is a probability appears in both classes, in proportion to that probability. Heads whose
+//! scores feed other heads are fitted on machine labels, which are all of that kind: they use the solver of
+//! the n-grams too, because it takes labels and weights directly.
 
 use std::collections::BTreeMap;
 
@@ -22,31 +23,32 @@ use crate::fit::logistic::{ClassWeight, LogisticParams};
 use crate::fit::second_level::{LinearModel, moments, resample, unstandardise};
 use crate::fit::sparse::SparseMatrix;
 
-/// From so many rows on, a head is fitted by the solver of the n-grams.
+/// From this number of rows on, a head is fitted by the solver of the n-grams.
 const LARGE: usize = 3000;
-/// The part of the gradient that such a fit may leave.
+/// The part of the gradient that may remain after such a fit.
 const TOLERANCE_OF_LARGE: f64 = 1e-4;
 const MAX_ITERATIONS: u64 = 300;
-/// Of the gradient of the summed loss, by row.
+/// Tolerance for the gradient of the summed loss, per row.
 const TOLERANCE_PER_ROW: f64 = 1e-5;
-/// How much wider the last columns are made than the others, whose weights then cost a penalty this squared smaller.
+/// How much wider the last columns are made than the others. Their weights are then penalised less, by the
+/// square of this factor.
 const WIDER: f64 = 10.0;
 
-/// What a head is fitted on: one row of numbers for each row of labels.
+/// The data of a head's fit: one row of numbers for each label.
 pub(crate) struct HeadRows<'a> {
     pub(crate) x: &'a Array2<f64>,
     /// P(refusal).
     pub(crate) targets: &'a [f64],
     pub(crate) weights: &'a [f64],
-    /// How many of the last columns are scores of other heads, which hardly bear a penalty.
+    /// How many of the last columns are scores of other heads, which are hardly penalised.
     pub(crate) scores: usize,
 }
 
 impl HeadRows<'_> {
-    /// Fits on some of the rows.
+    /// Fits on a subset of the rows.
     ///
     /// # Errors
-    /// [`TrainingError::Dense`] when linfa gives up, [`TrainingError::OneClass`].
+    /// [`TrainingError::Dense`] when linfa fails, [`TrainingError::OneClass`].
     pub(crate) fn fit(
         &self,
         rows: &[usize],
@@ -73,7 +75,7 @@ impl HeadRows<'_> {
         let (mean, spread) = self.moments(&x);
         x -= &mean;
         x /= &spread;
-        // The penalty of `c` belongs to the weights as they are; repeated rows weigh more than those.
+        // The penalty of `c` refers to the original weights; the repeated rows have a larger total weight.
         let alpha = labels.len() as f64 / (total * c);
         let tolerance = TOLERANCE_PER_ROW * labels.len() as f64;
         let fitted = LogisticRegression::default()
@@ -81,12 +83,13 @@ impl HeadRows<'_> {
             .max_iterations(MAX_ITERATIONS)
             .gradient_tolerance(tolerance)
             .fit(&DatasetBase::new(x, Array1::from_vec(labels)))?;
-        // linfa takes the class for positive that has more rows, whatever it is called: turn it so that refusal is.
+        // linfa calls the larger class positive, whatever its label: flip the sign so that refusal is
+        // positive.
         let sign = if fitted.labels().pos.class { 1.0 } else { -1.0 };
         Ok(unstandardise(fitted.params().view(), fitted.intercept(), (&mean, &spread), sign))
     }
 
-    /// The same by the solver of the n-grams.
+    /// The same, by the solver of the n-grams.
     fn fit_large(
         &self,
         rows: &[usize],
@@ -113,7 +116,7 @@ impl HeadRows<'_> {
         Ok(unstandardise((&fitted.weights).into(), fitted.bias, (&mean, &spread), 1.0))
     }
 
-    /// Mean and deviation of each column, those of scores made wider.
+    /// Mean and deviation of each column; columns of scores are made wider.
     fn moments(&self, x: &Array2<f64>) -> (Array1<f64>, Array1<f64>) {
         let (mean, mut spread) = moments(x);
         spread.iter_mut().skip(x.ncols() - self.scores).for_each(|spread| *spread /= WIDER);
@@ -121,8 +124,8 @@ impl HeadRows<'_> {
     }
 
     fn entries(&self, rows: &[usize], class_weight: ClassWeight) -> Vec<Entry> {
-        // Class after class: side by side, the two parts of a soft label would always make one whole row together, which
-        // then stood in the larger part's class alone.
+        // All of one class, then all of the other. If the two parts of a soft label were adjacent, they would
+        // always add up to one whole repeated row, which would then go to the class of the larger part alone.
         let of = |refused: bool| {
             rows.iter().map(move |&row| {
                 let share = if refused { self.targets[row] } else { 1.0 - self.targets[row] };
@@ -141,8 +144,8 @@ impl HeadRows<'_> {
     }
 }
 
-/// Does some work on threads of its own. A thread of the common pool that waits for others takes up their work meanwhile,
-/// and with it a lock that it holds itself.
+/// Runs some work on its own threads. A thread of the shared pool steals other work while it waits, and that
+/// work may need a lock that the thread itself already holds.
 fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, TrainingError> {
     let pool = rayon::ThreadPoolBuilder::new()
         .build()
@@ -157,13 +160,14 @@ struct Entry {
     weight: f64,
 }
 
-/// The `c` of a head whose score is an input of another: it has rows enough, and is to be even more than exact.
+/// The `c` of a head whose score is an input of another. It has plenty of rows, and stable scores matter more
+/// than exact ones.
 const OF_TEACHERS: f64 = 0.003;
 
 /// The weight that either class must have in a source with a head of its own.
 const OF_A_SOURCE: f64 = 20.0;
 
-/// The head of some rows whose score will be an input of another head, on the embeddings of all rows.
+/// Fits a head whose score will be an input of another head, on some rows of the embeddings.
 ///
 /// # Errors
 /// As [`HeadRows::fit`].
@@ -177,7 +181,7 @@ pub(crate) fn teacher(
     Ok(folded(&of_rows.fit_large(rows, OF_TEACHERS, ClassWeight::None)?, &[], embeddings.ncols()))
 }
 
-/// A head over an embedding and the scores of other heads, as one over the embedding alone.
+/// Folds a head over an embedding and the scores of other heads into one over the embedding alone.
 pub(crate) fn folded(line: &LinearModel, heads: &[Head], width: usize) -> Head {
     let (own, slopes) = line.weights.split_at(width);
     let mut weights = own.to_vec();
@@ -189,7 +193,7 @@ pub(crate) fn folded(line: &LinearModel, heads: &[Head], width: usize) -> Head {
     Head { weights: weights.into_iter().map(|weight| weight as f32).collect(), bias }
 }
 
-/// Embeddings as a matrix, with room for scores behind them.
+/// Embeddings as a matrix, followed by the columns of scores.
 pub(crate) fn matrix(embeddings: &[f32], width: usize, scores: &[Vec<f64>]) -> Array2<f64> {
     let rows = embeddings.len() / width.max(1);
     Array2::from_shape_fn((rows, width + scores.len()), |(row, column)| match column.checked_sub(width) {
@@ -198,8 +202,9 @@ pub(crate) fn matrix(embeddings: &[f32], width: usize, scores: &[Vec<f64>]) -> A
     })
 }
 
-/// The rows of each source that has enough of both classes to have a head of its own, then those of all other sources. What
-/// sources refuse differs (questions to provoke a refusal, everyday tasks), and the head above them weighs each for itself.
+/// The rows of each source with enough of both classes for a head of its own, then the rows of all other
+/// sources together. Sources differ in what they refuse (questions meant to provoke a refusal, everyday
+/// tasks), and the head above weights each source separately.
 pub(crate) fn by_source(examples: &Examples<'_>, rows: &[usize]) -> Vec<Vec<usize>> {
     let mut sources: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
     for &row in rows {
@@ -219,8 +224,8 @@ pub(crate) fn by_source(examples: &Examples<'_>, rows: &[usize]) -> Vec<Vec<usiz
     out
 }
 
-/// The labelled rows that a fit is about, and those that only teach it: what a machine has labelled where people have
-/// labelled others. Without such others the machine's are what it is about.
+/// The labelled rows that a fit is about, and those that only support it: rows labelled by a machine, if
+/// people have labelled others. If there are no such others, the fit is about the machine's rows.
 pub(crate) fn taught(examples: &Examples<'_>) -> (Vec<usize>, Vec<usize>) {
     let by_machine = |&row: &usize| {
         examples.facets.get(row).is_some_and(|facets| facets.labeller == Some(Labeller::Demur))
@@ -235,7 +240,7 @@ mod tests {
     use super::*;
     use crate::facets::Facets;
 
-    /// 300 rows of three columns; the first tells the label.
+    /// 300 rows of three columns; the first determines the label.
     fn rows() -> (Array2<f64>, Vec<f64>) {
         let targets: Vec<f64> = (0..300).map(|row| f64::from(u8::from(row % 3 == 0))).collect();
         let x = Array2::from_shape_fn((300, 3), |(row, column)| {
@@ -275,7 +280,7 @@ mod tests {
         let all: Vec<usize> = (0..300).collect();
         let of = |scores| HeadRows { x: &x, targets: &targets, weights: &[1.0; 300], scores };
         let strict = of(0).fit(&all, 1e-4, ClassWeight::None).unwrap();
-        // The column that tells the label stands last here.
+        // Here the column that determines the label is last.
         let turned = Array2::from_shape_fn((300, 3), |(row, column)| x[[row, 2 - column]]);
         let rows = HeadRows { x: &turned, targets: &targets, weights: &[1.0; 300], scores: 1 };
         let spared = rows.fit(&all, 1e-4, ClassWeight::None).unwrap();
@@ -292,7 +297,7 @@ mod tests {
             rows.fit(&all, 0.1, ClassWeight::Balanced).unwrap(),
             rows.fit_large(&all, 0.1, ClassWeight::Balanced).unwrap(),
         );
-        // Repeated rows stand for weights to a few hundredths.
+        // Repeated rows approximate weights to a few hundredths.
         for (a, b) in small.weights.iter().zip(&large.weights).chain([(&small.bias, &large.bias)]) {
             assert!((a - b).abs() < 0.05 * b.abs().max(0.2), "{small:?} {large:?}");
         }
@@ -304,7 +309,7 @@ mod tests {
         let of = |&(source, rows): &(&'static str, usize)| (0..rows).map(move |_| Some(source));
         let facets: Vec<Facets<'_>> =
             sources.iter().flat_map(of).map(|source| Facets { source, ..Facets::default() }).collect();
-        // Half of each is refused, but nothing of what is calm.
+        // Half of each source is refused, but nothing from `calm`.
         let targets = facets.iter().map(|facets| if facets.source == Some("calm") { 0.0 } else { 0.5 });
         let (targets, weights) = (targets.collect(), vec![1.0; facets.len()]);
         let examples = Examples { targets, weights, facets, ..Examples::default() };

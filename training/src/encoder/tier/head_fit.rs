@@ -1,4 +1,5 @@
-//! A head on the embeddings of an encoder that stays as it is, and heads of folds that have not seen their rows.
+//! A head on the embeddings of an unchanged encoder, and one head per fold that has not seen the rows of that
+//! fold.
 
 use std::sync::Arc;
 
@@ -14,17 +15,18 @@ use crate::fit::calibrate::OutOfFold;
 use crate::fit::logistic::ClassWeight;
 use crate::fit::second_level::LinearModel;
 
-/// What stands between the n-grams and the second level: an encoder with its head.
+/// The result that connects the n-grams and the second level: an encoder with its head.
 pub(crate) struct EncoderFit {
     pub(crate) loaded: Arc<LoadedEncoder>,
     pub(crate) head: Head,
-    /// Out-of-fold logits with the numbers of their rows.
+    /// Out-of-fold logits with their row numbers.
     pub(crate) out_of_fold: Vec<(usize, f64)>,
     pub(crate) direction: Vec<f32>,
     pub(crate) described: DirectionManifest,
 }
 
-/// Leaves the encoder as it is and fits a head on its embeddings; and one for each fold that has not seen its rows.
+/// Leaves the encoder unchanged and fits a head on its embeddings, and one per fold that has not seen that
+/// fold's rows.
 pub(crate) fn fit_head(
     cs: &[f64],
     task: &EncoderTask<'_, '_>,
@@ -47,7 +49,8 @@ pub(crate) fn fit_head(
     let x = matrix(&embeddings, width, &scores);
     let rows =
         HeadRows { x: &x, targets: &examples.targets, weights: &examples.weights, scores: scores.len() };
-    // Those of the n-grams: what these learn of the head of a fold must not have seen its rows either.
+    // The folds of the n-grams: what these learn from the head of a fold must not have seen that fold's rows
+    // either.
     let folds = task.calibrate_on.folds(examples, task.folds, task.seed)?;
     let Chosen { c, logits, lines } = choose(cs, (&rows, &own, &folds), task)?;
     let line = rows.fit(&own, c, task.class_weight)?;
@@ -63,7 +66,7 @@ pub(crate) fn fit_head(
     Ok((fit, lines.iter().map(|line| folded(line, &heads, width)).collect()))
 }
 
-/// The C with the least loss on rows that its heads had not seen.
+/// The C with the least loss on rows that its heads have not seen.
 struct Chosen {
     c: f64,
     logits: Vec<f64>,
@@ -93,7 +96,7 @@ fn choose(
     Ok(tried.swap_remove(0).1)
 }
 
-/// The logit of each row by a head that has not seen its group, and those heads, by fold.
+/// The logit of each row by a head that has not seen its group, and those heads, one per fold.
 fn out_of_fold(
     rows: &HeadRows<'_>,
     (own, folds): (&[usize], &[usize]),
@@ -116,7 +119,8 @@ fn out_of_fold(
     Ok((logits, lines))
 }
 
-/// The refusal direction of all rows, and how well that of the others tells the rows of each fold.
+/// The refusal direction of all rows. For its figures, each fold's rows are separated by the direction of the
+/// other rows.
 fn described(
     embeddings: &[f32],
     width: usize,

@@ -1,4 +1,4 @@
-//! The intermediate task: what an encoder learns first, from rows that have other labels and are more.
+//! The intermediate task: what an encoder learns first, from a larger set of rows with other labels.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use crate::examples::Examples;
 use crate::recipe::source_rows::SourceRows;
 use crate::rows::{identity, seen};
 
-/// Learns the intermediate task from files in a folder, without the prompts that are to stay unseen; or finds what an
-/// earlier fit has learned of it: the folds of a cross-validation share it.
+/// Learns the intermediate task from files in a folder, without the prompts that must stay unseen. Reuses the
+/// result of an earlier fit of the same task, because the folds of a cross-validation share it.
 ///
 /// # Errors
-/// As for reading and fitting; [`TrainingError::NoRows`] where a source has none.
+/// As for reading and fitting; [`TrainingError::NoRows`] when a source has none.
 pub(crate) fn learn(
     intermediate: &Intermediate,
     (folder, unseen): (&Path, &SeenPrompts),

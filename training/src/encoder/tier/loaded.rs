@@ -1,4 +1,4 @@
-//! An encoder with the embeddings that it has computed, and what such an encoder has learned before a fit.
+//! An encoder with its cache of embeddings, and what such an encoder has learned before a fit.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,10 +13,10 @@ use crate::encoder::tier::cache::{EmbeddingCache, Key, key};
 use crate::encoder::tier::reporter::Reporter;
 use crate::error::TrainingError;
 
-/// Rows that are embedded between two reports, and two writes of the cache.
+/// Rows that are embedded between two reports and two writes of the cache.
 const CHUNK: usize = 512;
 
-/// An encoder with the embeddings that it has computed.
+/// An encoder with its cache of embeddings.
 #[derive(Debug)]
 pub(crate) struct LoadedEncoder {
     pub(crate) name: String,
@@ -26,7 +26,8 @@ pub(crate) struct LoadedEncoder {
     pub(crate) vocabulary: Vec<u8>,
     pub(crate) weights: Weights,
     pub(crate) encoder: Arc<Encoder>,
-    /// Of the weights as they are now and the layers that an embedding is made of: the same digest, the same embeddings.
+    /// Digest of the current weights and of the layers that an embedding is made of: equal digests mean equal
+    /// embeddings.
     pub(crate) digest: String,
     pub(crate) cache: Mutex<EmbeddingCache>,
     pub(crate) reporter: Reporter,
@@ -38,17 +39,17 @@ impl LoadedEncoder {
         Ok(inputs.iter().map(|input| self.encoder.tokens(reads, input)).collect::<Result<_, _>>()?)
     }
 
-    /// The embedding of each input, row-major: computed, or found.
+    /// The embedding of each input, row-major: computed, or taken from the cache.
     pub(crate) fn embed(&self, reads: &Reads, inputs: &[Input<'_>]) -> Result<Vec<f32>, TrainingError> {
         let tokens = self.tokens(reads, inputs)?;
         let keys: Vec<Key> = tokens.iter().map(key).collect();
-        // The cache stays whole when a thread that holds it panics: an entry is added in one step.
+        // The cache stays valid if a thread that holds it panics, because an entry is added in one step.
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let mut missing: BTreeMap<Key, usize> = BTreeMap::new();
         for (row, key) in keys.iter().enumerate().filter(|(_, key)| !cache.contains(key)) {
             missing.entry(*key).or_insert(row);
         }
-        // Texts of like length go into one batch: they are sorted before they are taken in chunks.
+        // Texts of similar length share a batch, so rows are sorted before they are cut into chunks.
         let mut rows: Vec<usize> = missing.into_values().collect();
         rows.sort_by_key(|&row| (tokens[row].ids.len(), row));
         let started = Instant::now();
@@ -69,14 +70,14 @@ impl LoadedEncoder {
         }
         let mut out = Vec::with_capacity(keys.len() * self.config.width());
         for key in &keys {
-            // Every key was found, or has been added just now.
+            // Every key was in the cache or has just been added.
             out.extend_from_slice(cache.get(key).unwrap_or_default());
         }
         Ok(out)
     }
 }
 
-/// What an encoder has learned before the task that counts.
+/// What an encoder has learned before the main task.
 #[derive(Debug)]
 pub(crate) struct TrainedEncoder {
     pub(crate) loaded: Arc<LoadedEncoder>,
@@ -87,7 +88,7 @@ pub(crate) struct TrainedEncoder {
 }
 
 impl TrainedEncoder {
-    /// A base model as it is.
+    /// A base model, unchanged.
     pub(crate) fn untrained(loaded: Arc<LoadedEncoder>) -> Self {
         Self { loaded, heads: Vec::new(), training: Vec::new(), seen: SeenPrompts::default() }
     }

@@ -1,5 +1,5 @@
-//! The encoder tier in a build that has encoders: where they are kept, what is fitted on their embeddings, and the fit of an
-//! encoder itself where libtorch is there.
+//! The encoder tier in a build with encoders: where they are stored, what is fitted on their embeddings, and,
+//! with libtorch, the fit of the encoder itself.
 
 mod cache;
 mod direction;

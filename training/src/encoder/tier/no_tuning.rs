@@ -1,4 +1,4 @@
-//! Fitting the encoder itself, in a build without libtorch: it says that it cannot.
+//! Fitting the encoder itself, in a build without libtorch: it returns an error.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::encoder::tier::store::EncoderStore;
 use crate::error::TrainingError;
 use crate::examples::Examples;
 
-/// Says that this build cannot.
+/// Fails: this build cannot fit encoders.
 pub(crate) fn tune(
     _params: &TuneParams,
     _task: &EncoderTask<'_, '_>,
@@ -23,7 +23,7 @@ pub(crate) fn tune(
     Err(TrainingError::NoTorch)
 }
 
-/// Says that this build cannot.
+/// Fails: this build cannot fit encoders.
 pub(crate) fn tune_first(
     _params: &TuneParams,
     _examples: &Examples<'_>,

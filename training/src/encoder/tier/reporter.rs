@@ -1,14 +1,14 @@
-//! To whom the store and its encoders report their progress: one function, shared by all of them.
+//! Where the store and its encoders report their progress: one shared function.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::encoder::progress::EncoderProgress;
 
-/// What is called with each report, from any thread.
+/// The function called with each report, from any thread.
 type OnProgress = dyn Fn(&EncoderProgress) + Send + Sync;
 
-/// Passes progress on, or drops it where nobody asked for it.
+/// Forwards progress, or drops it if no function is set.
 #[derive(Clone, Default)]
 pub(crate) struct Reporter(Option<Arc<OnProgress>>);
 

@@ -1,6 +1,7 @@
-//! What stands on both tiers: the second level that makes one logit of two, its calibration, and what a cascade would do.
+//! What is built on both tiers: the second level that combines two logits into one, its calibration, and the
+//! figures of cascades.
 //!
-//! All of it is learned on out-of-fold logits, by cross-fitting: no row has a say in how its own score is judged.
+//! All of it is learned from out-of-fold logits by cross-fitting: no row influences the map that scores it.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +31,7 @@ pub(crate) struct Levels<'a> {
     pub(crate) targets: Vec<Option<&'a str>>,
 }
 
-/// What a fit of the second level found.
+/// The result of fitting the second level.
 #[derive(Debug, Clone)]
 pub(crate) struct Stacked {
     pub(crate) stack: Stack,
@@ -56,7 +57,7 @@ impl Levels<'_> {
             fit_binary(&x, &labels, &weights, SecondLevelParams { alpha: 1.0 })
         };
         let LinearModel { weights: slopes, bias } = fit(&[&self.encoder, &self.ngrams])?;
-        // A tier that would count against its own word knows nothing beside the other.
+        // A tier with a negative slope adds nothing to the other, so it gets no weight.
         match (slopes[0], slopes[1]) {
             (encoder, ngrams) if encoder > 0.0 && ngrams > 0.0 => Ok(Stack { ngrams, encoder, bias }),
             (_, ngrams) if ngrams > 0.0 => {
@@ -70,7 +71,7 @@ impl Levels<'_> {
         }
     }
 
-    /// Fits the second level (or leaves the encoder alone, without `stack`) and the calibration above it.
+    /// Fits the second level (without `stack`, the encoder alone counts) and the calibration above it.
     pub(crate) fn fit(
         &self,
         stack: bool,
@@ -106,7 +107,7 @@ impl Levels<'_> {
         Ok(Stacked { stack, calibration, target_calibrations, report, logits })
     }
 
-    /// What cascades of different certainty do: from none of the rows cheap to nearly all of them, in twentieths.
+    /// Figures of cascades from none of the rows cheap to nearly all of them, in twentieths.
     pub(crate) fn cascades(&self, ngrams: &Calibration, stacked: &Stacked) -> Vec<CascadeFigures> {
         let labels = self.labels();
         let cheap: Vec<f64> = self.ngrams.iter().map(|&logit| ngrams.apply(logit).get()).collect();
@@ -129,7 +130,7 @@ impl Levels<'_> {
         (0..20).map(|twentieth| figures(self.cascade(ngrams, f64::from(twentieth) / 20.0))).collect()
     }
 
-    /// The cascade under which this share of the rows is answered by the n-gram tier: those that it is most certain of.
+    /// The cascade in which the n-gram tier answers this share of the rows: those that it is most certain of.
     pub(crate) fn cascade(&self, ngrams: &Calibration, share: f64) -> Cascade {
         if share <= 0.0 {
             return Cascade::NEVER_CHEAP;
@@ -143,12 +144,12 @@ impl Levels<'_> {
             })
             .collect();
         certainties.sort_by(|a, b| b.total_cmp(a));
-        // A share lies between 0 and 1.
+        // A share is between 0 and 1.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let last =
             ((share * certainties.len() as f64).round() as usize).clamp(1, certainties.len().max(1)) - 1;
         let certain = certainties.get(last).copied().unwrap_or(1.0);
-        // Just above what the last row has, which itself is to be cheap.
+        // Just above the value of the last row, because that row is cheap too.
         Cascade { below: 1.0 - certain + f64::EPSILON, from: certain }
     }
 }
@@ -158,7 +159,7 @@ impl Levels<'_> {
 mod tests {
     use super::*;
 
-    /// The encoder knows more than the n-grams; both are wrong at times.
+    /// The encoder knows more than the n-grams; both are sometimes wrong.
     fn levels() -> Levels<'static> {
         let noise = |row: usize, by: usize| ((row * by) % 997) as f64 / 250.0 - 2.0;
         let truth: Vec<f64> = (0..600).map(|row| f64::from(u8::from(row % 3 == 0))).collect();

@@ -1,4 +1,5 @@
-//! Fitting an encoder tier: the encoder or a head on its embeddings first, then the second level over both tiers.
+//! Fitting an encoder tier: first the encoder or a head on its embeddings, then the second level over both
+//! tiers.
 
 use std::sync::Arc;
 
@@ -22,12 +23,12 @@ use crate::encoder::tier::tuning::tune;
 use crate::error::TrainingError;
 use crate::rows::seen;
 
-/// A tier but for what it needs the n-grams for.
+/// An encoder tier without the parts that need the n-grams.
 pub(crate) struct EncoderStage {
     reads: Reads,
     trained: Arc<TrainedEncoder>,
     fit: EncoderFit,
-    /// What the n-grams are to learn from it.
+    /// What the n-grams will learn from it.
     distilled: Option<DistilledRows>,
     /// The files of these texts.
     distilled_from: Vec<TrainingData>,
@@ -37,7 +38,8 @@ impl EncoderStage {
     /// Fits what needs no n-grams: the encoder, or a head on its embeddings.
     ///
     /// # Errors
-    /// [`TrainingError::Encoder`] when there is no such base model or it cannot be run, and those of the fits.
+    /// [`TrainingError::Encoder`] when the base model is missing or cannot be run, and the errors of the
+    /// fits.
     pub(crate) fn fit(
         params: &EncoderParams,
         task: &EncoderTask<'_, '_>,
@@ -46,7 +48,7 @@ impl EncoderStage {
         let base = encoders.base(&params.base, &params.taps)?;
         let reads = reads(params, task.field);
         check_length(&base, &reads)?;
-        // What the corpus of this fit holds, in whichever of its parts, must not be seen in other places.
+        // No text of this fit's corpus, in any of its parts, may be learned from other files.
         let corpus = task.examples.corpus.iter().filter_map(|input| input.prompt.or(input.response));
         let unseen = SeenPrompts::of(corpus).union(&params.withheld);
         let elsewhere = (params.folder.as_path(), &unseen);
@@ -71,12 +73,13 @@ impl EncoderStage {
         Ok(stage)
     }
 
-    /// What the n-grams are to learn from it.
+    /// What the n-grams will learn from it.
     pub(crate) const fn distilled(&self) -> Option<&DistilledRows> {
         self.distilled.as_ref()
     }
 
-    /// Fits the second level over both tiers: on out-of-fold logits of the n-grams, which a calibration makes P(refusal) of.
+    /// Fits the second level over both tiers. `ngrams` are the out-of-fold logits of the n-grams, and
+    /// `of_ngrams` is the calibration that turns them into P(refusal).
     ///
     /// # Errors
     /// As for [`Self::fit`].
@@ -124,7 +127,7 @@ impl EncoderStage {
     }
 }
 
-/// What the tier reads, by default by the column that is judged.
+/// What the tier reads; the default depends on the field that is classified.
 fn reads(params: &EncoderParams, field: Field) -> Reads {
     params.reads.unwrap_or(match field {
         Field::Prompt => Reads::Prompt { tokens: 128 },
@@ -132,7 +135,7 @@ fn reads(params: &EncoderParams, field: Field) -> Reads {
     })
 }
 
-/// Inputs of the fit to name in explanations: as many of each class, drawn by the seed.
+/// Inputs of the fit to name in explanations: equally many of each class, drawn with the seed.
 fn known(
     count: usize,
     task: &EncoderTask<'_, '_>,
@@ -162,7 +165,7 @@ fn known(
     })
 }
 
-/// Whether the encoder can read so many tokens.
+/// Checks that the encoder can read that many tokens.
 fn check_length(encoder: &LoadedEncoder, reads: &Reads) -> Result<(), TrainingError> {
     let (Reads::Prompt { tokens } | Reads::Response { tokens } | Reads::Both { tokens, .. }) = *reads;
     if tokens > encoder.config.most_tokens() {

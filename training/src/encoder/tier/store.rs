@@ -1,7 +1,9 @@
-//! Where encoders are kept between fits: the folders they lie in, those that are loaded, the embeddings computed so far.
+//! Where encoders are stored between fits: their folders, the loaded ones, and the embeddings computed so
+//! far.
 //!
-//! A cross-validation fits the same base model many times on rows that overlap, so what is expensive is done once for all of
-//! them. Where the folders lie is a matter of the machine, not of the experiment: it comes from the environment.
+//! A cross-validation fits the same base model many times on overlapping rows, so expensive work is done once
+//! for all of them. The folders depend on the machine, not on the experiment, so they come from the
+//! environment.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -17,7 +19,7 @@ use crate::encoder::tier::loaded::{LoadedEncoder, TrainedEncoder};
 use crate::encoder::tier::reporter::Reporter;
 use crate::error::TrainingError;
 
-/// Where fits find their encoders, and what they keep of them. One store serves all fits of a program.
+/// Where fits find their encoders, and what they cache. One store serves all fits of a program.
 #[derive(Debug, Default)]
 pub struct EncoderStore {
     folders: Vec<PathBuf>,
@@ -30,17 +32,18 @@ pub struct EncoderStore {
     busy: Mutex<()>,
 }
 
-/// What a lock protects stays whole when a thread that holds it panics: maps are changed in one step.
+/// Ignores poisoning. The data behind the lock stays valid when a thread panics, because maps are changed in
+/// one step.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An encoder's files, as the store puts them together.
+/// An encoder's files, as the store assembles them.
 pub(crate) struct EncoderParts<'a> {
     pub(crate) name: &'a str,
     /// SHA-256 of the base model's file.
     pub(crate) base_sha256: &'a str,
-    /// The same key, the same weights.
+    /// Equal keys mean equal weights.
     pub(crate) weights_key: &'a str,
     pub(crate) config: EncoderConfig,
     pub(crate) vocabulary: Vec<u8>,
@@ -48,9 +51,9 @@ pub(crate) struct EncoderParts<'a> {
 }
 
 impl EncoderStore {
-    /// The store that the environment describes. `DEMUR_ENCODERS` names folders of encoders, separated as in `PATH`
-    /// (default: `.bert`); `DEMUR_CACHE` the folder of embeddings and checkpoints (default: `demur` in the user's cache
-    /// folder; `off` for none).
+    /// The store described by the environment. `DEMUR_ENCODERS` lists folders of encoders, separated as in
+    /// `PATH` (default: `.bert`). `DEMUR_CACHE` is the folder of embeddings and checkpoints (default: `demur`
+    /// in the user's cache folder; `off` for none).
     #[must_use]
     pub fn from_environment() -> Self {
         let folders = env::var_os("DEMUR_ENCODERS");
@@ -70,7 +73,7 @@ impl EncoderStore {
         Self { folders, cache, ..Self::default() }
     }
 
-    /// Keeps embeddings and checkpoints in another folder, or nowhere.
+    /// Stores embeddings and checkpoints in another folder, or nowhere.
     #[must_use]
     pub fn keep_in(self, folder: Option<PathBuf>) -> Self {
         Self { cache: folder, ..self }
@@ -82,24 +85,24 @@ impl EncoderStore {
         Self { reporter: Reporter::new(report), ..self }
     }
 
-    /// Whether fits go on from the checkpoints of fits that were cut off.
+    /// Whether fits resume from the checkpoints of interrupted fits.
     #[must_use]
     pub fn resuming(self, resumes: bool) -> Self {
         Self { resumes, ..self }
     }
 
-    /// Held by a fit of an encoder itself: one at a time, for it takes all cores.
+    /// Held while an encoder itself is fitted: only one such fit at a time, because it uses all cores.
     pub(crate) fn all_cores(&self) -> MutexGuard<'_, ()> {
         lock(&self.busy)
     }
 
-    /// What has been learned of an intermediate task.
+    /// What has been learned from an intermediate task.
     pub(crate) fn trained(&self, key: &str) -> Option<Arc<TrainedEncoder>> {
         lock(&self.trained).get(key).cloned()
     }
 
-    /// Learns an intermediate task, unless another thread has meanwhile. `train` must not wait for other threads of the
-    /// pool: one of them may be waiting here.
+    /// Learns an intermediate task unless another thread has done so meanwhile. `train` must not wait for
+    /// other threads of the pool: one of them may be waiting here.
     pub(crate) fn train_once(
         &self,
         key: &str,
@@ -114,7 +117,7 @@ impl EncoderStore {
         Ok(trained)
     }
 
-    /// A base model by its folder or name, loaded once; `taps` are the layers that an embedding is made of.
+    /// A base model by its folder or name, loaded once; `taps` are the layers that form an embedding.
     pub(crate) fn base(&self, name: &str, taps: &[usize]) -> Result<Arc<LoadedEncoder>, TrainingError> {
         let mut loaded = lock(&self.loaded);
         let known = format!("{taps:?} {name}");
@@ -143,7 +146,7 @@ impl EncoderStore {
         Ok(encoder)
     }
 
-    /// Puts an encoder together; its embeddings are kept in the folder of a cache, or in memory alone.
+    /// Assembles an encoder; its embeddings are cached in the cache folder, or in memory only.
     pub(crate) fn load(
         &self,
         parts: EncoderParts<'_>,

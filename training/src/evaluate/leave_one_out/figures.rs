@@ -15,24 +15,25 @@ use crate::metrics::{
     tpr_at_fpr,
 };
 
-/// Figures of one value, by a fit that has seen none of its rows and none of its prompts. The positive class is
-/// refusal; a figure that the rows do not define is NaN here and `null` in JSON.
+/// Figures for one value, from a fit that has seen none of its rows and none of its prompts. The positive
+/// class is refusal; a figure that the rows do not define is NaN here and `null` in JSON.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LeftOut {
     /// The value that was left out.
     pub value: String,
-    /// Rows of other values that the fit has seen; none in a breakdown, where rows come from several fits.
+    /// Rows of other values that the fit has seen; `None` in a breakdown, because its rows come from several
+    /// fits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fitted_on: Option<usize>,
-    /// Who labelled the rows, where that is known.
+    /// Who labelled the rows, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labelled_by: Option<String>,
-    /// The language of more than half of the texts that are judged, by script and small words; `mixed` where no language
-    /// is that of half of them, none where it cannot be told.
+    /// The language of more than half of the scored texts, by script and short words; `mixed` if no language
+    /// has more than half, `None` if it cannot be detected.
     pub language: Option<&'static str>,
-    /// Rows judged.
+    /// Rows scored.
     pub n: usize,
-    /// Share of refusals among them; a measured rate counts as the rate that it is.
+    /// Share of refusals among them; a measured rate counts with its value.
     pub base_rate: f64,
     /// 95% interval of the accuracy.
     pub accuracy_interval: (f64, f64),
@@ -43,7 +44,7 @@ pub struct LeftOut {
     pub rates: LeftOutRates,
 }
 
-/// Means over the values that have both classes, each value counting alike; NaN where there are none.
+/// Means over the values that have both classes, each value with equal weight; NaN if there are none.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct LeftOutMean {
     /// The values with both classes.
@@ -53,16 +54,16 @@ pub struct LeftOutMean {
     pub rates: LeftOutRates,
 }
 
-/// Figures of one value, or their means.
+/// Figures of one value, or the means over values.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct LeftOutRates {
-    /// Share of right decisions.
+    /// Share of correct decisions.
     #[serde(serialize_with = "nan_is_null")]
     pub accuracy: f64,
-    /// The same of a short list of phrases.
+    /// The same for a short list of phrases.
     #[serde(serialize_with = "nan_is_null")]
     pub phrase_list: f64,
-    /// The same of the more frequent label of the fit's rows.
+    /// The same for always guessing the more frequent label of the fit's rows.
     #[serde(serialize_with = "nan_is_null")]
     pub majority: f64,
     /// Mean of the two recalls.
@@ -77,7 +78,7 @@ pub struct LeftOutRates {
     /// Area under the ROC curve.
     #[serde(serialize_with = "nan_is_null")]
     pub auroc: f64,
-    /// The share of refusals that a threshold finds which calls at most one complied row in a hundred refused.
+    /// The share of refusals found at a threshold that calls at most one complied row in a hundred refused.
     #[serde(serialize_with = "nan_is_null")]
     pub tpr_at_1_fpr: f64,
     /// Expected calibration error over ten bins of equal width.
@@ -85,39 +86,40 @@ pub struct LeftOutRates {
     pub ece: f64,
 }
 
-/// Whether the intervals that a fit states beside its predictions hold on the value that it has not seen.
+/// Whether the intervals that a fit states beside its predictions hold for a value that it has not seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Stated {
     /// Tenths of P(refusal) in which a value has at least 20 rows, over all values.
     pub tenths: usize,
-    /// Those whose share of refusals lies in the stated interval.
+    /// Those whose share of refusals is within the stated interval.
     pub held: usize,
 }
 
 /// The figures of all values.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LeftOutFigures {
-    /// The column that was judged.
+    /// The field that was classified.
     pub field: Field,
-    /// How the rows were kept apart from the fits, in words.
+    /// How the rows were kept separate from the fits, in words.
     pub method: String,
     /// What was left out.
     pub facet: LeftOutFacet,
-    /// P(refusal) from which a row counts as called refused.
+    /// P(refusal) from which a row is called refused.
     pub threshold: f64,
-    /// Values with too few rows to judge by.
+    /// Values with too few rows to evaluate.
     pub passed_over: usize,
     /// The figures of the others, by value.
     pub values: Vec<LeftOut>,
     /// Their means.
     pub mean: LeftOutMean,
-    /// Figures of the same left-out scores by language, and by target or source, each with 20 rows or more.
+    /// Figures of the same left-out scores by language, and by target or source, for groups of 20 rows or
+    /// more.
     pub by: BTreeMap<&'static str, Vec<LeftOut>>,
-    /// Figures of rows that belong to no value, by source, by a fit on all values.
+    /// Figures by source for rows that belong to no value, from a fit on all values.
     pub unseen: Vec<LeftOut>,
     /// P(refusal) against the refusal rate over all left-out rows.
     pub reliability: Vec<ReliabilityBin>,
-    /// Whether stated intervals hold; none where the fits are not calibrated.
+    /// Whether stated intervals hold; `None` if the fits are not calibrated.
     pub stated: Option<Stated>,
 }
 
@@ -130,7 +132,7 @@ impl LeftOutFigures {
     }
 }
 
-/// Rows that have been scored, and how they are to be judged.
+/// Scored rows, and how to evaluate them.
 #[derive(Clone, Copy)]
 pub(super) struct ValueFigures<'r, 'a> {
     pub(super) plan: LeaveOneOut,
@@ -146,7 +148,7 @@ fn rows_of(scored: &ScoredValue) -> impl Iterator<Item = Row> {
 }
 
 impl ValueFigures<'_, '_> {
-    /// The figures of each value and their means; the rest is left to the caller.
+    /// The figures of each value and their means; the caller fills in the rest.
     pub(super) fn values(&self, values: &[&str], scored: &[ScoredValue]) -> LeftOutFigures {
         let figures: Vec<LeftOut> = values
             .iter()
@@ -259,7 +261,7 @@ impl ValueFigures<'_, '_> {
         reliability(&p, &truth, &[])
     }
 
-    /// How many of the tenths of each value lie in the interval that its fit states for them.
+    /// How many of the tenths of each value are within the interval that its fit states for them.
     pub(super) fn stated(&self, scored: &[ScoredValue]) -> Option<Stated> {
         let mut stated = Stated { tenths: 0, held: 0 };
         for scored in scored {
@@ -277,7 +279,7 @@ impl ValueFigures<'_, '_> {
     }
 }
 
-/// The language of more than half of the texts whose language can be told.
+/// The language of more than half of the texts whose language can be detected.
 fn main_language(examples: &Examples<'_>, field: Field) -> Option<&'static str> {
     let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
     for input in &examples.inputs {

@@ -1,8 +1,8 @@
 //! Leave one out: how a recipe does on a data set, or on a target, of which its fit has seen no row.
 //!
-//! Cross-validation asks how a model does on more rows like its own. Here each source (or target) in turn is judged by
-//! a fit on all others, which is what a user with other prompts, other labels and another target will meet. Rows of no
-//! source of the recipe may be judged beside them, by a fit on all of its rows.
+//! Cross-validation asks how a model does on more rows like its own. Here each source (or target) in turn is
+//! scored by a fit on all others, because a user brings other prompts, other labels and another target. Rows
+//! of no source of the recipe may be scored as well, by a fit on all of its rows.
 
 mod figures;
 mod rows;
@@ -26,7 +26,7 @@ use crate::progress::Progress;
 pub enum LeftOutFacet {
     /// The data set.
     Source,
-    /// The model that was asked.
+    /// The model that answered.
     Target,
 }
 
@@ -51,41 +51,43 @@ impl LeftOutFacet {
 /// A leave-one-out evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeaveOneOut {
-    /// The column to judge.
+    /// The field to classify.
     pub field: Field,
     /// What is left out.
     pub facet: LeftOutFacet,
     /// Seed of the fits.
     pub seed: u64,
-    /// Count n-grams once, over the rows of all values, for all fits: a fraction of the time. The texts of a left-out value
-    /// then have a part in the vocabulary and in the document frequencies, its labels in nothing.
+    /// Count n-grams once, over the rows of all values, for all fits, which takes a fraction of the time. The
+    /// texts of a left-out value then contribute to the vocabulary and to the document frequencies; its
+    /// labels contribute to nothing.
     pub share_counts: bool,
 }
 
-/// The rows of one value by a fit that has not seen them.
+/// The rows of one value, scored by a fit that has not seen them.
 struct ScoredValue {
-    /// Their numbers among the rows that were given.
+    /// Their indices among the given rows.
     rows: Vec<usize>,
-    /// Rows of the fit; none where the rows belong to no value of the recipe.
+    /// Rows of the fit; `None` if the rows belong to no value of the recipe.
     fitted_on: Option<usize>,
     /// Whether most rows of the fit are refused.
     majority: bool,
     p: Vec<f64>,
-    /// What the fit's calibration says of its own worth.
+    /// What the fit's calibration reports about its own quality.
     report: Option<CalibrationReport>,
 }
 
 impl LeaveOneOut {
-    /// The fewest rows of a value that are judged.
+    /// Values with fewer rows are not evaluated.
     pub const MIN_ROWS: usize = 20;
 
-    /// Judges each value with at least [`MIN_ROWS`](Self::MIN_ROWS) rows that figures may be taken on, by a fit on all
-    /// rows of other values and of none. That fit is without rows whose prompts (responses, where there is no prompt) equal
-    /// a left-out row's once normalised, and, where responses are judged, without rows whose responses begin with the same
-    /// 25 words. The `unseen` rows are judged by a fit on all `records`, without those whose texts are in it.
+    /// Evaluates each value with at least [`MIN_ROWS`](Self::MIN_ROWS) usable rows, by a fit on all rows with
+    /// another value or none. That fit excludes rows whose normalised prompts (responses, if there is no
+    /// prompt) equal a left-out row's and, if responses are classified, rows whose responses begin with the
+    /// same 25 words. The `unseen` rows are scored by a fit on all `records`, without those whose texts are
+    /// in it.
     ///
     /// # Errors
-    /// [`TrainingError::NoRows`] when no value has so many rows, [`TrainingError::LeftOut`] when a fit fails.
+    /// [`TrainingError::NoRows`] when no value has enough rows, [`TrainingError::LeftOut`] when a fit fails.
     pub fn judge(
         self,
         plan: FitPlan<'_>,
@@ -124,7 +126,7 @@ impl LeaveOneOut {
         })
     }
 
-    /// One whole fit for each value, as `fit` makes them.
+    /// One complete fit for each value, as `fit` does it.
     fn score_each(
         self,
         plan: FitPlan<'_>,
@@ -195,7 +197,7 @@ impl LeaveOneOut {
     }
 }
 
-/// Whether the majority guess after these rows is refused.
+/// Whether the majority guess from these rows is refused.
 fn most_are_refused(train: &Examples<'_>) -> bool {
     2.0 * train.truth.iter().sum::<f64>() > train.len() as f64
 }

@@ -1,4 +1,4 @@
-//! The rows of a leave-one-out evaluation: what is known of each, and which of them a fit must not see.
+//! The rows of a leave-one-out evaluation: their facets, and which of them a fit must not see.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +11,10 @@ use crate::examples::{Examples, is_judged};
 use crate::groups::Grouping;
 use crate::rows::{identity, labeller, may_judge};
 
-/// Responses that begin with the same words are one response in two places.
+/// Responses that begin with this many equal words count as copies of each other.
 const SAME_WORDS: usize = 25;
 
-/// What is known of the rows, one entry each.
+/// What is known about the rows, one entry each.
 pub(super) struct FacetRows<'a> {
     pub(super) examples: Examples<'a>,
     pub(super) values: Vec<Option<&'a str>>,
@@ -22,9 +22,9 @@ pub(super) struct FacetRows<'a> {
     pub(super) labelled_by: BTreeMap<&'a str, String>,
     /// Normalised prompts, or responses where there is no prompt.
     texts: Vec<String>,
-    /// How responses begin, where they are judged.
+    /// The openings of the responses, if responses are classified.
     openings: Vec<Option<String>>,
-    /// Whether figures may be taken on the row.
+    /// Whether the row counts in figures.
     judged: Vec<bool>,
 }
 
@@ -43,7 +43,7 @@ impl<'a> FacetRows<'a> {
         }
         let named = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(", ");
         Self {
-            // Rows that are there for their kind alone have no label to fit on or to judge by.
+            // Rows that are included only for their kind have no label to fit on or to evaluate.
             examples: Examples::of(records, &Grouping::Similar.groups(records)).judged(),
             values: labelled().map(|record| plan.facet.of(record)).collect(),
             labelled_by: of_value.into_iter().map(|(value, names)| (value, named(names))).collect(),
@@ -61,7 +61,7 @@ impl<'a> FacetRows<'a> {
         self.values.is_empty()
     }
 
-    /// How many rows of each value figures may be taken on.
+    /// How many rows of each value count in figures.
     pub(super) fn judged_by_value(&self) -> BTreeMap<&'a str, usize> {
         let mut counts = BTreeMap::new();
         for (value, &judged) in self.values.iter().zip(&self.judged) {
@@ -72,12 +72,12 @@ impl<'a> FacetRows<'a> {
         counts
     }
 
-    /// All rows that figures may be taken on.
+    /// All rows that count in figures.
     pub(super) fn all_judged(&self) -> Vec<usize> {
         (0..self.len()).filter(|&row| self.judged[row]).collect()
     }
 
-    /// The rows of a fit that must not know a value, and those of the value that it is judged on.
+    /// The rows of a fit that must not know a value, and the rows of that value that evaluate it.
     pub(super) fn split(&self, value: &str) -> (Vec<usize>, Vec<usize>) {
         let (out, others): (Vec<usize>, Vec<usize>) =
             (0..self.len()).partition(|&row| self.values[row] == Some(value));
@@ -91,7 +91,7 @@ impl<'a> FacetRows<'a> {
         (train, out.into_iter().filter(|&row| self.judged[row]).collect())
     }
 
-    /// These rows but for those whose texts others have.
+    /// These rows, without those whose texts occur in `others`.
     pub(super) fn without(self, others: &FacetRows<'_>) -> Self {
         let texts: FxHashSet<&str> = others.texts.iter().map(String::as_str).collect();
         let openings: FxHashSet<&str> = others.openings.iter().filter_map(Option::as_deref).collect();

@@ -1,11 +1,12 @@
-//! All left-out fits over one count of n-grams.
+//! All left-out fits on one count of n-grams.
 //!
-//! A fit spends most of its time reading texts: the vocabulary of a million n-grams is much the same whichever source is
-//! left out. Here texts are read once, a fit on all rows is made once, and the fit without a value begins at it, with the
-//! weights of the value's rows at 0. Three things differ from whole fits, all of them small: the left-out texts (not their
-//! labels) have a part in `min_df` and in the document frequencies; `keep`, which would choose n-grams by weights that
-//! have seen the left-out labels, is passed over, as is the second level; and the calibration is fitted on the left-out
-//! scores of the other values, without shifts by target, which is what `calibrate_on = "left-out-sources"` does with fewer folds.
+//! A fit spends most of its time reading texts, and the vocabulary of a million n-grams is much the same
+//! whichever source is left out. Here texts are read once and one fit is made on all rows. The fit without a
+//! value starts from it, with the weights of the value's rows at 0. Three things differ from complete fits,
+//! all of them small. The left-out texts (not their labels) contribute to `min_df` and to the document
+//! frequencies. `keep` is ignored, because it would choose n-grams by weights that have seen the left-out
+//! labels, and so is the second level. The calibration is fitted on the left-out scores of the other values,
+//! without shifts by target, which is what `calibrate_on = "left-out-sources"` does with fewer folds.
 
 use demur_predictor::{Norm, log_odds};
 use linfa::dataset::DatasetBase;
@@ -27,14 +28,14 @@ use crate::progress::Progress;
 
 type Dataset = DatasetBase<SparseMatrix, Array1<f64>>;
 
-/// One fit: its rows of training, and the logits of the rows that it has not seen.
+/// One fit: its training rows, and the logits of the rows that it has not seen.
 struct LeftOutFit {
     train: Described,
     rows: Vec<usize>,
     logits: Vec<f64>,
 }
 
-/// What is left of the training rows when the fit is done.
+/// What is kept of the training rows after the fit.
 struct Described {
     n: usize,
     majority: bool,
@@ -52,7 +53,7 @@ struct Shared<'p, 'a> {
 }
 
 impl LeaveOneOut {
-    /// Scores each value, and rows of none, over one count of n-grams.
+    /// Scores each value, and rows without a value, on one count of n-grams.
     pub(super) fn score_shared(
         self,
         plan: FitPlan<'_>,
@@ -76,7 +77,7 @@ impl LeaveOneOut {
         let all = OutOfFold { centre, ..out_of_fold(rows, &fits) };
         let mut scored = Vec::with_capacity(fits.len());
         for (at, fit) in fits.into_iter().enumerate() {
-            // A map for a value must not have seen its labels either.
+            // The calibration for a value must not have seen that value's labels either.
             let (calibration, report) = all.without_fold(at).calibrate(plan.params.calibration)?;
             let p = fit.logits.iter().map(|&logit| calibration.apply(logit).get()).collect();
             let (fitted_on, majority) = (Some(fit.train.n), fit.train.majority);
@@ -95,7 +96,7 @@ impl LeaveOneOut {
     }
 }
 
-/// What such fits cannot do is refused, not passed over.
+/// Settings that such fits do not support are an error, not ignored.
 fn check(plan: FitPlan<'_>) -> Result<(), TrainingError> {
     let params = plan.params;
     params.check()?;
@@ -117,12 +118,13 @@ fn check(plan: FitPlan<'_>) -> Result<(), TrainingError> {
     Ok(())
 }
 
-/// Weighed as a fit on these rows weighs them.
+/// The weights that a fit on these rows would use.
 fn weighed(params: &NgramParams, examples: Examples<'_>) -> Vec<f64> {
     examples.shared_out(params.group_power).balanced(params.source_power).weights
 }
 
-/// With the weight of the row that holds the level, where the recipe sets one: that of all others together.
+/// Appends the weight of the row that anchors the level, if the recipe sets a base rate: the total weight of
+/// all other rows.
 fn with_anchor(params: &NgramParams, mut weights: Vec<f64>) -> Vec<f64> {
     if params.base_rate.is_some() {
         weights.push(weights.iter().sum());
@@ -169,8 +171,8 @@ impl<'p, 'a> Shared<'p, 'a> {
         Ok(LeftOutFit { train: described, rows: out, logits })
     }
 
-    /// The logits of left-out rows. A fit without them would not know the n-grams that they alone have, and these would
-    /// have no share in the length of their rows: so it is here.
+    /// The logits of left-out rows. A fit without these rows would not know the n-grams that occur only in
+    /// them, and such n-grams would not count in the norm of a row. So they are ignored here as well.
     fn left_out_logits(
         &self,
         fit: &SparseLogistic,
@@ -183,13 +185,14 @@ impl<'p, 'a> Shared<'p, 'a> {
             row.indices().iter().for_each(|&feature| known[feature as usize] = true);
         }
         let weights = self.design.read(&fit.weights, fit.bias, weighted);
+        // Sums each view without the n-grams that the fit does not know, and normalises by the rest.
         let logit = |&row: &usize| {
             let target = self.rows.examples.inputs[row].target.and_then(|target| weights.targets.get(target));
             let base = self.level().unwrap_or_else(|| weights.bias + target.copied().unwrap_or(0.0));
             let Some(row) = x.outer_view(row) else { return base };
             let mut parts = vec![(0.0, 0.0); self.ends.len()];
             for (feature, value) in row.iter().filter(|(feature, _)| known[*feature]) {
-                // Columns behind the last view are those of targets and sources.
+                // Columns after the last view belong to targets and sources.
                 let view = self.ends.partition_point(|&end| end <= feature);
                 if let Some((sum, squares)) = parts.get_mut(view) {
                     *sum += value * fit.weights[feature];
@@ -205,7 +208,7 @@ impl<'p, 'a> Shared<'p, 'a> {
         out.iter().map(logit).collect()
     }
 
-    /// The logits of some rows by a fit whose rows had these weights.
+    /// The logits of some rows by a fit with these row weights.
     fn logits(&self, fit: &SparseLogistic, weighted: &Examples<'_>, judged: &Examples<'_>) -> Vec<f64> {
         let weights = self.design.read(&fit.weights, fit.bias, weighted);
         let (parts, logits) = self.design.logits(&weights, judged);
@@ -216,20 +219,20 @@ impl<'p, 'a> Shared<'p, 'a> {
         }
     }
 
-    /// The logit of a text of which nothing is known, where the recipe sets it.
+    /// The logit of a text with no known n-grams, if the recipe sets a base rate.
     fn level(&self) -> Option<f64> {
         self.params.base_rate.map(log_odds)
     }
 }
 
-/// The left-out scores of all values, a fold each.
+/// The left-out scores of all values; each value is a fold.
 fn out_of_fold(rows: &FacetRows<'_>, fits: &[LeftOutFit]) -> OutOfFold {
     let mut all = OutOfFold::default();
     for (fold, fit) in fits.iter().enumerate() {
         all.logits.extend(&fit.logits);
         all.truth.extend(fit.rows.iter().map(|&row| rows.examples.truth[row]));
         all.weights.extend(fit.rows.iter().map(|&row| rows.examples.weights[row]));
-        // Values are counted by u32 wherever rows are.
+        // Values are numbered by u32, like rows.
         all.clusters.extend(std::iter::repeat_n(u32::try_from(fold).unwrap_or(u32::MAX), fit.rows.len()));
         all.source_folds.extend(std::iter::repeat_n(fold, fit.rows.len()));
     }

@@ -1,4 +1,4 @@
-//! Leaving out on made-up corpora, of which it is known what must come out.
+//! Leaving values out of constructed corpora with known results.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -28,7 +28,7 @@ fn record(source: &str, prompt: &str, refused: bool) -> Record {
     }
 }
 
-/// Rows whose words tell the label, or, where the source is flipped, its opposite.
+/// Rows whose words determine the label or, if the source is flipped, its opposite.
 fn source(name: &str, n: usize, flipped: bool) -> Vec<Record> {
     let row = |at: usize| {
         let steals = at.is_multiple_of(2);
@@ -147,7 +147,7 @@ fn what_cannot_be_judged_is_said() {
     assert!(error.to_string().contains("all refused or all complied"), "{error}");
 }
 
-/// As [`judge`], n-grams counted once.
+/// As [`judge`], with n-grams counted once.
 fn shared(
     records: &[Record],
     unseen: &[Record],
@@ -178,12 +178,13 @@ fn one_count_of_ngrams_comes_to_the_same_figures() {
     assert!(error.contains("`c`") && error.contains("--share-counts"), "{error}");
 }
 
-/// A recipe that sets the level sets it in both ways of leaving out: a text of which nothing is known is at the base rate, and what
-/// the words say is stretched about it, whatever share of the rows is refused.
+/// A recipe with a base rate applies it in both ways of leaving out. A text with no known n-grams is at the
+/// base rate, and the evidence of the words is stretched around it, whatever share of the rows is refused.
 #[test]
 fn the_level_of_a_recipe_is_that_of_one_count_of_ngrams_too() {
     let mut rows = [source("a", 40, false), source("b", 60, false), source("c", 44, false)].concat();
-    // Words that are in no other source: half of them are refused, and nothing is known of any.
+    // Words that occur in no other source: half of the rows are refused, and nothing is known about any of
+    // them.
     rows.extend((0..40).map(|at| record("d", &format!("dthing{at}"), at % 2 == 0)));
     let params = NgramParams { base_rate: Some(0.02), ..params() };
     let encoders = EncoderStore::default();
@@ -193,7 +194,7 @@ fn the_level_of_a_recipe_is_that_of_one_count_of_ngrams_too() {
             .judge(plan, &rows, &[], Progress::none())
             .unwrap();
     let once = shared(&rows, &[], &params).unwrap();
-    // Half of the rows are refused and each is said to be so once in fifty times.
+    // Half of the rows are refused, and each has P(refusal) of one in fifty.
     assert!((of(&each, "d").rates.ece - 0.48).abs() < 1e-6, "{each:?}");
     for (each, once) in each.values.iter().zip(&once.values) {
         assert!((each.rates.auroc - once.rates.auroc).abs() < 0.01, "{each:?} {once:?}");
@@ -206,7 +207,7 @@ fn rows_of_no_source_are_judged_by_a_fit_on_all() {
     let rows = [source("a", 40, false), source("b", 40, false)].concat();
     let mut strangers = source("strange", 60, false);
     strangers.drain(..20);
-    // Their texts are in the fit, so they are not judged.
+    // Their texts are in the fit, so they are left out of the figures.
     strangers.extend(
         source("a", 10, false).into_iter().map(|row| Record { source: Some("strange".into()), ..row }),
     );

@@ -1,4 +1,4 @@
-//! The maps themselves: each method fitted on scores, whatever they are for.
+//! The maps themselves: each method, fitted on scores of any kind.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,8 @@ impl OutOfFold {
             CalibrationMethod::Beta => {
                 let terms = |z: f64| vec![(0, ln_sigmoid(z)), (1, -ln_sigmoid(-z))];
                 let (weights, c) = self.line(&rows(&terms), 2)?;
-                // A falling side is left out and the other fitted again, as the authors of the method do.
+                // A map that falls on one side is not monotone. Drop that side and fit the other again, as
+                // the method's authors do.
                 match (weights[0] >= 0.0, weights[1] >= 0.0) {
                     (true, true) => Calibration::Beta { a: weights[0], b: weights[1], c },
                     (true, false) => {
@@ -44,7 +45,7 @@ impl OutOfFold {
         })
     }
 
-    /// An all but unpenalised logistic regression of the truth on a few columns.
+    /// A nearly unpenalised logistic regression of the truth on a few columns.
     fn line(&self, rows: &[Vec<(u32, f64)>], columns: usize) -> Result<(Vec<f64>, f64), TrainingError> {
         let x = SparseMatrix::from_rows(rows, columns);
         let weights = self.weights.iter().map(|&weight| weight as f32).collect();
@@ -53,7 +54,7 @@ impl OutOfFold {
         Ok((fitted.weights, fitted.bias))
     }
 
-    /// The temperature with the least log loss; of sources left out, the median of each one's.
+    /// The temperature with the least log loss; if sources are left out, the median of their temperatures.
     fn temperature(&self) -> Calibration {
         let temperature = if self.by_source() { self.median_temperature() } else { self.best_temperature() };
         if self.centre == 0.0 {
@@ -63,7 +64,8 @@ impl OutOfFold {
         Calibration::Platt { slope, intercept: self.centre * (1.0 - slope) }
     }
 
-    /// The median over sources with ten rows of either class; where there are not two such, all rows decide together.
+    /// The median over sources with ten rows of either class; with fewer than two such sources, one
+    /// temperature for all rows.
     fn median_temperature(&self) -> f64 {
         let mut rows: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
         for (row, &source) in self.clusters.iter().enumerate() {
@@ -87,7 +89,7 @@ impl OutOfFold {
         (temperatures[middle - 1] * temperatures[middle]).sqrt()
     }
 
-    /// By golden-section search over its logarithm.
+    /// Golden-section search over the logarithm of the temperature.
     fn best_temperature(&self) -> f64 {
         let loss = |log: f64| {
             let stretched = |z: &f64| sigmoid(self.centre + (z - self.centre) / log.exp());
@@ -103,7 +105,7 @@ impl OutOfFold {
         f64::midpoint(low, high).exp()
     }
 
-    /// Pooled adjacent violators: the best map that never falls, as points to draw lines between.
+    /// Pooled adjacent violators: the best monotone map, as points for linear interpolation.
     fn isotonic(&self) -> Calibration {
         let mut order: Vec<usize> = (0..self.logits.len()).collect();
         order.sort_by(|&a, &b| self.logits[a].total_cmp(&self.logits[b]).then(a.cmp(&b)));
@@ -122,7 +124,7 @@ impl OutOfFold {
             }
             blocks.push(block);
         }
-        // One row more, half of it refused, keeps a pure block from claiming certainty.
+        // One additional row, half of it refused, so that a pure block does not claim certainty.
         let smoothed = blocks.iter().map(|block| (block.truth + 0.5) / (block.weight + 1.0)).collect();
         Calibration::Isotonic {
             logits: blocks.iter().map(|block| block.logit / block.weight).collect(),
@@ -153,7 +155,8 @@ impl Block {
     }
 }
 
-/// Smoothing moves small blocks more than large ones, which can make the points fall again.
+/// Smoothing moves small blocks more than large ones, which can break the order of the points; this restores
+/// it.
 fn never_falling(mut probabilities: Vec<f64>) -> Vec<f64> {
     let mut highest = 0.0_f64;
     for p in &mut probabilities {

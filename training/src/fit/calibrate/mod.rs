@@ -1,8 +1,8 @@
 //! Fitting calibrations on out-of-fold logits and choosing among them.
 //!
-//! Each method is cross-fitted over the scores themselves. "auto" takes the simplest one whose log loss is within one
-//! standard error of the least (Breiman, Friedman, Olshen & Stone 1984, section 3.4.3), so that a method with more
-//! parameters must earn them, and fits it again on all scores.
+//! Each method is cross-fitted on the scores themselves. "auto" takes the simplest method whose log loss is
+//! within one standard error of the least (Breiman, Friedman, Olshen & Stone 1984, section 3.4.3), so that
+//! additional parameters must pay off. It then fits that method again on all scores.
 
 mod maps;
 mod outside;
@@ -23,12 +23,14 @@ pub enum CalibrationMethod {
     /// Not at all.
     #[default]
     None,
-    /// By the simplest method whose cross-fitted log loss is within one standard error of the least, none of them
-    /// included. On sources left out it chooses between none and a temperature alone: how much a source refuses says
-    /// nothing of how much the next one does, so an intercept is fitted there only where a method with one is asked for.
+    /// By the simplest method whose cross-fitted log loss is within one standard error of the least; no
+    /// calibration is one of the candidates. On left-out sources, it chooses between none and a temperature
+    /// only: how much one source refuses says nothing about the next, so an intercept is fitted there only on
+    /// request.
     Auto,
-    /// By a temperature. On sources left out it is the median of those that each of them would have had: it holds for
-    /// the typical stranger, where one for all their rows together would be ruled by the few that no other resembles.
+    /// By a temperature. On left-out sources, it is the median of the temperatures of the single sources,
+    /// because that suits a typical new source. One temperature for all rows together would be dominated by
+    /// the few sources that resemble no other.
     Temperature,
     /// By Platt's line.
     Platt,
@@ -38,35 +40,37 @@ pub enum CalibrationMethod {
     Isotonic,
 }
 
-/// Out-of-fold scores with what was true of their rows.
+/// Out-of-fold scores with the truth of their rows.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OutOfFold {
-    /// The logit of each row by a fit that had not seen it.
+    /// The logit of each row by a fit that has not seen it.
     pub(crate) logits: Vec<f64>,
     /// P(refusal) of the row's label.
     pub(crate) truth: Vec<f64>,
     /// The row's weight.
     pub(crate) weights: Vec<f64>,
-    /// The logit about which a temperature stretches or shrinks: what nothing known stands at. Default: 0, one half.
+    /// The logit around which a temperature stretches or shrinks: that of a text with no known n-grams.
+    /// Default: 0, which is P = 1/2.
     pub(crate) centre: f64,
-    /// Rows with the same number are not independent: those of one group, or of one source that was left out. Empty:
-    /// every row is by itself.
+    /// Rows with the same number are not independent: they share a group or a left-out source. Empty: every
+    /// row is its own cluster.
     pub(crate) clusters: Vec<u32>,
-    /// The fold of each row where whole sources were left out, so that no map is judged on a source that it was fitted on.
-    /// Empty: rows are dealt into folds by their logits.
+    /// The fold of each row if whole sources were left out, so that no map is evaluated on a source that it
+    /// was fitted on. Empty: rows are dealt into folds in the order of their logits.
     pub(crate) source_folds: Vec<usize>,
-    /// Whether these are some rows of scores whose clusters are whole sources that were left out.
+    /// Whether these are a subset of scores whose clusters are whole left-out sources.
     pub(crate) part_of_sources: bool,
 }
 
 const FOLDS: usize = 5;
 
-/// A method that was tried: its cross-fitted log loss and P(refusal) of each row.
+/// A candidate method: its cross-fitted log loss and P(refusal) of each row.
 type Tried = (CalibrationMethod, f64, Vec<f64>);
 
 impl OutOfFold {
-    /// Fits by a method, or by the best one, and says what it was worth. With too few rows of a class to learn from
-    /// (fewer than ten), or without two folds of sources of both classes, there is no calibration and no report.
+    /// Fits the given method, or the best one, and reports its quality. There is no calibration and no report
+    /// if a class has too few rows to learn from (fewer than ten), or if there are not two folds of sources
+    /// with both classes.
     ///
     /// # Errors
     /// [`TrainingError::NotConverged`].
@@ -75,7 +79,7 @@ impl OutOfFold {
         method: CalibrationMethod,
     ) -> Result<(Calibration, Option<CalibrationReport>), TrainingError> {
         use CalibrationMethod::{Auto, Beta, Isotonic, None, Platt, Temperature};
-        // From the simplest on, as `simplest` needs them.
+        // From simple to complex, because `simplest` needs that order.
         let tried: &[CalibrationMethod] = match method {
             None => return Ok((Calibration::None, Option::None)),
             Auto if !self.source_folds.is_empty() => &[None, Temperature],
@@ -86,7 +90,7 @@ impl OutOfFold {
             Isotonic => &[None, Isotonic],
         };
         let refused = self.truth.iter().filter(|&&truth| truth >= 0.5).count();
-        // Of one fold of sources nothing can be held out.
+        // With a single fold of sources, nothing can be held out.
         let one_fold = self.source_folds.iter().all(|&fold| fold == self.source_folds[0]);
         if refused.min(self.truth.len() - refused) < 2 * FOLDS || (!self.source_folds.is_empty() && one_fold)
         {
@@ -95,7 +99,7 @@ impl OutOfFold {
         let mut results: Vec<Tried> = Vec::with_capacity(tried.len());
         for &method in tried {
             let p = match self.cross_fitted(method) {
-                // All sources but those of a fold refuse, or none: a line through them has no end.
+                // All sources outside a fold refuse, or none does: a line through them has an infinite slope.
                 Err(TrainingError::OneClass { .. }) => return Ok((Calibration::None, Option::None)),
                 other => other?,
             };
@@ -117,8 +121,8 @@ impl OutOfFold {
         Ok((self.fit(*best)?, Some(report)))
     }
 
-    /// The first of some results, simplest first, whose loss exceeds the least by no more than one standard error of the
-    /// difference.
+    /// The first of some results, simplest first, whose loss exceeds the least by at most one standard error
+    /// of the difference.
     fn simplest<'r>(&self, results: &'r [Tried]) -> Option<&'r Tried> {
         let best = results.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
         results.iter().find(|tried| {
@@ -127,8 +131,9 @@ impl OutOfFold {
         })
     }
 
-    /// Platt's line for each target that has rows enough (200, and 20 of either class) and whose own line, cross-fitted over
-    /// its rows, has a mean log loss below that of the map for all by more than two standard errors of the difference.
+    /// Platt's line for each target with enough rows (200, and 20 of either class) whose own line,
+    /// cross-fitted on its rows, has a mean log loss below that of the common map by more than two standard
+    /// errors of the difference.
     ///
     /// # Errors
     /// [`TrainingError::NotConverged`].
@@ -155,7 +160,7 @@ impl OutOfFold {
             let of_all: Vec<f64> = own.logits.iter().map(|&logit| all.apply(logit).get()).collect();
             let (gain, error) = own.mean_gain(&of_all, &own.cross_fitted(CalibrationMethod::Platt)?);
             let line = own.fit(CalibrationMethod::Platt)?;
-            // A flat line would say the same of every prompt.
+            // A flat line would return the same probability for every prompt.
             let rises = matches!(line, Calibration::Platt { slope, .. } if slope > 0.0);
             if rises && gain > 2.0 * error {
                 found.insert(target.to_owned(), line);
@@ -164,14 +169,15 @@ impl OutOfFold {
         Ok(found)
     }
 
-    /// By how much the weighted mean log loss falls from some probabilities to others, and the standard error of that:
-    /// over clusters, where rows are not independent (Liang & Zeger 1986).
+    /// The decrease of the weighted mean log loss from one list of probabilities to another, and its standard
+    /// error: over clusters, if rows are not independent (Liang & Zeger 1986).
     fn mean_gain(&self, from: &[f64], to: &[f64]) -> (f64, f64) {
         let n = self.truth.len();
         let loss = |p: f64, row: usize| loss_of(p, self.truth[row]);
         let gains: Vec<f64> = (0..n).map(|row| loss(from[row], row) - loss(to[row], row)).collect();
         let total: f64 = self.weights.iter().sum();
         let mean = gains.iter().zip(&self.weights).map(|(gain, weight)| gain * weight).sum::<f64>() / total;
+        // Deviations are summed per cluster, because only clusters are independent of each other.
         let mut sums: BTreeMap<usize, f64> = BTreeMap::new();
         for (row, (gain, weight)) in gains.iter().zip(&self.weights).enumerate() {
             let cluster = self.clusters.get(row).map_or(row, |&cluster| cluster as usize);
@@ -179,7 +185,7 @@ impl OutOfFold {
         }
         let clusters = sums.len() as f64;
         let squares: f64 = sums.values().map(|sum| sum * sum).sum();
-        // One cluster alone does not vary, and proves nothing.
+        // A single cluster does not vary, so it proves nothing.
         let error = if clusters > 1.0 {
             (squares * clusters / (clusters - 1.0)).sqrt() / total
         } else {
@@ -188,8 +194,9 @@ impl OutOfFold {
         (mean, error)
     }
 
-    /// P(refusal) of each row by a map fitted on the other folds: of whole sources, where they were left out; else rows are
-    /// dealt out in the order of their logits, so that every fold covers the whole range.
+    /// P(refusal) of each row by a map fitted on the other folds. If whole sources were left out, those are
+    /// the folds; otherwise rows are dealt out in the order of their logits, so that every fold covers the
+    /// whole range.
     fn cross_fitted(&self, method: CalibrationMethod) -> Result<Vec<f64>, TrainingError> {
         let mut fold_of = self.source_folds.clone();
         if fold_of.is_empty() {
@@ -210,7 +217,7 @@ impl OutOfFold {
         Ok(p)
     }
 
-    /// Some of the rows, dealt into folds by their logits.
+    /// A subset of the rows, without folds of sources: it is dealt into folds by logit.
     fn subset(&self, rows: impl Iterator<Item = usize>) -> Self {
         let mut part = Self { centre: self.centre, part_of_sources: self.by_source(), ..Self::default() };
         for row in rows {
@@ -222,7 +229,7 @@ impl OutOfFold {
         part
     }
 
-    /// Whether the clusters are whole sources that were left out.
+    /// Whether the clusters are whole left-out sources.
     fn by_source(&self) -> bool {
         self.part_of_sources || !self.source_folds.is_empty()
     }

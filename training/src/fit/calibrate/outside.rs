@@ -1,9 +1,9 @@
-//! Calibration for rows from elsewhere: folds that keep whole sources together, and a reliability table whose intervals
-//! are those of a source that has not been seen.
+//! Calibration for rows from new sources: folds that keep whole sources together, and a reliability table
+//! with intervals for a source that has not been seen.
 //!
-//! A fit knows the sources that it has seen: held-out rows of them flatter it, and a calibration on such rows claims more
-//! certainty than rows from elsewhere bear out. Here each source is scored by a fit that has seen none of it, nor any row
-//! of a group (template, near-duplicate) that reaches into it.
+//! Held-out rows of sources that a fit has seen flatter it, and a calibration on such rows claims more
+//! certainty than it has on rows from elsewhere. Here each source is scored by a fit that has seen none of
+//! it, nor any row of a group (template, near-duplicate) that has rows in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,26 +16,26 @@ use crate::error::TrainingError;
 use crate::examples::{Examples, split};
 use crate::metrics::{BINS, bin_of, wilson_of_share};
 
-/// Which rows are left out together when a fit is scored on rows that it has not seen, for its calibration and for all
-/// else that is learned from such scores (C, the second level).
+/// Which rows are left out together when a fit scores rows that it has not seen, for its calibration and for
+/// everything else that is learned from such scores (C, the second level).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CalibrateOn {
-    /// Groups of rows: templates and near-duplicates. What comes out holds for more rows of the same sources.
+    /// Groups of rows: templates and near-duplicates. The result holds for more rows of the same sources.
     #[default]
     Folds,
-    /// Whole sources. What comes out holds for rows from elsewhere.
+    /// Whole sources. The result holds for rows from elsewhere.
     LeftOutSources,
 }
 
 impl CalibrateOn {
-    /// Whether this is the default, which manifests do not mention.
+    /// Whether this is the default, which manifests omit.
     #[must_use]
     pub(crate) fn is_folds(&self) -> bool {
         *self == Self::Folds
     }
 
-    /// A fold for each row; of sources, there are no more folds than sources.
+    /// A fold for each row; for sources, there are at most as many folds as sources.
     ///
     /// # Errors
     /// [`TrainingError::FewSources`] when there are not two sources to leave out, or as [`Examples::folds`].
@@ -59,8 +59,8 @@ impl CalibrateOn {
         }
     }
 
-    /// The rows that a fold's fit is on, and those that it scores. Where sources are left out, a row whose group reaches
-    /// into one of them is in neither.
+    /// The rows that a fold's fit uses, and those that it scores. If sources are left out, a row that shares
+    /// a group with one of them is in neither.
     pub(crate) fn split(
         self,
         examples: &Examples<'_>,
@@ -75,7 +75,7 @@ impl CalibrateOn {
         (train, test)
     }
 
-    /// Scores with what calibration must know of how they came about.
+    /// Scores with the facts about their folds that calibration needs.
     pub(crate) fn scores(self, examples: &Examples<'_>, logits: Vec<f64>, folds: Vec<usize>) -> OutOfFold {
         let (clusters, source_folds) = match self {
             Self::Folds => (examples.groups.clone(), Vec::new()),
@@ -86,11 +86,11 @@ impl CalibrateOn {
     }
 }
 
-/// The number of each row's source; rows without one go by their group.
+/// The number of each row's source; rows without a source use their group instead.
 fn sources(examples: &Examples<'_>) -> Vec<u32> {
     let names: BTreeSet<&str> = examples.facets.iter().filter_map(|facets| facets.source).collect();
     let names: BTreeMap<&str, u32> = names.into_iter().zip(0..).collect();
-    // There are fewer sources than rows, and rows are numbered by u32 throughout.
+    // There are fewer sources than rows, and rows are numbered by u32 everywhere.
     let after = u32::try_from(names.len()).unwrap_or(u32::MAX);
     let of = |row: usize| {
         let source = examples.facets.get(row).and_then(|facets| facets.source);
@@ -99,7 +99,8 @@ fn sources(examples: &Examples<'_>) -> Vec<u32> {
     (0..examples.len()).map(of).collect()
 }
 
-/// Rows of one source in one bin: how many, and sums of their weights, of the squares of these, and of those refused.
+/// Rows of one source in one bin: their count, and the sums of their weights, of the squared weights and of
+/// the weights of refused rows.
 #[derive(Debug, Clone, Copy, Default)]
 struct Part {
     rows: usize,
@@ -118,7 +119,7 @@ impl Part {
         }
     }
 
-    /// Rows of unequal weights count as fewer equal ones (Kish 1965).
+    /// The effective sample size: rows of unequal weight count as fewer rows of equal weight (Kish 1965).
     fn size(self) -> f64 {
         self.weights * self.weights / self.squares
     }
@@ -129,13 +130,13 @@ impl Part {
 }
 
 impl OutOfFold {
-    /// How many sources were left out; none where rows were.
+    /// How many sources were left out; `None` if single rows were.
     pub(super) fn left_out_sources(&self) -> Option<usize> {
         let sources = || self.clusters.iter().collect::<BTreeSet<_>>().len();
         (!self.source_folds.is_empty()).then(sources)
     }
 
-    /// What is true of rows by their P(refusal), in tenths.
+    /// The truth of rows by their P(refusal), in tenths.
     pub(super) fn reliability(&self, p: &[f64]) -> Vec<ReliabilityBin> {
         let mut bins: Vec<BTreeMap<u32, Part>> = vec![BTreeMap::new(); BINS];
         for (row, &p) in p.iter().enumerate() {
@@ -168,17 +169,19 @@ impl OutOfFold {
     }
 }
 
-/// As many independent rows as foretell the share refused in another source as well as these do.
+/// The number of independent rows that would predict the refusal rate of another source as well as these rows
+/// do.
 ///
-/// Sources differ beyond chance: tau squared by the method of moments (`DerSimonian` & Laird 1986). The next one differs from
-/// the mean of these by its own tau squared and by what the mean is uncertain of (Higgins, Thompson & Spiegelhalter 2009).
+/// Sources differ beyond chance: tau squared by the method of moments (`DerSimonian` & Laird 1986). A new
+/// source differs from their mean by its own tau squared and by the uncertainty of the mean (Higgins,
+/// Thompson & Spiegelhalter 2009).
 fn size_for_strangers(parts: &[Part], all: Part) -> f64 {
     let sources = parts.len() as f64;
-    // Half a row of either kind more, so that a share of 0 or 1 has a variance.
+    // Half a row is added to each class, so that a share of 0 or 1 has a variance.
     let share = (all.share() * all.size() + 0.5) / (all.size() + 1.0);
     let spread = share * (1.0 - share);
     if parts.len() < 2 {
-        // One source says nothing of how sources differ: it counts as one row.
+        // A single source says nothing about how sources differ, so it counts as one row.
         return 1.0;
     }
     let within: Vec<f64> = parts.iter().map(|part| spread / part.size()).collect();
@@ -192,8 +195,8 @@ fn size_for_strangers(parts: &[Part], all: Part) -> f64 {
     size.min(all.size()).max(1.0)
 }
 
-/// How much wider, squared, an interval is that knows a spread from so many degrees of freedom: Student's 97.5% quantile
-/// over the normal one (the expansion of Abramowitz & Stegun 1964, 26.7.5).
+/// How much wider, squared, an interval becomes if its spread is estimated with this number of degrees of
+/// freedom: Student's 97.5% quantile over the normal one (the expansion of Abramowitz & Stegun 1964, 26.7.5).
 fn wider(freedom: f64) -> f64 {
     const Z: f64 = 1.959_963_984_540_054;
     let freedom = freedom.max(1.0);

@@ -1,12 +1,11 @@
-//! Calibrations on scores of which it is known what is wrong with them.
+//! Calibrations on scores whose error is known.
 #![allow(clippy::unwrap_used)]
 
 use demur_predictor::Probability;
 
 use super::*;
 
-/// Rows whose true logit is known, and scores that are a distortion of it. Labels are soft, so that nothing is
-/// left to chance.
+/// Rows with known true logits, and scores that distort them. Labels are soft, so nothing depends on chance.
 fn scores(distort: impl Fn(f64) -> f64) -> OutOfFold {
     let truth: Vec<f64> = (-200..=200).map(|step| f64::from(step) / 40.0).collect();
     OutOfFold {
@@ -17,7 +16,7 @@ fn scores(distort: impl Fn(f64) -> f64) -> OutOfFold {
     }
 }
 
-/// The same rows with labels that are drawn, so that methods differ by chance.
+/// The same rows with randomly drawn labels, so that methods differ by chance.
 fn drawn(n: u32, seed: u32, distort: impl Fn(f64) -> f64) -> OutOfFold {
     let random = |row: u32, salt: u32| {
         let mixed = (row ^ seed.wrapping_mul(0x9e37_79b9) ^ salt).wrapping_mul(0x85eb_ca6b);
@@ -34,7 +33,8 @@ fn drawn(n: u32, seed: u32, distort: impl Fn(f64) -> f64) -> OutOfFold {
     }
 }
 
-/// Ten sources of the same scores, of which each refuses more or less than its scores say: `level` by source.
+/// Ten sources with the same scores, each of which refuses more or less than its scores say: `level` by
+/// source.
 fn sources(level: impl Fn(u32) -> f64) -> OutOfFold {
     let mut all = OutOfFold::default();
     for source in 0..10 {
@@ -85,7 +85,8 @@ fn on_sources_left_out_an_intercept_is_fitted_only_when_asked_for() {
 
 #[test]
 fn the_temperature_of_sources_left_out_is_that_of_the_typical_one() {
-    // Of seven sources, two know nothing of what their scores say: they say 8 logits where one is true.
+    // In two of seven sources the scores are far too confident: they say 8 logits where 1 is true; the others
+    // say 2.
     let mut all = OutOfFold::default();
     for source in 0..7_u32 {
         let stretch = if source < 2 { 8.0 } else { 2.0 };
@@ -107,7 +108,7 @@ fn the_temperature_of_sources_left_out_is_that_of_the_typical_one() {
     assert!(temperature(&together) > 2.5, "{}: the two rule the rows of all", temperature(&together));
 }
 
-/// The share of (source, tenth) pairs whose refusal rate lies in the interval that the other sources state.
+/// The share of (source, tenth) pairs whose refusal rate is in the interval computed from the other sources.
 fn coverage(all: &OutOfFold, outside: bool) -> f64 {
     let (mut held, mut stated) = (0.0, 0.0);
     for source in 0..10 {
@@ -135,14 +136,14 @@ fn coverage(all: &OutOfFold, outside: bool) -> f64 {
 #[test]
 fn stated_intervals_hold_on_a_source_that_was_left_out() {
     let differ = sources(|source| f64::from(source) / 5.0 - 0.9);
-    // The two sources at the ends of an even row lie further out than nine others foretell.
+    // The two sources at the ends of an even row are further out than the nine others predict.
     assert!(coverage(&differ, true) >= 0.85, "{}", coverage(&differ, true));
     assert!(
         coverage(&differ, false) < 0.5,
         "rows of known sources claim too much: {}",
         coverage(&differ, false)
     );
-    // Where sources do not differ, their number costs next to nothing.
+    // If sources do not differ, having few of them widens the intervals very little.
     let alike = sources(|_| 0.0);
     let (_, report) = alike.calibrate(CalibrationMethod::Temperature).unwrap();
     let widths: Vec<f64> = report.unwrap().reliability.iter().map(|bin| bin.high - bin.low).collect();

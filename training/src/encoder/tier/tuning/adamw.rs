@@ -1,8 +1,8 @@
-//! `AdamW` (Loshchilov & Hutter 2019) on libtorch's tensors, with state that can be written and read, which `tch`'s own
-//! optimiser does not give.
+//! `AdamW` (Loshchilov & Hutter 2019) on libtorch's tensors, with state that can be saved and restored, which
+//! `tch`'s own optimiser does not offer.
 //!
-//! Each parameter may be computed in 16 bits: what is learned then stands in a copy of single precision, and the working
-//! tensor is set from it after each step.
+//! Each parameter may be computed in 16 bits. A copy in single precision then holds what is learned, and the
+//! working tensor is set from it after each step.
 
 use tch::{Kind, Tensor, no_grad};
 
@@ -15,9 +15,9 @@ const EPSILON: f64 = 1e-8;
 /// A tensor that is fitted.
 pub(crate) struct Param {
     pub(crate) name: String,
-    /// What the computation reads, and whose gradient is taken.
+    /// Used in the computation; its gradient is taken.
     work: Tensor,
-    /// The same in single precision.
+    /// The same values in single precision.
     master: Tensor,
     mean: Tensor,
     square: Tensor,
@@ -51,14 +51,14 @@ pub(crate) struct AdamW {
 }
 
 impl AdamW {
-    /// Forgets the gradients.
+    /// Clears the gradients.
     pub(crate) fn zero_grad(&mut self) {
         for param in &mut self.params {
             param.work.zero_grad();
         }
     }
 
-    /// One step against the gradients, which are first scaled down to the largest norm that is allowed.
+    /// One step against the gradients, which are first scaled down to the maximum norm.
     pub(crate) fn step(&mut self, rate: f64) {
         no_grad(|| {
             let gradients: Vec<Option<Tensor>> =
@@ -71,7 +71,7 @@ impl AdamW {
             let (one, two) = (1.0 - BETA_1.powi(steps), 1.0 - BETA_2.powi(steps));
             for (param, gradient) in self.params.iter_mut().zip(gradients) {
                 let Some(gradient) = gradient else { continue };
-                // In place where it can be: a step is bound by memory, not by arithmetic.
+                // In place where possible: a step is bound by memory, not by arithmetic.
                 let mut gradient = gradient.to_kind(Kind::Float) * scale;
                 let _ = param.mean.lerp_(&gradient, 1.0 - BETA_1);
                 let _ = gradient.g_mul_scalar_((1.0 - BETA_2).sqrt());
@@ -81,7 +81,8 @@ impl AdamW {
                 if param.decays {
                     let _ = param.master.g_mul_scalar_(1.0 - rate * self.decay);
                 }
-                // -(rate / one) * mean / (sqrt(square / two) + EPSILON), the factor drawn into the divisor.
+                // -(rate / one) * mean / (sqrt(square / two) + EPSILON), with the factor moved into the
+                // divisor.
                 let factor = -one / rate.max(f64::MIN_POSITIVE);
                 let mut divisor = param.square.sqrt();
                 let _ = divisor.g_mul_scalar_(factor / two.sqrt());
@@ -105,7 +106,7 @@ impl AdamW {
         all
     }
 
-    /// Takes the state of a checkpoint.
+    /// Restores the state from a checkpoint.
     ///
     /// # Errors
     /// [`TrainingError::Checkpoint`] when a tensor is missing or has another shape.
@@ -138,7 +139,8 @@ mod tests {
 
     #[test]
     fn steps_are_those_of_the_reference() {
-        // torch 2.4.0: w = tensor([1., -2.]), loss = (w**2).sum(), AdamW(lr=0.1, weight_decay=0.01), three steps.
+        // torch 2.4.0: w = tensor([1., -2.]), loss = (w**2).sum(), AdamW(lr=0.1, weight_decay=0.01), three
+        // steps.
         let work = Tensor::from_slice(&[1.0_f32, -2.0]).set_requires_grad(true);
         let params = vec![Param::new("w".to_owned(), work.shallow_clone(), 1.0)];
         let mut adam = AdamW { params, steps: 0, decay: 0.01, clip: 1e9 };

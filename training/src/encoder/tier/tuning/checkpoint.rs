@@ -1,7 +1,8 @@
-//! Where a fit of an encoder stands after each epoch, so that one that was cut off can go on.
+//! The state of an encoder's fit after each epoch, so that an interrupted fit can resume.
 //!
-//! A checkpoint is a folder of two files, written beside its place and moved there: the optimiser's state and what was said of
-//! held-out rows as tensors, the counts as JSON. All checkpoints of one fit lie in one folder, which goes when it is done.
+//! A checkpoint is a folder of two files, written to a temporary place and then moved: the optimiser's state
+//! and the outputs for held-out rows as tensors, the counts as JSON. All checkpoints of one fit share a
+//! folder, which is removed when the fit is done.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,10 +17,10 @@ use crate::error::TrainingError;
 const COUNTS: &str = "counts.json";
 const STATE: &str = "state.safetensors";
 
-/// The place of a checkpoint; nowhere where no cache is kept.
+/// The path of a checkpoint; `None` if there is no cache folder.
 pub(crate) struct Checkpoint(Option<PathBuf>);
 
-/// What a checkpoint holds.
+/// The content of a checkpoint.
 pub(crate) struct Found {
     pub(crate) state: Vec<(String, Tensor)>,
     pub(crate) steps: u32,
@@ -32,14 +33,14 @@ struct Counts {
     steps: u32,
 }
 
-/// What was said of held-out rows after an epoch; empty where none were held out.
+/// The outputs for held-out rows after an epoch; empty if none were held out.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct HeldOut {
     pub(crate) logits: Vec<f64>,
     pub(crate) embeddings: Vec<f32>,
 }
 
-/// What a failure of a fit's tensors or files becomes.
+/// The error for a failure of a fit's tensors or files.
 pub(crate) fn failed(cause: &impl std::fmt::Display) -> TrainingError {
     TrainingError::Checkpoint { reason: cause.to_string() }
 }
@@ -49,7 +50,7 @@ impl Checkpoint {
         Self(encoders.checkpoints().map(|folder| folder.join(family).join(key)))
     }
 
-    /// Removes the checkpoints of a fit. That they cannot be removed costs space and nothing else.
+    /// Removes the checkpoints of a fit. If that fails, it only costs disk space.
     pub(crate) fn forget(encoders: &EncoderStore, family: &str) {
         if let Some(folder) = encoders.checkpoints() {
             let _ = fs::remove_dir_all(folder.join(family));
@@ -80,7 +81,7 @@ impl Checkpoint {
         unfinished.commit().map_err(|cause| failed(&cause))
     }
 
-    /// What stands there, if anything does.
+    /// Reads the checkpoint, if there is one.
     pub(crate) fn read(&self) -> Result<Option<Found>, TrainingError> {
         let Some(folder) = self.0.as_ref().filter(|folder| folder.join(COUNTS).is_file()) else {
             return Ok(None);

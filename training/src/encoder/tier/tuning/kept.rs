@@ -1,4 +1,5 @@
-//! Fitted encoders in the store: those of intermediate tasks are kept in files, and found again by the key of their fit.
+//! Fitted encoders in the store: those of intermediate tasks are stored in files and looked up by the key of
+//! their fit.
 
 use std::fs;
 use std::io::Write;
@@ -13,17 +14,17 @@ use crate::encoder::tier::store::{EncoderParts, EncoderStore, lock};
 use crate::error::TrainingError;
 
 impl EncoderStore {
-    /// The folder of checkpoints, where one is kept.
+    /// The folder of checkpoints, if there is one.
     pub(crate) fn checkpoints(&self) -> Option<PathBuf> {
         self.cache.as_ref().map(|folder| folder.join("checkpoints"))
     }
 
-    /// Where the outcome of an intermediate fit is kept.
+    /// Where the result of an intermediate fit is stored.
     fn place(&self, key: &str) -> Option<PathBuf> {
         self.cache.as_ref().map(|folder| folder.join("intermediate").join(format!("{key}.safetensors")))
     }
 
-    /// The outcome of an intermediate fit that has been done before.
+    /// The stored result of an earlier intermediate fit.
     pub(crate) fn kept(
         &self,
         key: &str,
@@ -39,7 +40,7 @@ impl EncoderStore {
         Ok(Some(encoder))
     }
 
-    /// Keeps the outcome of an intermediate fit.
+    /// Stores the result of an intermediate fit.
     pub(crate) fn keep(
         &self,
         key: &str,
@@ -61,7 +62,7 @@ impl EncoderStore {
         Ok(encoder)
     }
 
-    /// An encoder with weights of a fit, of which `key` is the key, that no other fit will share.
+    /// An encoder with fitted weights, identified by `key`, that no other fit shares.
     pub(crate) fn tuned(
         &self,
         key: &str,

@@ -1,7 +1,7 @@
-//! The loop that fits an encoder: batches of texts of like length, a rate that rises and falls.
+//! The loop that fits an encoder: batches of texts of similar length, a rate that rises and then falls.
 //!
-//! The numbers that chance has a say in are drawn anew from the seed at the beginning of each epoch, so that a fit that goes
-//! on from a checkpoint ends where it would have ended.
+//! Random numbers are seeded again at the start of each epoch, so that a fit resumed from a checkpoint ends
+//! with the same result as an uninterrupted one.
 
 use std::time::Instant;
 
@@ -15,10 +15,10 @@ use crate::encoder::tier::tuning::checkpoint::{HeldOut, failed};
 use crate::encoder::tier::tuning::rows::Runs;
 use crate::error::TrainingError;
 
-/// States of frozen layers are kept up to so many bytes; beyond, they are computed again each time.
+/// Up to this number of bytes, states of frozen layers are stored; above it, they are recomputed each time.
 const MOST_STATES: usize = 3 << 30;
 
-/// An encoder while it is fitted.
+/// An encoder during its fit.
 pub(crate) struct Learner<'a> {
     runs: &'a Runs<'a>,
     encoder: TorchEncoder,
@@ -27,12 +27,12 @@ pub(crate) struct Learner<'a> {
     pub(crate) adam: AdamW,
     /// The first layer that is fitted.
     pub(crate) first: usize,
-    /// States of each row before that layer, where they are kept.
+    /// States of each row before that layer, if they are stored.
     states: Vec<Option<Tensor>>,
 }
 
 impl<'a> Learner<'a> {
-    /// A base model with a head of zeros; states of frozen layers are kept for the rows that are named.
+    /// A base model with a head of zeros; states of frozen layers are stored for the given rows.
     pub(crate) fn new(runs: &'a Runs<'a>, rows: &[usize]) -> Result<Self, TrainingError> {
         let (params, base) = (runs.params, runs.base);
         let layers = base.config.layers;
@@ -66,7 +66,7 @@ impl<'a> Learner<'a> {
         Ok(learner)
     }
 
-    /// Runs the frozen layers once over some rows, where there are such layers and the states fit into memory.
+    /// Runs the frozen layers once over some rows, if there are such layers and the states fit into memory.
     fn keep_states(&mut self, rows: &[usize]) -> Result<(), TrainingError> {
         self.states = (0..self.runs.rows.tokens.len()).map(|_| None).collect();
         let tokens: Vec<Tokens> = rows.iter().map(|&row| self.runs.rows.tokens[row].clone()).collect();
@@ -92,7 +92,7 @@ impl<'a> Learner<'a> {
     fn below(&self, rows: &[usize], train: bool) -> Result<(Tensor, Context), TrainingError> {
         let tokens: Vec<&Tokens> = rows.iter().map(|&row| &self.runs.rows.tokens[row]).collect();
         let batch = TokenBatch::of(&self.runs.base.config, &tokens);
-        // Layers that stay as they are have no dropout.
+        // Frozen layers have no dropout.
         let all_fitted = self.runs.params.layers.is_none();
         let (states, context) = self.encoder.start(&batch, train && all_fitted)?;
         let states = self.encoder.advance(states, &context, 0..self.first, false);
@@ -139,7 +139,7 @@ impl<'a> Learner<'a> {
         Ok(logits.binary_cross_entropy_with_logits(&targets, Some(&weights), none, Reduction::Mean))
     }
 
-    /// One pass over the rows: the mean loss.
+    /// One pass over the rows; returns the mean loss.
     pub(crate) fn epoch(
         &mut self,
         rows: &[usize],
@@ -175,7 +175,7 @@ impl<'a> Learner<'a> {
         Ok(sum / steps.max(1) as f64)
     }
 
-    /// What the encoder makes of some rows.
+    /// The encoder's outputs for some rows.
     pub(crate) fn predict(&self, rows: &[usize]) -> Result<HeldOut, TrainingError> {
         let hidden = self.runs.base.config.hidden;
         let tokens: Vec<Tokens> = rows.iter().map(|&row| self.runs.rows.tokens[row].clone()).collect();
@@ -219,7 +219,7 @@ impl<'a> Learner<'a> {
     }
 }
 
-/// The layer that a tensor belongs to; none for embeddings.
+/// The layer that a tensor belongs to; `None` for embeddings.
 fn layer_of(name: &str) -> Option<usize> {
     name.strip_prefix("encoder.layer.")?.split('.').next()?.parse().ok()
 }

@@ -1,7 +1,8 @@
-//! Fitting the encoder itself: which rows each run sees, which epoch is taken, what is kept of it.
+//! Fitting the encoder itself: which rows each run sees, which epoch is used, what is stored.
 //!
-//! A part of the rows is held out (or each fold in turn) to find the epoch after which more teaches nothing, and to have
-//! logits of rows that the encoder has not seen. Then the encoder is fitted on all rows, for so many epochs.
+//! A part of the rows is held out (or each fold in turn), to find the epoch after which more training does
+//! not help, and to get logits of rows that the encoder has not seen. Then the encoder is fitted on all rows
+//! for that number of epochs.
 
 mod adamw;
 mod checkpoint;
@@ -29,7 +30,7 @@ use crate::examples::{Examples, split};
 use crate::fit::logistic::ClassWeight;
 use crate::metrics::log_loss;
 
-/// Fits an encoder on the task that counts.
+/// Fits an encoder on the main task.
 pub(crate) fn tune(
     params: &TuneParams,
     task: &EncoderTask<'_, '_>,
@@ -53,7 +54,7 @@ pub(crate) fn tune(
     let embeddings = tuned.embed(reads, &examples.inputs)?;
     let labels = examples.labels();
     let direction = RefusalDirection::of(&embeddings, tuned.config.hidden, &all, &labels)?;
-    // What the direction is worth is measured on the first part that was held out, half by half.
+    // The direction is evaluated on the first held-out part, half by half.
     let (test, run) = &done[0];
     let of_test: Vec<bool> = test.iter().map(|&row| labels[row]).collect();
     let (direction, described) = described(direction, &run.epochs[best], tuned.config.hidden, &of_test);
@@ -61,19 +62,19 @@ pub(crate) fn tune(
     Ok(EncoderFit { loaded: tuned, head: fitted.head, out_of_fold, direction, described })
 }
 
-/// One run for each part that is held out, with the rows of that part.
+/// One run for each held-out part, with the rows of that part.
 fn held_out_runs(
     runs: &Runs<'_>,
     task: &EncoderTask<'_, '_>,
     all: &[usize],
 ) -> Result<Vec<(Vec<usize>, Run)>, TrainingError> {
     let (params, examples) = (runs.params, task.examples);
-    // Without folds, one part of so many is held out.
+    // Without folds, only the first of this many parts is held out.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let parts =
         if params.folds > 1 { params.folds } else { (1.0 / params.validation).round().max(2.0) as usize };
     let folds = task.calibrate_on.folds(examples, parts, task.seed)?;
-    // Of whole sources there may be fewer folds than were asked for.
+    // If whole sources are held out, there may be fewer folds than requested.
     let found = folds.iter().max().map_or(0, |last| last + 1);
     let held_out = if params.folds > 1 { found } else { 1 };
     runs.estimate(all, held_out + 1)?;
@@ -88,7 +89,7 @@ fn held_out_runs(
     Ok(done)
 }
 
-/// The epoch with the least loss on rows that were held out, over all parts.
+/// The epoch with the least loss on held-out rows, over all parts.
 fn best_epoch(done: &[(Vec<usize>, Run)], examples: &Examples<'_>) -> usize {
     let epochs = done.iter().map(|(_, run)| run.epochs.len()).min().unwrap_or(0);
     let loss = |epoch: usize| {
@@ -102,7 +103,7 @@ fn best_epoch(done: &[(Vec<usize>, Run)], examples: &Examples<'_>) -> usize {
     (0..epochs).min_by(|&a, &b| loss(a).total_cmp(&loss(b))).unwrap_or(0)
 }
 
-/// A direction with what it is worth on held-out rows: each half of them is judged by the direction of the other.
+/// A direction with its figures on held-out rows: each half is projected on the direction of the other half.
 fn described(
     direction: RefusalDirection,
     held_out: &HeldOut,
@@ -128,7 +129,7 @@ fn crossed(embeddings: &[f32], hidden: usize, labels: &[bool]) -> (Vec<usize>, V
     ((0..labels.len()).collect(), projections)
 }
 
-/// Fits an encoder on an intermediate task, once for all fits of a store that ask for it.
+/// Fits an encoder on an intermediate task, once for all fits of a store that request it.
 pub(crate) fn tune_first(
     params: &TuneParams,
     examples: &Examples<'_>,

@@ -1,4 +1,4 @@
-//! The rows of a fit of an encoder, and what all runs over them go by.
+//! The rows of an encoder's fit, and what all runs over them share.
 
 use demur_data::shuffled;
 use demur_predictor::encoder::Tokens;
@@ -10,7 +10,7 @@ use crate::encoder::tier::store::EncoderStore;
 use crate::examples::Examples;
 use crate::fit::logistic::ClassWeight;
 
-/// Batches whose rows are sorted by length together: wider, and an epoch is less random.
+/// Batches whose rows are sorted by length together: with more of them, an epoch is less random.
 const BUCKET: usize = 16;
 
 /// The rows of a fit.
@@ -55,7 +55,7 @@ pub(crate) struct Runs<'a> {
 }
 
 impl Runs<'_> {
-    /// The key of a run: the same key, the same outcome.
+    /// The key of a run: equal keys mean equal results.
     pub(crate) fn key(&self, train: &[usize], held_out: &[usize]) -> String {
         let mut bytes = format!("{:?} {} {}", self.params, self.seed, self.base.digest).into_bytes();
         for rows in [train, held_out] {
@@ -69,7 +69,7 @@ impl Runs<'_> {
         sha256(&bytes)[..24].to_owned()
     }
 
-    /// Rows in batches, shuffled, those of a batch of like length.
+    /// Shuffled batches of rows of similar length.
     pub(crate) fn batches(&self, rows: &[usize], epoch: usize) -> Vec<Vec<usize>> {
         let size = self.params.batch;
         let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(epoch as u64);

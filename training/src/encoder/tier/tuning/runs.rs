@@ -1,4 +1,5 @@
-//! One run of the loop: epochs on some rows, each judged on those held out, with a checkpoint after each.
+//! One run of the loop: epochs on some rows, each evaluated on the held-out ones, with a checkpoint after
+//! each.
 
 use std::time::Instant;
 
@@ -12,7 +13,7 @@ use crate::encoder::tier::tuning::rows::Runs;
 use crate::error::TrainingError;
 use crate::metrics::{auroc, log_loss};
 
-/// What one run of the loop left.
+/// The result of one run of the loop.
 pub(crate) struct Run {
     pub(crate) weights: Weights,
     pub(crate) head: Head,
@@ -20,10 +21,10 @@ pub(crate) struct Run {
 }
 
 impl Runs<'_> {
-    /// Says how long some runs over these rows will take, from the time of two steps.
+    /// Reports how long some runs over these rows will take, from the time of two steps.
     pub(crate) fn estimate(&self, rows: &[usize], runs: usize) -> Result<(), TrainingError> {
         let batches = self.batches(rows, 0);
-        // The first step pays for what is set up once.
+        // The first step includes one-time setup.
         let middle = batches.get(batches.len() / 2).map_or(&[][..], Vec::as_slice);
         let learner = Learner::new(self, middle)?;
         let mut seconds = 0.0;
@@ -43,7 +44,7 @@ impl Runs<'_> {
         Ok(())
     }
 
-    /// Removes the checkpoints of all runs over these rows: the fit that they were for is done.
+    /// Removes the checkpoints of all runs over these rows, because their fit is done.
     pub(crate) fn forget(&self) {
         Checkpoint::forget(self.encoders, &self.family());
     }
@@ -54,8 +55,8 @@ impl Runs<'_> {
         self.key(&all, &[])
     }
 
-    /// Fits on some rows, and says after each epoch what it makes of those held out. The fit ends early when the loss on
-    /// those has not fallen for as many epochs as the patience.
+    /// Fits on some rows, and scores the held-out ones after each epoch. The fit ends early if the loss on
+    /// those has not fallen for `patience` epochs.
     pub(crate) fn run(
         &self,
         train: &[usize],
@@ -106,7 +107,7 @@ impl Runs<'_> {
         (log_loss(&p, &labels), auroc(&p, &labels))
     }
 
-    /// Whether the last epochs brought nothing.
+    /// Whether the last epochs brought no improvement.
     fn is_spent(&self, kept: &[HeldOut], rows: &[usize]) -> bool {
         let losses: Vec<f64> = kept.iter().map(|said| self.figures(said, rows).0).collect();
         let best = (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])).unwrap_or(0);
