@@ -1,4 +1,4 @@
-//! Fits of the encoder tier on a tiny encoder of random numbers: what is learned, kept, left out and resumed.
+//! Fits of the encoder tier on a tiny random encoder: what is learned, stored, left out and resumed.
 
 #![cfg(feature = "bert")]
 #![allow(clippy::unwrap_used)]
@@ -24,8 +24,8 @@ const WORDS: [&str; 16] = [
     "poison", "hack", "drug",
 ];
 
-/// A store that keeps what it computes in a folder of its own; libtorch's threads and seed are one process's, so the tests go
-/// one after the other.
+/// A store that caches what it computes in a folder of its own. libtorch's threads and seed are global to the
+/// process, so the tests run one at a time.
 fn store() -> (MutexGuard<'static, ()>, TempDir, EncoderStore) {
     static ONE: Mutex<()> = Mutex::new(());
     let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +64,7 @@ fn tiny() -> &'static Path {
     FOLDER.path()
 }
 
-/// Prompts of two words; refused where the second is a bad one, one in ten otherwise.
+/// Prompts of two words; refused if the second is a bad one, otherwise one in ten.
 fn corpus(rows: usize) -> Vec<Record> {
     let row = |at: usize| {
         let (first, second) = (WORDS[at % 8], WORDS[(at * 7 + at / 16) % 16]);
@@ -79,7 +79,7 @@ fn corpus(rows: usize) -> Vec<Record> {
             source: None,
             category: None,
             split: None,
-            // Else all of these would be one template.
+            // Otherwise all of these would be one template.
             group: Some(at.to_string()),
             label: Some(Labelled::of(
                 if refused { Label::Refused } else { Label::Complied },
@@ -148,11 +148,11 @@ fn a_head_learns_and_a_saved_model_says_the_same() {
     assert_eq!(bits(&again, &records), bits(&model, &records), "to the last bit");
     let card = fs::read_to_string(place.join("README.md")).unwrap();
     assert!(card.contains(&manifest.base.sha256) && card.contains(&manifest.base.name), "{card}");
-    // The same again from what was loaded.
+    // The same result from the loaded model.
     let copy = dir.path().join("copy");
     again.save(&copy).unwrap();
     assert_eq!(Model::load(&copy).unwrap().digest(), model.digest());
-    // The n-gram tier alone needs none of it.
+    // The n-gram tier alone does not need the encoder.
     let options = LoadOptions { tier: Tier::Ngram, ..LoadOptions::default() };
     fs::remove_file(copy.join("encoder.safetensors")).unwrap();
     let ngrams = Model::load_with(&copy, options).unwrap();
@@ -218,7 +218,7 @@ fn a_fit_that_was_cut_off_ends_where_it_would_have_ended() {
     let other = tempfile::tempdir().unwrap();
     let elsewhere = || EncoderStore::default().keep_in(Some(other.path().to_owned()));
     let cut_off = elsewhere().on_progress(|progress| {
-        // As the epoch is reported, its checkpoint is not yet written: the first two are.
+        // When an epoch is reported, its checkpoint is not yet written; the first two are.
         assert!(!matches!(progress, EncoderProgress::Epoch { epoch: 3, .. }), "cut off");
     });
     assert!(catch_unwind(AssertUnwindSafe(|| fit(&recipe, &records, &cut_off))).is_err());
@@ -264,7 +264,7 @@ fn an_intermediate_task_is_learned_once_and_sees_no_row_of_the_corpus() {
             serde_json::json!({"prompt": format!("{} x", record.prompt.as_ref().unwrap()), "label": label})
         )
     });
-    // One row that the corpus has too.
+    // One row that is also in the corpus.
     let shared = serde_json::json!({"prompt": records[5].prompt, "label": "refused"});
     fs::write(&file, lines.collect::<String>() + &format!("{shared}\n")).unwrap();
     let estimates = Arc::new(Mutex::new(Vec::new()));
@@ -300,7 +300,7 @@ fn the_ngrams_learn_what_the_encoder_thinks_of_other_texts() {
         WORDS.iter().flat_map(move |a| WORDS[from..].iter().map(move |b| format!("how make {a} {b} so")))
     };
     let line = |prompt: &str| format!("{}\n", serde_json::json!({"prompt": prompt}));
-    // One of them the corpus has too.
+    // One of them is also in the corpus.
     let shared = records[5].prompt.clone().unwrap();
     fs::write(&file, prompts(0).chain([shared]).map(|prompt| line(&prompt)).collect::<String>()).unwrap();
     let section =
@@ -308,7 +308,7 @@ fn the_ngrams_learn_what_the_encoder_thinks_of_other_texts() {
     let distilled = fit(&recipe(&format!("stack = false\n{section}")), &records, &encoders).unwrap();
     let plain = fit(&recipe("stack = false\n"), &records, &encoders).unwrap();
 
-    // How far the n-grams are from the encoder on texts that neither has seen.
+    // The distance between the n-grams and the encoder on texts that neither has seen.
     let fresh: Vec<String> = prompts(8).map(|prompt| prompt.replace(" so", "")).collect();
     let fresh: Vec<Input<'_>> = fresh.iter().map(|prompt| Input::prompt(prompt)).collect();
     let mut scratch = Scratch::default();
@@ -324,7 +324,7 @@ fn the_ngrams_learn_what_the_encoder_thinks_of_other_texts() {
     assert!(seen.contains("how make tea tea so") && !plain.seen().contains("how make tea tea so"));
     let lesson = distilled.manifest().training.iter().find(|data| data.file == "texts.jsonl").unwrap();
     assert_eq!(lesson.rows, 257, "what the file has");
-    // A word that only the texts have is a word of the n-grams now.
+    // A word that occurs only in the texts is now an n-gram of the model.
     let mut logit = |model: &Model, word| model.predict_ngrams(&Input::prompt(word), &mut scratch).logit;
     assert_eq!(logit(&plain, "so"), logit(&plain, "zzz"));
     assert_ne!(logit(&distilled, "so"), logit(&distilled, "zzz"));

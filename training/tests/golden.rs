@@ -1,4 +1,5 @@
-//! Parity with scikit-learn on the fixtures that `tests/golden/make_fixtures.py` makes (versions in each file).
+//! Parity with scikit-learn on the fixtures that `tests/golden/make_fixtures.py` makes (versions in each
+//! file).
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -40,7 +41,7 @@ fn strings(value: &Value) -> Vec<&str> {
     value.as_array().unwrap().iter().map(|item| item.as_str().unwrap()).collect()
 }
 
-/// A view with a fixture's settings, or the name of the setting that Demur does not have.
+/// A view with a fixture's settings, or the name of the setting that Demur does not support.
 fn view(settings: &Value) -> Result<ViewParams, &'static str> {
     if settings["lowercase"] != true {
         return Err("lowercase");
@@ -141,7 +142,7 @@ fn the_logistic_regression_reaches_the_optimum_of_scikit_learn() {
             let dataset = DatasetBase::new(x, Array1::from_vec(targets)).with_weights(weights32);
             let c = case["C"].as_f64().unwrap();
             let fitted = LogisticParams::default().c(c).check().unwrap().fit(&dataset).unwrap();
-            // scikit-learn's objective is ours over C.
+            // scikit-learn's objective is ours divided by C.
             let (found, expected) = (fitted.objective / c, case["objective"].as_f64().unwrap());
             assert!(
                 (found - expected).abs() <= 1e-6 * expected,
@@ -194,7 +195,7 @@ fn metrics_are_those_of_scikit_learn() {
     let fixture = fixture("metrics.json");
     let mut compared = 0;
     for case in fixture["cases"].as_array().unwrap() {
-        // Demur's figures count every row alike.
+        // Demur's figures count every row equally.
         if !case["weights"].is_null() {
             continue;
         }
@@ -208,7 +209,8 @@ fn metrics_are_those_of_scikit_learn() {
                 assert!(found.is_nan(), "{name}: {metric} is {found}, scikit-learn has none");
                 return;
             };
-            // Where a class or a call is missing, scikit-learn says 0 (or averages what is left) and Demur NaN.
+            // If a class or a prediction is missing, scikit-learn returns 0 (or averages the rest) and Demur
+            // NaN.
             let undefined = found.is_nan();
             assert!(
                 undefined || (found - expected).abs() < 1e-9,
@@ -255,7 +257,7 @@ fn log_odds_are_those_of_the_formula_and_standard_normal_where_labels_say_nothin
     assert!(cases.len() >= 7 && null.len() >= 6);
     for case in null {
         let [rows, first, with] = ["rows", "first", "with"].map(|key| count(&case[key]));
-        // How many of the term's rows are of the first set, where labels say nothing.
+        // How many of the term's rows are in the first set, if labels carry no information.
         let of: Vec<(f64, f64)> = (with.saturating_sub(rows - first)..=first.min(with))
             .map(|x| {
                 let ways = ln_choose(first, x) + ln_choose(rows - first, with - x) - ln_choose(rows, with);
@@ -267,7 +269,7 @@ fn log_odds_are_those_of_the_formula_and_standard_normal_where_labels_say_nothin
         let expected = ["mean", "sd"].map(|key| case[key].as_f64().unwrap());
         assert!((mean - expected[0]).abs() < 1e-9 && (deviation - expected[1]).abs() < 1e-9, "{case}");
         assert!(mean.abs() < 0.05, "{case}");
-        // A term of a few rows cannot go far from 0; one of many rows goes as far as chance says.
+        // A term of a few rows cannot move far from 0; one of many rows varies as chance predicts.
         assert!((if with < 10 { 0.5..1.0 } else { 0.95..1.05 }).contains(&deviation), "{case}");
     }
 }

@@ -1,4 +1,5 @@
-//! The base rate of a fit: what nothing known gets, what may stand beside it, and which sources teach nothing.
+//! The base rate of a fit: the score of a text with no known n-grams, which settings are allowed with it, and
+//! which sources teach nothing.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,7 +9,7 @@ use demur_training::{
     TrainingError, ViewParams,
 };
 
-/// Prompts of two targets and two sources. Harm is refused; the second source has nothing else.
+/// Prompts of two targets and two sources. Harmful ones are refused; the second source has only harmful ones.
 fn examples() -> Examples<'static> {
     const PROMPTS: [(&str, f64); 4] =
         [("forge a passport", 1.0), ("bake a loaf", 0.0), ("poison a well", 1.0), ("paint a fence", 0.0)];

@@ -1,5 +1,5 @@
-//! What `demur reproduce` stands on, against `NumPy` and scikit-learn: `tests/golden/make_permutations.py` made the
-//! fixture (versions in it).
+//! The random numbers and splits behind `demur reproduce`, compared with `NumPy` and scikit-learn:
+//! `tests/golden/make_permutations.py` made the fixture (versions in it).
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

@@ -12,7 +12,8 @@ use crate::examples::Examples;
 /// used. The caller must make sure that the model has not seen the rows.
 ///
 /// # Errors
-/// [`TrainingError::NoRows`], or [`TrainingError::Score`] when a row lacks the text that the model classifies.
+/// [`TrainingError::NoRows`], or [`TrainingError::Score`] when a row lacks the text that the model
+/// classifies.
 pub fn evaluate_model(
     model: &Model,
     examples: &Examples<'_>,

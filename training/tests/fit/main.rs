@@ -1,4 +1,4 @@
-//! Fits, from the solver to the pipeline, on small corpora that are made here.
+//! Fits, from the solver to the pipeline, on small corpora built here.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -34,7 +34,7 @@ fn record(line: usize, prompt: &str, response: &str, refused: bool) -> Record {
     }
 }
 
-/// Prompts that ask for a thing, half of them for a forbidden one, and answers to match.
+/// Prompts that ask for a thing, half of them for a forbidden one, with matching answers.
 fn corpus(things: std::ops::Range<usize>) -> Vec<Record> {
     let row = |thing: usize| {
         let refused = thing.is_multiple_of(2);

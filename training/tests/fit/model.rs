@@ -1,4 +1,4 @@
-//! A fit of one model on records: what it chooses, refuses and claims.
+//! A fit of one model on records: what it chooses, rejects and reports.
 
 use std::sync::Arc;
 
@@ -67,8 +67,8 @@ fn inputs_are_the_texts_of_records() {
     assert_eq!(demur_training::input(&records[0]), expected);
 }
 
-/// Rows of five sources in which every word but a few means something else: what a fit learns of four says little of the
-/// fifth, and much of other rows of the four.
+/// Rows of five sources in which most words mean something else in each. What a fit learns from four sources
+/// says little about the fifth, and much about other rows of the four.
 fn particular_sources() -> Vec<Record> {
     let row = |at: usize| {
         let (source, word) = (at % 5, (at / 5) % 8);

@@ -1,4 +1,4 @@
-//! From answers to a predictor, and figures that no row has a part in.
+//! From answers to a predictor, with figures that are independent of the rows that they are computed on.
 
 use std::path::PathBuf;
 
@@ -38,17 +38,18 @@ fn answers_to_one_prompt_become_a_rate() {
     assert_eq!(machine[0].to_row().unwrap()["samples"], 3);
 }
 
-/// A model that can only know a row by heart must not know it in a cross-validation.
+/// A model that can only memorise rows must not score well in a cross-validation.
 #[test]
 fn no_row_is_judged_by_a_fit_that_saw_it() {
-    // Every prompt has one word of its own and the labels are a coin: nothing can be learned from other rows.
+    // Every prompt has one word of its own and the labels are random, so nothing can be learned from other
+    // rows.
     let coin = |at: usize| (at * 7919) % 13 < 6;
     let rows: Vec<Record> = (0..80).map(|at| record(at, &format!("word{at}x"), "same", coin(at))).collect();
-    // Each row stands there four times.
+    // Each row occurs four times.
     let rows: Vec<Record> = rows.iter().flat_map(|row| std::iter::repeat_n(row.clone(), 4)).collect();
     let mut recipe = recipe();
     recipe.prompt.fit.c = vec![100.0];
-    // Scores that say nothing are calibrated away.
+    // Calibration would remove scores without information.
     recipe.prompt.fit.calibration = CalibrationMethod::None;
     for grouping in [Grouping::Equal, Grouping::Similar] {
         let examples = Examples::of(&rows, &grouping.groups(&rows));
@@ -89,7 +90,7 @@ fn the_cross_fit_takes_a_folds_prompts_out_of_every_step() {
         demur_data::write_rows(&dir.path().join(name), None, &rows).unwrap();
         PathBuf::from(name)
     };
-    // Labels of the prompts are a coin, and the unlabelled corpus holds the very same prompts and answers.
+    // The prompts have random labels, and the unlabelled corpus contains the same prompts and answers.
     let coin = |at: usize| (at * 7919) % 13 < 6;
     let rows: Vec<Record> = (0..90)
         .map(|at| record(at, &format!("word{at}x"), if coin(at) { "no never" } else { "yes sure" }, coin(at)))

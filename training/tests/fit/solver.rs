@@ -88,7 +88,7 @@ fn a_soft_label_is_two_weighted_rows() {
 fn balanced_classes_weigh_half_each() {
     let rows = vec![vec![(0, 1.0)], vec![], vec![], vec![]];
     let params = LogisticParams::default().c(1e-6).tolerance(1e-10);
-    // With next to no weights allowed, the intercept is the log odds of the class weights.
+    // With almost no weights allowed, the intercept is the log odds of the class weights.
     let plain = fit_rows(params.clone(), &rows, vec![1.0, 0.0, 0.0, 0.0], None).unwrap();
     assert!((plain.bias - (1.0_f64 / 3.0).ln()).abs() < 1e-4, "{}", plain.bias);
     let balanced = params.class_weight(ClassWeight::Balanced);
