@@ -1,9 +1,9 @@
-//! Demur's reports: what a pipeline measured, for an analyst who opens one file and runs nothing.
+//! Demur's reports: the results of a pipeline, for an analyst who opens one file and runs nothing.
 //!
-//! [`pipeline_report`] turns the figures and the two models of a pipeline into a [`Notebook`] that already holds
-//! its outputs. Its code cells are real: run in the pipeline's folder, they make the same tables and charts
-//! again from the files there. [`report`] turns what is known of a model on labelled rows into one HTML page, tables
-//! and figures. The same input gives the same bytes.
+//! [`pipeline_report`] turns the figures and the two models of a pipeline into a [`Notebook`] that already
+//! holds its outputs. Its code cells work: run in the pipeline's folder, they make the same tables and charts
+//! again from the files there. [`report`] turns an analysis of a model on labelled rows into one HTML page,
+//! tables and figures. The same input produces the same bytes.
 
 mod figures;
 mod notebook;

@@ -1,8 +1,8 @@
-//! Text from data made safe for the place where it is shown: XML and HTML, Markdown, a data URL.
+//! Escapes text from data for the place where it is shown: XML and HTML, Markdown, a data URL.
 
 use std::iter::repeat_n;
 
-/// What XML 1.0 cannot hold, and the marks that turn the direction of the text behind them.
+/// Characters that XML 1.0 does not allow, and marks that change the direction of the following text.
 const fn is_unfit(c: char) -> bool {
     matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -25,7 +25,7 @@ pub(crate) fn escape(text: &str) -> String {
     out
 }
 
-/// A text from data, as a page shows it.
+/// A text from data, displayed in a page.
 pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 impl maud::Render for Shown<'_> {
@@ -34,7 +34,7 @@ impl maud::Render for Shown<'_> {
     }
 }
 
-/// A Markdown code span that holds any text, within which nothing is mark-up.
+/// A Markdown code span for any text, in which nothing is interpreted as markup.
 pub(crate) fn code_span(text: &str) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let (mut longest, mut run) = (0, 0);
@@ -43,7 +43,7 @@ pub(crate) fn code_span(text: &str) -> String {
         longest = longest.max(run);
     }
     let fence: String = repeat_n('`', longest + 1).collect();
-    // A span may not be empty, and one that begins or ends with a backtick needs a space there.
+    // A span must not be empty, and a text that begins or ends with a backtick needs a space there.
     if longest > 0 || text.trim().is_empty() {
         format!("{fence} {text} {fence}")
     } else {
@@ -51,12 +51,12 @@ pub(crate) fn code_span(text: &str) -> String {
     }
 }
 
-/// Columns that a character takes in a monospaced font, roughly: from Hangul on up, many are wide.
+/// Approximate columns that a character takes in a monospaced font: from Hangul on, many are wide.
 const fn columns_of(c: char) -> usize {
     if c as u32 >= 0x1100 { 2 } else { 1 }
 }
 
-/// Cuts a text to a number of columns, with an ellipsis where something is missing.
+/// Cuts a text to a number of columns, with an ellipsis if something was cut.
 pub(crate) fn shorten(text: &str, columns: usize) -> String {
     if text.chars().map(columns_of).sum::<usize>() <= columns {
         return text.to_owned();
@@ -73,7 +73,8 @@ pub(crate) fn shorten(text: &str, columns: usize) -> String {
     out
 }
 
-/// Encodes text for a URL: all but the characters that no part of a URL gives a meaning to.
+/// Percent-encodes text for a URL: everything except characters without a special meaning in any part of a
+/// URL.
 pub(crate) fn percent_encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     for byte in text.bytes() {

@@ -1,7 +1,7 @@
 //! The charts: bars, a reliability diagram, intervals, a curve, and the contrast of frequency and z-score.
 //!
-//! Nothing depends on colour: what differs, differs by place, fill or line. Texts are monospaced, so their
-//! widths can be reckoned with.
+//! Nothing depends on colour: differences are shown by position, fill or line. Text is monospaced, so its
+//! width can be computed.
 
 use demur_training::ReliabilityBin;
 
@@ -10,13 +10,13 @@ use crate::text::{escape, percent_encode, shorten};
 
 /// Height of a row of bars or intervals.
 const ROW: f64 = 18.0;
-/// Where the drawing starts below the title.
+/// Where the drawing starts, below the title.
 pub(crate) const TOP: f64 = 56.0;
 
-/// A drawing, and the same in plain text for those who cannot see it.
+/// A drawing, and the same content as plain text for readers who cannot see it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chart {
-    /// What it shows, in a line.
+    /// What it shows, in one line.
     pub title: String,
     /// The drawing.
     pub drawing: Drawing,
@@ -29,7 +29,7 @@ impl Chart {
         Self { title: title.to_owned(), drawing, text }
     }
 
-    /// The drawing as an HTML image that carries it within.
+    /// The drawing as a self-contained HTML image.
     #[must_use]
     pub(crate) fn to_html(&self) -> String {
         let data = percent_encode(&self.drawing.to_svg());
@@ -40,7 +40,7 @@ impl Chart {
 /// A labelled number.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Bar {
-    /// What it belongs to.
+    /// The name of what is measured.
     pub(crate) label: String,
     /// The number.
     pub(crate) value: f64,
@@ -51,13 +51,13 @@ pub(crate) struct Bar {
 /// A labelled share with its interval.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Interval {
-    /// What it belongs to.
+    /// The name of what is measured.
     pub(crate) label: String,
-    /// The share; NaN where it is not defined.
+    /// The share; NaN if it is undefined.
     pub(crate) value: f64,
     /// Lower and upper end.
     pub(crate) interval: (f64, f64),
-    /// Drawn filled, against the hollow ones that it is compared with.
+    /// Drawn filled; the values that it is compared with are drawn hollow.
     pub(crate) strong: bool,
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn figure(value: f64) -> String {
     if value.is_finite() { format!("{value:.3}") } else { "not defined".to_owned() }
 }
 
-/// A round distance of ticks of which about three lie between 0 and `largest`.
+/// A round tick distance with about three ticks between 0 and `largest`.
 pub(crate) fn step(largest: f64) -> f64 {
     let rough = largest / 3.0;
     let power = 10.0_f64.powf(rough.log10().floor());
@@ -79,8 +79,8 @@ fn ends(bar: &Bar) -> [f64; 3] {
     [bar.value, low, high]
 }
 
-/// Bars from a middle line, values above 0 to the right (for refusal) and below it to the left (for
-/// compliance), in the order given. Each label stands on the free side of the line. `note` says n.
+/// Bars from a centre line, in the given order: values above 0 to the right (for refusal), below 0 to the
+/// left (for compliance). Each label is on the free side of the line. `note` contains n.
 #[must_use]
 pub(crate) fn diverging_bars(title: &str, note: &str, bars: &[Bar]) -> Chart {
     let largest =
@@ -93,7 +93,7 @@ pub(crate) fn diverging_bars(title: &str, note: &str, bars: &[Bar]) -> Chart {
     canvas.text((middle - 8.0, TOP + 8.0), Anchor::End, "← for compliance");
     canvas.text((middle + 8.0, TOP + 8.0), Anchor::Start, "for refusal →");
     let step = step(largest);
-    // Enough decimals to tell the ticks apart; a step is 1, 2 or 5 times a power of ten.
+    // Enough decimals to distinguish the ticks; a step is 1, 2 or 5 times a power of ten.
     let decimals = (-step.log10().floor()).clamp(0.0, 9.0) as usize;
     canvas.line((middle, TOP + 16.0), (middle, bottom), DARK);
     canvas.line((middle - reach, bottom), (middle + reach, bottom), DARK);
@@ -110,7 +110,7 @@ pub(crate) fn diverging_bars(title: &str, note: &str, bars: &[Bar]) -> Chart {
         let (label, number) = (shorten(&bar.label, 38), format!("{value:+.3}"));
         let (end, base) = (x(value), top + 12.0);
         let [_, low, high] = ends(bar);
-        // The number stands behind the end of bar and interval.
+        // The number is placed past the end of bar and interval.
         let (right, left) = (x(value.max(high)), x(value.min(low)));
         if value >= 0.0 {
             canvas.rect((middle, top + 2.0), (end - middle, ROW - 5.0), MIDDLE);
@@ -179,7 +179,7 @@ pub(crate) fn reliability_diagram(title: &str, bins: &[ReliabilityBin]) -> Chart
     Chart::new(title, canvas, text)
 }
 
-/// Accuracies with their 95% Wilson intervals on the same `n` rows, one below the other.
+/// Accuracies with their 95% Wilson intervals on the same `n` rows, one below another.
 #[must_use]
 pub(crate) fn intervals(title: &str, n: usize, rows: &[Interval]) -> Chart {
     let note = format!("n = {n} rows, the same for all; filled: fitted models, hollow: baselines");

@@ -1,4 +1,4 @@
-//! Two charts of a report: accuracy against coverage, and each n-gram's frequency against its z-score.
+//! Charts of a report: accuracy against coverage, and each n-gram's frequency against its z-score.
 
 use demur_training::CoveragePoint;
 
@@ -62,8 +62,8 @@ pub(crate) struct Dot {
     pub(crate) z: f64,
 }
 
-/// Frequency against z-score: dark dots speak for refusal, grey ones for compliance. The `named` first dots of each side
-/// carry their names; `all` is how many n-grams there are, drawn or not.
+/// Frequency against z-score: dark dots point to refusal, grey ones to compliance. The first `named` dots of
+/// each side are labelled; `all` is the total number of n-grams, drawn or not.
 #[must_use]
 pub(crate) fn contrast_chart(title: &str, dots: &[Dot], named: usize, (rows, all): (usize, usize)) -> Chart {
     let note = format!("n = {rows} rows; {} of {all} n-grams drawn, those of the largest |z|", dots.len());
@@ -98,7 +98,7 @@ pub(crate) fn contrast_chart(title: &str, dots: &[Dot], named: usize, (rows, all
             text += &format!("\n{:+.2}  {} rows  {}", dot.z, dot.rows, dot.label);
             let place = (x(dot.rows as f64), y(dot.z));
             let label = shorten(&dot.label, 24);
-            // On the side with more room, and only where no other name stands.
+            // On the side with more space, and only if no other label is there.
             let free = taken.iter().all(|at| (at.1 - place.1).abs() > 12.0 || (at.0 - place.0).abs() > 190.0);
             if free {
                 let (shift, anchor) =

@@ -1,5 +1,5 @@
-//! A drawing as a list of shapes, which become SVG for the page and PNG for everything else: no scripts, no styles, grey on an
-//! explicit white ground.
+//! A drawing as a list of shapes, rendered to SVG for the page and to PNG for everything else: no scripts, no
+//! styles, grey on an explicit white background.
 
 use crate::text::{escape, shorten};
 
@@ -9,13 +9,13 @@ pub(crate) const DARK: &str = "#222222";
 pub(crate) const MIDDLE: &str = "#767676";
 pub(crate) const LIGHT: &str = "#d0d0d0";
 pub(crate) const WHITE: &str = "#ffffff";
-/// Size of all texts; a monospaced character is 0.602 of it wide.
+/// Size of all text; a monospaced character is 0.602 of it wide.
 pub(crate) const FONT_SIZE: f64 = 12.0;
 
-/// A place, x to the right and y down.
+/// A position, x to the right and y down.
 pub(crate) type Point = (f64, f64);
 
-/// How a text stands about its place.
+/// How a text is aligned at its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Anchor {
     Start,
@@ -33,7 +33,7 @@ pub(crate) enum Shape {
     Circle { at: Point, radius: f64, fill: &'static str, outlined: bool },
 }
 
-/// Shapes on a white ground.
+/// Shapes on a white background.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drawing {
     title: String,
@@ -42,7 +42,7 @@ pub struct Drawing {
 }
 
 impl Drawing {
-    /// A ground with a title and a line below it.
+    /// A background with a title and a line below it.
     pub(crate) fn new(title: &str, note: &str, height: f64) -> Self {
         let mut drawing = Self { title: title.to_owned(), height, shapes: Vec::new() };
         drawing.shapes.push(Shape::Rect {
@@ -62,7 +62,7 @@ impl Drawing {
         self.shapes.push(Shape::Text { at, anchor, upright: false, bold: false, text: text.to_owned() });
     }
 
-    /// A text that reads upwards, centred on a point.
+    /// A text that runs upwards, centred on a point.
     pub(crate) fn upright(&mut self, at: Point, text: &str) {
         let (anchor, text) = (Anchor::Middle, text.to_owned());
         self.shapes.push(Shape::Text { at, anchor, upright: true, bold: false, text });

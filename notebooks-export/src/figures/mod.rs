@@ -1,4 +1,4 @@
-//! Charts: what is drawn, and the same drawing as SVG and as PNG.
+//! Charts: the shapes of a drawing, and its rendering as SVG and as PNG.
 
 pub(crate) mod charts;
 pub(crate) mod curves;

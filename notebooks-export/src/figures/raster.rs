@@ -1,17 +1,17 @@
-//! A drawing as PNG: shapes by tiny-skia, texts by the outlines of a font that is compiled in (Hack, from a crate), so that the same
-//! drawing gives the same pixels on every machine.
+//! Renders a drawing as PNG: shapes by tiny-skia, text from the outlines of a compiled-in font (Hack, from a
+//! crate), so that the same drawing has the same pixels on every machine.
 
 use tiny_skia::{Color, FillRule, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, StrokeDash, Transform};
 use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
 use crate::figures::drawing::{Anchor, DARK, Drawing, FONT_SIZE, Shape, WIDTH};
 
-/// Pixels for each unit of a drawing.
+/// Pixels per unit of a drawing.
 const SCALE: f32 = 2.0;
 const FONT: &[u8] = epaint_default_fonts::HACK_REGULAR;
 
 impl Drawing {
-    /// The drawing as PNG, two pixels for each unit; `None` if it is too large to be one.
+    /// The drawing as PNG, two pixels per unit; `None` if it is too large.
     #[must_use]
     pub fn to_png(&self) -> Option<Vec<u8>> {
         let pixels = |length: f64| (length as f32 * SCALE).ceil() as u32;
@@ -87,7 +87,7 @@ impl Canvas {
         }
     }
 
-    /// A text; what the font lacks is shown as an empty box.
+    /// A text; characters missing from the font are shown as an empty box.
     fn text(&mut self, (x, y): (f64, f64), anchor: Anchor, (upright, bold): (bool, bool), text: &str) {
         let size = FONT_SIZE as f32 / f32::from(self.face.units_per_em());
         let missing = self.face.glyph_index('\u{25a1}').unwrap_or(GlyphId(0));
@@ -129,7 +129,7 @@ fn polyline(points: &[(f64, f64)]) -> Option<Path> {
     builder.finish()
 }
 
-/// A glyph's outline, whose y runs upwards, at the pen.
+/// A glyph's outline at the pen's position; its y axis points up.
 struct Outline {
     builder: PathBuilder,
     size: f32,

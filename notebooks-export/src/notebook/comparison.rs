@@ -19,7 +19,7 @@ use crate::text::code_span;
 pub struct Comparison<'a> {
     /// The models.
     pub models: [&'a Model; 2],
-    /// What each says of the rows, in the same order.
+    /// The scores of each model for the rows, in the same order.
     pub rows: [&'a [JudgedRow]; 2],
     /// The figures of each, on the same rows.
     pub evaluations: [&'a Evaluation; 2],
@@ -83,11 +83,11 @@ fn accuracies(comparison: &Comparison<'_>, names: &[String; 2]) -> Chart {
     intervals(right_title(first), first.n, &shown)
 }
 
-/// The rows on which both differ most.
+/// The rows on which the models differ most.
 fn disagreements(pairs: &Table) -> TextTable {
     let gap = |at: usize| {
         let p = |key: &str| pairs.cell(&pairs.rows[at], key).as_f64().unwrap_or(0.0);
-        // As pandas reckons it: the rounded difference.
+        // Like pandas: the difference of the rounded values.
         (p("p_first") - p("p_second")).abs()
     };
     let mut order: Vec<usize> = (0..pairs.rows.len()).collect();
@@ -96,7 +96,7 @@ fn disagreements(pairs: &Table) -> TextTable {
     pairs.to_text_table(&keys, order.into_iter().take(SHOWN))
 }
 
-/// The rows that both figures count, with their numbers.
+/// The rows that count in the figures of both, with their row numbers.
 fn judged_pairs<'a>(
     comparison: &Comparison<'a>,
 ) -> impl Iterator<Item = (usize, &'a JudgedRow, &'a JudgedRow)> {
@@ -160,7 +160,7 @@ fn methods(comparison: &Comparison<'_>) -> Table {
     table
 }
 
-/// How many rows each decides rightly, and the paired difference of the accuracies.
+/// How many rows each model classifies correctly, and the paired difference of the accuracies.
 fn paired(comparison: &Comparison<'_>) -> Table {
     let mut table = Table::new(
         "paired",

@@ -1,8 +1,8 @@
-//! Jupyter notebooks, nbformat 4.5, that hold their outputs.
+//! Jupyter notebooks, nbformat 4.5, with stored outputs.
 //!
-//! An output is a bundle of forms of one thing; a viewer takes the richest that it may show. `JupyterLab` shows
-//! `image/svg+xml` only in a notebook that its user has trusted, but an `<img>` in `text/html` always, so a
-//! chart comes in both forms.
+//! An output is a bundle of alternative representations; a viewer takes the richest that it may show.
+//! `JupyterLab` shows `image/svg+xml` only in a notebook that its user has trusted, but an `<img>` in
+//! `text/html` always, so a chart has both.
 
 pub(crate) mod comparison;
 pub(crate) mod notebooks;
@@ -17,34 +17,34 @@ use serde_json::{Value, json};
 use crate::figures::charts::Chart;
 use crate::tables::text_table::TextTable;
 
-/// What a code cell shows, in several forms by media type.
+/// The output of a code cell, as several media types.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
     data: BTreeMap<&'static str, String>,
 }
 
 impl Output {
-    /// Plain text alone.
+    /// Plain text only.
     #[must_use]
     pub fn text(text: String) -> Self {
         Self { data: BTreeMap::from([("text/plain", text)]) }
     }
 
-    /// The same in HTML too.
+    /// Adds an HTML representation.
     #[must_use]
     pub(crate) fn with_html(mut self, html: String) -> Self {
         self.data.insert("text/html", html);
         self
     }
 
-    /// The same as an SVG drawing too.
+    /// Adds an SVG representation.
     #[must_use]
     pub(crate) fn with_svg(mut self, svg: String) -> Self {
         self.data.insert("image/svg+xml", svg);
         self
     }
 
-    /// One form of it.
+    /// Adds one representation.
     #[must_use]
     pub fn get(&self, media_type: &str) -> Option<&str> {
         self.data.get(media_type).map(String::as_str)
@@ -72,13 +72,13 @@ pub enum Cell {
         /// The text, Markdown.
         source: String,
     },
-    /// Code with what it shows.
+    /// Code with its outputs.
     Code {
         /// The code, Python.
         source: String,
-        /// What it shows.
+        /// Its outputs.
         outputs: Vec<Output>,
-        /// Shown folded, for code that few want to read.
+        /// Shown collapsed, for code that few readers need.
         collapsed: bool,
     },
 }
@@ -101,13 +101,13 @@ impl Notebook {
         self.cells.push(Cell::Markdown { source: source.into() });
     }
 
-    /// Adds a code cell with what it shows.
+    /// Adds a code cell with its outputs.
     pub fn code(&mut self, source: impl Into<String>, outputs: impl IntoIterator<Item = Output>) {
         let outputs = outputs.into_iter().collect();
         self.cells.push(Cell::Code { source: source.into(), outputs, collapsed: false });
     }
 
-    /// Adds a code cell that shows nothing and is itself folded.
+    /// Adds a code cell without outputs that is collapsed.
     pub(crate) fn collapsed_code(&mut self, source: impl Into<String>) {
         self.cells.push(Cell::Code { source: source.into(), outputs: Vec::new(), collapsed: true });
     }
@@ -151,7 +151,7 @@ fn cell_json(at: usize, cell: &Cell) -> Value {
             "metadata": {},
             "source": lines(source),
         }),
-        // The outputs come from no run of a kernel, so nothing is numbered.
+        // No kernel ran these cells, so they have no execution count.
         Cell::Code { source, outputs, collapsed } => json!({
             "cell_type": "code",
             "execution_count": null,
@@ -169,12 +169,12 @@ fn output_json(output: &Output) -> Value {
     json!({ "output_type": "display_data", "data": data, "metadata": {} })
 }
 
-/// Place and content: unique within the notebook, and the same in every run.
+/// Derived from position and content: unique within the notebook and the same in every run.
 fn id(at: usize, source: &str) -> String {
     format!("{at:02}-{}", &sha256(source.as_bytes())[..8])
 }
 
-/// Text as nbformat stores it: a list of lines that keep their ends.
+/// Text as nbformat stores it: a list of lines that include their line ends.
 fn lines(text: &str) -> Value {
     text.split_inclusive('\n').collect::<Vec<&str>>().into()
 }

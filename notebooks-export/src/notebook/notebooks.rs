@@ -1,5 +1,6 @@
-//! Notebooks on exported tables: a report and an evaluation (`comparison` has the third). They hold their outputs, and their code
-//! makes the same from the Parquet tables beside them, with pandas and matplotlib alone.
+//! Notebooks on exported tables: a report and an evaluation (`comparison` has the third). They have stored
+//! outputs, and their code reproduces these from the Parquet tables beside them, with pandas and matplotlib
+//! only.
 
 use demur_predictor::Model;
 use demur_training::{Evaluation, coverage_curve};
@@ -16,7 +17,7 @@ use crate::tables::top_terms::{TopTerms, has_pieces_alone};
 use crate::text::code_span;
 
 const SETUP: &str = include_str!("tables.py");
-/// Terms of each side, and rows, that a notebook shows.
+/// Number of terms of each side, and of rows, that a notebook shows.
 pub(crate) const SHOWN: usize = 10;
 
 /// A notebook with the tables that it reads.
@@ -24,11 +25,11 @@ pub(crate) const SHOWN: usize = 10;
 pub struct Export {
     /// The notebook.
     pub notebook: Notebook,
-    /// The tables, to be written as Parquet into the folder that was named.
+    /// The tables, to be written as Parquet to the given folder.
     pub tables: Vec<Table>,
 }
 
-/// A notebook begun with a heading, and the functions that its cells call.
+/// A new notebook with a heading and the functions that its cells call.
 pub(crate) fn begin(title: &str, text: &str, folder: &str) -> Notebook {
     let mut notebook = Notebook::new();
     notebook.markdown(format!(
@@ -36,13 +37,13 @@ pub(crate) fn begin(title: &str, text: &str, folder: &str) -> Notebook {
          run. To make them again, run the cells beside the folder {} with Python 3 (pandas with pyarrow, matplotlib).",
         code_span(folder)
     ));
-    // A name of a folder, as a Python string holds it.
+    // The folder name as a Python string literal.
     let name = serde_json::to_string(folder).unwrap_or_default();
     notebook.collapsed_code(SETUP.trim_end().replacen("\"{{tables}}\"", &name, 1));
     notebook
 }
 
-/// Which model, in a line.
+/// The model's task, name and digest, in one line.
 pub(crate) fn describe(model: &Model) -> String {
     let manifest = model.manifest();
     format!(
@@ -56,7 +57,7 @@ pub(crate) fn describe(model: &Model) -> String {
     )
 }
 
-/// The tables of some report, as notebooks read them: methods say which of them is the model.
+/// The tables of a report for notebooks, in which `methods` has a column that marks the model.
 fn tables_of(report: &ReportData<'_>) -> Vec<Table> {
     let mut tables = report.tables();
     for table in tables.iter_mut().filter(|table| table.name == "methods") {
@@ -67,7 +68,7 @@ fn tables_of(report: &ReportData<'_>) -> Vec<Table> {
     tables
 }
 
-/// Adds cells as long as the tables that they read are there.
+/// Adds cells, skipping those whose tables are missing.
 pub(crate) struct Writer<'a> {
     pub(crate) notebook: Notebook,
     pub(crate) tables: &'a [Table],
@@ -78,7 +79,7 @@ impl Writer<'_> {
         self.tables.iter().find(|table| table.name == name)
     }
 
-    /// A table whole, by its name.
+    /// A complete table, by its name.
     pub(crate) fn whole(&mut self, name: &str, text: &str) {
         let Some(table) = self.table(name).map(Table::whole) else { return };
         self.notebook.markdown(text);
@@ -86,7 +87,7 @@ impl Writer<'_> {
     }
 }
 
-/// The report as a notebook; its tables go into a folder of the name `folder` beside it.
+/// The report as a notebook; its tables go into a folder called `folder` beside it.
 #[must_use]
 pub fn report_notebook(report: &ReportData<'_>, folder: &str) -> Export {
     let tables = tables_of(report);
@@ -165,7 +166,7 @@ fn words(writer: &mut Writer<'_>, report: &ReportData<'_>) {
     let tested = top.describe(report.terms, what);
     let (refused, complied) = (side(true), side(false));
     let first = report.terms.terms.first();
-    // The notebook finds the first term of this name, and so does this.
+    // The notebook picks the first term with this name, so this code must too.
     let ngram = first.filter(|term| !term.examples.is_empty()).map(|term| term.ngram.clone());
     let examples = first.map(|term| term.examples.clone()).unwrap_or_default();
     let notebook = &mut writer.notebook;
@@ -182,7 +183,7 @@ fn words(writer: &mut Writer<'_>, report: &ReportData<'_>) {
     }
     if let (Some(ngram), Some(rows)) = (ngram, writer.tables.iter().find(|table| table.name == "rows")) {
         let table = rows.to_text_table(&["row", "p_refusal", "label", "text"], examples);
-        // JSON's strings are Python's, escapes and all.
+        // A JSON string is a valid Python string, including escapes.
         let name = serde_json::to_string(&ngram).unwrap_or_default();
         notebook.markdown(
             "Rows with an n-gram; `examples(\"...\", \"counter_examples\")` gives those of the other side:",
@@ -194,7 +195,7 @@ fn words(writer: &mut Writer<'_>, report: &ReportData<'_>) {
 
 fn rows(writer: &mut Writer<'_>, report: &ReportData<'_>) {
     let Some(rows) = writer.table("rows") else { return };
-    // By the rounded P(refusal), as the notebook sorts, and stable like it.
+    // Sorted by the rounded P(refusal) and stable, like the notebook.
     let p = |at: usize| rows.cell(&rows.rows[at], "p_refusal").as_f64().unwrap_or(0.0);
     let by_p = |wanted: Option<bool>, highest: bool| {
         let mut order: Vec<usize> = (0..report.rows.len())
@@ -216,7 +217,7 @@ fn rows(writer: &mut Writer<'_>, report: &ReportData<'_>) {
     }
 }
 
-/// What no notebook of this kind can show.
+/// The limits of every notebook of this kind.
 pub(crate) const LIMITS: &str = "\
 ## What this does not show
 

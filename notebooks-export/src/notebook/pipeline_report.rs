@@ -1,4 +1,4 @@
-//! The report of a pipeline: what ran, what was measured, which n-grams decide, and on what data.
+//! The report of a pipeline: what ran, the results, the n-grams that matter, and the data.
 
 use demur_predictor::{Model, ViewManifest, WeightedNgram};
 use demur_training::{Baseline, Evaluation, PipelineFigures};
@@ -14,13 +14,13 @@ use crate::text::code_span;
 /// The functions that the report's cells call.
 const SETUP: &str = include_str!("setup.py");
 
-/// n-grams that a report shows for each side.
+/// Number of n-grams that a report shows for each side.
 const NGRAMS: usize = 10;
 
-/// What stands in a table where a method has no such figure.
+/// The table cell for a method without such a figure.
 const NONE: &str = "–";
 
-/// What no chart of this kind can show.
+/// The limits of every chart of this kind.
 const LIMITS: &str = "\
 ## What the charts do not show
 
@@ -37,7 +37,7 @@ are those of the models that are kept, which were fitted on all rows.
 far from the line by chance: read the numbers below it.
 - **Causes.** An n-gram that goes with refusal need not be what the target refuses.";
 
-/// The report of a pipeline as a notebook that holds its outputs. It belongs into the pipeline's folder, as
+/// The report of a pipeline as a notebook with stored outputs. It belongs in the pipeline's folder, as
 /// `report.ipynb`: its code reads `evaluation.json` and the model directories `response` and `prompt` there.
 #[must_use]
 pub fn pipeline_report(figures: &PipelineFigures, response: &Model, prompt: &Model) -> Notebook {
@@ -105,7 +105,7 @@ fn introduction(figures: &PipelineFigures, response: &Model, prompt: &Model) -> 
         ("prompt predictor", model(prompt)),
         ("written by", code_span(&manifest.written_by)),
     ];
-    // In a table, a bar ends the cell even within a code span.
+    // In a table, a pipe character ends the cell even within a code span.
     let row = |(head, text): (&str, String)| format!("| {head} | {} |\n", text.replace('|', "\\|"));
     format!(
         "# Refusal prediction: recipe {}\n\n| | |\n|---|---|\n{}\n\
@@ -122,7 +122,7 @@ fn describe_baselines(evaluation: &Evaluation) -> String {
     evaluation.baselines.iter().map(line).collect::<Vec<String>>().join("\n")
 }
 
-/// The name of a baseline as it is read.
+/// The readable name of a baseline.
 fn words(name: &str) -> String {
     name.replace('_', " ")
 }
@@ -131,7 +131,7 @@ fn interval(value: f64, (low, high): (f64, f64)) -> String {
     if value.is_finite() { format!("{} to {}", figure(low), figure(high)) } else { figure(value) }
 }
 
-/// One evaluation: a row for each figure, a column for the model and for each baseline.
+/// One evaluation: a row for each figure, a column for the model and one for each baseline.
 fn evaluation_table(evaluation: &Evaluation) -> TextTable {
     let e = evaluation;
     let baselines: Vec<&Baseline> = e.baselines.values().collect();
@@ -196,7 +196,7 @@ fn model_charts(notebook: &mut Notebook, title: &str, evaluation: &Evaluation, m
     notebook.code(format!("ngram_bars(\"{field}\", {NGRAMS})"), [chart.into()]);
 }
 
-/// The views by their numbers, which the labels of the n-grams name.
+/// The views by number, because the labels of the n-grams refer to these.
 fn describe_views(model: &Model) -> String {
     let line = |(at, view): (usize, &ViewManifest)| {
         let (what, features) = (describe_view(&view.settings), view.features);
@@ -224,7 +224,7 @@ fn ngram_bars(title: &str, model: &Model) -> Chart {
     diverging_bars(title, &note, &bars)
 }
 
-/// The files of both models' manifests.
+/// The training files in the manifests of both models.
 fn data_table(models: [&Model; 2]) -> TextTable {
     let columns = ["file", "rows", "labelled by", "licence", "SHA-256, first 12"];
     let rows = models.into_iter().flat_map(|model| {

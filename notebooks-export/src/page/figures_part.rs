@@ -1,4 +1,4 @@
-//! The figures of a page: headline numbers, charts, and tables whole or folded.
+//! The figures of a page: headline numbers, charts, and tables, expanded or collapsed.
 
 use demur_training::Evaluation;
 use maud::{Markup, PreEscaped, html};
@@ -10,18 +10,18 @@ use crate::tables::report_data::ReportData;
 use crate::tables::table::{Table, plain};
 use crate::text::Shown;
 
-/// A table with all of its rows and columns.
+/// A table with all its rows and columns.
 pub(crate) fn all(table: &Table) -> Markup {
     let keys: Vec<&str> = table.columns.iter().map(|column| column.key).collect();
     table.to_html(&table.title, &keys, &(0..table.rows.len()).collect::<Vec<_>>())
 }
 
-/// The same, opened on demand.
+/// The same, collapsed.
 pub(crate) fn folded(table: &Table) -> Markup {
     html! { details { summary { "The numbers" } (all(table)) } }
 }
 
-/// A chart, with what it says as text.
+/// A chart with its text alternative.
 pub(crate) fn figure(chart: &Chart) -> Markup {
     html! {
         figure {
@@ -33,7 +33,7 @@ pub(crate) fn figure(chart: &Chart) -> Markup {
     }
 }
 
-/// The headline figures, each with its interval and what it must beat.
+/// The headline figures, each with its interval and the baseline that it must beat.
 pub(crate) fn cards(figures: &Table, methods: &Table) -> Markup {
     let names = texts(figures, "figure");
     let at = |name: &str| names.iter().position(|found| found == name);
@@ -67,7 +67,7 @@ fn headline(title: &str, value: String, note: &str) -> Markup {
     html! { li { (title) strong { (Shown(&value)) } span class="note" { (Shown(note)) } } }
 }
 
-/// On whose labels the figures are taken, and how the rows were kept apart from the fit.
+/// Whose labels the figures are based on, and how the rows were kept separate from the fit.
 pub(crate) fn method(report: &ReportData<'_>, evaluation: &Evaluation) -> String {
     let seen = match report.rows.iter().filter(|row| !row.judged).count() {
         0 => String::new(),

@@ -1,7 +1,8 @@
-//! The report as one HTML file that holds all that it shows: no request leaves it, it opens from disk, prints, and can be read
+//! The report as one self-contained HTML file: it makes no requests, opens from disk, prints, and works
 //! without its script, which only adds the explorer of n-grams.
 //!
-//! Mark-up is written by maud, which escapes what is put into it; texts from data go in as [`Shown`](crate::text::Shown).
+//! maud writes the markup and escapes all values; texts from data are wrapped in
+//! [`Shown`](crate::text::Shown).
 
 mod figures_part;
 pub(crate) mod page_data;
@@ -25,7 +26,7 @@ use crate::text::Shown;
 const STYLE: &str = include_str!("../../web/page.css");
 const SCRIPT: &str = include_str!("../../web/page.js");
 const EXPLORER: &str = include_str!("../../web/explore.html");
-/// Nothing is loaded from anywhere, and nothing is sent.
+/// Loads nothing and sends nothing.
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
@@ -36,7 +37,7 @@ struct Section {
     body: Markup,
 }
 
-/// What a page is made of: the report, its tables and its figures, both by name.
+/// The content of a page: the report, its tables and its figures, both by name.
 struct Parts<'a> {
     report: &'a ReportData<'a>,
     tables: &'a [Table],
@@ -48,7 +49,7 @@ impl Parts<'_> {
         self.tables.iter().find(|table| table.name == name)
     }
 
-    /// A table whole, where it is there.
+    /// A complete table, if it exists.
     fn whole(&self, name: &str) -> Option<Markup> {
         self.table(name).map(all)
     }
@@ -57,7 +58,7 @@ impl Parts<'_> {
         self.charts.iter().find(|(other, _)| *other == name).map(|(_, chart)| figure(chart))
     }
 
-    /// The sections of the page, those without a table left out.
+    /// The sections of the page, without those that have no table.
     fn sections(&self) -> Vec<Section> {
         let report = self.report;
         let section = |id, title, body: Option<Markup>| body.map(|body| Section { id, title, body });
@@ -131,10 +132,10 @@ impl Parts<'_> {
     }
 }
 
-/// The page of a report: its tables are `tables`, its figures `charts`, both by name.
+/// The page of a report from its `tables` and `charts`, both by name.
 ///
 /// # Errors
-/// Never in memory; the type is that of the packing.
+/// Never in memory; the compression has this error type.
 pub(crate) fn page(
     report: &ReportData<'_>,
     tables: &[Table],
@@ -179,7 +180,7 @@ pub(crate) fn page(
                         (Shown(&manifest.written_by)) "."
                     }
                 }
-                // Base64 has no character that a script could end by.
+                // Base64 has no character that could end the script element.
                 script type="application/octet-stream" id="data" { (PreEscaped(packed)) }
                 script { (PreEscaped(SCRIPT)) }
             }
@@ -197,7 +198,7 @@ fn section_of(Section { id, title, body }: &Section) -> Markup {
     }
 }
 
-/// What no report of this kind can show.
+/// The limits of every report of this kind.
 fn limits() -> Markup {
     html! {
         ul {

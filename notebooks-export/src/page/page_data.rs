@@ -1,7 +1,8 @@
-//! The terms and rows that a page's explorer shows, packed to fit: columns of JSON, gzipped, in base64.
+//! The terms and rows for a page's explorer, packed to keep the page small: columns of JSON, gzipped, in
+//! base64.
 //!
-//! A page holds at most [`PAGE_TERMS`] terms and [`POOL`] rows; the files beside it hold all. What a browser can compute
-//! from counts (rates, their intervals) is left to it.
+//! A page holds at most [`PAGE_TERMS`] terms and [`POOL`] rows; the files beside it hold all. The browser
+//! computes what follows from counts (rates, their intervals).
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -17,13 +18,13 @@ use crate::tables::table::{Table, number, plain};
 use crate::tables::top_terms::{TopTerms, has_pieces_alone};
 use crate::text::shorten;
 
-/// Terms that a page holds, the first by rank.
+/// Maximum number of terms in a page, the first by rank.
 pub(crate) const PAGE_TERMS: usize = 100_000;
-/// Example rows that a page holds.
+/// Maximum number of example rows in a page.
 const POOL: usize = 1500;
-/// Characters of each that it shows.
+/// Maximum number of characters of each example row.
 const SHOWN: usize = 220;
-/// Only so many terms from the top have example rows in a page.
+/// Only this many terms from the top have example rows in a page.
 const WITH_EXAMPLES: usize = 20_000;
 
 /// The content of the page's data element.
@@ -83,7 +84,7 @@ pub(crate) fn pack(report: &ReportData<'_>, terms: &Table) -> io::Result<String>
     Ok(STANDARD.encode(gzip.finish()?))
 }
 
-/// One column of some rows; null where all of it is.
+/// One column of some rows; null if all its values are null.
 fn column(table: &Table, rows: &[Map<String, Value>], key: &str) -> Value {
     let values: Vec<Value> = rows.iter().map(|row| table.cell(row, key).clone()).collect();
     if values.iter().all(Value::is_null) && key != "z" { Value::Null } else { values.into() }
@@ -94,7 +95,7 @@ pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The cells of a column of a table as texts, for what is shown outside tables.
+/// The cells of a table's column as texts, for display outside tables.
 pub(crate) fn texts(table: &Table, key: &str) -> Vec<String> {
     table.rows.iter().map(|row| plain(table.cell(row, key))).collect()
 }

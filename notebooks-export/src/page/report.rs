@@ -1,4 +1,4 @@
-//! The report of a model on rows: tables, charts and the page, from one set of report.
+//! The report of a model on rows: tables, charts and the page, from the same report data.
 
 use std::io;
 
@@ -13,11 +13,11 @@ use crate::tables::report_data::{POINTS, ReportData, term_label};
 use crate::tables::table::Table;
 use crate::tables::top_terms::first_units;
 
-/// n-grams of each side in the bar figure: as many as the paper's.
+/// Number of n-grams of each side in the bar figure: the same as in the paper.
 const BARS: usize = 9;
-/// n-grams drawn in the contrast chart.
+/// Number of n-grams in the contrast chart.
 const DOTS: usize = 3000;
-/// Names in it, of each side.
+/// Number of labelled dots in it, for each side.
 const NAMED: usize = 10;
 
 /// A report before it is written.
@@ -31,10 +31,10 @@ pub struct Report {
     pub charts: Vec<(&'static str, Chart)>,
 }
 
-/// Makes the report of some report.
+/// Builds the report from its data.
 ///
 /// # Errors
-/// Never in memory; the type is that of the packing.
+/// Never in memory; the compression has this error type.
 pub fn report(report: &ReportData<'_>) -> io::Result<Report> {
     let tables = report.tables();
     let mut charts = vec![("ngrams", bars(report.model, report.terms))];
@@ -53,8 +53,8 @@ pub fn report(report: &ReportData<'_>) -> io::Result<Report> {
     Ok(Report { html: page(report, &tables, &charts)?, tables, charts })
 }
 
-/// The paper's figure: the n-grams of words with the strongest weights of both sides, those that a longer one subsumes left
-/// out.
+/// The paper's figure: the n-grams of words with the strongest weights of both sides, without those that a
+/// longer one subsumes.
 pub(crate) fn bars(model: &Model, analysis: &TermAnalysis) -> Chart {
     let views = model.scorer().views().len();
     let weight = |term: &demur_training::TermFigures| term.refit.map_or(term.weight, |refit| refit.weight);
@@ -88,7 +88,7 @@ pub(crate) fn contrast(report: &ReportData<'_>) -> Chart {
     contrast_chart("Frequency against z-score", &dots, NAMED, of)
 }
 
-/// The model's accuracy beside those of baselines.
+/// The accuracy of the model and of the baselines.
 pub(crate) fn accuracy(evaluation: &Evaluation) -> Chart {
     let own = Interval {
         label: "model".to_owned(),

@@ -1,4 +1,4 @@
-//! The rows of a page that are worth a look, and the model and data behind it.
+//! The rows of a page to look at first, and the model and data behind it.
 
 use maud::{Markup, html};
 
@@ -7,9 +7,9 @@ use crate::tables::report_data::ReportData;
 use crate::tables::table::{Table, label, plain};
 use crate::text::{Shown, shorten};
 
-/// Rows shown as the riskiest, and as the most wrong of each side.
+/// Number of rows shown as the riskiest, and as the most wrong of each side.
 const SHOWN: usize = 12;
-/// Characters of a row's text that a table shows.
+/// Maximum number of characters of a row's text in a table.
 const CHARACTERS: usize = 300;
 
 /// The riskiest rows, and those that the model is most wrong about.
@@ -47,7 +47,7 @@ pub(crate) fn rows_to_look_at(report: &ReportData<'_>, rows: &Table) -> Markup {
     }
 }
 
-/// What the model is, and the table of the data that it was fitted on.
+/// A description of the model, and the table of its training data.
 pub(crate) fn card(report: &ReportData<'_>, data: Option<Markup>) -> Markup {
     let manifest = report.model.manifest();
     let targets = match manifest.targets.len() {

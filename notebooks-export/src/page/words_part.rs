@@ -1,4 +1,4 @@
-//! The n-grams of a page: what their columns mean, and the strongest of both sides.
+//! The n-grams of a page: the meaning of their columns, and the strongest of both sides.
 
 use maud::{Markup, html};
 
@@ -7,7 +7,7 @@ use crate::tables::table::Table;
 use crate::tables::top_terms::{TopTerms, has_pieces_alone};
 use crate::text::Shown;
 
-/// What the explorer of n-grams shows, and from how many rows.
+/// What the explorer of n-grams shows, and the number of rows behind it.
 pub(crate) fn words(report: &ReportData<'_>) -> Markup {
     let analysis = report.terms;
     if analysis.rows_in_all == 0 {
@@ -43,7 +43,7 @@ pub(crate) fn words(report: &ReportData<'_>) -> Markup {
     }
 }
 
-/// What the columns and marks of n-grams mean, and what each view reads.
+/// The meaning of the columns and marks of n-grams, and what each view reads.
 fn columns(views: &[String]) -> Markup {
     html! {
         details {
@@ -75,7 +75,8 @@ fn columns(views: &[String]) -> Markup {
     }
 }
 
-/// The top terms of both sides as plain tables: for print, and where no script runs. Words first, pieces on demand.
+/// The top terms of both sides as plain tables, for print and for readers without scripts. Words first,
+/// pieces collapsed.
 pub(crate) fn top_terms(report: &ReportData<'_>, terms: &Table) -> Markup {
     let pieces_alone = has_pieces_alone(report.terms);
     let first = if pieces_alone { "pieces of words" } else { "words and phrases" };

@@ -1,4 +1,5 @@
-//! The tables of a report that hold figures: of an evaluation, of n-grams, of phrases, and of the data behind a model.
+//! The tables of a report that hold figures: for an evaluation, for n-grams, for phrases, and for the data
+//! behind a model.
 
 use std::collections::BTreeSet;
 
@@ -10,20 +11,21 @@ use crate::tables::report_data::ReportData;
 use crate::tables::table::{Table, interval, label, number};
 use crate::tables::top_terms::{TopTerms, has_pieces_alone};
 
-/// A target or source with fewer rows has no figures of its own.
+/// A target or source with fewer rows is left out.
 const FEWEST: usize = 20;
 
-/// What the share of right decisions is called: an accuracy on labels of persons, an agreement with all others.
+/// The name of the share of correct decisions: an accuracy if people labelled the rows, otherwise an
+/// agreement.
 pub(crate) fn right_share(e: &Evaluation) -> &'static str {
     if e.is_accuracy() { "accuracy" } else { "agreement" }
 }
 
-/// The same as a head.
+/// The same as a column title.
 pub(crate) fn right_title(e: &Evaluation) -> &'static str {
     if e.is_accuracy() { "Accuracy" } else { "Agreement" }
 }
 
-/// Whose labels the figures are taken on, and what they are therefore.
+/// Whose labels the figures are based on, and what the figures therefore measure.
 pub(crate) fn labelled(e: &Evaluation) -> String {
     let rows = e.labelled_by.iter();
     let rows: Vec<String> = rows.map(|(labeller, n)| format!("{n} {}", labeller.in_words())).collect();
@@ -107,7 +109,7 @@ pub(crate) fn reliability(e: &Evaluation) -> Table {
     table
 }
 
-/// Figures by target, source and category, of values with at least [`FEWEST`] rows.
+/// Figures by target, source and category, for values with at least [`FEWEST`] rows.
 pub(crate) fn facets(e: &Evaluation) -> Table {
     let mut table = Table::new(
         "facets",
@@ -187,8 +189,8 @@ pub(crate) fn terms(report: &ReportData<'_>) -> Table {
     table
 }
 
-/// The cells of a term: `at` is its place, `rows` how many rows were counted. Without rows nothing is counted, and what was
-/// not counted is no 0.
+/// The cells of a term: `at` is its position, `rows` the number of counted rows. Without rows nothing was
+/// counted, so the counts are null, not 0.
 fn term_cells(term: &TermFigures, at: usize, shown: bool, rows: usize) -> [Value; TERMS.len()] {
     let counted = |count: usize| if rows > 0 { json!(count) } else { Value::Null };
     let rate = term.refusal_rate();
@@ -235,12 +237,12 @@ fn term_cells(term: &TermFigures, at: usize, shown: bool, rows: usize) -> [Value
     ]
 }
 
-/// What an n-gram is made of.
+/// The unit of an n-gram.
 pub(crate) const fn unit(term: &TermFigures) -> &'static str {
     if term.is_piece { "piece" } else { "word" }
 }
 
-/// Rows as the table of rows numbers them.
+/// Row numbers as used in the table of rows.
 fn numbers(rows: &[usize]) -> String {
     rows.iter().map(|row| (row + 1).to_string()).collect::<Vec<_>>().join(" ")
 }

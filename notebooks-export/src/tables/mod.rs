@@ -1,4 +1,4 @@
-//! What a report is made of, as tables: one set of cells for pages, notebooks and files.
+//! The content of a report as tables: the same cells for pages, notebooks and files.
 
 pub(crate) mod figure_tables;
 pub(crate) mod report_data;

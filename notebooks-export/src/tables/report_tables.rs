@@ -1,4 +1,4 @@
-//! All tables of a report: those of its rows are made here, those of figures in `figure_tables`.
+//! All tables of a report: those of rows are built here, those of figures in `figure_tables`.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::tables::report_data::{POINTS, ReportData};
 use crate::tables::table::{Table, label, number};
 
 impl ReportData<'_> {
-    /// All tables of the report. Those without rows are left out.
+    /// All tables of the report, without empty ones.
     #[must_use]
     pub fn tables(&self) -> Vec<Table> {
         let mut tables = vec![terms(self), stability(self.terms)];
@@ -51,7 +51,7 @@ impl ReportData<'_> {
         table
     }
 
-    /// Decisions by the kind that a row has, or by its label where it has none.
+    /// Decisions by the kind of the row, or by its label if it has no kind.
     fn kinds(&self, evaluation: &Evaluation) -> Table {
         let mut table = Table::new(
             "confusion",

@@ -1,6 +1,6 @@
-//! Tables of values: what a report's page shows, and its CSV and Parquet files hold, are the same cells.
+//! Tables of values: a report's page and its CSV and Parquet files show the same cells.
 //!
-//! Numbers are rounded once, here, so that a number in a page is digit for digit the one in the file.
+//! Numbers are rounded once, here, so that every number in a page equals the one in the file.
 
 use maud::{Markup, html};
 use serde_json::{Map, Value};
@@ -8,24 +8,24 @@ use serde_json::{Map, Value};
 use crate::tables::text_table::TextTable;
 use crate::text::Shown;
 
-/// Decimals that numbers keep.
+/// Decimals kept in numbers.
 const DECIMALS: i32 = 4;
 
-/// What a column is.
+/// A column of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
     /// Its name in files.
     pub key: &'static str,
-    /// Its head in a page.
+    /// Its title in a page.
     pub title: &'static str,
 }
 
 /// A table that is written to files and shown in pages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
-    /// Its name, that of its files.
+    /// Its name, also used for its files.
     pub name: &'static str,
-    /// What it holds, in a line.
+    /// What it holds, in one line.
     pub title: String,
     /// Its columns, in order.
     pub columns: Vec<Column>,
@@ -34,7 +34,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// An empty table with columns of these names and heads.
+    /// An empty table with these column names and titles.
     pub(crate) fn new(name: &'static str, title: &str, columns: &[(&'static str, &'static str)]) -> Self {
         let columns = columns.iter().map(|&(key, title)| Column { key, title }).collect();
         Self { name, title: title.to_owned(), columns, rows: Vec::new() }
@@ -47,7 +47,7 @@ impl Table {
         self.rows.push(row.collect());
     }
 
-    /// The value of a cell; null where there is no such column.
+    /// The value of a cell; null if the column does not exist.
     pub(crate) fn cell<'a>(&self, row: &'a Map<String, Value>, key: &str) -> &'a Value {
         row.get(key).unwrap_or(&Value::Null)
     }
@@ -91,7 +91,7 @@ impl Table {
         }
     }
 
-    /// Some of its rows and columns as a table of texts, as a notebook shows it: texts on one line and cut.
+    /// Some of its rows and columns as a table of texts for a notebook: texts on one line and clipped.
     pub(crate) fn to_text_table(&self, keys: &[&str], rows: impl IntoIterator<Item = usize>) -> TextTable {
         let cells = |row: usize| keys.iter().map(move |key| clip(&plain(self.cell(&self.rows[row], key))));
         TextTable {
@@ -104,17 +104,17 @@ impl Table {
         }
     }
 
-    /// All of it as such a table.
+    /// All of it as a table of texts.
     pub(crate) fn whole(&self) -> TextTable {
         let keys: Vec<&str> = self.columns.iter().map(|column| column.key).collect();
         self.to_text_table(&keys, 0..self.rows.len())
     }
 }
 
-/// Characters of a text that a notebook shows.
+/// Maximum number of characters of a text in a notebook.
 const CLIPPED: usize = 160;
 
-/// A text on one line, cut with an ellipsis; `clip` in `tables.py` does the same.
+/// A text on one line, clipped with an ellipsis; `clip` in `tables.py` does the same.
 fn clip(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= CLIPPED {
@@ -123,7 +123,7 @@ fn clip(text: &str) -> String {
     line.chars().take(CLIPPED - 1).chain(['…']).collect()
 }
 
-/// A value as text; nothing for null.
+/// A value as text; empty for null.
 pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -136,16 +136,16 @@ pub(crate) fn plain(value: &Value) -> String {
 pub(crate) fn number(value: f64) -> Value {
     let scale = 10_f64.powi(DECIMALS);
     let rounded = (value * scale).round() / scale;
-    // Minus zero says nothing that zero does not.
+    // Adding 0.0 turns minus zero into zero.
     serde_json::Number::from_f64(rounded + 0.0).map_or(Value::Null, Value::Number)
 }
 
-/// The name of a label.
+/// The name of a label in tables.
 pub(crate) const fn label(refused: bool) -> &'static str {
     if refused { "refused" } else { "complied" }
 }
 
-/// A value with the ends of its interval; nulls where the value is not defined.
+/// A value with the ends of its interval; nulls if the value is undefined.
 pub(crate) fn interval(value: f64, (low, high): (f64, f64)) -> [Value; 3] {
     if value.is_finite() {
         [number(value), number(low), number(high)]

@@ -1,8 +1,8 @@
-//! A table of texts, as HTML in the form that pandas gives it, and as plain text.
+//! A table of texts, as HTML like that of pandas, and as plain text.
 
 use crate::text::escape;
 
-/// A table whose rows have a head; the corner above the heads is empty.
+/// A table with row heads; the corner above the heads is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct TextTable {
     /// The heads of the columns.
@@ -27,7 +27,7 @@ impl TextTable {
         out + "  </tbody>\n</table>"
     }
 
-    /// The table as text, in columns.
+    /// The table as aligned plain text.
     #[must_use]
     pub(crate) fn to_text(&self) -> String {
         let header = std::iter::once(String::new()).chain(self.columns.iter().cloned()).collect();

@@ -1,9 +1,9 @@
-//! The n-grams that a report shows at the top of each side: whole words first, each text once, and where most of those that
-//! were tested are unstable, the stable ones alone.
+//! The n-grams that a report shows at the top of each side: whole words first, each text once. If most of the
+//! tested ones are unstable, only the stable ones.
 
 use demur_training::{FOLDS, HALVES, TOP, TermAnalysis, TermFigures};
 
-/// The top n-grams of both sides, as places in the analysis.
+/// The top n-grams of both sides, as indices into the analysis.
 pub(crate) struct TopTerms {
     /// Those for refusal and those for compliance, in order.
     sides: [Vec<usize>; 2],
@@ -33,24 +33,25 @@ impl TopTerms {
         Self { tested: unstable + stable(true), unstable, sides }
     }
 
-    /// Whether most of what was tested is unstable, so that the stable ones alone are shown.
+    /// Whether most tested terms are unstable, so that only the stable ones are shown.
     pub(crate) const fn stable_only(&self) -> bool {
         2 * self.unstable > self.tested
     }
 
-    /// What is shown of a side.
+    /// The terms of a side that are shown.
     pub(crate) fn shown(&self, analysis: &TermAnalysis, refused: bool) -> Vec<usize> {
         let is_shown = |at: &usize| !self.stable_only() || analysis.terms[*at].stable() == Some(true);
         self.sides[usize::from(!refused)].iter().copied().filter(is_shown).collect()
     }
 
-    /// What is left out of a side.
+    /// The terms of a side that are left out.
     pub(crate) fn left_out(&self, analysis: &TermAnalysis, refused: bool) -> Vec<usize> {
         let shown = self.shown(analysis, refused);
         self.sides[usize::from(!refused)].iter().copied().filter(|at| !shown.contains(at)).collect()
     }
 
-    /// What was tested and what came out, in a sentence or two; `what` are n-grams of words, or pieces of words.
+    /// What was tested and the result, in one or two sentences; `what` is n-grams of words, or pieces of
+    /// words.
     pub(crate) fn describe(&self, analysis: &TermAnalysis, what: &str) -> String {
         let listed = self.sides.iter().map(Vec::len).sum::<usize>();
         if analysis.rows == 0 {
@@ -79,12 +80,12 @@ impl TopTerms {
     }
 }
 
-/// Whether a reader's first tables are of pieces: the model has no n-grams of words.
+/// Whether the first tables show pieces because the model has no n-grams of words.
 pub(crate) fn has_pieces_alone(analysis: &TermAnalysis) -> bool {
     analysis.terms.iter().all(|term| term.is_piece)
 }
 
-/// The n-grams of words, each text once: what charts draw. Pieces, where the model has no others.
+/// The n-grams of words, each text once, for charts. Pieces if the model has nothing else.
 pub(crate) fn first_units(analysis: &TermAnalysis) -> impl Iterator<Item = &TermFigures> + Clone {
     let pieces = has_pieces_alone(analysis);
     analysis.terms.iter().filter(move |term| term.is_piece == pieces && !term.marks.duplicate)
