@@ -1,6 +1,8 @@
-//! The corpus of our own (`data/corpus`): every row is whole, no row stands twice, and the counts in its README are true.
+//! The project's own corpus (`data/corpus`): every row is complete, no row occurs twice, and the counts in
+//! its README are correct.
 //!
-//! Models are fitted on these rows and the README is what a reader judges them by, so a slip in either is a fault.
+//! Models are fitted on these rows, and readers rely on the README to assess them, so an error in either is a
+//! bug.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +35,7 @@ fn rows(name: &str) -> Vec<Row> {
     text(name).lines().enumerate().map(parse).collect()
 }
 
-/// A field that must be text with something in it.
+/// A field that must be a non-empty text.
 fn field<'a>(row: &'a Row, name: &str) -> &'a str {
     match row.get(name).and_then(Value::as_str) {
         Some(value) if !value.trim().is_empty() => value,
@@ -50,7 +52,7 @@ fn label(row: &Row) -> Option<Label> {
     }
 }
 
-/// What all rows share: their columns, an id of their own, a known language, and who labelled them.
+/// What all rows share: their columns, unique ids, a known language, and a labeller.
 fn check_rows(rows: &[Row], columns: &[&str]) {
     let mut ids = BTreeSet::new();
     for row in rows {
@@ -102,7 +104,8 @@ fn answers_are_whole_and_labels_agree_with_kinds() {
     }
 }
 
-/// Counts of the README's tables by heading. A row of a table is `| name | refused | complied | no label |`.
+/// The counts in the README's tables, by heading. A row of a table is `| name | refused | complied | no label
+/// |`.
 fn stated(readme: &str) -> BTreeMap<String, Counts> {
     let mut tables: BTreeMap<String, Counts> = BTreeMap::new();
     let mut heading = String::new();

@@ -1,5 +1,5 @@
-//! The models that come with the crate: whole, small, free of this machine's paths, and of sound judgement. Their
-//! numbers change with every new bundle, so none is asked for.
+//! The models that come with the crate: complete, small, free of local paths, and reasonably accurate. Their
+//! numbers change with every new bundle, so no exact value is asserted.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -10,7 +10,7 @@ use demur_data::Kind;
 use demur_predictor::{Bundled, Decision, Field, Input, Model, Scratch, sha256};
 use serde_json::Value;
 
-/// What the bundled models reach on the starter corpus, less what a new bundle may lose.
+/// The accuracy of the bundled models on the starter corpus, minus what a new bundle may lose.
 const ANSWERS_RIGHT: f64 = 0.74;
 const PROMPTS_RIGHT: f64 = 0.69;
 

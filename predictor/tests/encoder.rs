@@ -1,5 +1,6 @@
-//! Parity with the reference implementation of both encoders on the fixture that `tests/golden/make_encoder.py` makes, by
-//! each library that this build has. Tests of encoders that scripts/setup-bert.sh fetches are ignored unless asked for.
+//! Parity of both encoders with the reference implementation, on the fixture that
+//! `tests/golden/make_encoder.py` makes, with each library in this build. Tests that need the encoders of
+//! scripts/setup-bert.sh are ignored by default.
 
 #![cfg(feature = "encoder")]
 #![allow(clippy::unwrap_used)]
@@ -16,7 +17,7 @@ fn fixture() -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// The folder of an encoder that has been set up.
+/// The folder of an installed encoder.
 fn folder(name: &str) -> PathBuf {
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.bert");
     BaseFiles::find(name, &[place]).unwrap()
@@ -102,7 +103,8 @@ fn mpnet_is_the_reference() {
     parity("all-mpnet-base-v2", "mpnet");
 }
 
-/// What an input is given does not depend on its company beyond the last digits, and the order of inputs is kept.
+/// An input's result does not depend on the rest of its batch beyond the last digits, and the order of inputs
+/// is kept.
 #[test]
 #[ignore = "needs an encoder; scripts/setup-bert.sh fetches it"]
 fn company_hardly_matters() {

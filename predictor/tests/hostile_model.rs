@@ -1,4 +1,5 @@
-//! A model directory that somebody else wrote: sizes that no memory holds, and files that are none, are refused at once.
+//! A model directory from an untrusted author: sizes beyond any memory, and files of the wrong type, are
+//! rejected at once.
 
 #![allow(clippy::unwrap_used)]
 
@@ -25,7 +26,7 @@ fn sizes_that_wrap_round_are_refused() {
     let views = manifest["views"].as_array().unwrap();
     let features = |at: usize| views[at]["features"].as_u64().unwrap();
     assert!(views.len() > 1, "the model has several views");
-    // Their sum is, counted in 64 bits, what it was.
+    // The sizes overflow: their 64-bit sum is unchanged.
     let mut wrapped = manifest.clone();
     wrapped["views"][0]["features"] = json!(u64::MAX);
     wrapped["views"][1]["features"] = json!(features(0) + features(1) + 1);

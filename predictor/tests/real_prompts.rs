@@ -1,5 +1,5 @@
-//! Explanations of ten thousand real prompts add up, and flips and fragments of a thousand are real and quick. The
-//! prompts are read where they lie in `../shared/data`; ignored unless they are asked for.
+//! Explanations of ten thousand real prompts add up; flips and fragments of a thousand are correct and fast.
+//! The prompts are read from `../shared/data`; the tests are ignored by default.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use demur_predictor::{Bundled, Field, Flip, Input, Model, Scratch};
 
-/// The first prompts of each file of real prompts, in turn of the files' names.
+/// The first prompts of each file of real prompts, taking the files in turn, by name.
 fn prompts(count: usize) -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/prompts");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -34,7 +34,7 @@ fn contributions_of_ten_thousand_real_prompts_sum_to_the_logit() {
     let scratch = &mut Scratch::default();
     let target = model.manifest().target_shifts.keys().next().map(String::as_str);
     for (at, prompt) in prompts.iter().enumerate() {
-        // Every other one with a target, which is a term too.
+        // Every other prompt has a target, which is a term too.
         let input = Input { target: target.filter(|_| at % 2 == 0), ..Input::prompt(prompt) };
         let explanation = model.scorer().explain(&input);
         let terms: f64 = explanation.terms.iter().map(|term| term.contribution).sum();

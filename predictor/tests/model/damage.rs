@@ -1,4 +1,4 @@
-//! Each kind of damage to a model directory has its own error, and none panics.
+//! Each kind of damage to a model directory has its own error, and nothing panics.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{saved, view};
 
-/// Loads the model after something was done to its directory.
+/// Loads the model after a change to its directory.
 fn load_after(damage: impl FnOnce(&Path)) -> ModelError {
     let dir = saved();
     let path = dir.path().join("model");
@@ -27,7 +27,7 @@ fn edit_manifest(dir: &Path, edit: impl FnOnce(&mut Value)) {
     fs::write(path, manifest.to_string()).unwrap();
 }
 
-/// Replaces a file and makes the manifest describe the new one.
+/// Replaces a file and updates the manifest to match it.
 fn forge(dir: &Path, name: &str, bytes: &[u8]) {
     fs::write(dir.join(name), bytes).unwrap();
     edit_manifest(dir, |manifest| {
@@ -174,7 +174,8 @@ fn settings_that_cannot_be_are_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Whoever writes a model directory can make its digests agree: what lies behind them is hostile all the same.
+    /// The author of a model directory can make its digests match, so the content behind them is untrusted
+    /// too.
     #[test]
     fn a_forged_model_is_refused_or_scores_and_never_panics(
         name in prop_oneof![Just("vocabulary.txt"), Just("weights.safetensors"), Just("seen.bin")],

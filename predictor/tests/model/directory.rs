@@ -1,4 +1,4 @@
-//! What is written is read back to the last bit, and the card says what the manifest holds.
+//! A written model is read back exactly, and the card shows what is in the manifest.
 
 use std::fs;
 
@@ -89,7 +89,7 @@ fn a_card_names_labellers_and_sets_baselines_beside_figures() {
     assert!(judged.contains(line) && !judged.contains("accuracy"), "{judged}");
     of.figures.insert("cross-fit".to_owned(), figures("accuracy"));
     assert!(card(&of).contains("| evaluation | n | base rate | accuracy | majority | phrase list |"));
-    // A figure of before names no labeller, so it is no accuracy.
+    // A figure from an older version has no labeller, so it is not called an accuracy.
     of.figures.insert("cross-fit".to_owned(), serde_json::json!({ "n": 40, "accuracy": 0.9 }));
     let before = card(&of);
     assert!(

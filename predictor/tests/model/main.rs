@@ -1,4 +1,4 @@
-//! The model directory and the scores of a small model that is made here.
+//! The model directory and the scores of a small model that is built here.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

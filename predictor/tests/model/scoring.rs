@@ -1,4 +1,4 @@
-//! What a model says of texts: the same bits in any company, terms that sum up, the n-grams of the text and no others.
+//! The scores of a model: identical in any batch, terms that add up, the n-grams of the text and no others.
 
 use demur_predictor::{Input, Probability, Scratch};
 use proptest::prelude::*;
@@ -64,7 +64,8 @@ proptest! {
     ) {
         let text = words.join(" ").to_uppercase();
         let view = &scorer().views()[0].vectorizer.clone();
-        // The same by its definition: lower-case, words of two characters or more, sublinear counts, tf-idf, unit length.
+        // The same from the definition: lower-case, words of two characters or more, sublinear counts,
+        // tf-idf, unit length.
         let lower = text.to_lowercase();
         let tokens: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|t| t.chars().count() >= 2).collect();
         let ngrams: Vec<String> = (1..=2).flat_map(|n| tokens.windows(n).map(|w| w.join(" "))).collect();
