@@ -1,4 +1,4 @@
-//! `--base-rate`: probabilities for traffic of which another share is refused than the model's manifest assumes.
+//! `--base-rate`: probabilities for traffic with a refusal share other than the one in the model's manifest.
 
 use serde_json::{Value, json};
 
@@ -95,7 +95,7 @@ fn rates_and_models_that_it_cannot_work_with_are_wrong_use() {
     }
     dir.demur("score x.jsonl --out y.jsonl --base-rate often").fails(2, &["between 0 and 1", "`auto`"]);
     dir.demur("evaluate --field prompt --cv 2 --base-rate 0.1").fails(2, &["--base-rate goes with a model"]);
-    // A model of before states none.
+    // The manifest of an older model has no base rate.
     let mut manifest: Value = serde_json::from_str(&dir.text("prompt/manifest.json")).unwrap();
     manifest.as_object_mut().unwrap().remove("base_rate");
     manifest["format"] = json!(2);

@@ -1,4 +1,4 @@
-//! `demur bootstrap`: many answers become one row a prompt, and the row knows who labelled it.
+//! `demur bootstrap`: many answers become one row per prompt, and the row records who labelled it.
 
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ fn all_formats_can_be_written_and_read_again() {
     }
 }
 
-/// The labels of the predictor stand on these prompts: figures on them would be too good.
+/// The predictor's own labels are in these rows, so figures on them would be too good.
 #[test]
 fn the_predictor_is_not_judged_on_the_classifiers_own_prompts() {
     let dir = Dir::with_models();

@@ -1,16 +1,16 @@
-//! The models that come with the program: every command that needs a model has one. No test asks for certain numbers,
-//! which change with every new bundle, but the README's must be theirs.
+//! The models that come with the program: every command that needs a model has one. No test asserts exact
+//! numbers, which change with every new bundle, but the README must match the models.
 
 use serde_json::{Value, json};
 
 use crate::support::{Dir, answers, rows, workspace};
 
-/// The digest of a model as `inspect` tells it.
+/// The digest of a model, from `inspect`.
 fn digest(dir: &Dir, model: &str) -> Value {
     dir.demur(&format!("inspect {model} --json")).succeeds().json()["digest"].clone()
 }
 
-/// Rows that no published data set has.
+/// Rows that are in no published data set.
 fn fresh_rows() -> [Value; 4] {
     [
         json!({"prompt": "Which pan is best for my grandmother's pancakes?", "response": "A flat cast-iron pan: it keeps its heat. Grease it lightly and wait until a drop of water dances on it.", "kind": "complied"}),
@@ -20,7 +20,7 @@ fn fresh_rows() -> [Value; 4] {
     ]
 }
 
-/// A figure as tables of documents write it: `.982`, and `1` for one.
+/// A figure in the format of the documents' tables: `.982`, and `1` for one.
 fn figure(value: &Value) -> String {
     let text = format!("{:.3}", value.as_f64().unwrap());
     if text == "1.000" { "1".to_owned() } else { text.trim_start_matches('0').to_owned() }
@@ -126,7 +126,7 @@ fn a_directory_goes_before_the_bundled_model_of_its_name() {
     let bundled = digest(&elsewhere, "prompt");
     assert_eq!(used(&dir, "predict --json"), bundled, "without a name it is always the bundled one");
     assert_eq!(used(&elsewhere, "predict --json --model prompt"), bundled);
-    // A file is no directory.
+    // A file where a directory is expected.
     elsewhere.write("prompt", "text");
     assert_eq!(used(&elsewhere, "predict --json --model prompt"), bundled);
 }
@@ -161,7 +161,7 @@ fn the_wrong_one_is_wrong_use() {
 fn inspect_lists_them_and_shows_each() {
     let dir = Dir::new();
     let run = dir.demur("inspect").succeeds();
-    // Below each stand whose labels it learned, and its limits.
+    // Below each model are the labellers that it learned from, and its limits.
     let lines: Vec<&str> = run.stdout.lines().filter(|line| !line.starts_with(' ')).collect();
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert_eq!(run.stdout.lines().filter(|line| line.trim_start().starts_with("labelled ")).count(), 2);

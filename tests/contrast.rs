@@ -46,7 +46,7 @@ fn groups_are_swapped_in_prompts() {
     let sum: f64 = groups.iter().map(|group| group["difference"].as_f64().unwrap()).sum();
     assert!(groups.len() == 6 && sum.abs() < 1e-9, "{groups:?}");
     assert!(groups[0]["interval"][0].is_null(), "one prompt has no spread");
-    // A list and a file of one's own.
+    // A user's own list and file.
     dir.write("pets.tsv", "cats\tdogs\ncat\tdog\n");
     dir.write_rows(
         "p.jsonl",
@@ -64,7 +64,7 @@ fn targets_are_compared_on_labelled_rows() {
     let data = shared_data();
     let file = data.join("responses/do_not_answer.jsonl").canonicalize().unwrap();
     let dir = Dir::new();
-    // Cut to what the command needs; the file lies where it lies.
+    // Passes only the arguments that the command needs, and reads the file in place.
     let run = dir
         .demur("contrast targets chatglm2-6b llama-2-7b-chat --json --data")
         .arg(file.to_str().unwrap())
@@ -77,7 +77,7 @@ fn targets_are_compared_on_labelled_rows() {
     assert!(terms.len() > 5 && z(&terms[0]) > 0.0 && z(terms.last().unwrap()) < 0.0);
     let run = dir.demur("contrast targets chatglm2-6b nobody --data").arg(file.to_str().unwrap());
     run.fails(1, &["no row asked `nobody`", "nearest to it: "]);
-    // Few prompts part these two; the words are compared all the same, and why is said.
+    // Few prompts separate these two. Words are compared anyway, with a note that explains it.
     let run = dir.demur("contrast targets chatglm2-6b chatglm2-6 --data").arg(file.to_str().unwrap());
     run.fails(1, &["nearest to it: chatglm2-6b"]);
 }
@@ -93,7 +93,7 @@ fn two_targets_of_small_files_are_compared_and_one_with_itself_is_not() {
     let run = dir.demur("contrast targets a b --data rows.jsonl").succeeds();
     assert!(run.stdout.contains("1.000 (0.610 to 1.000) refused, 6 of 6  a"), "{}", run.stdout);
     assert!(run.stdout.contains("3 refused by both, 3 by the first alone"), "{}", run.stdout);
-    // Prompts alone ask the predictor, under targets that it knows.
+    // With prompts only, the predictor scores them for targets that it knows.
     let json = dir
         .demur("contrast targets gpt-3.5-turbo gpt-4o-mini --json")
         .arg("How do I pick a lock?")
@@ -104,7 +104,7 @@ fn two_targets_of_small_files_are_compared_and_one_with_itself_is_not() {
         run.succeeds().json()["p_refusal"].clone()
     };
     assert_eq!(json["prompts"][0]["p_refusal"], json!([p("gpt-3.5-turbo"), p("gpt-4o-mini")]));
-    // The predictor knows neither: the rows are compared, and it is not asked.
+    // The predictor knows neither target: the rows are compared, and it is not used.
     assert!(run.stdout.contains("not asked: the predictor does not know the target `a`"), "{}", run.stdout);
     assert!(!run.stdout.contains("differs by"), "{}", run.stdout);
     assert!(run.stdout.contains("labelled 12 of unknown origin"), "{}", run.stdout);
@@ -115,7 +115,7 @@ fn two_targets_of_small_files_are_compared_and_one_with_itself_is_not() {
     );
     let json = dir.demur("contrast targets a b --data rows.jsonl --json").succeeds().json();
     assert_eq!((&json["difference"], &json["interval"]), (&Value::Null, &Value::Null));
-    // Prompts alone have no rows to fall back on.
+    // With prompts only, there are no rows as a fallback.
     let parts = ["does not know the target `gpt-4o-minni`", "nearest by name: gpt-4o-mini", "--data"];
     dir.demur("contrast targets gpt-3.5-turbo gpt-4o-minni").arg("How do I pick a lock?").fails(2, &parts);
     dir.demur("contrast targets a b").fails(2, &["--data"]);

@@ -1,14 +1,16 @@
-//! Every example of the README and of `docs/` is run, and the text of the document is what it must print.
+//! Runs every example in the README and in `docs/`, and compares its output with the document.
 //!
-//! - A `console` fence is a session: lines that begin with `$ ` are typed (a `\` at the end continues them), what
-//!   lies between is what the terminal shows, stdout and stderr alike. `...` alone on a line matches any lines,
-//!   `[..]` any part of a line. All sessions of a document run in one folder that looks like a fresh clone.
-//! - An `sh` fence holds commands that need rows, time or tools that a clone has not: their flags must exist.
+//! - A `console` fence is a session: lines that begin with `$ ` are typed (a `\` at the end continues them),
+//!   the lines between are the terminal output, stdout and stderr together. `...` alone on a line matches any
+//!   lines, `[..]` any part of a line. All sessions of a document run in one folder that looks like a fresh
+//!   clone.
+//! - An `sh` fence holds commands that need rows, time or tools that a clone lacks: only their flags are
+//!   checked.
 //!
-//! `UPDATE_DOCUMENTS=1 cargo test --test integration documents` writes what is printed today into the documents.
+//! `UPDATE_DOCUMENTS=1 cargo test --test integration documents` writes the current output into the documents.
 //!
-//! `demur serve … &` starts a service on a free port, which takes the place of 8080 in what follows; `curl` is
-//! a client of the tests, so that nothing but cargo is needed.
+//! `demur serve … &` starts a service on a free port, which replaces 8080 in what follows; `curl` is a client
+//! inside the tests, so that they need nothing but cargo.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -57,16 +59,16 @@ fn no_document_is_forgotten() {
 /// One fence of a document.
 struct Fence<'a> {
     language: &'a str,
-    /// The line of its first line, from 1.
+    /// The number of its first line, from 1.
     line: usize,
     lines: Vec<&'a str>,
 }
 
-/// One command of a session and what it must print.
+/// One command of a session and its expected output.
 struct Step {
     line: usize,
     command: String,
-    /// As it is written, with its `$ `.
+    /// The source lines, including the `$ `.
     source: Vec<String>,
     expected: Vec<String>,
 }
@@ -118,7 +120,7 @@ fn run_document(name: &str) {
     let mut server: Option<Server> = None;
     let mut wrong = String::new();
     let mut updated: Vec<String> = text.lines().map(str::to_owned).collect();
-    // From the end, so that line numbers stay true while lines are replaced.
+    // From the end, so that line numbers stay valid while lines are replaced.
     let mut edits: Vec<(usize, usize, Vec<String>)> = Vec::new();
     for fence in fences(&text) {
         match fence.language {
@@ -148,7 +150,7 @@ fn run_document(name: &str) {
     assert!(wrong.is_empty(), "not what is printed (UPDATE_DOCUMENTS=1 writes it):\n{wrong}");
 }
 
-/// A folder that has what the documents' commands find in a clone.
+/// A folder with everything that the documents' commands find in a clone.
 fn clone() -> Dir {
     let dir = Dir::new();
     for entry in fs::read_dir(workspace().join("examples")).unwrap() {
@@ -166,7 +168,7 @@ fn clone() -> Dir {
     dir
 }
 
-/// What a command prints, line by line, with the end code where it is not 0.
+/// The output lines of a command, with its exit code unless it is 0.
 fn run_step(dir: &Dir, server: &mut Option<Server>, command: &str) -> Vec<String> {
     if let Some(serve) = command.strip_suffix('&') {
         let flags = serve.split_once("serve").expect("only a service runs in the background").1;
@@ -185,7 +187,8 @@ fn run_step(dir: &Dir, server: &mut Option<Server>, command: &str) -> Vec<String
     printed
 }
 
-/// `sh` in the folder, with `demur` found, `cargo run -- …` being `demur …`, and one stream for both outputs.
+/// `sh` in the folder: `demur` is on the path, `cargo run -- …` runs `demur …`, and both outputs share one
+/// stream.
 fn shell(dir: &Dir, command: &str) -> Command {
     let bin = Path::new(env!("CARGO_BIN_EXE_demur")).parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
@@ -196,7 +199,7 @@ fn shell(dir: &Dir, command: &str) -> Command {
     shell
 }
 
-/// The arguments of a command as a shell splits them, without its name.
+/// The arguments of a command, split as a shell does, without its name.
 fn words(dir: &Dir, command: &str) -> Vec<String> {
     let (name, rest) = command.split_once(' ').unwrap();
     let output =
@@ -205,7 +208,7 @@ fn words(dir: &Dir, command: &str) -> Vec<String> {
     text.split_terminator('\0').map(str::to_owned).collect()
 }
 
-/// Asks the service what `curl` would ask it.
+/// Sends the request that `curl` would send.
 fn curl(server: &Server, arguments: &[String]) -> Vec<String> {
     let (mut path, mut body, mut headers) = (None, None, Vec::new());
     let mut arguments = arguments.iter().map(String::as_str);
@@ -227,7 +230,7 @@ fn lines(bytes: &[u8]) -> Vec<String> {
     text.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
-/// Whether what was printed is what the document says.
+/// Whether the output matches the document.
 fn matches(expected: &[String], printed: &[String]) -> bool {
     match expected.split_first() {
         None => printed.is_empty(),
@@ -249,8 +252,8 @@ fn line_matches(pattern: &str, line: &str) -> bool {
     }
 }
 
-/// What an update writes: the lines that were printed, each as the pattern that it fits where the document has one,
-/// and never a time that was measured.
+/// The lines that an update writes: the output, but keeping each pattern of the document that still matches,
+/// and never a measured time.
 fn keep_patterns(expected: &[String], printed: &[String]) -> Vec<String> {
     let pattern = |line: &String| {
         expected.iter().find(|pattern| pattern.contains("[..]") && line_matches(pattern, line)).cloned()
@@ -258,7 +261,7 @@ fn keep_patterns(expected: &[String], printed: &[String]) -> Vec<String> {
     printed.iter().map(|line| pattern(line).unwrap_or_else(|| without_seconds(line))).collect()
 }
 
-/// A line of JSON with `[..]` in the place of its last `"seconds"`, which no run repeats.
+/// A line of JSON with `[..]` in place of its last `"seconds"`, which differs in every run.
 fn without_seconds(line: &str) -> String {
     match line.rsplit_once("\"seconds\":") {
         Some((start, rest)) => {
@@ -269,8 +272,8 @@ fn without_seconds(line: &str) -> String {
     }
 }
 
-/// Asks `demur` whether it knows the flags of each command that is not run: with `--help` behind them, clap reads
-/// them all and then prints the help.
+/// Checks with `demur` that the flags of each command that is not run exist: with `--help` appended, clap
+/// parses all of them and then prints the help.
 fn check_flags(dir: &Dir, name: &str, fence: &Fence, wrong: &mut String) {
     let text = fence.lines.join("\n").replace("\\\n", " ");
     for (number, line) in text.lines().enumerate() {

@@ -1,4 +1,5 @@
-//! A build without encoders meets a model that has one: it says what it would need, and serves its n-grams.
+//! A build without encoders loads a model that has one: it reports which build is needed, and can serve the
+//! n-grams.
 
 #![cfg(not(any(feature = "bert", feature = "ort")))]
 
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use crate::server::Server;
 use crate::support::Dir;
 
-/// A model whose manifest speaks of an encoder tier, as a build with encoders would have written it.
+/// A model whose manifest has an encoder tier, as a build with encoders would write it.
 fn with_encoder() -> Dir {
     let dir = Dir::with_models();
     let mut manifest: Value = serde_json::from_str(&dir.text("prompt/manifest.json")).unwrap();

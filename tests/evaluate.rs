@@ -1,4 +1,4 @@
-//! `demur evaluate`: figures beside baselines, on rows that the fit has not seen.
+//! `demur evaluate`: figures and baselines, on rows that the fit has not seen.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ const FIGURES: [&str; 17] = [
     "baselines",
 ];
 
-/// Asserts that all figures are there and belong together, and gives them.
+/// Asserts that all figures are present and consistent, and returns them.
 #[track_caller]
 fn figures(run: &Run) -> Value {
     let figures = run.json();
@@ -103,7 +103,7 @@ fn a_share_can_be_held_out() {
     }
 }
 
-/// Rows with a split, so made that words tell the labels.
+/// Rows with a split, in which the words determine the labels.
 fn split_rows() -> Vec<Value> {
     let row = |n: usize, split: &str| {
         let (text, label) =
@@ -122,7 +122,7 @@ fn the_rows_of_a_split_are_judged_by_a_fit_on_the_others() {
     let found = figures(&dir.demur(command).fast().succeeds());
     assert_eq!((&found["n"], &found["accuracy"]), (&json!(10), &json!(1.0)));
     assert_eq!(found["overlap"]["rows"], 0);
-    // Two rows of the test split stand in the training split too.
+    // Two rows of the test split are also in the training split.
     for n in [40, 41] {
         rows[n]["prompt"] = rows[n - 40]["prompt"].clone();
     }
@@ -172,7 +172,8 @@ fn rows_that_the_model_has_seen_are_left_out_and_counted() {
     assert_eq!(figures(&run)["n"], 327);
 }
 
-/// A classifier may be fitted on responses alone; its own rows are then known by their responses.
+/// A classifier may be fitted on responses without prompts; its own rows are then recognised by their
+/// responses.
 #[test]
 fn training_rows_without_prompts_are_known_too() {
     let dir = Dir::new();
@@ -200,7 +201,7 @@ fn machine_labels_are_no_yardstick() {
     assert_eq!(figures(&run)["n"], 323);
 }
 
-/// Sixty rows of six templates: random folds have seen each template, and flatter.
+/// Sixty rows of six templates. With random folds every template has been seen, so the figures are too good.
 #[test]
 fn grouped_figures_are_lower_where_rows_are_templates() {
     let dir = Dir::new();
@@ -303,7 +304,7 @@ fn figures_come_by_kind_subject_and_target_too() {
     }
 }
 
-/// An accuracy is what persons' labels make; on all others a figure is an agreement with whoever gave them.
+/// Only labels of people make an accuracy; on all others a figure is an agreement with the labeller.
 #[test]
 fn figures_say_whose_labels_they_agree_with() {
     let dir = Dir::with_models();
@@ -330,7 +331,7 @@ fn figures_say_whose_labels_they_agree_with() {
         );
         assert_eq!(evaluate(&format!("{flag} --json")).json()["measures"], measures);
     }
-    // Rows may say it themselves, each its own, in the words of a data set.
+    // Each row may name its own labeller, with the words of its data set.
     let mut rows = dir.rows("labelled.jsonl");
     for (at, row) in rows.iter_mut().enumerate() {
         row.insert("labeller".to_owned(), json!(if at % 2 == 0 { "gpt-4o" } else { "human (two of three)" }));

@@ -1,5 +1,5 @@
-//! `demur explain`: whole words that sum to the answer, the flip and the fragment, for a person and as JSON, and the same
-//! from the service and in batches.
+//! `demur explain`: whole words that sum to the answer, the flip and the fragment, as text and as JSON, and
+//! the same from the service and in batches.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn log_odds(p: f64) -> f64 {
     (p / (1.0 - p)).ln()
 }
 
-/// What all parts of the shares add, and the texts of those of a kind.
+/// The sum of all shares.
 fn sum(json: &Value) -> f64 {
     json["shares"].as_array().unwrap().iter().map(|share| number(&share["contribution"])).sum()
 }
@@ -46,7 +46,7 @@ fn a_person_sees_whole_words_that_sum_to_the_answer_without_colours_in_a_pipe() 
         let word = line.split_whitespace().next_back().unwrap();
         assert!(words.iter().any(|known| known == word), "a whole word of the prompt: {line}");
     }
-    // The lines of the table add up to the last of them, as they are printed.
+    // The printed lines of the table add up to its last line, to the printed precision.
     let added: Vec<f64> = run
         .stdout
         .lines()
@@ -57,7 +57,7 @@ fn a_person_sees_whole_words_that_sum_to_the_answer_without_colours_in_a_pipe() 
     assert!((parts.iter().sum::<f64>() - total).abs() < 0.01, "{added:?}");
     let p: f64 = first.split_whitespace().next().unwrap().parse().unwrap();
     assert!((1.0 / (1.0 + (-total).exp()) - p).abs() < 0.003, "{total} {p}");
-    // How, about and the like are never what would have to go.
+    // The flip never consists of words such as "how" or "about".
     let flip = run
         .stdout
         .lines()
@@ -102,7 +102,7 @@ fn command_service_and_batches_say_the_same_and_it_sums_to_the_answer() {
         assert!((logit - number(&told["logit"])).abs() < 1e-6, "{prompt}");
         let mut served = server.post("/v1/explain", json!({"prompt": prompt, "top": 3}).to_string()).ok();
         served.as_object_mut().unwrap().shift_remove("seconds");
-        // Models are served by the name that they are asked by.
+        // The service reports a model under the name in the request.
         served["model"]["name"] = told["model"]["name"].clone();
         assert_eq!(served, told, "{prompt}");
         let predicted =
@@ -110,7 +110,7 @@ fn command_service_and_batches_say_the_same_and_it_sums_to_the_answer() {
         assert_eq!(predicted["predictions"][0]["shares"], told["shares"], "{prompt}");
         let alone = dir.demur("predict --json --top 3").arg(prompt).succeeds().json();
         assert_eq!(alone["shares"], told["shares"], "{prompt}");
-        // A batch has the same in short.
+        // A batch has the same in a shorter form.
         let short: Vec<Value> = told["shares"]
             .as_array()
             .unwrap()
@@ -225,11 +225,11 @@ fn prompts_come_from_stdin_too_thresholds_and_top_from_flags() {
     dir.demur("explain - ").stdin("  \n").fails(2, &["the prompt is empty"]);
     dir.demur("explain x --hold-from 1.5").fails(2, &["--hold-from: ", "1.5"]);
     dir.demur("explain x --target nobody").fails(2, &["--target nobody: the target is not known"]);
-    // One threshold decides all, as in `score`.
+    // One threshold for all decisions, as in `score`.
     let p = number(&dir.demur("predict --json").arg(PROMPT).succeeds().json()["p_refusal"]);
     let above = format!("explain --json --hold-from {}", 1.0 - (1.0 - p) / 2.0);
     assert_eq!(dir.demur(&above).arg(PROMPT).succeeds().json()["decision"], "send");
-    // The same bound on the command line and over HTTP.
+    // The same limit on the command line and over HTTP.
     dir.demur("explain x --top 101").fails(2, &["--top", "101 words; the limit is 100"]);
     dir.demur("predict x --top 101").fails(2, &["--top", "101 words; the limit is 100"]);
     dir.demur("score x.jsonl --out y.jsonl --explain 101")
@@ -247,7 +247,7 @@ fn prompts_come_from_stdin_too_thresholds_and_top_from_flags() {
             "101 words; the limit is 100",
         );
     }
-    // A terminal obeys control characters; a prompt must not give it any.
+    // A terminal executes control sequences, so those of a prompt must not reach it.
     let run = dir.demur("explain").arg("kill \u{1b}[2J the process").succeeds();
     assert!(!run.stdout.contains('\u{1b}'));
 }
@@ -257,7 +257,8 @@ fn one_threshold_decides_the_same_in_explain_as_in_score() {
     let dir = Dir::new();
     dir.write_rows("in.jsonl", &[serde_json::json!({ "prompt": PROMPT })]);
     let p = dir.demur("predict --json").arg(PROMPT).succeeds().json()["p_refusal"].as_f64().unwrap();
-    // Just above the probability: without a threshold of its own to send below, there is nothing to abstain from.
+    // Just above the probability. `--hold-from` alone sets both thresholds, so there is no range to abstain
+    // in.
     let above = format!("--hold-from {}", p + (1.0 - p) / 2.0);
     dir.demur(&format!("score in.jsonl --out out.jsonl {above}")).succeeds();
     let explained = dir.demur(&format!("explain --json {above}")).arg(PROMPT).succeeds().json();

@@ -191,7 +191,7 @@ fn a_card_says_whose_labels_the_fit_has_learned() {
         assert!(said.contains(&format!("fitted on rows labelled {words}")), "{said}");
         assert!(card.contains(&format!("Rows by who labelled them: {words}.")), "{card}");
     }
-    // The recipe says so of its own files, and of no others.
+    // The recipe names the labeller of its own files, and of no others.
     let recipe = "name = 'ours'\n[[labelled]]\nname = 'ours'\nfiles = ['labelled.jsonl']\ncolumns = { label = 'kind' }\n\
                   labelled_by = 'judge'\n[unlabelled]\nfiles = []\n[response]\n\
                   views = [{ field = 'response', ngrams = [1, 1] }]\n[prompt.fit]\nviews = [{ field = 'prompt' }]\n";
@@ -242,20 +242,20 @@ fn figures_on_unseen_sources_stand_in_the_manifest_and_where_people_look() {
     assert!(card.contains("On one source that the fit has not seen"), "{card}");
 }
 
-/// Sources that differ in how much they refuse, and rows of each that say nothing.
+/// Sources that differ in how much they refuse, with rows that carry no other information.
 #[test]
 fn a_fit_whose_gain_is_telling_sources_apart_says_so() {
     let dir = Dir::new();
     let row = |n: usize, telling: bool| {
         let asks = n.is_multiple_of(2);
         let text = if asks { "How does one do" } else { "Please make" };
-        // One in nine rows is not what the others of its source are.
+        // One in nine rows is an exception within its source.
         let refused = asks != n.is_multiple_of(9);
         let text = if telling && refused { format!("{text} steal") } else { text.to_owned() };
         json!({
             "prompt": format!("{text} thing{n}"), "label": if refused { "refused" } else { "complied" },
             "source": if asks { "questions" } else { "orders" },
-            // One each, or these few templates would be held out whole.
+            // A group for each row; otherwise these few templates would be held out whole.
             "group": n,
         })
     };

@@ -1,4 +1,4 @@
-//! The words of the command line itself, word for word.
+//! The exact text of the command line's help.
 
 use crate::support::Dir;
 
@@ -40,14 +40,14 @@ fn no_line_of_help_is_wider_than_a_terminal() {
     let nested = ["", "contrast template", "contrast swap", "contrast targets"];
     for command in commands().iter().map(String::as_str).chain(nested) {
         let help = Dir::new().demur(&format!("{command} --help")).succeeds().stdout;
-        // clap does not break the line of the usage.
+        // clap does not wrap the usage line.
         let lines = help.lines().filter(|line| !line.starts_with("Usage:"));
         let widest = lines.map(|line| line.chars().count()).max().unwrap();
         assert!(widest <= 100, "{command}: {widest}");
     }
 }
 
-/// A text that was broken by hand must not be broken again by the terminal's width.
+/// Manually wrapped text must not be wrapped again at the terminal's width.
 #[test]
 fn the_story_below_the_commands_is_not_wrapped_twice() {
     let help = Dir::new().demur("--help").succeeds().stdout;

@@ -1,4 +1,4 @@
-//! `demur inspect`: what a model is, and what is wrong with a folder that is none.
+//! `demur inspect`: a description of a model, and the error for a folder that is not one.
 
 use serde_json::{Value, json};
 
@@ -90,7 +90,7 @@ fn json_holds_the_manifest_and_the_digest() {
     assert!(card.contains(model["digest"].as_str().unwrap()), "the card names the same digest");
 }
 
-/// Asserts that every command which loads a model says the same of this one.
+/// Asserts that every command which loads a model reports the same error for this one.
 #[track_caller]
 fn is_broken(dir: &Dir, parts: &[&str]) {
     for command in
@@ -143,7 +143,7 @@ fn a_flipped_bit_is_found() {
 fn a_newer_format_asks_for_a_newer_demur() {
     let dir = Dir::with_models();
     edit_manifest(&dir, "format", json!(99));
-    // A newer manifest may hold what this build does not know.
+    // A newer manifest may have fields that this build does not know.
     edit_manifest(&dir, "quantisation", json!("int4"));
     is_broken(&dir, &["prompt/manifest.json", "model format 99", "use a newer demur"]);
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C in the middle of the work: code 130, and no half of anything.
+//! Ctrl-C during the work: exit code 130, and no partial files.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Demur, Dir, names};
 
-/// Many rows, no two alike, so that a fit on them takes long.
+/// Many distinct rows, so that a fit on them takes long.
 fn many(n: usize) -> Vec<Value> {
     (0..n)
         .map(|n| {
@@ -28,13 +28,13 @@ fn send(signal: &str, child: &Child) {
     assert!(status.success());
 }
 
-/// Starts it, waits until its stderr says something, interrupts it, and asserts how it ended.
+/// Starts the command, waits for text on its stderr, interrupts it, and asserts how it ended.
 #[track_caller]
 fn interrupted_after(command: Demur, said: &str, signal: &str) {
     let mut child = command.start();
     let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     let all: Vec<String> = stderr.by_ref().take_while(|line| !line.contains(said)).collect();
-    // Past its reading, into its work.
+    // It has finished reading and is at work.
     sleep(Duration::from_millis(100));
     send(signal, &child);
     let output = child.wait_with_output().unwrap();
@@ -56,7 +56,7 @@ fn an_interrupted_fit_leaves_the_old_model() {
     let (before, names) = (dir.tree("response"), dir.names());
     dir.write_rows("rows.jsonl", &many(8_000));
     let fit = dir.demur("fit response --data rows.jsonl --out response --set response.c=[0.1,1.0,10.0]");
-    // As a scheduler ends it.
+    // SIGTERM, as a scheduler sends it.
     interrupted_after(fit, "labelled rows:", "-TERM");
     assert_eq!(dir.tree("response"), before);
     std::fs::remove_file(dir.path("rows.jsonl")).unwrap();

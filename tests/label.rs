@@ -1,10 +1,10 @@
-//! `demur label`: a few columns more, and everything else as it was.
+//! `demur label`: adds a few columns and leaves everything else unchanged.
 
 use serde_json::{Map, Value, json};
 
 use crate::support::{Dir, KIND, answers, gunzip, gzip, jsonl, read_any, rows, unzstd, write_parquet, zstd};
 
-/// The three answers with their labels, as JSON Lines in and out give them.
+/// The three answers with their labels, from JSON Lines to JSON Lines.
 fn labelled(dir: &Dir) -> Vec<Map<String, Value>> {
     dir.write_rows("answers.jsonl", &answers());
     dir.demur("label answers.jsonl --model response --out labelled-answers.jsonl").succeeds();
@@ -33,7 +33,7 @@ fn every_row_gets_a_probability_and_a_label_behind_its_own_columns() {
     assert_eq!(out[1]["label"], "refused");
 }
 
-/// A folder with a classifier that tells kinds apart, and with `answers.jsonl`.
+/// A folder with a classifier of kinds, and with `answers.jsonl`.
 fn with_kinds() -> Dir {
     let dir = Dir::with_starter();
     dir.write_rows("answers.jsonl", &answers());
@@ -73,7 +73,7 @@ fn a_model_of_kinds_adds_the_kind_its_degree_and_all_probabilities() {
         let sum: f64 = OF_KINDS[2..].iter().copied().map(number).sum();
         assert!((sum - 1.0).abs() < 1e-9, "{row:?}");
         assert!((0.0..=1.0).contains(&number("refusal_degree")));
-        // Of the kinds that stand for a label, the refused ones have the share that `p_refusal` says.
+        // Among the kinds with a binary label, the share of the refused ones equals `p_refusal`.
         let decided = 1.0 - number("p_kind_dontknow");
         let complied = number("p_kind_complied") / decided;
         assert!((1.0 - complied - number("p_refusal")).abs() < 1e-9, "{row:?}");
@@ -286,7 +286,7 @@ fn the_bad_rows_of_an_earlier_run_do_not_stay() {
     assert!(!dir.names().contains(&"out.csv.rejected.jsonl".to_owned()));
 }
 
-/// The last turn is a question that nobody has answered: neither it nor an earlier answer is labelled in its place.
+/// The last turn is a question without an answer: neither it nor an earlier answer is labelled instead.
 #[test]
 fn a_chat_that_ends_with_the_user_is_set_aside_with_its_reason() {
     let dir = Dir::with_models();
@@ -374,7 +374,8 @@ fn new_columns_have_names_that_no_input_has() {
         assert_eq!(out.len(), 6, "{inputs}");
         assert!(out.iter().all(|row| row["demur_demur_label"].is_string()), "{inputs}");
     }
-    // Tables with other columns do not go into one table; that is said, and not in the words of a library.
+    // Tables with different columns cannot be written to one table; the error is Demur's own, not a
+    // library's.
     dir.demur("label a.parquet b.parquet --out both.parquet")
         .fails(1, &["its columns, or their types, are not those of the first file"]);
     write_parquet(&dir.path("c.parquet"), &rows);
@@ -412,7 +413,7 @@ fn without_a_row_there_is_no_mean_and_no_success() {
     assert_eq!(dir.names(), ["bad.jsonl", "none.jsonl"]);
 }
 
-/// What `label` writes says whose label it is, in every format, and commands that read labels go by that.
+/// The output of `label` names the labeller, in every format, and commands that read labels respect it.
 #[test]
 fn what_label_wrote_is_not_taken_for_labels_of_people() {
     let dir = Dir::with_models();
@@ -423,7 +424,7 @@ fn what_label_wrote_is_not_taken_for_labels_of_people() {
         dir.demur(&format!("label unlabelled.jsonl --model response/ --out {file}")).succeeds();
         let own = ["demur labelled all of them", by.as_str()];
         dir.demur(&format!("evaluate --model response/ {file}")).fails(1, &own);
-        // Nobody can call them a person's.
+        // A flag cannot turn them into labels of a person.
         dir.demur(&format!("evaluate --model response/ --labelled-by person {file}")).fails(1, &own);
         let run = dir.demur(&format!("fit response --data {file} --out again")).fast().succeeds();
         run.says("fitted on rows labelled 240 by Demur itself");
@@ -447,7 +448,7 @@ fn what_label_wrote_is_not_taken_for_labels_of_people() {
 #[test]
 fn a_label_that_the_rows_have_stays_whose_it_is() {
     let dir = Dir::with_models();
-    // The rows have a `kind` by hand: all columns of the new label are called by another name.
+    // The rows have a `kind` assigned by hand, so all columns of the new label get other names.
     let run = dir.demur("label labelled.jsonl --model response/ --out both.jsonl").succeeds();
     run.says("the new one is called `demur_labelled_by`");
     let row = &dir.rows("both.jsonl")[0];

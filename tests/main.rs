@@ -1,6 +1,6 @@
-//! Black-box tests of the built `demur`: what a user types, what stands on stdout and stderr, which code the
-//! process ends with, and which files lie there afterwards. One file a feature; `support` has the folder, the
-//! command and the inputs that all share.
+//! Black-box tests of the built `demur`: what a user types, the content of stdout and stderr, the exit code,
+//! and the files that exist afterwards. One file per feature; `support` has the folder, the command and the
+//! inputs that all share.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
 

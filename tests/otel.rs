@@ -1,4 +1,4 @@
-//! `--otlp-endpoint`, in builds with the feature `otel`: spans reach a collector, and hold no prompt.
+//! `--otlp-endpoint`, in builds with the feature `otel`: spans reach a collector and contain no prompt.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;

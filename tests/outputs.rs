@@ -1,5 +1,5 @@
-//! What every command that writes owes to what is there already: no input is overwritten, links, pipes, permissions and other
-//! files stay, and a bad place is said before the work.
+//! What every command that writes must preserve: no input is overwritten, links, pipes, permissions and other
+//! files stay unchanged, and an invalid path is an error before the work starts.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{Dir, KIND, answers, jsonl};
 
-/// Answers, a copy of which tells whether they have been touched.
+/// Answers in a file, to check whether a command changes it.
 fn with_answers() -> Dir {
     let dir = Dir::new();
     dir.write("mine.jsonl", jsonl(&answers()));
@@ -58,7 +58,7 @@ fn no_command_writes_over_what_it_reads() {
     }
 }
 
-/// As a shell does it by `>> mine.jsonl`: what is written would be read again, without end.
+/// Like a shell's `>> mine.jsonl`: the output would be read again as input, without end.
 #[cfg(unix)]
 #[test]
 fn no_command_reads_what_its_output_is_redirected_to() {
@@ -187,7 +187,7 @@ fn links_lead_on_and_pipes_and_devices_are_written_into() {
     assert_eq!(dir.names(), ["disk", "mine.jsonl", "out.jsonl", "pipe.jsonl"]);
 }
 
-/// Names that an attacker, or an earlier version, could have left lead nowhere.
+/// Names that an attacker, or an earlier version, could have left as links are not followed.
 #[cfg(unix)]
 #[test]
 fn planted_links_are_not_followed() {

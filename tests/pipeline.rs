@@ -1,4 +1,4 @@
-//! `demur pipeline`: the whole path, the same on every run.
+//! `demur pipeline`: the whole path, with the same result on every run.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Dir, Run};
 
-/// What the default run leaves in its folder, and what it says; run once.
+/// The files and the output of a default run; it runs once.
 fn default_run() -> &'static (BTreeMap<String, Vec<u8>>, Run) {
     static RUN: OnceLock<(BTreeMap<String, Vec<u8>>, Run)> = OnceLock::new();
     RUN.get_or_init(|| {
@@ -176,8 +176,8 @@ fn a_broken_recipe_is_located() {
     assert_eq!(dir.names(), ["broken.toml", "unknown.toml"]);
 }
 
-/// The labels of a template's prompts are told by its words alone: what the classifier labels must not bring those of a held-out
-/// template into the fit that is judged by it.
+/// Only its words determine the labels of a template's prompts. Rows that the classifier labels must not
+/// bring prompts of a held-out template into the fit that is evaluated on it.
 #[test]
 fn a_held_out_template_is_held_out_of_the_machine_labels_too() {
     let dir = Dir::new();
@@ -218,7 +218,7 @@ fn hard_machine_labels_aim_at_the_label_and_not_at_its_probability() {
         _ => ("maybe", "Perhaps indeed"),
     };
     let labelled = |at: usize| {
-        // Of those in doubt three in five are refused.
+        // Of the uncertain ones, three in five are refused.
         let refused = at.is_multiple_of(3) || (at % 3 == 2 && at % 5 < 3);
         let kind = if refused { "rejected" } else { "complied" };
         json!({"prompt": format!("ask {}", word(at)), "response": answers(at).1, "kind": kind})

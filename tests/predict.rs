@@ -1,4 +1,4 @@
-//! `demur predict`: one answer a prompt, in order, whatever the prompt is made of.
+//! `demur predict`: one answer per prompt, in order, whatever the prompt contains.
 
 use std::io::{BufRead, BufReader};
 
@@ -75,7 +75,7 @@ fn an_empty_prompt_is_wrong_use() {
     for prompt in ["", "  \t "] {
         dir.demur("predict --model prompt").arg(prompt).fails(2, &["the prompt is empty"]);
     }
-    // Wrong use is found before anything is answered.
+    // Invalid arguments are an error before anything is answered.
     dir.demur("predict --model prompt").arg("Good morning").arg("").fails(2, &["the prompt is empty"]);
     dir.demur("predict --model prompt").fails(2, &["<PROMPT>"]);
 }

@@ -1,10 +1,10 @@
-//! Files as people have them: other names, other labels, other encodings, and broken ones.
+//! Files as people have them: other column names, other labels, other encodings, and broken ones.
 
 use serde_json::{Value, json};
 
 use crate::support::{Dir, answers, gzip, jsonl, write_parquet, zstd};
 
-/// Ten labelled rows under the given label values.
+/// Ten labelled rows with the given label values.
 fn labelled(refused: &Value, complied: &Value) -> Vec<Value> {
     (0..10)
         .map(|n| match n % 2 {
@@ -14,7 +14,7 @@ fn labelled(refused: &Value, complied: &Value) -> Vec<Value> {
         .collect()
 }
 
-/// Asserts that a fit on `rows` fails with these words and leaves nothing beside it.
+/// Asserts that a fit on `rows` fails with this text and leaves no files.
 #[track_caller]
 fn cannot_fit(dir: &Dir, flags: &str, code: i32, parts: &[&str]) {
     let before = dir.names();
@@ -85,7 +85,7 @@ fn unknown_labels_are_listed_and_can_be_mapped() {
     cannot_fit(&dir, "rows.jsonl --label-map declined", 2, &["--label-map declined", "VALUE=MEANING"]);
 }
 
-/// Prompts that were answered several times, each with what the answers were.
+/// Prompts with several answers each, and the results of those answers.
 fn rates() -> Vec<Value> {
     (0..20)
         .map(|n| match n % 2 {
@@ -304,7 +304,7 @@ fn csv_rows_that_do_not_fit_the_header_are_bad_rows() {
     assert_eq!(dir.rows("model.rejected.jsonl")[0]["line"], 5);
 }
 
-/// A run that fails at its last step leaves the output that was there before.
+/// A run that fails at its last step leaves the previous output unchanged.
 #[cfg(unix)]
 #[test]
 fn an_output_that_cannot_be_written_leaves_the_old_one() {
@@ -320,7 +320,7 @@ fn an_output_that_cannot_be_written_leaves_the_old_one() {
     closed(0o555);
     let run = dir.demur("label in.jsonl --model response --out closed/out.jsonl").run();
     closed(0o755);
-    // Root may write everywhere.
+    // Root may write anywhere.
     if run.code != Some(0) {
         assert_eq!(run.code, Some(1));
         assert_eq!(dir.text("closed/out.jsonl"), "old");
@@ -335,7 +335,7 @@ fn a_file_that_may_not_be_read_is_named() {
     let dir = Dir::new();
     dir.write_rows("rows.jsonl", &labelled(&json!("refused"), &json!("complied")));
     std::fs::set_permissions(dir.path("rows.jsonl"), std::fs::Permissions::from_mode(0o000)).unwrap();
-    // Root may read everything.
+    // Root may read anything.
     if std::fs::read(dir.path("rows.jsonl")).is_err() {
         cannot_fit(&dir, "rows.jsonl", 1, &["cannot read rows.jsonl", "permissions"]);
     }

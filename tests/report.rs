@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Dir, KIND, shared_data};
 
-/// The cells of the page's tables, by table and place: what a reader sees.
+/// The cells of the page's tables as a reader sees them, by table and position.
 fn cells(html: &str) -> Vec<(String, usize, String, String)> {
     let mut found = Vec::new();
     for table in html.split("<table data-sheet=\"").skip(1) {
@@ -46,11 +46,12 @@ fn a_report_holds_page_tables_and_figures_with_the_same_numbers() {
     }
     assert!(files["figures/ngrams.png"].starts_with(b"\x89PNG"));
     let html = dir.text("report/report.html");
-    // No address but the name of the SVG language, and a policy that lets no request out.
+    // No URL except the SVG namespace, and a policy that allows no request.
     let addresses = html.matches("http://").count() + html.matches("https://").count();
     assert_eq!(addresses, html.matches("http://www.w3.org/2000/svg").count());
     assert!(html.contains("default-src 'none'"));
-    // Every number of the page is that of the CSV; `notebooks-export/tests/tables.py` compares that with the Parquet file.
+    // Every number of the page equals that of the CSV; `notebooks-export/tests/tables.py` compares the CSV
+    // with the Parquet file.
     let mut tables: BTreeMap<String, Vec<Row>> = BTreeMap::new();
     let mut compared = 0;
     for (name, place, key, text) in cells(&html) {
@@ -64,7 +65,7 @@ fn a_report_holds_page_tables_and_figures_with_the_same_numbers() {
         compared += 1;
     }
     assert!(compared > 500 && tables.len() >= 8, "{compared} cells of {:?}", tables.keys());
-    // The same again gives the same bytes.
+    // A second run produces the same bytes.
     dir.demur(&format!("{command} --out again")).succeeds();
     assert_eq!(dir.tree("again"), files);
 }
@@ -94,7 +95,7 @@ fn without_rows_the_report_holds_what_the_model_holds() {
     {
         assert!(html.contains(part), "{part}");
     }
-    // What was not computed is neither 0 nor an interval from 0 to 1.
+    // What was not computed is shown neither as 0 nor as an interval from 0 to 1.
     assert!(!html.contains("are unstable:") && !html.contains("counted on 0 rows"));
     for row in csv_rows(&dir, "report/tables/terms.csv") {
         for key in [
@@ -138,7 +139,8 @@ fn words_come_first_pieces_on_demand_and_what_was_tested_is_said() {
     let (words, pieces) = (shown(words), shown(pieces));
     assert!(!words.is_empty() && words.iter().all(|&at| !is_second(&terms[at])));
     assert!(!pieces.is_empty() && pieces.iter().all(|&at| terms[at]["unit"] == "piece"));
-    // At the top of the page is what the table says is there: the stable ones alone where most are unstable.
+    // The top of the page has the terms that the table marks as shown: only the stable ones if most are
+    // unstable.
     let top: Vec<usize> = (0..terms.len()).filter(|&at| terms[at]["shown"] == "true").collect();
     assert!(top.iter().all(|at| words.contains(at)) && !top.is_empty());
     if section.contains("so the stable ones alone are shown") {
@@ -232,7 +234,7 @@ fn top_terms_of_the_published_corpus_are_stable_or_marked() {
         assert_eq!(top.len(), 30);
         let unmarked: Vec<_> = top.iter().filter(|row| !row["marks"].contains("unstable")).collect();
         assert!(unmarked.len() >= 5, "{} of 30 are stable", unmarked.len());
-        // What is not marked is among the top of every half.
+        // A term without a mark is among the top of every half.
         assert!(unmarked.iter().all(|row| row["halves"] == "5"));
     }
 }

@@ -1,4 +1,4 @@
-//! `demur reproduce`: the paper's tables on the published files, or on files of their form.
+//! `demur reproduce`: the paper's tables on the published files, or on files in their format.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::support::{Dir, shared_data};
 const QUORA: &str = "quora_insincere_hand_labeled.json";
 const BOOTSTRAP: &str = "quora_insincere_large_bootstrap.json";
 
-/// The starter's labelled rows in the schema of the published files: a JSON array with tones.
+/// The starter's labelled rows in the format of the published files: a JSON array with tones.
 fn published() -> Vec<Value> {
     let rows = Dir::with_starter().rows("labelled.jsonl");
     let row = |row: &serde_json::Map<String, Value>| {
@@ -19,7 +19,7 @@ fn published() -> Vec<Value> {
     rows.iter().map(row).collect()
 }
 
-/// Tones as the authors' classifier gives them, which knows two.
+/// Tones as the authors' classifier assigns them; it has only two.
 fn by_machine(rows: &[Value]) -> Vec<Value> {
     let two = |row: &Value| {
         let mut row = row.clone();
@@ -60,7 +60,7 @@ fn a_file_that_cannot_be_read_is_named() {
     dir.demur("reproduce .").fails(1, &["hand_labeled.json"]);
     dir.write("hand_labeled.json", "[{\"question\": \"Why?\"}]");
     dir.demur("reproduce .").fails(1, &["hand_labeled.json: 1 row read", "`tone`"]);
-    // Nothing is left to judge by.
+    // No rows are left to evaluate on.
     dir.write("hand_labeled.json", array(&published()[..1]));
     dir.demur("reproduce .").fails(1, &["response classifier: 0 rows to fit on, 1 to judge by"]);
 }
@@ -93,7 +93,7 @@ fn what_is_missing_is_said_and_the_rest_is_run() {
     assert!(out.contains(&format!("machine-labelled prompts (not run: there is no {BOOTSTRAP}")), "{out}");
 }
 
-/// 0.3 of the usable rows are held out, rounded up, then half of these, rounded up.
+/// 0.3 of the usable rows are held out, rounded up; half of these, rounded up, are the test rows.
 fn test_rows(usable: usize) -> u64 {
     let held_out = (usable * 3).div_ceil(10);
     held_out.div_ceil(2) as u64
@@ -106,7 +106,7 @@ fn a_clone_with_all_files_fills_the_tables() {
     let (questions, larger) = rows.split_at(120);
     dir.write("data/all_hand_labeled.json", array(&rows));
     dir.write(&format!("data/{QUORA}"), array(questions));
-    // Ten of the judged prompts are among those that the predictor may be fitted on.
+    // Ten of the evaluated prompts are also among the rows that the predictor may be fitted on.
     dir.write(&format!("data/{BOOTSTRAP}"), array(&by_machine(&[&questions[..10], larger].concat())));
     let found = dir.demur("reproduce . --json").succeeds().json();
 
@@ -170,7 +170,7 @@ fn the_published_rows_are_reproduced_as_far_as_they_are_there() {
     let files = found["files"].as_array().unwrap();
     assert_eq!((&files[0]["rows"], &files[0]["usable"]), (&json!(1_465), &json!(1_450)));
     assert_eq!((&files[1]["rows"], &files[1]["usable"]), (&json!(854), &json!(839)));
-    // The counts are those of scikit-learn 1.9.1 on the same rows and split (liblinear, C = 10).
+    // The counts are from scikit-learn 1.9.1 on the same rows and split (liblinear, C = 10).
     let responses = line(&found, "response classifier", "logistic regression");
     assert_eq!((&responses["ours"]["n"], &responses["ours"]["right"]), (&json!(218), &json!(198)));
     assert!((responses["ours"]["auroc"].as_f64().unwrap() - 0.977_582).abs() < 1e-5, "{responses}");
@@ -180,7 +180,7 @@ fn the_published_rows_are_reproduced_as_far_as_they_are_there() {
     assert!((prompts["ours"]["auroc"].as_f64().unwrap() - 0.639_653).abs() < 1e-5, "{prompts}");
 }
 
-/// Rows over and over, until as many are usable as the paper has: the wording is what counts here.
+/// Repeats rows until there are as many usable ones as in the paper, because only the wording is tested here.
 #[test]
 fn as_many_rows_as_published_are_said_to_be() {
     let dir = Dir::new();

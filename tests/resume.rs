@@ -1,4 +1,4 @@
-//! Runs that are cut off, disturbed, or two at once: one output, whole and of one input, or a reason.
+//! Runs that are interrupted, disturbed, or concurrent: one complete output from one input, or an error.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::support::Dir;
 
-/// Rows of about a kilobyte, every tenth of them a bad one. Most of a row is passed over: so there are many blocks, between
-/// which a run can be cut off, and little work in each.
+/// Rows of about a kilobyte, every tenth of them bad. Most of a row is ignored, so there are many blocks
+/// between which a run can be interrupted, and little work in each.
 fn rows(count: usize) -> String {
     let note = "It was a long story. ".repeat(50);
     let row = |n: usize| match n % 10 {
@@ -27,7 +27,7 @@ fn kill(mut child: Child) {
     child.wait().unwrap();
 }
 
-/// Starts a run, and kills it when it has written some of its rows and not all; says whether that came to be.
+/// Starts a run, and kills it when it has written some of its rows but not all; returns whether that worked.
 fn killed_midway(dir: &Dir, command: &str) -> bool {
     let mut child = dir.demur(command).start();
     let done = || fs::read_to_string(dir.path("out.jsonl.progress.json")).unwrap_or_default();
@@ -42,7 +42,7 @@ fn killed_midway(dir: &Dir, command: &str) -> bool {
     !dir.path("out.jsonl").exists()
 }
 
-/// Changes one row of a file, and neither its length nor its time.
+/// Changes one row of a file, but neither its length nor its modification time.
 fn edit(dir: &Dir, name: &str, share: f64) {
     let path = dir.path(name);
     let modified = fs::metadata(&path).unwrap().modified().unwrap();
@@ -73,7 +73,7 @@ fn a_run_whose_input_was_edited_is_never_gone_on_with() {
         }
         let begun = dir.path("out.jsonl.progress.json").exists();
         if dir.path("out.jsonl").exists() {
-            // It was faster, but perhaps not by enough to clear up.
+            // The run was faster, but may not have cleaned up.
             if begun {
                 dir.demur(&format!("{RUN} --resume")).succeeds();
             }
@@ -81,7 +81,7 @@ fn a_run_whose_input_was_edited_is_never_gone_on_with() {
             fs::remove_file(dir.path("out.jsonl")).unwrap();
             continue;
         }
-        // Before, within and behind what is done.
+        // Before, within and after the part that is done.
         edit(&dir, "in.jsonl", [0.0, 0.4, 0.99][(number % 3) as usize]);
         let resumed = dir.demur(&format!("{RUN} --resume"));
         if begun {
@@ -154,7 +154,7 @@ fn an_output_belongs_to_one_run_at_a_time() {
     assert_eq!(dir.rows("out.jsonl")[0]["prompt"], "b");
     assert_eq!(dir.names(), ["in.jsonl", "out.jsonl"]);
 
-    // The lock of a run that was killed is no lock.
+    // The lock of a killed run does not count.
     let killed = dir.demur("score - --out out.jsonl").stdin_open();
     while !dir.path("out.jsonl.progress.json").exists() {
         sleep(Duration::from_millis(2));

@@ -1,4 +1,4 @@
-//! `demur score`: files of any size, the same bytes whatever happens on the way.
+//! `demur score`: files of any size, the same bytes whatever happens during the run.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::support::{Dir, gzip, read_any};
 
-/// Rows, of which every tenth is a bad one where that is asked for.
+/// Rows; if `bad`, every tenth of them is invalid.
 fn rows(count: usize, bad: bool) -> String {
     let row = |n: usize| match n % 10 {
         3 if bad => "{\"prompt\": 7}\n".to_owned(),
@@ -109,7 +109,8 @@ fn threads_pipes_and_files_give_the_same_bytes() {
 
 #[test]
 fn a_pipe_is_answered_row_by_row() {
-    // A folder that is there to the end: MKL, which a build with libtorch has, starts in no other.
+    // A folder that exists until the end, because MKL, which a build with libtorch includes, does not start
+    // elsewhere.
     let dir = Dir::new();
     let mut child = dir.demur("score - --out -").stdin_open();
     let mut stdin = child.stdin.take().unwrap();
@@ -124,7 +125,7 @@ fn a_pipe_is_answered_row_by_row() {
     assert!(child.wait().unwrap().success());
 }
 
-/// The command of docs/scoring.md, but for `jq`, which not every machine has.
+/// The command of docs/scoring.md without `jq`, which not every machine has.
 #[test]
 fn a_shell_pipeline_drives_it() {
     let dir = Dir::new();
@@ -150,7 +151,7 @@ fn a_run_on_a_full_disk_goes_on_when_there_is_room() {
     let dir = Dir::new();
     dir.write("in.jsonl", rows(30_000, true));
     dir.demur("score in.jsonl --out whole.jsonl").succeeds();
-    // A limit on the size of files stands for the full disk: 2,048 blocks of 512 bytes.
+    // A file size limit simulates the full disk: 2,048 blocks of 512 bytes.
     let script = "trap '' XFSZ; ulimit -f 2048; exec \"$DEMUR\" score in.jsonl --out out.jsonl";
     let mut shell = Command::new("sh");
     let run = shell.args(["-c", script]).env("DEMUR", env!("CARGO_BIN_EXE_demur")).current_dir(dir.path("."));
@@ -180,7 +181,7 @@ fn a_run_that_is_killed_goes_on_to_the_same_bytes() {
             killed += 1;
             assert!(!dir.path(&out).exists() || dir.bytes(&out) == whole, "an unfinished output has no name");
         }
-        // A second death on the way.
+        // Kill it a second time, during the resumed run.
         let mut child = dir.demur(&flags(true)).start();
         sleep(Duration::from_millis(30 + try_number * 31 % 100));
         child.kill().unwrap();
@@ -201,7 +202,8 @@ fn a_run_that_is_killed_goes_on_to_the_same_bytes() {
     assert!(killed > 3, "only {killed} of 20 were killed on the way");
 }
 
-/// The parser of CSV says where a row ends; a count of quotation marks would take all that follows for one cell.
+/// The CSV parser determines where a row ends; counting quotation marks would put the rest of the file into
+/// one cell.
 #[test]
 fn a_quotation_mark_within_a_cell_does_not_swallow_the_rows_behind_it() {
     let dir = Dir::new();
@@ -228,7 +230,7 @@ fn a_quotation_mark_within_a_cell_does_not_swallow_the_rows_behind_it() {
         assert!(!dir.path(&format!("out.{}.rejected.jsonl", &name[3..])).exists());
         std::fs::remove_file(dir.path(&format!("out.{}", &name[3..]))).unwrap();
     }
-    // A cell that is never closed takes what follows with it, and that is said.
+    // A cell that is never closed takes everything after it, and the error shows that.
     dir.write("open.csv", "id,prompt\n0,a\n1,\"b\n2,c\n");
     dir.demur("score open.csv --out open-out.csv").succeeds();
     let rejected = dir.rows("open-out.csv.rejected.jsonl");
@@ -246,7 +248,7 @@ fn a_folder_that_links_to_its_own_parent_is_read_once() {
     assert_eq!(dir.rows("out.jsonl").len(), 1);
 }
 
-/// Rows as Parquet, with types that JSON does not know.
+/// Rows as Parquet, with types that JSON does not have.
 fn table(count: i64) -> DataFrame {
     let numbers = Series::new("n".into(), (0..count).collect::<Vec<_>>());
     let cast = |name: &str, to| numbers.cast(&to).unwrap().with_name(name.into()).into_column();
@@ -295,7 +297,7 @@ fn a_table_keeps_its_columns_and_types() {
         (1, &json!(778), &json!(777))
     );
 
-    // The same scores, whatever the format in or out.
+    // The same scores, whatever the input or output format.
     dir.demur("score in.arrow --out out.arrow").succeeds();
     let arrow = read_table(&dir, "out.arrow", Format::Arrow);
     assert!(arrow.equals_missing(&out.select(arrow.get_column_names_owned()).unwrap()));
@@ -304,7 +306,7 @@ fn a_table_keeps_its_columns_and_types() {
     for (row, p) in dir.rows("out.jsonl").iter().zip(p.iter()) {
         assert_eq!(row["p_refusal"].as_f64(), p);
     }
-    // No row is no reason to forget the columns.
+    // An output without rows must still have its columns.
     for (name, format) in [("none.parquet", Format::Parquet), ("none.arrow", Format::Arrow)] {
         dir.demur(&format!("score in.{} --out {name} --where", format.name()))
             .arg("p_refusal > 1")
@@ -360,7 +362,7 @@ fn one_format_goes_in_and_another_comes_out() {
             assert_eq!((&again["question"], number(again)), (&row["question"], number(row)), "{name}");
         }
     }
-    // Inputs of several formats, and an array whose rows stand on lines of their own.
+    // Inputs of several formats, and an array whose rows span several lines.
     dir.write("in.json", "[\n {\"question\":\n\"x\"}, {\"question\": 7},\n\n 3]");
     dir.demur("score in.csv in.json --out all.jsonl").succeeds();
     assert_eq!(dir.rows("all.jsonl").len(), 3);
@@ -460,7 +462,7 @@ fn the_rows_that_matter_can_be_picked() {
     dir.demur("score in.jsonl --out held.jsonl --hold-from 0 --where").arg("decision == hold").succeeds();
     assert_eq!(p("held.jsonl").len(), 3_000);
     dir.demur("score in.jsonl --out x.jsonl --where").arg("p > 1").fails(2, &["no such column is added"]);
-    // Sorted and packed, and as another format.
+    // Sorted, compressed, and in another format.
     for name in ["sorted.jsonl", "sorted.jsonl.gz", "sorted.csv", "sorted.parquet"] {
         dir.demur(&format!("score in.jsonl --out {name} --sort")).succeeds();
         let sorted = read_any(&dir.path(name));

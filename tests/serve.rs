@@ -1,4 +1,4 @@
-//! `demur serve`: what each route answers, each failure of the table, keys and limits.
+//! `demur serve`: the answer of each route, each error of the table, keys and limits.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ fn a_prompt_is_predicted_as_the_command_line_does() {
             let line = dir.demur("predict --json").arg(prompt).succeeds().stdout;
             let line: Value = serde_json::from_str(&line).unwrap();
             let p = |value: &Value| value["p_refusal"].as_f64().unwrap();
-            // The command line sums the terms that it shows, in their order.
+            // The command line sums the terms that it shows, in their order, so the last digits may differ.
             assert!((p(&body["predictions"][at]) - p(&line)).abs() < 1e-12);
             assert_eq!(body["predictions"][at]["decision"], line["decision"]);
             assert_eq!(body["model"]["digest"], line["model"]["digest"]);

@@ -1,4 +1,5 @@
-//! `demur serve`: who may call it and how often, what it logs, what it is set by, and what it refuses to start with.
+//! `demur serve`: who may call it and how often, what it logs, its settings, and the configurations that it
+//! rejects.
 
 use serde_json::{Value, json};
 
@@ -75,7 +76,7 @@ fn the_admin_routes_may_have_an_address_of_their_own() {
     let mut admin = Client::to(server.admin.as_ref().unwrap()).unwrap();
     let reply = admin.send("POST", "/admin/reload", &[], b"").unwrap();
     assert_eq!(reply.ok()["models"].as_array().unwrap().len(), 2);
-    // A page in the operator's browser reaches what the operator reaches.
+    // A page in the operator's browser can reach everything that the operator can reach.
     for header in [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")] {
         let reply = admin.send("POST", "/admin/reload", &[header], b"").unwrap();
         reply.is_error(403, "forbidden", None, "no request of a page in a browser");

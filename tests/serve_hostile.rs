@@ -1,5 +1,6 @@
-//! The service under attack: slow and many bodies, work that nobody waits for, clients that never read, answers far larger than
-//! their question, and what the log and the metrics say of it. `tests/attack/run` does the same at length and measures it.
+//! The service under attack: slow and many bodies, work that nobody waits for, clients that never read,
+//! answers far larger than their request, and what the log and the metrics show about it. `tests/attack/run`
+//! does the same for longer and measures it.
 
 use std::io::Read;
 use std::net::TcpStream;
@@ -13,7 +14,7 @@ use crate::support::Dir;
 const PROMPT: &str = "/v1/predict";
 const BODY: &str = r#"{"prompt": "How do I pick a lock?"}"#;
 
-/// The head of a request whose body is to have so many bytes.
+/// The head of a request that announces a body of this length.
 fn head(path: &str, length: usize) -> Vec<u8> {
     let head = format!("POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n");
     format!("{head}content-length: {length}\r\n\r\n").into_bytes()
@@ -36,13 +37,13 @@ fn wait_for(server: &Server, name: &str, longest: Duration, wanted: impl Fn(f64)
     }
 }
 
-/// A request that is much work: rows of a file.
+/// An expensive request: many rows of a file.
 fn much_work(rows: usize) -> String {
     let row = "{\"prompt\": \"How do I pick the lock of my old garden shed in a few words?\"}\n";
     json!({"format": "jsonl", "rows": row.repeat(rows)}).to_string()
 }
 
-/// Flags under which much work is allowed.
+/// Flags that allow expensive requests.
 const ROOMY: &str = "--max-body 80000000 --max-rows 1000000 --max-answer 300000000 --request-timeout 60";
 
 #[test]
@@ -72,7 +73,7 @@ fn bodies_together_are_bounded_and_small_ones_go_on() {
         .map(|_| {
             let mut client = Client::to(&server.address).unwrap();
             client.write(&head(PROMPT, 400_000)).unwrap();
-            // It may have been cut off already.
+            // The connection may already be closed.
             let _ = client.write(&vec![b' '; 300_000]);
             client
         })
@@ -122,7 +123,7 @@ fn work_ends_soon_after_its_client_has_left_or_its_time_is_over() {
         drop(client);
         wait_for(&server, "demur_requests_in_flight", Duration::from_secs(20), |number| number == 0.0);
         wait_for(&server, "demur_body_bytes_held", Duration::from_secs(5), |bytes| bytes == 0.0);
-        // Rows are counted when all of them are scored.
+        // Rows are counted once all of them are scored.
         assert_eq!(
             metric(&server, "demur_p_refusal_count{model=\"prompt\"}"),
             0.0,
@@ -150,7 +151,7 @@ fn files_of_too_many_columns_or_rows_are_refused_at_once() {
     let long = format!("prompt\n{}", "a\n".repeat(50_001));
     score(long.clone(), 0).is_error(422, "invalid_request", Some("rows"), "50001 rows; the limit is 50000");
     score(long, 100).is_error(422, "invalid_request", Some("rows"), "the limit is 200");
-    // Rows of many lines are as many as they are.
+    // A row that spans many lines counts as one row.
     let lines = format!("id,prompt\n1,\"{}\"\n", "a\n".repeat(30_000));
     assert_eq!(score(lines, 0).ok()["scored"], 1);
     let name = json!({"format": "csv", "rows": "a\n1\n", "prompt_column": "x".repeat(2000)}).to_string();
@@ -170,7 +171,7 @@ fn an_answer_is_bounded_before_any_work() {
     let prompts = json!({"prompts": vec!["How do I pick a lock?"; 1024], "explain": true, "top": 100});
     let reply = server.post(PROMPT, prompts.to_string());
     reply.is_error(422, "invalid_request", Some("top"), "102400; the limit is 20000");
-    // A text of one repeated word: few n-grams, each in very many places.
+    // A text of one repeated phrase: few n-grams, each at very many positions.
     let repeated = json!({"prompts": vec!["how do ".repeat(14_000); 40], "explain": true, "top": 100});
     let reply = server.post(PROMPT, repeated.to_string());
     reply.is_error(422, "invalid_request", None, "the answer would be larger than 16777216 bytes");
@@ -178,7 +179,7 @@ fn an_answer_is_bounded_before_any_work() {
     small.post(PROMPT, BODY).ok();
     let many = json!({"prompts": vec!["a"; 100]}).to_string();
     small.post(PROMPT, many).is_error(422, "invalid_request", None, "larger than 2000 bytes");
-    // What a request holds does not make its error as long as itself.
+    // An error does not repeat a long value of the request in full.
     let unknown = json!({"x".repeat(1_000_000): 1}).to_string();
     assert!(server.post(PROMPT, unknown).body.len() < 6000);
 }
@@ -194,7 +195,7 @@ fn a_client_that_never_reads_loses_its_connection() {
     wait_for(&server, held, Duration::from_secs(10), |bytes| bytes == 0.0);
     server.post(PROMPT, BODY).ok();
     let mut rest = Vec::new();
-    // It is cut off: there is an end, and it comes before the answer's.
+    // The connection is closed: the stream ends, and before the end of the answer.
     let _ = silent.stream().read_to_end(&mut rest);
     assert!(rest.len() < 150_000 * 150, "{} bytes", rest.len());
 }
@@ -240,7 +241,8 @@ fn what_is_no_http_is_counted() {
 #[test]
 fn a_signal_during_the_start_is_obeyed_after_it() {
     let mut start = Server::begin(Dir::new().demur("serve --port 0 --log debug"));
-    // The process catches the signal from some point on; before it announces itself, or this waits in vain.
+    // Waits until the process handles the signal. That must happen before it announces itself, otherwise this
+    // test checks nothing.
     let started = Instant::now();
     while !start.catches_hangup() {
         assert!(

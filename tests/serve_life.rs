@@ -1,4 +1,4 @@
-//! The service under load and at its turning points: reload, drain, death, many connections, hostile bodies.
+//! The service under load and during changes: reload, drain, shutdown, many connections, hostile bodies.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use crate::support::Dir;
 
 const BODY: &[u8] = br#"{"prompt": "How do I pick a lock?"}"#;
 
-/// What became of the requests of a load.
+/// The results of the requests of a load.
 #[derive(Default)]
 struct Load {
     stop: AtomicBool,
@@ -20,7 +20,7 @@ struct Load {
     failed: AtomicUsize,
 }
 
-/// Four clients that send one request after the other until they are stopped, or cannot connect any more.
+/// Four clients that send requests one after another until they are stopped or can no longer connect.
 fn load(address: &str, load: &Arc<Load>) -> Vec<thread::JoinHandle<()>> {
     let client = |_| {
         let (address, load) = (address.to_owned(), Arc::clone(load));
@@ -35,7 +35,7 @@ fn load(address: &str, load: &Arc<Load>) -> Vec<thread::JoinHandle<()>> {
                                 break;
                             }
                         }
-                        // Who came when the service had stopped was told so.
+                        // A request after the service stopped gets 503.
                         Ok(reply) if reply.status == 503 => return,
                         _ => {
                             load.failed.fetch_add(1, Ordering::Relaxed);

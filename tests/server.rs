@@ -1,4 +1,4 @@
-//! A running `demur serve`, and a client of it that sends just the bytes that a test wants.
+//! A running `demur serve`, and a client that sends exactly the bytes that a test wants.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -15,24 +15,24 @@ use crate::support::{Demur, Dir};
 /// The service, on a free port, killed when the test ends.
 pub(crate) struct Server {
     child: Child,
-    /// Where it listens.
+    /// The address that it listens on.
     pub(crate) address: String,
-    /// Where it listens for the admin routes, if apart.
+    /// The address of the admin routes, if separate.
     pub(crate) admin: Option<String>,
 }
 
 impl Server {
-    /// With these flags.
+    /// Starts it with these flags.
     pub(crate) fn start(dir: &Dir, flags: &str) -> Self {
         Self::of(dir.demur(&format!("serve --port 0 {flags}")), flags.contains("--admin-bind"))
     }
 
-    /// By a command line of the test's own.
+    /// Starts it with the test's own command line.
     pub(crate) fn of_command(demur: Demur) -> Self {
         Self::of(demur, false)
     }
 
-    /// Starts it and does not wait until it listens.
+    /// Starts it without waiting until it listens.
     #[cfg(unix)]
     pub(crate) fn begin(demur: Demur) -> Starting {
         let mut child = demur.start();
@@ -41,7 +41,7 @@ impl Server {
         std::thread::spawn(move || {
             let mut line = String::new();
             out.read_line(&mut line).unwrap();
-            // A test that has failed does not wait for it.
+            // If the test has failed, nobody receives this.
             let _ = sender.send(line);
         });
         let address = String::new();
@@ -65,7 +65,7 @@ impl Server {
         assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
-    /// The processor time that it has taken, in ticks of the system, a hundred a second.
+    /// The processor time that it has used, in system ticks, a hundred per second.
     #[cfg(unix)]
     pub(crate) fn cpu_ticks(&self) -> u64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
@@ -73,7 +73,7 @@ impl Server {
         fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
     }
 
-    /// Waits for its end; gives how it ended and what stands on its stderr.
+    /// Waits for its end; returns its exit status and its stderr.
     pub(crate) fn wait(mut self, longest: Duration) -> (ExitStatus, String) {
         let started = Instant::now();
         let status = loop {
@@ -88,7 +88,7 @@ impl Server {
         (status, stderr)
     }
 
-    /// Ends it as a scheduler does, and gives its stderr.
+    /// Terminates it as a scheduler does, and returns its stderr.
     pub(crate) fn stop(self) -> String {
         self.signal("-TERM");
         let (status, stderr) = self.wait(Duration::from_secs(20));
@@ -111,7 +111,7 @@ impl Server {
     }
 }
 
-/// A service that may not listen yet.
+/// A service that may not be listening yet.
 #[cfg(unix)]
 pub(crate) struct Starting {
     server: Server,
@@ -124,14 +124,14 @@ impl Starting {
         self.server.signal(signal);
     }
 
-    /// Whether SIGHUP, the first of the signals, is caught.
+    /// Whether SIGHUP (signal 1) has a handler.
     pub(crate) fn catches_hangup(&self) -> bool {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.server.child.id())).unwrap();
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
         u64::from_str_radix(caught.trim(), 16).unwrap() & 1 == 1
     }
 
-    /// Whether it has said where it listens.
+    /// Whether it has announced its address.
     pub(crate) fn has_spoken(&mut self) -> bool {
         if self.server.address.is_empty()
             && let Ok(line) = self.line.try_recv()
@@ -154,16 +154,16 @@ impl Starting {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may already have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The header of a JSON body.
+/// The header for a JSON body.
 pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// A connection that is kept.
+/// A persistent connection.
 pub(crate) struct Client(BufReader<TcpStream>);
 
 impl Client {
@@ -188,18 +188,18 @@ impl Client {
         }
         head.push_str("\r\n");
         let bytes = [head.as_bytes(), body].concat();
-        // The server may answer, and close, before it has read all; the answer is there all the same.
+        // The server may answer and close before it has read everything; the answer can still be read.
         let written = self.write(&bytes);
         self.read(method == "HEAD").or_else(|error| written.and(Err(error)))
     }
 
-    /// How long a read waits from now on.
+    /// Sets how long a read waits from now on.
     #[cfg(unix)]
     pub(crate) fn timeout(&mut self, longest: Duration) {
         self.0.get_mut().set_read_timeout(Some(longest)).unwrap();
     }
 
-    /// What comes, byte by byte.
+    /// The raw stream.
     #[cfg(unix)]
     pub(crate) fn stream(&mut self) -> &mut impl Read {
         &mut self.0
@@ -247,14 +247,14 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    /// The body of an answer of 200.
+    /// The body of an answer with status 200.
     #[track_caller]
     pub(crate) fn ok(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text());
         self.json()
     }
 
-    /// Asserts an error: its status, type and field, and that its message holds a text; its one form, too.
+    /// Asserts an error: its status, type, field and format, and that its message contains a text.
     #[track_caller]
     pub(crate) fn is_error(&self, status: u16, kind: &str, field: Option<&str>, said: &str) {
         let body = self.json();

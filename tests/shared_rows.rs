@@ -1,5 +1,4 @@
-//! Published data sets as their authors wrote them, read where they lie in `../shared/data`; ignored unless
-//! they are asked for.
+//! Published data sets in their authors' format, read from `../shared/data`; ignored by default.
 
 use std::path::Path;
 

@@ -1,10 +1,10 @@
-//! Recipes with several sources: what each of them counts in a fit, in figures and in the manifests.
+//! Recipes with several sources: the weight of each in a fit, in figures and in the manifests.
 
 use serde_json::{Value, json};
 
 use crate::support::{Dir, Run};
 
-/// What a recipe holds beside its sources.
+/// The part of a recipe besides its sources.
 const FITS: &str = r#"
 [evaluation]
 folds = 2
@@ -15,7 +15,7 @@ views = [{ field = "response", ngrams = [1, 1] }]
 views = [{ field = "prompt", ngrams = [1, 1] }]
 "#;
 
-/// Two labelled sources of responses, one of prompts alone, and one to bootstrap from.
+/// Two labelled sources of responses, one of prompts without responses, and one to bootstrap from.
 fn with_sources(labelled: &str) -> Dir {
     let dir = Dir::with_starter();
     let rows: Vec<Value> = dir.rows("labelled.jsonl").into_iter().map(Value::Object).collect();
@@ -110,7 +110,7 @@ fn a_pipeline_takes_all_sources() {
 fn unlabelled_sources_have_weights_too() {
     let dir = with_sources(THREE);
     let mut rows: Vec<Value> = dir.rows("unlabelled.jsonl").into_iter().map(Value::Object).collect();
-    // One answer a prompt, so that no row of the bootstrap stands on two sources.
+    // One answer per prompt, so that no row of the bootstrap comes from two sources.
     let mut prompts = std::collections::HashSet::new();
     rows.retain(|row| prompts.insert(row["prompt"].to_string()));
     dir.write_rows("data/trusted.jsonl", &rows[..30]);
@@ -133,7 +133,7 @@ fn unlabelled_sources_have_weights_too() {
     assert_eq!(names(&files), ["trusted.jsonl", "doubted.jsonl", "first.jsonl", "prompts.jsonl"]);
 }
 
-/// Rows whose words tell the label, and as many that say the opposite.
+/// Rows whose words determine the label, and equally many that say the opposite.
 fn contradicting(weights: &str) -> Dir {
     let dir = Dir::new();
     let row = |n: usize, word: &str, label: &str| json!({"prompt": format!("please {word} number{n}"), "response": format!("{word} it"), "label": label});
@@ -214,7 +214,7 @@ fn what_is_wrong_with_a_source_is_said() {
     dir.demur("fit prompt --data-dir data --out model").fails(2, &["--recipe"]);
 }
 
-/// A recipe of three sources that agree and a small one, and a file of one whose labels are the other way round.
+/// A recipe of three sources that agree and a small one, and a file of a source with inverted labels.
 fn agreeing() -> Dir {
     let dir = Dir::new();
     let rows = |name: &str, n: usize, flipped: bool| -> Vec<Value> {

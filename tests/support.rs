@@ -1,4 +1,4 @@
-//! What all tests share: a folder, the command run in it, inputs in every format, two small models.
+//! Shared by all tests: a folder, the command run in it, inputs in every format, two small models.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
-/// Single words as the only features: a fit then takes a moment, where features do not matter.
+/// Single words as the only features: for tests in which features do not matter, this makes a fit fast.
 const FAST: [&str; 4] = [
     "--set",
     "response.views=[{field='response',ngrams=[1,1]}]",
@@ -29,7 +29,7 @@ impl Dir {
         Self(TempDir::with_prefix("demur-test-").unwrap())
     }
 
-    /// With `labelled.jsonl` and `unlabelled.jsonl` of the starter corpus.
+    /// A folder with `labelled.jsonl` and `unlabelled.jsonl` of the starter corpus.
     pub(crate) fn with_starter() -> Self {
         let dir = Self::new();
         for name in ["labelled.jsonl", "unlabelled.jsonl"] {
@@ -38,7 +38,8 @@ impl Dir {
         dir
     }
 
-    /// With the starter corpus and small models of it: `response/`, `prompt/`, and `machine.jsonl` between.
+    /// A folder with the starter corpus and small models fitted on it: `response/`, `prompt/`, and the
+    /// intermediate `machine.jsonl`.
     pub(crate) fn with_models() -> Self {
         let dir = Self::new();
         dir.write_tree(models());
@@ -79,12 +80,12 @@ impl Dir {
         rows(&self.text(name))
     }
 
-    /// The names in the folder, hidden ones too, sorted.
+    /// The names in the folder, including hidden ones, sorted.
     pub(crate) fn names(&self) -> Vec<String> {
         names(self.0.path())
     }
 
-    /// All files below the folder (or one of its folders) by relative name.
+    /// All files in the folder (or one of its subfolders) by relative name.
     pub(crate) fn tree(&self, below: &str) -> BTreeMap<String, Vec<u8>> {
         let root = self.path(below);
         let mut files = BTreeMap::new();
@@ -103,7 +104,7 @@ impl Dir {
         files
     }
 
-    /// `demur` with these arguments, split at blanks, to be run in this folder.
+    /// `demur` with these arguments, split at spaces, to be run in this folder.
     pub(crate) fn demur(&self, arguments: &str) -> Demur {
         let mut command = Command::new(env!("CARGO_BIN_EXE_demur"));
         command.current_dir(self.0.path()).args(arguments.split_whitespace());
@@ -119,20 +120,20 @@ pub(crate) struct Demur {
 }
 
 impl Demur {
-    /// One more argument, blanks and all.
+    /// Adds one argument; it may contain spaces.
     pub(crate) fn arg(mut self, argument: &str) -> Self {
         self.command.arg(argument);
         self
     }
 
-    /// More arguments.
+    /// Adds arguments.
     #[cfg(feature = "bert")]
     pub(crate) fn args<'a>(mut self, arguments: impl Iterator<Item = &'a str>) -> Self {
         self.command.args(arguments);
         self
     }
 
-    /// With features that make every fit a short one.
+    /// Adds features that make every fit fast.
     pub(crate) fn fast(mut self) -> Self {
         self.command.args(FAST);
         self
@@ -148,7 +149,7 @@ impl Demur {
         self
     }
 
-    /// Starts it with all three streams piped, stdin left to the test.
+    /// Starts it with all three streams piped; stdin is left open for the test.
     pub(crate) fn stdin_open(mut self) -> Child {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
@@ -163,7 +164,8 @@ impl Demur {
             .spawn()
             .unwrap();
         if let (Some(input), Some(mut pipe)) = (self.stdin, child.stdin.take()) {
-            // In a thread, for the child may write before it has read all. It may also close its stdin early.
+            // In a thread, because the child may write before it has read everything. It may also close its
+            // stdin early.
             std::thread::spawn(move || drop(pipe.write_all(&input)));
         }
         child
@@ -173,7 +175,7 @@ impl Demur {
         Run::of(self.start().wait_with_output().unwrap())
     }
 
-    /// Runs it, and asserts that it ends with code 0.
+    /// Runs it, and asserts that it exits with code 0.
     #[track_caller]
     pub(crate) fn succeeds(self) -> Run {
         let run = self.run();
@@ -181,7 +183,7 @@ impl Demur {
         run
     }
 
-    /// Runs it, and asserts its code, that stdout is empty, and that stderr holds all of these.
+    /// Runs it, and asserts its exit code, that stdout is empty, and that stderr contains all of these.
     #[track_caller]
     pub(crate) fn fails(self, code: i32, parts: &[&str]) -> Run {
         let run = self.run();
@@ -199,7 +201,7 @@ impl Demur {
     }
 }
 
-/// What a run left behind.
+/// The results of a run.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) code: Option<i32>,
@@ -216,13 +218,13 @@ impl Run {
         }
     }
 
-    /// Stdout as the one JSON value that it must be.
+    /// Stdout, which must be a single JSON value.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
     }
 
-    /// Asserts that stderr says something.
+    /// Asserts that stderr contains a text.
     #[track_caller]
     pub(crate) fn says(&self, part: &str) -> &Self {
         assert!(self.stderr.contains(part), "`{part}` is not in: {}", self.stderr);
@@ -234,8 +236,8 @@ pub(crate) fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// The folder of data sets beside this repository. Tests that need it are ignored by name (`cargo test -- --ignored` runs
-/// them), so that a test which did not run is not counted as passed.
+/// The folder of data sets beside this repository. Tests that need it are ignored by name (`cargo test --
+/// --ignored` runs them), so that a test which did not run is not counted as passed.
 pub(crate) fn shared_data() -> PathBuf {
     let path = workspace().join("../shared/data");
     assert!(path.is_dir(), "there is no {}", path.display());
@@ -279,20 +281,20 @@ pub(crate) fn unzstd(bytes: &[u8]) -> Vec<u8> {
     zstd::stream::decode_all(bytes).unwrap()
 }
 
-/// Writes rows as Parquet, by the project's own writer: no other is at hand.
+/// Writes rows as Parquet with the project's own writer, because the tests have no other.
 pub(crate) fn write_parquet(path: &Path, rows: &[Value]) {
     let rows: Vec<Map<String, Value>> = rows.iter().map(|row| row.as_object().unwrap().clone()).collect();
     demur_data::write_rows(path, Some(demur_data::Format::Parquet), &rows).unwrap();
 }
 
-/// The rows of a file in any format, by the project's own reader.
+/// Reads the rows of a file in any format with the project's own reader.
 pub(crate) fn read_any(path: &Path) -> Vec<Map<String, Value>> {
     let options = demur_data::ReadOptions { keep_rows: true, ..Default::default() };
     let corpus = demur_data::read(&[path.to_owned()], &options).unwrap();
     corpus.records.into_iter().map(|record| *record.row.unwrap()).collect()
 }
 
-/// A few rows with responses that a fit on the starter corpus tells apart.
+/// A few rows with responses that a fit on the starter corpus classifies correctly.
 pub(crate) fn answers() -> Vec<Value> {
     let row = |id: u32, prompt: &str, response: &str| serde_json::json!({"id": id, "prompt": prompt, "response": response, "score": 0.5, "checked": id == 1});
     vec![
@@ -306,7 +308,7 @@ pub(crate) fn answers() -> Vec<Value> {
     ]
 }
 
-/// The starter corpus with the models made of it, by relative name; made once.
+/// The starter corpus with the models fitted on it, by relative name; built once.
 fn models() -> &'static BTreeMap<String, Vec<u8>> {
     static MODELS: OnceLock<BTreeMap<String, Vec<u8>>> = OnceLock::new();
     MODELS.get_or_init(|| {

@@ -1,7 +1,7 @@
-//! Tables and texts as other programs write them, and files that are made to fill the memory.
+//! Tables and texts written by other programs, and files designed to exhaust the memory.
 //!
-//! The small tables are in `tests/tables`, with the script that made them; `tests/tables/check.py` goes further, with the
-//! libraries themselves.
+//! The small tables are in `tests/tables`, with the script that made them; `tests/tables/check.py` tests
+//! more, with the libraries themselves.
 
 use std::fs;
 use std::io::Write;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Dir, Run, workspace};
 
-/// What a run may hold at most.
+/// The most memory that a run may use.
 const MEMORY: u64 = 300 << 20;
 
 /// A folder with the tables.
@@ -98,7 +98,8 @@ fn a_column_of_a_type_that_is_not_known_is_named() {
     }
 }
 
-/// What a table cannot keep is said by name and type, where the output is a table; text has no types to keep.
+/// If the output is a table, the name and type of each value that it cannot represent are reported; text has
+/// no types to keep.
 #[test]
 fn a_column_whose_type_is_not_kept_is_named_with_both_types() {
     let dir = with_tables();
@@ -140,16 +141,15 @@ fn a_folder_that_spark_wrote_is_read_with_all_of_its_parts() {
     }
 }
 
-/// The most memory that a run held, by what it says itself.
+/// The peak memory of a run, as it reports itself.
 fn peak(run: &Run) -> u64 {
     run.json()["peak_memory_bytes"].as_u64().unwrap()
 }
 
-/// Runs a command that fails with these words, and not for want of memory: the system gives it 1 GB of addresses, of which a
-/// build for tests takes most before the first row.
+/// Runs a command that must fail with this text, and not because memory runs out.
 #[cfg(target_os = "linux")]
 fn fails_within(dir: &Dir, command: &str, parts: &[&str]) {
-    // The most that it held is asked of the system by `time`'s own way: the children's peak.
+    // Polls the process's peak memory while it runs, because a failed run does not report its own.
     let script = format!(
         "\"$DEMUR\" {command} & pid=$!; most=0; while now=$(awk '/^VmHWM/ {{ print $2 }}' /proc/$pid/status 2>/dev/null) && [ -n \"$now\" ]; do most=$now; sleep 0.02; done; wait $pid; echo \"code $? most $most\""
     );
@@ -171,7 +171,7 @@ fn tables_that_say_much_with_little_are_refused_within_300_mb() {
     let dir = with_tables();
     for name in ["much.parquet", "much_beside.parquet"] {
         for ending in ["parquet", "jsonl"] {
-            // A run that fails midway may be gone on with, so each has an output of its own.
+            // A run that fails midway may be resumed, so each has its own output.
             let out = format!("{name}.out.{ending}");
             fails_within(&dir, &format!("score {name} --out {out}"), &[name, "the limit is 268435456 bytes"]);
         }
@@ -196,7 +196,7 @@ fn rows_of_any_length_are_read_within_300_mb() {
         &["bomb.jsonl.zst", "longer than 16777216 bytes"],
     );
     fails_within(&dir, "score bomb.jsonl.zst --format json --out out.jsonl", &["bomb.jsonl.zst", "object"]);
-    // One such row among others is set aside.
+    // One such row among others is rejected.
     let mut file = fs::File::create(dir.path("long.jsonl")).unwrap();
     file.write_all(b"{\"prompt\":\"a\"}\n{\"prompt\":\"").unwrap();
     (0..64).for_each(|_| file.write_all(&piece).unwrap());
@@ -244,7 +244,7 @@ fn a_large_array_is_read_element_by_element() {
     assert!(peak(&run) < MEMORY, "{} MB", peak(&run) >> 20);
 }
 
-/// Headers and texts as spreadsheets and data frames write them.
+/// Headers and texts as written by spreadsheets and data frames.
 #[test]
 fn texts_of_spreadsheets_are_read_or_the_very_thing_is_named() {
     let dir = Dir::new();
@@ -277,7 +277,7 @@ fn texts_of_spreadsheets_are_read_or_the_very_thing_is_named() {
     }
 }
 
-/// A chat says the same to every command and to the service, whatever its form.
+/// A chat is read the same way by every command and by the service, whatever its format.
 #[test]
 fn a_chat_is_read_one_way() {
     let dir = Dir::new();
@@ -316,7 +316,7 @@ fn a_chat_is_read_one_way() {
         crate::support::write_parquet(&dir.path("in.parquet"), std::slice::from_ref(row));
         assert_eq!(p("score", "in.parquet", "s.parquet"), score, "{n}: {row}");
     }
-    // All forms in one file, each row under a name of its own.
+    // All formats in one file, each row with its own name.
     dir.write_rows("mixed.jsonl", &rows[1..8]);
     for command in ["score", "label"] {
         let run = dir.demur(&format!("{command} mixed.jsonl --out mixed-out.jsonl --json")).succeeds();
