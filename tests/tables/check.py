@@ -110,7 +110,8 @@ def table(rows, seed):
         "response": prompts[::-1],
         "day": pa.array([chance.choice([None, n % 9999]) for n in range(rows)], pa.date32()),
         "flag": [n % 3 == 0 for n in range(rows)],
-        "list": [list(range(n % 4)) for n in range(rows)],
+        # A type is given: of a table of empty lists alone it would be a list of nulls, which Parquet cannot hold.
+        "list": pa.array([list(range(n % 4)) for n in range(rows)], pa.list_(pa.int64())),
     })
 
 
