@@ -231,7 +231,7 @@ fn answers_are_judged_by_all_tiers() {
     dir.demur("label in.jsonl --model cls --tier ngram --out alone.jsonl").succeeds();
     let (labelled, alone) = (dir.rows("out.jsonl"), dir.rows("alone.jsonl"));
     let columns: Vec<&String> = labelled[0].keys().collect();
-    assert_eq!(columns, ["prompt", "response", "p_refusal", "label", "tier"]);
+    assert_eq!(columns, ["prompt", "response", "p_refusal", "label", "labelled_by", "tier"]);
     assert!(!alone[0].contains_key("tier"));
     assert_ne!(labelled[0]["p_refusal"], alone[0]["p_refusal"]);
     let server = Server::start(&dir, "--model cls");
@@ -340,7 +340,7 @@ fn what_cannot_be_is_said() {
     ask("--model enc").env("DEMUR_ENCODER_LIBRARY", "ort").fails(1, &["not part of this build"]);
     dir.demur("serve --port 0 --cheap 0.5").fails(1, &["--cheap", "no model has one"]);
     dir.demur("serve --port 0 --model enc --encoder-library onnx").fails(2, &["--encoder-library"]);
-    dir.demur("serve --port 0 --model enc --encoder-queue 0").fails(1, &["--encoder-queue is 0"]);
+    dir.demur("serve --port 0 --model enc --encoder-queue 0").fails(2, &["--encoder-queue is 0"]);
 }
 
 #[test]
