@@ -3,8 +3,8 @@
 //! glibc takes large blocks directly from the system and returns them, until the first one is freed. From
 //! then on blocks of up to that size (32 MB at most) come from the pools of the threads, which keep freed
 //! memory. After some bodies of 4 MB, a service would keep a body or two for each thread for good, on top of
-//! what `--max-held` allows. A fixed threshold prevents that: files with very many columns made it hold 365
-//! MB without one, and 234 MB with one.
+//! what `--max-held` allows. A fixed threshold prevents that; docs/performance.md has
+//! what each attack takes with it.
 
 /// Makes glibc take blocks of 128 KiB and more (its initial threshold) always from the system, and return
 /// them. It is called before requests are let in. Without glibc it does nothing.
