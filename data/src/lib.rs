@@ -20,6 +20,7 @@ mod labeller;
 mod lock;
 mod normalise;
 mod record;
+mod signs;
 
 /// Modules that need tables or row formats: selected once, here.
 #[cfg(feature = "frames")]
@@ -67,3 +68,4 @@ pub use labeller::{LABELLED_BY_DEMUR, LabelledBy, Labeller};
 pub use lock::Lock;
 pub use normalise::normalise;
 pub use record::{Input, Place, Record, Turn};
+pub use signs::Signs;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Labelled;
+use crate::{Labelled, Signs};
 
 /// Where a row was read: a file (`-` is standard input) and a line.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,6 +61,8 @@ pub struct Record {
     pub prompt: Option<String>,
     /// The target's answer.
     pub response: Option<String>,
+    /// What the provider says beside the answer, if it says anything.
+    pub signs: Option<Box<Signs>>,
     /// System message and earlier turns, oldest first.
     pub context: Vec<Turn>,
     /// The model that the prompt was sent to.
@@ -93,6 +95,7 @@ pub(crate) mod tests {
             id: None,
             prompt: prompt.map(str::to_owned),
             response: None,
+            signs: None,
             context: Vec::new(),
             target: None,
             source: None,

@@ -124,6 +124,7 @@ impl MachineLabelled {
             id: None,
             prompt: Some(self.prompt.clone()),
             response: None,
+            signs: None,
             context: Vec::new(),
             target: self.target.clone(),
             source: self.source.clone(),

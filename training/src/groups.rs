@@ -125,6 +125,7 @@ mod tests {
             id: None,
             prompt: Some(prompt.to_owned()),
             response: Some(response.to_owned()),
+            signs: None,
             context: Vec::new(),
             target: None,
             source: Some(source.to_owned()),

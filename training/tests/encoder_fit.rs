@@ -74,6 +74,7 @@ fn corpus(rows: usize) -> Vec<Record> {
             id: None,
             prompt: Some(format!("how make {first} {second} {}", "tea ".repeat(at % 5))),
             response: None,
+            signs: None,
             context: Vec::new(),
             target: None,
             source: None,

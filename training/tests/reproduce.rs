@@ -77,6 +77,7 @@ fn record(prompt: &str, label: Label) -> Record {
         id: None,
         prompt: Some(prompt.to_owned()),
         response: None,
+        signs: None,
         context: Vec::new(),
         target: None,
         source: None,

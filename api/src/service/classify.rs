@@ -1,6 +1,6 @@
 //! `POST /v1/classify`: is this answer a refusal, and of which kind?
 
-use demur_data::{Kind, Label};
+use demur_data::{Kind, Label, Signs};
 use demur_predictor::{Answer, Field, Form, Input, Policy, ScoreError, Scratch, Tier, Verdict};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -140,9 +140,9 @@ pub(crate) async fn classify(
     let policy = policy_of_request(request.policy, &served.model)?;
     let tiered = ServedTiers::of(served, Wanted { cheap: request.cheap, cascade: request.cascade })?;
     let compute = |tiered: TieredModel<'_>| {
-        let of_answer = |answer| {
+        let of_answer = |given: &Given<'_>| {
             job.check()?;
-            Ok(with_scratch(|scratch| verdict(&tiered, answer, &policy, registry, scratch))?)
+            Ok(with_scratch(|scratch| verdict(&tiered, &given.answer(), &policy, registry, scratch))?)
         };
         answers.iter().map(of_answer).collect::<Result<Vec<_>, ApiError>>()
     };
@@ -183,7 +183,7 @@ fn verdict(
 
 fn classification(
     served: &Served,
-    answer: &Answer<'_>,
+    answer: &Given<'_>,
     verdict: Verdict,
     tier: Option<Tier>,
     index: usize,
@@ -209,7 +209,7 @@ fn classification(
 }
 
 /// The answers of a request, checked.
-fn answers<'a>(request: &'a ClassifyRequest, limits: &Limits) -> Result<Vec<Answer<'a>>, ApiError> {
+fn answers<'a>(request: &'a ClassifyRequest, limits: &Limits) -> Result<Vec<Given<'a>>, ApiError> {
     let single = Fields {
         prompt: &request.prompt,
         response: &request.response,
@@ -231,6 +231,19 @@ fn answers<'a>(request: &'a ClassifyRequest, limits: &Limits) -> Result<Vec<Answ
     batch.iter().enumerate().map(one).collect()
 }
 
+/// An answer of the request, checked.
+struct Given<'a> {
+    prompt: Option<&'a str>,
+    response: Option<&'a str>,
+    signs: Signs,
+}
+
+impl Given<'_> {
+    const fn answer(&self) -> Answer<'_> {
+        Answer { prompt: self.prompt, response: self.response, signs: Some(&self.signs) }
+    }
+}
+
 /// The fields of an answer, which both bodies have.
 struct Fields<'a> {
     prompt: &'a Option<String>,
@@ -250,7 +263,7 @@ impl<'a> Fields<'a> {
 
     /// Checks the lengths, and that at least one field is set; `place` is the prefix of field names in
     /// errors.
-    fn check(&self, place: &str, limits: &Limits) -> Result<Answer<'a>, ApiError> {
+    fn check(&self, place: &str, limits: &Limits) -> Result<Given<'a>, ApiError> {
         if !self.is_given() {
             let message = "there is no answer; give `response` (null where nothing came), `finish_reason`, `refusal` or \
                            `error`";
@@ -260,12 +273,12 @@ impl<'a> Fields<'a> {
         for (name, text) in [("prompt", self.prompt.as_deref()), ("response", response)] {
             check_length(text.unwrap_or_default(), || format!("{place}{name}"), limits)?;
         }
-        Ok(Answer {
-            prompt: self.prompt.as_deref(),
-            response,
-            refusal: self.refusal.as_deref(),
-            finish_reason: self.finish_reason.as_deref(),
-            error: self.error.as_ref(),
-        })
+        let signs = Signs {
+            refusal: self.refusal.clone(),
+            finish_reason: self.finish_reason.clone(),
+            error: self.error.clone(),
+            ..Signs::NONE
+        };
+        Ok(Given { prompt: self.prompt.as_deref(), response, signs })
     }
 }

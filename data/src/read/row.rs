@@ -8,7 +8,7 @@ use super::labels::{Said, Verdict, check, said, verdict};
 use super::{RawRow, ReadOptions};
 use crate::columns::lookup;
 use crate::conversation::{self, Conversation, type_name};
-use crate::{Columns, DataError, Label, Labelled, LabelledBy, Labeller, Place, Record, Rejection};
+use crate::{Columns, DataError, Label, Labelled, LabelledBy, Labeller, Place, Record, Rejection, Signs};
 
 /// What became of a row.
 pub(super) enum Fate {
@@ -52,6 +52,8 @@ pub struct Texts {
     pub prompt: Option<String>,
     /// The target's answer.
     pub response: Option<String>,
+    /// What the provider says beside the answer, if it says anything.
+    pub signs: Option<Signs>,
     /// The model that the prompt was sent to.
     pub target: Option<String>,
 }
@@ -79,7 +81,7 @@ impl TextReader {
     pub fn texts(&self, fields: &Map<String, Value>) -> Result<Texts, (String, String)> {
         let texts = self.0.needed_texts(fields).map_err(|fault| (fault.field, fault.reason))?;
         let target = name(fields, self.0.columns.target.as_deref());
-        Ok(Texts { prompt: texts.prompt, response: texts.response, target })
+        Ok(Texts { prompt: texts.prompt, response: texts.response, signs: None, target })
     }
 }
 
@@ -150,6 +152,7 @@ impl RowReader {
             id: name(fields, columns.id.as_deref()),
             prompt,
             response,
+            signs: None,
             context,
             target: name(fields, columns.target.as_deref()),
             source: name(fields, columns.source.as_deref()),

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use demur_data::{Input, Kind, Label};
+use demur_data::{Input, Kind, Label, Signs};
 
 use crate::answer::bare_no::{P_REFUSAL, is_answer, refusing_no};
 use crate::answer::passages::{Quoted, declining, quoted_refusals, without};
@@ -49,14 +49,15 @@ impl Model {
         scratch: &mut Scratch,
         whole: &mut dyn FnMut(&Input<'_>, &mut Scratch) -> Probability,
     ) -> Verdict {
-        if answer.refusal.is_some_and(|text| !text.trim().is_empty()) {
+        let signs = answer.signs.unwrap_or(&Signs::NONE);
+        if signs.refusal.as_deref().is_some_and(|text| !text.trim().is_empty()) {
             return Verdict::certain(Form::RefusalField, Label::Refused);
         }
-        let reason = answer.finish_reason.map(str::to_ascii_lowercase).unwrap_or_default();
+        let reason = signs.finish_reason.as_deref().map(str::to_ascii_lowercase).unwrap_or_default();
         if is_filtered(&reason) {
             return Verdict::certain(Form::Filtered, Label::Refused);
         }
-        if let Some(error) = answer.error {
+        if let Some(error) = &signs.error {
             return judge_error(error);
         }
         let response = answer.response.unwrap_or_default();

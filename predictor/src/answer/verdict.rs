@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use demur_data::{Kind, Label};
+use demur_data::{Kind, Label, Signs};
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::answer::kinds::KindDistribution;
 use crate::probability::Probability;
@@ -16,12 +15,8 @@ pub struct Answer<'a> {
     pub prompt: Option<&'a str>,
     /// The text, if there is one.
     pub response: Option<&'a str>,
-    /// The provider's `refusal` field, which holds the text of a refusal instead of the answer.
-    pub refusal: Option<&'a str>,
-    /// `finish_reason`, `stop_reason` or `blockReason`.
-    pub finish_reason: Option<&'a str>,
-    /// The body of an error that came instead of an answer.
-    pub error: Option<&'a Value>,
+    /// What the provider says beside the text.
+    pub signs: Option<&'a Signs>,
 }
 
 /// How an answer was recognised.

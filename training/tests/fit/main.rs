@@ -21,6 +21,7 @@ fn record(line: usize, prompt: &str, response: &str, refused: bool) -> Record {
         id: None,
         prompt: Some(prompt.to_owned()),
         response: Some(response.to_owned()),
+        signs: None,
         context: Vec::new(),
         target: Some("a model".to_owned()),
         source: None,

@@ -78,6 +78,7 @@ fn particular_sources() -> Vec<Record> {
             id: None,
             prompt: Some(prompt),
             response: None,
+            signs: None,
             context: Vec::new(),
             target: None,
             source: Some(format!("source {source}")),

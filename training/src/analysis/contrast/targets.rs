@@ -235,6 +235,7 @@ mod tests {
             id: None,
             prompt: Some(prompt.to_owned()),
             response: None,
+            signs: None,
             context: Vec::new(),
             target: Some(target.to_owned()),
             source: None,

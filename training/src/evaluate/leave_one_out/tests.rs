@@ -15,6 +15,7 @@ fn record(source: &str, prompt: &str, refused: bool) -> Record {
         id: None,
         prompt: Some(prompt.to_owned()),
         response: None,
+        signs: None,
         context: Vec::new(),
         target: Some("a model".to_owned()),
         source: Some(source.to_owned()),
