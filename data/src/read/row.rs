@@ -46,7 +46,7 @@ pub(super) struct RowReader {
 pub struct TextReader(RowReader);
 
 /// The texts of a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Texts {
     /// The prompt.
     pub prompt: Option<String>,
