@@ -101,7 +101,7 @@ fn answers_are_classified_in_every_form() {
     let forms = [
         ("text", refused.clone()),
         ("text", json!("complied")),
-        ("empty", refused.clone()),
+        ("empty", Value::Null),
         ("filtered", refused.clone()),
         ("provider_error", refused.clone()),
         ("provider_error", Value::Null),

@@ -44,8 +44,9 @@ mod text;
 
 pub use answer::kinds::{KindDistribution, KindModel, KindReport, KindSettings, place, softmax};
 pub use answer::phrases::Phrases;
+pub use answer::prefix::first_tokens;
 pub use answer::style::{STYLE, style, style_names};
-pub use answer::verdict::{Answer, Form, Verdict};
+pub use answer::verdict::{Answer, Form, Outcome, Verdict};
 pub use base_rate::{BaseRateEstimate, check_base_rate, estimate_base_rate, log_odds};
 pub use calibration::{Calibration, gate};
 pub use calibration_report::{CalibrationReport, ReliabilityBin};

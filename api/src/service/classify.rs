@@ -25,7 +25,7 @@ use crate::service::validate::{check_batch, check_length, policy_of_request};
 pub(crate) struct ClassifyRequest {
     /// What was asked, where it is known.
     pub(crate) prompt: Option<String>,
-    /// What came back; `null` or empty where nothing did, which is a refusal.
+    /// What came back; `null` or empty where nothing did.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     pub(crate) response: Option<Option<String>>,
@@ -58,7 +58,7 @@ pub(crate) struct ClassifyRequest {
 pub(crate) struct AnswerBody {
     /// What was asked, where it is known.
     pub(crate) prompt: Option<String>,
-    /// What came back; `null` or empty where nothing did, which is a refusal.
+    /// What came back; `null` or empty where nothing did.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     pub(crate) response: Option<Option<String>>,
@@ -101,6 +101,8 @@ pub(crate) struct Classification {
     /// The probability that it is a refusal; 0 or 1 where a sign beside the text decides, null without a label.
     #[schema(minimum = 0, maximum = 1)]
     pub(crate) p_refusal: Option<f64>,
+    /// Whether reasoning came with the answer; it was not judged.
+    pub(crate) reasoning: bool,
     /// How it was recognised.
     #[schema(value_type = FormName)]
     pub(crate) form: Form,
@@ -200,6 +202,7 @@ fn classification(
         label: verdict.label,
         kind: verdict.kind,
         p_refusal: verdict.p_refusal.map(f64::from),
+        reasoning: verdict.reasoning,
         form: verdict.form,
         tier,
         passage,
@@ -240,7 +243,7 @@ struct Given<'a> {
 
 impl Given<'_> {
     const fn answer(&self) -> Answer<'_> {
-        Answer { prompt: self.prompt, response: self.response, signs: Some(&self.signs) }
+        Answer { prompt: self.prompt, response: self.response, signs: Some(&self.signs), prefix: None }
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod kinds;
 pub(crate) mod lexicon;
 pub(crate) mod passages;
 pub(crate) mod phrases;
+pub(crate) mod prefix;
 pub(crate) mod signs;
 pub(crate) mod style;
 #[cfg(test)]
