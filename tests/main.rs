@@ -29,6 +29,7 @@ mod report;
 mod reproduce;
 mod resume;
 mod score;
+mod score_tables;
 mod serve;
 mod serve_access;
 #[cfg(unix)]
@@ -37,6 +38,7 @@ mod serve_hostile;
 mod serve_life;
 mod server;
 mod shared_rows;
+mod shell;
 mod sources;
 mod support;
 mod tables;

@@ -1,4 +1,4 @@
-//! `demur score`: files of any size, the same bytes whatever happens during the run.
+//! `demur score` on text: files of any size, the same bytes whatever happens during the run.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -6,14 +6,12 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use demur_data::{Format, FrameReader, FrameWriter};
-use polars::prelude::{DataFrame, DataType, IntoColumn, NamedFrom, Series, TimeUnit};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::support::{Dir, gzip, read_any};
 
 /// Rows; if `bad`, every tenth of them is invalid.
-fn rows(count: usize, bad: bool) -> String {
+pub(crate) fn rows(count: usize, bad: bool) -> String {
     let row = |n: usize| match n % 10 {
         3 if bad => "{\"prompt\": 7}\n".to_owned(),
         _ => format!(
@@ -246,160 +244,6 @@ fn a_folder_that_links_to_its_own_parent_is_read_once() {
     std::os::unix::fs::symlink("..", dir.path("in/sub/up")).unwrap();
     dir.demur("score in --out out.jsonl").succeeds();
     assert_eq!(dir.rows("out.jsonl").len(), 1);
-}
-
-/// Rows as Parquet, with types that JSON does not have.
-fn table(count: i64) -> DataFrame {
-    let numbers = Series::new("n".into(), (0..count).collect::<Vec<_>>());
-    let cast = |name: &str, to| numbers.cast(&to).unwrap().with_name(name.into()).into_column();
-    let prompts: Vec<Option<String>> =
-        (0..count).map(|n| (n != 777).then(|| format!("How do I pick lock number {n}?"))).collect();
-    let columns = vec![
-        numbers.clone().into_column(),
-        cast("small", DataType::Int32),
-        cast("time", DataType::Datetime(TimeUnit::Milliseconds, None)),
-        Series::new("question".into(), prompts).into_column(),
-    ];
-    DataFrame::new(columns[0].len(), columns).unwrap()
-}
-
-fn write_table(dir: &Dir, name: &str, format: Format, frame: &mut DataFrame) {
-    let file = fs::File::create(dir.path(name)).unwrap();
-    let mut writer = FrameWriter::new(format, file, frame).unwrap();
-    writer.write(frame).unwrap();
-    writer.finish().unwrap();
-}
-
-fn read_table(dir: &Dir, name: &str, format: Format) -> DataFrame {
-    let frames = FrameReader::open(&dir.path(name), format, 0).unwrap().map(Result::unwrap);
-    frames.reduce(|mut all, next| all.vstack_mut(&next).unwrap().clone()).unwrap()
-}
-
-#[test]
-fn a_table_keeps_its_columns_and_types() {
-    let dir = Dir::new();
-    let mut rows = table(3_000);
-    write_table(&dir, "in.parquet", Format::Parquet, &mut rows);
-    write_table(&dir, "in.arrow", Format::Arrow, &mut rows);
-    dir.demur("score in.parquet --out out.parquet --explain 1 --interval").succeeds();
-    let out = read_table(&dir, "out.parquet", Format::Parquet);
-    let names: Vec<&str> = out.get_column_names().iter().map(|name| name.as_str()).collect();
-    assert_eq!(names[..4], ["n", "small", "time", "question"]);
-    assert_eq!(
-        names[4..],
-        ["p_refusal", "decision", "model_digest", "p_refusal_low", "p_refusal_high", "top_ngrams"]
-    );
-    let kept = rows.slice(0, 777).vstack(&rows.slice(778, 3_000)).unwrap();
-    assert!(out.select(["n", "small", "time", "question"]).unwrap().equals_missing(&kept));
-    let rejected = dir.rows("out.parquet.rejected.jsonl");
-    assert_eq!(
-        (rejected.len(), &rejected[0]["line"], &rejected[0]["row"]["n"]),
-        (1, &json!(778), &json!(777))
-    );
-
-    // The same scores, whatever the input or output format.
-    dir.demur("score in.arrow --out out.arrow").succeeds();
-    let arrow = read_table(&dir, "out.arrow", Format::Arrow);
-    assert!(arrow.equals_missing(&out.select(arrow.get_column_names_owned()).unwrap()));
-    dir.demur("score in.parquet --out out.jsonl").succeeds();
-    let p = out.column("p_refusal").unwrap().f64().unwrap();
-    for (row, p) in dir.rows("out.jsonl").iter().zip(p.iter()) {
-        assert_eq!(row["p_refusal"].as_f64(), p);
-    }
-    // An output without rows must still have its columns.
-    for (name, format) in [("none.parquet", Format::Parquet), ("none.arrow", Format::Arrow)] {
-        dir.demur(&format!("score in.{} --out {name} --where", format.name()))
-            .arg("p_refusal > 1")
-            .succeeds();
-        let out = FrameReader::open(&dir.path(name), format, 0).unwrap();
-        assert_eq!(out.map(|frame| frame.unwrap().height()).sum::<usize>(), 0, "{name}");
-    }
-    dir.demur("score none.parquet --out still_none.jsonl").fails(1, &["the inputs hold none"]);
-    dir.demur("score out.jsonl --out back.parquet").succeeds();
-    let back = read_table(&dir, "back.parquet", Format::Parquet);
-    assert!(
-        back.column("demur_p_refusal")
-            .unwrap()
-            .equals(&p.clone().with_name("demur_p_refusal".into()).into_column())
-    );
-}
-
-#[test]
-fn arrow_goes_through_a_pipe_batch_by_batch() {
-    let dir = Dir::new();
-    write_table(&dir, "in.arrow", Format::Arrow, &mut table(500));
-    let run = dir
-        .demur("score - --format arrow --out -")
-        .stdin(dir.bytes("in.arrow"))
-        .start()
-        .wait_with_output()
-        .unwrap();
-    assert!(run.status.success());
-    dir.write("out.arrow", run.stdout);
-    let out = read_table(&dir, "out.arrow", Format::Arrow);
-    assert_eq!((out.height(), out.width()), (500, 7));
-    let run = dir.demur("score - --format arrow --to jsonl --out -").stdin(dir.bytes("in.arrow")).succeeds();
-    assert_eq!(run.stdout.lines().count(), 500);
-}
-
-#[test]
-fn one_format_goes_in_and_another_comes_out() {
-    let dir = Dir::new();
-    dir.write("in.csv", "question,n\n\"a, \"\"b\"\"\nc\",1\nd,\n");
-    dir.demur("score in.csv --out out.jsonl").succeeds();
-    let rows = dir.rows("out.jsonl");
-    assert_eq!((&rows[0]["question"], &rows[1]["n"]), (&json!("a, \"b\"\nc"), &Value::Null));
-    for name in ["out.csv", "out.tsv.gz", "out.json", "out.json.zst", "out.parquet", "out.arrow"] {
-        dir.demur(&format!("score in.csv --out {name}")).succeeds();
-        let again = read_any(&dir.path(name));
-        assert_eq!(again.len(), 2, "{name}");
-        for (again, row) in again.iter().zip(&rows) {
-            assert!(again.keys().eq(row.keys()), "{name}");
-            let number = |row: &Map<String, Value>| match &row["p_refusal"] {
-                Value::String(text) => text.parse().unwrap(),
-                other => other.as_f64().unwrap(),
-            };
-            assert_eq!((&again["question"], number(again)), (&row["question"], number(row)), "{name}");
-        }
-    }
-    // Inputs of several formats, and an array whose rows span several lines.
-    dir.write("in.json", "[\n {\"question\":\n\"x\"}, {\"question\": 7},\n\n 3]");
-    dir.demur("score in.csv in.json --out all.jsonl").succeeds();
-    assert_eq!(dir.rows("all.jsonl").len(), 3);
-    let rejected = dir.rows("all.jsonl.rejected.jsonl");
-    assert_eq!((&rejected[0]["line"], &rejected[1]["line"]), (&json!(3), &json!(5)));
-    dir.demur("score in.csv --to parquet --out -").fails(2, &["cannot be written to a pipe"]);
-}
-
-#[test]
-fn a_table_goes_on_after_a_death() {
-    let dir = Dir::new();
-    write_table(&dir, "in.parquet", Format::Parquet, &mut table(100_000));
-    dir.write("in.jsonl", rows(60_000, true));
-    for (input, out) in [("in.parquet", "parquet"), ("in.jsonl", "parquet"), ("in.parquet", "csv")] {
-        let score = |name: &str, flags: &str| dir.demur(&format!("score {input} --out {name}.{out} {flags}"));
-        score("whole", "").succeeds();
-        for wait in [30, 150, 400] {
-            let mut child = score("killed", "").start();
-            sleep(Duration::from_millis(wait));
-            child.kill().unwrap();
-            child.wait().unwrap();
-            let progress = dir.path(&format!("killed.{out}.progress.json"));
-            if !dir.path(&format!("killed.{out}")).exists() || progress.exists() {
-                score("killed", "--resume").succeeds();
-            }
-            assert!(
-                dir.bytes(&format!("killed.{out}")) == dir.bytes(&format!("whole.{out}")),
-                "{input} {out} {wait}"
-            );
-            fs::remove_file(dir.path(&format!("killed.{out}"))).unwrap();
-        }
-        score("again", "--threads 1").succeeds();
-        assert!(dir.bytes(&format!("again.{out}")) == dir.bytes(&format!("whole.{out}")), "{input} {out}");
-        for name in ["whole", "again"] {
-            fs::remove_file(dir.path(&format!("{name}.{out}"))).unwrap();
-        }
-    }
 }
 
 #[test]

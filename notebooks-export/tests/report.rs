@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use demur_data::Labeller;
 use demur_notebooks_export::{Cell, Notebook, Output, pipeline_report};
 use demur_predictor::{
-    Analyzer, Dense, Field, Input, LabelledRows, Manifest, Model, NgramModel, Part, Parts, Policy,
+    Analyzer, Dense, Field, Input, LabelledRows, Model, ModelDescription, NgramModel, Part, Parts, Policy,
     SeenPrompts, TrainingData, Vectorizer, VectorizerSettings, View, ViewSettings,
 };
 use demur_training::{Evaluation, Examples, PipelineFigures, Scored};
@@ -62,9 +62,7 @@ fn model(field: Field) -> Model {
         labellers: vec![LabelledRows { by, who: Some(HOSTILE.to_owned()), rows: 7 }],
         licence: licence.map(str::to_owned),
     };
-    let manifest = Manifest {
-        format: 0,
-        polarity: String::new(),
+    let manifest = ModelDescription {
         written_by: "demur test".to_owned(),
         name: format!("x|{}", field.name()),
         field,
@@ -74,17 +72,11 @@ fn model(field: Field) -> Model {
         target_calibrations: std::collections::BTreeMap::new(),
         calibration_report: None,
         policy: Policy::default(),
-        views: Vec::new(),
-        target_shifts: BTreeMap::new(),
         base_rate: None,
-        style: false,
-        kinds: None,
         encoder: None,
         training: vec![data(Labeller::Demur, None), data(Labeller::Person, Some("CC0 & more"))],
         figures: BTreeMap::new(),
-        left_out: None,
         recipe: json!({ "name": HOSTILE }),
-        files: BTreeMap::new(),
     };
     Model::new(manifest, Parts { scorer, kinds: None, seen: SeenPrompts::default(), encoder: None }).unwrap()
 }

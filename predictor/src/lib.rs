@@ -59,6 +59,7 @@ pub use explain::{Explanation, Origin, Term, WordShare};
 pub use field::{Field, Part};
 pub use model::Model;
 pub use model::bundled::Bundled;
+pub use model::description::ModelDescription;
 pub use model::digest::{FileDigest, sha256, sha256_of};
 pub use model::figures::{FigureLine, three_digits};
 pub use model::left_out::{LeftOutReport, LeftOutSource, SourceFigures};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use demur_data::Record;
-use demur_predictor::{Field, Manifest, Model, Parts, SeenPrompts, TrainingData, check_base_rate};
+use demur_predictor::{Field, Model, ModelDescription, Parts, SeenPrompts, TrainingData, check_base_rate};
 use serde_json::Value;
 
 use crate::encoder::EncoderStore;
@@ -66,7 +66,12 @@ pub fn train(
 }
 
 /// What is known about a fit besides its parts; [`Model::new`] derives the rest.
-fn describe(field: Field, records: &[Record], fitted: &FittedNgram, provenance: Provenance) -> Manifest {
+fn describe(
+    field: Field,
+    records: &[Record],
+    fitted: &FittedNgram,
+    provenance: Provenance,
+) -> ModelDescription {
     let Provenance { recipe, mut training, figures, .. } = provenance;
     let mut targets: Vec<String> = records.iter().filter_map(|record| record.target.clone()).collect();
     targets.sort_unstable();
@@ -74,9 +79,7 @@ fn describe(field: Field, records: &[Record], fitted: &FittedNgram, provenance: 
     if let Some(encoder) = &fitted.encoder {
         training.extend_from_slice(encoder.training());
     }
-    Manifest {
-        format: 0,
-        polarity: String::new(),
+    ModelDescription {
         written_by: concat!("demur ", env!("CARGO_PKG_VERSION")).to_owned(),
         name: format!("{}-{}", recipe.name, field.name()),
         field,
@@ -87,15 +90,9 @@ fn describe(field: Field, records: &[Record], fitted: &FittedNgram, provenance: 
         calibration_report: fitted.report.clone(),
         base_rate: check_base_rate(fitted.base_rate).ok(),
         policy: recipe.fit_of(field).policy,
-        views: Vec::new(),
-        target_shifts: BTreeMap::new(),
-        style: false,
-        kinds: None,
         encoder: fitted.encoder.as_ref().map(|encoder| encoder.manifest().clone()),
         training,
         figures,
-        left_out: None,
         recipe: recipe.to_json(),
-        files: BTreeMap::new(),
     }
 }

@@ -11,13 +11,13 @@ use prometheus::{
 };
 
 use crate::engine::process::resident_memory;
+use crate::service::process_metrics;
 use crate::service::route::ROUTES;
 
 /// Bucket bounds in seconds: from one prompt (tens of microseconds) to a large batch.
 const LATENCY: [f64; 14] = [5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.5, 2.0, 10.0];
 /// P(refusal), in tenths.
 const SCORE: [f64; 9] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
-
 /// Inputs in an encoder's batch.
 const INPUTS: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 256.0];
 /// Tokens in an encoder's batch.
@@ -347,7 +347,8 @@ impl Metrics {
     /// When it cannot be rendered.
     pub(crate) fn text(&self) -> prometheus::Result<Vec<u8>> {
         let mut out = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
+        let families = [self.registry.gather(), process_metrics::gather()].concat();
+        TextEncoder::new().encode(&families, &mut out)?;
         Ok(out)
     }
 }
@@ -358,7 +359,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_counted_is_told() {
+    fn counts_are_in_the_text() {
         let metrics = Metrics::new(7).unwrap();
         metrics.answered(0, StatusCode::OK, Duration::from_millis(3));
         metrics.answered(0, StatusCode::BAD_REQUEST, Duration::from_micros(1));

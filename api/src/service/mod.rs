@@ -29,6 +29,7 @@ mod options;
 mod otel;
 mod page;
 mod predict;
+mod process_metrics;
 mod registry;
 mod reply;
 mod route;

@@ -1,13 +1,11 @@
 //! Flips of models built so that the answer is known, and of the bundled predictor.
 
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::field::Part;
 use crate::ngram::ngram_model::{Dense, NgramModel, View, ViewSettings};
 use crate::ngram::ngrams::{Analyzer, Norm, VectorizerSettings};
 use crate::ngram::vectorizer::Vectorizer;
-use crate::{Bundled, Calibration, Field, Manifest, Parts, SeenPrompts};
+use crate::{Bundled, Field, ModelDescription, Parts, SeenPrompts};
 
 const HALF: Policy = Policy { send_below: 0.5, hold_from: 0.5 };
 
@@ -28,14 +26,9 @@ fn model(norm: Norm, bias: f64, ngrams: &[(&str, f32, f32)]) -> Model {
     let weights = ngrams.iter().map(|(.., weight)| *weight).collect();
     let views = vec![View { settings: view, vectorizer }];
     let scorer = NgramModel::new(views, weights, Dense::default(), bias).unwrap();
-    let manifest = Manifest {
-        calibration: Calibration::None,
-        target_calibrations: BTreeMap::new(),
-        policy: HALF,
-        ..Model::bundled(Bundled::Prompt).unwrap().manifest().clone()
-    };
+    let description = ModelDescription { policy: HALF, ..ModelDescription::new("test", Field::Prompt) };
     let parts = Parts { scorer, kinds: None, seen: SeenPrompts::default(), encoder: None };
-    Model::new(manifest, parts).unwrap()
+    Model::new(description, parts).unwrap()
 }
 
 /// The words that a flip removes, and what is left.

@@ -9,11 +9,14 @@ use crate::answer::kinds::KindSettings;
 use crate::base_rate::check_base_rate;
 use crate::calibration::Calibration;
 use crate::calibration_report::CalibrationReport;
+use crate::encoder::files::ENCODER;
 use crate::encoder::manifest::EncoderManifest;
-use crate::error::SettingsError;
+use crate::error::{ModelError, SettingsError};
 use crate::field::Field;
-use crate::model::digest::FileDigest;
+use crate::model::description::ModelDescription;
+use crate::model::digest::{FileDigest, sha256};
 use crate::model::left_out::LeftOutReport;
+use crate::model::parts::{Parts, content, describe};
 use crate::model::training_data::TrainingData;
 use crate::ngram::ngram_model::ViewSettings;
 use crate::policy::Policy;
@@ -112,16 +115,58 @@ pub struct KindManifest {
     pub views: Vec<ViewManifest>,
 }
 
+/// The oldest format that can express a model.
+const fn format_needed(states_base_rate: bool, has_encoder: bool) -> u32 {
+    if states_base_rate {
+        FORMAT
+    } else if has_encoder {
+        FORMAT_OF_ENCODERS
+    } else {
+        FORMAT_OF_NGRAMS
+    }
+}
+
 impl Manifest {
-    /// The oldest format that can express everything in this manifest.
-    pub(crate) const fn format_needed(&self, has_encoder: bool) -> u32 {
-        if self.base_rate.is_some() {
-            FORMAT
-        } else if has_encoder {
-            FORMAT_OF_ENCODERS
-        } else {
-            FORMAT_OF_NGRAMS
+    /// The manifest of a model: its description, and what follows from its parts, which it cannot contradict.
+    ///
+    /// # Errors
+    /// [`ModelError`] when a part cannot be written.
+    pub(crate) fn of(description: ModelDescription, parts: &Parts) -> Result<Self, ModelError> {
+        let digest = |(name, bytes): (&str, Vec<u8>)| {
+            (name.to_owned(), FileDigest { bytes: bytes.len() as u64, sha256: sha256(&bytes) })
+        };
+        let mut files: BTreeMap<String, FileDigest> = content(parts)?.into_iter().map(digest).collect();
+        if let Some(encoder) = &parts.encoder {
+            files.insert(ENCODER.to_owned(), encoder.digest());
         }
+        let kinds = parts.kinds.as_ref();
+        Ok(Self {
+            format: format_needed(description.base_rate.is_some(), parts.encoder.is_some()),
+            polarity: POLARITY.to_owned(),
+            written_by: description.written_by,
+            name: description.name,
+            field: description.field,
+            targets: description.targets,
+            target_shifts: parts.scorer.dense().targets.clone(),
+            seed: description.seed,
+            calibration: description.calibration,
+            target_calibrations: description.target_calibrations,
+            calibration_report: description.calibration_report,
+            base_rate: description.base_rate,
+            policy: description.policy,
+            views: describe(parts.scorer.views()),
+            style: !parts.scorer.dense().style.is_empty(),
+            kinds: kinds.map(|kinds| KindManifest {
+                settings: kinds.settings().clone(),
+                views: describe(kinds.views()),
+            }),
+            encoder: description.encoder.filter(|_| parts.encoder.is_some()),
+            training: description.training,
+            figures: description.figures,
+            left_out: None,
+            recipe: description.recipe,
+            files,
+        })
     }
 
     /// Checks policy, base rate and calibrations.

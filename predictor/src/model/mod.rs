@@ -3,6 +3,7 @@
 
 pub(crate) mod bundled;
 pub(crate) mod card;
+pub(crate) mod description;
 pub(crate) mod digest;
 pub(crate) mod figures;
 pub(crate) mod left_out;
@@ -21,12 +22,12 @@ use std::path::PathBuf;
 
 use crate::answer::kinds::KindModel;
 use crate::calibration_report::CalibrationReport;
-use crate::encoder::files::ENCODER;
 use crate::error::ModelError;
-use crate::model::digest::{FileDigest, sha256};
+use crate::model::description::ModelDescription;
+use crate::model::digest::sha256;
 use crate::model::left_out::LeftOutReport;
-use crate::model::manifest::{KindManifest, Manifest, POLARITY};
-use crate::model::parts::{MANIFEST, Parts, content, describe, manifest_json};
+use crate::model::manifest::Manifest;
+use crate::model::parts::{MANIFEST, Parts, manifest_json};
 use crate::model::seen::SeenPrompts;
 use crate::ngram::ngram_model::NgramModel;
 use crate::policy::Decision;
@@ -44,32 +45,18 @@ pub struct Model {
 }
 
 impl Model {
-    /// Builds a model from a manifest and its parts. The manifest's views, format, polarity and file digests
-    /// are set from the parts, so they cannot contradict them.
+    /// Builds a model from a description and its parts.
     ///
     /// # Errors
     /// [`ModelError::Settings`] if policy or calibration is wrong.
-    pub fn new(mut manifest: Manifest, parts: Parts) -> Result<Self, ModelError> {
+    pub fn new(description: ModelDescription, parts: Parts) -> Result<Self, ModelError> {
+        let manifest = Manifest::of(description, &parts)?;
         manifest.check().map_err(|cause| ModelError::Settings { path: PathBuf::from(MANIFEST), cause })?;
-        manifest.format = manifest.format_needed(parts.encoder.is_some());
-        POLARITY.clone_into(&mut manifest.polarity);
-        manifest.views = describe(parts.scorer.views());
-        manifest.style = !parts.scorer.dense().style.is_empty();
-        manifest.target_shifts.clone_from(&parts.scorer.dense().targets);
-        manifest.kinds = parts
-            .kinds
-            .as_ref()
-            .map(|kinds| KindManifest { settings: kinds.settings().clone(), views: describe(kinds.views()) });
-        if parts.encoder.is_none() {
-            manifest.encoder = None;
-        }
-        let digest = |(name, bytes): (&str, Vec<u8>)| {
-            (name.to_owned(), FileDigest { bytes: bytes.len() as u64, sha256: sha256(&bytes) })
-        };
-        manifest.files = content(&parts)?.into_iter().map(digest).collect();
-        if let Some(encoder) = &parts.encoder {
-            manifest.files.insert(ENCODER.to_owned(), encoder.digest());
-        }
+        Self::sealed(manifest, parts)
+    }
+
+    /// The model with this manifest, whose digest is the model's.
+    fn sealed(manifest: Manifest, parts: Parts) -> Result<Self, ModelError> {
         let digest = sha256(manifest_json(&manifest)?.as_bytes());
         Ok(Self { manifest, digest, parts, prior_shift: 0.0 })
     }
@@ -79,7 +66,7 @@ impl Model {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_left_out(self, report: Option<LeftOutReport>) -> Result<Self, ModelError> {
-        Self::new(Manifest { left_out: report, ..self.manifest }, self.parts)
+        Self::sealed(Manifest { left_out: report, ..self.manifest }, self.parts)
     }
 
     /// The manifest.

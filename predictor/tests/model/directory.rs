@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use demur_predictor::{Input, Manifest, Model, ModelError, Parts, Scratch, SeenPrompts};
+use demur_predictor::{Input, Model, ModelDescription, ModelError, Parts, Scratch, SeenPrompts};
 use tempfile::TempDir;
 
 use crate::{manifest, model, saved, scorer};
@@ -52,11 +52,15 @@ fn a_save_does_not_replace_what_is_no_model() {
     assert!(dir.path().join("thesis.txt").exists());
 }
 
-/// The card of a model with this manifest.
-fn card(of: &Manifest) -> String {
-    let dir = TempDir::new().unwrap();
+/// The card of a model with this description.
+fn card(of: &ModelDescription) -> String {
     let parts = Parts { scorer: scorer(), kinds: None, seen: SeenPrompts::default(), encoder: None };
-    Model::new(of.clone(), parts).unwrap().save(dir.path().join("m").as_path()).unwrap();
+    card_of(&Model::new(of.clone(), parts).unwrap())
+}
+
+fn card_of(model: &Model) -> String {
+    let dir = TempDir::new().unwrap();
+    model.save(dir.path().join("m").as_path()).unwrap();
     fs::read_to_string(dir.path().join("m/README.md")).unwrap()
 }
 
@@ -100,7 +104,6 @@ fn a_card_names_labellers_and_sets_baselines_beside_figures() {
 
 #[test]
 fn a_card_says_what_the_model_is_worth_on_sources_left_out() {
-    let mut of = manifest();
     let mean = demur_predictor::SourceFigures {
         n: 10,
         refused: 0.5,
@@ -110,7 +113,7 @@ fn a_card_says_what_the_model_is_worth_on_sources_left_out() {
         auroc: None,
         ece: 0.2,
     };
-    of.left_out = Some(demur_predictor::LeftOutReport {
+    let report = demur_predictor::LeftOutReport {
         limits: "Weak on other sources.".to_owned(),
         sources: vec![demur_predictor::LeftOutSource {
             name: "theirs".to_owned(),
@@ -118,8 +121,8 @@ fn a_card_says_what_the_model_is_worth_on_sources_left_out() {
             figures: mean,
         }],
         mean,
-    });
-    let limited = card(&of);
+    };
+    let limited = card_of(&model().with_left_out(Some(report)).unwrap());
     assert!(limited.contains("## Limits and use\n\nWeak on other sources.\n"), "{limited}");
     assert!(
         limited.contains("| theirs | norm | 10 | 0.500 | 0.600 | 0.500 | 0.550 | - | 0.200 |"),

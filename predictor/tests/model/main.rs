@@ -9,8 +9,8 @@ mod scoring;
 use std::collections::BTreeMap;
 
 use demur_predictor::{
-    Analyzer, Calibration, Dense, Field, Manifest, Model, NgramModel, Part, Parts, Policy, SeenPrompts,
-    Vectorizer, VectorizerSettings, View, ViewSettings,
+    Analyzer, Calibration, Dense, Field, Model, ModelDescription, NgramModel, Part, Parts, Policy,
+    SeenPrompts, Vectorizer, VectorizerSettings, View, ViewSettings,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -32,10 +32,8 @@ fn scorer() -> NgramModel {
     NgramModel::new(views, weights, Dense::default(), -0.25).unwrap()
 }
 
-fn manifest() -> Manifest {
-    Manifest {
-        format: 0,
-        polarity: String::new(),
+fn manifest() -> ModelDescription {
+    ModelDescription {
         written_by: "demur test".to_owned(),
         name: "test-prompt".to_owned(),
         field: Field::Prompt,
@@ -45,17 +43,11 @@ fn manifest() -> Manifest {
         target_calibrations: std::collections::BTreeMap::new(),
         calibration_report: None,
         policy: Policy { send_below: 0.4, hold_from: 0.6 },
-        views: Vec::new(),
-        target_shifts: BTreeMap::new(),
         base_rate: None,
-        style: false,
-        kinds: None,
         encoder: None,
         training: Vec::new(),
         figures: BTreeMap::new(),
-        left_out: None,
         recipe: Value::Null,
-        files: BTreeMap::new(),
     }
 }
 

@@ -9,6 +9,7 @@ mod fit;
 mod model;
 mod score;
 mod serve;
+mod shell;
 mod tiers;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -23,6 +24,7 @@ pub(crate) use fit::{Bootstrap, Fit, Pipeline, RecipeArgs};
 pub(crate) use model::{ClassifierArg, ModelArg, PredictorArg, TargetArg, policy_of_flags};
 pub(crate) use score::{Label, Score};
 pub(crate) use serve::{Key, Serve};
+pub(crate) use shell::{Shell, ShellWhat};
 pub(crate) use tiers::{CascadeArgs, TierArgs};
 
 /// Predicts whether a language model will refuse a prompt.
@@ -91,6 +93,8 @@ pub(crate) enum Command {
     ///
     /// The entry goes to stdout, the key itself, this once, to stderr.
     Key(Key),
+    /// Prints the completions of a shell, or writes the manual pages.
+    Shell(Shell),
 }
 
 /// Which of the two models: the text that it judges.

@@ -2,9 +2,10 @@
 //! edits that would change the decision.
 
 use std::fmt::Write;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, Read};
 use std::time::Instant;
 
+use anstyle::{AnsiColor, Style};
 use anyhow::Context;
 use demur_predictor::{Decision, Field, Input, Policy, Scratch, ShareKind, sigmoid};
 
@@ -75,12 +76,9 @@ struct View<'a> {
     colours: bool,
 }
 
-/// Whether stdout takes colours: it is a terminal, and colours are not turned off (no-color.org).
+/// Whether stdout takes colours: a terminal that can, unless `NO_COLOR` or the like says otherwise.
 fn paints() -> bool {
-    let asked = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    io::stdout().is_terminal()
-        && !asked("NO_COLOR")
-        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
 }
 
 /// Red for words towards refusal, blue for words towards an answer; bold if strong.
@@ -94,9 +92,10 @@ fn painted(text: &str, share: f64, colours: bool) -> String {
         let signs = sign.to_string().repeat(if share.abs() > 0.6 { 2 } else { 1 });
         return format!("{text}[{signs}]");
     }
-    let colour = if share > 0.0 { 31 } else { 34 };
-    let weight = if share.abs() > 0.6 { "1;" } else { "" };
-    format!("\u{1b}[{weight}{colour}m{text}\u{1b}[0m")
+    let colour = if share > 0.0 { AnsiColor::Red } else { AnsiColor::Blue };
+    let style = Style::new().fg_color(Some(colour.into()));
+    let style = if share.abs() > 0.6 { style.bold() } else { style };
+    format!("{style}{text}{style:#}")
 }
 
 /// Replaces control characters, which the terminal would run as commands.

@@ -61,18 +61,18 @@ fn table(figures: &LeftOutFigures) -> Result<String, std::fmt::Error> {
         out,
         "  threshold {threshold}; {name}s passed over, with fewer than {least} rows: {passed_over}"
     )?;
-    let mut lines: Vec<Vec<String>> = values.iter().map(cells).collect();
-    lines.push(mean_cells(&format!("mean of {}", mean.values), &mean.rates));
-    write_lines(&mut out, name, lines)?;
+    let mut lines: Vec<Line<'_>> = values.iter().map(Line::of).collect();
+    lines.push(Line { name: format!("mean of {}", mean.values), rates: &mean.rates, value: None });
+    write_lines(&mut out, name, &lines)?;
     for (facet, values) in &figures.by {
         if values.len() > 1 {
             writeln!(out, "\n  the same scores by {facet}")?;
-            write_lines(&mut out, facet, values.iter().map(cells).collect())?;
+            write_lines(&mut out, facet, &values.iter().map(Line::of).collect::<Vec<_>>())?;
         }
     }
     if !figures.unseen.is_empty() {
         writeln!(out, "\n  never in a fit: by a fit on all rows")?;
-        write_lines(&mut out, "source", figures.unseen.iter().map(cells).collect())?;
+        write_lines(&mut out, "source", &figures.unseen.iter().map(Line::of).collect::<Vec<_>>())?;
     }
     writeln!(out, "\n  P(refusal) against the share refused, over all left-out rows")?;
     for bin in figures.reliability.iter().filter(|bin| bin.n > 0) {
@@ -92,82 +92,68 @@ fn table(figures: &LeftOutFigures) -> Result<String, std::fmt::Error> {
     Ok(out)
 }
 
-/// Writes a table; its columns are as wide as their content.
-fn write_lines(out: &mut String, facet: &str, lines: Vec<Vec<String>>) -> std::fmt::Result {
-    let head = [
-        facet,
-        "n",
-        "base rate",
-        "accuracy",
-        "95% interval",
-        "phrases",
-        "majority",
-        "balanced",
-        "refused",
-        "complied",
-        "AUROC",
-        "95% interval",
-        "TPR",
-        "ECE",
-        "language",
-        "labelled by",
-    ];
-    let lines = [vec![head.map(str::to_owned).to_vec()], lines].concat();
+/// A line of the table: a left-out value, or the mean of all.
+struct Line<'a> {
+    name: String,
+    rates: &'a LeftOutRates,
+    /// `None` for a mean, which has no rows, intervals or labeller of its own.
+    value: Option<&'a LeftOut>,
+}
+
+impl<'a> Line<'a> {
+    fn of(value: &'a LeftOut) -> Self {
+        Self { name: value.value.clone(), rates: &value.rates, value: Some(value) }
+    }
+}
+
+/// Returns a line's text in a column.
+type CellOf = fn(&Line<'_>) -> String;
+
+/// The columns after the name.
+const COLUMNS: [(&str, CellOf); 15] = [
+    ("n", |line| of_value(line, |value| value.n.to_string())),
+    ("base rate", |line| of_value(line, |value| figure(value.base_rate))),
+    ("accuracy", |line| figure(line.rates.accuracy)),
+    ("95% interval", |line| of_value(line, |value| interval(value.accuracy_interval))),
+    ("phrases", |line| figure(line.rates.phrase_list)),
+    ("majority", |line| figure(line.rates.majority)),
+    ("balanced", |line| figure(line.rates.balanced_accuracy)),
+    ("refused", |line| figure(line.rates.recall_refused)),
+    ("complied", |line| figure(line.rates.recall_complied)),
+    ("AUROC", |line| figure(line.rates.auroc)),
+    ("95% interval", |line| of_value(line, auroc_interval)),
+    ("TPR", |line| figure(line.rates.tpr_at_1_fpr)),
+    ("ECE", |line| figure(line.rates.ece)),
+    ("language", |line| of_value(line, |value| value.language.unwrap_or("-").to_owned())),
+    ("labelled by", |line| of_value(line, |value| value.labelled_by.clone().unwrap_or_default())),
+];
+
+fn of_value(line: &Line<'_>, cell: impl Fn(&LeftOut) -> String) -> String {
+    line.value.map(cell).unwrap_or_default()
+}
+
+fn auroc_interval(value: &LeftOut) -> String {
+    if value.rates.auroc.is_finite() { interval(value.auroc_interval) } else { "-".to_owned() }
+}
+
+/// Writes a table; its columns are as wide as their content, and the last one is not padded.
+fn write_lines(out: &mut String, facet: &str, lines: &[Line<'_>]) -> std::fmt::Result {
+    let head = std::iter::once(facet.to_owned()).chain(COLUMNS.iter().map(|(title, _)| (*title).to_owned()));
+    let cells = |line: &Line<'_>| {
+        std::iter::once(line.name.clone()).chain(COLUMNS.iter().map(|(_, cell)| cell(line))).collect()
+    };
+    let lines: Vec<Vec<String>> = std::iter::once(head.collect()).chain(lines.iter().map(cells)).collect();
     let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or_default();
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
     for line in &lines {
         let mut text = format!("  {:1$}", line[0], widths[0]);
-        for (cell, &width) in line.iter().zip(&widths).skip(1).take(head.len() - 2) {
+        for (cell, &width) in line.iter().zip(&widths).skip(1) {
             write!(text, "  {cell:>width$}")?;
         }
-        write!(text, "  {}", line[head.len() - 1])?;
+        write!(text, "  {}", line[COLUMNS.len()])?;
         writeln!(out, "{}", text.trim_end())?;
     }
     Ok(())
-}
-
-fn cells(left_out: &LeftOut) -> Vec<String> {
-    let LeftOut { value, n, base_rate, accuracy_interval, auroc_interval, rates, .. } = left_out;
-    vec![
-        value.clone(),
-        n.to_string(),
-        figure(*base_rate),
-        figure(rates.accuracy),
-        interval(*accuracy_interval),
-        figure(rates.phrase_list),
-        figure(rates.majority),
-        figure(rates.balanced_accuracy),
-        figure(rates.recall_refused),
-        figure(rates.recall_complied),
-        figure(rates.auroc),
-        if rates.auroc.is_finite() { interval(*auroc_interval) } else { "-".to_owned() },
-        figure(rates.tpr_at_1_fpr),
-        figure(rates.ece),
-        left_out.language.unwrap_or("-").to_owned(),
-        left_out.labelled_by.clone().unwrap_or_default(),
-    ]
-}
-
-fn mean_cells(name: &str, rates: &LeftOutRates) -> Vec<String> {
-    let none = String::new;
-    vec![
-        name.to_owned(),
-        none(),
-        none(),
-        figure(rates.accuracy),
-        none(),
-        figure(rates.phrase_list),
-        figure(rates.majority),
-        figure(rates.balanced_accuracy),
-        figure(rates.recall_refused),
-        figure(rates.recall_complied),
-        figure(rates.auroc),
-        none(),
-        figure(rates.tpr_at_1_fpr),
-        figure(rates.ece),
-        none(),
-        none(),
-    ]
 }
 
 fn interval((low, high): (f64, f64)) -> String {

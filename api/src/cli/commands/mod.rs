@@ -18,6 +18,7 @@ mod report;
 mod reproduce;
 mod score;
 mod serve;
+mod shell;
 mod unseen_rows;
 
 use crate::cli::args::Command;
@@ -40,5 +41,6 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Score(args) => score::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Key(args) => key::run(&args),
+        Command::Shell(args) => shell::run(&args),
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use demur_predictor::{
-    Analyzer, Calibration, Dense, Field, Manifest, Model, NgramModel, Parts, Policy, SeenPrompts,
+    Analyzer, Calibration, Dense, Field, Model, ModelDescription, NgramModel, Parts, Policy, SeenPrompts,
 };
 
 use super::top::{MAX_BYTES, MAX_ROWS};
@@ -37,30 +37,22 @@ fn prompts() -> Vec<(String, bool)> {
     rows
 }
 
-fn manifest() -> Manifest {
-    Manifest {
-        format: 0,
-        polarity: String::new(),
+fn manifest() -> ModelDescription {
+    ModelDescription {
         written_by: "demur test".to_owned(),
         name: "test".to_owned(),
         field: Field::Prompt,
         targets: Vec::new(),
-        target_shifts: BTreeMap::new(),
         base_rate: None,
         seed: 0,
         calibration: Calibration::None,
         target_calibrations: std::collections::BTreeMap::new(),
         calibration_report: None,
         policy: Policy::default(),
-        views: Vec::new(),
-        style: false,
-        kinds: None,
         encoder: None,
         training: Vec::new(),
         figures: BTreeMap::new(),
-        left_out: None,
         recipe: serde_json::Value::Null,
-        files: BTreeMap::new(),
     }
 }
 

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use demur_data::assign_folds;
-use demur_predictor::ReliabilityBin;
+use demur_predictor::{ReliabilityBin, sigmoid};
 use serde::{Deserialize, Serialize};
 
 use super::OutOfFold;
@@ -160,47 +160,54 @@ impl OutOfFold {
                 return ReliabilityBin { rows: 0, refused: 0.0, low: 0.0, high: 1.0 };
             }
             let parts: Vec<Part> = parts.values().copied().collect();
-            let size =
-                if self.source_folds.is_empty() { all.size() } else { size_for_strangers(&parts, all) };
-            let (low, high) = wilson_of_share(all.share(), size);
+            let (low, high) = if self.source_folds.is_empty() {
+                wilson_of_share(all.share(), all.size())
+            } else {
+                interval_of_new_source(&parts, all)
+            };
             ReliabilityBin { rows: all.rows, refused: all.share(), low, high }
         };
         bins.iter().map(bin).collect()
     }
 }
 
-/// The number of independent rows that would predict the refusal rate of another source as well as these rows
-/// do.
+/// The 95% interval of the refused share in a source that has not been seen.
 ///
-/// Sources differ beyond chance: tau squared by the method of moments (`DerSimonian` & Laird 1986). A new
-/// source differs from their mean by its own tau squared and by the uncertainty of the mean (Higgins,
-/// Thompson & Spiegelhalter 2009).
-fn size_for_strangers(parts: &[Part], all: Part) -> f64 {
-    let sources = parts.len() as f64;
-    // Half a row is added to each class, so that a share of 0 or 1 has a variance.
-    let share = (all.share() * all.size() + 0.5) / (all.size() + 1.0);
-    let spread = share * (1.0 - share);
+/// Sources differ beyond chance, and on a scale of logits, for a share of .02 cannot fall by what a share of .5
+/// can. Their tau squared is that of the method of moments (`DerSimonian` & Laird 1986); a new source differs
+/// from their mean by tau squared and by the uncertainty of the mean (Higgins, Thompson & Spiegelhalter 2009).
+fn interval_of_new_source(parts: &[Part], all: Part) -> (f64, f64) {
     if parts.len() < 2 {
         // A single source says nothing about how sources differ, so it counts as one row.
-        return 1.0;
+        return wilson_of_share(all.share(), 1.0);
     }
-    let within: Vec<f64> = parts.iter().map(|part| spread / part.size()).collect();
-    let precision: f64 = within.iter().map(|within| 1.0 / within).sum();
+    // Half a row is added to each class, so that a share of 0 or 1 has a logit.
+    let counts = |part: &Part| (part.share() * part.size() + 0.5, (1.0 - part.share()) * part.size() + 0.5);
+    let logits: Vec<f64> =
+        parts.iter().map(counts).map(|(refused, complied)| (refused / complied).ln()).collect();
+    let within: Vec<f64> =
+        parts.iter().map(counts).map(|(refused, complied)| 1.0 / refused + 1.0 / complied).collect();
+    let mean_by = |between: f64| {
+        let precision: f64 = within.iter().map(|within| 1.0 / (within + between)).sum();
+        let sum: f64 = logits.iter().zip(&within).map(|(logit, within)| logit / (within + between)).sum();
+        (sum / precision, precision)
+    };
+    let (mean, precision) = mean_by(0.0);
     let squares: f64 = within.iter().map(|within| within.powi(-2)).sum();
-    let mean = parts.iter().zip(&within).map(|(part, within)| part.share() / within).sum::<f64>() / precision;
-    let q: f64 = parts.iter().zip(&within).map(|(part, within)| (part.share() - mean).powi(2) / within).sum();
-    let between = ((q - (sources - 1.0)) / (precision - squares / precision)).max(0.0);
-    let of_mean = 1.0 / within.iter().map(|within| 1.0 / (within + between)).sum::<f64>();
-    let size = spread / (between + of_mean) / wider(sources - 2.0);
-    size.min(all.size()).max(1.0)
+    let q: f64 = logits.iter().zip(&within).map(|(logit, within)| (logit - mean).powi(2) / within).sum();
+    let freedom = parts.len() as f64 - 1.0;
+    let between = ((q - freedom) / (precision - squares / precision)).max(0.0);
+    let (mean, precision) = mean_by(between);
+    let half = quantile(freedom - 1.0) * (between + 1.0 / precision).sqrt();
+    (sigmoid(mean - half), sigmoid(mean + half))
 }
 
-/// How much wider, squared, an interval becomes if its spread is estimated with this number of degrees of
-/// freedom: Student's 97.5% quantile over the normal one (the expansion of Abramowitz & Stegun 1964, 26.7.5).
-fn wider(freedom: f64) -> f64 {
+/// Student's 97.5% quantile (the expansion of Abramowitz & Stegun 1964, 26.7.5), for one degree of freedom at
+/// least.
+fn quantile(freedom: f64) -> f64 {
     const Z: f64 = 1.959_963_984_540_054;
     let freedom = freedom.max(1.0);
     let first = (Z.powi(3) + Z) / (4.0 * freedom);
     let second = (5.0 * Z.powi(5) + 16.0 * Z.powi(3) + 3.0 * Z) / (96.0 * freedom * freedom);
-    ((Z + first + second) / Z).powi(2)
+    Z + first + second
 }
