@@ -99,7 +99,7 @@ fn evaluate_judges_the_bundled_model_of_the_field() {
         assert_eq!(named, found, "the same by name");
     }
     let found = dir.demur("evaluate --field response --json rows.jsonl").succeeds().json();
-    assert_eq!(found["accuracy"], 1.0, "plain refusals and plain answers are told apart");
+    assert_eq!(found["accuracy"], 1.0, "plain refusals and plain answers are separated");
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn a_star_stands_for_all_other_labels() {
     let mut rows = labelled(&json!("refused"), &json!("complied"));
     rows[3]["label"] = json!("huh");
     dir.write_rows("rows.jsonl", &rows);
-    cannot_fit(&dir, "rows.jsonl", 1, &["`huh` (1x", "`*` as VALUE stands for all others"]);
+    cannot_fit(&dir, "rows.jsonl", 1, &["`huh` (1x", "`*` as VALUE matches all others"]);
     fits(&dir, "rows.jsonl --label-map *=drop").says("9 kept, 0 rejected, 1 dropped (1 label says drop)");
 }
 

@@ -192,7 +192,7 @@ fn as_many_rows_as_published_are_said_to_be() {
     assert_eq!(found["files"][0]["complete"], true);
     assert_eq!(
         found["files"][0]["note"],
-        "rows: 1,706 (1,706 usable), as many as published; if they stand as published, the split is the authors'"
+        "rows: 1,706 (1,706 usable), as many as published; if they are in the published order, the split is the authors'"
     );
     let responses = line(&found, "response classifier", "logistic regression");
     assert_eq!(responses["ours"]["n"], 256);

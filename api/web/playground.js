@@ -5,7 +5,7 @@
 
 const WAIT_TYPING = 150; // milliseconds of rest before a prompt is sent
 const WAIT_POLICY = 300; // the same for a threshold, which only the flip needs
-const WAIT_SPEAKING = 700; // before a screen reader is told, so that it does not speak at every key
+const WAIT_SPEAKING = 700; // before a screen reader speaks, so that it does not speak at every key
 const WORDS_SHOWN = 3000; // more elements than this make typing slow
 const TERMS_SHOWN = 15;
 const ROWS_STEP = 100;

@@ -240,7 +240,7 @@ fn unknown_labels(file: &str, column: &str, values: &[UnknownLabel]) -> String {
     text.push_str(
         "; say what they mean with `--label-map VALUE=MEANING` or a `[labels]` table in the recipe, where MEANING \
          is refused, complied, drop or a kind (disclaimed, contradicted, redirected, counseling, rejected, \
-         dontknow, incoherent) and `*` as VALUE stands for all others, or name another label column",
+         dontknow, incoherent) and `*` as VALUE matches all others, or name another label column",
     );
     text
 }

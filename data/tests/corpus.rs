@@ -58,7 +58,7 @@ fn check_rows(rows: &[Row], columns: &[&str]) {
     for row in rows {
         let named = row.keys().map(String::as_str).filter(|&name| name != "weight");
         assert_eq!(named.collect::<Vec<_>>(), columns, "{row:?}");
-        assert!(ids.insert(field(row, "id")), "the id stands twice: {row:?}");
+        assert!(ids.insert(field(row, "id")), "the id is there twice: {row:?}");
         assert!(LANGUAGES.contains(&field(row, "language")), "{row:?}");
         assert_eq!(field(row, "labelled_by"), "norm", "{row:?}");
         field(row, "topic");
@@ -74,7 +74,7 @@ fn prompts_are_whole_and_no_two_are_equal() {
     for row in &rows {
         assert!(label(row).is_some(), "no label: {row:?}");
         let before = seen.insert(normalise(field(row, "prompt")), field(row, "id"));
-        assert_eq!(before, None, "the prompt of {} stands already", field(row, "id"));
+        assert_eq!(before, None, "the prompt of {} is there already", field(row, "id"));
     }
 }
 
@@ -100,7 +100,7 @@ fn answers_are_whole_and_labels_agree_with_kinds() {
         let prompt = if row["prompt"].is_null() { "" } else { field(row, "prompt") };
         let pair = (normalise(prompt), normalise(field(row, "response")));
         let before = seen.insert(pair, field(row, "id"));
-        assert_eq!(before, None, "the pair of {} stands already", field(row, "id"));
+        assert_eq!(before, None, "the pair of {} is there already", field(row, "id"));
     }
 }
 

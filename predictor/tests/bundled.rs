@@ -222,6 +222,6 @@ fn kinds_agree_with_the_probability_where_there_are_kinds() {
     if let Some(kinds) = kinds {
         let sum: f64 = kinds.probabilities.iter().map(|(_, p)| p).sum();
         assert!((sum - 1.0).abs() < 1e-9 && (0.0..=1.0).contains(&kinds.degree), "{kinds:?}");
-        assert!(kinds.degree > 0.5, "a plain refusal stands near its end of the continuum: {kinds:?}");
+        assert!(kinds.degree > 0.5, "a plain refusal is near its end of the continuum: {kinds:?}");
     }
 }

@@ -44,7 +44,7 @@ names! {
     LabelName = [Label::Refused, Label::Complied],
         "The two labels.";
     ShareKindName = ShareKind::ALL,
-        "The kinds of shares. Words and measures of style stand first, the strongest first; `others` are those beyond `top`,\n\
+        "The kinds of shares. Words and measures of style come first, the strongest first; `others` are those beyond `top`,\n\
          `function_words` those that only join others; the `prior` is the intercept, the `calibration` what lies between the\n\
          logit and the log-odds of the answer.";
     TierName = Tier::ALL,

@@ -53,7 +53,7 @@ pub(crate) struct ShareView {
     /// What it is of.
     #[schema(value_type = ShareKindName)]
     pub(crate) kind: ShareKind,
-    /// Of a word, the text that it stands in.
+    /// Of a word, the text that it is in.
     #[schema(value_type = Option<String>, example = "prompt")]
     pub(crate) field: Option<Field>,
     /// The word in lower case, the measure of style, the target; empty for the others.
@@ -62,11 +62,11 @@ pub(crate) struct ShareView {
     /// What it is, as a person reads it.
     #[schema(example = "lock")]
     pub(crate) label: String,
-    /// How often a word stands there; of others and function words, how many they are.
+    /// How often a word is there; of others and function words, how many they are.
     pub(crate) count: usize,
     /// What it adds to the log-odds: above 0 it speaks for refusal.
     pub(crate) contribution: f64,
-    /// Where a word stands, in characters (Unicode code points), the end not included.
+    /// The place of a word, in characters (Unicode code points), the end not included.
     #[schema(example = json!([{"start": 16, "end": 21}]))]
     pub(crate) spans: Vec<Span>,
 }

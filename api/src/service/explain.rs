@@ -28,7 +28,7 @@ pub(crate) struct ExplainRequest {
     pub(crate) target: Option<String>,
     /// The model by its name. Default: the first of the field that knows the target.
     pub(crate) model: Option<String>,
-    /// At most so many words in `shares`, and n-grams in `terms`. Default: 100.
+    /// The most words in `shares`, and n-grams in `terms`. Default: 100.
     #[schema(maximum = 100)]
     pub(crate) top: Option<usize>,
     /// Thresholds for this request. Default: the model's own.

@@ -24,8 +24,8 @@ pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data
     info(
         title = "Demur",
         description = "Says, before a prompt is sent, whether a language model will refuse it; and of an answer, whether it \
-                       is a refusal. Errors have one form; `x-request-id` is taken from the request or made, and stands \
-                       in every answer.",
+                       is a refusal. Errors have one form; `x-request-id` is taken from the request or made, and is in \
+                       every answer.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     components(schemas(
@@ -82,7 +82,7 @@ fn limits_in_words(limits: &Limits) -> String {
     let rate = rate.map_or_else(String::new, |rate| format!(" and {rate} requests a second by one caller"));
     format!(
         "Limits: {body} bytes of a body, {seconds} seconds for a request, {answer} bytes of an answer, {rows} rows of a file, \
-         {concurrent} requests that wait or are worked on at once{rate}; those of texts and lists stand at their fields."
+         {concurrent} requests that wait or are worked on at once{rate}; those of texts and lists are given with their fields."
     )
 }
 

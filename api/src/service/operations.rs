@@ -133,7 +133,7 @@ pub(crate) static METRICS: Operation = Operation {
 
 pub(crate) static RELOAD: Operation = Operation {
     id: "reload",
-    summary: "Loads models, keys and phrases anew; where any is bad, the old serve on",
+    summary: "Reloads models, keys and phrases; if any of them is bad, the old ones stay in use",
     request: None,
     response: Response::Schema("ModelsResponse"),
     failures: &[401, 403, 404, 422, 429],

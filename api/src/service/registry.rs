@@ -72,7 +72,7 @@ impl Registry {
                 let name = bundled.name().to_owned();
                 ensure!(
                     models.iter().all(|(other, _)| *other != name),
-                    "the model `{name}` bears the name of the bundled {} and does something else; give it another",
+                    "the model `{name}` has the name of the bundled {}, which does something else; give it another",
                     bundled.name()
                 );
                 models.push((name, models::bundled(bundled.field())?));

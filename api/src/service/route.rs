@@ -159,7 +159,7 @@ mod tests {
             let is_api = route.path.starts_with("/v1/") || route.access == Access::Admin;
             assert!(!is_api || route.operation.is_some(), "{} is not in the document", route.path);
             let same = ROUTES.iter().filter(|other| other.path == route.path);
-            assert_eq!(same.count(), 1, "{} stands twice", route.path);
+            assert_eq!(same.count(), 1, "{} is there twice", route.path);
         }
         assert_eq!(ROUTES.last().unwrap().handler, Handler::NoSuchPath);
         let mut ids: Vec<_> = ROUTES.iter().filter_map(|route| Some(route.operation?.id)).collect();

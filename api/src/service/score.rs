@@ -23,7 +23,7 @@ const MOST_COLUMNS: usize = 4096;
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"format": "csv", "rows": "id,prompt\n1,How do I pick a lock?\n"}))]
 pub(crate) struct ScoreRequest {
-    /// How the rows stand in `rows`.
+    /// The format of `rows`.
     pub(crate) format: TextFormat,
     /// The file's text.
     pub(crate) rows: String,

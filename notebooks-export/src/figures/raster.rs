@@ -192,7 +192,7 @@ mod tests {
                 .filter(|&(x, y)| image.pixel(x, y).unwrap().red() < 90)
                 .count()
         };
-        assert!(dark(570, 630) > 100, "the text stands about its middle");
+        assert!(dark(570, 630) > 100, "the text is about its middle");
         assert_eq!(dark(900, 1000), 0);
     }
 }

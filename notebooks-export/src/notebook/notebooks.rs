@@ -101,7 +101,7 @@ pub fn report_notebook(report: &ReportData<'_>, folder: &str) -> Export {
     if report.evaluation.is_some() {
         rows(&mut writer, report);
     }
-    writer.whole("phrases", "## Phrases by kind of answer\n\nBy where in the answer they stand.");
+    writer.whole("phrases", "## Phrases by kind of answer\n\nBy their place in the answer.");
     writer.whole("data", "## Data\n\nWhat the model was fitted on.");
     writer.notebook.markdown(LIMITS);
     let notebook = writer.notebook;

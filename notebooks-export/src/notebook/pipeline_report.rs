@@ -33,7 +33,7 @@ rest of the text. N-grams that occur together share their weight, and a \
 strong one can come from a few rows.
 - **The judged models' own n-grams.** The figures come from fits that had not seen the judged rows; the n-grams \
 are those of the models that are kept, which were fitted on all rows.
-- **Calibration where rows are few.** A point of the reliability diagram that stands on a handful of rows can lie \
+- **Calibration where rows are few.** A point of the reliability diagram from a handful of rows can lie \
 far from the line by chance: read the numbers below it.
 - **Causes.** An n-gram that goes with refusal need not be what the target refuses.";
 

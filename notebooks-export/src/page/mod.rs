@@ -115,7 +115,7 @@ impl Parts<'_> {
         Some(html! {
             (self.whole("confusion")?)
             p class="note" {
-                "A row is right when it is called what it counts as. Rows without a kind stand under their label."
+                "A row is right when it is called what it counts as. Rows without a kind are listed by their label."
             }
             @if let Some(by) = self.whole("facets") { (by) }
         })
@@ -124,7 +124,7 @@ impl Parts<'_> {
     fn phrases(&self) -> Option<Markup> {
         Some(html! {
             p {
-                "Phrases that stand more often in one kind of answer than in all others, in the first 25 words, in the last \
+                "Phrases that occur more often in one kind of answer than in all others, in the first 25 words, in the last \
                  25, and between. z: log-odds over their standard deviation, counted in answers (Monroe et al. 2008)."
             }
             (self.whole("phrases")?)

@@ -27,7 +27,7 @@ pub(crate) fn words(report: &ReportData<'_>) -> Markup {
     let refits = match analysis.resamples {
         0 => "There were no refits, so weights have no intervals.".to_owned(),
         n => format!(
-            "Refitted weights: the same n-grams fitted on these rows at C = {}; their intervals stand on {n} bootstrap samples of whole groups.",
+            "Refitted weights: the same n-grams fitted on these rows at C = {}; their intervals are from {n} bootstrap samples of whole groups.",
             analysis.c
         ),
     };
@@ -63,7 +63,7 @@ fn columns(views: &[String]) -> Markup {
                      sign without a fold. Only the top was looked for in halves; without refits no other n-gram was tested."
                 }
                 li { b { "between groups" } ": no effect is left within templates; it tells templates apart." }
-                li { b { "subsumed" } ": a longer n-gram stands in at least nine of ten of its rows." }
+                li { b { "subsumed" } ": a longer n-gram is in at least nine of ten of its rows." }
                 li {
                     b { "duplicate" }
                     ": another n-gram of the model has the same text (in another view, or as a run of characters), and is \

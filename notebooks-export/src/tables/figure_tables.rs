@@ -263,7 +263,7 @@ pub(crate) fn stability(analysis: &TermAnalysis) -> Table {
 pub(crate) fn phrases(phrases: &[PhraseFigures]) -> Table {
     let mut table = Table::new(
         "phrases",
-        "Phrases that mark a kind of answer, by where they stand in it",
+        "Phrases that mark a kind of answer, by their place in it",
         &[
             ("kind", "Kind"),
             ("position", "Where"),

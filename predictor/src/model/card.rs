@@ -23,7 +23,7 @@ fn write_encoder(card: &mut String, encoder: &EncoderManifest) -> std::fmt::Resu
     let BaseModel { name, licence, sha256 } = &encoder.base;
     let licence = licence.as_deref().unwrap_or("not stated");
     writeln!(card, "| base model | {name}, licence {licence}, SHA-256 `{sha256}` |")?;
-    let changed = if encoder.tuned { "fitted anew" } else { "as it was" };
+    let changed = if encoder.tuned { "fitted again" } else { "as it was" };
     let (layers, width) = (encoder.config.taps(), encoder.config.width());
     writeln!(card, "| encoder | {changed}; the mean states of layers {layers:?}, {width} numbers |")?;
     let method = encoder.calibration.method();

@@ -1,6 +1,7 @@
 //! The manifest: what a model is, in one JSON file that a person can read.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,9 +17,9 @@ use crate::field::Field;
 use crate::model::description::ModelDescription;
 use crate::model::digest::{FileDigest, sha256};
 use crate::model::left_out::LeftOutReport;
-use crate::model::parts::{Parts, content, describe};
+use crate::model::parts::{MANIFEST, Parts, content};
 use crate::model::training_data::TrainingData;
-use crate::ngram::ngram_model::ViewSettings;
+use crate::ngram::ngram_model::{View, ViewSettings};
 use crate::policy::Policy;
 
 /// The newest model format. This build writes it for models that state the base rate that their probabilities
@@ -113,6 +114,21 @@ pub struct KindManifest {
     pub settings: KindSettings,
     /// The views with the number of features of each.
     pub views: Vec<ViewManifest>,
+}
+
+/// The bytes of the manifest, whose digest is the digest of the model.
+pub(crate) fn manifest_json(manifest: &Manifest) -> Result<String, ModelError> {
+    serde_json::to_string_pretty(manifest)
+        .map(|json| json + "\n")
+        .map_err(|cause| ModelError::Manifest { path: PathBuf::from(MANIFEST), cause })
+}
+
+/// The views in the form of a manifest.
+fn describe(views: &[View]) -> Vec<ViewManifest> {
+    views
+        .iter()
+        .map(|view| ViewManifest { settings: view.settings, features: view.vectorizer.len() })
+        .collect()
 }
 
 /// The oldest format that can express a model.

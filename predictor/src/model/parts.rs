@@ -10,7 +10,6 @@ use crate::answer::kinds::KindModel;
 use crate::encoder::files::HEAD;
 use crate::encoder::tier::EncoderTier;
 use crate::error::ModelError;
-use crate::model::manifest::{Manifest, ViewManifest};
 use crate::model::seen::SeenPrompts;
 use crate::model::tensors;
 use crate::ngram::ngram_model::{NgramModel, View};
@@ -32,21 +31,6 @@ pub struct Parts {
     pub seen: SeenPrompts,
     /// Runs when the n-gram tier is not certain; `None` if the model has no such tier, or it was not loaded.
     pub encoder: Option<EncoderTier>,
-}
-
-/// The bytes of the manifest, whose digest is the digest of the model.
-pub(crate) fn manifest_json(manifest: &Manifest) -> Result<String, ModelError> {
-    serde_json::to_string_pretty(manifest)
-        .map(|json| json + "\n")
-        .map_err(|cause| ModelError::Manifest { path: PathBuf::from(MANIFEST), cause })
-}
-
-/// The views in the form of a manifest.
-pub(crate) fn describe(views: &[View]) -> Vec<ViewManifest> {
-    views
-        .iter()
-        .map(|view| ViewManifest { settings: view.settings, features: view.vectorizer.len() })
-        .collect()
 }
 
 /// The files that the manifest describes, with their bytes, except the encoder's weights, which are too

@@ -9,7 +9,8 @@ use crate::encoder::files::ENCODER;
 use crate::error::ModelError;
 use crate::model::Model;
 use crate::model::card;
-use crate::model::parts::{CARD, MANIFEST, content, manifest_json};
+use crate::model::manifest::manifest_json;
+use crate::model::parts::{CARD, MANIFEST, content};
 
 impl Model {
     /// Writes the model directory: first beside its place, then by rename. An existing model is replaced.

@@ -235,7 +235,7 @@ mod tests {
         let x = Design::fit(&params, &examples()).unwrap().matrix(&examples());
         assert_eq!(x.csr().cols(), 4 + 1, "the words, and source y");
         let last = |row: usize| x.csr().outer_view(row).unwrap().iter().map(|(at, _)| at).last();
-        assert!(last(0) < Some(4) && last(31) == Some(4), "source x stands without");
+        assert!(last(0) < Some(4) && last(31) == Some(4), "source x is left out");
     }
 
     #[test]

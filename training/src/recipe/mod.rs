@@ -276,7 +276,7 @@ fn set(table: &mut toml::Table, setting: &str) -> Result<(), TrainingError> {
             let index = index.ok_or_else(|| bad(format!("`{last}` is no index of the list")))?;
             Some(std::mem::replace(&mut items[index], value))
         }
-        Some(_) => return Err(bad(format!("`{last}` does not stand in a table"))),
+        Some(_) => return Err(bad(format!("`{last}` is not in a table"))),
     };
     Ok(())
 }
@@ -315,7 +315,7 @@ mod tests {
             ("nothing.c=1", "no `nothing`"),
             ("response.views.99.min_df=1", "no `99`"),
             ("response.views.99=1", "no index"),
-            ("name.x=1", "does not stand in a table"),
+            ("name.x=1", "is not in a table"),
             ("response.colour=1", "unknown field"),
         ] {
             let error = starter_with(&[setting]).unwrap_err();

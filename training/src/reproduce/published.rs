@@ -101,7 +101,7 @@ impl PaperRows {
         let (r, u, p) = (thousands(rows), thousands(usable), thousands(published));
         let mut note = if complete {
             format!(
-                "rows: {r} ({u} usable), as many as published; if they stand as published, {theirs} the authors'"
+                "rows: {r} ({u} usable), as many as published; if they are in the published order, {theirs} the authors'"
             )
         } else {
             format!("rows: {r} ({u} usable) of {p} published: {theirs} not the authors'")

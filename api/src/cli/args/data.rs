@@ -36,7 +36,7 @@ pub(crate) struct DataArgs {
     /// What a label value means: VALUE=refused, VALUE=complied, VALUE=KIND or VALUE=drop; may be repeated.
     #[arg(long, value_name = "VALUE=MEANING")]
     pub(crate) label_map: Vec<String>,
-    /// Which label a kind stands for: KIND=refused, KIND=complied or KIND=drop; may be repeated.
+    /// Which label a kind means: KIND=refused, KIND=complied or KIND=drop; may be repeated.
     #[arg(long, value_name = "KIND=LABEL")]
     pub(crate) kind_policy: Vec<String>,
     /// Keep only the first row of each prompt.

@@ -40,7 +40,7 @@ it which prompts are refused; `predict` says so for new prompts, before they are
 `pipeline` does all of it from one recipe.
 
 Files are JSON arrays, JSON Lines, CSV, TSV or Parquet, plain or compressed (gzip, zstd); `-` is
-stdin or stdout. Stdout is data, stderr is talk.
+stdin or stdout. Stdout is data, stderr is log output.
 Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted.
 
 `predict`, `score`, `label`, `serve` and others have bundled models and need none of yours.

@@ -12,7 +12,7 @@ pub(crate) struct Serve {
 
 #[derive(Debug, Args)]
 pub(crate) struct Key {
-    /// Whose key it is; the name stands in the file and in logs.
+    /// Whose key it is; the name is in the file and in logs.
     pub(crate) name: String,
     /// The key may use the admin routes.
     #[arg(long)]

@@ -77,7 +77,7 @@ pub(crate) struct Term {
     pub(crate) weight: f64,
     /// `value x weight`: above 0 it speaks for refusal.
     pub(crate) contribution: f64,
-    /// Where it stands in its text, in characters (Unicode code points), the end not included.
+    /// Its place in its text, in characters (Unicode code points), the end not included.
     #[schema(example = json!([{"start": 0, "end": 6}]))]
     pub(crate) spans: Vec<Span>,
 }
