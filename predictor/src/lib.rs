@@ -42,9 +42,11 @@ mod policy;
 mod probability;
 mod text;
 
+pub use answer::judge::decided_by_sign;
 pub use answer::kinds::{KindDistribution, KindModel, KindReport, KindSettings, place, softmax};
 pub use answer::phrases::Phrases;
 pub use answer::prefix::first_tokens;
+pub use answer::signs::{Meaning, SignRule, SignTable};
 pub use answer::style::{STYLE, style, style_names};
 pub use answer::verdict::{Answer, Form, Outcome, Verdict};
 pub use base_rate::{BaseRateEstimate, check_base_rate, estimate_base_rate, log_odds};

@@ -6,14 +6,25 @@
 
 pub(crate) mod bare_no;
 pub(crate) mod code;
+#[cfg(test)]
+mod error_tests;
+pub(crate) mod error_text;
+pub(crate) mod errors;
+#[cfg(test)]
+mod form_tests;
 pub(crate) mod judge;
 pub(crate) mod kinds;
 pub(crate) mod lexicon;
+pub(crate) mod literal;
 pub(crate) mod passages;
+pub(crate) mod phrase;
 pub(crate) mod phrases;
+pub(crate) mod plain;
 pub(crate) mod prefix;
+pub(crate) mod proper;
 pub(crate) mod signs;
 pub(crate) mod style;
 #[cfg(test)]
 mod tests;
+pub(crate) mod transcript;
 pub(crate) mod verdict;

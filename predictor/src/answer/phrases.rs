@@ -1,19 +1,24 @@
-//! An operator's own phrases: those of its guardrail, and polite ones that would look like a refusal.
+//! An operator's own phrases: those of its guardrail, and polite ones that would look like a refusal; with its own
+//! rules for signs.
 
 use std::ops::Range;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use crate::answer::signs::SignTable;
 use crate::text::{self, Lowered};
 
 /// An operator's own phrases. They match in any case, spacing and punctuation.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Phrases {
     /// An answer with one of these is refused: the texts of a guardrail before or after the model.
     pub guardrail: Vec<String>,
     /// These are ignored: polite phrases that would look like a refusal.
     pub allowed: Vec<String>,
+    /// What the operator's own provider or gateway says beside an answer; goes before the table that comes with the
+    /// program.
+    pub sign: SignTable,
 }
 
 /// The first guardrail phrase in a text, and all allowed ones in ascending order, as byte ranges.

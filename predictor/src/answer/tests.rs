@@ -167,6 +167,7 @@ fn an_operators_phrases_count_in_any_case_spacing_and_punctuation() {
     let phrases = Phrases {
         guardrail: vec!["Blocked by Acme's gateway".to_owned()],
         allowed: vec!["Sorry, I can't talk long today".to_owned(), " ".to_owned()],
+        ..Phrases::default()
     };
     let judge = |response| judge(&Answer { response: Some(response), ..Answer::default() }, &phrases);
     let response = "Note: BLOCKED  by acme\u{2019}s\ngateway!";
