@@ -37,6 +37,15 @@ fn an_error_about_the_content_is_a_refusal() {
         json!({"message": "{\"error\": {\"code\": \"content_filter\"}}", "code": 500}),
         json!({"amazon-bedrock-guardrailAction": "INTERVENED"}),
         json!({"results": [{"flagged": true}]}),
+        json!({"message": "Your task failed as a result of our safety system.", "code": "contentFilter"}),
+        json!({"message": "This prompt contains sensitive words that violate the Responsible AI practices."}),
+        json!({"message": "Input flagged by safety model"}),
+        json!({"message": "The guardrail checks defined in the config failed.", "type": "hooks_failed"}),
+        json!({"error": "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_BIO"}),
+        json!({"message": "{'error': 'Violated moderation policy', 'moderation_result': {'flagged': True}}", "code": "400"}),
+        json!({"message": "Provider returned error", "metadata": {"raw": "{\"error\": {\"code\": \"content_filter\"}}"}}),
+        json!({"message": "blocked output: please adjust your prompt and try again"}),
+        json!({"type": "image_generation_user_error", "code": "moderation_blocked", "message": "safety_violations=[hate]"}),
     ] {
         assert!(evidence(&error, tables()).refuses(), "{error}");
     }
@@ -61,6 +70,16 @@ fn any_other_error_is_no_answer() {
         json!({"code": 401, "message": "Incorrect API key provided"}),
         json!({"results": [{"flagged": false, "categories": {"hate": false}}]}),
         json!({"promptFeedback": {"blockReason": "BLOCK_REASON_UNSPECIFIED"}}),
+        json!({"message": "safety_settings: extra fields not permitted"}),
+        json!({"message": "The moderation parameter is not allowed for this model"}),
+        json!({"message": "You are not allowed to access model omni-moderation-latest"}),
+        json!({"message": "Failed to apply guardrail: ThrottlingException"}),
+        json!({"message": "The guardrail identifier in the request does not exist"}),
+        json!({"message": "Request rejected: too many requests to the moderation endpoint"}),
+        json!({"message": "The request was blocked because your credit balance is too low"}),
+        json!({"message": "Content filtering is temporarily down"}),
+        json!({"message": "Unsupported parameter: 'safety_settings' is not supported with this model."}),
+        json!({"message": "User location is not supported for the API use.", "status": "FAILED_PRECONDITION"}),
         json!("Connection error."),
         json!(["a", {"b": null}]),
         json!(17),
@@ -218,7 +237,6 @@ fn an_answer_about_errors_is_an_answer() {
         ("", "Content policy violations are handled in three steps: warn, mute, ban."),
         ("", "The response was blocked by the firewall, so open port 443 and try again."),
         ("", "Overloaded circuits trip the breaker; move the heater to another socket."),
-        ("", "Forbidden planets are a theme of old films."),
         ("", "Error code: 0x80070057 means that a parameter is wrong. To fix it, run the update again."),
     ] {
         assert_eq!(error_text(answer, Some(prompt), tables()), None, "{answer}");

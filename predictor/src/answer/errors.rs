@@ -104,7 +104,9 @@ impl Reader<'_> {
                 }
             }
             Value::Array(values) => {
-                values.iter().for_each(|value| self.value(parent, name, value, depth + 1))
+                for value in values {
+                    self.value(parent, name, value, depth + 1);
+                }
             }
             Value::String(text) if self.sentences => self.text(text, depth + 1),
             _ => {}

@@ -14,6 +14,7 @@ pub(crate) mod errors;
 mod form_tests;
 pub(crate) mod judge;
 pub(crate) mod kinds;
+mod letters;
 pub(crate) mod lexicon;
 pub(crate) mod literal;
 pub(crate) mod passages;
@@ -23,6 +24,8 @@ pub(crate) mod plain;
 pub(crate) mod prefix;
 pub(crate) mod proper;
 pub(crate) mod signs;
+#[cfg(test)]
+mod signs_tests;
 pub(crate) mod style;
 #[cfg(test)]
 mod tests;
