@@ -214,6 +214,9 @@ fn models_health_metrics_and_documents_are_there() {
     let page = server.get("/");
     assert!(page.headers["content-type"].starts_with("text/html") && page.status == 200);
     assert!(page.headers["content-security-policy"].contains("default-src 'self'"));
+    let script = server.get("/playground/dom.js");
+    assert!(script.headers["content-type"].starts_with("text/javascript") && script.status == 200);
+    server.get("/playground/none.js").is_error(404, "not_found", None, "/docs/");
     assert_eq!(server.get("/docs").headers["location"], "/docs/");
     assert!(server.get("/docs/").text().contains("swagger-ui"));
     assert!(server.get("/docs/swagger-initializer.js").text().contains("/openapi.json"));

@@ -21,7 +21,7 @@ from pathlib import Path
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from playground import IMAGES, Page, browser, same
+from page import IMAGES, Page, browser, same
 
 STARTER = Path(__file__).resolve().parents[2] / "data" / "starter" / "labelled.jsonl"
 HOSTILE = "<img src=x onerror=alert(1)>"

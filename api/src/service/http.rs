@@ -139,6 +139,10 @@ async fn answer(
         Handler::Docs => Ok(HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish()),
         Handler::DocsFile => docs(request.match_info().query("file")),
         Handler::Page(media_type, body) => Ok(page_of(media_type, body)),
+        Handler::Script => {
+            let script = page::script(request.match_info().query("file")).ok_or_else(no_such_path)?;
+            Ok(page_of("text/javascript; charset=utf-8", script))
+        }
         Handler::NoSuchPath => Err(no_such_path()),
     }
 }

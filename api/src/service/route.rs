@@ -59,6 +59,8 @@ pub(crate) enum Handler {
     DocsFile,
     /// A file of the playground: its media type and content.
     Page(&'static str, &'static str),
+    /// A further script of the playground, by the name in the path.
+    Script,
     /// The path has no route.
     NoSuchPath,
 }
@@ -117,7 +119,7 @@ impl Route {
 }
 
 /// All routes with a path of their own; the last entry handles every other path.
-pub(crate) static ROUTES: [Route; 17] = {
+pub(crate) static ROUTES: [Route; 18] = {
     use Access::{Admin, Keyed, Open};
     use Handler as H;
     [
@@ -136,6 +138,7 @@ pub(crate) static ROUTES: [Route; 17] = {
         Route::get("/docs/{file:.*}", Open, H::DocsFile),
         Route::get("/", Open, H::Page("text/html; charset=utf-8", page::HTML)),
         Route::get("/playground.js", Open, H::Page("text/javascript; charset=utf-8", page::SCRIPT)),
+        Route::get("/playground/{file}", Open, H::Script),
         Route::get("/playground.css", Open, H::Page("text/css; charset=utf-8", page::STYLE)),
         Route::get("other", Open, H::NoSuchPath),
     ]
