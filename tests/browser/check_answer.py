@@ -60,6 +60,14 @@ def signs_beside_the_text_are_judged(page):
     same(page.console(), [], "console")
 
 
+def reasoning_is_told_from_the_answer(page):
+    judge(page, f"<think>{REFUSAL}</think>Locks have pins. {DECLINES}")
+    same(page.text("#outcome-reasoning"), "came with the answer; not judged", "reasoning")
+    page.until("the mark", lambda: len(page.all("#judged-text mark")) == 1)
+    same(page.text("#judged-text mark"), DECLINES, "the marked sentence")
+    assert page.run("return document.querySelector('#judged-text mark').previousSibling.data.includes('</think>')"), "a mark in the reasoning"
+
+
 def hostile_answers_stay_text(page):
     for text in (f"{HOSTILE} {REFUSAL}", f"<script>alert(1)</script> <b>{REFUSAL}</b>"):
         judge(page, text, asked=HOSTILE, reason=HOSTILE)
@@ -101,6 +109,7 @@ CHECKS = [
     the_sentence_that_declines_is_marked,
     an_answer_that_complies_has_no_mark,
     signs_beside_the_text_are_judged,
+    reasoning_is_told_from_the_answer,
     hostile_answers_stay_text,
     errors_about_an_answer_are_shown_in_place,
     every_example_answer_is_judged,

@@ -135,6 +135,9 @@ export function forget() {
   speakSoon('');
 }
 
+// A text may be a refusal while no kind of refusal stands out.
+const isUnclear = ({ label, kind }) => label === 'refused' && kind === 'complied';
+
 const kindInWords = (kind) => KINDS[kind] ?? kind.replaceAll('_', ' ');
 
 function drawOutcome(judged) {
@@ -146,7 +149,7 @@ function drawOutcome(judged) {
   el('outcome-meaning').textContent = meaning;
   el('outcome-p').textContent = judged.p_refusal === null ? 'none: there is no answer' : fixed(judged.p_refusal);
   el('outcome-form').textContent = FORMS[judged.form] ?? judged.form.replaceAll('_', ' ');
-  el('outcome-kind').textContent = judged.kind === null ? 'none' : kindInWords(judged.kind);
+  el('outcome-kind').textContent = isUnclear(judged) ? 'unclear' : judged.kind === null ? 'none' : kindInWords(judged.kind);
   el('outcome-reasoning').textContent = judged.reasoning ? 'came with the answer; not judged' : 'none found';
   el('outcome-facts').hidden = false;
   el('outcome-kinds').hidden = !judged.kinds;
