@@ -20,7 +20,18 @@ fn every_row_gets_a_probability_and_a_label_behind_its_own_columns() {
         let keys: Vec<&String> = row.keys().collect();
         assert_eq!(
             keys,
-            ["id", "prompt", "response", "score", "checked", "p_refusal", "label", "labelled_by"]
+            [
+                "id",
+                "prompt",
+                "response",
+                "score",
+                "checked",
+                "p_refusal",
+                "label",
+                "labelled_by",
+                "form",
+                "reasoning"
+            ]
         );
         for (key, value) in before.as_object().unwrap() {
             assert_eq!(&row[key], value, "{key} keeps its value and its type");
@@ -67,8 +78,8 @@ fn a_model_of_kinds_adds_the_kind_its_degree_and_all_probabilities() {
     let out = dir.rows("out.jsonl");
     for row in &out {
         let keys: Vec<&String> = row.keys().skip(5).collect();
-        assert_eq!(keys[..3], ["p_refusal", "label", "labelled_by"]);
-        assert_eq!(keys[3..], OF_KINDS);
+        assert_eq!(keys[..5], ["p_refusal", "label", "labelled_by", "form", "reasoning"]);
+        assert_eq!(keys[5..], OF_KINDS);
         let number = |name: &str| row[name].as_f64().unwrap();
         let sum: f64 = OF_KINDS[2..].iter().copied().map(number).sum();
         assert!((sum - 1.0).abs() < 1e-9, "{row:?}");
@@ -251,28 +262,28 @@ fn bad_rows_are_kept_aside_with_their_place_and_the_reason() {
     ];
     dir.write("in.jsonl", jsonl(&answers()) + "\n" + &bad.join("\n") + "\n");
     let run = dir.demur("label in.jsonl --model response --out out.jsonl").succeeds();
-    run.says("8 rows read, 5 rejected, 3 scored by ")
+    run.says("8 rows read, 4 rejected, 4 scored by ")
         .says("in.jsonl:5: `response`:")
         .says("bad rows are in out.jsonl.rejected.jsonl");
-    assert_eq!(dir.rows("out.jsonl").len(), 3);
+    let out = dir.rows("out.jsonl");
+    assert_eq!((out.len(), &out[3]["label"]), (4, &Value::Null), "blanks are what came back: no answer");
     let rejected = dir.rows("out.jsonl.rejected.jsonl");
     let told: Vec<(&Value, &Value, &str)> =
         rejected.iter().map(|row| (&row["line"], &row["field"], row["reason"].as_str().unwrap())).collect();
     let (field, none) = (json!("response"), Value::Null);
     assert_eq!(
-        told[..4],
+        told[..3],
         [
             (&json!(5), &field, "text was expected, not number"),
             (&json!(6), &field, "there is no response"),
-            (&json!(7), &field, "the response is blank"),
             (&json!(8), &none, "the row is no object but list"),
         ]
     );
-    assert_eq!((told[4].0, told[4].1), (&json!(9), &none));
-    assert!(told[4].2.contains("no valid JSON"), "{}", told[4].2);
+    assert_eq!((told[3].0, told[3].1), (&json!(9), &none));
+    assert!(told[3].2.contains("no valid JSON"), "{}", told[3].2);
     assert!(rejected.iter().all(|row| row["file"] == "in.jsonl"));
     assert_eq!(rejected[0]["row"]["response"], 7);
-    assert_eq!(rejected[4]["row"], bad[4]);
+    assert_eq!(rejected[3]["row"], bad[4]);
 }
 
 #[test]
@@ -387,7 +398,7 @@ fn new_columns_have_names_that_no_input_has() {
 fn an_input_of_bad_rows_alone_is_an_error() {
     let dir = Dir::new();
     dir.write_rows("good.jsonl", &answers());
-    dir.write_rows("bad.jsonl", &[json!({"response": 7}), json!({"response": " "})]);
+    dir.write_rows("bad.jsonl", &[json!({"response": 7}), json!({"prompt": "a"})]);
     dir.demur("label good.jsonl bad.jsonl --out out.jsonl")
         .fails(1, &["bad.jsonl: no row can be used: 2 rows read, 2 rejected", "bad.jsonl:1: `response`"]);
     assert_eq!(dir.rows("out.jsonl").len(), 3, "what could be labelled is kept");

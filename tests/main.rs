@@ -18,6 +18,7 @@ mod help;
 mod inspect;
 #[cfg(unix)]
 mod interrupt;
+mod judgement;
 mod label;
 #[cfg(feature = "otel")]
 mod otel;
@@ -37,6 +38,7 @@ mod serve_hostile;
 #[cfg(unix)]
 mod serve_life;
 mod server;
+mod shared_cases;
 mod shared_rows;
 mod shell;
 mod sources;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::DataError;
 use crate::conversation;
+use crate::read::is_refusal_text;
 
 /// The usual names of the prompt column.
 pub(crate) const PROMPT: &[&str] = &["prompt", "question", "instruction", "input", "text"];
@@ -81,7 +82,7 @@ impl Columns {
                 &["response", "completion", "output", "answer", "generation"],
             )?,
             messages: find("messages", &self.messages, conversations)?,
-            label: find("label", &self.label, &["label", "tone", "refusal", "is_refusal", "refused"])?,
+            label: find("label", &self.label, labels(rows))?,
             kind: find("kind", &self.kind, &["kind"])?,
             target: find("target", &self.target, &["target", "model", "generator"])?,
             source: find("source", &self.source, &["source"])?,
@@ -93,6 +94,18 @@ impl Columns {
             refusal_rate: find("refusal_rate", &self.refusal_rate, rates)?,
             labelled_by: find("labelled_by", &self.labelled_by, &["labelled_by", "labeller"])?,
         })
+    }
+}
+
+/// The usual names of the label column. A column `refusal` may also hold what a provider's API returns under
+/// this name: null, or the text of a refusal. Then it is no label.
+fn labels(rows: &[&Map<String, Value>]) -> &'static [&'static str] {
+    let given = || rows.iter().filter_map(|row| row.get("refusal")?.as_str());
+    if given().any(is_refusal_text) && !given().any(|text| !text.trim().is_empty() && !is_refusal_text(text))
+    {
+        &["label", "tone", "is_refusal", "refused"]
+    } else {
+        &["label", "tone", "refusal", "is_refusal", "refused"]
     }
 }
 

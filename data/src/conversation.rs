@@ -7,7 +7,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::Turn;
+use crate::read::signs_of_turn;
+use crate::{Signs, Turn};
 
 /// The usual names of a chat, as a column and as a field of an object.
 pub(crate) const USUAL: &[&str] = &["messages", "conversation", "conversations", "contents"];
@@ -26,6 +27,10 @@ pub struct Conversation {
     pub prompt: Option<String>,
     /// The first assistant turn after the prompt that is not empty.
     pub response: Option<String>,
+    /// What the answer's turn says beside its text; of an empty answer, the first turn that says anything.
+    pub signs: Option<Signs>,
+    /// Whether an assistant turn follows the prompt, even an empty one.
+    pub answered: bool,
     /// Whether the chat ends with a user turn, which nobody has answered. The turn before it does not answer
     /// it, and neither does the turn itself, whatever it says.
     pub ends_with_user: bool,
@@ -38,16 +43,24 @@ impl Conversation {
     /// # Errors
     /// What is wrong with it.
     pub fn parse(value: &Value) -> Result<Self, String> {
-        let mut turns = turns(value)?;
-        let ends_with_user = turns.last().is_some_and(|turn| is_user(&turn.role));
-        let Some(last) = last_user(&turns, |turn| (&turn.role, &turn.content)) else {
-            return Ok(Self { context: turns, ..Self::default() });
+        let mut turns =
+            turns(value, |value, turn| if is_assistant(&turn.role) { signs_of_turn(value) } else { None })?;
+        let context = |turns: Vec<(Turn, _)>| turns.into_iter().map(|(turn, _)| turn).collect();
+        let ends_with_user = turns.last().is_some_and(|(turn, _)| is_user(&turn.role));
+        let Some(last) = last_user(&turns, |(turn, _)| (&turn.role, &turn.content)) else {
+            return Ok(Self { context: context(turns), ..Self::default() });
         };
-        let answers = turns.split_off(last + 1);
-        let prompt = turns.pop().map(|turn| turn.content);
-        let response =
-            answers.into_iter().find(|turn| is_assistant(&turn.role) && !turn.content.trim().is_empty());
-        Ok(Self { context: turns, prompt, response: response.map(|turn| turn.content), ends_with_user })
+        let mut answers = turns.split_off(last + 1);
+        answers.retain(|(turn, _)| is_assistant(&turn.role));
+        let prompt = turns.pop().map(|(turn, _)| turn.content);
+        let at = answers.iter().position(|(turn, _)| !turn.content.trim().is_empty());
+        let signs = match at {
+            Some(at) => answers[at].1.take(),
+            None => answers.iter_mut().find_map(|(_, signs)| signs.take()),
+        };
+        let answered = !answers.is_empty();
+        let response = at.map(|at| answers.swap_remove(at).0.content);
+        Ok(Self { context: context(turns), prompt, response, signs, answered, ends_with_user })
     }
 }
 
@@ -56,9 +69,9 @@ impl Conversation {
 /// # Errors
 /// What is wrong with the chat.
 pub fn last_of_user(value: &Value) -> Result<String, String> {
-    let mut turns = turns(value)?;
-    let last = last_user(&turns, |turn| (&turn.role, &turn.content));
-    last.map(|at| turns.swap_remove(at).content).ok_or_else(|| "no message of the user in it".to_owned())
+    let mut turns = turns(value, |_, _| ())?;
+    let last = last_user(&turns, |(turn, ())| (&turn.role, &turn.content));
+    last.map(|at| turns.swap_remove(at).0.content).ok_or_else(|| "no message of the user in it".to_owned())
 }
 
 /// The index of the last user turn that is not empty or, if all are empty, of the last user turn. `of`
@@ -69,7 +82,8 @@ pub fn last_user<T>(turns: &[T], of: impl Fn(&T) -> (&str, &str)) -> Option<usiz
     says.or_else(|| turns.iter().rposition(is_users))
 }
 
-fn turns(value: &Value) -> Result<Vec<Turn>, String> {
+/// The turns of a chat, each with what `beside` makes of it.
+fn turns<T>(value: &Value, beside: impl Fn(&Value, &Turn) -> T) -> Result<Vec<(Turn, T)>, String> {
     let unpacked = value.as_str().and_then(nested);
     let value = unpacked.as_ref().unwrap_or(value);
     let within = value.as_object().and_then(|fields| USUAL.iter().find_map(|name| fields.get(*name)));
@@ -78,13 +92,14 @@ fn turns(value: &Value) -> Result<Vec<Turn>, String> {
     };
     // A list of texts alone is one text in parts, not a chat.
     let is_chat = turns.iter().any(Value::is_object);
-    let mut read: Vec<Turn> = Vec::with_capacity(turns.len());
+    let mut read: Vec<(Turn, T)> = Vec::with_capacity(turns.len());
     for (n, value) in turns.iter().enumerate() {
         let next = match value {
-            Value::String(said) if is_chat => bare(said, read.last()),
+            Value::String(said) if is_chat => bare(said, read.last().map(|(turn, _)| turn)),
             value => turn(value).map_err(|error| format!("turn {}: {error}", n + 1))?,
         };
-        read.push(next);
+        let beside = beside(value, &next);
+        read.push((next, beside));
     }
     Ok(read)
 }

@@ -32,6 +32,19 @@ impl Signs {
         reasoning: false,
     };
 
+    /// These signs, and those of `other` that are missing here.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            refusal: self.refusal.or(other.refusal),
+            finish_reason: self.finish_reason.or(other.finish_reason),
+            error: self.error.or(other.error),
+            filters: self.filters.or(other.filters),
+            tool_calls: self.tool_calls || other.tool_calls,
+            reasoning: self.reasoning || other.reasoning,
+        }
+    }
+
     /// Whether any sign is given.
     #[must_use]
     pub fn any(&self) -> bool {

@@ -43,6 +43,7 @@ mod probability;
 mod text;
 
 pub use answer::judge::decided_by_sign;
+pub use answer::judge_all::Judged;
 pub use answer::kinds::{KindDistribution, KindModel, KindReport, KindSettings, place, softmax};
 pub use answer::phrases::Phrases;
 pub use answer::prefix::first_tokens;

@@ -225,26 +225,21 @@ fn answers_are_judged_by_all_tiers() {
         json!({"prompt": "How do I boil an egg?", "response": "Put it into boiling water for seven minutes."}),
     ];
     dir.write_rows("in.jsonl", &rows);
-    dir.demur("label in.jsonl --model cls --out out.jsonl")
-        .succeeds()
-        .says("answered by: ngram 0, encoder 2");
+    dir.demur("label in.jsonl --model cls --out out.jsonl").succeeds().says("answered by: ngram ");
     dir.demur("label in.jsonl --model cls --tier ngram --out alone.jsonl").succeeds();
     let (labelled, alone) = (dir.rows("out.jsonl"), dir.rows("alone.jsonl"));
     let columns: Vec<&String> = labelled[0].keys().collect();
-    assert_eq!(columns, ["prompt", "response", "p_refusal", "label", "labelled_by", "tier"]);
+    assert_eq!(columns[2..], ["p_refusal", "label", "labelled_by", "form", "reasoning", "tier"]);
     assert!(!alone[0].contains_key("tier"));
-    assert_ne!(labelled[0]["p_refusal"], alone[0]["p_refusal"]);
+    assert_eq!((&labelled[1]["form"], &labelled[1]["tier"]), (&json!("text"), &json!("encoder")));
+    assert_ne!(labelled[1]["p_refusal"], alone[1]["p_refusal"]);
     let server = Server::start(&dir, "--model cls");
     let answers =
         server.post("/v1/classify", json!({ "answers": [rows[0], rows[1], {"response": null}] }).to_string());
     let answers = answers.ok();
     for (row, answer) in labelled.iter().zip(answers["classifications"].as_array().unwrap()) {
-        if answer["form"] == "text" {
-            assert_eq!(answer["tier"], "encoder");
-            assert!((number(&answer["p_refusal"]) - number(&row["p_refusal"])).abs() < 1e-5);
-        } else {
-            assert_eq!((&answer["form"], &answer["tier"]), (&json!("passage"), &json!("ngram")));
-        }
+        assert_eq!((&answer["form"], &answer["tier"]), (&row["form"], &row["tier"]));
+        assert!((number(&answer["p_refusal"]) - number(&row["p_refusal"])).abs() < 1e-5);
     }
     assert_eq!(answers["classifications"][2].get("tier"), None, "no text was judged");
     let one = server.post(

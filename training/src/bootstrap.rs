@@ -4,14 +4,13 @@
 use std::collections::BTreeMap;
 
 use demur_data::{LABELLED_BY_DEMUR, Label, Labelled, LabelledBy, Place, Record, Turn, normalise};
-use demur_predictor::{Input, Model, Probability, Scratch};
-use rayon::prelude::*;
+use demur_predictor::{Model, Phrases};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::answers::judge_answers;
 use crate::error::TrainingError;
-use crate::examples::input;
 
 /// The value of `labelled_by` for rows that a model labelled: its name and digest.
 #[must_use]
@@ -45,30 +44,33 @@ pub struct MachineLabelled {
     pub labelled_by: String,
 }
 
-/// P(refusal) of every record, in order: by n-grams on all cores, and by the encoder if the model has one and
-/// uses it for the record.
-///
-/// # Errors
-/// [`TrainingError::Score`] when the encoder fails, or a record has no response.
-pub fn label(model: &Model, records: &[Record]) -> Result<Vec<Probability>, TrainingError> {
-    let inputs: Vec<Input<'_>> = records.iter().map(input).collect();
-    if model.encoder().is_some() {
-        return Ok(model.predict_all(&inputs)?);
-    }
-    let of = |scratch: &mut Scratch, input: &Input<'_>| model.predict_ngrams(input, scratch).p_refusal;
-    Ok(inputs.par_iter().with_min_len(64).map_init(Scratch::default, of).collect())
+/// What a classifier makes of a corpus of answers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Bootstrapped {
+    /// The prompts with their labels.
+    pub rows: Vec<MachineLabelled>,
+    /// Rows without an answer (an outage, a rate limit): nothing is learned from them.
+    pub no_answer: usize,
 }
 
 /// Labels (prompt, response) records and groups them by normalised prompt, target and context, in order of
-/// appearance. Records without a prompt are skipped.
+/// appearance. Records without a prompt are skipped, and those without an answer counted.
 ///
 /// # Errors
-/// As [`label`].
-pub fn bootstrap(model: &Model, records: &[Record]) -> Result<Vec<MachineLabelled>, TrainingError> {
+/// As [`judge_answers`].
+pub fn bootstrap(
+    model: &Model,
+    records: &[Record],
+    phrases: &Phrases,
+) -> Result<Bootstrapped, TrainingError> {
     let mut places: FxHashMap<(String, Option<&str>, &[Turn]), usize> = FxHashMap::default();
-    let mut rows: Vec<MachineLabelled> = Vec::new();
-    for (record, p) in records.iter().zip(label(model, records)?) {
+    let (mut rows, mut no_answer): (Vec<MachineLabelled>, usize) = (Vec::new(), 0);
+    for (record, judged) in records.iter().zip(judge_answers(model, records, None, phrases)?) {
         let Some(prompt) = &record.prompt else { continue };
+        let (Some(p), Some(label)) = (judged.verdict.p_refusal, judged.verdict.label) else {
+            no_answer += 1;
+            continue;
+        };
         let key = (normalise(prompt), record.target.as_deref(), record.context.as_slice());
         let place = *places.entry(key).or_insert(rows.len());
         if place == rows.len() {
@@ -88,7 +90,7 @@ pub fn bootstrap(model: &Model, records: &[Record]) -> Result<Vec<MachineLabelle
         let row = &mut rows[place];
         row.samples += 1;
         row.p_refusal += p.get();
-        row.refusal_rate += model.manifest().policy.label(p).target();
+        row.refusal_rate += label.target();
         row.confidence += (2.0 * p.get() - 1.0).abs();
         row.weight += record.weight;
     }
@@ -100,7 +102,7 @@ pub fn bootstrap(model: &Model, records: &[Record]) -> Result<Vec<MachineLabelle
         row.weight /= samples;
         row.label = Label::at(row.p_refusal, model.manifest().policy.hold_from);
     }
-    Ok(rows)
+    Ok(Bootstrapped { rows, no_answer })
 }
 
 impl MachineLabelled {

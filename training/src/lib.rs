@@ -6,6 +6,7 @@
 //! [`evaluate_model`] compute the figures of one model.
 
 mod analysis;
+mod answers;
 mod bootstrap;
 mod encoder;
 mod error;
@@ -31,7 +32,8 @@ pub use analysis::terms::{
     FOLDS, HALVES, LogOdds, Marks, Refitted, TOP, TermAnalysis, TermFigures, TermParams, Within,
     analyse_terms, log_odds, probabilities,
 };
-pub use bootstrap::{MachineLabelled, bootstrap, by_target, label, labelled_by};
+pub use answers::{answer, judge_answers};
+pub use bootstrap::{Bootstrapped, MachineLabelled, bootstrap, by_target, labelled_by};
 pub use encoder::{
     Distil, EncoderParams, EncoderProgress, EncoderStore, FittedEncoder, Intermediate, Precision, TuneParams,
 };
@@ -41,7 +43,7 @@ pub use evaluate::breakdown::{Coverage, CoveragePoint, FacetFigures, coverage_cu
 pub use evaluate::confounds::{Confound, confounds};
 pub use evaluate::cross_validation::{CrossValidation, judge_holdout};
 pub use evaluate::evaluation::{Baseline, Evaluation};
-pub use evaluate::fitted::evaluate_model;
+pub use evaluate::fitted::{EvaluatedAnswers, evaluate_answers, evaluate_model};
 pub use evaluate::kind_figures::{KindFigure, KindFigures};
 pub use evaluate::leave_one_out::{
     LeaveOneOut, LeftOut, LeftOutFacet, LeftOutFigures, LeftOutMean, LeftOutRates, Stated,

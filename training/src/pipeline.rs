@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use demur_data::{Corpus, Labeller, Place, Record, assign_folds};
-use demur_predictor::{Field, Input, Model, SeenPrompts};
+use demur_predictor::{Field, Input, Model, Phrases, SeenPrompts};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::bootstrap::{MachineLabelled, bootstrap};
+use crate::bootstrap::{Bootstrapped, MachineLabelled, bootstrap};
 use crate::encoder::EncoderStore;
 use crate::error::TrainingError;
 use crate::evaluate::evaluation::Evaluation;
@@ -114,6 +114,8 @@ pub struct PipelineOutput {
     pub response: Model,
     /// The machine-labelled prompts.
     pub machine: Vec<MachineLabelled>,
+    /// Unlabelled rows without an answer, from which nothing was learned.
+    pub no_answer: usize,
     /// The prompt predictor, fitted on machine labels and human ones.
     pub prompt: Model,
     /// Sources from which one of the two fits learned nothing: they have a shift of their own and only one
@@ -165,14 +167,15 @@ pub fn run(
     let of_fit = provenance(files, cross_fit(&figures.response), SeenPrompts::default());
     let (response, of_responses) = train(Field::Response, &rows.responses, of_fit, encoders)?;
     progress.step("fit", 2);
-    let machine = bootstrap(&response, &rows.unlabelled)?;
+    let Bootstrapped { rows: machine, no_answer } =
+        bootstrap(&response, &rows.unlabelled, &Phrases::default())?;
     let files = [data.unlabelled.describe(Field::Prompt)?, data.labelled.describe(Field::Prompt)?].concat();
     let prompts = prompt_rows(&recipe, &machine, &rows.prompts, &SeenPrompts::default(), Labels::Both);
     let of_fit = provenance(files, cross_fit(&figures.prompt), response.seen().clone());
     let (prompt, of_prompts) = train(Field::Prompt, &prompts, of_fit, encoders)?;
     progress.step("fit", 2);
     let one_class_sources = [of_responses.one_class_sources, of_prompts.one_class_sources].concat();
-    Ok(PipelineOutput { response, machine, prompt, one_class_sources, figures })
+    Ok(PipelineOutput { response, machine, no_answer, prompt, one_class_sources, figures })
 }
 
 /// Which labels a prompt predictor is fitted on.
@@ -317,7 +320,7 @@ impl MainPath<'_> {
             .filter(|&(_, &of)| of != Some(fold))
             .map(|(record, _)| record.clone())
             .collect();
-        let machine = bootstrap(&classifier, &unlabelled)?;
+        let machine = bootstrap(&classifier, &unlabelled, &Phrases::default())?.rows;
         let human = pick(&prompts.0, &rows.prompts);
         let score = |labels| {
             let training = prompt_rows(recipe, &machine, &human, &held_out, labels);

@@ -53,9 +53,15 @@ pub(crate) fn say_sources(what: &str, rows: &SourceRows, fits: &[Field]) {
     for field in fits {
         let left_out = rows.left_out(*field);
         if left_out > 0 {
+            let by_signs = if *field == Field::Response { rows.decided_by_signs() } else { 0 };
+            let signs = if by_signs > 0 {
+                format!(", a sign decides them whatever their words say ({by_signs} rows)")
+            } else {
+                String::new()
+            };
             let field = field.name();
             note(&format!(
-                "{left_out} of the {what} take no part in the {field} fit: they have no {field}, or their source \
+                "{left_out} of the {what} take no part in the {field} fit: they have no {field}{signs}, or their source \
                  has no weight there"
             ));
         }

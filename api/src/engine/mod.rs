@@ -10,7 +10,7 @@ pub(crate) mod cascade;
 pub(crate) mod claims;
 mod error;
 pub(crate) mod explain;
-
+pub(crate) mod judgement;
 pub(crate) mod model_ref;
 pub(crate) mod models;
 pub(crate) mod process;

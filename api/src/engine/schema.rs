@@ -2,7 +2,7 @@
 //! from the values themselves, so the document cannot list wrong names.
 
 use demur_data::{Kind, Label};
-use demur_predictor::{Decision, Field, Form, ShareKind, Tier};
+use demur_predictor::{Decision, Field, Form, Outcome, ShareKind, Tier};
 use serde::Serialize;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -43,6 +43,8 @@ names! {
         "The kinds of answers, from compliance to rejection; apart from these dontknow and incoherent.";
     LabelName = [Label::Refused, Label::Complied],
         "The two labels.";
+    OutcomeName = Outcome::ALL,
+        "What became of a request: an answer is a refusal or not, or none came.";
     ShareKindName = ShareKind::ALL,
         "The kinds of shares. Words and measures of style come first, the strongest first; `others` are those beyond `top`,\n\
          `function_words` those that only join others; the `prior` is the intercept, the `calibration` what lies between the\n\

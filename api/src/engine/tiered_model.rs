@@ -18,20 +18,20 @@ const TOGETHER: usize = 1024;
 
 /// An owned copy of an input's texts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct OwnedInput {
+pub(crate) struct InputBuf {
     prompt: Option<String>,
     response: Option<String>,
     target: Option<String>,
 }
 
-impl From<&Input<'_>> for OwnedInput {
+impl From<&Input<'_>> for InputBuf {
     fn from(input: &Input<'_>) -> Self {
         let own = |text: Option<&str>| text.map(str::to_owned);
         Self { prompt: own(input.prompt), response: own(input.response), target: own(input.target) }
     }
 }
 
-impl OwnedInput {
+impl InputBuf {
     /// What an encoder reads: the texts without the target.
     fn texts(input: &Input<'_>) -> Self {
         Self::from(&Input { target: None, ..*input })
@@ -49,7 +49,7 @@ impl OwnedInput {
 /// A request to an encoder.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct EncoderRequest {
-    pub(crate) input: OwnedInput,
+    pub(crate) input: InputBuf,
     /// Set if the position along the refusal direction is requested too, with this many nearest training
     /// inputs.
     pub(crate) nearest: Option<usize>,
@@ -66,8 +66,8 @@ pub(crate) struct EncoderReply {
 /// The open requests to an encoder, and its replies so far.
 #[derive(Debug, Default)]
 pub(crate) struct PendingEncoder {
-    known: Mutex<BTreeMap<OwnedInput, EncoderReply>>,
-    wanted: Mutex<BTreeMap<OwnedInput, Option<usize>>>,
+    known: Mutex<BTreeMap<InputBuf, EncoderReply>>,
+    wanted: Mutex<BTreeMap<InputBuf, Option<usize>>>,
 }
 
 /// A panic in a thread that holds the lock leaves the map valid, because each change is a single step.
@@ -76,7 +76,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl PendingEncoder {
-    fn want(&self, input: OwnedInput, nearest: Option<usize>) {
+    fn want(&self, input: InputBuf, nearest: Option<usize>) {
         let mut wanted = lock(&self.wanted);
         let entry = wanted.entry(input).or_default();
         *entry = nearest.or(*entry);
@@ -179,7 +179,7 @@ impl<'a> TieredModel<'a> {
         if self.cascade.is_cheap(ngrams.p_refusal.get()) {
             return ngrams;
         }
-        let texts = OwnedInput::texts(input);
+        let texts = InputBuf::texts(input);
         let logit = lock(&pending.known).get(&texts).map(|answer| answer.logit);
         if let Some(stacked) = logit.and_then(|logit| self.model.stacked(&ngrams, logit, input.target)) {
             return stacked;
@@ -201,7 +201,7 @@ impl<'a> TieredModel<'a> {
     ) -> Result<Option<Direction>, ScoreError> {
         let Some((_, tier)) = self.model.encoder() else { return Ok(None) };
         let Some(pending) = self.pending else { return Ok(Some(tier.direction(input, nearest)?)) };
-        let texts = OwnedInput::texts(input);
+        let texts = InputBuf::texts(input);
         let known = lock(&pending.known).get(&texts).and_then(|answer| answer.direction.clone());
         if known.is_none() {
             pending.want(texts, Some(nearest));
@@ -221,9 +221,9 @@ mod tests {
     fn what_is_wanted_is_asked_once_and_then_known() {
         let pending = PendingEncoder::default();
         let input = Input { target: Some("t"), ..Input::prompt("b") };
-        pending.want(OwnedInput::texts(&input), None);
-        pending.want(OwnedInput::texts(&Input::prompt("b")), Some(3));
-        pending.want(OwnedInput::texts(&Input::prompt("a")), None);
+        pending.want(InputBuf::texts(&input), None);
+        pending.want(InputBuf::texts(&Input::prompt("b")), Some(3));
+        pending.want(InputBuf::texts(&Input::prompt("a")), None);
         assert!(pending.waits());
         let wanted = pending.take_wanted();
         let asked: Vec<_> = wanted.iter().map(|q| (q.input.as_input().prompt, q.nearest)).collect();
@@ -231,7 +231,7 @@ mod tests {
         assert!(!pending.waits());
         let answer = |logit| EncoderReply { logit, direction: None };
         pending.learn(wanted, vec![answer(1.0), answer(2.0)]);
-        assert_eq!(lock(&pending.known)[&OwnedInput::texts(&input)].logit, 2.0);
+        assert_eq!(lock(&pending.known)[&InputBuf::texts(&input)].logit, 2.0);
     }
 
     #[test]

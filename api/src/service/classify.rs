@@ -1,14 +1,15 @@
 //! `POST /v1/classify`: is this answer a refusal, and of which kind?
 
 use demur_data::{Kind, Label, Signs};
-use demur_predictor::{Answer, Field, Form, Input, Policy, ScoreError, Scratch, Tier, Verdict};
+use demur_predictor::{Answer, Field, Form, Judged, Tier};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::engine::explain::PassageView;
+use crate::engine::judgement::Judge;
 use crate::engine::model_ref::ModelRef;
 use crate::engine::schema::{FormName, KindName, LabelName, TierName};
-use crate::engine::shares::Characters;
 use crate::engine::tiered_model::TieredModel;
 use crate::service::bodies::{CascadeBody, KindProbability, Thresholds, Wanted, probabilities};
 use crate::service::error::ApiError;
@@ -112,20 +113,12 @@ pub(crate) struct Classification {
     pub(crate) tier: Option<Tier>,
     /// The sentence or phrase that decided it, where one did.
     #[schema(inline)]
-    pub(crate) passage: Option<Passage>,
+    pub(crate) passage: Option<PassageView>,
     /// From 0 (complied) to 1 (rejected), where the text was judged.
     #[schema(minimum = 0, maximum = 1)]
     pub(crate) refusal_degree: Option<f64>,
     /// The probabilities of the kinds, where the text was judged.
     pub(crate) kinds: Option<Vec<KindProbability>>,
-}
-
-/// A part of a response, in characters (Unicode code points), the end not included.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Passage {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-    pub(crate) text: String,
 }
 
 /// Answers the request.
@@ -142,14 +135,15 @@ pub(crate) async fn classify(
     let policy = policy_of_request(request.policy, &served.model)?;
     let tiered = ServedTiers::of(served, Wanted { cheap: request.cheap, cascade: request.cascade })?;
     let compute = |tiered: TieredModel<'_>| {
+        let judge = Judge { tiered, policy, phrases: &registry.phrases };
         let of_answer = |given: &Given<'_>| {
             job.check()?;
-            Ok(with_scratch(|scratch| verdict(&tiered, &given.answer(), &policy, registry, scratch))?)
+            Ok(with_scratch(|scratch| judge.one(&given.answer(), scratch))?)
         };
         answers.iter().map(of_answer).collect::<Result<Vec<_>, ApiError>>()
     };
     let verdicts = tiered.with_encoder(job, compute).await?;
-    let one = |(index, (answer, (verdict, tier)))| classification(served, answer, verdict, tier, index);
+    let one = |(index, (answer, judged))| classification(served, answer, judged, index);
     Ok(ClassifyResponse {
         classifications: answers.iter().zip(verdicts).enumerate().map(one).collect(),
         model: served.into(),
@@ -157,46 +151,14 @@ pub(crate) async fn classify(
     })
 }
 
-/// Classifies one answer; also returns the tier that scored its text, if one did and the model has two.
-fn verdict(
-    tiered: &TieredModel<'_>,
-    answer: &Answer<'_>,
-    policy: &Policy,
-    registry: &Registry,
-    scratch: &mut Scratch,
-) -> Result<(Verdict, Option<Tier>), ScoreError> {
-    let mut outcome = Ok(None);
-    let mut whole = |input: &Input<'_>, scratch: &mut Scratch| match tiered.score_one(input, scratch) {
-        Ok(scored) => {
-            outcome = Ok(tiered.tier(&scored));
-            scored.p_refusal
-        }
-        Err(cause) => {
-            outcome = Err(cause);
-            tiered.model.predict_ngrams(input, scratch).p_refusal
-        }
-    };
-    let verdict = tiered.model.judge_with(answer, policy, &registry.phrases, scratch, &mut whole);
-    let of_whole = outcome?;
-    // A single sentence is always scored by the n-gram tier.
-    let tier = if verdict.form == Form::Passage { of_whole.and(Some(Tier::Ngram)) } else { of_whole };
-    Ok((verdict, tier))
-}
-
-fn classification(
-    served: &Served,
-    answer: &Given<'_>,
-    verdict: Verdict,
-    tier: Option<Tier>,
-    index: usize,
-) -> Classification {
+fn classification(served: &Served, answer: &Given<'_>, judged: Judged, index: usize) -> Classification {
+    let Judged { verdict, tier } = judged;
+    // A model of one tier has none to name.
+    let tier = tier.filter(|_| served.queue.is_some());
     served.metrics.classified(verdict.form, verdict.p_refusal);
     served.metrics.answered_by(tier);
     let response = answer.response.unwrap_or_default();
-    let passage = verdict.place.map(|place| {
-        let span = Characters::of(response).span(place.start, place.end);
-        Passage { start: span.start, end: span.end, text: response[place].to_owned() }
-    });
+    let passage = PassageView::of(&verdict, response);
     Classification {
         index,
         label: verdict.label,

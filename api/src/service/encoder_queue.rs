@@ -18,7 +18,7 @@ use demur_predictor::encoder::EncoderError;
 use demur_predictor::{Input, Model};
 use tokio::sync::oneshot;
 
-use crate::engine::tiered_model::{EncoderReply, EncoderRequest, OwnedInput};
+use crate::engine::tiered_model::{EncoderReply, EncoderRequest, InputBuf};
 use crate::service::metrics::EncoderMetrics;
 use crate::service::settings::Batching;
 
@@ -34,13 +34,13 @@ pub(crate) enum Unanswered {
 /// The work that the thread does.
 pub(crate) trait Work: Send + 'static {
     /// Returns the number of tokens of an input.
-    fn count(&mut self, input: &OwnedInput) -> usize;
+    fn count(&mut self, input: &InputBuf) -> usize;
     /// Answers the requests of a batch, in order.
     fn answer(&mut self, requests: &[EncoderRequest]) -> Result<Vec<EncoderReply>, EncoderError>;
 }
 
 impl Work for Arc<Model> {
-    fn count(&mut self, input: &OwnedInput) -> usize {
+    fn count(&mut self, input: &InputBuf) -> usize {
         let count = self.encoder().and_then(|(_, tier)| tier.count_tokens(&input.as_input()).ok());
         // A text that cannot be tokenized fails in its batch, which returns the error.
         count.unwrap_or(1)
@@ -194,7 +194,7 @@ impl<W: Work> Worker<W> {
         }
     }
 
-    fn count(&mut self, input: &OwnedInput) -> usize {
+    fn count(&mut self, input: &InputBuf) -> usize {
         // If counting panics, the batch will panic on the same input, and that panic is handled in `answer`.
         catch_unwind(AssertUnwindSafe(|| self.work.count(input))).unwrap_or(1)
     }

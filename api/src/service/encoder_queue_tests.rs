@@ -19,7 +19,7 @@ struct StandIn {
 }
 
 impl Work for StandIn {
-    fn count(&mut self, input: &OwnedInput) -> usize {
+    fn count(&mut self, input: &InputBuf) -> usize {
         input.as_input().prompt.unwrap_or_default().split(' ').count()
     }
 
@@ -60,7 +60,7 @@ fn start(tokens: usize, wait: Duration, most: usize) -> Fixture {
 
 fn requests(prompts: &[&str]) -> Vec<EncoderRequest> {
     let request =
-        |prompt: &&str| EncoderRequest { input: OwnedInput::from(&Input::prompt(prompt)), nearest: None };
+        |prompt: &&str| EncoderRequest { input: InputBuf::from(&Input::prompt(prompt)), nearest: None };
     prompts.iter().map(request).collect()
 }
 

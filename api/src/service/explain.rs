@@ -1,8 +1,10 @@
 //! `POST /v1/explain`: the words behind the decision, those whose removal would change it, and the few that
 //! are enough for it.
 
+use demur_data::Signs;
 use demur_predictor::{Field, Input};
 use serde::Deserialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::engine::explain::{ExplainResponse, Question};
@@ -22,8 +24,15 @@ use crate::service::validate::{check_length, check_text, check_top, policy_of_re
 pub(crate) struct ExplainRequest {
     /// The prompt; it may be left out where a response is given.
     pub(crate) prompt: Option<String>,
-    /// The response: then the response classifier is explained.
+    /// The response: then the response classifier is explained. It may be empty where one of the next three is given.
     pub(crate) response: Option<String>,
+    /// Of a response, the provider's own field for refusals.
+    pub(crate) refusal: Option<String>,
+    /// Of a response, `finish_reason`, `stop_reason` or `blockReason` of the provider.
+    pub(crate) finish_reason: Option<String>,
+    /// Of a response, the body of the provider's error in its place: any JSON, null for none.
+    #[schema(value_type = Value)]
+    pub(crate) error: Option<Value>,
     /// The target, as in `/v1/predict`.
     pub(crate) target: Option<String>,
     /// The model by its name. Default: the first of the field that knows the target.
@@ -41,6 +50,15 @@ pub(crate) struct ExplainRequest {
     pub(crate) cascade: Option<CascadeBody>,
 }
 
+impl ExplainRequest {
+    /// What the request says beside a response.
+    fn signs(&self) -> Signs {
+        let Self { refusal, finish_reason, error, .. } = self;
+        let (refusal, finish_reason, error) = (refusal.clone(), finish_reason.clone(), error.clone());
+        Signs { refusal, finish_reason, error, ..Signs::NONE }
+    }
+}
+
 /// Answers the request.
 ///
 /// # Errors
@@ -52,27 +70,29 @@ pub(crate) async fn explain(
 ) -> Result<ExplainResponse, ApiError> {
     let limits = job.limits();
     check_top(request.top)?;
-    let (field, text) = match (&request.prompt, &request.response) {
+    let signs = request.signs();
+    let (field, text) = match (request.prompt.as_deref(), request.response.as_deref()) {
+        (_, response) if signs.any() => (Field::Response, response.unwrap_or_default()),
         (_, Some(response)) => (Field::Response, response),
         (Some(prompt), None) => (Field::Prompt, prompt),
         (None, None) => {
             return Err(ApiError::invalid("prompt", "there is no prompt and no response to explain"));
         }
     };
-    check_text(text, || field.name().to_owned(), limits)?;
+    let check = if signs.any() { check_length } else { check_text };
+    check(text, || field.name().to_owned(), limits)?;
     check_length(request.prompt.as_deref().unwrap_or_default(), || "prompt".to_owned(), limits)?;
     let served = registry.choose(field, request.model.as_deref(), request.target.as_deref())?;
     let policy = policy_of_request(request.policy, &served.model)?;
     let tiered = ServedTiers::of(served, Wanted { cheap: request.cheap, cascade: request.cascade })?;
-    let input = Input {
-        prompt: request.prompt.as_deref(),
-        response: request.response.as_deref(),
-        target: request.target.as_deref(),
-    };
+    let (prompt, target) = (request.prompt.as_deref(), request.target.as_deref());
+    // An answer that did not come has an empty text.
+    let input = field.put(text, Input { prompt, response: None, target });
     let top = request.top.unwrap_or(MOST_TOP);
     let compute = |tiered: TieredModel<'_>| {
         let (name, started) = (served.into(), job.started);
-        let question = Question { tiered, name, input, field, policy, top, started };
+        let (signs, phrases) = (Some(&signs), &registry.phrases);
+        let question = Question { tiered, name, input, field, policy, signs, phrases, top, started };
         Ok(with_scratch(|scratch| question.answer(scratch))?)
     };
     let answer = tiered.with_encoder(job, compute).await?;

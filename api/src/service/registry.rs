@@ -11,6 +11,7 @@ use demur_predictor::{Bundled, Field, LoadOptions, Model, Phrases};
 
 use crate::engine::base_rate;
 use crate::engine::cascade::settle;
+use crate::engine::judgement::phrases_of;
 use crate::engine::model_ref::ModelRef;
 use crate::engine::models;
 use crate::engine::rules;
@@ -87,9 +88,10 @@ impl Registry {
             models = models.into_iter().map(moved).collect::<anyhow::Result<_>>()?;
         }
         let keys = settings.keys.as_deref().map(|path| Keys::read(path, settings.limits.rate));
-        let phrases = settings.phrases.as_deref().map(read_phrases);
+        let read_phrases = |path: &Path| phrases_of(&read_text(path)?, path);
+        let phrases = settings.phrases.as_deref().map(read_phrases).transpose();
+        let phrases = phrases.context("cannot load the phrases")?.unwrap_or_default();
         let keys = keys.transpose().context("cannot load the keys")?;
-        let phrases = phrases.transpose().context("cannot load the phrases")?.unwrap_or_default();
         let cascades = cascades(settings, &models)?;
         // This comes last of the steps that can fail, because it starts threads.
         let (mut served, mut threads) = (Vec::new(), Vec::new());
@@ -203,9 +205,4 @@ fn cascades(settings: &Settings, models: &[(String, Model)]) -> anyhow::Result<V
             .map_err(|(flag, reason)| anyhow!("--{flag}: model `{name}`: {reason}"))
     };
     models.iter().map(of).collect()
-}
-
-fn read_phrases(path: &Path) -> anyhow::Result<Phrases> {
-    let text = read_text(path)?;
-    toml::from_str(&text).with_context(|| path.display().to_string())
 }

@@ -1,24 +1,26 @@
 //! `POST /v1/score`: scores the rows of a file, with the same engine as `demur score`.
 
-use demur_data::{Format, Rejection};
+use demur_data::{Columns, Format, ReadOptions, Rejection};
 use demur_predictor::{Field, Policy, Probability};
+use demur_training::labelled_by;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::engine::batch::{Bounds, Reading, RowQuestion, Run, Scored};
+use crate::engine::judgement::Judge;
 use crate::engine::model_ref::ModelRef;
 use crate::engine::tiered_model::TieredModel;
 use crate::service::bodies::{CascadeBody, Thresholds, Wanted};
 use crate::service::error::ApiError;
 use crate::service::job::Job;
-use crate::service::registry::Registry;
+use crate::service::registry::{Registry, Served};
 use crate::service::served_tiers::ServedTiers;
 use crate::service::validate::{MOST_TERMS, check_name, check_top, policy_of_request};
 
 /// Most columns of a file.
 const MOST_COLUMNS: usize = 4096;
 
-/// A file of prompts to score.
+/// A file of prompts to score, or of answers to classify.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"format": "csv", "rows": "id,prompt\n1,How do I pick a lock?\n"}))]
@@ -29,11 +31,14 @@ pub(crate) struct ScoreRequest {
     pub(crate) rows: String,
     /// Column of the prompt; dots reach into nested objects. Default: prompt, question, instruction, input, text, messages.
     pub(crate) prompt_column: Option<String>,
-    /// Column of a chat, of which the last message of the user is scored.
+    /// Column of a chat, of which the last message of the user is scored, or the answer to it is classified.
     pub(crate) messages_column: Option<String>,
+    /// Of a response classifier, the column of the answer. Default: response, completion, output, answer, generation.
+    pub(crate) response_column: Option<String>,
     /// The model that the prompts would be sent to. Default: the average target.
     pub(crate) target: Option<String>,
-    /// The predictor by its name. Default: the first that knows the target.
+    /// The predictor by its name, or a response classifier: then the rows get the columns of `demur label`. Default: the
+    /// first predictor that knows the target.
     pub(crate) model: Option<String>,
     /// How many of the strongest words to add to each row. Default: none.
     #[schema(maximum = 100)]
@@ -64,13 +69,14 @@ pub(crate) enum TextFormat {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ScoreResponse {
     /// The rows that could be scored, in their order and format: each as it stood, with `p_refusal`, `decision` and
-    /// `model_digest` behind its own fields, and `tier` where the model has an encoder tier.
+    /// `model_digest` behind its own fields, and `tier` where the model has an encoder tier; answers with `p_refusal`,
+    /// `label` and `form`.
     pub(crate) rows: String,
     /// How many they are.
     pub(crate) scored: u64,
     /// The rows that could not be scored.
     pub(crate) rejected: Vec<RejectedRow>,
-    /// The predictor.
+    /// The model.
     pub(crate) model: ModelRef,
     /// The time that the scoring took.
     pub(crate) seconds: f64,
@@ -104,13 +110,31 @@ pub(crate) async fn score(
 ) -> Result<ScoreResponse, ApiError> {
     check_name(request.prompt_column.as_deref(), "prompt_column")?;
     check_name(request.messages_column.as_deref(), "messages_column")?;
-    let served = registry.choose(Field::Prompt, request.model.as_deref(), request.target.as_deref())?;
+    check_name(request.response_column.as_deref(), "response_column")?;
+    let served = chosen(request, registry)?;
     let policy = policy_of_request(request.policy, &served.model)?;
     check_top(request.top)?;
     let tiered = ServedTiers::of(served, Wanted { cheap: request.cheap, cascade: request.cascade })?;
-    let scored = tiered.in_pieces().with_encoder(job, |tiered| rows_of(request, tiered, policy, job)).await?;
-    for p in scored.p_refusal.iter().filter_map(|p| Probability::new(*p).ok()) {
-        served.metrics.predicted(p, policy.decide(p));
+    let labelled_by = labelled_by(&served.model);
+    let compute = |tiered: TieredModel<'_>| {
+        let question = match served.model.manifest().field {
+            Field::Prompt => prompts(request, tiered, policy),
+            Field::Response => RowQuestion::Responses {
+                judge: Judge { tiered, policy, phrases: &registry.phrases },
+                labelled_by: &labelled_by,
+                prefix: None,
+            },
+        };
+        rows_of(request, question, job)
+    };
+    let scored = tiered.in_pieces().with_encoder(job, compute).await?;
+    for row in &scored.scores {
+        let p = row.p_refusal.and_then(|p| Probability::new(p).ok());
+        match (row.form, p) {
+            (Some(form), p) => served.metrics.classified(form, p),
+            (None, Some(p)) => served.metrics.predicted(p, policy.decide(p)),
+            (None, None) => {}
+        }
     }
     if served.queue.is_some() {
         scored.counts.tiers().into_iter().for_each(|(tier, rows)| served.metrics.answered(tier, rows));
@@ -120,33 +144,55 @@ pub(crate) async fn score(
         .map_err(|error| ApiError::invalid("rows", error.utf8_error().to_string()))?;
     Ok(ScoreResponse {
         rows,
-        scored: scored.p_refusal.len() as u64,
+        scored: scored.scores.len() as u64,
         rejected: scored.rejected.into_iter().map(RejectedRow::from).collect(),
         model: served.into(),
         seconds: job.started.elapsed().as_secs_f64(),
     })
 }
 
-/// Scores the rows of a request.
-fn rows_of(
-    request: &ScoreRequest,
-    tiered: TieredModel<'_>,
-    policy: Policy,
-    job: &Job,
-) -> Result<Scored, ApiError> {
-    let (limits, top) = (job.limits(), request.top.unwrap_or_default());
-    let question = RowQuestion::Prompts {
+/// The model of a request: a response classifier only if it is named.
+fn chosen<'r>(request: &ScoreRequest, registry: &'r Registry) -> Result<&'r Served, ApiError> {
+    let name = request.model.as_deref();
+    let classifier = registry.of(Field::Response).find(|served| name == Some(served.name.as_str()));
+    let Some(classifier) = classifier else {
+        if request.response_column.is_some() {
+            let message = "it goes with a response classifier; name one as `model`";
+            return Err(ApiError::invalid("response_column", message));
+        }
+        return registry.choose(Field::Prompt, name, request.target.as_deref());
+    };
+    for (field, given) in [("top", request.top.is_some()), ("target", request.target.is_some())] {
+        if given {
+            return Err(ApiError::invalid(field, "it goes with a prompt predictor"));
+        }
+    }
+    Ok(classifier)
+}
+
+/// What is asked about prompts.
+fn prompts<'a>(request: &ScoreRequest, tiered: TieredModel<'a>, policy: Policy) -> RowQuestion<'a> {
+    RowQuestion::Prompts {
         tiered,
         policy,
         target: request.target.clone(),
         kinds: false,
         interval: false,
-        ngrams: top,
-    };
-    let reading = Reading::Prompt {
-        column: request.prompt_column.clone(),
-        messages: request.messages_column.clone(),
-        longest: limits.chars,
+        ngrams: request.top.unwrap_or_default(),
+    }
+}
+
+/// Scores the rows of a request.
+fn rows_of(request: &ScoreRequest, question: RowQuestion<'_>, job: &Job) -> Result<Scored, ApiError> {
+    let (limits, top) = (job.limits(), request.top.unwrap_or_default());
+    let (column, messages) = (request.prompt_column.clone(), request.messages_column.clone());
+    let reading = match question {
+        RowQuestion::Prompts { .. } => Reading::Prompt { column, messages, longest: limits.chars },
+        RowQuestion::Responses { .. } => {
+            let response = request.response_column.clone();
+            let columns = Columns { prompt: column, response, messages, ..Columns::default() };
+            Reading::Answer(Box::new(ReadOptions { columns, need_response: true, ..ReadOptions::default() }))
+        }
     };
     let format = match request.format {
         TextFormat::Jsonl => Format::Jsonl,

@@ -9,6 +9,7 @@ mod csv;
 mod json;
 mod labels;
 mod row;
+mod signs;
 pub(crate) mod source;
 mod summary;
 mod table;
@@ -21,6 +22,7 @@ use serde_json::{Map, Value};
 pub(crate) use counts::pairs;
 pub(crate) use json::object;
 pub use row::{TextReader, Texts};
+pub(crate) use signs::{is_refusal_text, signs_of_turn};
 pub use summary::ReadSummary;
 
 use crate::{Columns, DataError, Format, KindPolicy, LabelVocabulary, Labeller, Place, Record, Rejection};
@@ -40,7 +42,9 @@ pub struct ReadOptions {
     pub format: Option<Format>,
     /// Reject rows whose prompt is missing or blank. Default: false.
     pub need_prompt: bool,
-    /// Reject rows whose response is missing or blank. Default: false.
+    /// Reject rows without an answer: they have no field for it, and nothing says what came instead. An empty
+    /// answer is one (an outage, a filter), and so is an error alone; both are read as an empty response.
+    /// Default: false.
     pub need_response: bool,
     /// Require no text that every row of a file lacks: a file of prompts alone is accepted where responses
     /// are needed, and a file of responses alone where prompts are. Its rows then need the other text.

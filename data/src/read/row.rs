@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::labels::{Said, Verdict, check, said, verdict};
+use super::signs::{replaces_an_answer, signs_of, signs_of_content};
 use super::{RawRow, ReadOptions};
 use crate::columns::lookup;
 use crate::conversation::{self, Conversation, type_name};
@@ -81,7 +82,7 @@ impl TextReader {
     pub fn texts(&self, fields: &Map<String, Value>) -> Result<Texts, (String, String)> {
         let texts = self.0.needed_texts(fields).map_err(|fault| (fault.field, fault.reason))?;
         let target = name(fields, self.0.columns.target.as_deref());
-        Ok(Texts { prompt: texts.prompt, response: texts.response, signs: None, target })
+        Ok(Texts { prompt: texts.prompt, response: texts.response, signs: texts.signs, target })
     }
 }
 
@@ -132,7 +133,7 @@ impl RowReader {
 
     /// The record; the inner `Err` is the reason for leaving the row out, the outer one the fault.
     fn record(&self, fields: &Map<String, Value>, place: &Place) -> Result<Result<Record, String>, Fault> {
-        let Conversation { context, prompt, response, .. } = self.needed_texts(fields)?;
+        let Conversation { context, prompt, response, signs, .. } = self.needed_texts(fields)?;
         let weight = self.weight(fields)?;
         let label = match self.label(fields)? {
             Ok(label) => label,
@@ -152,7 +153,7 @@ impl RowReader {
             id: name(fields, columns.id.as_deref()),
             prompt,
             response,
-            signs: None,
+            signs: signs.map(Box::new),
             context,
             target: name(fields, columns.target.as_deref()),
             source: name(fields, columns.source.as_deref()),
@@ -185,19 +186,43 @@ impl RowReader {
         if texts.response.is_none() {
             texts.response = text(fields, columns.response.as_deref())?;
         }
+        texts.signs = self.signs(fields, texts.signs);
         Ok(texts)
+    }
+
+    /// The signs of a row: those of the chat's answer, of an answer in parts, and of the row's own fields.
+    fn signs(&self, fields: &Map<String, Value>, of_chat: Option<Signs>) -> Option<Signs> {
+        let columns = &self.columns;
+        let response = columns.response.as_deref().and_then(|name| lookup(fields, name));
+        let of_parts = response.filter(|response| !response.is_string()).and_then(signs_of_content);
+        let mut of_row = signs_of(fields);
+        let is_label = |name: &Option<String>| name.as_deref() == Some("refusal");
+        if let Some(signs) = of_row.as_mut().filter(|_| is_label(&columns.label) || is_label(&columns.kind)) {
+            signs.refusal = None;
+        }
+        let all = [of_chat, of_parts, of_row].into_iter().flatten().reduce(Signs::or);
+        all.filter(Signs::any)
     }
 
     /// The texts, if none that is needed is missing.
     fn needed_texts(&self, fields: &Map<String, Value>) -> Result<Conversation, Fault> {
-        let texts = self.texts(fields)?;
+        let mut texts = self.texts(fields)?;
         let columns = &self.columns;
         self.need("prompt", columns.prompt.as_deref(), self.need_prompt, texts.prompt.as_deref())?;
-        if self.need_response && texts.ends_with_user && texts.response.is_none() {
-            let reason = "there is no response: the chat ends with a turn of the user";
-            return Err(Fault::new(columns.messages.as_deref().unwrap_or("response"), reason));
+        if self.need_response && texts.response.is_none() {
+            // A null, or a sign in the place of an answer, is what came back; a missing field is a mistake.
+            let response = columns.response.as_deref();
+            let is_null = response.is_some_and(|name| lookup(fields, name).is_some());
+            let is_replaced = texts.signs.as_ref().is_some_and(replaces_an_answer);
+            if texts.ends_with_user && !is_replaced {
+                let reason = "there is no response: the chat ends with a turn of the user";
+                return Err(Fault::new(columns.messages.as_deref().unwrap_or("response"), reason));
+            }
+            if !texts.answered && !is_null && !is_replaced {
+                self.need("response", response, true, None)?;
+            }
+            texts.response = Some(String::new());
         }
-        self.need("response", columns.response.as_deref(), self.need_response, texts.response.as_deref())?;
         Ok(texts)
     }
 
@@ -327,6 +352,8 @@ fn text(fields: &Map<String, Value>, column: Option<&str>) -> Result<Option<Stri
         Some(value @ (Value::Array(_) | Value::Object(_))) => {
             let text = conversation::text(value).ok().filter(|text| !text.is_empty());
             let text = text.or_else(|| conversation::last_of_user(value).ok());
+            // Reasoning or a call of a tool alone is an answer without a text.
+            let text = text.or_else(|| signs_of_content(value).map(|_| String::new()));
             text.map(Some).ok_or_else(|| not_text(column, value))
         }
         Some(value) => Err(not_text(column, value)),

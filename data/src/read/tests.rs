@@ -171,18 +171,70 @@ fn a_needed_text_must_be_there() {
         json!({"prompt": "a", "response": "b"}),
         json!({"prompt": " \n", "response": "b"}),
         json!({"response": "b"}),
+        json!({"prompt": "a", "finish_reason": "stop"}),
         json!({"prompt": "a", "response": null}),
+        json!({"prompt": "a", "error": {"code": 429}}),
     ];
     let needs = ReadOptions { need_prompt: true, need_response: true, ..ReadOptions::default() };
+    let corpus = jsonl(&rows, &needs).unwrap();
     assert_eq!(
-        reasons(&jsonl(&rows, &needs).unwrap()),
+        reasons(&corpus),
         [
             (2, Some("prompt"), "the prompt is blank"),
             (3, Some("prompt"), "there is no prompt"),
             (4, Some("response"), "there is no response")
         ]
     );
-    assert_eq!(jsonl(&rows, &ReadOptions::default()).unwrap().summary.kept, 4);
+    let answers: Vec<_> =
+        corpus.records.iter().map(|record| (record.response.as_deref(), record.signs.is_some())).collect();
+    assert_eq!(answers, [(Some("b"), false), (Some(""), false), (Some(""), true)]);
+    assert_eq!(jsonl(&rows, &ReadOptions::default()).unwrap().summary.kept, 6);
+}
+
+/// What a provider says beside an answer is read from the row, from the turns of a chat and from parts.
+#[test]
+fn signs_are_read_wherever_they_stand() {
+    let rows = [
+        json!({"prompt": "a", "response": null, "finish_reason": "content_filter"}),
+        json!({"messages": [
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": null, "refusal": "That is nothing I do."},
+        ]}),
+        json!({"prompt": "a", "response": [{"type": "refusal", "refusal": "No."}]}),
+        json!({"prompt": "a", "response": [{"type": "thinking", "thinking": "x"}], "error": 0.5}),
+        json!({"messages": [
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": "", "tool_calls": [{"id": "1"}]},
+            {"role": "tool", "content": "42"},
+            {"role": "assistant", "content": "It is 42.", "reasoning_content": "x"},
+        ]}),
+    ];
+    let needs = ReadOptions { need_response: true, ..ReadOptions::default() };
+    let corpus = jsonl(&rows, &needs).unwrap();
+    let signs = |at: usize| corpus.records[at].signs.as_deref().cloned().unwrap_or_default();
+    assert_eq!(signs(0).finish_reason.as_deref(), Some("content_filter"));
+    assert_eq!(signs(1).refusal.as_deref(), Some("That is nothing I do."));
+    assert_eq!(signs(2).refusal.as_deref(), Some("No."));
+    assert_eq!((signs(3).reasoning, signs(3).error), (true, None));
+    assert_eq!(corpus.records[3].response.as_deref(), Some(""));
+    assert_eq!((signs(4).reasoning, signs(4).tool_calls), (true, false), "those of the turn that answers");
+}
+
+/// A column `refusal` holds labels, or what an API returns under this name.
+#[test]
+fn a_refusal_column_of_texts_is_no_label() {
+    let texts = [
+        json!({"response": null, "refusal": "I'm sorry, I can't do that.", "refused": 1}),
+        json!({"response": "Yes.", "refusal": null, "refused": 0}),
+    ];
+    let labelled = ReadOptions { need_label: true, ..ReadOptions::default() };
+    let corpus = jsonl(&texts, &labelled).unwrap();
+    assert!(corpus.records[0].signs.as_ref().unwrap().refusal.is_some() && corpus.records[1].signs.is_none());
+    assert_eq!(corpus.records[0].label.as_ref().unwrap().label, Some(crate::Label::Refused));
+    let labels =
+        [json!({"response": "No.", "refusal": "refused"}), json!({"response": "Yes.", "refusal": 0})];
+    let corpus = jsonl(&labels, &labelled).unwrap();
+    assert!(corpus.records.iter().all(|record| record.signs.is_none() && record.label.is_some()));
 }
 
 #[test]

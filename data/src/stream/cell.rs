@@ -9,8 +9,12 @@ pub enum Cell<'m> {
     Number(f64),
     /// A name defined by this program, which needs no escape.
     Text(&'m str),
+    /// True or false.
+    Flag(bool),
     /// JSON as text.
     Json(String),
+    /// No value: null in JSON and tables, empty in CSV and TSV.
+    Null,
 }
 
 /// Writes new cells and the end of a JSON object; `first` means that no field comes before them.
@@ -28,7 +32,9 @@ pub fn push_json(names: &[String], cells: &[Cell<'_>], first: bool, out: &mut Ve
             Cell::Text(value) => {
                 let _ = write!(text, "\"{value}\"");
             }
+            Cell::Flag(value) => text.push_str(if *value { "true" } else { "false" }),
             Cell::Json(value) => text.push_str(value),
+            Cell::Null => text.push_str("null"),
         }
     }
     text.push_str("}\n");

@@ -29,4 +29,6 @@ pub use column::{Column, column};
 pub use files::{files, format};
 pub use lines::lines;
 pub use records::{Fields, delimiter, push_field, records, split};
-pub use row::{Fault, RowFormat, Texts, answer, check, first_fault, free_names, prompt_of, write_fields};
+pub use row::{
+    Fault, RowFormat, RowInput, Texts, answer, check, first_fault, free_names, prompt_of, write_fields,
+};

@@ -11,7 +11,7 @@ use super::locate::{CLASH, Found, find};
 use super::records::{Fields, delimiter, not_utf8, push_field, split};
 use crate::conversation::{self, last_of_user};
 use crate::read::object;
-use crate::{Format, Input, TextReader, json_row};
+use crate::{Format, Input, Signs, TextReader, json_row};
 
 /// The label columns are renamed together, so that a label from the rows is never mistaken for one from this
 /// program, or the reverse.
@@ -36,6 +36,23 @@ pub enum Texts {
     Prompt(Column, usize),
     /// The answer, and the prompt if there is one.
     Answer(Box<TextReader>),
+}
+
+/// What a row gives to score: its texts, and what a provider says beside the answer.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RowInput<'a> {
+    /// The texts.
+    pub texts: Input<'a>,
+    /// The signs beside the answer.
+    pub signs: Option<&'a Signs>,
+}
+
+impl<'a> RowInput<'a> {
+    /// A prompt alone.
+    #[must_use]
+    pub const fn prompt(prompt: &'a str) -> Self {
+        Self { texts: Input::prompt(prompt), signs: None }
+    }
 }
 
 /// Reads and writes the rows of one file.
@@ -76,13 +93,13 @@ impl RowFormat {
     ///
     /// # Errors
     /// What is wrong with the row.
-    pub fn read<T>(&self, row: &[u8], each: impl FnOnce(&Input<'_>) -> T) -> Result<T, Fault> {
+    pub fn read<T>(&self, row: &[u8], each: impl FnOnce(&RowInput<'_>) -> T) -> Result<T, Fault> {
         let text = std::str::from_utf8(row).map_err(|error| Fault::row(not_utf8(error)))?;
         match &self.texts {
             Texts::Prompt(column, longest) => {
                 let prompt = self.prompt(text, column)?;
                 check(&prompt, *longest).map_err(|reason| Fault::of(column.name(), reason))?;
-                Ok(each(&Input::prompt(&prompt)))
+                Ok(each(&RowInput::prompt(&prompt)))
             }
             Texts::Answer(reader) => {
                 let fields = self.fields(text).map_err(Fault::row)?;
@@ -187,7 +204,9 @@ impl RowFormat {
                     push_field(out, delimiter, &number);
                 }
                 Cell::Text(text) => push_field(out, delimiter, text),
+                Cell::Flag(flag) => push_field(out, delimiter, if *flag { "true" } else { "false" }),
                 Cell::Json(text) => push_field(out, delimiter, text),
+                Cell::Null => push_field(out, delimiter, ""),
             }
         }
         out.push(b'\n');
@@ -244,14 +263,15 @@ pub fn first_fault(rows: &[u8]) -> Option<String> {
 pub fn answer<T>(
     reader: &TextReader,
     fields: &Map<String, Value>,
-    each: impl FnOnce(&Input<'_>) -> T,
+    each: impl FnOnce(&RowInput<'_>) -> T,
 ) -> Result<T, Fault> {
-    let texts = reader.texts(fields).map_err(|(field, reason)| Fault::of(field, reason))?;
-    Ok(each(&Input {
-        prompt: texts.prompt.as_deref(),
-        response: texts.response.as_deref(),
-        target: texts.target.as_deref(),
-    }))
+    let row = reader.texts(fields).map_err(|(field, reason)| Fault::of(field, reason))?;
+    let texts = Input {
+        prompt: row.prompt.as_deref(),
+        response: row.response.as_deref(),
+        target: row.target.as_deref(),
+    };
+    Ok(each(&RowInput { texts, signs: row.signs.as_ref() }))
 }
 
 /// Writes fields and new cells as a JSON line.
@@ -289,7 +309,7 @@ mod tests {
 
     fn scored(row: &str, column: Column, of: Format) -> Result<String, Fault> {
         let format = format(column, of);
-        format.read(row.as_bytes(), |input| assert!(input.prompt.is_some()))?;
+        format.read(row.as_bytes(), |input| assert!(input.texts.prompt.is_some()))?;
         let mut out = Vec::new();
         format.write_same(row.as_bytes(), &[Cell::Number(0.25), Cell::Text("hold")], &mut out);
         Ok(String::from_utf8(out).unwrap())

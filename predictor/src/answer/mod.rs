@@ -13,6 +13,7 @@ pub(crate) mod errors;
 #[cfg(test)]
 mod form_tests;
 pub(crate) mod judge;
+pub(crate) mod judge_all;
 pub(crate) mod kinds;
 mod letters;
 pub(crate) mod lexicon;

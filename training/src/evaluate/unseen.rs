@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use demur_data::{Labeller, Record};
-use demur_predictor::{LeftOutReport, LeftOutSource, Model, SourceFigures};
+use demur_predictor::{Field, LeftOutReport, LeftOutSource, Model, Phrases, SourceFigures};
 
 use crate::error::TrainingError;
 use crate::evaluate::evaluation::Evaluation;
-use crate::evaluate::fitted::evaluate_model;
+use crate::evaluate::fitted::{evaluate_answers, evaluate_model};
 use crate::evaluate::leave_one_out::LeaveOneOut;
 use crate::examples::Examples;
 use crate::rows::{identity, labeller};
@@ -37,7 +37,13 @@ pub fn judge_unseen(model: &Model, records: Vec<Record>) -> Result<Option<LeftOu
             continue;
         }
         let method = "rows of a source that the fit has not seen".to_owned();
-        let figures = figures(&evaluate_model(model, &examples, None, method, 0)?);
+        let evaluation = match model.manifest().field {
+            Field::Prompt => evaluate_model(model, &examples, None, method, 0)?,
+            Field::Response => {
+                evaluate_answers(model, &records, (None, &Phrases::default()), method, 0)?.evaluation
+            }
+        };
+        let figures = figures(&evaluation);
         sources.push(LeftOutSource { name, labeller: labeller_of(&records), figures });
     }
     Ok((!sources.is_empty()).then(|| report(sources)))

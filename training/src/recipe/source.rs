@@ -12,6 +12,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::answers::is_decided_by_sign;
 use crate::error::TrainingError;
 
 /// Files of one corpus, how they are read, and the weights of their rows.
@@ -196,11 +197,11 @@ impl DataSource {
     }
 
     /// Whether a row of this source enters the fit of one of the two models: it needs the text, and its
-    /// source a weight.
+    /// source a weight. An answer that a sign decides has no part in a fit: the words do not decide it.
     pub(crate) fn takes_part(&self, record: &Record, field: Field) -> bool {
         let text = match field {
             Field::Prompt => record.prompt.as_deref(),
-            Field::Response => record.response.as_deref(),
+            Field::Response => record.response.as_deref().filter(|_| !is_decided_by_sign(record)),
         };
         self.weight_in(field) > 0.0 && text.is_some_and(|text| !text.trim().is_empty())
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use demur_data::{Corpus, DataError, Labeller, ReadOptions, Record, Rejection};
 use demur_predictor::{Field, LabelledRows, TrainingData, sha256_of};
 
+use crate::answers::is_decided_by_sign;
 use crate::error::TrainingError;
 use crate::recipe::source::DataSource;
 
@@ -73,6 +74,22 @@ impl SourceRows {
         self.taking_part(field)
             .flat_map(|(source, records)| records.into_iter().map(move |record| weighed(source, record)))
             .collect()
+    }
+
+    /// The rows with an answer, also those without a text that a sign decides; for figures of a response
+    /// classifier, which judges them too.
+    #[must_use]
+    pub fn answers(&self) -> Vec<Record> {
+        let has_weight = |(source, _): &(&DataSource, &Corpus)| source.weight_in(Field::Response) > 0.0;
+        let answers = self.parts().filter(has_weight).flat_map(|(_, corpus)| &corpus.records);
+        answers.filter(|record| record.response.is_some()).cloned().collect()
+    }
+
+    /// How many answers a sign decides, so that no fit learns from their words.
+    #[must_use]
+    pub fn decided_by_signs(&self) -> usize {
+        let records = self.0.iter().flat_map(|(_, corpus)| &corpus.records);
+        records.filter(|record| is_decided_by_sign(record)).count()
     }
 
     /// How many rows do not enter the fit of one of the two models.

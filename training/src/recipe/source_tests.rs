@@ -178,13 +178,17 @@ fn a_missing_text_is_still_a_bad_row_where_others_have_it() {
     let dir = tempfile::TempDir::new().unwrap();
     let rows = [
         json!({"prompt": "a", "response": "b", "label": "refused"}),
+        json!({"prompt": "a", "label": "refused"}),
         json!({"prompt": "a", "response": " ", "label": "refused"}),
     ];
     let prompts = [json!({"prompt": "a", "label": "refused"}), json!({"prompt": null, "label": "refused"})];
     let sources = [source(dir.path(), "a.jsonl", &rows), source(dir.path(), "b.jsonl", &prompts)];
-    let rejected = SourceRows::labelled(&sources, Field::Response).unwrap().rejected();
+    let read = SourceRows::labelled(&sources, Field::Response).unwrap();
+    assert_eq!(read.left_out(Field::Response), 2, "an answer that did not come, and a prompt alone");
+    assert_eq!(read.decided_by_signs(), 1);
+    let rejected = read.rejected();
     let reasons: Vec<_> = rejected.iter().map(|bad| (bad.place.line, bad.reason.as_str())).collect();
-    assert_eq!(reasons, [(2, "the response is blank"), (2, "there is no prompt")]);
+    assert_eq!(reasons, [(2, "there is no response"), (2, "there is no prompt")]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use demur_data::{Label, Labelled, Labeller, Place, Record};
-use demur_predictor::{Field, Input};
+use demur_predictor::{Field, Input, Phrases};
 use demur_training::{
     EncoderStore, Examples, FitPlan, Grouping, NgramParams, TrainingError, bootstrap, train, weighed,
 };
@@ -38,7 +38,7 @@ fn a_view_without_ngrams_and_a_corpus_without_labels_are_errors() {
 fn weights_follow_who_labelled() {
     let model = classifier();
     let human = corpus(0..2);
-    let machine = bootstrap(&model, &corpus(2..4)).unwrap();
+    let machine = bootstrap(&model, &corpus(2..4), &Phrases::default()).unwrap().rows;
     let machine: Vec<Record> = machine.iter().map(|row| row.to_record(human[0].place.clone())).collect();
     let all = [human, machine].concat();
     let kept = weighed(all.clone(), 0.0, 2.0);

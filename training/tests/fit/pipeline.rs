@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use demur_data::{Label, Record};
-use demur_predictor::Field;
+use demur_predictor::{Field, Phrases};
 use demur_training::{
     CalibrationMethod, CrossValidation, DataSource, EncoderStore, Examples, Grouping, PipelineData, Progress,
-    Provenance, bootstrap, label, labelled_by, run, train,
+    Provenance, bootstrap, input, judge_answers, labelled_by, run, train,
 };
 
 use crate::{classifier, provenance, recipe, record};
@@ -24,9 +24,10 @@ fn answers_to_one_prompt_become_a_rate() {
         ..record(9, "May I?", "Take a brush first.", false)
     });
     rows.push(Record { prompt: None, ..record(10, "", "No.", true) });
-    let machine = bootstrap(&model, &rows).unwrap();
+    let machine = bootstrap(&model, &rows, &Phrases::default()).unwrap().rows;
     assert_eq!(machine.len(), 2, "one row a prompt and target; a row without a prompt is none");
-    let p = label(&model, &rows).unwrap();
+    let judged = judge_answers(&model, &rows, None, &Phrases::default()).unwrap();
+    let p: Vec<_> = judged.iter().map(|judged| judged.verdict.p_refusal.unwrap()).collect();
     assert_eq!((machine[0].samples, machine[1].samples), (3, 1));
     assert!((machine[0].p_refusal - (p[0].get() + p[1].get() + p[2].get()) / 3.0).abs() < 1e-12);
     assert!((machine[0].refusal_rate - 2.0 / 3.0).abs() < 1e-12);
@@ -66,7 +67,8 @@ fn no_row_is_judged_by_a_fit_that_saw_it() {
     let model = train(Field::Prompt, &rows, Provenance { recipe, ..provenance() }, &EncoderStore::default())
         .unwrap()
         .0;
-    let p = label(&model, &rows).unwrap();
+    let inputs: Vec<_> = rows.iter().map(input).collect();
+    let p = model.predict_all(&inputs).unwrap();
     let right = rows
         .iter()
         .zip(p)

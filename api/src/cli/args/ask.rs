@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::args::{BaseRateArg, CascadeArgs, DataArgs, PredictorArg, TargetArg};
+use crate::cli::args::{BaseRateArg, CascadeArgs, DataArgs, PhrasesArg, PredictorArg, TargetArg};
 use crate::engine::rules::parse_top;
 
 #[derive(Debug, Args)]
@@ -43,6 +43,18 @@ pub(crate) struct Explain {
     pub(crate) tiers: CascadeArgs,
     #[command(flatten)]
     pub(crate) target: TargetArg,
+    #[command(flatten)]
+    pub(crate) phrases: PhrasesArg,
+    /// Of an answer, the provider's `finish_reason` or `stop_reason`. With it, or with one of the next two, the text may be
+    /// empty.
+    #[arg(long, value_name = "REASON")]
+    pub(crate) finish_reason: Option<String>,
+    /// Of an answer, the text in the provider's own field for refusals.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) refusal: Option<String>,
+    /// Of an answer, the provider's error in its place, as JSON or text.
+    #[arg(long, value_name = "ERROR")]
+    pub(crate) error: Option<String>,
     /// From this P(refusal) up the decision is `hold`, below it `send`. Default: the model's own.
     #[arg(long, value_name = "P")]
     pub(crate) hold_from: Option<f64>,

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::args::{BaseRateArg, CascadeArgs, DataArgs, FacetArg, FieldArg, ModelArg, RecipeArgs};
+use crate::cli::args::{
+    BaseRateArg, CascadeArgs, DataArgs, FacetArg, FieldArg, ModelArg, PhrasesArg, RecipeArgs,
+};
 
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("method").args(["model", "cv", "holdout", "test_split", "leave_one_out"]))]
@@ -19,6 +21,8 @@ pub(crate) struct Evaluate {
     pub(crate) tiers: CascadeArgs,
     #[command(flatten)]
     pub(crate) base_rate: BaseRateArg,
+    #[command(flatten)]
+    pub(crate) phrases: PhrasesArg,
     /// Judge a recipe by cross-validation with this many folds.
     #[arg(long, value_name = "FOLDS", requires = "field", value_parser = clap::value_parser!(u32).range(2..))]
     pub(crate) cv: Option<u32>,
@@ -102,6 +106,8 @@ pub(crate) struct Report {
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) resamples: usize,
     #[command(flatten)]
+    pub(crate) phrases: PhrasesArg,
+    #[command(flatten)]
     pub(crate) columns: DataArgs,
 }
 
@@ -135,6 +141,8 @@ pub(crate) struct ExportNotebook {
     /// Bootstrap samples behind the intervals of weights in `report`; 0 for no refits.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) resamples: usize,
+    #[command(flatten)]
+    pub(crate) phrases: PhrasesArg,
     #[command(flatten)]
     pub(crate) columns: DataArgs,
 }

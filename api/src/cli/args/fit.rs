@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::args::{ClassifierArg, DataArgs, FieldArg, TierArgs};
+use crate::cli::args::{ClassifierArg, DataArgs, FieldArg, PhrasesArg, TierArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct Pipeline {
@@ -52,6 +52,8 @@ pub(crate) struct Bootstrap {
     pub(crate) model: ClassifierArg,
     #[command(flatten)]
     pub(crate) tier: TierArgs,
+    #[command(flatten)]
+    pub(crate) phrases: PhrasesArg,
     /// Where the prompts go; bad rows go to OUT.rejected.jsonl, digests of the classifier's prompts to OUT.seen.
     #[arg(long, value_name = "OUT")]
     pub(crate) out: PathBuf,

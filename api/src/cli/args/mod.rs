@@ -21,7 +21,7 @@ pub(crate) use base_rate::{BaseRateArg, TrafficRate};
 pub(crate) use data::{DataArgs, TextColumns};
 pub(crate) use figures::{Evaluate, ExportNotebook, Inspect, NotebookArg, Report, Reproduce};
 pub(crate) use fit::{Bootstrap, Fit, Pipeline, RecipeArgs};
-pub(crate) use model::{ClassifierArg, ModelArg, PredictorArg, TargetArg, policy_of_flags};
+pub(crate) use model::{ClassifierArg, ModelArg, PhrasesArg, PredictorArg, TargetArg, policy_of_flags};
 pub(crate) use score::{Label, Score};
 pub(crate) use serve::{Key, Serve};
 pub(crate) use shell::{Shell, ShellWhat};

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use demur_predictor::{Field, Model, Policy};
+use demur_predictor::{Field, Model, Phrases, Policy};
 
 use crate::cli::args::TierArgs;
 use crate::engine::Usage;
+use crate::engine::judgement::read_phrases;
 use crate::engine::models;
 use crate::engine::rules::{knows, unknown_target};
 
@@ -51,6 +52,36 @@ impl ClassifierArg {
     /// When it cannot be loaded, or judges prompts.
     pub(crate) fn load(&self, tier: TierArgs) -> anyhow::Result<Model> {
         models::of_field(Field::Response, self.model.as_deref(), tier.load_options()?)
+    }
+}
+
+/// The operator's own phrases.
+#[derive(Debug, Args)]
+pub(crate) struct PhrasesArg {
+    /// File of your own phrases, as `serve` takes it: answers with one of `guardrail = [..]` are refusals, those of
+    /// `allowed = [..]` are not.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) phrases: Option<PathBuf>,
+}
+
+impl PhrasesArg {
+    /// Reads the file, where one is named.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not valid.
+    pub(crate) fn read(&self) -> anyhow::Result<Phrases> {
+        read_phrases(self.phrases.as_deref())
+    }
+
+    /// The same, for a model of this field.
+    ///
+    /// # Errors
+    /// When a file is named and the model does not judge answers, too.
+    pub(crate) fn read_for(&self, field: Field) -> anyhow::Result<Phrases> {
+        if field == Field::Prompt && self.phrases.is_some() {
+            return Err(Usage("--phrases goes with a response classifier".to_owned()).into());
+        }
+        self.read()
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::args::{
-    BaseRateArg, CascadeArgs, ClassifierArg, PredictorArg, TargetArg, TextColumns, TrafficRate,
+    BaseRateArg, CascadeArgs, ClassifierArg, PhrasesArg, PredictorArg, TargetArg, TextColumns, TrafficRate,
 };
 use crate::engine::batch::{Filter, RunOptions};
 use crate::engine::rules::{MOST_THREADS, parse_top};
@@ -70,6 +70,11 @@ pub(crate) struct Label {
     pub(crate) tiers: CascadeArgs,
     #[command(flatten)]
     pub(crate) base_rate: BaseRateArg,
+    #[command(flatten)]
+    pub(crate) phrases: PhrasesArg,
+    /// Read only the first N words of each answer, as if the rest had not arrived yet.
+    #[arg(long, value_name = "N", value_parser = parse_prefix)]
+    pub(crate) prefix: Option<usize>,
     /// Where the rows go; the ending tells the format, .gz or .zst behind it packs. Bad rows go to OUT.rejected.jsonl.
     #[arg(long, value_name = "OUT")]
     pub(crate) out: PathBuf,
@@ -91,7 +96,8 @@ pub(crate) struct Rows {
     /// Format of the output. Default: by name; in a pipe, that of the inputs (`label`: JSON Lines).
     #[arg(long, value_name = "FORMAT")]
     pub(crate) to: Option<demur_data::Format>,
-    /// Write only rows of which this is true: `p_refusal > 0.8`, `decision == hold`, `kind != complied`.
+    /// Write only rows of which this is true: `p_refusal > 0.8`, `decision == hold`, `kind != complied`,
+    /// `label == null` (no answer).
     #[arg(long, value_name = "CONDITION")]
     pub(crate) r#where: Option<Filter>,
     /// Write only the N rows with the highest P(refusal), the highest first.
@@ -122,6 +128,13 @@ impl Rows {
     pub(crate) fn options(self) -> RunOptions {
         let Self { to, r#where: filter, top, sort, sample, resume, strict, .. } = self;
         RunOptions { to, filter, top, sort, sample, resume, strict }
+    }
+}
+
+fn parse_prefix(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(words) if words > 0 => Ok(words),
+        _ => Err("it must be a number from 1 up".to_owned()),
     }
 }
 

@@ -3,14 +3,18 @@
 use anyhow::bail;
 
 use crate::cli::terminal::{Screen, json, note};
-use crate::engine::batch::{Asked, Run};
+use crate::engine::batch::{Run, RunRequest};
 use crate::engine::process::peak_memory;
 
 /// Scores the rows of files, and prints a summary at the end.
 ///
 /// # Errors
 /// When the run fails, or all rows of an input are bad.
-pub(super) fn score_files(asked: Asked<'_>, threads: Option<usize>, as_json: bool) -> anyhow::Result<()> {
+pub(super) fn score_files(
+    asked: RunRequest<'_>,
+    threads: Option<usize>,
+    as_json: bool,
+) -> anyhow::Result<()> {
     if let Some(threads) = threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }

@@ -27,7 +27,9 @@ pub(crate) fn run(args: &Bootstrap) -> anyhow::Result<()> {
     let source = sources::source(&args.columns, DataSource::of(args.inputs.clone()))?;
     let corpus = waiting("reading", || source.read(&[Field::Prompt, Field::Response], false, false))?;
     say_read("rows", &corpus);
-    let machine = waiting("labelling", || bootstrap(&model, &corpus.records))?;
+    let phrases = args.phrases.read()?;
+    let labelled = waiting("labelling", || bootstrap(&model, &corpus.records, &phrases))?;
+    let machine = labelled.rows;
     write(&args.out, &machine)?;
     if matches!(Destination::of(&args.out)?, Destination::File(_)) {
         write_seen(&args.out, &model)?;
@@ -39,8 +41,18 @@ pub(crate) fn run(args: &Bootstrap) -> anyhow::Result<()> {
     if let Some(path) = write_rejected(&args.out, &corpus.rejected)? {
         note(&format!("bad rows are in {}", path.display()));
     }
+    say_no_answer(labelled.no_answer);
     say_targets(&machine);
     Ok(())
+}
+
+/// Logs how many rows have no answer.
+pub(crate) fn say_no_answer(rows: usize) {
+    if rows > 0 {
+        note(&format!(
+            "no answer {rows}: an outage, a limit or nothing at all; nothing is learned from these rows"
+        ));
+    }
 }
 
 /// Writes a machine-labelled corpus.

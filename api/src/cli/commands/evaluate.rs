@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use demur_data::{Labeller, Record, assign_holdout, rejected_path, write_rejected};
-use demur_predictor::{Field, Model, SeenPrompts};
+use demur_predictor::{Field, Model, Phrases, SeenPrompts};
 use demur_training::{
-    CrossValidation, Decisions, Evaluation, Examples, Grouping, Ranking, Recipe, Scored, SourceRows,
-    evaluate_model, identity, judge_holdout, may_judge,
+    CrossValidation, Decisions, EvaluatedAnswers, Evaluation, Examples, Grouping, Ranking, Recipe, Scored,
+    SourceRows, evaluate_answers, evaluate_model, identity, judge_holdout, may_judge,
 };
 use serde_json::json;
 
@@ -22,11 +22,31 @@ use crate::engine::Usage;
 use crate::engine::claims::{self, OutputPath};
 use crate::engine::models;
 
-/// Rows of the evaluation whose prompts the fit has seen.
+/// Rows that are counted apart from the others.
 #[derive(Debug, Clone, Copy, Default)]
-struct OverlapCount {
-    rows: usize,
+struct CountedApart {
+    /// Rows whose prompts the fit has seen.
+    seen: usize,
+    /// Whether those are judged all the same.
     judged: bool,
+    /// Rows without an answer.
+    no_answer: usize,
+}
+
+impl CountedApart {
+    /// Logs the rows that do not count in the figures, and why.
+    fn say(self) {
+        let Self { seen, judged, no_answer } = self;
+        if seen > 0 {
+            let done = if judged { "judged all the same (--allow-overlap)" } else { "left out" };
+            note(&format!("overlap: {seen} rows have prompts that the fit has seen; {done}"));
+        }
+        if no_answer > 0 {
+            note(&format!(
+                "no answer {no_answer}: an outage, a limit or nothing at all; these rows are not judged"
+            ));
+        }
+    }
 }
 
 pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
@@ -41,6 +61,7 @@ pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
         // clap requires --field with every method that measures a recipe.
         (None, asked) => asked.ok_or_else(|| Usage("say --field prompt or --field response".to_owned()))?,
     };
+    let phrases = args.phrases.read_for(if args.judges_a_recipe() { Field::Prompt } else { field })?;
     let recipe = sources::recipe(&args.recipe)?;
     // Rows whose kind implies no label are kept only if the model or recipe distinguishes kinds.
     let told_apart = match &model {
@@ -56,19 +77,19 @@ pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
         let examples = Examples::of(&records, &vec![0; records.len()]);
         demur_training::confounds(&examples, field)
     });
-    let (evaluation, overlap) = match &model {
-        Some(model) => judge_model(args, model, records, recipe.seed)?,
+    let (evaluation, apart) = match &model {
+        Some(model) => judge_model((args, &phrases), model, records, recipe.seed)?,
         None => judge_recipe(args, field, &recipe, records)?,
     };
-    if overlap.rows > 0 {
-        let done = if overlap.judged { "judged all the same (--allow-overlap)" } else { "left out" };
-        note(&format!("overlap: {} rows have prompts that the fit has seen; {done}", overlap.rows));
-    }
+    apart.say();
     let shown = "--leave-one-out source shows it, --confounds what betrays a source";
     warn_of_sources(evaluation.ranking(), shown);
     if args.json {
         let mut json = evaluation.to_json();
-        json["overlap"] = json!({ "rows": overlap.rows, "judged": overlap.judged });
+        json["overlap"] = json!({ "rows": apart.seen, "judged": apart.judged });
+        if field == Field::Response {
+            json["no_answer"] = json!(apart.no_answer);
+        }
         if let Some(confounds) = &confounds {
             json["confounds"] = json!(confounds);
         }
@@ -120,12 +141,15 @@ fn read(args: &Evaluate, field: Field, recipe: &Recipe, keep_kinds: bool) -> any
     }
     sources.read.iter_mut().for_each(|source| source.keep_kinds |= keep_kinds);
     let rows = waiting("reading", || SourceRows::labelled(&sources.read, field))?;
-    say_sources("labelled rows", &rows, &[field]);
+    // A classifier also judges answers that a sign decides; a recipe's fits read texts alone.
+    let whole = field == Field::Response && !args.judges_a_recipe();
+    let fits = [field];
+    say_sources("labelled rows", &rows, if whole { &[] } else { &fits });
     if let Some(path) = &args.rejected {
         write_rejected(&sidecar_of(path)?, &rows.rejected())?;
     }
     drop(claim);
-    Ok(rows.records(field))
+    Ok(if whole { rows.answers() } else { rows.records(field) })
 }
 
 /// The flag names the sidecar itself, but its writer derives the name from an output. So this returns that
@@ -186,10 +210,10 @@ fn without(
     seen: &SeenPrompts,
     records: Vec<Record>,
     allow: bool,
-) -> anyhow::Result<(Vec<Record>, OverlapCount)> {
+) -> anyhow::Result<(Vec<Record>, CountedApart)> {
     let is_seen = |record: &Record| seen.contains(identity(record));
     let rows = records.iter().filter(|record| is_seen(record)).count();
-    let overlap = OverlapCount { rows, judged: allow };
+    let overlap = CountedApart { seen: rows, judged: allow, no_answer: 0 };
     if allow || rows == 0 {
         return Ok((records, overlap));
     }
@@ -203,17 +227,22 @@ fn without(
 }
 
 fn judge_model(
-    args: &Evaluate,
+    (args, phrases): (&Evaluate, &Phrases),
     model: &Model,
     records: Vec<Record>,
     seed: u64,
-) -> anyhow::Result<(Evaluation, OverlapCount)> {
+) -> anyhow::Result<(Evaluation, CountedApart)> {
     let cascade = args.tiers.of(model)?;
     let (records, overlap) = without(model.seen(), records, args.allow_overlap)?;
     let examples = Examples::of(&records, &vec![0; records.len()]);
     let mut method = format!("model {} ({})", model.manifest().name, &model.digest()[..12]);
     method += &models::tiers_in_words(model, cascade);
-    Ok((evaluate_model(model, &examples, cascade, method, seed)?, overlap))
+    if model.manifest().field == Field::Prompt {
+        return Ok((evaluate_model(model, &examples, cascade, method, seed)?, overlap));
+    }
+    let EvaluatedAnswers { evaluation, no_answer } =
+        evaluate_answers(model, &records, (cascade, phrases), method, seed)?;
+    Ok((evaluation, CountedApart { no_answer, ..overlap }))
 }
 
 fn judge_recipe(
@@ -221,7 +250,7 @@ fn judge_recipe(
     field: Field,
     recipe: &Recipe,
     records: Vec<Record>,
-) -> anyhow::Result<(Evaluation, OverlapCount)> {
+) -> anyhow::Result<(Evaluation, CountedApart)> {
     let encoders = terminal::encoders(args.recipe.settings.resume);
     let (fit, seed) = (recipe.plan(field, &encoders), recipe.seed);
     let grouping = Grouping::of(args.grouped);
@@ -232,7 +261,7 @@ fn judge_recipe(
         if let Some(path) = &args.suspects {
             doubts::write_suspects(path, &records, &p)?;
         }
-        return Ok((evaluation, OverlapCount::default()));
+        return Ok((evaluation, CountedApart::default()));
     }
     let scored = |method| Scored { field, method, threshold: fit.params.policy.hold_from, seed };
     if let Some(share) = args.holdout {
@@ -241,7 +270,7 @@ fn judge_recipe(
         let held_out = assign_holdout(&strata, Some(&examples.groups), share, seed)?;
         let method =
             format!("{share} of the rows held out, {}, stratified, seed {seed}", grouping.describe());
-        return Ok((judge_holdout(fit, &examples, &held_out, scored(method))?, OverlapCount::default()));
+        return Ok((judge_holdout(fit, &examples, &held_out, scored(method))?, CountedApart::default()));
     }
     let name = args.test_split.as_deref().unwrap_or_default();
     let (test, train): (Vec<Record>, Vec<Record>) =

@@ -7,12 +7,14 @@ use std::time::Instant;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Context;
-use demur_predictor::{Decision, Field, Input, Policy, Scratch, ShareKind, sigmoid};
+use demur_data::Signs;
+use demur_predictor::{Decision, Field, Form, Input, Policy, Scratch, ShareKind, sigmoid};
+use serde_json::Value;
 
 use crate::cli::args::{Explain, policy_of_flags};
 use crate::cli::terminal;
 use crate::engine::Usage;
-use crate::engine::explain::{EncoderView, ExplainResponse, NearestText, Question};
+use crate::engine::explain::{AnswerView, EncoderView, ExplainResponse, NearestText, Question};
 use crate::engine::model_ref::ModelRef;
 use crate::engine::models;
 use crate::engine::shares::ShareView;
@@ -34,8 +36,10 @@ pub(crate) fn run(args: &Explain) -> anyhow::Result<()> {
         let reason = "--prompt: this model judges prompts; name a response classifier with --model to explain an answer";
         return Err(Usage(reason.to_owned()).into());
     }
+    let phrases = args.phrases.read_for(field)?;
+    let signs = signs(args, field)?;
     let text = text(&args.text)?;
-    if text.trim().is_empty() {
+    if text.trim().is_empty() && !signs.any() {
         let what = if field == Field::Prompt { "prompt" } else { "answer" };
         return Err(Usage(format!("the {what} is empty: there is nothing to explain")).into());
     }
@@ -44,7 +48,9 @@ pub(crate) fn run(args: &Explain) -> anyhow::Result<()> {
     let input = Input { prompt: args.prompt.as_deref(), target: args.target.name(), ..Input::default() };
     let input = field.put(&text, input);
     let name = ModelRef::named(model.manifest().name.clone(), &model);
-    let question = Question { tiered, name, input, field, policy, top: args.top, started: Instant::now() };
+    let (top, started) = (args.top, Instant::now());
+    let (signs, phrases) = (Some(&signs), &phrases);
+    let question = Question { tiered, name, input, field, policy, signs, phrases, top, started };
     // The encoder is called directly here, so no reply is pending.
     let answer = question.answer(&mut Scratch::default())?.context("the encoder gave no answer")?;
     if args.json {
@@ -55,6 +61,23 @@ pub(crate) fn run(args: &Explain) -> anyhow::Result<()> {
     }
     let view = View { text: &text, policy, pieces: args.pieces, colours: paints() };
     Ok(terminal::data(&render(&answer, &view)?)?)
+}
+
+/// What the flags say beside an answer.
+fn signs(args: &Explain, field: Field) -> Result<Signs, Usage> {
+    let error = args.error.as_deref();
+    let signs = Signs {
+        refusal: args.refusal.clone(),
+        finish_reason: args.finish_reason.clone(),
+        error: error.map(|text| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))),
+        ..Signs::NONE
+    };
+    if field == Field::Prompt && signs.any() {
+        let reason =
+            "--finish-reason, --refusal and --error go with a response classifier (--model response)";
+        return Err(Usage(reason.to_owned()));
+    }
+    Ok(signs)
 }
 
 /// The text from the command line, or all of standard input.
@@ -107,13 +130,20 @@ fn render(answer: &ExplainResponse, view: &View<'_>) -> Result<String, std::fmt:
     let mut out = String::new();
     let hold_from = view.policy.hold_from;
     let from = if answer.field == Field::Prompt { "hold from" } else { "refused from" };
-    writeln!(
-        out,
-        "{:.3}  {}  (P(refusal){}; {from} {hold_from})\n",
-        answer.p_refusal,
-        said(answer.field, answer.decision),
-        by_tier(answer),
-    )?;
+    match (answer.p_refusal, answer.decision) {
+        (Some(p), Some(decision)) => {
+            let (said, tier) = (said(answer.field, decision), by_tier(answer));
+            writeln!(out, "{p:.3}  {said}  (P(refusal){tier}; {from} {hold_from})")?;
+        }
+        _ => writeln!(out, "no answer: neither refused nor complied")?,
+    }
+    if let Some(answer) = &answer.answer {
+        recognised(&mut out, answer)?;
+    }
+    out.push('\n');
+    if view.text.trim().is_empty() {
+        return Ok(out);
+    }
     words(&mut out, answer, view);
     if view.pieces {
         pieces(&mut out, answer, view.colours)?;
@@ -125,6 +155,25 @@ fn render(answer: &ExplainResponse, view: &View<'_>) -> Result<String, std::fmt:
         direction(&mut out, encoder)?;
     }
     Ok(out)
+}
+
+/// How an answer was recognised, and the sentence or phrase that decides it.
+fn recognised(out: &mut String, answer: &AnswerView) -> std::fmt::Result {
+    write!(out, "form {}", answer.form.name())?;
+    if let Some(kind) = answer.kind {
+        write!(out, ", kind {}", kind.name())?;
+    }
+    if answer.reasoning {
+        out.push_str(", reasoning left out");
+    }
+    if answer.form != Form::Text {
+        write!(out, "; its words alone: P(refusal) {:.3}", answer.words_p_refusal)?;
+    }
+    out.push('\n');
+    if let Some(passage) = &answer.passage {
+        writeln!(out, "decided by: \"{}\"", plain(&passage.text))?;
+    }
+    Ok(())
 }
 
 /// The decision on a prompt; for an answer, the class that it counts as.
@@ -178,7 +227,10 @@ fn edits(out: &mut String, answer: &ExplainResponse, view: &View<'_>) -> std::fm
             fragment.words,
             answer.words.len()
         )?;
-    } else if answer.p_refusal >= view.policy.hold_from && answer.flip_searched && answer.words.len() > 1 {
+    } else if answer.p_refusal.is_some_and(|p| p >= view.policy.hold_from)
+        && answer.flip_searched
+        && answer.words.len() > 1
+    {
         let held = if answer.field == Field::Prompt { "held" } else { "refused" };
         writeln!(out, "no few neighbouring words that carry it are clearly {held} by themselves")?;
     }
@@ -246,7 +298,8 @@ fn shares(out: &mut String, answer: &ExplainResponse, colours: bool) -> std::fmt
         }
     }
     let sum: f64 = answer.shares.iter().map(|share| share.contribution).sum();
-    let p = answer.encoder.as_ref().map_or(answer.p_refusal, |encoder| encoder.ngram_p_refusal);
+    let of_words = answer.answer.as_ref().map(|answer| answer.words_p_refusal).or(answer.p_refusal);
+    let p = answer.encoder.as_ref().map(|encoder| encoder.ngram_p_refusal).or(of_words).unwrap_or_default();
     // A P(refusal) of 0 or 1 has no finite log-odds.
     let what = if (sigmoid(sum) - p).abs() < 1e-6 {
         format!("sum: the log-odds of {p:.3}")
@@ -280,7 +333,7 @@ mod tests {
     #[test]
     fn words_are_coloured_or_marked_by_their_share() {
         assert_eq!(painted("a", 0.1, true), "a");
-        assert_eq!(painted("a", 0.9, true), "\u{1b}[1;31ma\u{1b}[0m");
+        assert_eq!(painted("a", 0.9, true), "\u{1b}[1m\u{1b}[31ma\u{1b}[0m");
         assert_eq!(painted("a", -0.3, true), "\u{1b}[34ma\u{1b}[0m");
         assert_eq!(painted("a", 0.9, false), "a[++]");
         assert_eq!(painted("a", -0.3, false), "a[-]");

@@ -50,7 +50,7 @@ pub(crate) fn run(args: &ExportNotebook) -> anyhow::Result<()> {
 }
 
 fn one(args: &ExportNotebook, model: &Model, tables: &str) -> anyhow::Result<Export> {
-    let scored_rows = ScoredRows::read(model, &args.data, &args.columns)?;
+    let scored_rows = ScoredRows::read(model, &args.data, &args.columns, &args.phrases)?;
     let is_report = args.notebook == NotebookArg::Report;
     let terms: TermAnalysis = scored_rows.terms(model, if is_report { args.resamples } else { 0 })?;
     let phrases: Vec<PhraseFigures> =
@@ -72,8 +72,8 @@ fn compare(args: &ExportNotebook, first: &Model, second: &Model, tables: &str) -
         .into());
     }
     let [mut a, mut b] = [
-        ScoredRows::read(first, &args.data, &args.columns)?,
-        ScoredRows::read(second, &args.data, &args.columns)?,
+        ScoredRows::read(first, &args.data, &args.columns, &args.phrases)?,
+        ScoredRows::read(second, &args.data, &args.columns, &args.phrases)?,
     ];
     // Both count only the rows that both can be scored on, so that the figures compare.
     a.count_with(&mut b)?;

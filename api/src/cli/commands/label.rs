@@ -5,7 +5,8 @@ use demur_training::labelled_by;
 
 use crate::cli::args::Label;
 use crate::cli::commands::batch::score_files;
-use crate::engine::batch::{Asked, Reading, RowQuestion};
+use crate::engine::batch::{Reading, RowQuestion, RunRequest};
+use crate::engine::judgement::Judge;
 use crate::engine::tiered_model::TieredModel;
 
 pub(crate) fn run(args: Label) -> anyhow::Result<()> {
@@ -21,12 +22,14 @@ pub(crate) fn run(args: Label) -> anyhow::Result<()> {
     let reading =
         Reading::Answer(Box::new(ReadOptions { columns, need_response: true, ..ReadOptions::default() }));
     let labelled_by = labelled_by(&model);
-    let question = RowQuestion::Responses { tiered, labelled_by: &labelled_by };
+    let phrases = args.phrases.read()?;
+    let judge = Judge { tiered, policy: model.manifest().policy, phrases: &phrases };
+    let question = RowQuestion::Responses { judge, labelled_by: &labelled_by, prefix: args.prefix };
     let (threads, json, mut options) = (args.rows.threads, args.rows.json, args.rows.options());
     if is_stdout(&args.out) {
         // A pipe usually leads to a JSON tool, so its default is JSON Lines for any input format.
         options.to.get_or_insert(Format::Jsonl);
     }
     let (inputs, model, out, format) = (args.inputs, args.model.model, args.out, args.format);
-    score_files(Asked { inputs, model, out, format, question, reading, options }, threads, json)
+    score_files(RunRequest { inputs, model, out, format, question, reading, options }, threads, json)
 }

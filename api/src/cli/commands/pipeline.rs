@@ -31,6 +31,7 @@ pub(crate) fn run(args: &Pipeline) -> anyhow::Result<()> {
     let encoders = terminal::encoders(args.settings.resume);
     let output = Bars::during(|progress| run_recipe(&recipe, &data, &encoders, progress))?;
     write(args, &output, &text, &rejected)?;
+    bootstrap::say_no_answer(output.no_answer);
     bootstrap::say_targets(&output.machine);
     fit::say_one_class_sources(&output.one_class_sources);
     note(&format!("results are in {}", args.out.display()));

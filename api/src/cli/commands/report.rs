@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Report) -> anyhow::Result<()> {
         note("no rows (--data FILE): the report holds what the model itself holds");
         ScoredRows::none(field)
     } else {
-        ScoredRows::read(&model, &args.data, &args.columns)?
+        ScoredRows::read(&model, &args.data, &args.columns, &args.phrases)?
     };
     let terms = scored_rows.terms(&model, args.resamples)?;
     let phrases = scored_rows.phrases(model.manifest().seed)?;

@@ -11,7 +11,7 @@ use crate::cli::commands::batch::score_files;
 use crate::cli::terminal::{Screen, note};
 use crate::engine::Usage;
 use crate::engine::base_rate;
-use crate::engine::batch::{Asked, Counts, Reading, RowQuestion, Run, RunOptions};
+use crate::engine::batch::{Counts, Reading, RowQuestion, Run, RunOptions, RunRequest};
 use crate::engine::tiered_model::TieredModel;
 
 /// How many rows a base rate is estimated from.
@@ -50,7 +50,7 @@ pub(crate) fn run(args: Score) -> anyhow::Result<()> {
     };
     let (threads, json, options) = (args.rows.threads, args.rows.json, args.rows.options());
     let (inputs, model, out, format) = (args.inputs, args.model.model, args.out, args.format);
-    score_files(Asked { inputs, model, out, format, question, reading, options }, threads, json)
+    score_files(RunRequest { inputs, model, out, format, question, reading, options }, threads, json)
 }
 
 /// Estimates the base rate from the model's probabilities for the first rows, and moves the model to it.
@@ -104,6 +104,6 @@ fn counted(model: &Model, args: &Score) -> anyhow::Result<Counts> {
     };
     let (inputs, out) = (args.inputs.clone(), folder.path().join("none.jsonl"));
     let model = args.model.model.clone();
-    let asked = Asked { inputs, model, out, format: args.format, question, reading, options };
+    let asked = RunRequest { inputs, model, out, format: args.format, question, reading, options };
     Ok(Run::new(asked)?.run(&Screen::default())?.counts)
 }

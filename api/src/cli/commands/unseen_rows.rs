@@ -9,10 +9,11 @@ use demur_notebooks_export::JudgedRow;
 use demur_predictor::{Field, Model};
 use demur_training::{
     CrossValidation, EncoderStore, Evaluation, Examples, Grouping, NgramParams, PhraseFigures, Recipe,
-    Scored, SourceRows, TermAnalysis, TermParams, analyse_terms, identity, may_judge, phrases, probabilities,
+    Scored, SourceRows, TermAnalysis, TermParams, analyse_terms, identity, judge_answers, may_judge, phrases,
+    probabilities,
 };
 
-use crate::cli::args::DataArgs;
+use crate::cli::args::{DataArgs, PhrasesArg};
 use crate::cli::commands::evaluate::{labelled_by, note_unknown};
 use crate::cli::sources;
 use crate::cli::terminal::{Bars, note, say_sources, waiting};
@@ -58,10 +59,17 @@ impl ScoredRows {
 
     /// Reads labelled rows and scores them. If enough of them are new to the model, the figures use those.
     /// Otherwise each row is scored by a fit of the model's own recipe that has not seen the row's group.
-    pub(crate) fn read(model: &Model, files: &[PathBuf], columns: &DataArgs) -> anyhow::Result<Self> {
+    /// Answers are scored by all that decides them: signs, phrases and the text.
+    pub(crate) fn read(
+        model: &Model,
+        files: &[PathBuf],
+        columns: &DataArgs,
+        phrases: &PhrasesArg,
+    ) -> anyhow::Result<Self> {
         let field = model.manifest().field;
         let seed = model.manifest().seed;
-        let mut scored_rows = Self { records: read(files, columns, field)?, seed, ..Self::none(field) };
+        let (records, of_answers) = with_answers(model, read(files, columns, field)?, phrases)?;
+        let mut scored_rows = Self { records, seed, ..Self::none(field) };
         scored_rows.groups = waiting("grouping", || Grouping::Similar.groups(&scored_rows.records));
         let is_new = |record: &Record| !model.seen().contains(identity(record));
         let new: Vec<bool> = scored_rows.records.iter().map(is_new).collect();
@@ -73,7 +81,7 @@ impl ScoredRows {
         let digest = &model.digest()[..12];
         // If there are fewer than `FEWEST` rows in all, every one must be new.
         if count >= FEWEST.min(scored_rows.records.len()) {
-            let p = probabilities(model, &examples);
+            let p = of_answers.unwrap_or_else(|| probabilities(model, &examples));
             let of_new = rows.iter().map(|&row| p[row]).collect();
             let tiers = tiers_in_words(model, None);
             let method =
@@ -168,6 +176,28 @@ impl ScoredRows {
         };
         self.records.iter().enumerate().map(row).collect()
     }
+}
+
+/// The records with an answer, and P(refusal) of each by all that decides it; prompts as they are.
+fn with_answers(
+    model: &Model,
+    records: Vec<Record>,
+    phrases: &PhrasesArg,
+) -> anyhow::Result<(Vec<Record>, Option<Vec<f64>>)> {
+    let field = model.manifest().field;
+    let phrases = phrases.read_for(field)?;
+    if field == Field::Prompt {
+        return Ok((records, None));
+    }
+    let judged = judge_answers(model, &records, None, &phrases)?;
+    let rows = records.len();
+    let answered = records.into_iter().zip(judged);
+    let answered = answered.filter_map(|(record, judged)| Some((record, judged.verdict.p_refusal?.get())));
+    let (records, p): (Vec<Record>, Vec<f64>) = answered.unzip();
+    if records.len() < rows {
+        note(&format!("no answer {}: these rows are left out", rows - records.len()));
+    }
+    Ok((records, Some(p)))
 }
 
 /// The place of a row, without the folders of this machine.

@@ -17,17 +17,17 @@ use crate::engine::batch::summary::step;
 /// How many rows are held in memory for sorting at a time.
 const SORTED_AT_ONCE: u64 = 1 << 18;
 
-/// P(refusal) and length of a row, in the layout of the order file.
-pub(crate) fn order_entry(p_refusal: f64, length: usize) -> [u8; 12] {
+/// P(refusal) and length of a row, in the layout of the order file; a row without a P(refusal) has NaN there.
+pub(crate) fn order_entry(p_refusal: Option<f64>, length: usize) -> [u8; 12] {
     let mut entry = [0; 12];
-    entry[..8].copy_from_slice(&p_refusal.to_le_bytes());
+    entry[..8].copy_from_slice(&p_refusal.unwrap_or(f64::NAN).to_le_bytes());
     // A row lies within a block, which is far below 4 GB, so the fallback is never used.
     entry[8..].copy_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
     entry
 }
 
-/// Writes the header, then the rows from the highest P(refusal) to the lowest; ties keep their order in the
-/// input.
+/// Writes the header, then the rows from the highest P(refusal) to the lowest, and those without one last; ties
+/// keep their order in the input.
 ///
 /// The order file is read once for each range of P(refusal) whose rows fit into memory.
 ///
@@ -43,18 +43,13 @@ pub(crate) fn sort_rows(
     let mut out = BufWriter::new(out);
     io::copy(&mut (&mut source).take(progress.header), &mut out)?;
     for range in progress.reached.counts.ranges(SORTED_AT_ONCE) {
-        let mut entries = BufReader::new(File::open(order).with_context(|| order.display().to_string())?);
-        let (mut entry, mut at) = ([0; 12], progress.header);
         let mut found: Vec<(f64, Range<u64>)> = Vec::new();
-        for _ in 0..progress.lengths[2] / 12 {
-            entries.read_exact(&mut entry)?;
-            let [p @ .., a, b, c, d] = entry;
-            let (p, length) = (f64::from_le_bytes(p), u32::from_le_bytes([a, b, c, d]));
-            if range.contains(&step(p)) {
-                found.push((p, at..at + u64::from(length)));
+        each_entry(progress, order, |p, place| {
+            if p.is_some_and(|p| range.contains(&step(p))) {
+                found.extend(p.map(|p| (p, place)));
             }
-            at += u64::from(length);
-        }
+            Ok(())
+        })?;
         // The rows are read in file order, which is fast, and written in rank order. The sort is stable, so
         // ties keep their order.
         let mut texts = Vec::with_capacity(found.len());
@@ -68,10 +63,38 @@ pub(crate) fn sort_rows(
         texts.sort_by(|(a, _), (b, _)| b.total_cmp(a));
         texts.into_iter().try_for_each(|(_, text)| out.write_all(&bytes[text]))?;
     }
+    if !progress.reached.counts.has_none() {
+        return Ok(out.flush()?);
+    }
+    each_entry(progress, order, |p, place| {
+        if p.is_none() {
+            source.seek(SeekFrom::Start(place.start))?;
+            io::copy(&mut (&mut source).take(place.end - place.start), &mut out)?;
+        }
+        Ok(())
+    })?;
     Ok(out.flush()?)
 }
 
-/// Joins parts into one table, sorted by P(refusal) if `sorted` is set.
+/// Calls `each` with P(refusal) of every row, if it has one, and the row's place in the file of rows.
+fn each_entry(
+    progress: &Progress,
+    order: &Path,
+    mut each: impl FnMut(Option<f64>, Range<u64>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut entries = BufReader::new(File::open(order).with_context(|| order.display().to_string())?);
+    let (mut entry, mut at) = ([0; 12], progress.header);
+    for _ in 0..progress.lengths[2] / 12 {
+        entries.read_exact(&mut entry)?;
+        let [p @ .., a, b, c, d] = entry;
+        let (p, length) = (f64::from_le_bytes(p), u32::from_le_bytes([a, b, c, d]));
+        each(Some(p).filter(|p| !p.is_nan()), at..at + u64::from(length))?;
+        at += u64::from(length);
+    }
+    Ok(())
+}
+
+/// Joins parts into one table, sorted by P(refusal) if `sorted` is set; rows without one then come last.
 ///
 /// # Errors
 /// When something cannot be read or written, or the parts have different columns.
@@ -122,14 +145,23 @@ pub(crate) fn join_parts(
                 write(&mut ranked(&found, name)?)?;
             }
         }
+        let parts = if progress.reached.counts.has_none() { progress.parts.len() } else { 0 };
+        for number in 0..parts {
+            let frame = read(number)?;
+            let without = frame.column(name)?.is_null();
+            write(&mut frame.filter(&without)?)?;
+        }
     } else {
         (0..progress.parts.len()).try_for_each(|number| write(&mut read(number)?))?;
     }
     Ok(writer.map_or(Ok(()), FrameWriter::finish)?)
 }
 
-/// Sorts a frame from the highest P(refusal) to the lowest; ties keep their order.
+/// Sorts a frame from the highest P(refusal) to the lowest, and rows without one last; ties keep their order.
 pub(crate) fn ranked(frame: &DataFrame, name: &str) -> anyhow::Result<DataFrame> {
-    let order = SortMultipleOptions::default().with_order_descending(true).with_maintain_order(true);
+    let order = SortMultipleOptions::default()
+        .with_order_descending(true)
+        .with_maintain_order(true)
+        .with_nulls_last(true);
     Ok(frame.sort([name], order)?)
 }

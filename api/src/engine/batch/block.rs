@@ -6,7 +6,7 @@ use demur_data::Rejection;
 use demur_data::stream::Position;
 use polars::prelude::DataFrame;
 
-use crate::engine::batch::columns::RowScore;
+use crate::engine::batch::question::RowScore;
 use crate::engine::batch::summary::Counts;
 
 /// The result of scoring a block.
@@ -14,8 +14,8 @@ use crate::engine::batch::summary::Counts;
 pub(crate) struct ScoredBlock {
     /// The rows that are written as text.
     pub(crate) rows: Vec<u8>,
-    /// P(refusal) and end offset of each of these rows, when they are requested.
-    pub(crate) ends: Vec<(f64, usize)>,
+    /// Score and end offset of each of these rows, when they are requested.
+    pub(crate) ends: Vec<(RowScore, usize)>,
     /// The rows that are written as a table.
     pub(crate) frame: Option<DataFrame>,
     pub(crate) rejections: Vec<Rejection>,
@@ -32,7 +32,7 @@ impl ScoredBlock {
     }
 
     pub(crate) fn end_row(&mut self, scored: RowScore) {
-        self.ends.push((scored.p_refusal, self.rows.len()));
+        self.ends.push((scored, self.rows.len()));
     }
 }
 

@@ -3,59 +3,23 @@
 //! The columns are one list. Their names, their types, the conditions that `--where` accepts on them and the
 //! cells of a row all come from it, so a column that is added to the list is added everywhere.
 
+use demur_data::Kind;
 pub(crate) use demur_data::stream::Cell;
-use demur_data::{Kind, Label};
-use demur_predictor::{Decision, Input, KindDistribution, Model, Policy, ScoreError, Scratch, Tier, Tiered};
+use demur_data::stream::RowInput;
+use demur_predictor::{
+    Answer, Form, Input, Judged, KindDistribution, Model, ScoreError, Scratch, Tier, Tiered,
+};
 
+use crate::engine::batch::question::{Row, RowQuestion, RowScore};
+use crate::engine::judgement::Judge;
 use crate::engine::shares::in_short;
-use crate::engine::tiered_model::TieredModel;
-
-/// The question that a run asks about each row.
-pub(crate) enum RowQuestion<'a> {
-    /// Will this prompt be refused?
-    Prompts {
-        tiered: TieredModel<'a>,
-        policy: Policy,
-        target: Option<String>,
-        /// Whether to add the kind of refusal.
-        kinds: bool,
-        /// Whether to add the interval of P(refusal).
-        interval: bool,
-        /// How many of the strongest words to add.
-        ngrams: usize,
-    },
-    /// Is this answer a refusal?
-    Responses {
-        tiered: TieredModel<'a>,
-        /// The labeller that the rows name.
-        labelled_by: &'a str,
-    },
-}
-
-/// The outcomes that a summary counts.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Outcomes {
-    /// Their title in the summary.
-    pub(crate) title: &'static str,
-    /// Their names; [`RowScore::outcome`] is an index into these.
-    pub(crate) names: &'static [&'static str],
-}
-
-/// What the summary and the sort need of a row.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct RowScore {
-    pub(crate) p_refusal: f64,
-    /// Index of the decision or label in [`Outcomes::names`].
-    pub(crate) outcome: usize,
-    /// The tier that answered.
-    pub(crate) tier: Tier,
-}
 
 /// The type of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ValueKind {
     Number,
     Text,
+    Flag,
     Json,
 }
 
@@ -70,21 +34,6 @@ pub(crate) struct Column {
     /// Its index among columns of the same sort, if there are several.
     at: usize,
     of: for<'r, 'm> fn(&Row<'r, 'm>, usize) -> Option<Cell<'m>>,
-}
-
-/// A row as the columns' functions get it.
-struct Row<'r, 'm> {
-    model: &'m Model,
-    input: &'r Input<'r>,
-    scored: &'r Tiered,
-    /// Name of the decision or label.
-    outcome: &'static str,
-    /// Filled only if a column needs them.
-    kinds: Option<KindDistribution>,
-    /// How many of the strongest words are requested.
-    ngrams: usize,
-    /// The labeller of answers.
-    labelled_by: Option<&'m str>,
 }
 
 /// The question, with the columns that answer it.
@@ -113,9 +62,7 @@ impl Column {
     ) -> Self {
         Self { kind: ValueKind::Text, values: values.to_vec(), ..Self::number(name, description, of) }
     }
-}
 
-impl Column {
     /// Whether `--where` can test its values.
     pub(crate) fn can_be_asked(&self) -> bool {
         self.kind == ValueKind::Number || !self.values.is_empty()
@@ -123,37 +70,23 @@ impl Column {
 }
 
 impl<'a> RowQuestion<'a> {
-    pub(crate) const fn tiered(&self) -> &TieredModel<'a> {
-        match self {
-            Self::Prompts { tiered, .. } | Self::Responses { tiered, .. } => tiered,
-        }
-    }
-
-    /// The decisions or labels that are counted.
-    pub(crate) const fn outcomes(&self) -> Outcomes {
-        match self {
-            Self::Prompts { .. } => Outcomes { title: "decisions", names: &["send", "abstain", "hold"] },
-            Self::Responses { .. } => Outcomes { title: "labels", names: &["complied", "refused"] },
-        }
-    }
-
     /// The columns that are added, `p_refusal` first.
     fn columns(&self) -> Vec<Column> {
         let mut list = vec![Column::number("p_refusal", "the probability of a refusal", |row, _| {
-            Some(Cell::Number(row.scored.p_refusal.get()))
+            row.p_refusal.map(|p| Cell::Number(p.get()))
         })];
         let outcomes = self.outcomes().names;
         let tier = self.tiered().has_encoder().then(|| {
             let names = [Tier::Ngram, Tier::Encoder].map(Tier::name);
             Column::text("tier", "the tier that answered", &names, |row, _| {
-                Some(Cell::Text(row.scored.tier.name()))
+                row.tier.map(|tier| Cell::Text(tier.name()))
             })
         });
         match self {
             Self::Prompts { kinds, interval, ngrams, .. } => {
                 list.push(Column::text("decision", "what the policy does", outcomes, outcome));
                 list.push(Column::text("model_digest", "the model", &[], |row, _| {
-                    Some(Cell::Text(row.model.digest()))
+                    Some(Cell::Text(row.model().digest()))
                 }));
                 list.extend(tier);
                 list.extend(kinds.then(kind));
@@ -162,58 +95,53 @@ impl<'a> RowQuestion<'a> {
                 }
                 list.extend((*ngrams > 0).then(|| Column {
                     kind: ValueKind::Json,
-                    ..Column::number("top_ngrams", "the strongest words", |row, _| {
-                        Some(Cell::Json(in_short(row.model, row.input, row.ngrams).to_string()))
+                    ..Column::number("top_ngrams", "the strongest words", |row, _| match row.question {
+                        RowQuestion::Prompts { ngrams, .. } => {
+                            Some(Cell::Json(in_short(row.model(), row.input, *ngrams).to_string()))
+                        }
+                        RowQuestion::Responses { .. } => None,
                     })
                 }));
             }
-            Self::Responses { tiered, .. } => {
+            Self::Responses { judge, .. } => {
                 list.push(Column::text("label", "whether it is a refusal", outcomes, outcome));
-                list.push(Column::text("labelled_by", "who says so", &[], |row, _| {
-                    row.labelled_by.map(Cell::Text)
+                list.push(Column::text("labelled_by", "who says so", &[], |row, _| match row.question {
+                    RowQuestion::Responses { labelled_by, .. } => Some(Cell::Text(labelled_by)),
+                    RowQuestion::Prompts { .. } => None,
                 }));
+                list.extend(form_columns());
                 list.extend(tier);
-                list.extend(tiered.model.kinds().into_iter().flat_map(|model| {
+                list.extend(judge.tiered.model.kinds().into_iter().flat_map(|model| {
                     kind_columns(model.settings().kinds.iter().map(|kind| format!("p_kind_{}", kind.name())))
                 }));
             }
         }
         list
     }
-
-    /// The input with the target of the question.
-    fn asked<'i>(&'i self, input: &Input<'i>) -> Input<'i> {
-        match self {
-            Self::Prompts { target, .. } => Input { target: target.as_deref(), ..*input },
-            Self::Responses { .. } => *input,
-        }
-    }
-
-    /// Index of a row's decision or label.
-    fn outcome(&self, scored: &Tiered) -> usize {
-        match self {
-            Self::Prompts { policy, .. } => match policy.decide(scored.p_refusal) {
-                Decision::Send => 0,
-                Decision::Abstain => 1,
-                Decision::Hold => 2,
-            },
-            Self::Responses { tiered, .. } => {
-                usize::from(tiered.model.manifest().policy.label(scored.p_refusal) == Label::Refused)
-            }
-        }
-    }
 }
 
-#[allow(clippy::unnecessary_wraps, reason = "one of the columns' functions")]
 fn outcome<'m>(row: &Row<'_, 'm>, _: usize) -> Option<Cell<'m>> {
-    Some(Cell::Text(row.outcome))
+    row.outcome().map(Cell::Text)
+}
+
+/// How an answer was recognised, and whether reasoning came before it.
+fn form_columns() -> [Column; 2] {
+    let form = "how the answer was recognised: by its text, or by a sign in its place";
+    let reasoning = "whether reasoning came with the answer; it is not read";
+    [
+        Column::text("form", form, &Form::ALL.map(Form::name), |row, _| {
+            row.form.map(|form| Cell::Text(form.name()))
+        }),
+        Column {
+            kind: ValueKind::Flag,
+            ..Column::text("reasoning", reasoning, &["true", "false"], |row, _| row.reasoning.map(Cell::Flag))
+        },
+    ]
 }
 
 fn kind() -> Column {
     let kinds = Kind::ALL.map(Kind::name);
-    Column::text("kind", "the kind of answer", &kinds, |row, _| {
-        row.kinds.as_ref().map(|kinds| Cell::Text(kinds.kind.name()))
-    })
+    Column::text("kind", "the kind of answer", &kinds, |row, _| row.kind.map(|kind| Cell::Text(kind.name())))
 }
 
 fn interval_columns() -> [Column; 2] {
@@ -223,7 +151,7 @@ fn interval_columns() -> [Column; 2] {
     [("p_refusal_low", low), ("p_refusal_high", high)].map(|(name, description)| Column {
         at: usize::from(description == high),
         ..Column::number(name, description, |row, at| {
-            let (low, high) = row.model.interval_at(row.scored)?;
+            let (low, high) = row.model().interval_at(row.scored?)?;
             Some(Cell::Number(if at == 0 { low } else { high }))
         })
     })
@@ -272,13 +200,24 @@ impl<'a> Columns<'a> {
     /// Scores a row by the n-gram tier and appends its cells, one for each column, to `cells`.
     pub(crate) fn score_row(
         &self,
-        input: &Input<'_>,
+        row: &RowInput<'_>,
         scratch: &mut Scratch,
         cells: &mut Vec<Cell<'a>>,
     ) -> RowScore {
-        let input = self.question.asked(input);
-        let scored = self.model().predict_ngrams(&input, scratch);
-        self.put(&input, &scored, scratch, cells)
+        let input = self.question.input(row);
+        match &self.question {
+            RowQuestion::Prompts { policy, .. } => {
+                let scored = self.model().predict_ngrams(&input, scratch);
+                let kinds = self.kinds_of(&input, &scored, scratch);
+                self.put(&Row::prompt(&self.question, policy, (&input, &scored), kinds), cells)
+            }
+            RowQuestion::Responses { judge, prefix, .. } => {
+                let Judge { policy, phrases, .. } = judge;
+                let answer = RowQuestion::answer(row, *prefix);
+                let verdict = self.model().judge(&answer, policy, phrases, scratch);
+                self.put(&Row::answer(&self.question, &input, Judged::of(verdict, None)), cells)
+            }
+        }
     }
 
     /// Scores rows by all tiers in one call, because an encoder is faster on batches.
@@ -287,59 +226,65 @@ impl<'a> Columns<'a> {
     /// When the encoder fails.
     pub(crate) fn score_rows(
         &self,
-        inputs: &[Input<'_>],
+        rows: &[RowInput<'_>],
         scratch: &mut Scratch,
     ) -> Result<Vec<(RowScore, Vec<Cell<'a>>)>, ScoreError> {
-        let inputs: Vec<Input<'_>> = inputs.iter().map(|input| self.question.asked(input)).collect();
-        let scored = self.question.tiered().score(&inputs, scratch)?;
-        let of = |(input, scored): (&Input<'_>, &Tiered)| {
-            let mut cells = Vec::new();
-            (self.put(input, scored, scratch, &mut cells), cells)
+        let inputs: Vec<Input<'_>> = rows.iter().map(|row| self.question.input(row)).collect();
+        let cells_of = |row: &Row<'_, 'a>| {
+            let mut cells = Vec::with_capacity(self.list.len());
+            (self.put(row, &mut cells), cells)
         };
-        Ok(inputs.iter().zip(&scored).map(of).collect())
+        match &self.question {
+            RowQuestion::Prompts { tiered, policy, .. } => {
+                let scored = tiered.score(&inputs, scratch)?;
+                let of = |(input, scored)| {
+                    let kinds = self.kinds_of(input, scored, scratch);
+                    cells_of(&Row::prompt(&self.question, policy, (input, scored), kinds))
+                };
+                Ok(inputs.iter().zip(&scored).map(of).collect())
+            }
+            RowQuestion::Responses { judge, prefix, .. } => {
+                let answers: Vec<Answer<'_>> =
+                    rows.iter().map(|row| RowQuestion::answer(row, *prefix)).collect();
+                let judged = judge.all(&answers, scratch)?;
+                let of = |(input, judged)| cells_of(&Row::answer(&self.question, input, judged));
+                Ok(inputs.iter().zip(judged).map(of).collect())
+            }
+        }
     }
 
-    /// Appends the cells of a row; returns what the summary counts.
-    fn put(
+    /// The kinds at a score, if a column needs them.
+    fn kinds_of(
         &self,
         input: &Input<'_>,
         scored: &Tiered,
         scratch: &mut Scratch,
-        cells: &mut Vec<Cell<'a>>,
-    ) -> RowScore {
-        let outcome = self.question.outcome(scored);
-        let (ngrams, labelled_by) = match self.question {
-            RowQuestion::Prompts { ngrams, .. } => (ngrams, None),
-            RowQuestion::Responses { labelled_by, .. } => (0, Some(labelled_by)),
-        };
-        let row = Row {
-            model: self.model(),
-            input,
-            scored,
-            outcome: self.question.outcomes().names[outcome],
-            kinds: if self.kinds { self.model().kinds_at(input, scored.p_refusal, scratch) } else { None },
-            ngrams,
-            labelled_by,
-        };
-        // A listed column has a value for every row. If it ever had none, the cell would be null.
-        let null = || Cell::Json("null".to_owned());
-        cells.extend(self.list.iter().map(|column| (column.of)(&row, column.at).unwrap_or_else(null)));
-        RowScore { p_refusal: scored.p_refusal.get(), outcome, tier: scored.tier }
+    ) -> Option<KindDistribution> {
+        if self.kinds { self.model().kinds_at(input, scored.p_refusal, scratch) } else { None }
+    }
+
+    /// Appends the cells of a row; returns what the summary counts.
+    fn put(&self, row: &Row<'_, 'a>, cells: &mut Vec<Cell<'a>>) -> RowScore {
+        cells.extend(self.list.iter().map(|column| (column.of)(row, column.at).unwrap_or(Cell::Null)));
+        row.score()
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use demur_predictor::Bundled;
+    use demur_data::Signs;
+    use demur_predictor::{Bundled, Phrases};
 
     use super::*;
+    use crate::engine::tiered_model::TieredModel;
 
     /// Regression test: a number whose name does not begin with `p_` was once written as null.
     #[test]
     fn every_cell_is_of_its_columns_kind() {
         let [prompt, response] =
             [Bundled::Prompt, Bundled::Response].map(|name| Model::bundled(name).unwrap());
+        let none = Phrases::default();
         let questions = [
             RowQuestion::Prompts {
                 tiered: TieredModel::here(&prompt, None),
@@ -349,12 +294,13 @@ mod tests {
                 interval: true,
                 ngrams: 2,
             },
-            RowQuestion::Responses { tiered: TieredModel::here(&response, None), labelled_by: "demur:m@1" },
+            responses(&response, &none),
         ];
         for columns in questions.map(Columns::of) {
             let mut cells = Vec::new();
-            let input = Input { prompt: Some("How?"), response: Some("I cannot."), target: None };
-            columns.score_row(&input, &mut Scratch::default(), &mut cells);
+            let texts = Input { prompt: Some("How?"), response: Some("I cannot."), target: None };
+            let row = RowInput { texts, signs: None };
+            columns.score_row(&row, &mut Scratch::default(), &mut cells);
             assert_eq!(cells.len(), columns.list().len());
             for (column, cell) in columns.list().iter().zip(&cells) {
                 let kind = match cell {
@@ -363,11 +309,39 @@ mod tests {
                         assert!(column.values.is_empty() || column.values.contains(text), "{text}");
                         ValueKind::Text
                     }
+                    Cell::Flag(_) => ValueKind::Flag,
                     Cell::Json(_) => ValueKind::Json,
+                    Cell::Null => panic!("`{}` has no value", column.name),
                 };
                 assert_eq!(column.kind, kind, "{}", column.name);
                 assert!(!column.description.is_empty());
             }
         }
+    }
+
+    fn responses<'a>(model: &'a Model, phrases: &'a Phrases) -> RowQuestion<'a> {
+        let (tiered, policy) = (TieredModel::here(model, None), model.manifest().policy);
+        RowQuestion::Responses {
+            judge: Judge { tiered, policy, phrases },
+            labelled_by: "demur:m@1",
+            prefix: None,
+        }
+    }
+
+    #[test]
+    fn an_answer_that_did_not_come_has_neither_label_nor_probability() {
+        let (model, none) = (Model::bundled(Bundled::Response).unwrap(), Phrases::default());
+        let columns = Columns::of(responses(&model, &none));
+        let score = |reason: &str| {
+            let signs = Signs { finish_reason: Some(reason.to_owned()), ..Signs::NONE };
+            let row = RowInput { signs: Some(&signs), ..RowInput::default() };
+            let mut cells = Vec::new();
+            let score = columns.score_row(&row, &mut Scratch::default(), &mut cells);
+            (score.outcome, score.p_refusal, score.tier, cells)
+        };
+        let (outcome, p, tier, cells) = score("length");
+        assert_eq!((outcome, p, tier, &cells[..2]), (None, None, None, &[Cell::Null, Cell::Null][..]));
+        let (outcome, p, tier, cells) = score("content_filter");
+        assert_eq!((outcome, p, tier, &cells[1]), (Some(1), Some(1.0), None, &Cell::Text("refused")));
     }
 }

@@ -66,6 +66,8 @@ pub(crate) struct Condition {
 enum Operand {
     Number(f64),
     Text(String),
+    /// No value: `label == null`.
+    Null,
 }
 
 impl Filter {
@@ -96,6 +98,7 @@ impl Filter {
                 let number = value.parse().ok().filter(|number: &f64| !number.is_nan());
                 Operand::Number(number.ok_or_else(|| wrong(format!("`{value}` is no number")))?)
             }
+            _ if value == "null" && equality => Operand::Null,
             _ if !names.contains(&value.as_str()) => {
                 return Err(wrong(format!("`{value}` is none of {}", names.join(", "))));
             }
@@ -109,7 +112,9 @@ impl Filter {
 impl Condition {
     /// Whether a row with these cells is written.
     pub(crate) fn keeps(&self, cells: &[Cell<'_>]) -> bool {
+        let is_equal = self.comparison == Comparison::Equal;
         match (&cells[self.column], &self.value) {
+            (cell, Operand::Null) => (*cell == Cell::Null) == is_equal,
             (Cell::Number(number), Operand::Number(than)) => match self.comparison {
                 Comparison::Less => number < than,
                 Comparison::LessOrEqual => number <= than,
@@ -117,10 +122,10 @@ impl Condition {
                 Comparison::GreaterOrEqual => number >= than,
                 Comparison::Equal | Comparison::NotEqual => false,
             },
-            (Cell::Text(text), Operand::Text(value)) => {
-                (text == value) == (self.comparison == Comparison::Equal)
-            }
-            // Not reached: `Filter::of` has checked that the types match.
+            (Cell::Text(text), Operand::Text(value)) => (text == value) == is_equal,
+            (Cell::Flag(flag), Operand::Text(value)) => (*flag == (value == "true")) == is_equal,
+            // A row without a value meets no other condition, as in SQL. Types match: `Filter::of` has checked
+            // them.
             _ => false,
         }
     }
@@ -129,23 +134,29 @@ impl Condition {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use demur_predictor::{Bundled, Model};
+    use demur_predictor::{Bundled, Model, Phrases};
 
     use super::*;
     use crate::engine::batch::RowQuestion;
+    use crate::engine::judgement::Judge;
     use crate::engine::tiered_model::TieredModel;
 
     fn condition(text: &str) -> Result<Condition, String> {
         let model = Model::bundled(Bundled::Response).unwrap();
-        let question =
-            RowQuestion::Responses { tiered: TieredModel::here(&model, None), labelled_by: "demur:m@1" };
+        let phrases = Phrases::default();
+        let (tiered, policy) = (TieredModel::here(&model, None), model.manifest().policy);
+        let judge = Judge { tiered, policy, phrases: &phrases };
+        let question = RowQuestion::Responses { judge, labelled_by: "demur:m@1", prefix: None };
         text.parse::<Filter>()?.of(&Columns::of(question)).map_err(|error| error.0)
     }
 
     #[test]
     fn conditions_are_read_and_kept() {
-        let by = Cell::Text("demur:m@1");
-        let cells = [Cell::Number(0.8), Cell::Text("refused"), by, Cell::Text("rejected"), Cell::Number(0.5)];
+        let text = Cell::Text;
+        let (kind, degree) = (text("rejected"), Cell::Number(0.5));
+        let (by, form, reasoning) = (text("demur:m@1"), text("text"), Cell::Flag(false));
+        let cells = [Cell::Number(0.8), text("refused"), by, form, reasoning, kind, degree];
+        let none = vec![Cell::Null; cells.len()];
         for (text, kept) in [
             ("p_refusal > 0.8", false),
             ("p_refusal>=0.8", true),
@@ -155,8 +166,21 @@ mod tests {
             ("label != 'refused'", false),
             ("kind == complied", false),
             ("refusal_degree < 1", true),
+            ("reasoning == true", false),
+            ("form == text", true),
+            ("label != null", true),
         ] {
-            assert_eq!(condition(text).unwrap().keeps(&cells), kept, "{text}");
+            let condition = condition(text).unwrap();
+            assert_eq!(condition.keeps(&cells), kept, "{text}");
+            assert!(!condition.keeps(&none), "{text} of a row without values");
+        }
+    }
+
+    #[test]
+    fn rows_without_a_label_are_asked_for_by_null() {
+        let none = vec![Cell::Null; 7];
+        for (text, kept) in [("label == null", true), ("label != null", false), ("label != refused", false)] {
+            assert_eq!(condition(text).unwrap().keeps(&none), kept, "{text}");
         }
     }
 

@@ -4,20 +4,23 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use demur_data::conversation::last_of_user;
-use demur_data::stream::{Column, Fault, Head, RowFormat, Texts, answer, check, prompt_of, write_fields};
+use demur_data::stream::{
+    Column, Fault, Head, RowFormat, RowInput, Texts, answer, check, prompt_of, write_fields,
+};
 use demur_data::{Format, FrameWriter, Place, Rejection, to_rows};
-use demur_predictor::{Input, Scratch};
+use demur_predictor::Scratch;
 use polars::prelude::{
-    BooleanChunked, Column as Series, DataFrame, IntoColumn, NamedFrom, NewChunkedArray, StringChunked,
+    BooleanChunked, Column as Series, DataFrame, IntoColumn, NamedFrom, NewChunkedArray, Series as NewSeries,
+    StringChunked,
 };
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 
-use super::ahead::score_ahead;
+use super::ahead::{RowBuf, score_ahead};
 use super::block::ScoredBlock;
-use super::columns::{Cell, Column as Added, RowScore, ValueKind};
+use super::columns::{Cell, Column as Added, ValueKind};
 use super::plan::{Plan, Written};
-use crate::engine::tiered_model::OwnedInput;
+use super::question::RowScore;
 
 /// Scores the rows of tables of one format.
 pub(super) struct FrameScorer<'f, 'a> {
@@ -95,7 +98,7 @@ impl<'a> FrameScorer<'_, 'a> {
     /// Scores all rows: an encoder gets them together, n-grams score them one by one on all cores.
     fn rows(&self, read: &FrameTexts<'_>, height: usize) -> anyhow::Result<Vec<Scored<'a>>> {
         let owned = || {
-            let row = |number| read.row(number, |input| OwnedInput::from(input));
+            let row = |number| read.row(number, |row| RowBuf::from(row));
             (0..height).into_par_iter().map(row).collect()
         };
         if let Some(ahead) = score_ahead(&self.plan.columns, owned, &mut Scratch::default())? {
@@ -103,7 +106,7 @@ impl<'a> FrameScorer<'_, 'a> {
         }
         let score = |scratch: &mut Scratch, number: usize| {
             let mut cells = Vec::with_capacity(self.format.names.len());
-            let scored = read.row(number, |input| self.plan.columns.score_row(input, scratch, &mut cells))?;
+            let scored = read.row(number, |row| self.plan.columns.score_row(row, scratch, &mut cells))?;
             Ok((scored, cells))
         };
         Ok((0..height).into_par_iter().map_init(Scratch::default, score).collect())
@@ -141,14 +144,14 @@ struct FrameTexts<'f> {
 
 impl FrameTexts<'_> {
     /// Reads a row's texts and passes them to `score`.
-    fn row<T>(&self, number: usize, score: impl FnOnce(&Input<'_>) -> T) -> Result<T, Fault> {
+    fn row<T>(&self, number: usize, score: impl FnOnce(&RowInput<'_>) -> T) -> Result<T, Fault> {
         let Some(Prompts { texts, column, longest }) = &self.prompts else {
             return read_row(self.texts, &self.rows[number], score);
         };
         let fault = |reason: String| Fault::of(column.name(), reason);
         let prompt = texts[number].ok_or_else(|| fault("there is no prompt".to_owned()))?;
         check(prompt, *longest).map_err(fault)?;
-        Ok(score(&Input::prompt(prompt)))
+        Ok(score(&RowInput::prompt(prompt)))
     }
 }
 
@@ -156,7 +159,7 @@ impl FrameTexts<'_> {
 fn read_row<T>(
     texts: &Texts,
     row: &Map<String, Value>,
-    score: impl FnOnce(&Input<'_>) -> T,
+    score: impl FnOnce(&RowInput<'_>) -> T,
 ) -> Result<T, Fault> {
     match texts {
         Texts::Answer(reader) => answer(reader, row, score),
@@ -165,7 +168,7 @@ fn read_row<T>(
             let chat = path[1..].iter().fold(row.get(&path[0]), |value, name| value?.get(name));
             let prompt = last_of_user(chat.unwrap_or(&Value::Null)).map_err(|reason| fault(&reason))?;
             check(&prompt, *longest).map_err(|reason| fault(&reason))?;
-            Ok(score(&Input::prompt(&prompt)))
+            Ok(score(&RowInput::prompt(&prompt)))
         }
         // A prompt may be a chat or a list of text parts.
         Texts::Prompt(column @ Column::Text(path), longest) => {
@@ -176,7 +179,7 @@ fn read_row<T>(
                 Some(value) => prompt_of(value).ok_or_else(|| fault("not a text"))?,
             };
             check(&prompt, *longest).map_err(|reason| fault(&reason))?;
-            Ok(score(&Input::prompt(&prompt)))
+            Ok(score(&RowInput::prompt(&prompt)))
         }
         // A table's columns have names, so any other kind of column cannot be in it.
         Texts::Prompt(column, _) => Err(Fault::of(format!("{column:?}"), "no column of a table")),
@@ -205,34 +208,43 @@ fn columns(list: &[Added], names: &[String], rows: &[Vec<Cell<'_>>]) -> anyhow::
     let column = |(at, (name, added)): (usize, (&String, &Added))| {
         let cells = rows.iter().map(|row| &row[at]);
         let name = name.as_str().into();
-        Ok(if added.kind == ValueKind::Number {
-            let numbers: Vec<Option<f64>> =
-                cells.map(|cell| number(added, cell)).collect::<anyhow::Result<_>>()?;
-            polars::prelude::Series::new(name, numbers).into_column()
-        } else {
-            let texts: Vec<Option<&str>> =
-                cells.map(|cell| text(added, cell)).collect::<anyhow::Result<_>>()?;
-            polars::prelude::Series::new(name, texts).into_column()
-        })
+        let series = match added.kind {
+            ValueKind::Number => NewSeries::new(name, values(added, cells, number)?),
+            ValueKind::Flag => NewSeries::new(name, values(added, cells, flag)?),
+            ValueKind::Text | ValueKind::Json => NewSeries::new(name, values(added, cells, text)?),
+        };
+        Ok(series.into_column())
     };
     names.iter().zip(list).enumerate().map(column).collect()
 }
 
-/// Returns null only for a row without a value. A value of the wrong type is an error and does not become
-/// null.
-fn number(column: &Added, cell: &Cell<'_>) -> anyhow::Result<Option<f64>> {
-    match cell {
-        Cell::Number(number) => Ok(Some(*number)),
-        Cell::Json(json) if json == "null" => Ok(None),
-        Cell::Text(_) | Cell::Json(_) => bail!("`{}` holds numbers, not {cell:?}", column.name),
-    }
+/// The values of a column; null only where a row has no value. A value of the wrong type is an error and does
+/// not become null.
+fn values<'c, T>(
+    column: &Added,
+    cells: impl Iterator<Item = &'c Cell<'c>>,
+    value: impl Fn(&'c Cell<'c>) -> Option<T>,
+) -> anyhow::Result<Vec<Option<T>>> {
+    let of = |cell: &'c Cell<'c>| match (cell, value(cell)) {
+        (Cell::Null, _) => Ok(None),
+        (_, Some(value)) => Ok(Some(value)),
+        (_, None) => bail!("`{}` holds values of the type {:?}, not {cell:?}", column.name, column.kind),
+    };
+    cells.map(of).collect()
 }
 
-fn text<'c>(column: &Added, cell: &'c Cell<'_>) -> anyhow::Result<Option<&'c str>> {
+const fn number(cell: &Cell<'_>) -> Option<f64> {
+    if let Cell::Number(number) = cell { Some(*number) } else { None }
+}
+
+const fn flag(cell: &Cell<'_>) -> Option<bool> {
+    if let Cell::Flag(flag) = cell { Some(*flag) } else { None }
+}
+
+fn text<'c>(cell: &'c Cell<'c>) -> Option<&'c str> {
     match cell {
-        Cell::Text(text) => Ok(Some(text)),
-        Cell::Json(json) if json == "null" => Ok(None),
-        Cell::Json(text) => Ok(Some(text)),
-        Cell::Number(_) => bail!("`{}` holds texts, not {cell:?}", column.name),
+        Cell::Text(text) => Some(text),
+        Cell::Json(text) => Some(text),
+        Cell::Number(_) | Cell::Flag(_) | Cell::Null => None,
     }
 }

@@ -5,7 +5,8 @@
 //! - `plan`: the checked request: files, formats, paths, conditions;
 //! - `layout`: how rows are read, and how the new columns are named, settled over all inputs;
 //! - `source`: blocks of rows, read ahead by a separate thread;
-//! - `scorer`: takes a block, returns its rows with the new columns (`frame`: tables; `columns`: the list);
+//! - `scorer`: takes a block, returns its rows with the new columns (`question`: what is
+//!   asked; `columns`: what is added; `frame`: tables);
 //! - `sink`: passes rows in their order to the `output`: all, sorted, or the top; its `progress` is saved;
 //! - `assemble`: turns what was written block by block into a file in its own order and format;
 //! - `run`: runs these in turn, and reports on the way to an `observer`.
@@ -28,6 +29,7 @@ mod observer;
 mod output;
 mod plan;
 mod progress;
+mod question;
 mod reached;
 mod run;
 mod scorer;
@@ -40,9 +42,9 @@ use std::sync::atomic::AtomicBool;
 
 use demur_data::{Format, ReadOptions};
 
-pub(crate) use columns::RowQuestion;
 pub(crate) use filter::Filter;
 pub(crate) use observer::Observer;
+pub(crate) use question::RowQuestion;
 pub(crate) use run::{Run, Scored};
 pub(crate) use summary::Counts;
 
@@ -64,7 +66,7 @@ pub(crate) struct Bounds<'a> {
 }
 
 /// A run as the caller requests it.
-pub(crate) struct Asked<'a> {
+pub(crate) struct RunRequest<'a> {
     /// Files, folders, patterns, or `-`.
     pub(crate) inputs: Vec<PathBuf>,
     /// The model's path. It is read too, so no output may overwrite it.

@@ -11,10 +11,11 @@ use demur_predictor::sha256;
 use serde_json::{Value, json};
 
 use crate::engine::Usage;
-use crate::engine::batch::columns::{Columns, RowQuestion};
+use crate::engine::batch::columns::Columns;
 use crate::engine::batch::filter::Condition;
 use crate::engine::batch::progress::state_path;
-use crate::engine::batch::{Asked, Bounds, Reading, RunOptions};
+use crate::engine::batch::question::RowQuestion;
+use crate::engine::batch::{Bounds, Reading, RunOptions, RunRequest};
 use crate::engine::claims::{self, Claim, OutputPath};
 
 /// In which form rows are written before the run is done.
@@ -78,8 +79,8 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// When the request is invalid, an input cannot be read or would be overwritten, or the output cannot be
     /// written.
-    pub(crate) fn of(asked: Asked<'a>) -> anyhow::Result<Self> {
-        let Asked { inputs: named, model, out, format, question, reading, options } = asked;
+    pub(crate) fn of(request: RunRequest<'a>) -> anyhow::Result<Self> {
+        let RunRequest { inputs: named, model, out, format, question, reading, options } = request;
         let columns = Columns::of(question);
         let RunOptions { to, filter, top, sort, sample, resume, strict } = options;
         let condition = filter.map(|filter| filter.of(&columns)).transpose()?;
@@ -185,7 +186,9 @@ impl<'a> Plan<'a> {
             RowQuestion::Prompts { policy, target, kinds, interval, ngrams, .. } => {
                 json!([policy, target, kinds, interval, ngrams])
             }
-            RowQuestion::Responses { labelled_by, .. } => json!([labelled_by]),
+            RowQuestion::Responses { judge, labelled_by, prefix } => {
+                json!([labelled_by, judge.policy, judge.phrases, prefix])
+            }
         };
         let tiered = self.columns.question().tiered();
         let tiers = tiered.has_encoder().then(|| tiered.cascade());

@@ -17,12 +17,13 @@ use crate::engine::batch::layout::Layout;
 use crate::engine::batch::observer::Observer;
 use crate::engine::batch::output::Output;
 use crate::engine::batch::plan::{Order, Plan, Written};
+use crate::engine::batch::question::RowScore;
 use crate::engine::batch::reached::Reached;
 use crate::engine::batch::scorer::Scorer;
 use crate::engine::batch::sink::Sink;
 use crate::engine::batch::source::Source;
 use crate::engine::batch::summary::Counts;
-use crate::engine::batch::{Asked, Bounds, Reading, RowQuestion};
+use crate::engine::batch::{Bounds, Reading, RowQuestion, RunRequest};
 
 /// A run that is ready to start.
 pub(crate) struct Run<'a>(Plan<'a>);
@@ -44,8 +45,8 @@ pub(crate) struct Outcome {
 pub(crate) struct Scored {
     /// The rows with the new columns.
     pub(crate) rows: Vec<u8>,
-    /// P(refusal) of each row.
-    pub(crate) p_refusal: Vec<f64>,
+    /// The score of each row.
+    pub(crate) scores: Vec<RowScore>,
     /// The bad rows.
     pub(crate) rejected: Vec<Rejection>,
     pub(crate) counts: Counts,
@@ -56,8 +57,8 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// When the request is invalid.
-    pub(crate) fn new(asked: Asked<'a>) -> anyhow::Result<Self> {
-        Plan::of(asked).map(Self)
+    pub(crate) fn new(request: RunRequest<'a>) -> anyhow::Result<Self> {
+        Plan::of(request).map(Self)
     }
 
     /// Scores all rows.
@@ -201,7 +202,7 @@ impl<'a> Run<'a> {
         for mut block in done {
             scored.counts.merge(&block.counts);
             scored.rows.append(&mut block.rows);
-            scored.p_refusal.extend(block.ends.iter().map(|(p, _)| p));
+            scored.scores.extend(block.ends.iter().map(|(score, _)| score));
             scored.rejected.append(&mut block.rejections);
         }
         Ok(scored)

@@ -8,12 +8,12 @@ use demur_data::stream::{self, Block, Fault, RowFormat, Rows, delimiter};
 use demur_data::{Place, Rejection};
 use demur_predictor::Scratch;
 
-use crate::engine::batch::ahead::score_ahead;
+use crate::engine::batch::ahead::{RowBuf, score_ahead};
 use crate::engine::batch::block::ScoredBlock;
-use crate::engine::batch::columns::{Cell, RowScore};
+use crate::engine::batch::columns::Cell;
 use crate::engine::batch::frame::{FrameScorer, part};
 use crate::engine::batch::plan::{Order, Plan, Written};
-use crate::engine::tiered_model::OwnedInput;
+use crate::engine::batch::question::RowScore;
 
 /// Scores blocks, on any thread.
 pub(crate) struct Scorer<'p, 'a> {
@@ -82,7 +82,7 @@ impl<'p, 'a> Scorer<'p, 'a> {
         let records = stream::records(bytes, delimiter(format.format));
         let read = || {
             let rows = records.iter().filter(|(_, record)| !record.trim_ascii().is_empty());
-            rows.map(|(_, record)| format.read(record, |input| OwnedInput::from(input))).collect()
+            rows.map(|(_, record)| format.read(record, |row| RowBuf::from(row))).collect()
         };
         let mut ahead = score_ahead(&self.plan.columns, read, &mut scratch)?;
         for (number, (offset, record)) in records.into_iter().enumerate() {
@@ -98,7 +98,7 @@ impl<'p, 'a> Scorer<'p, 'a> {
             let scored = match ahead.as_mut().map(Iterator::next) {
                 None => {
                     let columns = &self.plan.columns;
-                    format.read(record, |input| columns.score_row(input, &mut scratch, &mut cells))
+                    format.read(record, |row| columns.score_row(row, &mut scratch, &mut cells))
                 }
                 Some(row) => {
                     let row = row.unwrap_or_else(|| Err(Fault::row("there is no answer to it")));

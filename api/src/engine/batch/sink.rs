@@ -10,6 +10,7 @@ use crate::engine::batch::block::{BlockOutput, ScoredBlock};
 use crate::engine::batch::frame;
 use crate::engine::batch::output::Output;
 use crate::engine::batch::plan::{Order, Plan, Written};
+use crate::engine::batch::question::RowScore;
 use crate::engine::batch::reached::Reached;
 
 /// What a sink keeps until the end.
@@ -110,21 +111,23 @@ impl<'p, 'a> Sink<'p, 'a> {
 }
 
 /// P(refusal) and length of each row, in the layout of the order file.
-fn order_entries(ends: &[(f64, usize)]) -> Vec<u8> {
+fn order_entries(ends: &[(RowScore, usize)]) -> Vec<u8> {
     let starts = std::iter::once(0).chain(ends.iter().map(|(_, end)| *end));
-    ends.iter().zip(starts).flat_map(|((p, end), start)| order_entry(*p, end - start)).collect()
+    ends.iter().zip(starts).flat_map(|((row, end), start)| order_entry(row.p_refusal, end - start)).collect()
 }
 
-/// Merges rows into the best so far: those with the highest P(refusal); among ties the earlier row wins.
+/// Merges rows into the best so far: those with the highest P(refusal); among ties the earlier row wins, and
+/// rows without one come last.
 fn keep_best(
     best: &mut Vec<(f64, u64, Vec<u8>)>,
     top: usize,
     rows: &[u8],
-    ends: &[(f64, usize)],
+    ends: &[(RowScore, usize)],
     before: u64,
 ) {
     let mut start = 0;
-    for (number, &(p, end)) in (before..).zip(ends) {
+    for (number, &(row, end)) in (before..).zip(ends) {
+        let p = row.p_refusal.unwrap_or(f64::NEG_INFINITY);
         let worst = best.last().filter(|_| best.len() == top);
         if top > 0 && worst.is_none_or(|(worst, ..)| p > *worst) {
             let at = best.partition_point(|(other, ..)| *other >= p);

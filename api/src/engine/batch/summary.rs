@@ -6,7 +6,7 @@ use demur_predictor::Tier;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::engine::batch::columns::{Outcomes, RowScore};
+use crate::engine::batch::question::{Outcomes, RowScore};
 
 /// How many steps of P(refusal) are counted: quantiles are accurate to one step.
 const STEPS: usize = 1000;
@@ -33,9 +33,15 @@ pub(crate) struct Counts {
     pub(crate) rejected: u64,
     /// By decision or label, indexed as in [`Outcomes`].
     outcomes: [u64; 3],
+    /// Scored rows without a P(refusal): no answer came.
+    #[serde(default)]
+    none: u64,
     /// Rows that the encoder answered.
     #[serde(default)]
     encoder: u64,
+    /// Rows that a sign decided, so that no tier scored a text.
+    #[serde(default)]
+    by_sign: u64,
     /// Sum of P(refusal).
     sum: u128,
     /// How many rows lie in each step of P(refusal).
@@ -49,7 +55,9 @@ impl Default for Counts {
             written: 0,
             rejected: 0,
             outcomes: [0; 3],
+            none: 0,
             encoder: 0,
+            by_sign: 0,
             sum: 0,
             steps: vec![0; STEPS],
         }
@@ -61,12 +69,19 @@ impl Counts {
     pub(crate) fn add(&mut self, row: RowScore, written: bool) {
         self.scored += 1;
         self.written += u64::from(written);
-        self.outcomes[row.outcome] += 1;
-        self.encoder += u64::from(row.tier == Tier::Encoder);
-        self.steps[step(row.p_refusal)] += 1;
+        self.encoder += u64::from(row.tier == Some(Tier::Encoder));
+        self.by_sign += u64::from(row.tier.is_none());
+        if let Some(outcome) = row.outcome {
+            self.outcomes[outcome] += 1;
+        }
+        let Some(p_refusal) = row.p_refusal else {
+            self.none += 1;
+            return;
+        };
+        self.steps[step(p_refusal)] += 1;
         // A probability is between 0 and 1.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let grains = (row.p_refusal * GRAIN) as u128;
+        let grains = (p_refusal * GRAIN) as u128;
         self.sum += grains;
     }
 
@@ -75,7 +90,9 @@ impl Counts {
         self.scored += other.scored;
         self.written += other.written;
         self.rejected += other.rejected;
+        self.none += other.none;
         self.encoder += other.encoder;
+        self.by_sign += other.by_sign;
         self.sum += other.sum;
         let to = self.outcomes.iter_mut().chain(&mut self.steps);
         to.zip(other.outcomes.iter().chain(&other.steps)).for_each(|(to, from)| *to += from);
@@ -93,14 +110,24 @@ impl Counts {
         self.scored + self.rejected
     }
 
+    /// Whether any scored row has no P(refusal).
+    pub(crate) const fn has_none(&self) -> bool {
+        self.none > 0
+    }
+
+    /// Rows with a P(refusal).
+    const fn answered(&self) -> u64 {
+        self.scored - self.none
+    }
+
     /// Mean of P(refusal); `None` without rows.
     fn mean(&self) -> Option<f64> {
-        (self.scored > 0).then(|| self.sum as f64 / GRAIN / self.scored as f64)
+        (self.answered() > 0).then(|| self.sum as f64 / GRAIN / self.answered() as f64)
     }
 
     /// A quantile of P(refusal), to a thousandth: the middle of its step; `None` without rows.
     fn quantile(&self, share: f64) -> Option<f64> {
-        let wanted = share * self.scored as f64;
+        let wanted = share * self.answered() as f64;
         let mut below = 0;
         let step = self.steps.iter().position(|&count| {
             below += count;
@@ -109,7 +136,7 @@ impl Counts {
         step.map(|step| (step as f64 + 0.5) / STEPS as f64)
     }
 
-    /// Ranges of steps from the highest to the lowest. Each holds at most `rows` rows, unless a single step
+    /// Ranges of steps from the highest to the lowest; rows without a P(refusal) are in none. Each holds at most `rows` rows, unless a single step
     /// has more.
     pub(crate) fn ranges(&self, rows: u64) -> Vec<Range<usize>> {
         let (mut ranges, mut end, mut held) = (Vec::new(), STEPS, 0);
@@ -126,13 +153,16 @@ impl Counts {
 
     /// Rows by the tier that answered them.
     pub(crate) const fn tiers(&self) -> [(Tier, u64); 2] {
-        [(Tier::Ngram, self.scored - self.encoder), (Tier::Encoder, self.encoder)]
+        let ngram = self.scored - self.encoder - self.by_sign;
+        [(Tier::Ngram, ngram), (Tier::Encoder, self.encoder)]
     }
 
     /// The summary as JSON.
     pub(crate) fn to_json(&self, outcomes: Outcomes, seconds: f64, bytes: Option<u64>) -> Value {
         let quantiles = [0.05, 0.25, 0.5, 0.75, 0.95];
         let quantiles = quantiles.map(|share| (format!("{share}"), Value::from(self.quantile(share))));
+        let by_outcome = outcomes.names.iter().copied().zip(self.outcomes);
+        let none = outcomes.none.map(|name| (name, self.none));
         json!({
             "read": self.read(),
             "rejected": self.rejected,
@@ -143,7 +173,7 @@ impl Counts {
                 "quantiles": serde_json::Map::from_iter(quantiles),
             },
             outcomes.title: serde_json::Map::from_iter(
-                outcomes.names.iter().zip(self.outcomes).map(|(name, n)| ((*name).to_owned(), n.into()))
+                by_outcome.chain(none).map(|(name, n)| (name.replace(' ', "_"), n.into()))
             ),
             "seconds": seconds,
             "rows_per_second": self.scored as f64 / seconds.max(1e-9),
@@ -153,8 +183,9 @@ impl Counts {
 
     /// The summary as text.
     pub(crate) fn to_text(&self, by: &str, outcomes: Outcomes, seconds: f64, bytes: Option<u64>) -> String {
-        let by_outcome: Vec<String> =
-            outcomes.names.iter().zip(self.outcomes).map(|(name, n)| format!("{name} {n}")).collect();
+        let none = outcomes.none.map(|name| (name, self.none)).filter(|(_, n)| *n > 0);
+        let by_outcome = outcomes.names.iter().copied().zip(self.outcomes).chain(none);
+        let by_outcome: Vec<String> = by_outcome.map(|(name, n)| format!("{name} {n}")).collect();
         let memory = bytes.map_or_else(String::new, |bytes| format!(", {} MB at most", bytes >> 20));
         let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
         let [lower, middle, upper] = [0.25, 0.5, 0.75].map(|share| number(self.quantile(share)));
@@ -180,14 +211,15 @@ mod tests {
     fn counts_do_not_depend_on_how_rows_are_put_together() {
         let rows: Vec<RowScore> = (0..1000)
             .map(|row| RowScore {
-                p_refusal: f64::from(row * 7919 % 1000) / 1000.0,
-                tier: if row % 4 == 0 { Tier::Encoder } else { Tier::Ngram },
-                outcome: if row % 3 == 0 { 2 } else { 0 },
+                p_refusal: Some(f64::from(row * 7919 % 1000) / 1000.0),
+                tier: Some(if row % 4 == 0 { Tier::Encoder } else { Tier::Ngram }),
+                outcome: Some(if row % 3 == 0 { 2 } else { 0 }),
+                form: None,
             })
             .collect();
         let count = |rows: &[RowScore]| {
             let mut counts = Counts::default();
-            rows.iter().for_each(|row| counts.add(*row, row.p_refusal > 0.5));
+            rows.iter().for_each(|row| counts.add(*row, row.p_refusal > Some(0.5)));
             counts
         };
         let whole = count(&rows);
@@ -205,7 +237,28 @@ mod tests {
         assert_eq!((&json["decisions"]["hold"], &json["written"]), (&json!(334), &json!(499)));
     }
 
-    const DECISIONS: Outcomes = Outcomes { title: "decisions", names: &["send", "abstain", "hold"] };
+    const DECISIONS: Outcomes =
+        Outcomes { title: "decisions", names: &["send", "abstain", "hold"], none: None };
+
+    #[test]
+    fn rows_without_an_answer_are_counted_apart() {
+        let labels = Outcomes { title: "labels", names: &["complied", "refused"], none: Some("no answer") };
+        let mut counts = Counts::default();
+        let row = |p_refusal: Option<f64>| RowScore {
+            p_refusal,
+            outcome: p_refusal.map(|_| 1),
+            tier: None,
+            form: None,
+        };
+        for p_refusal in [Some(1.0), None, Some(0.5), None] {
+            counts.add(row(p_refusal), true);
+        }
+        let json = counts.to_json(labels, 1.0, None);
+        assert_eq!(json["labels"], json!({"complied": 0, "refused": 2, "no_answer": 2}));
+        assert_eq!((&json["scored"], &json["p_refusal"]["mean"]), (&json!(4), &json!(0.75)));
+        assert!(counts.to_text("m", labels, 1.0, None).ends_with("refused 2, no answer 2"));
+        assert_eq!(counts.tiers(), [(Tier::Ngram, 0), (Tier::Encoder, 0)]);
+    }
 
     #[test]
     fn no_rows_have_no_mean() {

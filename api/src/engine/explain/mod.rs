@@ -1,17 +1,22 @@
 //! An explanation of one text: what its score is made of, and which edits would change the decision.
 
+mod answer;
 mod view;
 
 use std::time::Instant;
 
+use demur_data::Signs;
+use demur_predictor::encoder::Direction;
 use demur_predictor::{
-    Explanation, Field, Flip, Fragment, Input, Origin, Policy, Probability, ScoreError, Scratch, Tier, Tiered,
+    Answer, Explanation, Field, Flip, Fragment, Input, Judged, Model, Origin, Phrases, Policy, Probability,
+    ScoreError, Scratch, Tier, Tiered,
 };
 
-use crate::engine::tiered_model::TieredModel;
-
+use crate::engine::judgement::Judge;
 use crate::engine::model_ref::ModelRef;
 use crate::engine::shares::{Characters, Span, shares};
+use crate::engine::tiered_model::TieredModel;
+pub(crate) use answer::{AnswerView, PassageView};
 pub(crate) use view::{EncoderView, ExplainResponse, NearestText, Term, terms};
 use view::{FlipView, FragmentView, RemovedWord, Word};
 
@@ -29,6 +34,10 @@ pub(crate) struct Question<'a> {
     /// The text that the model scores.
     pub(crate) field: Field,
     pub(crate) policy: Policy,
+    /// Of an answer, what the provider says beside it.
+    pub(crate) signs: Option<&'a Signs>,
+    /// Of an answer, the operator's phrases.
+    pub(crate) phrases: &'a Phrases,
     /// Most terms to return.
     pub(crate) top: usize,
     /// When the work on it began.
@@ -36,12 +45,24 @@ pub(crate) struct Question<'a> {
 }
 
 impl Question<'_> {
+    /// What an answer is by all that decides it; `None` for a prompt.
+    fn judged(&self, scratch: &mut Scratch) -> Result<Option<Judged>, ScoreError> {
+        let Self { tiered, policy, phrases, .. } = *self;
+        if self.field == Field::Prompt {
+            return Ok(None);
+        }
+        let Input { prompt, response, .. } = self.input;
+        let answer = Answer { prompt, response, signs: self.signs, ..Answer::default() };
+        Judge { tiered, policy, phrases }.one(&answer, scratch).map(Some)
+    }
+
     /// Returns the explanation; `None` while a pending encoder must be asked first.
     ///
     /// # Errors
     /// When the encoder fails.
     pub(crate) fn answer(self, scratch: &mut Scratch) -> Result<Option<ExplainResponse>, ScoreError> {
-        let Self { tiered, name, input, field, policy, top, started } = self;
+        let judged = self.judged(scratch)?;
+        let Self { tiered, name, input, field, policy, phrases, top, started, .. } = self;
         let model = tiered.model;
         let text = field.of(&input).unwrap_or_default();
         let explanation = model.scorer().explain(&input);
@@ -55,32 +76,38 @@ impl Question<'_> {
         if tiered.waits() {
             return Ok(None);
         }
-        let searched = text.len() <= FLIP_BYTES;
+        let answer = judged.as_ref().map(|judged| AnswerView::of(judged, text, scored.p_refusal.get()));
+        let otherwise = answer.as_ref().and_then(AnswerView::decided_otherwise);
+        let searched = text.len() <= FLIP_BYTES && otherwise.is_none();
         let mut found = Found::default();
         if searched {
             found = Found::of(&tiered, &input, (&scored, policy), scratch)?;
+            if field == Field::Response {
+                found = found.of_answer(&Judge { tiered, policy, phrases }, &input, &scored, scratch)?;
+            }
             // The search may need more replies of the encoder.
             if tiered.waits() {
                 return Ok(None);
             }
         }
         let characters = Characters::of(text);
-        let words = explanation.words(field, text).into_iter().map(|word| {
-            let Span { start, end } = characters.span(word.bytes.start, word.bytes.end);
-            let (contribution, function_word) = (word.contribution, word.is_function);
-            Word { start, end, text: text[word.bytes].to_owned(), contribution, function_word }
-        });
-        let words: Vec<Word> = words.collect();
+        let words = words(&explanation, field, text, &characters);
         // A fragment that is the whole text tells nothing.
         found.fragment = found.fragment.filter(|fragment| fragment.words < words.len());
-        let unexplained =
-            found.flip.is_none().then(|| unexplained(searched, &explanation, words.len(), policy));
-        let head_auroc = model.encoder().and_then(|(manifest, _)| manifest.direction.head_auroc);
+        let unexplained = found
+            .flip
+            .is_none()
+            .then(|| otherwise.unwrap_or_else(|| unexplained(searched, &explanation, words.len(), policy)));
+        let (p_refusal, tier) = match judged {
+            Some(judged) => (judged.verdict.p_refusal, judged.tier),
+            None => (Some(scored.p_refusal), Some(scored.tier)),
+        };
         Ok(Some(ExplainResponse {
-            p_refusal: scored.p_refusal.get(),
-            decision: policy.decide(scored.p_refusal),
-            tier: tiered.tier(&scored),
+            p_refusal: p_refusal.map(f64::from),
+            decision: p_refusal.map(|p| policy.decide(p)),
+            tier: tier.filter(|_| tiered.has_encoder()),
             field,
+            answer,
             logit: explanation.logit,
             bias: explanation.bias,
             shares: shares(model, &explanation, &input, top),
@@ -88,24 +115,41 @@ impl Question<'_> {
             terms_in_all: explanation.terms.len(),
             words,
             flip: found.flip.map(|flip| flip_view(flip, text, &characters, policy)),
-            fragment: found.fragment.map(|Fragment { bytes, words, p_refusal }| {
-                let Span { start, end } = characters.span(bytes.start, bytes.end);
-                FragmentView { start, end, text: text[bytes].to_owned(), words, p_refusal: p_refusal.get() }
-            }),
+            fragment: found.fragment.map(|fragment| fragment_view(fragment, text, &characters)),
             flip_searched: searched,
             unexplained,
-            encoder: direction.map(|direction| EncoderView {
-                logit: scored.logit,
-                ngram_p_refusal: ngrams.get(),
-                deviations: direction.deviations,
-                auroc: direction.auroc,
-                head_auroc,
-                nearest: direction.nearest.into_iter().map(NearestText::from).collect(),
-            }),
+            encoder: direction.map(|direction| encoder_view(model, direction, &scored, ngrams)),
             model: name,
             seconds: started.elapsed().as_secs_f64(),
         }))
     }
+}
+
+/// The words of a text with what each contributes.
+fn words(explanation: &Explanation, field: Field, text: &str, characters: &Characters) -> Vec<Word> {
+    let words = explanation.words(field, text).into_iter().map(|word| {
+        let Span { start, end } = characters.span(word.bytes.start, word.bytes.end);
+        let (contribution, function_word) = (word.contribution, word.is_function);
+        Word { start, end, text: text[word.bytes].to_owned(), contribution, function_word }
+    });
+    words.collect()
+}
+
+fn encoder_view(model: &Model, direction: Direction, scored: &Tiered, ngrams: Probability) -> EncoderView {
+    EncoderView {
+        logit: scored.logit,
+        ngram_p_refusal: ngrams.get(),
+        deviations: direction.deviations,
+        auroc: direction.auroc,
+        head_auroc: model.encoder().and_then(|(manifest, _)| manifest.direction.head_auroc),
+        nearest: direction.nearest.into_iter().map(NearestText::from).collect(),
+    }
+}
+
+fn fragment_view(fragment: Fragment, text: &str, characters: &Characters) -> FragmentView {
+    let Fragment { bytes, words, p_refusal } = fragment;
+    let Span { start, end } = characters.span(bytes.start, bytes.end);
+    FragmentView { start, end, text: text[bytes].to_owned(), words, p_refusal: p_refusal.get() }
 }
 
 /// The edits that the n-gram tier found.
@@ -132,6 +176,21 @@ impl Found {
         } else {
             Ok(found)
         }
+    }
+
+    /// Keeps the edits of an answer that hold by all that decides it.
+    fn of_answer(
+        self,
+        judge: &Judge<'_>,
+        input: &Input<'_>,
+        scored: &Tiered,
+        scratch: &mut Scratch,
+    ) -> Result<Self, ScoreError> {
+        let texts = (input.prompt, input.response.unwrap_or_default());
+        let refused = scored.p_refusal.get() >= judge.policy.hold_from;
+        let edits = (self.flip, self.fragment);
+        let (flip, fragment) = answer::confirmed(judge, texts, refused, edits, scratch)?;
+        Ok(Self { flip, fragment })
     }
 
     /// Keeps the edits that hold with all tiers, with the scores of all tiers; `answer` is the score of the

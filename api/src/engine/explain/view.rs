@@ -5,6 +5,7 @@ use demur_predictor::{Decision, Explanation, Field, Input, Origin, Tier};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::engine::explain::AnswerView;
 use crate::engine::model_ref::ModelRef;
 use crate::engine::schema::{DecisionName, TierName};
 use crate::engine::shares::{Characters, ShareView, Span};
@@ -12,12 +13,13 @@ use crate::engine::shares::{Characters, ShareView, Span};
 /// A logit taken apart.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ExplainResponse {
-    /// The probability of a refusal: the model's calibration of the logit.
+    /// The probability of a refusal: the model's calibration of the logit, or of a response what `/v1/classify` says;
+    /// null where there is no answer.
     #[schema(minimum = 0, maximum = 1)]
-    pub(crate) p_refusal: f64,
+    pub(crate) p_refusal: Option<f64>,
     /// What the policy does at it; for a response, `hold` says that it counts as refused.
-    #[schema(value_type = DecisionName)]
-    pub(crate) decision: Decision,
+    #[schema(value_type = Option<DecisionName>)]
+    pub(crate) decision: Option<Decision>,
     /// Of a model with an encoder tier, the tier that answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<TierName>)]
@@ -25,6 +27,10 @@ pub(crate) struct ExplainResponse {
     /// The text that is explained: `prompt` or `response`.
     #[schema(value_type = String, example = "prompt")]
     pub(crate) field: Field,
+    /// Of a response, what it is and what decides it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    pub(crate) answer: Option<AnswerView>,
     /// The n-gram tier's logit before calibration: `bias` and the contributions of all terms sum to it, and all `shares`
     /// but the calibration.
     pub(crate) logit: f64,

@@ -1,0 +1,171 @@
+//! The question that a run asks about each row, and what is known of a row once it is answered.
+
+use demur_data::stream::RowInput;
+use demur_data::{Kind, Label};
+use demur_predictor::{
+    Answer, Decision, Form, Input, Judged, KindDistribution, Model, Policy, Probability, Tier, Tiered,
+};
+
+use crate::engine::judgement::Judge;
+use crate::engine::tiered_model::TieredModel;
+
+/// The question that a run asks about each row.
+pub(crate) enum RowQuestion<'a> {
+    /// Will this prompt be refused?
+    Prompts {
+        tiered: TieredModel<'a>,
+        policy: Policy,
+        target: Option<String>,
+        /// Whether to add the kind of refusal.
+        kinds: bool,
+        /// Whether to add the interval of P(refusal).
+        interval: bool,
+        /// How many of the strongest words to add.
+        ngrams: usize,
+    },
+    /// Is this answer a refusal?
+    Responses {
+        judge: Judge<'a>,
+        /// The labeller that the rows name.
+        labelled_by: &'a str,
+        /// Only this many tokens of each answer are read, as if the rest had not arrived yet.
+        prefix: Option<usize>,
+    },
+}
+
+/// The outcomes that a summary counts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outcomes {
+    /// Their title in the summary.
+    pub(crate) title: &'static str,
+    /// Their names; [`RowScore::outcome`] is an index into these.
+    pub(crate) names: &'static [&'static str],
+    /// The name of what is counted apart from them: rows without a probability.
+    pub(crate) none: Option<&'static str>,
+}
+
+/// What the summary and the sort need of a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct RowScore {
+    /// `None` if there was no answer to classify.
+    pub(crate) p_refusal: Option<f64>,
+    /// Index of the decision or label in [`Outcomes::names`]; `None` together with the probability.
+    pub(crate) outcome: Option<usize>,
+    /// The tier that scored the text; `None` if no text was scored.
+    pub(crate) tier: Option<Tier>,
+    /// How an answer was recognised.
+    pub(crate) form: Option<Form>,
+}
+
+/// A row as the columns' functions get it.
+pub(crate) struct Row<'r, 'm> {
+    pub(crate) question: &'r RowQuestion<'m>,
+    pub(crate) input: &'r Input<'r>,
+    pub(crate) p_refusal: Option<Probability>,
+    /// The score of a prompt.
+    pub(crate) scored: Option<&'r Tiered>,
+    pub(crate) tier: Option<Tier>,
+    /// Index of the decision or label.
+    pub(crate) outcome: Option<usize>,
+    pub(crate) kind: Option<Kind>,
+    /// Filled only if a column needs them.
+    pub(crate) kinds: Option<KindDistribution>,
+    /// How an answer was recognised.
+    pub(crate) form: Option<Form>,
+    /// Whether reasoning was cut off before an answer was read.
+    pub(crate) reasoning: Option<bool>,
+}
+
+impl<'a> RowQuestion<'a> {
+    pub(crate) const fn tiered(&self) -> &TieredModel<'a> {
+        match self {
+            Self::Prompts { tiered, .. } => tiered,
+            Self::Responses { judge, .. } => &judge.tiered,
+        }
+    }
+
+    /// The decisions or labels that are counted.
+    pub(crate) const fn outcomes(&self) -> Outcomes {
+        match self {
+            Self::Prompts { .. } => {
+                Outcomes { title: "decisions", names: &["send", "abstain", "hold"], none: None }
+            }
+            Self::Responses { .. } => {
+                Outcomes { title: "labels", names: &["complied", "refused"], none: Some("no answer") }
+            }
+        }
+    }
+
+    /// The texts of a row with the target of the question.
+    pub(crate) fn input<'i>(&'i self, row: &RowInput<'i>) -> Input<'i> {
+        match self {
+            Self::Prompts { target, .. } => Input { target: target.as_deref(), ..row.texts },
+            Self::Responses { .. } => row.texts,
+        }
+    }
+
+    /// The answer of a row, as far as it is to be read.
+    pub(crate) const fn answer<'i>(row: &RowInput<'i>, prefix: Option<usize>) -> Answer<'i> {
+        Answer { prompt: row.texts.prompt, response: row.texts.response, signs: row.signs, prefix }
+    }
+}
+
+impl<'r, 'm> Row<'r, 'm> {
+    /// A scored prompt.
+    pub(crate) fn prompt(
+        question: &'r RowQuestion<'m>,
+        policy: &Policy,
+        (input, scored): (&'r Input<'r>, &'r Tiered),
+        kinds: Option<KindDistribution>,
+    ) -> Self {
+        let decision = match policy.decide(scored.p_refusal) {
+            Decision::Send => 0,
+            Decision::Abstain => 1,
+            Decision::Hold => 2,
+        };
+        Self {
+            question,
+            input,
+            p_refusal: Some(scored.p_refusal),
+            scored: Some(scored),
+            tier: Some(scored.tier),
+            outcome: Some(decision),
+            kind: kinds.as_ref().map(|kinds| kinds.kind),
+            kinds,
+            form: None,
+            reasoning: None,
+        }
+    }
+
+    /// A classified answer.
+    pub(crate) fn answer(question: &'r RowQuestion<'m>, input: &'r Input<'r>, judged: Judged) -> Self {
+        let Judged { verdict, tier } = judged;
+        Self {
+            question,
+            input,
+            p_refusal: verdict.p_refusal,
+            scored: None,
+            tier,
+            outcome: verdict.label.map(|label| usize::from(label == Label::Refused)),
+            kind: verdict.kind,
+            kinds: verdict.kinds,
+            form: Some(verdict.form),
+            reasoning: Some(verdict.reasoning),
+        }
+    }
+
+    pub(crate) const fn model(&self) -> &'m Model {
+        self.question.tiered().model
+    }
+
+    /// Name of the decision or label.
+    pub(crate) fn outcome(&self) -> Option<&'static str> {
+        self.outcome.map(|outcome| self.question.outcomes().names[outcome])
+    }
+
+    /// What the summary and the sort need.
+    pub(crate) fn score(&self) -> RowScore {
+        let p_refusal = self.p_refusal.map(f64::from);
+        RowScore { p_refusal, outcome: self.outcome, tier: self.tier, form: self.form }
+    }
+}
