@@ -41,6 +41,7 @@ documents! {
     explain: "docs/explain.md",
     models: "docs/models.md",
     performance: "docs/performance.md",
+    rates: "docs/rates.md",
     recipes: "docs/recipes.md",
     reproduce: "docs/reproduce.md",
     scoring: "docs/scoring.md",

@@ -25,6 +25,7 @@ mod otel;
 mod outputs;
 mod pipeline;
 mod predict;
+mod rates;
 mod reading;
 mod report;
 mod reproduce;

@@ -109,8 +109,21 @@ fn labels(rows: &[&Map<String, Value>]) -> &'static [&'static str] {
     }
 }
 
+/// Checks that a column exists, by name or dotted path, in at least one of some rows.
+///
+/// # Errors
+/// [`DataError::UnknownColumn`], with the columns that there are; `role` is what the column was named for.
+pub fn require_column(
+    file: &str,
+    rows: &[&Map<String, Value>],
+    role: &'static str,
+    column: &str,
+) -> Result<(), DataError> {
+    Present::new(file, rows).find(role, Some(column), &[]).map(|_| ())
+}
+
 /// The value under a column name or dotted path.
-pub(crate) fn lookup<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+pub fn lookup<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     // The whole name goes first, because a column's own name may contain dots.
     fields.get(name).or_else(|| {
         let (head, rest) = name.split_once('.')?;

@@ -41,7 +41,7 @@ mod frames {
     pub(crate) mod vocabulary;
     pub(crate) mod write;
 
-    pub use self::columns::Columns;
+    pub use self::columns::{Columns, lookup, require_column};
     pub use self::dedup::deduplicate;
     pub use self::error::{DataError, UnknownLabel};
     pub use self::format::Format;

@@ -3,7 +3,7 @@
 use std::iter::repeat_n;
 
 /// Characters that XML 1.0 does not allow, and marks that change the direction of the following text.
-const fn is_unfit(c: char) -> bool {
+pub(crate) const fn is_unfit(c: char) -> bool {
     matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -51,9 +51,21 @@ pub(crate) fn code_span(text: &str) -> String {
     }
 }
 
-/// Approximate columns that a character takes in a monospaced font: from Hangul on, many are wide.
-const fn columns_of(c: char) -> usize {
-    if c as u32 >= 0x1100 { 2 } else { 1 }
+/// Columns that a character takes in a monospaced font: two for the letters of East Asia and for pictures.
+pub(crate) const fn columns_of(c: char) -> usize {
+    match c as u32 {
+        0x1100..=0x115f
+        | 0x2e80..=0x303e
+        | 0x3041..=0xa4cf
+        | 0xac00..=0xd7a3
+        | 0xf900..=0xfaff
+        | 0xfe30..=0xfe6f
+        | 0xff00..=0xff60
+        | 0xffe0..=0xffe6
+        | 0x1f300..=0x1faff
+        | 0x20000..=0x3fffd => 2,
+        _ => 1,
+    }
 }
 
 /// Cuts a text to a number of columns, with an ellipsis if something was cut.

@@ -82,7 +82,7 @@ const LETTERS: usize = 400;
 
 /// The language (an ISO 639-1 code) of a text; `None` if it cannot be detected.
 #[must_use]
-pub(crate) fn language(text: &str) -> Option<&'static str> {
+pub fn language(text: &str) -> Option<&'static str> {
     let letters: Vec<char> = text.chars().filter(|c| c.is_alphabetic()).take(LETTERS).collect();
     let least = letters.len().div_ceil(5).max(1);
     let of_script = |is_letter: fn(char) -> bool| letters.iter().filter(|&&c| is_letter(c)).count();

@@ -28,6 +28,10 @@ pub use analysis::contrast::{
     FillerFigures, GroupFigures, SwapAudit, SwapList, TargetContrast, TargetTerm, Template, contrast_targets,
 };
 pub use analysis::phrases::{PhraseFigures, Position, phrases};
+pub use analysis::rates::{
+    Agreement, DIFFERENCE_INTERVAL, GroupRate, HarmRates, MCNEMAR, Outcome, PairedRates, Rate, RateReport,
+    RatedRow, Share, harm_rates,
+};
 pub use analysis::terms::{
     FOLDS, HALVES, LogOdds, Marks, Refitted, TOP, TermAnalysis, TermFigures, TermParams, Within,
     analyse_terms, log_odds, probabilities,
@@ -63,6 +67,7 @@ pub use fit::second_level::SecondLevelParams;
 pub use fit::sparse::SparseMatrix;
 pub use fit::teacher::{FitPlan, Teacher};
 pub use groups::Grouping;
+pub use language::language;
 pub use metrics::{
     Clusters, Confusion, Decisions, FEW_FALSE_POSITIVES, Ranking, ReliabilityBin, Truth, auroc,
     auroc_interval, auroc_within, average_precision, brier, ece, intervals, log_loss, mean_interval,

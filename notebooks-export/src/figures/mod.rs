@@ -3,4 +3,5 @@
 pub(crate) mod charts;
 pub(crate) mod curves;
 pub(crate) mod drawing;
+pub(crate) mod heat_map;
 pub(crate) mod raster;

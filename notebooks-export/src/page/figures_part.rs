@@ -12,7 +12,7 @@ use crate::text::Shown;
 
 /// A table with all its rows and columns.
 pub(crate) fn all(table: &Table) -> Markup {
-    let keys: Vec<&str> = table.columns.iter().map(|column| column.key).collect();
+    let keys: Vec<&str> = table.columns.iter().map(|column| column.key.as_ref()).collect();
     table.to_html(&table.title, &keys, &(0..table.rows.len()).collect::<Vec<_>>())
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Numbers are rounded once, here, so that every number in a page equals the one in the file.
 
+use std::borrow::Cow;
+
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
@@ -12,12 +14,18 @@ use crate::text::Shown;
 const DECIMALS: i32 = 4;
 
 /// A column of a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// Its name in files.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// Its title in a page.
-    pub title: &'static str,
+    pub title: Cow<'static, str>,
+}
+
+impl Column {
+    pub(crate) fn new(key: impl Into<Cow<'static, str>>, title: impl Into<Cow<'static, str>>) -> Self {
+        Self { key: key.into(), title: title.into() }
+    }
 }
 
 /// A table that is written to files and shown in pages.
@@ -36,14 +44,24 @@ pub struct Table {
 impl Table {
     /// An empty table with these column names and titles.
     pub(crate) fn new(name: &'static str, title: &str, columns: &[(&'static str, &'static str)]) -> Self {
-        let columns = columns.iter().map(|&(key, title)| Column { key, title }).collect();
+        let columns = columns.iter().map(|&(key, title)| Column::new(key, title)).collect();
+        Self::of_columns(name, title, columns)
+    }
+
+    /// The same with columns that are known only from data.
+    pub(crate) fn of_columns(name: &'static str, title: &str, columns: Vec<Column>) -> Self {
         Self { name, title: title.to_owned(), columns, rows: Vec::new() }
     }
 
     /// Adds a row: a value for each column, in order.
     pub(crate) fn push<const N: usize>(&mut self, cells: [Value; N]) {
-        debug_assert_eq!(N, self.columns.len(), "{}", self.name);
-        let row = self.columns.iter().map(|column| column.key.to_owned()).zip(cells);
+        self.push_all(cells.into());
+    }
+
+    /// The same for a number of cells that is known only from data.
+    pub(crate) fn push_all(&mut self, cells: Vec<Value>) {
+        debug_assert_eq!(cells.len(), self.columns.len(), "{}", self.name);
+        let row = self.columns.iter().map(|column| column.key.to_string()).zip(cells);
         self.rows.push(row.collect());
     }
 
@@ -53,7 +71,7 @@ impl Table {
     }
 
     /// Whether the column holds numbers.
-    fn is_numeric(&self, key: &str) -> bool {
+    pub(crate) fn is_numeric(&self, key: &str) -> bool {
         self.rows.iter().all(|row| self.cell(row, key).is_number() || self.cell(row, key).is_null())
     }
 
@@ -62,7 +80,7 @@ impl Table {
         let columns: Vec<(&Column, Option<&str>)> = keys
             .iter()
             .filter_map(|key| self.columns.iter().find(|column| column.key == *key))
-            .map(|column| (column, self.is_numeric(column.key).then_some("number")))
+            .map(|column| (column, self.is_numeric(&column.key).then_some("number")))
             .collect();
         html! {
             div class="scroll" tabindex="0" role="group" aria-label=(Shown(caption)) {
@@ -71,7 +89,7 @@ impl Table {
                     thead {
                         tr {
                             @for (column, class) in &columns {
-                                th scope="col" data-key=(column.key) class=[class] { (Shown(column.title)) }
+                                th scope="col" data-key=(column.key.as_ref()) class=[class] { (Shown(&column.title)) }
                             }
                         }
                     }
@@ -79,8 +97,8 @@ impl Table {
                         @for &row in rows {
                             tr data-row=(row) {
                                 @for (column, class) in &columns {
-                                    td data-title=(Shown(column.title)) class=[class] {
-                                        (Shown(&plain(self.cell(&self.rows[row], column.key))))
+                                    td data-title=(Shown(&column.title)) class=[class] {
+                                        (Shown(&plain(self.cell(&self.rows[row], &column.key))))
                                     }
                                 }
                             }
@@ -106,7 +124,7 @@ impl Table {
 
     /// All of it as a table of texts.
     pub(crate) fn whole(&self) -> TextTable {
-        let keys: Vec<&str> = self.columns.iter().map(|column| column.key).collect();
+        let keys: Vec<&str> = self.columns.iter().map(|column| column.key.as_ref()).collect();
         self.to_text_table(&keys, 0..self.rows.len())
     }
 }

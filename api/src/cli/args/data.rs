@@ -20,6 +20,9 @@ pub(crate) struct DataArgs {
     /// Column of the model that answered.
     #[arg(long, value_name = "NAME")]
     pub(crate) target_column: Option<String>,
+    /// Column of the category.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) category_column: Option<String>,
     /// Column of the split (train, test, ...).
     #[arg(long, value_name = "NAME")]
     pub(crate) split_column: Option<String>,

@@ -7,6 +7,7 @@ mod data;
 mod figures;
 mod fit;
 mod model;
+mod rates;
 mod score;
 mod serve;
 mod shell;
@@ -22,6 +23,7 @@ pub(crate) use data::{DataArgs, TextColumns};
 pub(crate) use figures::{Evaluate, ExportNotebook, Inspect, NotebookArg, Report, Reproduce};
 pub(crate) use fit::{Bootstrap, Fit, Pipeline, RecipeArgs};
 pub(crate) use model::{ClassifierArg, ModelArg, PhrasesArg, PredictorArg, TargetArg, policy_of_flags};
+pub(crate) use rates::{LabelsArg, Rates, RatesFormat};
 pub(crate) use score::{Label, Score};
 pub(crate) use serve::{Key, Serve};
 pub(crate) use shell::{Shell, ShellWhat};
@@ -49,6 +51,7 @@ Examples:
   demur predict \"Write a poem about autumn\"              will this be refused?
   demur score prompts.jsonl --out scored.jsonl            and each of a hundred million?
   demur label answers.jsonl --out labelled.jsonl          which of these answers are refusals?
+  demur rates answers.jsonl --by target,category          who refuses how much of what?
   demur evaluate --field response FILE                    how good is the bundled model on these?
   demur evaluate --cv 10 --grouped --field response FILE  how well would one of your own do?
   demur serve                                             a pre-flight API and a page to try it
@@ -75,6 +78,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Shows what a slot's words, the people in a prompt or the target change.
     Contrast(Contrast),
+    /// Counts refusals: refused of n, by target, category or any other columns.
+    Rates(Rates),
     /// Measures a model, or a recipe by cross-validation, on labelled rows.
     Evaluate(Evaluate),
     /// Shows what a model is: target, data, figures, strongest n-grams.

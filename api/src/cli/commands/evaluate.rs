@@ -14,6 +14,7 @@ use demur_training::{
 use serde_json::json;
 
 use crate::cli::args::Evaluate;
+use crate::cli::commands::by_facet;
 use crate::cli::commands::doubts;
 use crate::cli::commands::leave_one_out::{self, figure};
 use crate::cli::sources;
@@ -96,6 +97,7 @@ pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
         return terminal::json(&json);
     }
     let mut out = table(&evaluation)?;
+    out += &by_facet::table(&evaluation)?;
     if let Some(confounds) = &confounds {
         out += &doubts::confounds_table(confounds)?;
     }

@@ -2,6 +2,7 @@
 
 mod batch;
 mod bootstrap;
+mod by_facet;
 mod contrast;
 mod doubts;
 mod evaluate;
@@ -14,6 +15,7 @@ mod label;
 mod leave_one_out;
 mod pipeline;
 mod predict;
+mod rates;
 mod report;
 mod reproduce;
 mod score;
@@ -33,6 +35,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Predict(args) => predict::run(&args),
         Command::Contrast(args) => contrast::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Rates(args) => rates::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::ExportNotebook(args) => export_notebook::run(&args),

@@ -1,0 +1,79 @@
+//! The outcome of each row: its own label, or what the response classifier says of its answer.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use demur_data::{Kind, Labelled, Labeller, Record};
+use demur_predictor::{Answer, Model, Phrases, Scratch};
+use demur_training::Outcome;
+use rayon::prelude::*;
+
+use crate::cli::args::{LabelsArg, Rates};
+
+/// What became of a row, who says so, and the kind of the answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Judged {
+    pub(super) outcome: Outcome,
+    pub(super) labeller: Labeller,
+    pub(super) kind: Option<Kind>,
+}
+
+/// The outcomes of records in their order, `None` where a row's own label is wanted and it has none; and the model
+/// that classified answers, if any was classified.
+pub(super) fn judge(
+    args: &Rates,
+    records: &[Record],
+) -> anyhow::Result<(Vec<Option<Judged>>, Option<Model>)> {
+    let own: Vec<Option<Judged>> = match args.labels {
+        LabelsArg::Demur => vec![None; records.len()],
+        LabelsArg::Any | LabelsArg::Own => {
+            records.iter().map(|record| record.label.as_ref().map(of_label)).collect()
+        }
+    };
+    if args.labels == LabelsArg::Own || own.iter().all(Option::is_some) {
+        return Ok((own, None));
+    }
+    let model = args.model.load_ngrams()?;
+    let phrases = args.phrases.as_deref().map(read_phrases).transpose()?.unwrap_or_default();
+    let judged = own
+        .into_par_iter()
+        .zip(records)
+        .map_init(Scratch::default, |scratch, (own, record)| {
+            Some(own.unwrap_or_else(|| of_answer((&model, &phrases), record, scratch)))
+        })
+        .collect();
+    Ok((judged, Some(model)))
+}
+
+/// The operator's own phrases.
+fn read_phrases(path: &Path) -> anyhow::Result<Phrases> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("--phrases {}", path.display()))
+}
+
+/// What a row's own label says: a measured rate counts with its value.
+fn of_label(label: &Labelled) -> Judged {
+    let rate = label.p_refusal.filter(|_| label.by.labeller != Labeller::Demur);
+    let outcome = match label.label {
+        Some(binary) => Outcome::Answered(rate.unwrap_or_else(|| binary.target())),
+        None => Outcome::Neither,
+    };
+    Judged { outcome, labeller: label.by.labeller, kind: label.kind }
+}
+
+/// What the classifier says of an answer.
+fn of_answer((model, phrases): (&Model, &Phrases), record: &Record, scratch: &mut Scratch) -> Judged {
+    let answer = Answer {
+        prompt: record.prompt.as_deref(),
+        response: record.response.as_deref(),
+        signs: record.signs.as_deref(),
+        prefix: None,
+    };
+    let verdict = model.judge(&answer, &model.manifest().policy, phrases, scratch);
+    let outcome = match verdict.label {
+        Some(label) => Outcome::Answered(label.target()),
+        None => Outcome::NoAnswer,
+    };
+    Judged { outcome, labeller: Labeller::Demur, kind: verdict.kind }
+}
