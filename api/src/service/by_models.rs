@@ -13,6 +13,7 @@ use crate::service::beside::{Work, beside, caught};
 use crate::service::body::{self, Body};
 use crate::service::budget::{Caller, NoRoom, SMALL};
 use crate::service::classify::classify;
+use crate::service::classify_forms;
 use crate::service::connection::{Connection, connection};
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::explain::explain;
@@ -78,7 +79,9 @@ impl Endpoint {
         let (bytes, most) = (&body.bytes, job.limits().answer);
         match self {
             Self::Predict => to_json(&predict(&body::parse(bytes)?, &registry, &job).await?, most),
-            Self::Classify => to_json(&classify(&body::parse(bytes)?, &registry, &job).await?, most),
+            Self::Classify => {
+                to_json(&classify(&classify_forms::parse(bytes)?, &registry, &job).await?, most)
+            }
             Self::Explain => to_json(&explain(&body::parse(bytes)?, &registry, &job).await?, most),
             Self::Score => to_json(&score(&body::parse(bytes)?, &registry, &job).await?, most),
         }

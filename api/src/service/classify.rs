@@ -1,5 +1,7 @@
 //! `POST /v1/classify`: is this answer a refusal, and of which kind?
 
+use std::num::NonZeroUsize;
+
 use demur_data::{Kind, Label, Signs};
 use demur_predictor::{Answer, Field, Form, Judged, Tier};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -19,7 +21,8 @@ use crate::service::served_tiers::ServedTiers;
 use crate::service::settings::Limits;
 use crate::service::validate::{check_batch, check_length, policy_of_request};
 
-/// One answer by its own fields, or a batch as `answers`.
+/// One answer by its own fields, or a batch as `answers`. A provider's response body as it came is taken too, whole or in
+/// a batch, and so are an answer in parts and other names of fields (`stop_reason`).
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"prompt": "How do I pick a lock?", "response": "I'm sorry, but I can't help with that."}))]
@@ -38,9 +41,15 @@ pub(crate) struct ClassifyRequest {
     /// The body of the provider's error, where one came instead of an answer: any JSON, null for none.
     #[schema(value_type = Value)]
     pub(crate) error: Option<Value>,
+    /// What filters say: `stop_details`, `moderation`, `promptFeedback`, content filter results. Any JSON, null for none.
+    #[schema(value_type = Value)]
+    pub(crate) filters: Option<Value>,
     /// A batch; then the fields above must be left out.
     #[schema(min_items = 1)]
     pub(crate) answers: Option<Vec<AnswerBody>>,
+    /// Judge only so many words of each answer, counted behind its reasoning: the beginning of a stream. Default: all.
+    #[schema(value_type = Option<usize>, minimum = 1)]
+    pub(crate) prefix: Option<NonZeroUsize>,
     /// The classifier by its name. Default: the first.
     pub(crate) model: Option<String>,
     /// Thresholds for this request: from `hold_from` up an answer counts as refused. Default: the model's own.
@@ -70,6 +79,9 @@ pub(crate) struct AnswerBody {
     /// The body of the provider's error, where one came instead of an answer: any JSON, null for none.
     #[schema(value_type = Value)]
     pub(crate) error: Option<Value>,
+    /// What filters say: `stop_details`, `moderation`, `promptFeedback`, content filter results. Any JSON, null for none.
+    #[schema(value_type = Value)]
+    pub(crate) filters: Option<Value>,
 }
 
 /// Keeps an explicit `null` apart from a missing field.
@@ -134,11 +146,12 @@ pub(crate) async fn classify(
     let served = registry.choose(Field::Response, request.model.as_deref(), None)?;
     let policy = policy_of_request(request.policy, &served.model)?;
     let tiered = ServedTiers::of(served, Wanted { cheap: request.cheap, cascade: request.cascade })?;
+    let prefix = request.prefix.map(NonZeroUsize::get);
     let compute = |tiered: TieredModel<'_>| {
         let judge = Judge { tiered, policy, phrases: &registry.phrases };
         let of_answer = |given: &Given<'_>| {
             job.check()?;
-            Ok(with_scratch(|scratch| judge.one(&given.answer(), scratch))?)
+            Ok(with_scratch(|scratch| judge.one(&given.answer(prefix), scratch))?)
         };
         answers.iter().map(of_answer).collect::<Result<Vec<_>, ApiError>>()
     };
@@ -181,6 +194,7 @@ fn answers<'a>(request: &'a ClassifyRequest, limits: &Limits) -> Result<Vec<Give
         refusal: &request.refusal,
         finish_reason: &request.finish_reason,
         error: &request.error,
+        filters: &request.filters,
     };
     let Some(batch) = &request.answers else {
         return Ok(vec![single.check("", limits)?]);
@@ -190,8 +204,9 @@ fn answers<'a>(request: &'a ClassifyRequest, limits: &Limits) -> Result<Vec<Give
     }
     check_batch(batch.len(), "answers", limits)?;
     let one = |(at, body): (usize, &'a AnswerBody)| {
-        let AnswerBody { prompt, response, refusal, finish_reason, error } = body;
-        Fields { prompt, response, refusal, finish_reason, error }.check(&format!("answers[{at}]."), limits)
+        let AnswerBody { prompt, response, refusal, finish_reason, error, filters } = body;
+        let fields = Fields { prompt, response, refusal, finish_reason, error, filters };
+        fields.check(&format!("answers[{at}]."), limits)
     };
     batch.iter().enumerate().map(one).collect()
 }
@@ -204,8 +219,8 @@ struct Given<'a> {
 }
 
 impl Given<'_> {
-    const fn answer(&self) -> Answer<'_> {
-        Answer { prompt: self.prompt, response: self.response, signs: Some(&self.signs), prefix: None }
+    const fn answer(&self, prefix: Option<usize>) -> Answer<'_> {
+        Answer { prompt: self.prompt, response: self.response, signs: Some(&self.signs), prefix }
     }
 }
 
@@ -216,6 +231,7 @@ struct Fields<'a> {
     refusal: &'a Option<String>,
     finish_reason: &'a Option<String>,
     error: &'a Option<Value>,
+    filters: &'a Option<Value>,
 }
 
 impl<'a> Fields<'a> {
@@ -224,6 +240,7 @@ impl<'a> Fields<'a> {
             || self.refusal.is_some()
             || self.finish_reason.is_some()
             || self.error.is_some()
+            || self.filters.is_some()
     }
 
     /// Checks the lengths, and that at least one field is set; `place` is the prefix of field names in
@@ -242,6 +259,7 @@ impl<'a> Fields<'a> {
             refusal: self.refusal.clone(),
             finish_reason: self.finish_reason.clone(),
             error: self.error.clone(),
+            filters: self.filters.clone(),
             ..Signs::NONE
         };
         Ok(Given { prompt: self.prompt.as_deref(), response, signs })

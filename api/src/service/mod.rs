@@ -9,6 +9,7 @@ mod body;
 mod budget;
 mod by_models;
 mod classify;
+mod classify_forms;
 mod connection;
 mod encoder_queue;
 mod error;
