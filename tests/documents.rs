@@ -39,6 +39,7 @@ documents! {
     encoder: "docs/encoder.md",
     evaluation: "docs/evaluation.md",
     explain: "docs/explain.md",
+    layouts: "docs/layouts.md",
     models: "docs/models.md",
     performance: "docs/performance.md",
     rates: "docs/rates.md",

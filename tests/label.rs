@@ -323,8 +323,7 @@ fn rows_without_a_usable_response_end_the_run() {
     let before = dir.names();
     dir.demur("label - --model response --out out.jsonl")
         .stdin("{\"prompt\": \"a\"}\n{\"prompt\": \"b\"}\n")
-        .fails(1, &["no row can be used", "2 rejected", "-:1: `response`", "check which columns hold what"])
-        .says("there is no response");
+        .fails(1, &["-: no column holds the response; the columns are: prompt", "--response-column"]);
     assert_eq!(dir.names(), before);
 }
 

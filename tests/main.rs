@@ -20,6 +20,7 @@ mod inspect;
 mod interrupt;
 mod judgement;
 mod label;
+mod layouts;
 #[cfg(feature = "otel")]
 mod otel;
 mod outputs;

@@ -128,7 +128,7 @@ fn a_star_stands_for_all_other_labels() {
     let mut rows = labelled(&json!("refused"), &json!("complied"));
     rows[3]["label"] = json!("huh");
     dir.write_rows("rows.jsonl", &rows);
-    cannot_fit(&dir, "rows.jsonl", 1, &["`huh` (1x", "`*` as VALUE matches all others"]);
+    cannot_fit(&dir, "rows.jsonl", 1, &["`huh` (1x", "`*` in place of a value matches all others"]);
     fits(&dir, "rows.jsonl --label-map *=drop").says("9 kept, 0 rejected, 1 dropped (1 label says drop)");
 }
 
@@ -241,7 +241,7 @@ fn files_cut_short_are_named() {
 fn invalid_utf8_is_located() {
     let dir = Dir::new();
     for name in ["rows.jsonl", "rows.csv", "rows.json"] {
-        dir.write(name, b"prompt,label\nhello,refused\nGr\xfc\xdf Gott,complied\n");
+        dir.write(name, b"prompt,label\nol\xc3\xa9,refused\nGr\xfc\xdf Gott,complied\n");
         cannot_fit(&dir, name, 1, &[&format!("{name}:3: invalid UTF-8"), "iconv"]);
     }
 }
@@ -277,13 +277,20 @@ fn a_format_is_known_by_content_or_told() {
     fits(&dir, "rows.dat").says("10 kept");
     dir.write("lines.json", jsonl(&rows));
     fits(&dir, "lines.json").says("10 kept");
-    dir.write("rows.txt", "prompt;label\na;refused\n");
-    cannot_fit(&dir, "rows.txt", 1, &["cannot tell the format of rows.txt", "--format"]);
-    cannot_fit(&dir, "rows.dat --format xlsx", 2, &["xlsx", "json, jsonl, csv, tsv, parquet or arrow"]);
+    dir.write("rows.tab", "prompt;label\na;refused\n");
+    cannot_fit(&dir, "rows.tab", 1, &["cannot tell the format of rows.tab", "--format"]);
+    cannot_fit(
+        &dir,
+        "rows.dat --format xlsx",
+        2,
+        &["xlsx", "json, jsonl, csv, tsv, ssv, txt, parquet or arrow"],
+    );
     cannot_fit(&dir, "rows.dat --format json", 1, &["rows.dat"]);
     cannot_fit(&dir, "rows.dat --format parquet", 1, &["rows.dat", "PAR1"]);
     dir.write("one.json", "{\"prompt\":\n \"a\"}");
-    cannot_fit(&dir, "one.json", 1, &["one.json", "not an array of rows", "--format jsonl"]);
+    cannot_fit(&dir, "one.json", 1, &["1 row read", "1 dropped (1 no label)"]);
+    dir.write("seven.json", "7");
+    cannot_fit(&dir, "seven.json", 1, &["seven.json", "not an array of rows", "--format jsonl"]);
 }
 
 #[test]

@@ -329,14 +329,14 @@ fn what_cannot_be_scored_is_said() {
     dir.write("a.jsonl", "{\"x\":\"a\"}\n");
     dir.write("b.csv", "prompt\na\n");
     dir.write("c.csv", "prompt,n\na,1\n");
-    dir.write("d.txt", "a\n");
+    dir.write("d.tab", "a\n");
     dir.write("e.parquet", "PAR1");
     dir.write("f.json", "[]");
     for (flags, code, said) in [
-        ("a.jsonl --out o.jsonl", 1, "no prompt is found; name its column with --prompt-column, one of `x`"),
+        ("a.jsonl --out o.jsonl", 1, "no prompt is found; the columns are `x`"),
         ("a.jsonl --out o.jsonl --prompt-column y", 1, "there is no field `y`"),
         ("b.csv c.csv --out o.csv", 1, "its header is not that of the first file"),
-        ("d.txt --out o.jsonl", 2, "cannot tell the format of d.txt"),
+        ("d.tab --out o.jsonl", 2, "cannot tell the format of d.tab"),
         ("e.parquet --out o.parquet", 1, "e.parquet"),
         ("f.json --out o.txt", 2, "does not tell the format"),
         ("b.csv --out o.csv --kinds", 2, "does not tell kinds apart"),

@@ -1,26 +1,57 @@
 //! Which column of a file holds which field.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::DataError;
 use crate::conversation;
+use crate::layout::{Layout, Role};
+use crate::path::Path;
 use crate::read::is_refusal_text;
 
 /// The usual names of the prompt column.
-pub(crate) const PROMPT: &[&str] = &["prompt", "question", "instruction", "input", "text"];
+pub(crate) const PROMPT: &[&str] =
+    &["prompt", "question", "instruction", "input", "text", "query", "user_prompt", "goal"];
+
+/// The usual names of the response column.
+const RESPONSE: &[&str] = &[
+    "response",
+    "completion",
+    "output",
+    "answer",
+    "generation",
+    "model_response",
+    "model_output",
+    "generated_text",
+    "reply",
+];
+
+/// The usual names of the label column. A column `refusal` may also hold what a provider's API returns under
+/// this name: null, or the text of a refusal. Then it is no label.
+fn labels(rows: &[&Map<String, Value>]) -> &'static [&'static str] {
+    let given = || rows.iter().filter_map(|row| row.get("refusal")?.as_str());
+    if given().any(is_refusal_text) && !given().any(|text| !text.trim().is_empty() && !is_refusal_text(text))
+    {
+        &["label", "tone", "is_refusal", "refused"]
+    } else {
+        &["label", "tone", "refusal", "is_refusal", "refused"]
+    }
+}
 
 /// Names of columns. By default none is named.
 ///
-/// A name may be a dotted path into nested objects (`meta.text`); a column whose own name contains the dot
-/// goes first. A named column must exist. A column that is not named is searched for under its usual names,
-/// in this order; capitals and surrounding blanks are ignored if no exact name is found. The empty name `""`
-/// says that the file has no such column and stops the search.
+/// A name may be a path into nested objects and lists (`meta.text`, `choices[0].message.content`); a column
+/// whose own name is that text goes first. A named column must exist. A column that is not named is where the
+/// file's layout has it, or is searched for under its usual names, in this order. If no exact name is found,
+/// capitals, surrounding blanks, and blanks and hyphens in place of underscores are ignored. The empty name
+/// `""` says that the file has no such column and stops the search.
 ///
 /// | column | usual names, in this order |
 /// |---|---|
-/// | `prompt` | prompt, question, instruction, input, text |
-/// | `response` | response, completion, output, answer, generation |
+/// | `prompt` | prompt, question, instruction, input, text, query, `user_prompt`, goal |
+/// | `response` | response, completion, output, answer, generation, `model_response`, `model_output`, `generated_text`, reply |
 /// | `messages` | messages, conversation, conversations, contents; not when `prompt` or `response` is named |
 /// | `label` | label, tone, refusal, `is_refusal`, refused |
 /// | `target` | target, model, generator |
@@ -64,52 +95,89 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// The columns that this file has: named ones are checked, the others found or left out.
-    pub(crate) fn resolve(&self, file: &str, rows: &[&Map<String, Value>]) -> Result<Self, DataError> {
+    /// Where the fields of this file's rows are: named columns are checked, the layout's places are taken as
+    /// they are, the others are found by their usual names or left out.
+    pub(crate) fn resolve(
+        &self,
+        file: &str,
+        rows: &[&Map<String, Value>],
+        layout: Option<&'static Layout>,
+    ) -> Result<Places, DataError> {
         let present = Present::new(file, rows);
-        let find = |role, named: &Option<String>, usual: &[&str]| present.find(role, named.as_deref(), usual);
+        let find = |role: Role, named: &Option<String>, usual: &[&str]| {
+            present.find(role, named.as_deref(), layout, usual)
+        };
         let texts_named = [&self.prompt, &self.response].into_iter().flatten().any(|name| !name.is_empty());
-        let p_refusal = find("p_refusal", &self.p_refusal, &["p_refusal"])?;
+        let p_refusal = find(Role::PRefusal, &self.p_refusal, &["p_refusal"])?;
         // Beside a model's probability the rate is not a measurement: this project's bootstrap writes both.
         let rates: &[&str] = if p_refusal.is_none() { &["refusal_rate"] } else { &[] };
-        let conversations = if texts_named { &[] } else { conversation::USUAL };
-        Ok(Self {
-            id: find("id", &self.id, &["id"])?,
-            prompt: find("prompt", &self.prompt, PROMPT)?,
-            response: find(
-                "response",
-                &self.response,
-                &["response", "completion", "output", "answer", "generation"],
-            )?,
-            messages: find("messages", &self.messages, conversations)?,
-            label: find("label", &self.label, labels(rows))?,
-            kind: find("kind", &self.kind, &["kind"])?,
-            target: find("target", &self.target, &["target", "model", "generator"])?,
-            source: find("source", &self.source, &["source"])?,
-            category: find("category", &self.category, &["category"])?,
-            split: find("split", &self.split, &["split"])?,
-            group: find("group", &self.group, &["group"])?,
-            weight: find("weight", &self.weight, &["weight"])?,
+        let messages = match &self.messages {
+            None if texts_named => None,
+            named => find(Role::Messages, named, conversation::USUAL)?,
+        };
+        Ok(Places {
+            id: find(Role::Id, &self.id, &["id"])?,
+            prompt: find(Role::Prompt, &self.prompt, PROMPT)?,
+            response: find(Role::Response, &self.response, RESPONSE)?,
+            messages,
+            label: find(Role::Label, &self.label, labels(rows))?,
+            kind: find(Role::Kind, &self.kind, &["kind"])?,
+            target: find(Role::Target, &self.target, &["target", "model", "generator"])?,
+            source: find(Role::Source, &self.source, &["source"])?,
+            category: find(Role::Category, &self.category, &["category"])?,
+            split: find(Role::Split, &self.split, &["split"])?,
+            group: find(Role::Group, &self.group, &["group"])?,
+            weight: find(Role::Weight, &self.weight, &["weight"])?,
             p_refusal,
-            refusal_rate: find("refusal_rate", &self.refusal_rate, rates)?,
-            labelled_by: find("labelled_by", &self.labelled_by, &["labelled_by", "labeller"])?,
+            refusal_rate: find(Role::RefusalRate, &self.refusal_rate, rates)?,
+            labelled_by: find(Role::LabelledBy, &self.labelled_by, &["labelled_by", "labeller"])?,
+            finish_reason: of_layout(Role::FinishReason, layout),
+            refusal: of_layout(Role::Refusal, layout),
+            error: of_layout(Role::Error, layout),
+            filters: of_layout(Role::Filters, layout),
         })
     }
 }
 
-/// The usual names of the label column. A column `refusal` may also hold what a provider's API returns under
-/// this name: null, or the text of a refusal. Then it is no label.
-fn labels(rows: &[&Map<String, Value>]) -> &'static [&'static str] {
-    let given = || rows.iter().filter_map(|row| row.get("refusal")?.as_str());
-    if given().any(is_refusal_text) && !given().any(|text| !text.trim().is_empty() && !is_refusal_text(text))
-    {
-        &["label", "tone", "is_refusal", "refused"]
-    } else {
-        &["label", "tone", "refusal", "is_refusal", "refused"]
+/// Where a field of a row is: one path, or several of which the first that holds something counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    paths: Vec<Path>,
+    /// Whether the user named it.
+    pub(crate) named: bool,
+}
+
+impl Place {
+    /// The place of one path.
+    pub(crate) fn of(path: Path) -> Self {
+        Self { paths: vec![path], named: false }
+    }
+
+    /// Its name in messages: its first path.
+    pub(crate) fn name(&self) -> &str {
+        self.paths.first().map_or("", Path::as_str)
+    }
+
+    /// The first value that is there and not null, with its path.
+    pub(crate) fn get<'v>(&'v self, fields: &'v Map<String, Value>) -> Option<(&'v str, Cow<'v, Value>)> {
+        self.paths.iter().find_map(|path| {
+            let value = path.get(fields).filter(|value| !value.is_null())?;
+            Some((path.as_str(), value))
+        })
+    }
+
+    /// Whether there is a value, be it null.
+    pub(crate) fn is_there(&self, fields: &Map<String, Value>) -> bool {
+        self.paths.iter().any(|path| path.get(fields).is_some())
+    }
+
+    /// The same without the path.
+    pub(crate) fn value<'v>(&'v self, fields: &'v Map<String, Value>) -> Option<Cow<'v, Value>> {
+        self.get(fields).map(|(_, value)| value)
     }
 }
 
-/// Checks that a column exists, by name or dotted path, in at least one of some rows.
+/// Checks that a column exists, by name or path, in at least one of some rows.
 ///
 /// # Errors
 /// [`DataError::UnknownColumn`], with the columns that there are; `role` is what the column was named for.
@@ -119,27 +187,89 @@ pub fn require_column(
     role: &'static str,
     column: &str,
 ) -> Result<(), DataError> {
-    Present::new(file, rows).find(role, Some(column), &[]).map(|_| ())
+    let path = Path::parse(column);
+    if rows.is_empty() || rows.iter().any(|row| path.get(row).is_some()) {
+        return Ok(());
+    }
+    let (file, column) = (file.to_owned(), column.to_owned());
+    Err(DataError::UnknownColumn { file, role, column, existing: listed(rows) })
 }
 
-/// The value under a column name or dotted path.
-pub fn lookup<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    // The whole name goes first, because a column's own name may contain dots.
-    fields.get(name).or_else(|| {
-        let (head, rest) = name.split_once('.')?;
-        lookup(fields.get(head)?.as_object()?, rest)
-    })
+/// The value under a column name or path.
+#[must_use]
+pub fn lookup(fields: &Map<String, Value>, name: &str) -> Option<Value> {
+    Path::parse(name).get(fields).map(Cow::into_owned)
 }
 
-/// The first usual name that a file has. Exact names go first; then capitals and surrounding blanks are
-/// ignored.
+/// Where the fields of a file's rows are.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Places {
+    pub(crate) id: Option<Place>,
+    pub(crate) prompt: Option<Place>,
+    pub(crate) response: Option<Place>,
+    pub(crate) messages: Option<Place>,
+    pub(crate) label: Option<Place>,
+    pub(crate) kind: Option<Place>,
+    pub(crate) target: Option<Place>,
+    pub(crate) source: Option<Place>,
+    pub(crate) category: Option<Place>,
+    pub(crate) split: Option<Place>,
+    pub(crate) group: Option<Place>,
+    pub(crate) weight: Option<Place>,
+    pub(crate) p_refusal: Option<Place>,
+    pub(crate) refusal_rate: Option<Place>,
+    pub(crate) labelled_by: Option<Place>,
+    pub(crate) finish_reason: Option<Place>,
+    pub(crate) refusal: Option<Place>,
+    pub(crate) error: Option<Place>,
+    pub(crate) filters: Option<Place>,
+}
+
+impl Places {
+    /// Takes a lone `text` for the answer, in a file that has no other text and is read for its answers.
+    pub(crate) fn text_is_answer(&mut self) {
+        if self.response.is_none()
+            && self.messages.is_none()
+            && let Some(prompt) =
+                self.prompt.take_if(|prompt| !prompt.named && key(prompt.name()).ends_with("text"))
+        {
+            self.response = Some(prompt);
+        }
+    }
+}
+
+/// The first usual name that a file has. Exact names go first; then capitals, surrounding blanks, and
+/// differences between blank, hyphen and underscore are ignored.
 pub(crate) fn usual<'n>(names: &[&'n str], usual: &[&str]) -> Option<&'n str> {
-    let same = |a: &str, b: &str| a == b;
-    let alike = |a: &str, b: &str| a.trim().eq_ignore_ascii_case(b);
     let find = |alike: &dyn Fn(&str, &str) -> bool| {
         usual.iter().find_map(|usual| names.iter().find(|name| alike(name, usual)).copied())
     };
-    find(&same).or_else(|| find(&alike))
+    find(&|a, b| a == b).or_else(|| find(&|a, b| key(a) == b))
+}
+
+/// A name without what people write differently: `Model Response` is `model_response`.
+pub(crate) fn key(name: &str) -> String {
+    let alike = |letter: char| if matches!(letter, ' ' | '-') { '_' } else { letter };
+    name.trim().to_lowercase().chars().map(alike).collect()
+}
+
+/// Whether a name is a usual one of a prompt, an answer or a chat, and of nothing else.
+pub(crate) fn is_text_name(name: &str) -> bool {
+    let name = key(name);
+    // A `text` may be anything: a turn, a part, a document.
+    name != "text"
+        && [PROMPT, RESPONSE, conversation::USUAL].iter().any(|usual| usual.contains(&name.as_str()))
+}
+
+/// The places that a layout has for a role.
+fn of_layout(role: Role, layout: Option<&'static Layout>) -> Option<Place> {
+    let paths: Vec<Path> = layout?.paths(role).iter().map(|path| Path::parse(path)).collect();
+    (!paths.is_empty()).then_some(Place { paths, named: false })
+}
+
+/// The columns of rows as listed in messages.
+pub(crate) fn listed(rows: &[&Map<String, Value>]) -> Vec<String> {
+    Present::new("", rows).listed()
 }
 
 /// The columns of a file, in order of first appearance.
@@ -158,24 +288,36 @@ impl<'a> Present<'a> {
 
     fn find(
         &self,
-        role: &'static str,
+        role: Role,
         named: Option<&str>,
+        layout: Option<&'static Layout>,
         usual: &[&str],
-    ) -> Result<Option<String>, DataError> {
-        match named {
-            Some("") => Ok(None),
-            // If no row of a file could be parsed, the rejections report it, not the columns.
-            Some(name) if self.rows.is_empty() || self.rows.iter().any(|row| lookup(row, name).is_some()) => {
-                Ok(Some(name.to_owned()))
-            }
-            Some(name) => Err(DataError::UnknownColumn {
-                file: self.file.to_owned(),
-                role,
-                column: name.to_owned(),
-                existing: self.listed(),
-            }),
-            None => Ok(crate::columns::usual(&self.names, usual).map(str::to_owned)),
+    ) -> Result<Option<Place>, DataError> {
+        let Some(name) = named else {
+            return Ok(of_layout(role, layout).or_else(|| {
+                // A layout says where its own fields are; a usual name beside them means something else.
+                let usual = if layout.is_some_and(|layout| !layout.takes_usual(role)) { &[] } else { usual };
+                crate::columns::usual(&self.names, usual).map(|name| Place::of(Path::name(name)))
+            }));
+        };
+        if name.is_empty() {
+            return Ok(None);
         }
+        let place = |path| Some(Place { paths: vec![path], named: true });
+        let path = Path::parse(name);
+        // If no row of a file could be parsed, the rejections report it, not the columns.
+        if self.rows.is_empty() || self.rows.iter().any(|row| path.get(row).is_some()) {
+            return Ok(place(path));
+        }
+        if let Some(alike) = self.names.iter().find(|there| key(there) == key(name)) {
+            return Ok(place(Path::name(alike)));
+        }
+        Err(DataError::UnknownColumn {
+            file: self.file.to_owned(),
+            role: role.name(),
+            column: name.to_owned(),
+            existing: self.listed(),
+        })
     }
 
     /// The columns as listed in messages: an object's own fields as dotted paths, one level deep.
@@ -197,11 +339,15 @@ impl<'a> Present<'a> {
 mod tests {
     use serde_json::{Map, Value, json};
 
-    use super::{Columns, lookup};
+    use super::{Columns, Place, Places};
 
-    fn resolve(columns: &Columns, rows: &[Value]) -> Result<Columns, crate::DataError> {
+    fn resolve(columns: &Columns, rows: &[Value]) -> Result<Places, crate::DataError> {
         let rows: Vec<&Map<String, Value>> = rows.iter().map(|row| row.as_object().unwrap()).collect();
-        columns.resolve("rows.jsonl", &rows)
+        columns.resolve("rows.jsonl", &rows, None)
+    }
+
+    fn name(place: Option<&Place>) -> Option<&str> {
+        place.map(Place::name)
     }
 
     #[test]
@@ -209,10 +355,10 @@ mod tests {
         let rows =
             [json!({"instruction": "a", "input": "b", "output": "c"}), json!({"model": "m", "tone": "t"})];
         let found = resolve(&Columns::default(), &rows).unwrap();
-        assert_eq!(found.prompt.as_deref(), Some("instruction"));
-        assert_eq!(found.response.as_deref(), Some("output"));
-        assert_eq!(found.target.as_deref(), Some("model"));
-        assert_eq!(found.label.as_deref(), Some("tone"));
+        assert_eq!(name(found.prompt.as_ref()), Some("instruction"));
+        assert_eq!(name(found.response.as_ref()), Some("output"));
+        assert_eq!(name(found.target.as_ref()), Some("model"));
+        assert_eq!(name(found.label.as_ref()), Some("tone"));
         assert_eq!(found.messages, None);
     }
 
@@ -221,11 +367,11 @@ mod tests {
         let rows = [json!({"prompt": "a", "messages": [], "meta": {"text": "b"}})];
         let named = Columns { prompt: Some("meta.text".into()), ..Columns::default() };
         let found = resolve(&named, &rows).unwrap();
-        assert_eq!(found.prompt.as_deref(), Some("meta.text"));
+        assert_eq!(name(found.prompt.as_ref()), Some("meta.text"));
         assert_eq!(found.messages, None);
         let none = Columns { messages: Some(String::new()), ..Columns::default() };
         assert_eq!(resolve(&none, &rows).unwrap().messages, None);
-        assert_eq!(resolve(&Columns::default(), &rows).unwrap().messages.as_deref(), Some("messages"));
+        assert_eq!(name(resolve(&Columns::default(), &rows).unwrap().messages.as_ref()), Some("messages"));
     }
 
     #[test]
@@ -240,13 +386,27 @@ mod tests {
     }
 
     #[test]
-    fn a_dotted_name_may_be_a_name_or_a_path() {
-        let row = json!({"a.b": 1, "a": {"b": 2, "c": {"d.e": 3}}});
-        let row = row.as_object().unwrap();
-        assert_eq!(lookup(row, "a.b"), Some(&json!(1)));
-        assert_eq!(lookup(row, "a.c.d.e"), Some(&json!(3)));
-        assert_eq!(lookup(row, "a.x"), None);
-        assert_eq!(lookup(row, "a.b.c"), None);
+    fn names_are_found_however_people_write_them() {
+        let rows = [json!({"Model Response": "a", " User-Prompt ": "b", "Label": "c"})];
+        let found = resolve(&Columns::default(), &rows).unwrap();
+        assert_eq!(name(found.response.as_ref()), Some("Model Response"));
+        assert_eq!(name(found.prompt.as_ref()), Some(" User-Prompt "));
+        assert_eq!(name(found.label.as_ref()), Some("Label"));
+        let named = Columns { response: Some("model_response".into()), ..Columns::default() };
+        assert_eq!(name(resolve(&named, &rows).unwrap().response.as_ref()), Some("Model Response"));
+    }
+
+    #[test]
+    fn a_lone_text_is_the_answer_where_answers_are_wanted() {
+        for (row, response) in [
+            (json!({"text": "a", "label": 1}), Some("text")),
+            (json!({"text": "a", "output": "b"}), Some("output")),
+            (json!({"prompt": "a", "text": "b"}), None),
+        ] {
+            let mut found = resolve(&Columns::default(), &[row]).unwrap();
+            found.text_is_answer();
+            assert_eq!(name(found.response.as_ref()), response);
+        }
     }
 
     #[test]

@@ -2,12 +2,13 @@
 //!
 //! This is the only chat reader, for corpora, for scored files and for requests, so that a chat means the
 //! same wherever it comes from. It reads the common forms: `{role, content}`, `{from, value}` (`ShareGPT`),
-//! `{type, content}` (`LangChain`), `{role, parts}` (Gemini), contents as text or as parts, and a chat as
-//! JSON text.
+//! `{type, content}` and `{type, data: {content}}` (`LangChain`), `{role, parts}` (Gemini), contents as text or
+//! as parts, and a chat as JSON text.
 
 use serde_json::{Map, Value};
 
-use crate::read::signs_of_turn;
+use crate::python::literal;
+use crate::read::signs_of_message;
 use crate::{Signs, Turn};
 
 /// The usual names of a chat, as a column and as a field of an object.
@@ -43,24 +44,26 @@ impl Conversation {
     /// # Errors
     /// What is wrong with it.
     pub fn parse(value: &Value) -> Result<Self, String> {
-        let mut turns =
-            turns(value, |value, turn| if is_assistant(&turn.role) { signs_of_turn(value) } else { None })?;
-        let context = |turns: Vec<(Turn, _)>| turns.into_iter().map(|(turn, _)| turn).collect();
-        let ends_with_user = turns.last().is_some_and(|(turn, _)| is_user(&turn.role));
-        let Some(last) = last_user(&turns, |(turn, _)| (&turn.role, &turn.content)) else {
-            return Ok(Self { context: context(turns), ..Self::default() });
+        let unpacked = value.as_str().and_then(nested);
+        let list = list(unpacked.as_ref().unwrap_or(value))?;
+        let mut turns = read(list)?;
+        let ends_with_user = turns.last().is_some_and(|turn| is_user(&turn.role));
+        let Some(last) = last_user(&turns, |turn| (&turn.role, &turn.content)) else {
+            return Ok(Self { context: turns, ..Self::default() });
         };
-        let mut answers = turns.split_off(last + 1);
-        answers.retain(|(turn, _)| is_assistant(&turn.role));
-        let prompt = turns.pop().map(|(turn, _)| turn.content);
-        let at = answers.iter().position(|(turn, _)| !turn.content.trim().is_empty());
+        let answers = turns.split_off(last + 1);
+        let prompt = turns.pop().map(|turn| turn.content);
+        let is_models = |turn: &Turn| is_assistant(&turn.role);
+        let signs_at = |at: usize| signs_of_message(within(list[last + 1 + at].as_object()?));
+        let of_model: Vec<usize> = (0..answers.len()).filter(|&at| is_models(&answers[at])).collect();
+        let at = of_model.iter().copied().find(|&at| !answers[at].content.trim().is_empty());
         let signs = match at {
-            Some(at) => answers[at].1.take(),
-            None => answers.iter_mut().find_map(|(_, signs)| signs.take()),
+            Some(at) => signs_at(at),
+            None => of_model.iter().find_map(|&at| signs_at(at)),
         };
-        let answered = !answers.is_empty();
-        let response = at.map(|at| answers.swap_remove(at).0.content);
-        Ok(Self { context: context(turns), prompt, response, signs, answered, ends_with_user })
+        let answered = !of_model.is_empty();
+        let response = at.and_then(|at| answers.into_iter().nth(at)).map(|turn| turn.content);
+        Ok(Self { context: turns, prompt, response, signs, answered, ends_with_user })
     }
 }
 
@@ -69,9 +72,9 @@ impl Conversation {
 /// # Errors
 /// What is wrong with the chat.
 pub fn last_of_user(value: &Value) -> Result<String, String> {
-    let mut turns = turns(value, |_, _| ())?;
-    let last = last_user(&turns, |(turn, ())| (&turn.role, &turn.content));
-    last.map(|at| turns.swap_remove(at).0.content).ok_or_else(|| "no message of the user in it".to_owned())
+    let mut turns = turns(value)?;
+    let last = last_user(&turns, |turn| (&turn.role, &turn.content));
+    last.map(|at| turns.swap_remove(at).content).ok_or_else(|| "no message of the user in it".to_owned())
 }
 
 /// The index of the last user turn that is not empty or, if all are empty, of the last user turn. `of`
@@ -82,24 +85,31 @@ pub fn last_user<T>(turns: &[T], of: impl Fn(&T) -> (&str, &str)) -> Option<usiz
     says.or_else(|| turns.iter().rposition(is_users))
 }
 
-/// The turns of a chat, each with what `beside` makes of it.
-fn turns<T>(value: &Value, beside: impl Fn(&Value, &Turn) -> T) -> Result<Vec<(Turn, T)>, String> {
+fn turns(value: &Value) -> Result<Vec<Turn>, String> {
     let unpacked = value.as_str().and_then(nested);
-    let value = unpacked.as_ref().unwrap_or(value);
-    let within = value.as_object().and_then(|fields| USUAL.iter().find_map(|name| fields.get(*name)));
-    let Some(turns) = within.unwrap_or(value).as_array() else {
-        return Err(format!("a conversation is a list of turns, not {}", type_name(value)));
-    };
+    read(list(unpacked.as_ref().unwrap_or(value))?)
+}
+
+/// The list of turns: the value itself, or what it has under a usual name.
+fn list(value: &Value) -> Result<&[Value], String> {
+    let names = USUAL.iter().chain(&["turns"]);
+    let within = value.as_object().and_then(|fields| names.into_iter().find_map(|name| fields.get(*name)));
+    let turns = within.unwrap_or(value).as_array();
+    turns
+        .map(Vec::as_slice)
+        .ok_or_else(|| format!("a conversation is a list of turns, not {}", type_name(value)))
+}
+
+fn read(turns: &[Value]) -> Result<Vec<Turn>, String> {
     // A list of texts alone is one text in parts, not a chat.
     let is_chat = turns.iter().any(Value::is_object);
-    let mut read: Vec<(Turn, T)> = Vec::with_capacity(turns.len());
+    let mut read: Vec<Turn> = Vec::with_capacity(turns.len());
     for (n, value) in turns.iter().enumerate() {
         let next = match value {
-            Value::String(said) if is_chat => bare(said, read.last().map(|(turn, _)| turn)),
+            Value::String(said) if is_chat => bare(said, read.last()),
             value => turn(value).map_err(|error| format!("turn {}: {error}", n + 1))?,
         };
-        let beside = beside(value, &next);
-        read.push((next, beside));
+        read.push(next);
     }
     Ok(read)
 }
@@ -114,19 +124,36 @@ fn bare(said: &str, before: Option<&Turn>) -> Turn {
 /// Whether a role is the user's.
 #[must_use]
 pub fn is_user(role: &str) -> bool {
-    is_one_of(role, &["user", "human", "prompter"])
+    is_one_of(role, &["user", "human", "prompter", "humanmessage", "usr"])
 }
 
 /// Whether a role is the model's.
 #[must_use]
 pub fn is_assistant(role: &str) -> bool {
-    let names =
-        ["assistant", "gpt", "model", "bot", "chatbot", "chatgpt", "bing", "ai", "bard", "claude", "llm"];
+    let names = [
+        "assistant",
+        "gpt",
+        "model",
+        "bot",
+        "chatbot",
+        "chatgpt",
+        "bing",
+        "ai",
+        "aimessage",
+        "aimessagechunk",
+        "bard",
+        "claude",
+        "gemini",
+        "llama",
+        "llm",
+        "agent",
+    ];
     is_one_of(role, &names)
 }
 
 fn is_one_of(role: &str, names: &[&str]) -> bool {
-    names.iter().any(|name| role.trim().eq_ignore_ascii_case(name))
+    let role = role.trim().trim_end_matches(':');
+    names.iter().any(|name| role.eq_ignore_ascii_case(name))
 }
 
 /// Parses one turn of a chat.
@@ -137,13 +164,33 @@ pub fn turn(value: &Value) -> Result<Turn, String> {
     let Some(fields) = value.as_object() else {
         return Err(format!("it is no object but {}", type_name(value)));
     };
-    let role = ["role", "from", "type", "speaker"].into_iter().find_map(|name| fields.get(name)?.as_str());
-    let role = role.ok_or("it has no `role` (or `from`)")?.to_owned();
-    Ok(Turn { role, content: said(fields)? })
+    let said_by = ["role", "from", "type", "speaker", "author"];
+    let role = said_by.into_iter().find_map(|name| match fields.get(name)? {
+        Value::String(role) if role != "constructor" => Some(role.clone()),
+        // ChatGPT's own export names an author by an object.
+        Value::Object(author) => author.get("role")?.as_str().map(str::to_owned),
+        // LangChain's objects, written whole, name their class: `[..., "HumanMessage"]`.
+        _ => None,
+    });
+    let role = role.or_else(|| class(fields)).ok_or("it has no `role` (or `from`)")?;
+    Ok(Turn { role, content: said(within(fields))? })
+}
+
+/// The fields of a turn: `LangChain` puts them under `data` or `kwargs`.
+fn within(fields: &Map<String, Value>) -> &Map<String, Value> {
+    let inner = ["data", "kwargs"].into_iter().find_map(|name| fields.get(name)?.as_object());
+    inner.filter(|inner| inner.contains_key("content")).unwrap_or(fields)
+}
+
+/// The role in the name of a `LangChain` class.
+fn class(fields: &Map<String, Value>) -> Option<String> {
+    let class = fields.get("id")?.as_array()?.last()?.as_str()?;
+    let role = class.strip_suffix("MessageChunk").or_else(|| class.strip_suffix("Message"))?;
+    Some(role.to_lowercase())
 }
 
 /// The text of a turn: its content, or the refusal that replaces it. A turn that only calls a tool is empty.
-fn said(fields: &Map<String, Value>) -> Result<String, String> {
+pub(crate) fn said(fields: &Map<String, Value>) -> Result<String, String> {
     let mut contents = ["content", "value", "text", "parts"].into_iter().filter_map(|name| fields.get(name));
     let content = contents.next();
     let content =
@@ -178,7 +225,7 @@ pub fn text(content: &Value) -> Result<String, String> {
             let parts: Vec<&str> = parts.iter().filter_map(part).collect();
             Ok(parts.join("\n"))
         }
-        Value::Object(fields) if !fields.contains_key("content") => {
+        Value::Object(fields) if !["content", "parts"].iter().any(|name| fields.contains_key(*name)) => {
             let none = || format!("its content is {}, not text", type_name(content));
             part(content).map(str::to_owned).ok_or_else(none)
         }
@@ -205,9 +252,10 @@ fn part(part: &Value) -> Option<&str> {
     text("text").or_else(|| text("refusal")).or_else(|| text("content"))
 }
 
-/// Parses the JSON text of a cell if it is an object or a list.
+/// Parses the text of a cell if it is an object or a list, as JSON or as Python prints it.
 pub(crate) fn nested(text: &str) -> Option<Value> {
-    serde_json::from_str(text).ok().filter(|value: &Value| value.is_array() || value.is_object())
+    let value = serde_json::from_str(text).ok().or_else(|| literal(text));
+    value.filter(|value: &Value| value.is_array() || value.is_object())
 }
 
 /// The name of a value's type, for messages.
@@ -223,130 +271,5 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::{Conversation, last_of_user, text};
-    use crate::Turn;
-
-    fn both(value: &Value) -> (Option<String>, Option<String>) {
-        let chat = Conversation::parse(value).unwrap();
-        assert_eq!(last_of_user(value).ok(), chat.prompt, "the two ways of asking agree: {value}");
-        (chat.prompt, chat.response)
-    }
-
-    #[test]
-    fn the_last_question_and_its_answer() {
-        let chat = json!([
-            {"role": "system", "content": "Be brief."},
-            {"role": "user", "content": "Hello"},
-            {"role": "assistant", "content": "Hi."},
-            {"role": "user", "content": [{"type": "text", "text": "And"}, {"type": "image"}, {"text": "now?"}]},
-            {"role": "assistant", "content": null},
-            {"role": "tool", "content": "42"},
-            {"role": "assistant", "content": "No."},
-        ]);
-        let chat = Conversation::parse(&chat).unwrap();
-        assert_eq!(chat.prompt.as_deref(), Some("And\nnow?"));
-        assert_eq!(chat.response.as_deref(), Some("No."));
-        assert_eq!(chat.context.len(), 3);
-        assert_eq!(chat.context[0], Turn { role: "system".into(), content: "Be brief.".into() });
-    }
-
-    #[test]
-    fn every_form_that_people_have_says_the_same() {
-        for chat in [
-            json!([{"role": "User", "content": "a"}, {"role": "Assistant", "content": "b"}]),
-            json!([{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]),
-            json!([{"from": "user", "value": "a"}, {"from": "chatgpt", "value": "b"}]),
-            json!([{"from": "user", "value": "a"}, {"from": "bing", "value": "b"}]),
-            json!([{"type": "human", "content": "a"}, {"type": "ai", "content": "b"}]),
-            json!([{"role": "user", "parts": [{"text": "a"}]}, {"role": "model", "parts": [{"text": "b"}]}]),
-            json!([{"role": "user", "parts": ["a"]}, {"role": "model", "text": "b"}]),
-            json!(["a", {"role": "assistant", "content": "b"}]),
-            json!([{"role": "user", "content": "a"}, "b"]),
-            json!(r#"[{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]"#),
-            json!({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}),
-            json!([
-                {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "a"}]},
-                {"role": "assistant", "content": [
-                    {"type": "thinking", "thinking": "x"}, {"type": "output_text", "text": "b"},
-                ], "reasoning_content": "x"},
-            ]),
-            json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": null, "refusal": "b"}]),
-            json!([
-                {"role": "user", "content": "a"},
-                {"role": "assistant", "content": [{"type": "refusal", "refusal": "b"}]},
-            ]),
-        ] {
-            assert_eq!(both(&chat), (Some("a".into()), Some("b".into())), "{chat}");
-        }
-    }
-
-    #[test]
-    fn an_unanswered_question_has_no_response() {
-        assert_eq!(
-            both(&json!([{"role": "assistant", "content": "x"}, {"role": "user", "content": "y"}])),
-            (Some("y".into()), None)
-        );
-        let chat = Conversation::parse(&json!([{"role": "assistant", "content": "x"}])).unwrap();
-        assert_eq!((chat.prompt, chat.context.len()), (None, 1));
-        let tools = json!([
-            {"role": "user", "content": "a"},
-            {"role": "assistant", "tool_calls": [{"id": "1"}]},
-            {"role": "user", "content": [{"type": "tool_result", "content": "sunny"}]},
-        ]);
-        assert_eq!(last_of_user(&tools).unwrap(), "a", "a tool's result is not what the user says");
-    }
-
-    /// Roles that do not alternate are read as they are: a second user turn is a prompt, not an answer to the
-    /// first.
-    #[test]
-    fn a_chat_that_ends_with_the_user_has_no_answer() {
-        let chat = json!([
-            {"role": "user", "content": "Hi"},
-            {"role": "assistant", "content": "Hello!"},
-            {"role": "user", "content": "Write malware"},
-            {"role": "user", "content": "I can't help with that."},
-        ]);
-        let parsed = Conversation::parse(&chat).unwrap();
-        assert_eq!(both(&chat), (Some("I can't help with that.".into()), None));
-        assert!(parsed.ends_with_user);
-        assert_eq!(parsed.context.len(), 3);
-        let answered = json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]);
-        assert!(!Conversation::parse(&answered).unwrap().ends_with_user);
-    }
-
-    #[test]
-    fn a_content_is_text_in_many_coats() {
-        for (content, said) in [
-            (json!(["a", {"text": "b"}]), "a\nb"),
-            (json!({"role": "assistant", "content": "a"}), "a"),
-            (json!({"text": "a"}), "a"),
-            (json!([{"type": "image_url", "image_url": {}}]), ""),
-            (json!(null), ""),
-        ] {
-            assert_eq!(text(&content).unwrap(), said, "{content}");
-        }
-        assert_eq!(text(&json!(7)).unwrap_err(), "its content is number, not text");
-        assert!(text(&json!({"n": 1})).is_err());
-    }
-
-    #[test]
-    fn what_is_wrong_is_said() {
-        let reason = |value| Conversation::parse(&value).unwrap_err();
-        assert_eq!(reason(json!("hello")), "a conversation is a list of turns, not text");
-        assert_eq!(reason(json!(["a"])), "turn 1: it is no object but text");
-        assert_eq!(reason(json!([{"content": "a"}])), "turn 1: it has no `role` (or `from`)");
-        assert_eq!(reason(json!([{"role": "user"}])), "turn 1: it has no `content` (or `value`)");
-        assert_eq!(
-            reason(json!([{"role": "user", "content": 1}])),
-            "turn 1: its content is number, not text"
-        );
-        assert_eq!(
-            last_of_user(&json!([{"role": "assistant", "content": "a"}])).unwrap_err(),
-            "no message of the user in it"
-        );
-    }
-}
+#[path = "conversation_tests.rs"]
+mod tests;

@@ -41,7 +41,7 @@ pub enum DataError {
     },
     /// Neither the name nor the content of a file shows its format.
     #[error(
-        "cannot tell the format of {file} from its name or content; say which it is: json, jsonl, csv, tsv or \
+        "cannot tell the format of {file} from its name or content; say which it is: json, jsonl, csv, tsv, txt or \
          parquet (`--format`)"
     )]
     UnknownFormat {
@@ -62,15 +62,6 @@ pub enum DataError {
         /// Why it matches nothing.
         reason: String,
     },
-    /// Text in UTF-16.
-    #[error(
-        "{file} is written in UTF-16, by its first two bytes; convert it to UTF-8 first, for example with \
-         `iconv -f UTF-16 -t UTF-8`"
-    )]
-    Utf16 {
-        /// The file as the user named it.
-        file: String,
-    },
     /// The name of an output does not show its format.
     #[error(
         "{file}: the name does not tell the format of the output; end it in .jsonl, .json, .csv, .tsv, .parquet or \
@@ -81,7 +72,7 @@ pub enum DataError {
         file: String,
     },
     /// An unknown format name.
-    #[error("no format is called `{name}`; use json, jsonl, csv, tsv, parquet or arrow")]
+    #[error("no format is called `{name}`; use json, jsonl, csv, tsv, ssv, txt, parquet or arrow")]
     UnknownFormatName {
         /// The name given.
         name: String,
@@ -111,7 +102,7 @@ pub enum DataError {
         /// The parser's error.
         reason: String,
     },
-    /// JSON that is not an array of rows.
+    /// JSON that holds no rows.
     #[error(
         "{file}: the JSON is one {found}, not an array of rows; write `[{{...}}, {{...}}]`, or one object a line \
          and `--format jsonl`"
@@ -121,6 +112,16 @@ pub enum DataError {
         file: String,
         /// What it is instead.
         found: &'static str,
+    },
+    /// One JSON object whose rows are not where they were looked for.
+    #[error("{}", rows_elsewhere(file, asked.as_deref(), found))]
+    RowsElsewhere {
+        /// The file as the user named it.
+        file: String,
+        /// The path that was named, if one was.
+        asked: Option<String>,
+        /// The paths of the lists of objects in it.
+        found: Vec<String>,
     },
     /// Two columns with the same name.
     #[error("{file}: the header names the column `{column}` twice; rename one of them")]
@@ -166,6 +167,16 @@ pub enum DataError {
         role: &'static str,
         /// The name given.
         column: String,
+        /// The columns that the file has, nested ones as dotted paths.
+        existing: Vec<String>,
+    },
+    /// A text that is needed, in a file that has no column for it.
+    #[error("{file}: no column holds the {role}; the columns are: {}", existing.join(", "))]
+    NoTextColumn {
+        /// The file as the user named it.
+        file: String,
+        /// The text: `prompt` or `response`.
+        role: &'static str,
         /// The columns that the file has, nested ones as dotted paths.
         existing: Vec<String>,
     },
@@ -222,6 +233,23 @@ pub struct UnknownLabel {
     pub first_line: usize,
 }
 
+fn rows_elsewhere(file: &str, asked: Option<&str>, found: &[String]) -> String {
+    let listed = found.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
+    match (asked, found) {
+        (Some(asked), []) => {
+            format!("{file}: the JSON object has nothing at `{asked}`, and no list of objects")
+        }
+        (Some(asked), _) => {
+            format!("{file}: the JSON object has no rows at `{asked}`; it has lists of objects at {listed}")
+        }
+        (None, found) => format!(
+            "{file}: the JSON object has several lists of objects, at {listed}; say which are the rows, for example \
+             `--rows {}`",
+            found.first().map_or("PATH", String::as_str)
+        ),
+    }
+}
+
 const LISTED: usize = 12;
 
 fn unknown_labels(file: &str, column: &str, values: &[UnknownLabel]) -> String {
@@ -237,10 +265,21 @@ fn unknown_labels(file: &str, column: &str, values: &[UnknownLabel]) -> String {
     if values.iter().any(|unknown| pairs(&unknown.value).is_some()) {
         text.push_str("; where a value counts labels (`a=3;b=1`), give each name in it a meaning");
     }
+    let names = values.iter().take(LISTED).flat_map(|unknown| match pairs(&unknown.value) {
+        Some(pairs) => pairs.into_iter().map(|(name, _)| name.to_owned()).collect(),
+        None => vec![unknown.value.clone()],
+    });
+    let mut flags: Vec<String> = Vec::new();
+    for name in names.map(|name| format!("--label-map '{}=MEANING'", name.replace('\'', "'\\''"))) {
+        if !flags.contains(&name) {
+            flags.push(name);
+        }
+    }
+    let _ = write!(text, "; say what each means: `{}`", flags.join(" "));
     text.push_str(
-        "; say what they mean with `--label-map VALUE=MEANING` or a `[labels]` table in the recipe, where MEANING \
+        ", or a `[labels]` table in the recipe, where MEANING \
          is refused, complied, drop or a kind (disclaimed, contradicted, redirected, counseling, rejected, \
-         dontknow, incoherent) and `*` as VALUE matches all others, or name another label column",
+         dontknow, incoherent) and `*` in place of a value matches all others, or name another label column",
     );
     text
 }
@@ -269,7 +308,10 @@ mod tests {
         let error = DataError::UnknownLabels { file: "a.csv".into(), column: "tone".into(), values };
         let text = error.to_string();
         assert!(text.contains("`v0` (15x, first at line 1), `v1`"), "{text}");
-        assert!(text.contains("`v11` (4x, first at line 12) and 3 more; say"), "{text}");
-        assert!(text.contains("--label-map VALUE=MEANING"), "{text}");
+        assert!(
+            text.contains("`v11` (4x, first at line 12) and 3 more; say what each means: `--label-map"),
+            "{text}"
+        );
+        assert!(text.contains("--label-map 'v0=MEANING' --label-map 'v1=MEANING'"), "{text}");
     }
 }

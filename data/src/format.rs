@@ -21,6 +21,10 @@ pub enum Format {
     Csv,
     /// As `Csv`, separated by tabs.
     Tsv,
+    /// As `Csv`, separated by semicolons, as spreadsheets write it where the comma is in numbers.
+    Ssv,
+    /// Plain text, one prompt or answer a line. Only read: its rows are written as JSON Lines.
+    Txt,
     /// Apache Parquet.
     Parquet,
     /// Apache Arrow's stream of record batches. When reading also its file format, which contains such a
@@ -29,7 +33,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format of a path's ending (`.json`, `.jsonl`, `.ndjson`, `.csv`, `.tsv`, `.parquet`, `.pq`,
+    /// The format of a path's ending (`.json`, `.jsonl`, `.ndjson`, `.csv`, `.tsv`, `.txt`, `.parquet`, `.pq`,
     /// `.arrow`, `.arrows`, with or without a final `.gz` or `.zst`), if it is a known one.
     #[must_use]
     pub fn of_path(path: &Path) -> Option<Self> {
@@ -56,6 +60,46 @@ impl Format {
         }
     }
 
+    /// The character between the fields of a row; `None` if a row has named fields.
+    #[must_use]
+    pub const fn delimiter(self) -> Option<u8> {
+        match self {
+            Self::Csv => Some(b','),
+            Self::Tsv => Some(b'\t'),
+            Self::Ssv => Some(b';'),
+            Self::Json | Self::Jsonl | Self::Txt | Self::Parquet | Self::Arrow => None,
+        }
+    }
+
+    /// The format that its rows have once they are read: lines of plain text are objects then.
+    #[must_use]
+    pub const fn of_rows(self) -> Self {
+        match self {
+            Self::Txt => Self::Jsonl,
+            other => other,
+        }
+    }
+
+    /// The separated format of a text that is called CSV, by its header: the comma, unless the header has
+    /// none but another separator.
+    #[must_use]
+    pub(crate) fn of_header(self, start: &[u8]) -> Self {
+        let header = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let mut quoted = false;
+        let mut has = [false; 3];
+        for &byte in header {
+            quoted ^= byte == b'"';
+            for (has, separator) in has.iter_mut().zip(*b",;\t") {
+                *has |= !quoted && byte == separator;
+            }
+        }
+        match (self, has) {
+            (Self::Csv, [false, true, _]) => Self::Ssv,
+            (Self::Csv, [false, false, true]) => Self::Tsv,
+            (other, _) => other,
+        }
+    }
+
     /// The name used on the command line and in recipes.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -64,6 +108,8 @@ impl Format {
             Self::Jsonl => "jsonl",
             Self::Csv => "csv",
             Self::Tsv => "tsv",
+            Self::Ssv => "ssv",
+            Self::Txt => "txt",
             Self::Parquet => "parquet",
             Self::Arrow => "arrow",
         }
@@ -85,6 +131,8 @@ impl FromStr for Format {
             "jsonl" | "ndjson" => Ok(Self::Jsonl),
             "csv" => Ok(Self::Csv),
             "tsv" => Ok(Self::Tsv),
+            "ssv" => Ok(Self::Ssv),
+            "txt" => Ok(Self::Txt),
             "parquet" | "pq" => Ok(Self::Parquet),
             "arrow" | "arrows" => Ok(Self::Arrow),
             _ => Err(DataError::UnknownFormatName { name: name.to_owned() }),
@@ -108,7 +156,8 @@ mod tests {
             ("b.v2.csv", Some(Format::Csv)),
             ("b.tsv.gz", Some(Format::Tsv)),
             ("b.parquet", Some(Format::Parquet)),
-            ("b.txt", None),
+            ("b.txt", Some(Format::Txt)),
+            ("b.md", None),
             ("csv", None),
             ("-", None),
         ] {
@@ -126,8 +175,25 @@ mod tests {
     }
 
     #[test]
+    fn a_header_names_its_separator() {
+        for (header, format) in [
+            ("a;b\n1,2;3", Format::Ssv),
+            ("a\tb", Format::Tsv),
+            ("a;b,c", Format::Csv),
+            ("\"a;b\",c", Format::Csv),
+            ("prompt", Format::Csv),
+        ] {
+            assert_eq!(Format::Csv.of_header(header.as_bytes()), format, "{header}");
+        }
+        assert_eq!(Format::Tsv.of_header(b"a;b"), Format::Tsv, "a name that says more is believed");
+    }
+
+    #[test]
     fn an_unknown_name_is_refused() {
         let message = "xlsx".parse::<Format>().unwrap_err().to_string();
-        assert_eq!(message, "no format is called `xlsx`; use json, jsonl, csv, tsv, parquet or arrow");
+        assert_eq!(
+            message,
+            "no format is called `xlsx`; use json, jsonl, csv, tsv, ssv, txt, parquet or arrow"
+        );
     }
 }

@@ -6,7 +6,8 @@
 //! - [`read`]: JSON, JSON Lines, CSV, TSV and Parquet, plain or compressed, into [`Record`]s. A bad row
 //!   becomes a [`Rejection`] and is never dropped silently; a bad file is a [`DataError`] that says where and
 //!   what to do.
-//! - [`conversation`]: the only chat reader.
+//! - [`conversation`]: the only chat reader; [`provider_answer`]: a provider's response body.
+//! - [`Layout`]: known layouts of files, from providers' batches to annotation tools.
 //! - [`stream`]: one row after another, from files of any size, with the original bytes of each row.
 //! - [`write_rows`], [`write_rejected`]: writes rows, whole files or nothing.
 //! - [`deduplicate`], [`find_groups`], [`assign_folds`], [`assign_holdout`]: which rows may be on which side
@@ -26,13 +27,20 @@ mod signs;
 #[cfg(feature = "frames")]
 #[path = "."]
 mod frames {
+    pub(crate) mod archive;
     pub(crate) mod columns;
     pub mod conversation;
     pub(crate) mod dedup;
+    pub(crate) mod encoding;
     pub(crate) mod error;
     pub(crate) mod format;
     pub(crate) mod group;
+    pub(crate) mod layout;
+    pub(crate) mod non_finite;
     pub(crate) mod parquet;
+    pub(crate) mod path;
+    pub(crate) mod provider;
+    pub(crate) mod python;
     pub(crate) mod read;
     pub(crate) mod rejection;
     pub(crate) mod split;
@@ -46,7 +54,10 @@ mod frames {
     pub use self::error::{DataError, UnknownLabel};
     pub use self::format::Format;
     pub use self::group::find_groups;
+    pub use self::layout::{LAYOUTS, Layout, LayoutChoice, Role};
     pub use self::parquet::to_rows;
+    pub use self::path::{Path, Step};
+    pub use self::provider::{ProviderAnswer, provider_answer};
     pub use self::read::{Corpus, ReadOptions, ReadSummary, TextReader, Texts, json_row, read};
     pub use self::rejection::Rejection;
     pub use self::split::{assign_folds, assign_holdout, resampled, shuffled};

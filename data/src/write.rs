@@ -94,6 +94,9 @@ fn output_format(path: &Path, format: Option<Format>) -> Result<(Format, Packing
     let file = || path.to_string_lossy().into_owned();
     let by_name = || if is_stdout(path) { Some(Format::Jsonl) } else { Format::of_path(path) };
     let format = format.or_else(by_name).ok_or_else(|| DataError::UnknownOutput { file: file() })?;
+    if format == Format::Txt {
+        return Err(DataError::UnknownOutput { file: file() });
+    }
     let packing = Packing::of(path);
     if matches!(format, Format::Parquet | Format::Arrow) && packing != Packing::None {
         return Err(DataError::CompressedTable { file: file(), format });
@@ -227,6 +230,9 @@ fn encode(format: Format, rows: &Slices<'_>, out: &mut dyn Write) -> io::Result<
         }),
         Format::Csv => separated(rows, b',', out),
         Format::Tsv => separated(rows, b'\t', out),
+        Format::Ssv => separated(rows, b';', out),
+        // `output_format` refuses it; its rows are objects.
+        Format::Txt => Err(io::Error::other("plain text holds no columns")),
         Format::Parquet | Format::Arrow => table(format, rows, out),
     }
 }

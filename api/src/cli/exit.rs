@@ -8,6 +8,7 @@ use demur_training::TrainingError;
 
 use crate::cli::terminal;
 use crate::engine::Usage;
+use crate::engine::batch::MissingColumn;
 
 /// Prints an error once, with its chain, and returns its exit code.
 pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
@@ -16,11 +17,35 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     terminal::note(&format!("error: {error:#}"));
+    if let Some(hint) = hint(error) {
+        terminal::note(&hint);
+    }
     if is_wrong_use(error) {
         terminal::note("try `demur --help`, or `demur COMMAND --help`");
         return ExitCode::from(2);
     }
     ExitCode::FAILURE
+}
+
+/// The flag that helps with a column that is not found.
+fn hint(error: &anyhow::Error) -> Option<String> {
+    let of_data = error.chain().find_map(|cause| {
+        // An error of training that is one of data shows no source of its own.
+        let of_training = cause.downcast_ref().and_then(|error| match error {
+            TrainingError::Data(error) => Some(error),
+            _ => None,
+        });
+        match cause.downcast_ref().or(of_training) {
+            Some(DataError::UnknownColumn { role, .. } | DataError::NoTextColumn { role, .. }) => Some(*role),
+            _ => None,
+        }
+    });
+    let role = of_data.or_else(|| error.downcast_ref::<MissingColumn>().and_then(|missing| missing.role))?;
+    const WITH_FLAGS: [&str; 9] =
+        ["prompt", "response", "messages", "label", "kind", "target", "split", "group", "weight"];
+    WITH_FLAGS
+        .contains(&role)
+        .then(|| format!("name the column with --{role}-column; paths lead into objects and lists"))
 }
 
 /// Whether the command line is at fault, not the data.

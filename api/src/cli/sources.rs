@@ -125,6 +125,7 @@ pub(crate) fn source(args: &DataArgs, source: DataSource) -> anyhow::Result<Data
         }
     }
     source.format = args.format.or(source.format);
+    args.opening.override_in(&mut source.opening);
     source.labelled_by = args.labelled_by.or(source.labelled_by);
     if args.deduplicate {
         source.deduplicate = Deduplicate::Prompt;

@@ -1,8 +1,9 @@
 //! `POST /v1/classify`: is this answer a refusal, and of which kind?
 
+use std::borrow::Cow;
 use std::num::NonZeroUsize;
 
-use demur_data::{Kind, Label, Signs};
+use demur_data::{Kind, Label, Signs, provider_answer};
 use demur_predictor::{Answer, Field, Form, Judged, Tier};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -44,6 +45,10 @@ pub(crate) struct ClassifyRequest {
     /// What filters say: `stop_details`, `moderation`, `promptFeedback`, content filter results. Any JSON, null for none.
     #[schema(value_type = Value)]
     pub(crate) filters: Option<Value>,
+    /// The body of a provider's response as it came, in place of the fields above it: a chat completion, a response of `OpenAI`,
+    /// a message of Anthropic, a reply of Gemini, Bedrock, Cohere or Ollama, or an error.
+    #[schema(value_type = Value)]
+    pub(crate) body: Option<Value>,
     /// A batch; then the fields above must be left out.
     #[schema(min_items = 1)]
     pub(crate) answers: Option<Vec<AnswerBody>>,
@@ -82,6 +87,10 @@ pub(crate) struct AnswerBody {
     /// What filters say: `stop_details`, `moderation`, `promptFeedback`, content filter results. Any JSON, null for none.
     #[schema(value_type = Value)]
     pub(crate) filters: Option<Value>,
+    /// The body of a provider's response as it came, in place of the fields above it: a chat completion, a response of `OpenAI`,
+    /// a message of Anthropic, a reply of Gemini, Bedrock, Cohere or Ollama, or an error.
+    #[schema(value_type = Value)]
+    pub(crate) body: Option<Value>,
 }
 
 /// Keeps an explicit `null` apart from a missing field.
@@ -170,7 +179,7 @@ fn classification(served: &Served, answer: &Given<'_>, judged: Judged, index: us
     let tier = tier.filter(|_| served.queue.is_some());
     served.metrics.classified(verdict.form, verdict.p_refusal);
     served.metrics.answered_by(tier);
-    let response = answer.response.unwrap_or_default();
+    let response = answer.response.as_deref().unwrap_or_default();
     let passage = PassageView::of(&verdict, response);
     Classification {
         index,
@@ -195,6 +204,7 @@ fn answers<'a>(request: &'a ClassifyRequest, limits: &Limits) -> Result<Vec<Give
         finish_reason: &request.finish_reason,
         error: &request.error,
         filters: &request.filters,
+        body: &request.body,
     };
     let Some(batch) = &request.answers else {
         return Ok(vec![single.check("", limits)?]);
@@ -203,9 +213,9 @@ fn answers<'a>(request: &'a ClassifyRequest, limits: &Limits) -> Result<Vec<Give
         return Err(ApiError::invalid("answers", "give one answer by its own fields or `answers`, not both"));
     }
     check_batch(batch.len(), "answers", limits)?;
-    let one = |(at, body): (usize, &'a AnswerBody)| {
-        let AnswerBody { prompt, response, refusal, finish_reason, error, filters } = body;
-        let fields = Fields { prompt, response, refusal, finish_reason, error, filters };
+    let one = |(at, answer): (usize, &'a AnswerBody)| {
+        let AnswerBody { prompt, response, refusal, finish_reason, error, filters, body } = answer;
+        let fields = Fields { prompt, response, refusal, finish_reason, error, filters, body };
         fields.check(&format!("answers[{at}]."), limits)
     };
     batch.iter().enumerate().map(one).collect()
@@ -213,14 +223,15 @@ fn answers<'a>(request: &'a ClassifyRequest, limits: &Limits) -> Result<Vec<Give
 
 /// An answer of the request, checked.
 struct Given<'a> {
-    prompt: Option<&'a str>,
-    response: Option<&'a str>,
+    prompt: Option<Cow<'a, str>>,
+    response: Option<Cow<'a, str>>,
     signs: Signs,
 }
 
 impl Given<'_> {
-    const fn answer(&self, prefix: Option<usize>) -> Answer<'_> {
-        Answer { prompt: self.prompt, response: self.response, signs: Some(&self.signs), prefix }
+    fn answer(&self, prefix: Option<usize>) -> Answer<'_> {
+        let (prompt, response) = (self.prompt.as_deref(), self.response.as_deref());
+        Answer { prompt, response, signs: Some(&self.signs), prefix }
     }
 }
 
@@ -232,10 +243,16 @@ struct Fields<'a> {
     finish_reason: &'a Option<String>,
     error: &'a Option<Value>,
     filters: &'a Option<Value>,
+    body: &'a Option<Value>,
 }
 
 impl<'a> Fields<'a> {
     const fn is_given(&self) -> bool {
+        self.has_fields() || self.body.is_some()
+    }
+
+    /// Whether the answer is given by fields other than `body`.
+    const fn has_fields(&self) -> bool {
         self.response.is_some()
             || self.refusal.is_some()
             || self.finish_reason.is_some()
@@ -247,9 +264,12 @@ impl<'a> Fields<'a> {
     /// errors.
     fn check(&self, place: &str, limits: &Limits) -> Result<Given<'a>, ApiError> {
         if !self.is_given() {
-            let message = "there is no answer; give `response` (null where nothing came), `finish_reason`, `refusal` or \
-                           `error`";
+            let message = "there is no answer; give `response` (null where nothing came), `finish_reason`, `refusal`, \
+                           `error` or a provider's `body`";
             return Err(ApiError::invalid(format!("{place}response"), message));
+        }
+        if let Some(body) = self.body {
+            return self.check_body(body, place, limits);
         }
         let response = self.response.as_ref().and_then(Option::as_deref);
         for (name, text) in [("prompt", self.prompt.as_deref()), ("response", response)] {
@@ -262,6 +282,23 @@ impl<'a> Fields<'a> {
             filters: self.filters.clone(),
             ..Signs::NONE
         };
-        Ok(Given { prompt: self.prompt.as_deref(), response, signs })
+        let (prompt, response) = (self.prompt.as_deref().map(Cow::Borrowed), response.map(Cow::Borrowed));
+        Ok(Given { prompt, response, signs })
+    }
+
+    /// The same of an answer that is a provider's body.
+    fn check_body(&self, body: &Value, place: &str, limits: &Limits) -> Result<Given<'a>, ApiError> {
+        let invalid = |reason: &'static str| ApiError::invalid(format!("{place}body"), reason);
+        if self.has_fields() {
+            return Err(invalid("give a provider's `body` or the answer's own fields, not both"));
+        }
+        let answer = provider_answer(body).ok_or_else(|| {
+            invalid("it has the shape of no provider's response; give the answer by `response` and its signs")
+        })?;
+        let prompt = self.prompt.as_deref().map(Cow::Borrowed).or_else(|| answer.prompt.map(Cow::Owned));
+        for (name, text) in [("prompt", prompt.as_deref()), ("body", answer.text.as_deref())] {
+            check_length(text.unwrap_or_default(), || format!("{place}{name}"), limits)?;
+        }
+        Ok(Given { prompt, response: answer.text.map(Cow::Owned), signs: answer.signs })
     }
 }

@@ -163,7 +163,7 @@ impl Registry {
         served.find(|served| rules::knows(&served.model, target)).ok_or_else(|| {
             let served = self.of(field).filter(|served| name.is_none_or(|name| served.name == name));
             let models = served.map(|served| &*served.model);
-            ApiError::invalid("target", rules::unknown_target(models, "GET /v1/models"))
+            ApiError::invalid("target", rules::unknown_target(target, models, "GET /v1/models"))
         })
     }
 }

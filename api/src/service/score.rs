@@ -1,12 +1,12 @@
 //! `POST /v1/score`: scores the rows of a file, with the same engine as `demur score`.
 
-use demur_data::{Columns, Format, ReadOptions, Rejection};
+use demur_data::{Columns, DataError, Format, ReadOptions, Rejection};
 use demur_predictor::{Field, Policy, Probability};
 use demur_training::labelled_by;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::engine::batch::{Bounds, Reading, RowQuestion, Run, Scored};
+use crate::engine::batch::{Bounds, MissingColumn, Reading, RowQuestion, Run, Scored};
 use crate::engine::judgement::Judge;
 use crate::engine::model_ref::ModelRef;
 use crate::engine::tiered_model::TieredModel;
@@ -208,5 +208,13 @@ fn rows_of(request: &ScoreRequest, question: RowQuestion<'_>, job: &Job) -> Resu
     let scored = Run::of_bytes(question, reading, format, (request.rows.as_bytes(), bounds));
     // Work that was stopped also ends in an error, but the rows are not at fault.
     job.check()?;
-    scored.map_err(|error| ApiError::invalid("rows", format!("{error:#}")))
+    scored.map_err(|error| {
+        let of_data = match error.downcast_ref() {
+            Some(DataError::NoTextColumn { role, .. } | DataError::UnknownColumn { role, .. }) => Some(*role),
+            _ => None,
+        };
+        let role = of_data.or_else(|| error.downcast_ref::<MissingColumn>()?.role);
+        let hint = role.map_or_else(String::new, |role| format!("; name the column in `{role}_column`"));
+        ApiError::invalid("rows", format!("{error:#}{hint}"))
+    })
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::counts::refusal_rate;
 use super::{RawRow, ReadOptions};
-use crate::columns::lookup;
+use crate::columns::Place;
 use crate::{DataError, Kind, KindPolicy, Label, Meaning, UnknownLabel};
 
 /// What the label and kind columns of a row say together.
@@ -65,17 +65,48 @@ impl Said {
 }
 
 /// The meaning of a label value; null and blank text have none. A known value takes precedence over the
-/// counts in it, and those over the meaning of all other values. `Err` returns what is of unknown meaning.
+/// counts in it, and those over the meaning of all other values. A list, or a list of lists as annotation
+/// tools write them, means what its only label means, or the one that most of its labels have; without a
+/// majority the row is left out. `Err` returns what is of unknown meaning.
 pub(super) fn said(
     fields: &Map<String, Value>,
-    column: &str,
+    place: &Place,
     options: &ReadOptions,
 ) -> Result<Option<Said>, Vec<String>> {
-    let value = match lookup(fields, column) {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
-        Some(value) => value,
-    };
+    let Some(value) = place.value(fields) else { return Ok(None) };
+    if !value.is_array() {
+        return said_by_one(&value, options);
+    }
+    let mut all = Vec::new();
+    leaves(&value, &mut all);
+    let (mut said, mut unknown) = (Vec::new(), Vec::new());
+    for value in all {
+        match said_by_one(value, options) {
+            Ok(meaning) => said.extend(meaning),
+            Err(mut values) => unknown.append(&mut values),
+        }
+    }
+    if !unknown.is_empty() {
+        return Err(unknown);
+    }
+    let most = said.iter().find(|one| said.iter().filter(|other| other == one).count() * 2 > said.len());
+    Ok(most.copied().or_else(|| (!said.is_empty()).then_some(Said::Means(Meaning::Drop))))
+}
+
+/// The values in lists of lists.
+fn leaves<'v>(value: &'v Value, into: &mut Vec<&'v Value>) {
+    match value {
+        Value::Array(list) => list.iter().for_each(|value| leaves(value, into)),
+        value => into.push(value),
+    }
+}
+
+fn said_by_one(value: &Value, options: &ReadOptions) -> Result<Option<Said>, Vec<String>> {
+    match value {
+        Value::Null => return Ok(None),
+        Value::String(text) if text.trim().is_empty() => return Ok(None),
+        _ => {}
+    }
     // Counts are tried only for a value that the vocabulary does not know as a whole.
     if options.labels.known(value).is_none()
         && let Some(rate) = value.as_str().and_then(|text| refusal_rate(text, options))
@@ -93,10 +124,10 @@ pub(super) fn said(
 pub(super) fn check(
     file: &str,
     rows: &[RawRow],
-    column: Option<String>,
+    column: Option<Place>,
     named: bool,
     options: &ReadOptions,
-) -> Result<Option<String>, DataError> {
+) -> Result<Option<Place>, DataError> {
     let Some(column) = column else { return Ok(None) };
     let mut known = 0_usize;
     let mut places = FxHashMap::default();
@@ -121,6 +152,7 @@ pub(super) fn check(
         return Ok(None);
     }
     unknown.sort_by(|a, b| b.count.cmp(&a.count).then(a.first_line.cmp(&b.first_line)));
+    let column = column.name().to_owned();
     Err(DataError::UnknownLabels { file: file.to_owned(), column, values: unknown })
 }
 

@@ -1,11 +1,10 @@
 //! Reading corpora: from bytes to [`Record`]s, with a count of what became of every row.
 //!
-//! Four steps, one file each: [`source`] loads and decompresses; `json`, `csv` and `table` split the bytes
-//! into rows; [`row`] converts each into a record (with [`labels`], [`counts`] and
-//! [`conversation`](crate::conversation)); and this file counts. A file is held in memory while it is read.
+//! Four steps, one file each: [`source`] loads and decompresses; [`text`] and [`table`] split the bytes into
+//! rows (text by the reader of [`stream`](crate::stream)); [`row`] converts each into a record (with [`texts`],
+//! [`labels`] and [`counts`]); and this file counts. A file is held in memory while it is read.
 
 mod counts;
-mod csv;
 mod json;
 mod labels;
 mod row;
@@ -13,19 +12,22 @@ mod signs;
 pub(crate) mod source;
 mod summary;
 mod table;
+mod text;
+mod texts;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 pub(crate) use counts::pairs;
 pub(crate) use json::object;
-pub use row::{TextReader, Texts};
-pub(crate) use signs::{is_refusal_text, signs_of_turn};
+pub(crate) use signs::{is_refusal_text, signs_of, signs_of_message};
 pub use summary::ReadSummary;
+pub use texts::{TextReader, Texts};
 
-use crate::{Columns, DataError, Format, KindPolicy, LabelVocabulary, Labeller, Place, Record, Rejection};
+use crate::layout::Layout;
+use crate::stream::Opening;
+use crate::{Columns, DataError, Format, KindPolicy, LabelVocabulary, Labeller, Record, Rejection};
 use row::{Fate, RowReader};
 use source::Source;
 
@@ -40,6 +42,8 @@ pub struct ReadOptions {
     pub policy: KindPolicy,
     /// The format of all inputs. Default: by each name, otherwise by content.
     pub format: Option<Format>,
+    /// The layout of their rows, and where these lie. Default: as each file shows.
+    pub opening: Opening,
     /// Reject rows whose prompt is missing or blank. Default: false.
     pub need_prompt: bool,
     /// Reject rows without an answer: they have no field for it, and nothing says what came instead. An empty
@@ -79,6 +83,12 @@ struct Parsed {
     rows: Vec<RawRow>,
     /// Rows that could not be parsed into fields.
     rejected: Vec<Rejection>,
+    /// Entries that are no rows.
+    passed_over: usize,
+    /// The layout of the rows.
+    layout: Option<&'static Layout>,
+    /// What the file was read as, other than its name says.
+    read_as: Vec<String>,
 }
 
 /// A row that is an object, with the line on which it starts.
@@ -113,17 +123,23 @@ pub fn read(inputs: &[PathBuf], options: &ReadOptions) -> Result<Corpus, DataErr
 fn read_source(source: &Source, options: &ReadOptions, corpus: &mut Corpus) -> Result<(), DataError> {
     let file = &source.file;
     let parsed = match source.format(options.format)? {
-        Format::Json => json::array(source.text()?, file)?,
-        Format::Jsonl => json::lines(source.text()?, file),
-        Format::Csv => csv::records(source.text()?, b',', file)?,
-        Format::Tsv => csv::records(source.text()?, b'\t', file)?,
-        format @ (Format::Parquet | Format::Arrow) => table::rows(&source.bytes, format, file)?,
+        format @ (Format::Parquet | Format::Arrow) => table::rows(&source.bytes, format, file, options)?,
+        format => text::rows(source, format, options)?,
     };
     if parsed.rows.is_empty() && parsed.rejected.is_empty() {
         return Err(DataError::Empty { file: file.to_string() });
     }
-    let reader = RowReader::new(file, &parsed.rows, options)?;
-    corpus.summary.read += parsed.rows.len() + parsed.rejected.len();
+    let reader = RowReader::new(file, &parsed.rows, parsed.layout, options)?;
+    let summary = &mut corpus.summary;
+    summary.read += parsed.rows.len() + parsed.rejected.len() + parsed.passed_over;
+    if parsed.passed_over > 0 {
+        *summary.dropped.entry("entry of another type".to_owned()).or_default() += parsed.passed_over;
+    }
+    for read_as in parsed.read_as {
+        if !summary.read_as.contains(&read_as) {
+            summary.read_as.push(read_as);
+        }
+    }
     let mut rejected = parsed.rejected;
     for row in parsed.rows {
         match reader.read(row) {
@@ -146,10 +162,6 @@ fn read_source(source: &Source, options: &ReadOptions, corpus: &mut Corpus) -> R
 /// What is wrong with it, and the row as far as it can be parsed: a value other than an object, or its text.
 pub fn json_row(text: &str) -> Result<Map<String, Value>, (String, Value)> {
     json::row(text)
-}
-
-fn rejection(file: &Arc<str>, line: usize, reason: String, raw: Value) -> Rejection {
-    Rejection { place: Place { file: Arc::clone(file), line }, field: None, reason, raw: Some(raw) }
 }
 
 #[cfg(test)]

@@ -62,29 +62,14 @@ pub(crate) fn signs_of(fields: &Map<String, Value>) -> Option<Signs> {
 
 /// The signs of a turn of a chat: those of its fields and of the parts of its content. A `refusal` within a
 /// message is always the provider's.
-pub(crate) fn signs_of_turn(turn: &Value) -> Option<Signs> {
-    let mut signs = match turn {
-        Value::Object(fields) => {
-            let mut signs = signs_of(fields).unwrap_or_default();
-            signs.refusal = signs.refusal.or_else(|| filled(fields.get("refusal")));
-            signs.reasoning |= filled(fields.get("reasoning")).is_some();
-            signs
-        }
-        _ => Signs::NONE,
-    };
+pub(crate) fn signs_of_message(fields: &Map<String, Value>) -> Option<Signs> {
+    let mut signs = signs_of(fields).unwrap_or_default();
+    signs.refusal = signs.refusal.or_else(|| filled(fields.get("refusal")));
+    signs.reasoning |= filled(fields.get("reasoning")).is_some();
     let contents = ["content", "parts", "value"];
-    for content in contents.iter().filter_map(|name| turn.get(*name)) {
+    for content in contents.iter().filter_map(|name| fields.get(*name)) {
         read_parts(content, &mut signs);
     }
-    signs.any().then_some(signs)
-}
-
-/// The signs in an answer that is a list of parts, one part, or a message.
-pub(crate) fn signs_of_content(content: &Value) -> Option<Signs> {
-    let mut signs = Signs::NONE;
-    read_parts(content, &mut signs);
-    let signs =
-        if content.is_object() { signs_of_turn(content).unwrap_or_default().or(signs) } else { signs };
     signs.any().then_some(signs)
 }
 
@@ -113,9 +98,10 @@ fn read_parts(content: &Value, signs: &mut Signs) {
             signs.refusal = filled(part.get("refusal")).or_else(|| filled(part.get("text")));
         }
         signs.reasoning |= starts(&["thinking", "reasoning", "thought", "redacted_thinking"])
-            || part.get("thought") == Some(&Value::Bool(true));
+            || part.get("thought") == Some(&Value::Bool(true))
+            || part.contains_key("reasoningContent");
         signs.tool_calls |= starts(&["tool_use", "tool_call", "function_call", "toolCall"])
-            || part.get("functionCall").is_some_and(Value::is_object);
+            || ["functionCall", "toolUse"].iter().any(|name| part.get(*name).is_some_and(Value::is_object));
     }
 }
 
@@ -274,18 +260,19 @@ mod tests {
         }
     }
 
+    fn of_turn(turn: &Value) -> Signs {
+        signs_of_message(turn.as_object().unwrap()).unwrap_or_default()
+    }
+
     #[test]
     fn turns_have_signs_in_their_parts() {
         let parts = json!({"role": "assistant", "content": [
             {"type": "thinking", "thinking": "x"}, {"type": "refusal", "refusal": "No."},
         ]});
-        let signs = signs_of_turn(&parts).unwrap();
+        let signs = of_turn(&parts);
         assert_eq!((signs.refusal.as_deref(), signs.reasoning), (Some("No."), true));
         let called = json!({"role": "assistant", "content": [{"type": "tool_use", "name": "f"}]});
-        assert!(signs_of_turn(&called).unwrap().tool_calls);
-        assert_eq!(signs_of_turn(&json!({"role": "assistant", "content": "a", "tool_calls": []})), None);
-        let content = json!([{"type": "refusal", "refusal": "No."}]);
-        assert_eq!(signs_of_content(&content).unwrap().refusal.as_deref(), Some("No."));
-        assert_eq!(signs_of_content(&json!("a")), None);
+        assert!(of_turn(&called).tool_calls);
+        assert!(!of_turn(&json!({"role": "assistant", "content": "a", "tool_calls": []})).any());
     }
 }

@@ -8,6 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
 
+use crate::archive::{Samples, ZIP};
+use crate::encoding::{Encoding, SHOWN, decoded};
+use crate::non_finite::as_null;
+use crate::stream::is_one_value;
 use crate::{DataError, Format};
 
 /// One input, loaded.
@@ -15,8 +19,10 @@ use crate::{DataError, Format};
 pub(super) struct Source {
     /// The path as the user gave it.
     pub(super) file: Arc<str>,
-    /// The decompressed content.
+    /// The decompressed content; text as UTF-8.
     pub(super) bytes: Vec<u8>,
+    /// The encoding of the text, if it is another.
+    pub(super) encoding: Option<Encoding>,
 }
 
 impl Source {
@@ -31,7 +37,8 @@ impl Source {
             fs::read(path)
         };
         let bytes = loaded.map_err(|cause| DataError::Read { file: file.to_string(), cause })?;
-        Ok(Self { bytes: decompress(bytes, &file)?, file })
+        let (bytes, encoding) = decode(decompress(bytes, &file)?, &file)?;
+        Ok(Self { file, bytes, encoding })
     }
 
     /// The format: the requested one, otherwise by content and name.
@@ -39,7 +46,7 @@ impl Source {
         match asked {
             Some(format) => Ok(format),
             None if self.bytes.is_empty() => Err(DataError::Empty { file: self.file.to_string() }),
-            None => format_of(&self.file, &self.bytes),
+            None => format_of(&self.file, &self.bytes, &|| Ok(Box::new(self.bytes.as_slice()))),
         }
     }
 
@@ -61,24 +68,31 @@ pub(crate) fn text<'b>(bytes: &'b [u8], file: &str) -> Result<&'b str, DataError
     }
 }
 
-/// The format of a file by its first bytes, which may be all of it, and by its name.
+/// Opens a text again from its start, as UTF-8.
+pub(crate) type Open<'o> = dyn Fn() -> io::Result<Box<dyn Read + Send + 'o>> + 'o;
+
+/// The format of a file by its first bytes, which may be all of it, and by its name; `open` opens it again if
+/// more must be seen.
 ///
 /// Parquet and Arrow are recognised by their magic bytes, whatever the name. Many `.json` files hold JSON
-/// Lines, which are recognised by a first line that is an object by itself.
-pub(crate) fn format_of(file: &str, start: &[u8]) -> Result<Format, DataError> {
-    if [[0xff, 0xfe], [0xfe, 0xff]].iter().any(|mark| start.starts_with(mark)) {
-        return Err(DataError::Utf16 { file: file.to_owned() });
-    }
+/// Lines and many `.jsonl` files one value over several lines, so JSON is told by its content.
+pub(crate) fn format_of(file: &str, start: &[u8], open: &Open<'_>) -> Result<Format, DataError> {
     let found = Format::of_content(start);
     if let Some(table @ (Format::Parquet | Format::Arrow)) = found {
         return Ok(table);
     }
-    match Format::of_path(Path::new(file)) {
-        Some(Format::Json) if found == Some(Format::Jsonl) && first_line_is_an_object(start) => {
-            Ok(Format::Jsonl)
-        }
-        Some(format) => Ok(format),
-        None => found.ok_or_else(|| DataError::UnknownFormat { file: file.to_owned() }),
+    let named = Format::of_path(Path::new(file));
+    let is_one =
+        || open().map(is_one_value).map_err(|cause| DataError::Read { file: file.to_owned(), cause });
+    let one_or_lines = || Ok(if is_one()? { Format::Json } else { Format::Jsonl });
+    match (named, found) {
+        (None | Some(Format::Txt | Format::Json), Some(Format::Json)) => Ok(Format::Json),
+        // A broken first line is a fault of the array or object that it begins.
+        (Some(Format::Json), Some(Format::Jsonl)) if !first_line_is_an_object(start) => Ok(Format::Json),
+        (None | Some(Format::Txt | Format::Json), Some(Format::Jsonl))
+        | (Some(Format::Jsonl), Some(Format::Json | Format::Jsonl)) => one_or_lines(),
+        (Some(format), _) => Ok(format.of_header(start)),
+        (None, _) => Err(DataError::UnknownFormat { file: file.to_owned() }),
     }
 }
 
@@ -87,7 +101,7 @@ pub(crate) fn format_of(file: &str, start: &[u8]) -> Result<Format, DataError> {
 fn first_line_is_an_object(start: &[u8]) -> bool {
     let text = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(start).trim_ascii_start();
     let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    match serde_json::from_slice::<serde_json::Map<_, _>>(line) {
+    match serde_json::from_slice::<serde_json::Map<_, _>>(&as_null(line)) {
         Ok(_) => true,
         Err(error) => error.is_eof() && line.len() == text.len() && line.len() > 1 << 12,
     }
@@ -111,6 +125,13 @@ pub(crate) fn open(path: &Path, read: &Arc<AtomicU64>) -> io::Result<Box<dyn Rea
         if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
     let mut raw = BufReader::with_capacity(1 << 16, Counted(raw, Arc::clone(read)));
     let start = raw.fill_buf()?;
+    if start.starts_with(&ZIP) {
+        if path == Path::new("-") {
+            return Err(io::Error::other("a zip archive cannot be read from a pipe; name the file"));
+        }
+        read.fetch_add(fs::metadata(path)?.len(), Ordering::Relaxed);
+        return Ok(Box::new(Samples::open(File::open(path)?)?));
+    }
     Ok(if start.starts_with(&GZIP) {
         Box::new(MultiGzDecoder::new(raw))
     } else if start.starts_with(&ZSTD) {
@@ -129,13 +150,36 @@ const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const MOST_BYTES: u64 = 1 << 28;
 const MOST_FOLD: u64 = 1 << 10;
 
+/// Text as UTF-8, and its encoding if it is written in another. Tables stay as they are.
+fn decode(bytes: Vec<u8>, file: &str) -> Result<(Vec<u8>, Option<Encoding>), DataError> {
+    let start = &bytes[..bytes.len().min(SHOWN)];
+    if Encoding::of(start).is_none()
+        || matches!(Format::of_content(start), Some(Format::Parquet | Format::Arrow))
+    {
+        return Ok((bytes, None));
+    }
+    let mut text = Vec::new();
+    let decoded =
+        decoded(BufReader::with_capacity(SHOWN, bytes.as_slice())).and_then(|(mut source, encoding)| {
+            source.read_to_end(&mut text)?;
+            Ok(encoding)
+        });
+    let encoding = decoded.map_err(|cause| DataError::Read { file: file.to_owned(), cause })?;
+    Ok((text, encoding))
+}
+
 fn decompress(bytes: Vec<u8>, file: &str) -> Result<Vec<u8>, DataError> {
     let mut text = Vec::new();
     let (size, packed) = (bytes.len() as u64, bytes.as_slice());
     let most = MOST_BYTES.max(size.saturating_mul(MOST_FOLD));
     // One byte more than the limit shows that there is more.
     let limit = most.saturating_add(1);
-    let (kind, outcome) = if packed.starts_with(&GZIP) {
+    let (kind, outcome) = if packed.starts_with(&ZIP) {
+        let samples = Samples::open(io::Cursor::new(packed));
+        let outcome = samples.and_then(|samples| samples.take(limit).read_to_end(&mut text));
+        outcome.map_err(|cause| DataError::Read { file: file.to_owned(), cause })?;
+        ("zip", Ok(text.len()))
+    } else if packed.starts_with(&GZIP) {
         ("gzip", MultiGzDecoder::new(packed).take(limit).read_to_end(&mut text))
     } else if packed.starts_with(&ZSTD) {
         let decoder = zstd::stream::read::Decoder::with_buffer(packed);

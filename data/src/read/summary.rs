@@ -18,11 +18,14 @@ pub struct ReadSummary {
     pub rejected: usize,
     /// Good rows left out on purpose, by reason: `no label`, `kind dontknow`, `label says drop`, ...
     pub dropped: BTreeMap<String, usize>,
+    /// What files were read as, other than their names say: `OpenAI batch output`, `UTF-16`, ...
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub read_as: Vec<String>,
 }
 
 impl fmt::Display for ReadSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { files, read, kept, rejected, dropped } = self;
+        let Self { files, read, kept, rejected, dropped, read_as } = self;
         let (rows, of) =
             (if *read == 1 { "row" } else { "rows" }, if *files == 1 { "file" } else { "files" });
         write!(f, "{read} {rows} read from {files} {of}: {kept} kept, {rejected} rejected")?;
@@ -30,6 +33,9 @@ impl fmt::Display for ReadSummary {
         if !dropped.is_empty() {
             let reasons: Vec<String> = dropped.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
             write!(f, " ({})", reasons.join(", "))?;
+        }
+        if !read_as.is_empty() {
+            write!(f, "; read as: {}", read_as.join(", "))?;
         }
         Ok(())
     }

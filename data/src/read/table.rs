@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
-use super::{Parsed, RawRow};
+use super::{Parsed, RawRow, ReadOptions};
 use crate::parquet::to_rows;
 use crate::{DataError, Format, FrameReader};
 
 /// The rows of a Parquet or Arrow file; the line is the row's number, from 1.
-pub(super) fn rows(bytes: &[u8], format: Format, file: &Arc<str>) -> Result<Parsed, DataError> {
+pub(super) fn rows(
+    bytes: &[u8],
+    format: Format,
+    file: &Arc<str>,
+    options: &ReadOptions,
+) -> Result<Parsed, DataError> {
     let broken =
         |reason: &str| DataError::Table { file: file.to_string(), format, reason: reason.to_owned() };
     if bytes.is_empty() {
@@ -27,5 +32,9 @@ pub(super) fn rows(bytes: &[u8], format: Format, file: &Arc<str>) -> Result<Pars
             parsed.rows.push(RawRow { line: parsed.rows.len() + 1, fields });
         }
     }
+    let first: Vec<_> = parsed.rows.iter().take(100).map(|row| &row.fields).collect();
+    // A table's rows stay as they are, so a layout that takes several rows from one is none for it.
+    parsed.layout = options.opening.layout.of(None, &first).filter(|layout| !layout.changes_rows());
+    parsed.read_as.extend(parsed.layout.map(|layout| layout.title.to_owned()));
     Ok(parsed)
 }

@@ -115,6 +115,10 @@ fn the_format_is_told_by_the_content_where_the_name_is_silent() {
     let lines =
         read_one("rows.json", "{\"prompt\": \"a\"}\n{\"prompt\": \"b\"}", &ReadOptions::default()).unwrap();
     assert_eq!(prompts(&lines), [(1, "a"), (2, "b")]);
+    let one = read_one("rows.jsonl", "{\n\"prompt\": \"a\"\n}", &ReadOptions::default()).unwrap();
+    assert_eq!(prompts(&one), [(1, "a")]);
+    let array = read_one("rows.jsonl", "[\n{\"prompt\": \"a\"}]", &ReadOptions::default()).unwrap();
+    assert_eq!(prompts(&array), [(2, "a")]);
     let asked = ReadOptions { format: Some(Format::Csv), ..ReadOptions::default() };
     assert_eq!(prompts(&read_one("rows.txt", "prompt\na\n", &asked).unwrap()), [(2, "a")]);
 }
@@ -145,6 +149,49 @@ fn a_file_that_says_much_with_little_is_refused() {
     (0..300).for_each(|_| packed.write_all(&piece).unwrap());
     let text = error("bomb.jsonl.zst", packed.finish().unwrap(), &ReadOptions::default());
     assert!(text.contains("bomb.jsonl.zst") && text.contains("the limit is 268435456 bytes"), "{text}");
+}
+
+#[test]
+fn files_are_read_as_other_programs_write_them() {
+    let latin_1 = b"prompt,response\nCaf\xe9?,Oui.\n".to_vec();
+    let utf_16: Vec<u8> = [0xff, 0xfe]
+        .into_iter()
+        .chain("prompt\nCaf\u{e9}?\n".encode_utf16().flat_map(u16::to_le_bytes))
+        .collect();
+    for (name, content, prompt, read_as) in [
+        ("a.csv", latin_1, "Caf\u{e9}?", vec!["Windows-1252 (Latin-1)"]),
+        ("a.csv", utf_16, "Caf\u{e9}?", vec!["UTF-16"]),
+        ("a.csv", b"prompt;response\na, b;c\n".to_vec(), "a, b", vec![]),
+        ("a.csv", b"prompt\tresponse\na, b\tc\n".to_vec(), "a, b", vec![]),
+        ("a.csv", b",prompt,response\n0,a,b\n".to_vec(), "a", vec![]),
+        ("a.txt", b"a\n\n".to_vec(), "a", vec![]),
+        ("a.jsonl", br#"{"prompt": "a", "score": NaN, "least": -Infinity}"#.to_vec(), "a", vec![]),
+        ("a.json", br#"[{"prompt": "a", "score": NaN}]"#.to_vec(), "a", vec![]),
+    ] {
+        let corpus = read_one(name, &content, &ReadOptions::default()).unwrap();
+        assert_eq!(corpus.records[0].prompt.as_deref(), Some(prompt), "{name}");
+        assert_eq!(corpus.summary.read_as, read_as);
+    }
+    let answers = ReadOptions { need_response: true, ..ReadOptions::default() };
+    let plain = read_one("a.txt", "No.\n", &answers).unwrap();
+    assert_eq!(plain.records[0].response.as_deref(), Some("No."), "a lone text is what is needed");
+}
+
+#[test]
+fn an_optional_column_of_another_type_rejects_no_row() {
+    let rows = [
+        json!({"prompt": 7, "response": "a", "weight": "heavy", "messages": "none"}),
+        json!({"prompt": {"n": 1}, "response": ["b"], "p_refusal": "R", "samples": "many"}),
+        json!({"prompt": "c", "response": [{"type": "text", "text": "d"}], "refusal_rate": [1]}),
+        json!({"input": {"messages": [{"role": "user", "content": "e"}]}, "prompt": null, "response": {"role": "assistant", "content": "f"}}),
+    ];
+    let corpus = jsonl(&rows, &ReadOptions { need_response: true, ..ReadOptions::default() }).unwrap();
+    assert_eq!(reasons(&corpus), []);
+    let answers: Vec<_> = corpus.records.iter().map(|row| row.response.as_deref()).collect();
+    assert_eq!(answers, [Some("a"), Some("b"), Some("d"), Some("f")]);
+    let columns = Columns { weight: Some("weight".into()), ..Columns::default() };
+    let named = jsonl(&rows, &ReadOptions { columns, ..ReadOptions::default() }).unwrap();
+    assert_eq!(reasons(&named)[0], (1, Some("weight"), "a number was expected, not text"));
 }
 
 #[test]
@@ -280,13 +327,18 @@ fn what_is_wrong_with_a_file_is_said() {
     let missing = read(&["no/such/file.jsonl".into()], &plain).unwrap_err().to_string();
     assert!(missing.starts_with("cannot read no/such/file.jsonl: No such file"), "{missing}");
     for (name, content, expected) in [
-        ("a.txt", "hello", "cannot tell the format of a.txt from its name or content; say which it is"),
+        ("a.rows", "hello", "cannot tell the format of a.rows from its name or content; say which it is"),
         (
             "a.json",
             "[{\"a\": 1},\n{\"a\": }]",
             "a.json:2:7: no valid JSON: expected value; repair the file there",
         ),
-        ("a.json", "{\"a\":\n1}", "a.json: the JSON is one object, not an array of rows; write"),
+        (
+            "a.json",
+            "{\"a\": [{\"text\": 1}], \"b\": [{\"text\": 2}], \"c\":\n1}",
+            "a.json: the JSON object has several lists of objects, at `a`, `b`; say which are the rows, for example \
+             `--rows a`",
+        ),
         ("a.json", "3", "a.json: the JSON is one single value, not an array of rows; write"),
         ("a.json", "[]", "a.json holds no row; check"),
         ("a.json", " \n", "a.json holds no row; check"),

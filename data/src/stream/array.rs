@@ -1,26 +1,36 @@
-//! Reads a JSON array element by element, so that memory does not grow with it.
+//! Reads the rows of a JSON array element by element, so that memory does not grow with it. The array may be
+//! the whole text, or lie under a path in one object.
 
 use std::cell::Cell;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
-use serde::de::{Deserializer as _, Error as _, SeqAccess, Visitor};
+use serde::Deserialize as _;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
-use super::blocks::{Block, Head, LONGEST_ROW, Position, Rows, SAMPLE};
+use super::block::{Block, Head, LONGEST_ROW, Position, Rows, SAMPLE};
+use crate::path::Step;
 use crate::{DataError, Format};
 
 /// The most elements of a block, and the bytes after which it ends with its current element.
 const BLOCK: (usize, usize) = (1 << 11, 1 << 20);
 
+/// What a text is that holds no rows.
+const SINGLE: &str = "one single value";
+
 /// The most elements of a sample.
 const SAMPLED: usize = 100;
 
-/// The blocks of an array; returns whether more are wanted.
+/// The blocks of the rows at a path; returns whether more are wanted. At a path without steps they are the
+/// elements of the text itself or, if it is one object, that object.
 pub(super) fn elements(
     source: impl Read,
     file: &Arc<str>,
+    steps: &[Step],
     from: Position,
     each: &mut dyn FnMut(Block) -> bool,
 ) -> Result<bool, DataError> {
@@ -39,7 +49,8 @@ pub(super) fn elements(
         stopped: false,
     };
     let mut deserializer = serde_json::Deserializer::from_reader(Counted { source, seen: &seen });
-    let read = deserializer.deserialize_seq(Elements(&mut blocks)).and_then(|()| deserializer.end());
+    let descend = Descend { steps, blocks: &mut blocks };
+    let read = descend.deserialize(&mut deserializer).and_then(|()| deserializer.end());
     match read {
         Ok(()) => Ok(blocks.flush()),
         // Stopping early ends the parse with an error that is not the file's fault.
@@ -49,6 +60,9 @@ pub(super) fn elements(
         }
         Err(error) => {
             let (message, line, column) = (error.to_string(), error.line(), error.column());
+            if message.starts_with(SINGLE) {
+                return Err(DataError::NotAnArray { file: file.to_string(), found: "single value" });
+            }
             let reason = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
             let reason = format!("no valid JSON: {reason}");
             Err(DataError::Syntax { file: file.to_string(), line, column, reason })
@@ -56,14 +70,13 @@ pub(super) fn elements(
     }
 }
 
-/// Skips the byte order mark and checks whether an array follows.
+/// Skips the byte order mark and checks whether anything follows.
 fn begin(source: &mut impl BufRead, file: &Arc<str>) -> Result<(), DataError> {
     let cannot = |cause| DataError::Read { file: file.to_string(), cause };
     let start = source.fill_buf().map_err(cannot)?;
     let mark = if start.starts_with("\u{feff}".as_bytes()) { 3 } else { 0 };
     source.consume(mark);
     match source.fill_buf().map_err(cannot)?.trim_ascii_start().first() {
-        Some(b'{') => Err(DataError::NotAnArray { file: file.to_string(), found: "object" }),
         None => Err(DataError::Empty { file: file.to_string() }),
         Some(_) => Ok(()),
     }
@@ -78,6 +91,8 @@ struct Seen {
     last: Cell<u8>,
     /// Bytes since the last element.
     since: Cell<usize>,
+    /// Whether elements are being read, and not what lies around them.
+    within: Cell<bool>,
 }
 
 struct Counted<'s, R> {
@@ -94,7 +109,7 @@ impl<R: Read> Read for Counted<'_, R> {
             seen.last.set(byte);
         }
         seen.since.set(seen.since.get() + count);
-        if seen.since.get() > LONGEST_ROW {
+        if seen.within.get() && seen.since.get() > LONGEST_ROW {
             let reason = format!("an element is longer than {LONGEST_ROW} bytes, the limit of a row");
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
@@ -150,7 +165,11 @@ impl Blocks<'_> {
             element.ends_with(|last: char| last.is_ascii_digit()) && self.seen.last.get() == b'\n',
         );
         let within = element.bytes().filter(|&byte| byte == b'\n').count();
-        let line = 1 + self.seen.lines.get() - looked - within;
+        self.add(element, 1 + self.seen.lines.get() - looked - within)
+    }
+
+    /// Adds an element that begins on a line; returns whether more are wanted.
+    fn add(&mut self, element: &str, line: usize) -> bool {
         self.seen.since.set(0);
         self.at += 1;
         if self.head.is_none() {
@@ -177,6 +196,8 @@ impl Blocks<'_> {
                 header: None,
                 sample: sample.take(),
                 changes: Vec::new(),
+                layout: None,
+                read_as: Vec::new(),
             })
         });
         Arc::clone(made)
@@ -189,27 +210,118 @@ impl Blocks<'_> {
         }
         let (head, rows) = (self.head(), self.block.take());
         let after = Position { input: self.from.input, offset: 0, line: self.at };
-        self.stopped = !(self.each)(Block { head, rows, after });
+        self.stopped = !(self.each)(Block { head, rows, passed_over: 0, after });
         !self.stopped
     }
 }
 
-struct Elements<'b, 'e>(&'b mut Blocks<'e>);
+/// Follows the steps to the rows, and takes these.
+struct Descend<'s, 'b, 'e> {
+    steps: &'s [Step],
+    blocks: &'b mut Blocks<'e>,
+}
 
-impl<'de> Visitor<'de> for Elements<'_, '_> {
+impl<'s, 'e> Descend<'s, '_, 'e> {
+    fn below(&mut self) -> Descend<'s, '_, 'e> {
+        Descend { steps: &self.steps[1..], blocks: self.blocks }
+    }
+
+    /// A single value where rows were expected: nothing on the way to them, and wrong as the whole text.
+    fn scalar<E: serde::de::Error>(self) -> Result<(), E> {
+        if self.steps.is_empty() { Err(E::custom(SINGLE)) } else { Ok(()) }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Descend<'_, '_, '_> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Descend<'_, '_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an array of rows")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(element) = list.next_element::<Box<RawValue>>()? {
-            if !self.0.take(element.get()) {
-                return Err(A::Error::custom("no more is wanted"));
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        let Some(step) = self.steps.first() else {
+            let seen = self.blocks.seen;
+            seen.within.set(true);
+            seen.since.set(0);
+            while let Some(element) = list.next_element::<Box<RawValue>>()? {
+                if !self.blocks.take(element.get()) {
+                    return Err(A::Error::custom("no more is wanted"));
+                }
+            }
+            seen.within.set(false);
+            return Ok(());
+        };
+        let mut at = 0_i64;
+        loop {
+            let wanted = match step {
+                Step::All => true,
+                Step::Index(index) => *index == at,
+                Step::Key(_) => false,
+            };
+            let more = if wanted {
+                list.next_element_seed(self.below())?.is_some()
+            } else {
+                list.next_element::<IgnoredAny>()?.is_some()
+            };
+            if !more {
+                return Ok(());
+            }
+            at += 1;
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        let Some(step) = self.steps.first() else {
+            let fields = Map::<String, Value>::deserialize(MapAccessDeserializer::new(map))?;
+            let more = self.blocks.add(&Value::Object(fields).to_string(), 1);
+            return if more { Ok(()) } else { Err(A::Error::custom("no more is wanted")) };
+        };
+        while let Some(key) = map.next_key::<String>()? {
+            let wanted = match step {
+                Step::All => true,
+                Step::Key(name) => *name == key,
+                Step::Index(_) => false,
+            };
+            if wanted {
+                map.next_value_seed(self.below())?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
             }
         }
         Ok(())
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
+        self.scalar()
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
+        self.scalar()
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<(), E> {
+        self.scalar()
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<(), E> {
+        self.scalar()
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
+        self.scalar()
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
+        self.scalar()
     }
 }
 
@@ -226,7 +338,7 @@ mod tests {
             found.push((String::from_utf8(bytes).unwrap(), lines, block.after.line));
             true
         };
-        elements(text.as_bytes(), &"a.json".into(), from, &mut take).map(|_| found)
+        elements(text.as_bytes(), &"a.json".into(), &[], from, &mut take).map(|_| found)
     }
 
     #[test]
@@ -243,14 +355,35 @@ mod tests {
     }
 
     #[test]
+    fn rows_are_found_under_a_path_and_an_object_is_a_row() {
+        let text = "{\"x\": [{\"no\": 1}], \"a\": {\"b\": [{\"n\": 1},\n {\"n\": 2}]}, \"c\": [{\"b\": [{\"n\": 3}]}]}";
+        let under = |path: &str| {
+            let path = crate::path::Path::parse(path);
+            let steps: Vec<Step> = path.steps().cloned().collect();
+            let mut found = Vec::new();
+            let mut take = |block: Block| {
+                let Rows::Text { bytes, .. } = block.rows else { panic!("no text") };
+                found.extend(bytes);
+                true
+            };
+            elements(text.as_bytes(), &"a.json".into(), &steps, Position::default(), &mut take).unwrap();
+            String::from_utf8(found).unwrap()
+        };
+        assert_eq!(under("a.b"), "{\"n\": 1}\n{\"n\": 2}\n");
+        assert_eq!(under("c[0].b"), "{\"n\": 3}\n");
+        assert_eq!(under("c[*].b"), "{\"n\": 3}\n");
+        assert_eq!(under("none"), "");
+        assert_eq!(of("{\"a\":\n 1}", 0).unwrap()[0].0, "{\"a\":1}\n");
+    }
+
+    #[test]
     fn what_is_no_array_is_said() {
         for (text, said) in [
-            ("{\"a\": 1}", "the JSON is one object"),
             (" ", "holds no row"),
             ("[{\"a\":1},\n{\"a\"}]", "a.json:2:5: no valid JSON: expected `:`"),
             ("[1] 2", "trailing characters"),
             ("[1", "EOF"),
-            ("7", "an array of rows"),
+            ("7", "the JSON is one single value"),
         ] {
             let error = of(text, 0).unwrap_err().to_string();
             assert!(error.contains(said), "{text}: {error}");

@@ -1,113 +1,25 @@
 //! Inputs as blocks of whole rows, a few megabytes at a time, so that memory does not grow with the input.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use polars::prelude::DataFrame;
-use serde::{Deserialize, Serialize};
 
-use super::array::elements;
-use super::lines::lines;
+use super::block::{Block, BlockSize, Head, Position, Rows, cannot};
+use super::opening::{Opening, held, json, text};
 use crate::read::source;
-use crate::{DataError, Format, FrameReader, Rejection};
-
-/// How large blocks are. The last digits of an encoder's output for a row depend on the other rows of its
-/// batch. So block boundaries depend on this size alone, not on the number of threads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BlockSize {
-    /// Bytes of a text, plus the rest of its last row.
-    pub(super) bytes: usize,
-    /// Rows of a table; blocks of an array have at most 2048.
-    pub(super) rows: usize,
-}
-
-impl BlockSize {
-    /// A few hundredths of a second of work.
-    pub const OF_NGRAMS: Self = Self { bytes: 1 << 20, rows: usize::MAX };
-    /// A few seconds of work, so that progress is shown and saved.
-    pub const OF_ENCODERS: Self = Self { bytes: 1 << 16, rows: 1 << 10 };
-}
-
-/// The longest row of a text, in bytes. Several are in memory at once, and a longer one is more likely a file
-/// without line ends, or a decompression bomb, than a row.
-pub const LONGEST_ROW: usize = 1 << 24;
-
-/// How far a run has come: everything before this position is done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Position {
-    /// Index of the input.
-    pub input: usize,
-    /// Bytes of the decompressed input that are done; only for text read by lines.
-    pub offset: u64,
-    /// Lines that are done, or rows of a table or an array.
-    pub line: usize,
-}
-
-/// What is known about an input before its rows are read.
-#[derive(Debug)]
-pub struct Head {
-    /// Index of the input.
-    pub input: usize,
-    /// Its name.
-    pub file: Arc<str>,
-    /// Its format.
-    pub format: Format,
-    /// The header of a separated file, without the end of its line.
-    pub header: Option<Vec<u8>>,
-    /// Its first rows.
-    pub sample: Rows,
-    /// The columns of a table whose type is not kept, as described by [`FrameReader::changes`].
-    pub changes: Vec<String>,
-}
-
-/// Rows of one input.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Rows {
-    /// Whole rows of a text.
-    Text {
-        /// The rows as they are in the file; those of an array one per line.
-        bytes: Vec<u8>,
-        /// Number of the first line, from 1.
-        line: usize,
-        /// The line number of each row, if the rows are laid out differently in the file.
-        lines: Option<Vec<usize>>,
-    },
-    /// Rows of a table.
-    Frame {
-        /// The rows.
-        frame: DataFrame,
-        /// Number of rows of the input before this block.
-        before: usize,
-    },
-    /// A row that was skipped because it is longer than [`LONGEST_ROW`].
-    TooLong(Rejection),
-}
-
-/// Whole rows of one input.
-#[derive(Debug)]
-pub struct Block {
-    /// The input.
-    pub head: Arc<Head>,
-    /// The rows.
-    pub rows: Rows,
-    /// The position of the run when this block is done.
-    pub after: Position,
-}
-
-/// The size of a sample in bytes; a table's sample has a hundred rows instead.
-pub(super) const SAMPLE: usize = 1 << 16;
+use crate::{DataError, Format, FrameReader, to_rows};
 
 /// Calls `each` with the blocks of all inputs in order, starting at a position, until it returns
 /// false. `read` counts the bytes read from the files.
 ///
 /// # Errors
-/// If an input cannot be read.
+/// If an input cannot be read, or its rows are not found.
 pub fn blocks(
     inputs: &[(PathBuf, Format)],
+    opening: &Opening,
     from: Position,
     size: BlockSize,
     read: &Arc<AtomicU64>,
@@ -117,14 +29,25 @@ pub fn blocks(
         let from = if input == from.input { from } else { Position { input, ..Position::default() } };
         let file: Arc<str> = path.to_string_lossy().into();
         let go_on = match format {
-            Format::Parquet | Format::Arrow => frames((path, *format), &file, (from, size), read, &mut each)?,
-            Format::Json => {
-                let source = source::open(path, read).map_err(|cause| cannot(&file, cause))?;
-                elements(source, &file, from, &mut each)?
+            Format::Parquet | Format::Arrow => {
+                frames((path, *format), &file, opening, (from, size), read, &mut each)?
             }
-            Format::Jsonl | Format::Csv | Format::Tsv => {
+            Format::Json => {
+                let open = || source::open(path, read);
+                // A pipe is read once, so an object in it is held in memory.
+                if path == Path::new("-") {
+                    let opened = source::open(path, read).map_err(|cause| cannot(&file, cause))?;
+                    let bytes = held(opened, &file)?;
+                    let again = || Ok(bytes.as_bytes());
+                    json(&again, &file, opening, from, &mut each)?
+                } else {
+                    json(&open, &file, opening, from, &mut each)?
+                }
+            }
+            format => {
                 let source = source::open(path, read).map_err(|cause| cannot(&file, cause))?;
-                lines(source, *format, &file, (from, size), path == Path::new("-"), &mut each)?
+                let pipe = path == Path::new("-");
+                text(source, *format, &file, opening, (from, size), pipe, &mut each)?
             }
         };
         if !go_on {
@@ -134,14 +57,11 @@ pub fn blocks(
     Ok(())
 }
 
-pub(super) fn cannot(file: &str, cause: io::Error) -> DataError {
-    DataError::Read { file: file.to_owned(), cause }
-}
-
 /// The blocks of a table; returns whether more are wanted.
 fn frames(
     (path, format): (&Path, Format),
     file: &Arc<str>,
+    opening: &Opening,
     (from, size): (Position, BlockSize),
     read: &Arc<AtomicU64>,
     each: &mut impl FnMut(Block) -> bool,
@@ -155,12 +75,13 @@ fn frames(
     if before > 0
         && let Some(first) = FrameReader::open(path, format, 0)?.next()
     {
-        head = Some(frame_head(from.input, file, (format, frames.changes()), &first?));
+        head = Some(frame_head(from.input, file, (format, frames.changes()), opening, &first?));
     }
     while let Some(frame) = frames.next() {
         let frame = frame?;
         let changes = frames.changes();
-        let head = head.get_or_insert_with(|| frame_head(from.input, file, (format, changes), &frame));
+        let head =
+            head.get_or_insert_with(|| frame_head(from.input, file, (format, changes), opening, &frame));
         // A frame without rows still says which columns there are.
         for start in (0..frame.height().max(1)).step_by(size.rows) {
             let length = size.rows.min(frame.height() - start);
@@ -168,7 +89,12 @@ fn frames(
             let line = before + length;
             read.fetch_add(bytes * length as u64 / rows, Ordering::Relaxed);
             let after = Position { input: from.input, offset: 0, line };
-            if !each(Block { head: Arc::clone(head), rows: Rows::Frame { frame, before }, after }) {
+            if !each(Block {
+                head: Arc::clone(head),
+                rows: Rows::Frame { frame, before },
+                passed_over: 0,
+                after,
+            }) {
                 return Ok(false);
             }
             before = line;
@@ -181,10 +107,24 @@ fn frame_head(
     input: usize,
     file: &Arc<str>,
     (format, changes): (Format, &[String]),
+    opening: &Opening,
     frame: &DataFrame,
 ) -> Arc<Head> {
-    let sample = Rows::Frame { frame: frame.head(Some(100)), before: 0 };
-    Arc::new(Head { input, file: Arc::clone(file), format, header: None, sample, changes: changes.to_vec() })
+    let first = frame.head(Some(100));
+    let rows = to_rows(&first);
+    // A table's rows stay as they are, so a layout that takes several rows from one is none for it.
+    let layout = opening.layout.of(None, &rows.iter().collect::<Vec<_>>());
+    let layout = layout.filter(|layout| !layout.changes_rows());
+    Arc::new(Head {
+        input,
+        file: Arc::clone(file),
+        format,
+        header: None,
+        sample: Rows::Frame { frame: first, before: 0 },
+        changes: changes.to_vec(),
+        layout,
+        read_as: layout.map(|layout| layout.title.to_owned()).into_iter().collect(),
+    })
 }
 
 #[cfg(test)]
@@ -207,7 +147,8 @@ mod tests {
                 found.push((block.rows, block.after));
                 true
             };
-            blocks(&[(path.clone(), Format::Jsonl)], from, size, &Arc::default(), take).unwrap();
+            blocks(&[(path.clone(), Format::Jsonl)], &Opening::default(), from, size, &Arc::default(), take)
+                .unwrap();
             found
         };
         for size in [BlockSize::OF_NGRAMS, BlockSize::OF_ENCODERS] {

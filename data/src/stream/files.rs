@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read;
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::encoding::{SHOWN, decoded};
 use crate::read::source;
 use crate::{DataError, Format};
 
@@ -53,11 +54,17 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>, seen: &mut BTreeSet<PathBuf>) -
     for path in paths {
         if path.is_dir() {
             walk(&path, files, seen)?;
-        } else if Format::of_path(&path).is_some() {
+        } else if is_known(&path) {
             files.push(path);
         }
     }
     Ok(())
+}
+
+/// Whether a file in a folder is one of rows. Plain text in it is more likely a note about them.
+fn is_known(path: &Path) -> bool {
+    let is_log = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("eval"));
+    is_log || Format::of_path(path).is_some_and(|format| format != Format::Txt)
 }
 
 /// The path as a pattern, if it is one and not an existing file.
@@ -100,11 +107,15 @@ pub fn format(path: &Path, asked: Option<Format>) -> Result<Format, DataError> {
         return Ok(Format::Jsonl);
     }
     let file = path.to_string_lossy().into_owned();
+    let open = || -> io::Result<Box<dyn Read + Send>> {
+        let source = source::open(path, &Arc::default())?;
+        Ok(decoded(BufReader::with_capacity(SHOWN, source))?.0)
+    };
     let mut start = Vec::new();
-    source::open(path, &Arc::default())
+    open()
         .and_then(|opened| opened.take(START).read_to_end(&mut start))
         .map_err(|cause| DataError::Read { file: file.clone(), cause })?;
-    source::format_of(&file, &start)
+    source::format_of(&file, &start, &open)
 }
 
 #[cfg(test)]

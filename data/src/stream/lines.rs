@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use super::blocks::{Block, BlockSize, Head, LONGEST_ROW, Position, Rows, SAMPLE, cannot};
+use super::block::{Block, BlockSize, Head, LONGEST_ROW, Position, Rows, SAMPLE, cannot};
 use super::records::{Cutter, delimiter, newlines};
 use crate::{DataError, Format, Place, Rejection};
 
@@ -11,13 +11,13 @@ use crate::{DataError, Format, Place, Rejection};
 ///
 /// # Errors
 /// If it cannot be read.
-pub fn lines(
+pub(super) fn lines(
     source: impl Read,
     format: Format,
     file: &Arc<str>,
     (from, size): (Position, BlockSize),
     pipe: bool,
-    each: &mut impl FnMut(Block) -> bool,
+    each: &mut dyn FnMut(Block) -> bool,
 ) -> Result<bool, DataError> {
     let position = Position { input: from.input, ..Position::default() };
     let cutter = Cutter::new(delimiter(format));
@@ -32,14 +32,25 @@ pub fn lines(
     let sample = text.sample().map_err(failed)?;
     let sample = Rows::Text { bytes: sample, line: text.position.line + 1, lines: None };
     let changes = Vec::new();
-    let head = Arc::new(Head { input: from.input, file: Arc::clone(file), format, header, sample, changes });
+    let (file_of_head, read_as) = (Arc::clone(file), Vec::new());
+    let head = Head {
+        input: from.input,
+        file: file_of_head,
+        format,
+        header,
+        sample,
+        changes,
+        layout: None,
+        read_as,
+    };
+    let head = Arc::new(head);
     // What an earlier run has done must be read again to be skipped, because decompression cannot start
     // midway.
     if from.offset > text.position.offset {
         text.pass(from).map_err(failed)?;
     }
     while let Some(rows) = text.next(file).map_err(failed)? {
-        if !each(Block { head: Arc::clone(&head), rows, after: text.position }) {
+        if !each(Block { head: Arc::clone(&head), rows, passed_over: 0, after: text.position }) {
             return Ok(false);
         }
     }

@@ -3,23 +3,27 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Deserialize as _;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::json_row;
+use crate::path::{Path, Step};
 
-/// Finds the value at a path in a row; the rest is checked and skipped.
+/// Finds the value at a path in a row; the rest is checked and skipped. From a step that is no name on, the
+/// value is parsed whole, and the rest of the path followed in it.
 ///
 /// # Errors
 /// If the row is not a JSON object, or has a field with one of these names.
 pub(super) fn find<'r>(
     row: &'r str,
-    path: &[String],
+    path: &Path,
     whole: bool,
     names: &[String],
 ) -> Result<Found<'r>, String> {
     let mut clash = false;
-    let seek = Seek { path, whole, names, clash: &mut clash };
+    let seek = Seek { path, at: 0, whole, names, clash: &mut clash };
     let mut deserializer = serde_json::Deserializer::from_str(row);
     let found = seek.deserialize(&mut deserializer).and_then(|found| deserializer.end().map(|()| found));
     // The same message as for any other row that is not a JSON object.
@@ -40,9 +44,23 @@ pub(super) enum Found<'r> {
     Nothing,
 }
 
+impl Found<'_> {
+    /// A value that was parsed whole; `whole` says whether it is wanted so.
+    fn of(value: Value, whole: bool) -> Self {
+        match value {
+            value if whole => Self::Value(value),
+            Value::String(text) => Self::Text(Cow::Owned(text)),
+            Value::Null => Self::Nothing,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// Reads an object only as far as needed for one of its fields; the rest is checked and skipped.
 struct Seek<'p> {
-    path: &'p [String],
+    path: &'p Path,
+    /// The step that is a name of this object.
+    at: usize,
     /// Whether the field is wanted with all its content; otherwise only if it is a text.
     whole: bool,
     /// Names that a row must not have, at the first level.
@@ -67,18 +85,38 @@ impl<'de> Visitor<'de> for Seek<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found<'de>, A::Error> {
         let mut found = Found::Nothing;
+        let Some(Step::Key(name)) = self.path.step(self.at) else {
+            // A path through all fields: the row is parsed whole.
+            let fields = Map::<String, Value>::deserialize(MapAccessDeserializer::new(map))?;
+            *self.clash |= self.names.iter().any(|name| fields.contains_key(name));
+            let value = self.path.get(&fields);
+            return Ok(value.map_or(Found::Nothing, |value| Found::of(value.into_owned(), self.whole)));
+        };
         while let Some(Text(key)) = map.next_key()? {
             *self.clash |= self.names.iter().any(|name| *name == key);
-            if key != self.path[0] {
+            if key != name.as_str() {
                 map.next_value::<IgnoredAny>()?;
-            } else if self.path.len() > 1 {
-                let inner = Seek { path: &self.path[1..], whole: self.whole, names: &[], clash: self.clash };
-                found = map.next_value_seed(inner)?;
-            } else if self.whole {
-                found = Found::Value(map.next_value()?);
-            } else {
-                found = map.next_value_seed(Leaf)?;
+                continue;
             }
+            found = match self.path.step(self.at + 1) {
+                Some(Step::Key(_)) => {
+                    let inner = Seek {
+                        path: self.path,
+                        at: self.at + 1,
+                        whole: self.whole,
+                        names: &[],
+                        clash: self.clash,
+                    };
+                    map.next_value_seed(inner)?
+                }
+                Some(_) => {
+                    let value: Value = map.next_value()?;
+                    let below = self.path.walk(&value, self.at + 1);
+                    below.map_or(Found::Nothing, |below| Found::of(below.into_owned(), self.whole))
+                }
+                None if self.whole => Found::Value(map.next_value()?),
+                None => map.next_value_seed(Leaf)?,
+            };
         }
         Ok(found)
     }

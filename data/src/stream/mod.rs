@@ -5,7 +5,8 @@
 //! the same:
 //!
 //! - `files`: which files the inputs name, and the format of each;
-//! - `blocks`: a file in blocks of whole rows, so that memory does not grow with it;
+//! - `block`: blocks of whole rows; `blocks`: a file in such blocks, so that memory does not grow with it;
+//! - `opening`: the way from a text's bytes to rows: encoding, layout, the place of the rows (`survey`);
 //! - `lines` and `array`: a text by lines, and a JSON array, in such blocks;
 //! - `records`: where a record of CSV or TSV ends, and its fields, both by the parser of the crate `csv`;
 //! - `locate`: one field of a JSON row, without copying the others;
@@ -14,21 +15,27 @@
 //! - `cell`: a value that is added to a row.
 
 mod array;
+mod block;
 mod blocks;
 mod cell;
 mod column;
 mod files;
 mod lines;
 mod locate;
+mod opening;
 mod records;
 mod row;
+mod survey;
 
-pub use blocks::{Block, BlockSize, Head, LONGEST_ROW, Position, Rows, blocks};
+pub use block::{Block, BlockSize, Head, LONGEST_ROW, Position, Rows};
+pub use blocks::blocks;
 pub use cell::{Cell, push_json};
-pub use column::{Column, column};
+pub use column::{Column, NoPrompt, column};
 pub use files::{files, format};
-pub use lines::lines;
+pub use opening::{Opening, text};
+pub(crate) use opening::{is_one_value, json_bytes};
 pub use records::{Fields, delimiter, push_field, records, split};
 pub use row::{
-    Fault, RowFormat, RowInput, Texts, answer, check, first_fault, free_names, prompt_of, write_fields,
+    Fault, RowFormat, RowInput, Texts, answer, check, first_fault, free_names, prompt, prompt_of,
+    write_fields,
 };

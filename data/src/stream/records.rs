@@ -13,11 +13,7 @@ use crate::Format;
 /// The field separator of a format; `None` for formats with named fields.
 #[must_use]
 pub const fn delimiter(format: Format) -> Option<u8> {
-    match format {
-        Format::Csv => Some(b','),
-        Format::Tsv => Some(b'\t'),
-        Format::Json | Format::Jsonl | Format::Parquet | Format::Arrow => None,
-    }
+    format.delimiter()
 }
 
 /// A parser at the start of a record.

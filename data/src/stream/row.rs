@@ -10,6 +10,7 @@ use super::column::{Column, other_separator};
 use super::locate::{CLASH, Found, find};
 use super::records::{Fields, delimiter, not_utf8, push_field, split};
 use crate::conversation::{self, last_of_user};
+use crate::path::Path;
 use crate::read::object;
 use crate::{Format, Input, Signs, TextReader, json_row};
 
@@ -34,6 +35,8 @@ pub fn free_names(taken: &[String], wanted: Vec<String>) -> Vec<String> {
 pub enum Texts {
     /// The prompt alone, and the most characters that it may have.
     Prompt(Column, usize),
+    /// The same by the places of a layout.
+    PromptOf(Box<TextReader>, usize),
     /// The answer, and the prompt if there is one.
     Answer(Box<TextReader>),
 }
@@ -101,15 +104,18 @@ impl RowFormat {
                 check(&prompt, *longest).map_err(|reason| Fault::of(column.name(), reason))?;
                 Ok(each(&RowInput::prompt(&prompt)))
             }
-            Texts::Answer(reader) => {
-                let fields = self.fields(text).map_err(Fault::row)?;
-                if delimiter(self.format).is_none() && self.names.iter().any(|name| fields.contains_key(name))
-                {
-                    return Err(Fault::row(CLASH));
-                }
-                answer(reader, &fields, each)
-            }
+            Texts::PromptOf(reader, longest) => prompt(reader, &self.new_fields(text)?, *longest, each),
+            Texts::Answer(reader) => answer(reader, &self.new_fields(text)?, each),
         }
+    }
+
+    /// The fields of a row that has none of the new names.
+    fn new_fields(&self, text: &str) -> Result<Map<String, Value>, Fault> {
+        let fields = self.fields(text).map_err(Fault::row)?;
+        if delimiter(self.format).is_none() && self.names.iter().any(|name| fields.contains_key(name)) {
+            return Err(Fault::row(CLASH));
+        }
+        Ok(fields)
     }
 
     fn prompt<'r>(&self, text: &'r str, column: &Column) -> Result<Cow<'r, str>, Fault> {
@@ -134,9 +140,9 @@ impl RowFormat {
             Column::Chat(path) => {
                 let mut found = find(text, path, true, &self.names).map_err(Fault::row)?;
                 // In a file of several sources, a chat has a different usual name in some rows.
-                if !matches!(found, Found::Value(_)) && conversation::is_usual(&path.join(".")) {
+                if !matches!(found, Found::Value(_)) && conversation::is_usual(path.as_str()) {
                     for usual in conversation::USUAL {
-                        match find(text, &[(*usual).to_owned()], true, &[]).map_err(Fault::row)? {
+                        match find(text, &Path::name(usual), true, &[]).map_err(Fault::row)? {
                             Found::Value(chat) => found = Found::Value(chat),
                             Found::Text(_) | Found::Other | Found::Nothing => {}
                         }
@@ -256,6 +262,22 @@ pub fn first_fault(rows: &[u8]) -> Option<String> {
     })
 }
 
+/// Reads the prompt of a row in a known layout and calls `each` with it.
+///
+/// # Errors
+/// What is wrong with the row.
+pub fn prompt<T>(
+    reader: &TextReader,
+    fields: &Map<String, Value>,
+    longest: usize,
+    each: impl FnOnce(&RowInput<'_>) -> T,
+) -> Result<T, Fault> {
+    let fault = |(field, reason)| Fault::of(field, reason);
+    let prompt = reader.prompt(fields).map_err(fault)?;
+    check(&prompt, longest).map_err(Fault::row)?;
+    Ok(each(&RowInput::prompt(&prompt)))
+}
+
 /// Reads the texts of an answer and calls `each` with them.
 ///
 /// # Errors
@@ -316,7 +338,7 @@ mod tests {
     }
 
     fn text(path: &str) -> Column {
-        Column::Text(path.split('.').map(str::to_owned).collect())
+        Column::Text(Path::parse(path))
     }
 
     #[test]
@@ -327,7 +349,7 @@ mod tests {
             r#"{"n": 1.50, "meta" : {"text":"h\u0069 you"},"prompt":"x","p_refusal":0.25,"decision":"hold"}"#;
         assert_eq!(out, format!("{said}\n"));
         let chat = r#"{"m":[{"role":"user","content":[{"type":"text","text":"hi"}]},{"role":"assistant","content":"x"}]}"#;
-        assert!(scored(chat, Column::Chat(vec!["m".to_owned()]), Format::Jsonl).is_ok());
+        assert!(scored(chat, Column::Chat(Path::name("m")), Format::Jsonl).is_ok());
     }
 
     #[test]

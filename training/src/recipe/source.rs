@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use demur_data::stream::Opening;
 use demur_data::{
     Columns, Corpus, Format, KindPolicy, LabelVocabulary, Labeller, ReadOptions, Record, deduplicate, read,
 };
@@ -34,6 +35,9 @@ pub struct DataSource {
     pub keep_kinds: bool,
     /// Their format, if neither name nor content determines it.
     pub format: Option<Format>,
+    /// The layout of their rows, and where these lie in one JSON object, if the files do not show it.
+    #[serde(skip_serializing_if = "Opening::is_default")]
+    pub opening: Opening,
     /// Keep only rows of these targets. Default: all.
     pub targets: Vec<String>,
     /// Keep only rows of these categories; a `*` matches any text. Default: all.
@@ -65,6 +69,7 @@ impl Default for DataSource {
             policy: KindPolicy::default(),
             keep_kinds: false,
             format: None,
+            opening: Opening::default(),
             targets: Vec::new(),
             categories: Vec::new(),
             deduplicate: Deduplicate::No,
@@ -221,6 +226,7 @@ impl DataSource {
             labels: self.labels.clone(),
             policy: self.policy,
             format: self.format,
+            opening: self.opening.clone(),
             labelled_by: self.labelled_by,
             need_prompt: fields.contains(&Field::Prompt),
             need_response: fields.contains(&Field::Response),

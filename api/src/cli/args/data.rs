@@ -1,14 +1,18 @@
 //! How rows are read: the flags of all commands that read labelled rows.
 
 use clap::Args;
+use demur_data::stream::Opening;
+use demur_data::{LayoutChoice, Path};
 
 /// How files are read. Names are found by themselves where they are usual ones.
 #[derive(Debug, Args, Default)]
 #[command(next_help_heading = "Reading")]
 pub(crate) struct DataArgs {
-    /// Format of all inputs: json, jsonl, csv, tsv, parquet or arrow. Default: by name or content.
+    /// Format of all inputs: json, jsonl, csv, tsv, ssv (semicolons), txt, parquet or arrow. Default: by name or content.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<demur_data::Format>,
+    #[command(flatten)]
+    pub(crate) opening: OpeningArgs,
     #[command(flatten)]
     pub(crate) texts: TextColumns,
     /// Column of the label.
@@ -47,10 +51,40 @@ pub(crate) struct DataArgs {
     pub(crate) deduplicate: bool,
 }
 
+/// Where the rows are, and in which layout.
+#[derive(Debug, Args, Default, Clone)]
+pub(crate) struct OpeningArgs {
+    /// Layout of the inputs (`demur layouts` lists them), or none. Default: what each file shows.
+    #[arg(long, value_name = "NAME", help_heading = "Reading")]
+    pub(crate) layout: Option<LayoutChoice>,
+    /// Where the rows lie in one JSON object: the path of a list (samples, results.results). Default: found by itself.
+    #[arg(id = "rows_at", long = "rows", value_name = "PATH", help_heading = "Reading")]
+    pub(crate) rows: Option<String>,
+}
+
+impl OpeningArgs {
+    /// How files are opened, by the flags alone.
+    pub(crate) fn opening(&self) -> Opening {
+        let mut opening = Opening::default();
+        self.override_in(&mut opening);
+        opening
+    }
+
+    /// Overrides what a recipe says.
+    pub(crate) fn override_in(&self, opening: &mut Opening) {
+        if let Some(layout) = self.layout {
+            opening.layout = layout;
+        }
+        if let Some(rows) = &self.rows {
+            opening.rows = Some(Path::parse(rows));
+        }
+    }
+}
+
 /// Where the texts of a row are. Usual names are found without it.
 #[derive(Debug, Args, Default)]
 pub(crate) struct TextColumns {
-    /// Column of the prompt; dots reach into nested objects (meta.text).
+    /// Column of the prompt; a path reaches into objects and lists (meta.text, turns[-1].text).
     #[arg(long, value_name = "NAME", help_heading = "Reading")]
     pub(crate) prompt_column: Option<String>,
     /// Column of the response.

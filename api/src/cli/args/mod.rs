@@ -6,6 +6,7 @@ mod base_rate;
 mod data;
 mod figures;
 mod fit;
+mod layouts;
 mod model;
 mod rates;
 mod score;
@@ -19,9 +20,10 @@ pub(crate) use ask::{
     AskedArgs, Contrast, ContrastSwap, ContrastTargets, ContrastTemplate, ContrastWhat, Explain, Predict,
 };
 pub(crate) use base_rate::{BaseRateArg, TrafficRate};
-pub(crate) use data::{DataArgs, TextColumns};
+pub(crate) use data::{DataArgs, OpeningArgs, TextColumns};
 pub(crate) use figures::{Evaluate, ExportNotebook, Inspect, NotebookArg, Report, Reproduce};
 pub(crate) use fit::{Bootstrap, Fit, Pipeline, RecipeArgs};
+pub(crate) use layouts::Layouts;
 pub(crate) use model::{ClassifierArg, ModelArg, PhrasesArg, PredictorArg, TargetArg, policy_of_flags};
 pub(crate) use rates::{LabelsArg, Rates, RatesFormat};
 pub(crate) use score::{Label, Score};
@@ -92,6 +94,8 @@ pub(crate) enum Command {
     Reproduce(Reproduce),
     /// Scores files of prompts of any size.
     Score(Score),
+    /// Lists the layouts of files that are read by themselves, with an example of each.
+    Layouts(Layouts),
     /// Serves the models over HTTP, with a page to try them.
     Serve(Serve),
     /// Makes an API key for `serve`: its entry for the file of --keys.

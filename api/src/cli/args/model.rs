@@ -133,7 +133,7 @@ impl TargetArg {
     pub(crate) fn check(&self, model: &Model) -> Result<(), Usage> {
         match self.name() {
             Some(target) if !knows(model, target) => {
-                let reason = unknown_target(std::iter::once(model), "`demur inspect`");
+                let reason = unknown_target(target, std::iter::once(model), "`demur inspect`");
                 Err(Usage(format!("--target {target}: {reason}")))
             }
             _ => Ok(()),

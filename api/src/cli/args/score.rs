@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::args::{
-    BaseRateArg, CascadeArgs, ClassifierArg, PhrasesArg, PredictorArg, TargetArg, TextColumns, TrafficRate,
+    BaseRateArg, CascadeArgs, ClassifierArg, OpeningArgs, PhrasesArg, PredictorArg, TargetArg, TextColumns,
+    TrafficRate,
 };
 use crate::engine::batch::{Filter, RunOptions};
 use crate::engine::rules::{MOST_THREADS, parse_top};
@@ -48,10 +49,12 @@ pub(crate) struct Score {
     pub(crate) max_chars: usize,
     #[command(flatten)]
     pub(crate) rows: Rows,
-    /// Format of the inputs: jsonl, json, csv, tsv, parquet or arrow. Default: by content or name.
+    /// Format of the inputs: jsonl, json, csv, tsv, ssv (semicolons), txt, parquet or arrow. Default: by content or name.
     #[arg(long, value_name = "FORMAT", help_heading = "Reading")]
     pub(crate) format: Option<demur_data::Format>,
-    /// Column of the prompt; dots reach into nested objects. Default: prompt, question, instruction, input, text, messages.
+    #[command(flatten)]
+    pub(crate) opening: OpeningArgs,
+    /// Column of the prompt; a path reaches into objects and lists. Default: prompt, question, instruction, input, text, messages.
     #[arg(long, value_name = "NAME", conflicts_with = "messages_column", help_heading = "Reading")]
     pub(crate) prompt_column: Option<String>,
     /// Column of a chat (a list of {role, content}); its last message of the user is scored.
@@ -78,11 +81,17 @@ pub(crate) struct Label {
     /// Where the rows go; the ending tells the format, .gz or .zst behind it packs. Bad rows go to OUT.rejected.jsonl.
     #[arg(long, value_name = "OUT")]
     pub(crate) out: PathBuf,
+    /// Write only the rows with this label, as they are and without new columns, and the others with their labels to a
+    /// file beside (clean.dropped.jsonl): `complied` cleans refusals out of training data.
+    #[arg(long, value_name = "LABEL", value_parser = ["complied", "refused"], conflicts_with_all = ["where", "top", "sort"])]
+    pub(crate) filter: Option<String>,
     #[command(flatten)]
     pub(crate) rows: Rows,
-    /// Format of the inputs: jsonl, json, csv, tsv, parquet or arrow. Default: by content or name.
+    /// Format of the inputs: jsonl, json, csv, tsv, ssv (semicolons), txt, parquet or arrow. Default: by content or name.
     #[arg(long, value_name = "FORMAT", help_heading = "Reading")]
     pub(crate) format: Option<demur_data::Format>,
+    #[command(flatten)]
+    pub(crate) opening: OpeningArgs,
     #[command(flatten)]
     pub(crate) texts: TextColumns,
     /// Column of the model that answered.
@@ -127,7 +136,8 @@ impl Rows {
     /// What the engine is to do with the rows.
     pub(crate) fn options(self) -> RunOptions {
         let Self { to, r#where: filter, top, sort, sample, resume, strict, .. } = self;
-        RunOptions { to, filter, top, sort, sample, resume, strict }
+        let bare = false;
+        RunOptions { to, filter, top, sort, sample, resume, strict, bare }
     }
 }
 

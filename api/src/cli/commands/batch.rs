@@ -43,6 +43,9 @@ pub(super) fn score_files(
             let tiers = outcome.counts.tiers().map(|(tier, rows)| (tier.name().to_owned(), rows.into()));
             summary["tiers"] = serde_json::Value::Object(tiers.into_iter().collect());
         }
+        if !outcome.read_as.is_empty() {
+            summary["read_as"] = outcome.read_as.into();
+        }
         json(&summary)?;
     }
     match outcome.failure {

@@ -1,11 +1,16 @@
 //! `demur label`: adds P(refusal), label and kind to every answer in files of any size.
 
-use demur_data::{Columns, Format, ReadOptions, is_stdout};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use demur_data::{Columns, Format, ReadOptions, is_stdout, remove_stale, stream};
 use demur_training::labelled_by;
 
 use crate::cli::args::Label;
 use crate::cli::commands::batch::score_files;
-use crate::engine::batch::{Reading, RowQuestion, RunRequest};
+use crate::cli::terminal::note;
+use crate::engine::Usage;
+use crate::engine::batch::{Filter, Observer, Reading, RowQuestion, Run, RunOptions, RunRequest};
 use crate::engine::judgement::Judge;
 use crate::engine::tiered_model::TieredModel;
 
@@ -13,23 +18,72 @@ pub(crate) fn run(args: Label) -> anyhow::Result<()> {
     let model = args.base_rate.of(args.model.load(args.tiers.tier)?)?;
     let tiered = TieredModel::here(&model, args.tiers.of(&model)?);
     let columns = Columns {
-        prompt: args.texts.prompt_column,
-        response: args.texts.response_column,
-        messages: args.texts.messages_column,
-        target: args.target_column,
+        prompt: args.texts.prompt_column.clone(),
+        response: args.texts.response_column.clone(),
+        messages: args.texts.messages_column.clone(),
+        target: args.target_column.clone(),
         ..Columns::default()
     };
-    let reading =
-        Reading::Answer(Box::new(ReadOptions { columns, need_response: true, ..ReadOptions::default() }));
+    let options = ReadOptions { columns, need_response: true, ..ReadOptions::default() };
     let labelled_by = labelled_by(&model);
     let phrases = args.phrases.read()?;
     let judge = Judge { tiered, policy: model.manifest().policy, phrases: &phrases };
-    let question = RowQuestion::Responses { judge, labelled_by: &labelled_by, prefix: args.prefix };
-    let (threads, json, mut options) = (args.rows.threads, args.rows.json, args.rows.options());
+    let (threads, json, mut rows) = (args.rows.threads, args.rows.json, args.rows.options());
     if is_stdout(&args.out) {
         // A pipe usually leads to a JSON tool, so its default is JSON Lines for any input format.
-        options.to.get_or_insert(Format::Jsonl);
+        rows.to.get_or_insert(Format::Jsonl);
     }
-    let (inputs, model, out, format) = (args.inputs, args.model.model, args.out, args.format);
-    score_files(RunRequest { inputs, model, out, format, question, reading, options }, threads, json)
+    // Listed once, so that the first of two outputs is no input of the second.
+    let inputs = if args.filter.is_some() { stream::files(&args.inputs)? } else { args.inputs.clone() };
+    let request = |out: &Path, filter: Option<Filter>, bare: bool| RunRequest {
+        inputs: inputs.clone(),
+        model: args.model.model.clone(),
+        out: out.to_owned(),
+        format: args.format,
+        opening: args.opening.opening(),
+        question: RowQuestion::Responses { judge, labelled_by: &labelled_by, prefix: args.prefix },
+        reading: Reading::Answer(Box::new(options.clone())),
+        options: RunOptions { filter: filter.or_else(|| rows.filter.clone()), bare, ..rows.clone() },
+    };
+    let Some(label) = &args.filter else {
+        return score_files(request(&args.out, None, false), threads, json);
+    };
+    let dropped = dropped_path(&args.out, &args.inputs)?;
+    let filter: Filter = format!("label == {label}").parse().map_err(Usage)?;
+    score_files(request(&args.out, Some(filter.clone()), true), threads, json)?;
+    let outcome = Run::new(request(&dropped, Some(filter.others()), false))?.run(&Quiet)?;
+    if outcome.counts.written == 0 {
+        note("no row was dropped");
+        return remove_stale(&dropped).with_context(|| format!("cannot remove {}", dropped.display()));
+    }
+    note(&format!(
+        "dropped: {} rows, which are in {} with their labels",
+        outcome.counts.written,
+        dropped.display()
+    ));
+    Ok(())
+}
+
+/// The second run says nothing of its own.
+struct Quiet;
+
+impl Observer for Quiet {}
+
+/// The file of the dropped rows: `clean.dropped.jsonl` beside `clean.jsonl`.
+fn dropped_path(out: &Path, inputs: &[PathBuf]) -> anyhow::Result<PathBuf> {
+    let is_pipe = |path: &Path| path.as_os_str() == "-" || path.exists() && !path.is_file() && !path.is_dir();
+    if is_stdout(out) || is_pipe(out) || inputs.iter().any(|input| is_pipe(input)) {
+        let why = "--filter writes a second file beside the first, and reads the inputs for each: name files";
+        return Err(Usage(why.to_owned()).into());
+    }
+    let name = out.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let packed =
+        [".gz", ".zst"].into_iter().find(|ending| name.to_lowercase().ends_with(ending)).unwrap_or_default();
+    let (stem, ending) = name[..name.len() - packed.len()].rsplit_once('.').unwrap_or((&name, ""));
+    let ending = if ending.is_empty() {
+        String::new()
+    } else {
+        format!(".{ending}{}", &name[name.len() - packed.len()..])
+    };
+    Ok(out.with_file_name(format!("{stem}.dropped{ending}")))
 }

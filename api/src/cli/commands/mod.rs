@@ -12,6 +12,7 @@ mod fit;
 mod inspect;
 mod key;
 mod label;
+mod layouts;
 mod leave_one_out;
 mod pipeline;
 mod predict;
@@ -30,6 +31,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Pipeline(args) => pipeline::run(&args),
         Command::Fit(args) => fit::run(&args),
+        Command::Layouts(args) => layouts::run(&args),
         Command::Label(args) => label::run(args),
         Command::Bootstrap(args) => bootstrap::run(&args),
         Command::Predict(args) => predict::run(&args),

@@ -50,7 +50,8 @@ pub(crate) fn run(args: Score) -> anyhow::Result<()> {
     };
     let (threads, json, options) = (args.rows.threads, args.rows.json, args.rows.options());
     let (inputs, model, out, format) = (args.inputs, args.model.model, args.out, args.format);
-    score_files(RunRequest { inputs, model, out, format, question, reading, options }, threads, json)
+    let opening = args.opening.opening();
+    score_files(RunRequest { inputs, model, out, format, opening, question, reading, options }, threads, json)
 }
 
 /// Estimates the base rate from the model's probabilities for the first rows, and moves the model to it.
@@ -104,6 +105,15 @@ fn counted(model: &Model, args: &Score) -> anyhow::Result<Counts> {
     };
     let (inputs, out) = (args.inputs.clone(), folder.path().join("none.jsonl"));
     let model = args.model.model.clone();
-    let asked = RunRequest { inputs, model, out, format: args.format, question, reading, options };
+    let asked = RunRequest {
+        inputs,
+        model,
+        out,
+        format: args.format,
+        opening: args.opening.opening(),
+        question,
+        reading,
+        options,
+    };
     Ok(Run::new(asked)?.run(&Screen::default())?.counts)
 }

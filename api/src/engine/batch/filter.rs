@@ -13,6 +13,8 @@ pub(crate) struct Filter {
     column: String,
     comparison: Comparison,
     value: String,
+    /// Whether the rows that do not meet it are meant.
+    negated: bool,
 }
 
 /// How values are compared.
@@ -48,7 +50,7 @@ impl FromStr for Filter {
         if column.is_empty() || value.is_empty() {
             Err(wrong())
         } else {
-            Ok(Self { column, comparison, value })
+            Ok(Self { column, comparison, value, negated: false })
         }
     }
 }
@@ -60,6 +62,9 @@ pub(crate) struct Condition {
     column: usize,
     comparison: Comparison,
     value: Operand,
+    /// Left out where it is false, so that digests of unfinished runs stay the same.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    negated: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -71,12 +76,18 @@ enum Operand {
 }
 
 impl Filter {
+    /// The condition that the other rows meet, those without a value included.
+    pub(crate) const fn others(mut self) -> Self {
+        self.negated = !self.negated;
+        self
+    }
+
     /// Checks the condition against the added columns.
     ///
     /// # Errors
     /// When there is no such column, or no such value in it.
     pub(crate) fn of(&self, columns: &Columns<'_>) -> Result<Condition, Usage> {
-        let Self { column: name, comparison, value } = self;
+        let Self { column: name, comparison, value, negated } = self;
         let wrong = |why: String| Usage(format!("--where {name}: {why}"));
         let list = columns.list();
         let found = list.iter().position(|column| column.name == *name && column.can_be_asked());
@@ -105,13 +116,17 @@ impl Filter {
             _ if !equality => return Err(wrong("names are compared by == and !=".to_owned())),
             _ => Operand::Text(value.clone()),
         };
-        Ok(Condition { column, comparison: *comparison, value })
+        Ok(Condition { column, comparison: *comparison, value, negated: *negated })
     }
 }
 
 impl Condition {
     /// Whether a row with these cells is written.
     pub(crate) fn keeps(&self, cells: &[Cell<'_>]) -> bool {
+        self.is_met(cells) != self.negated
+    }
+
+    fn is_met(&self, cells: &[Cell<'_>]) -> bool {
         let is_equal = self.comparison == Comparison::Equal;
         match (&cells[self.column], &self.value) {
             (cell, Operand::Null) => (*cell == Cell::Null) == is_equal,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use anyhow::{Context, bail, ensure};
 use demur_data::conversation::last_of_user;
 use demur_data::stream::{
-    Column, Fault, Head, RowFormat, RowInput, Texts, answer, check, prompt_of, write_fields,
+    Column, Fault, Head, RowFormat, RowInput, Texts, answer, check, prompt, prompt_of, write_fields,
 };
-use demur_data::{Format, FrameWriter, Place, Rejection, to_rows};
+use demur_data::{Format, FrameWriter, Path, Place, Rejection, to_rows};
 use demur_predictor::Scratch;
 use polars::prelude::{
     BooleanChunked, Column as Series, DataFrame, IntoColumn, NamedFrom, NewChunkedArray, Series as NewSeries,
@@ -163,19 +163,21 @@ fn read_row<T>(
 ) -> Result<T, Fault> {
     match texts {
         Texts::Answer(reader) => answer(reader, row, score),
+        Texts::PromptOf(reader, longest) => prompt(reader, row, *longest, score),
         Texts::Prompt(Column::Chat(path), longest) => {
-            let fault = |reason: &str| Fault::of(path.join("."), reason);
-            let chat = path[1..].iter().fold(row.get(&path[0]), |value, name| value?.get(name));
-            let prompt = last_of_user(chat.unwrap_or(&Value::Null)).map_err(|reason| fault(&reason))?;
+            let fault = |reason: &str| Fault::of(path.to_string(), reason);
+            let chat = path.get(row);
+            let prompt = last_of_user(chat.as_deref().unwrap_or(&Value::Null));
+            let prompt = prompt.map_err(|reason| fault(&reason))?;
             check(&prompt, *longest).map_err(|reason| fault(&reason))?;
             Ok(score(&RowInput::prompt(&prompt)))
         }
         // A prompt may be a chat or a list of text parts.
         Texts::Prompt(column @ Column::Text(path), longest) => {
             let fault = |reason: &str| Fault::of(column.name(), reason);
-            let value = path[1..].iter().fold(row.get(&path[0]), |value, name| value?.get(name));
-            let prompt = match value {
+            let prompt = match path.get(row).as_deref() {
                 None | Some(Value::Null) => return Err(fault("there is no prompt")),
+                Some(Value::String(text)) => text.clone(),
                 Some(value) => prompt_of(value).ok_or_else(|| fault("not a text"))?,
             };
             check(&prompt, *longest).map_err(|reason| fault(&reason))?;
@@ -186,20 +188,22 @@ fn read_row<T>(
     }
 }
 
-/// Returns the text column at a path; `None` if it holds lists or structs, which are read row by row.
-fn text_column(frame: &DataFrame, path: &[String]) -> anyhow::Result<Option<StringChunked>> {
-    let mut column = frame.column(&path[0])?.as_materialized_series().clone();
-    for inner in &path[1..] {
+/// Returns the text column at a path; `None` if it lies in a list, or holds lists or structs, which are read row
+/// by row.
+fn text_column(frame: &DataFrame, path: &Path) -> anyhow::Result<Option<StringChunked>> {
+    let Some(names) = path.names() else { return Ok(None) };
+    let mut column = frame.column(path.first())?.as_materialized_series().clone();
+    for inner in &names[1..] {
         column = column
             .struct_()
             .and_then(|fields| fields.field_by_name(inner))
-            .with_context(|| format!("there is no `{inner}` in `{}`", path[0]))?;
+            .with_context(|| format!("there is no `{inner}` in `{}`", path.first()))?;
     }
     let dtype = column.dtype();
     if dtype.is_nested() {
         return Ok(None);
     }
-    ensure!(column.str().is_ok(), "`{}` holds {dtype} and no text", path.join("."));
+    ensure!(column.str().is_ok(), "`{path}` holds {dtype} and no text");
     Ok(Some(column.str()?.clone()))
 }
 

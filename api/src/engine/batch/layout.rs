@@ -2,16 +2,36 @@
 //! before the first row is written, so that no name collides halfway through.
 
 use std::collections::{BTreeSet, HashSet};
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{bail, ensure};
-use demur_data::stream::{self, Column, Head, Position, RowFormat, Rows, Texts, delimiter, free_names};
-use demur_data::{Format, TextReader};
+use demur_data::stream::{
+    self, Column, Head, NoPrompt, Position, RowFormat, Rows, Texts, delimiter, free_names,
+};
+use demur_data::{Format, ReadOptions, TextReader};
 use serde_json::{Map, Value};
 
 use crate::engine::batch::Reading;
 use crate::engine::batch::plan::{Plan, Written};
+
+/// A column that is needed and not found. What to do is said by whoever knows how columns are named there: by
+/// a flag, or by a field of a request.
+#[derive(Debug)]
+pub(crate) struct MissingColumn {
+    text: String,
+    /// The role of the column, if naming it helps.
+    pub(crate) role: Option<&'static str>,
+}
+
+impl fmt::Display for MissingColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for MissingColumn {}
 
 /// Names of the new columns, and how rows are read.
 pub(crate) struct Layout<'p, 'a> {
@@ -21,6 +41,8 @@ pub(crate) struct Layout<'p, 'a> {
     like: Option<Vec<String>>,
     /// Notes on columns whose type a table cannot keep.
     changes: Vec<String>,
+    /// What the inputs were read as, other than their names say.
+    read_as: Vec<String>,
     /// The format of the input that was read last.
     last: Option<(usize, Arc<RowFormat>)>,
 }
@@ -32,7 +54,14 @@ impl<'p, 'a> Layout<'p, 'a> {
     /// When an input cannot be read, its texts are not found, or its columns do not match those of the
     /// others.
     pub(crate) fn settle(plan: &'p Plan<'a>, first: &Head) -> anyhow::Result<Self> {
-        let mut layout = Self { plan, names: Arc::default(), like: None, changes: Vec::new(), last: None };
+        let mut layout = Self {
+            plan,
+            names: Arc::default(),
+            like: None,
+            changes: Vec::new(),
+            read_as: Vec::new(),
+            last: None,
+        };
         let mut taken = BTreeSet::new();
         layout.check(first, &mut taken)?;
         for file in plan.files().filter(|(file, _)| file.to_string_lossy() != *first.file) {
@@ -56,10 +85,18 @@ impl<'p, 'a> Layout<'p, 'a> {
     /// type is not kept.
     pub(crate) fn notes(&self) -> impl Iterator<Item = String> {
         let pairs = self.names.iter().zip(self.plan.columns.list());
+        let pairs = pairs.filter(|_| !self.plan.bare);
         let renamed = pairs.filter(|(name, column)| **name != column.name).map(|(name, column)| {
             format!("the rows have a column `{}` already: the new one is called `{name}`", column.name)
         });
-        renamed.chain(self.changes.iter().cloned())
+        let read_as = self.read_as.join(", ");
+        let read_as = (!read_as.is_empty()).then(|| format!("read as: {read_as}"));
+        read_as.into_iter().chain(renamed).chain(self.changes.iter().cloned())
+    }
+
+    /// What the inputs were read as, other than their names say.
+    pub(crate) fn read_as(&self) -> &[String] {
+        &self.read_as
     }
 
     /// The names of the new columns.
@@ -80,7 +117,7 @@ impl<'p, 'a> Layout<'p, 'a> {
         let mut taken = BTreeSet::new();
         let texts = self.check(head, &mut taken)?;
         let header = if head.header.is_some() { field_names(head)? } else { Vec::new() };
-        let names = Arc::clone(&self.names);
+        let names = if self.plan.bare { Arc::default() } else { Arc::clone(&self.names) };
         let format = Arc::new(RowFormat { texts, format: head.format, header, names });
         self.last = Some((head.input, Arc::clone(&format)));
         Ok(format)
@@ -90,6 +127,11 @@ impl<'p, 'a> Layout<'p, 'a> {
     fn check(&mut self, head: &Head, taken: &mut BTreeSet<String>) -> anyhow::Result<Texts> {
         let fields = field_names(head)?;
         let texts = texts(&self.plan.reading, head, &fields)?;
+        for read_as in &head.read_as {
+            if !self.read_as.contains(read_as) {
+                self.read_as.push(read_as.clone());
+            }
+        }
         if self.plan.written == Written::Same && head.header.is_some() {
             let header = self.like.get_or_insert_with(|| fields.clone());
             ensure!(
@@ -120,7 +162,7 @@ impl<'p, 'a> Layout<'p, 'a> {
 fn head(file: &(PathBuf, Format), plan: &Plan<'_>) -> anyhow::Result<Option<Arc<Head>>> {
     let mut head = None;
     let (from, size) = (Position::default(), plan.block_size());
-    stream::blocks(std::slice::from_ref(file), from, size, &Arc::default(), |block| {
+    stream::blocks(std::slice::from_ref(file), &plan.opening, from, size, &Arc::default(), |block| {
         head = Some(block.head);
         false
     })?;
@@ -139,13 +181,27 @@ fn texts(reading: &Reading, head: &Head, fields: &[String]) -> anyhow::Result<Te
                 bail!("{}: no row of the beginning is a JSON object{first}", head.file);
             }
             let separated = head.header.is_some();
+            if head.layout.is_some() && column.is_none() && messages.is_none() {
+                let header = if separated { fields } else { &[] };
+                let options = ReadOptions { need_prompt: true, ..ReadOptions::default() };
+                let reader = TextReader::new(&head.file, sample(head, header), head.layout, &options)?;
+                return Ok(Texts::PromptOf(Box::new(reader), *longest));
+            }
             let found = stream::column(fields, column.as_deref(), messages.as_deref(), separated);
-            let found = found.map_err(|reason| anyhow::anyhow!("{}: {reason}", head.file))?;
+            let found = found.map_err(|NoPrompt { reason, name_it }| MissingColumn {
+                text: format!("{}: {reason}", head.file),
+                role: name_it.then_some("prompt"),
+            })?;
             Ok(Texts::Prompt(found, *longest))
         }
         Reading::Answer(options) => {
             let header = if head.header.is_some() { fields } else { &[] };
-            Ok(Texts::Answer(Box::new(TextReader::new(&head.file, sample(head, header), options)?)))
+            Ok(Texts::Answer(Box::new(TextReader::new(
+                &head.file,
+                sample(head, header),
+                head.layout,
+                options,
+            )?)))
         }
     }
 }

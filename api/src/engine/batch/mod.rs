@@ -40,9 +40,11 @@ mod summary;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
+use demur_data::stream::Opening;
 use demur_data::{Format, ReadOptions};
 
 pub(crate) use filter::Filter;
+pub(crate) use layout::MissingColumn;
 pub(crate) use observer::Observer;
 pub(crate) use question::RowQuestion;
 pub(crate) use run::{Run, Scored};
@@ -74,13 +76,15 @@ pub(crate) struct RunRequest<'a> {
     pub(crate) out: PathBuf,
     /// Format of the inputs.
     pub(crate) format: Option<Format>,
+    /// Their layout, and where their rows lie.
+    pub(crate) opening: Opening,
     pub(crate) question: RowQuestion<'a>,
     pub(crate) reading: Reading,
     pub(crate) options: RunOptions,
 }
 
 /// Which rows of a run are written, in which format and order, and when it stops.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct RunOptions {
     /// Format of the output. Default: by its name, else the format of the inputs.
     pub(crate) to: Option<Format>,
@@ -96,4 +100,6 @@ pub(crate) struct RunOptions {
     pub(crate) resume: bool,
     /// The first bad row ends the run.
     pub(crate) strict: bool,
+    /// The rows are written as they are, without new columns.
+    pub(crate) bare: bool,
 }

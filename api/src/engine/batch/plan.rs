@@ -5,8 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use demur_data::stream::{self, BlockSize};
-use demur_data::{DataError, Destination, Format, Packing, check_output, destroyed, rejected_path};
+use demur_data::stream::{self, BlockSize, Opening};
+use demur_data::{
+    DataError, Destination, Format, LayoutChoice, Packing, check_output, destroyed, rejected_path,
+};
 use demur_predictor::sha256;
 use serde_json::{Value, json};
 
@@ -43,6 +45,8 @@ pub(crate) enum Order {
 /// A run that is ready to start.
 pub(crate) struct Plan<'a> {
     pub(crate) inputs: Vec<(PathBuf, Format)>,
+    /// Their layout, and where their rows lie.
+    pub(crate) opening: Opening,
     /// The output as the user named it.
     pub(crate) out: PathBuf,
     /// The destination that this name resolves to.
@@ -57,6 +61,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) sample: Option<usize>,
     pub(crate) order: Order,
     pub(crate) strict: bool,
+    /// Whether the rows are written without new columns.
+    pub(crate) bare: bool,
     pub(crate) resume: bool,
     /// Limits of a text in memory; `None` for files.
     pub(crate) bounds: Option<Bounds<'a>>,
@@ -80,9 +86,9 @@ impl<'a> Plan<'a> {
     /// When the request is invalid, an input cannot be read or would be overwritten, or the output cannot be
     /// written.
     pub(crate) fn of(request: RunRequest<'a>) -> anyhow::Result<Self> {
-        let RunRequest { inputs: named, model, out, format, question, reading, options } = request;
+        let RunRequest { inputs: named, model, out, format, opening, question, reading, options } = request;
         let columns = Columns::of(question);
-        let RunOptions { to, filter, top, sort, sample, resume, strict } = options;
+        let RunOptions { to, filter, top, sort, sample, resume, strict, bare } = options;
         let condition = filter.map(|filter| filter.of(&columns)).transpose()?;
         let destination = Destination::of(&out).with_context(|| format!("cannot write {}", out.display()))?;
         let files = files(&named, &destination)?;
@@ -105,6 +111,7 @@ impl<'a> Plan<'a> {
         let claim = Some(claim);
         let plan = Self {
             inputs,
+            opening,
             out,
             destination,
             to,
@@ -115,6 +122,7 @@ impl<'a> Plan<'a> {
             sample,
             order,
             strict,
+            bare,
             resume,
             bounds: None,
             _claim: claim,
@@ -136,6 +144,8 @@ impl<'a> Plan<'a> {
     ) -> Self {
         Self {
             inputs: Vec::new(),
+            // A layout may read one entry as many rows, which would outgrow the limits of a text in memory.
+            opening: Opening { layout: LayoutChoice::None, ..Opening::default() },
             out: PathBuf::from("-"),
             destination: Destination::Stdout,
             to: format,
@@ -146,6 +156,7 @@ impl<'a> Plan<'a> {
             sample: None,
             order: Order::AsRead,
             strict: false,
+            bare: false,
             resume: false,
             bounds: Some(bounds),
             _claim: None,
@@ -196,7 +207,7 @@ impl<'a> Plan<'a> {
             Reading::Prompt { column, messages, longest } => json!([column, messages, longest]),
             Reading::Answer(options) => json!(options.columns),
         };
-        let settings = json!({
+        let mut settings = json!({
             "inputs": inputs,
             "to": self.to.name(),
             "model": self.columns.model().digest(),
@@ -209,6 +220,13 @@ impl<'a> Plan<'a> {
             "condition": self.condition,
             "sort": self.order == Order::Sorted,
         });
+        // Only where something is asked for, for the same reason.
+        if !self.opening.is_default() {
+            settings["opening"] = json!(self.opening);
+        }
+        if self.bare {
+            settings["bare"] = true.into();
+        }
         sha256(settings.to_string().as_bytes())
     }
 }
@@ -257,11 +275,11 @@ fn formats(
     if to_file && to.is_none() {
         check_output(out)?;
     }
-    let first = inputs.first().map_or(Format::Jsonl, |(_, format)| *format);
-    let one_format = inputs.iter().all(|(_, format)| *format == first);
+    let first = inputs.first().map_or(Format::Jsonl, |(_, format)| format.of_rows());
+    let one_format = inputs.iter().all(|(_, format)| format.of_rows() == first);
     let to = to.or_else(|| Format::of_path(out)).unwrap_or(if one_format { first } else { Format::Jsonl });
     let written = match to {
-        Format::Jsonl | Format::Csv | Format::Tsv if one_format && first == to => Written::Same,
+        Format::Jsonl | Format::Csv | Format::Tsv | Format::Ssv if one_format && first == to => Written::Same,
         _ if is_table(to) && inputs.iter().all(|(_, format)| is_table(*format)) => Written::Parts,
         _ => Written::Lines,
     };

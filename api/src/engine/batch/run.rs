@@ -38,6 +38,8 @@ pub(crate) struct Outcome {
     pub(crate) first_fault: Option<Rejection>,
     /// Why the run counts as failed although it came to its end.
     pub(crate) failure: Option<String>,
+    /// What the inputs were read as, other than their names say.
+    pub(crate) read_as: Vec<String>,
 }
 
 /// A text whose rows were scored in memory.
@@ -68,9 +70,9 @@ impl<'a> Run<'a> {
     pub(crate) fn run(&self, observer: &dyn Observer) -> anyhow::Result<Outcome> {
         let started = Instant::now();
         let mut output = Output::open(&self.0, observer)?;
-        let (reached, first_fault) = match output.complete() {
+        let (reached, first_fault, read_as) = match output.complete() {
             // All rows were written in an earlier run; only the renaming was left.
-            Some(reached) => (reached, None),
+            Some(reached) => (reached, None, Vec::new()),
             None => match self.stream(&mut output, observer) {
                 Ok(done) => done,
                 Err(error) => {
@@ -86,6 +88,7 @@ impl<'a> Run<'a> {
             first_fault,
             seconds: started.elapsed().as_secs_f64(),
             failure,
+            read_as,
         };
         if counts.scored == 0 {
             // One part of a data set in a pipe may be empty; files without rows are a mistake.
@@ -101,16 +104,18 @@ impl<'a> Run<'a> {
         Ok(outcome(rejected, (!unusable.is_empty()).then(|| unusable.join("\n"))))
     }
 
-    /// Reads, scores and writes block by block; returns the first bad row too.
+    /// Reads, scores and writes block by block; returns the first bad row too, and what the inputs were read
+    /// as.
     fn stream(
         &self,
         output: &mut Output,
         observer: &dyn Observer,
-    ) -> anyhow::Result<(Reached, Option<Rejection>)> {
+    ) -> anyhow::Result<(Reached, Option<Rejection>, Vec<String>)> {
         let plan = &self.0;
         let scorer = Scorer::of(plan, matches!(output, Output::Stream(_)));
         let mut sink = Sink::of(plan, output.reached());
         let from = sink.reached.position;
+        let mut read_as = Vec::new();
         std::thread::scope(|scope| {
             let mut source = Source::start(scope, plan, from, observer);
             let mut layout = None;
@@ -142,9 +147,10 @@ impl<'a> Run<'a> {
                     sink.take(block, &layout.names()[0], output)?;
                 }
             }
+            read_as = layout.map_or_else(Vec::new, |layout| layout.read_as().to_vec());
             sink.end(output)
         })?;
-        Ok((sink.reached, sink.first_fault))
+        Ok((sink.reached, sink.first_fault, read_as))
     }
 
     /// Converts what was written to the output's own format and order.
@@ -184,7 +190,7 @@ impl<'a> Run<'a> {
         let plan = Plan::of_text(question, reading, format, bounds);
         let mut blocks = Vec::new();
         let (from, size) = (Position::default(), plan.block_size());
-        stream::lines(bytes, format, &"rows".into(), (from, size), false, &mut |block| {
+        stream::text(bytes, format, &"rows".into(), &plan.opening, (from, size), false, &mut |block| {
             blocks.push(block);
             true
         })?;

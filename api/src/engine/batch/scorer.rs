@@ -44,6 +44,7 @@ impl<'p, 'a> Scorer<'p, 'a> {
     pub(crate) fn score(&self, format: &RowFormat, block: &Block) -> anyhow::Result<ScoredBlock> {
         let file = Arc::clone(&block.head.file);
         let mut done = ScoredBlock { after: block.after, file, ..ScoredBlock::default() };
+        done.counts.passed_over = block.passed_over;
         match &block.rows {
             Rows::Frame { frame, before } => {
                 FrameScorer { plan: self.plan, with_scores: self.with_scores, format, head: &block.head }
@@ -137,6 +138,7 @@ impl<'p, 'a> Scorer<'p, 'a> {
         if !kept {
             return;
         }
+        let cells = if self.plan.bare { &[] } else { cells };
         match self.plan.written {
             Written::Same => format.write_same(record, cells, &mut done.rows),
             Written::Lines | Written::Parts => format.write_line(record, cells, &mut done.rows),

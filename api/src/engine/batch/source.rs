@@ -40,8 +40,10 @@ impl<'o> Source<'o> {
         let read = Arc::new(AtomicU64::new(0));
         let (send, blocks) = sync_channel::<anyhow::Result<Block>>(at_once());
         let (counter, inputs, size) = (Arc::clone(&read), &plan.inputs, plan.block_size());
+        let opening = &plan.opening;
         scope.spawn(move || {
-            let result = stream::blocks(inputs, from, size, &counter, |block| send.send(Ok(block)).is_ok());
+            let send_on = |block| send.send(Ok(block)).is_ok();
+            let result = stream::blocks(inputs, opening, from, size, &counter, send_on);
             if let Err(error) = result {
                 // If the receiver is gone, nobody needs the error.
                 let _ = send.send(Err(error.into()));

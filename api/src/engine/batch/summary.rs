@@ -31,6 +31,9 @@ pub(crate) struct Counts {
     pub(crate) written: u64,
     /// Rows that could not be scored.
     pub(crate) rejected: u64,
+    /// Entries of the files that are no rows.
+    #[serde(default)]
+    pub(crate) passed_over: u64,
     /// By decision or label, indexed as in [`Outcomes`].
     outcomes: [u64; 3],
     /// Scored rows without a P(refusal): no answer came.
@@ -54,6 +57,7 @@ impl Default for Counts {
             scored: 0,
             written: 0,
             rejected: 0,
+            passed_over: 0,
             outcomes: [0; 3],
             none: 0,
             encoder: 0,
@@ -93,6 +97,7 @@ impl Counts {
         self.none += other.none;
         self.encoder += other.encoder;
         self.by_sign += other.by_sign;
+        self.passed_over += other.passed_over;
         self.sum += other.sum;
         let to = self.outcomes.iter_mut().chain(&mut self.steps);
         to.zip(other.outcomes.iter().chain(&other.steps)).for_each(|(to, from)| *to += from);
@@ -166,6 +171,7 @@ impl Counts {
         json!({
             "read": self.read(),
             "rejected": self.rejected,
+            "passed_over": self.passed_over,
             "scored": self.scored,
             "written": self.written,
             "p_refusal": {
@@ -188,9 +194,13 @@ impl Counts {
         let by_outcome: Vec<String> = by_outcome.map(|(name, n)| format!("{name} {n}")).collect();
         let memory = bytes.map_or_else(String::new, |bytes| format!(", {} MB at most", bytes >> 20));
         let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+        let passed_over = match self.passed_over {
+            0 => String::new(),
+            entries => format!(", {entries} entries of other types passed over"),
+        };
         let [lower, middle, upper] = [0.25, 0.5, 0.75].map(|share| number(self.quantile(share)));
         format!(
-            "{} rows read, {} rejected, {} scored by {by}, {} written; {seconds:.1} s, {:.0} rows a second{memory}\n\
+            "{} rows read, {} rejected, {} scored by {by}, {} written{passed_over}; {seconds:.1} s, {:.0} rows a second{memory}\n\
              P(refusal): mean {}, quartiles {lower} {middle} {upper}; {}",
             self.read(),
             self.rejected,

@@ -95,7 +95,7 @@ fn text(row: &Map<String, Value>, column: &str) -> Option<String> {
     match lookup(row, column)? {
         Value::Null => None,
         Value::String(text) if text.trim().is_empty() => None,
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => Some(text),
         other => Some(other.to_string()),
     }
 }
@@ -252,14 +252,14 @@ impl OtherLabel {
     }
 
     /// The cell, unless it is null or blank.
-    fn cell<'r>(&self, record: &'r Record) -> Option<&'r Value> {
+    fn cell(&self, record: &Record) -> Option<Value> {
         let blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
         lookup(record.row.as_deref()?, &self.name).filter(|value| !value.is_null() && !blank(value))
     }
 
     /// Whether it says refused; `None` where it says nothing, drops the row, or names a kind without a label.
     pub(super) fn refused(&self, record: &Record) -> Option<bool> {
-        let label = match self.labels.read(self.cell(record)?)? {
+        let label = match self.labels.read(&self.cell(record)?)? {
             Meaning::Label(label) => Some(label),
             Meaning::Kind(kind) => self.policy.label(kind),
             Meaning::Drop => None,

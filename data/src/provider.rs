@@ -1,0 +1,332 @@
+//! One provider's response body: the text of the answer, and what the provider says beside it.
+//!
+//! The shapes are those of `OpenAI` (chat, completions, responses; also Azure, Mistral, vLLM, `OpenRouter`,
+//! `LiteLLM`), Anthropic, Gemini and Vertex AI, Bedrock, Cohere, Ollama, and the wrappers that batches put
+//! around them. A shape is recognised by its own fields, never by a provider's name.
+
+use serde_json::{Map, Value};
+
+use crate::Signs;
+use crate::conversation::{self, last_of_user};
+use crate::read::{signs_of, signs_of_message};
+
+/// What a provider's body holds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProviderAnswer {
+    /// The prompt, in a body that holds the request too.
+    pub prompt: Option<String>,
+    /// The text of the answer, if one came.
+    pub text: Option<String>,
+    /// What the provider says beside it.
+    pub signs: Signs,
+}
+
+/// Reads a provider's response body; `None` if the value has the shape of none.
+#[must_use]
+pub fn provider_answer(body: &Value) -> Option<ProviderAnswer> {
+    let body = unwrapped(body)?;
+    let mut signs = Signs::default();
+    let text = text_of(body, &mut signs)?;
+    signs = signs.or(signs_of(body).unwrap_or_default());
+    signs.finish_reason = signs.finish_reason.or_else(|| blocked(body));
+    // An outcome without an answer is an error in its place.
+    let outcome = body.get("type").filter(|kind| matches!(kind.as_str(), Some("canceled" | "expired")));
+    signs.error = signs.error.or_else(|| outcome.cloned());
+    Some(ProviderAnswer { prompt: prompt(body), text: text.filter(|text| !text.is_empty()), signs })
+}
+
+/// A cell that holds an answer: text, parts, a turn, or a provider's body. `None` if it holds no text and no
+/// sign.
+pub(crate) fn answer_in(cell: &Value) -> Option<ProviderAnswer> {
+    if let Value::String(text) = cell {
+        return Some(ProviderAnswer { text: Some(text.clone()), ..ProviderAnswer::default() });
+    }
+    if let Some(answer) = body_or_turn(cell) {
+        return Some(answer);
+    }
+    match cell {
+        Value::Object(turn) => of_turn(turn),
+        Value::Array(_) => of_turn(&Map::from_iter([("content".to_owned(), cell.clone())])),
+        _ => None,
+    }
+}
+
+/// The answer in a provider's body, or in the model's last turn of a chat.
+pub(crate) fn body_or_turn(value: &Value) -> Option<ProviderAnswer> {
+    if let Some(answer) = provider_answer(value) {
+        return Some(answer);
+    }
+    let chat = match value {
+        Value::Array(list) => list,
+        Value::Object(fields) => conversation::USUAL.iter().find_map(|name| fields.get(*name)?.as_array())?,
+        _ => return None,
+    };
+    chat.iter().filter_map(Value::as_object).rfind(|turn| is_of_model(turn)).and_then(of_turn)
+}
+
+/// The answer in a turn; `None` if it has neither text nor signs.
+fn of_turn(turn: &Map<String, Value>) -> Option<ProviderAnswer> {
+    let mut signs = Signs::default();
+    let text = turn_text(turn, &mut signs).filter(|text| !text.is_empty());
+    (text.is_some() || signs.any()).then_some(ProviderAnswer { prompt: None, text, signs })
+}
+
+fn is_of_model(turn: &Map<String, Value>) -> bool {
+    let role = ["role", "from", "type"].into_iter().find_map(|name| turn.get(name)?.as_str());
+    role.is_some_and(conversation::is_assistant)
+}
+
+/// The body within what batches and logs put around it.
+fn unwrapped(body: &Value) -> Option<&Map<String, Value>> {
+    let fields = body.as_object()?;
+    let object = |name: &str| fields.get(name).and_then(Value::as_object);
+    if fields.contains_key("status_code")
+        && let Some(inner) = object("body")
+    {
+        return Some(inner);
+    }
+    // A result of Anthropic's batches: succeeded, or the reason why not.
+    if fields.get("type").and_then(Value::as_str) == Some("succeeded")
+        && let Some(message) = object("message")
+    {
+        return Some(message);
+    }
+    // A request and its response side by side.
+    let answered = ["response", "response_body"].into_iter().find_map(object);
+    match answered {
+        Some(inner) if ["choices", "candidates", "output"].iter().any(|name| inner.contains_key(*name)) => {
+            Some(inner)
+        }
+        _ => Some(fields),
+    }
+}
+
+/// The text of a body by its shape; the outer `None` is of no known shape.
+fn text_of(body: &Map<String, Value>, signs: &mut Signs) -> Option<Option<String>> {
+    let first = |name: &str| body.get(name)?.as_array()?.first()?.as_object();
+    let says = |name: &str| body.get(name).and_then(Value::as_str);
+    if let Some(choice) = first("choices") {
+        return Some(of_choice(choice, signs));
+    }
+    if body.get("object").and_then(Value::as_str) == Some("response") || is_output(body.get("output")) {
+        return Some(of_output(body, signs));
+    }
+    if let Some(candidate) = first("candidates") {
+        *signs = signs_of(candidate).unwrap_or_default();
+        let content = candidate.get("content").and_then(Value::as_object);
+        return Some(content.and_then(|content| turn_text(content, signs)));
+    }
+    if let Some(message) = body.get("output").and_then(|output| output.get("message")?.as_object()) {
+        return Some(turn_text(message, signs));
+    }
+    if body.contains_key("message") && ["done", "finish_reason"].iter().any(|name| body.contains_key(*name)) {
+        return Some(body.get("message").and_then(Value::as_object).and_then(|turn| turn_text(turn, signs)));
+    }
+    if body.contains_key("content")
+        && ["stop_reason", "stop_sequence"].iter().any(|name| body.contains_key(*name))
+    {
+        return Some(turn_text(body, signs));
+    }
+    if body.contains_key("done")
+        && let Some(text) = says("response")
+    {
+        return Some(Some(text.to_owned()));
+    }
+    if let Some(generation) = first("generations") {
+        *signs = signs_of(generation).unwrap_or_default();
+        return Some(generation.get("text").and_then(Value::as_str).map(str::to_owned));
+    }
+    if let Some(text) = says("generated_text") {
+        return Some(Some(text.to_owned()));
+    }
+    if says("text").is_some() && says("finish_reason").is_some() {
+        return Some(says("text").map(str::to_owned));
+    }
+    if ["promptFeedback", "prompt_feedback"].iter().any(|name| body.contains_key(*name)) {
+        return Some(None);
+    }
+    let failed = matches!(says("type"), Some("error" | "errored" | "canceled" | "expired"));
+    (failed || body.get("error").is_some_and(Value::is_object)).then_some(None)
+}
+
+/// A choice of a chat completion, or of a completion.
+fn of_choice(choice: &Map<String, Value>, signs: &mut Signs) -> Option<String> {
+    *signs = signs_of(choice).unwrap_or_default();
+    match choice.get("message").or_else(|| choice.get("delta")).and_then(Value::as_object) {
+        Some(message) => turn_text(message, signs),
+        None => choice.get("text").and_then(Value::as_str).map(str::to_owned),
+    }
+}
+
+/// Whether a value is the list of items of `OpenAI`'s responses.
+fn is_output(output: Option<&Value>) -> bool {
+    let items = output.and_then(Value::as_array);
+    items.is_some_and(|items| {
+        let is_item = |item: &Value| {
+            let kind = item.get("type").and_then(Value::as_str).unwrap_or_default();
+            matches!(kind, "message" | "reasoning" | "function_call") || kind.ends_with("_call")
+        };
+        items.iter().any(is_item)
+    })
+}
+
+fn of_output(body: &Map<String, Value>, signs: &mut Signs) -> Option<String> {
+    let mut said = Vec::new();
+    for item in body.get("output").and_then(Value::as_array).into_iter().flatten() {
+        let Some(item) = item.as_object() else { continue };
+        match item.get("type").and_then(Value::as_str).unwrap_or_default() {
+            "message" => said.extend(turn_text(item, signs).filter(|text| !text.is_empty())),
+            "reasoning" => signs.reasoning = true,
+            kind if kind.ends_with("_call") => signs.tool_calls = true,
+            _ => {}
+        }
+    }
+    let why = body.get("incomplete_details").and_then(|details| details.get("reason")?.as_str());
+    signs.finish_reason = why.map(str::to_owned);
+    if said.is_empty() {
+        return body.get("output_text").and_then(Value::as_str).map(str::to_owned);
+    }
+    Some(said.join("\n"))
+}
+
+/// The text of a turn, with its signs: a refusal beside or among its parts, calls of tools, reasoning.
+fn turn_text(turn: &Map<String, Value>, signs: &mut Signs) -> Option<String> {
+    *signs = std::mem::take(signs).or(signs_of_message(turn).unwrap_or_default());
+    conversation::said(turn).ok()
+}
+
+/// Why a prompt was blocked before it was answered, as Gemini says it.
+fn blocked(body: &Map<String, Value>) -> Option<String> {
+    let feedback = body.get("promptFeedback").or_else(|| body.get("prompt_feedback"))?;
+    let reason = feedback.get("blockReason").or_else(|| feedback.get("block_reason"))?;
+    reason.as_str().map(str::to_owned)
+}
+
+/// What was asked, in a body that holds the request too.
+fn prompt(body: &Map<String, Value>) -> Option<String> {
+    let request = body.get("request").and_then(Value::as_object).unwrap_or(body);
+    let chat = ["messages", "contents"].into_iter().find_map(|name| request.get(name));
+    chat.and_then(|chat| last_of_user(chat).ok())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{answer_in, provider_answer};
+
+    fn read(body: &Value) -> (Option<String>, Option<String>) {
+        let answer = provider_answer(body).unwrap_or_else(|| panic!("{body}"));
+        (answer.text, answer.signs.finish_reason)
+    }
+
+    #[test]
+    fn every_provider_says_the_same_in_its_own_shape() {
+        let turn = json!({"role": "assistant", "content": "No."});
+        for (body, reason) in [
+            (json!({"choices": [{"message": turn, "finish_reason": "stop"}]}), "stop"),
+            (json!({"choices": [{"text": "No.", "finish_reason": "stop"}]}), "stop"),
+            (
+                json!({"object": "response", "status": "incomplete", "incomplete_details": {"reason": "content_filter"},
+                    "output": [{"type": "reasoning"}, {"type": "message", "role": "assistant",
+                        "content": [{"type": "output_text", "text": "No."}]}]}),
+                "content_filter",
+            ),
+            (
+                json!({"type": "message", "role": "assistant", "content": [{"type": "text", "text": "No."}],
+                    "stop_reason": "refusal"}),
+                "refusal",
+            ),
+            (
+                json!({"candidates": [{"content": {"role": "model", "parts": [{"text": "No."}]},
+                    "finishReason": "SAFETY"}]}),
+                "SAFETY",
+            ),
+            (
+                json!({"output": {"message": {"role": "assistant", "content": [{"text": "No."}]}},
+                    "stopReason": "guardrail_intervened"}),
+                "guardrail_intervened",
+            ),
+            (
+                json!({"message": {"role": "assistant", "content": [{"type": "text", "text": "No."}]},
+                    "finish_reason": "COMPLETE"}),
+                "COMPLETE",
+            ),
+            (json!({"message": turn, "done": true, "done_reason": "stop"}), "stop"),
+            (json!({"response": "No.", "done": true, "done_reason": "length"}), "length"),
+            (json!({"generations": [{"text": "No.", "finish_reason": "COMPLETE"}]}), "COMPLETE"),
+            (
+                json!({"status_code": 200, "body": {"choices": [{"message": turn, "finish_reason": "stop"}]}}),
+                "stop",
+            ),
+            (
+                json!({"type": "succeeded", "message": {"content": [{"type": "text", "text": "No."}],
+                    "stop_reason": "end_turn"}}),
+                "end_turn",
+            ),
+        ] {
+            assert_eq!(read(&body), (Some("No.".into()), Some(reason.to_owned())), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_stands_beside_or_in_place_of_the_text_is_a_sign() {
+        let signs = |body: Value| provider_answer(&body).unwrap();
+        let refused = signs(json!({"choices": [{"message": {"content": null, "refusal": "I can't."}}]}));
+        assert_eq!(
+            (refused.text.as_deref(), refused.signs.refusal.as_deref()),
+            (Some("I can't."), Some("I can't."))
+        );
+        let part = signs(json!({"object": "response", "output": [{"type": "message", "content": [
+            {"type": "refusal", "refusal": "I can't."}]}]}));
+        assert_eq!(part.signs.refusal.as_deref(), Some("I can't."));
+        let calls = signs(json!({"choices": [{"message": {"content": null, "tool_calls": [{"id": "1"}],
+            "reasoning_content": "hm"}, "finish_reason": "tool_calls"}]}));
+        assert!(calls.text.is_none() && calls.signs.tool_calls && calls.signs.reasoning);
+        let thinking = signs(json!({"stop_reason": "end_turn", "content": [
+            {"type": "thinking", "thinking": "Must I refuse?"}, {"type": "text", "text": "Yes."}]}));
+        assert!(thinking.text.as_deref() == Some("Yes.") && thinking.signs.reasoning);
+        let blocked = signs(json!({"promptFeedback": {"blockReason": "SAFETY"}}));
+        assert_eq!((blocked.text, blocked.signs.finish_reason.as_deref()), (None, Some("SAFETY")));
+        for failed in [
+            json!({"error": {"code": "content_filter"}}),
+            json!({"type": "error", "error": {"type": "overloaded_error"}}),
+            json!({"type": "errored", "error": {"type": "invalid_request"}}),
+            json!({"status_code": 400, "body": {"error": {"code": "content_filter"}}}),
+            json!({"type": "expired"}),
+        ] {
+            assert!(signs(failed.clone()).signs.error.is_some(), "{failed}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_providers_shape_is_none_but_may_be_an_answer() {
+        for other in [json!({"a": 1}), json!("text"), json!([]), json!({"role": "assistant", "content": "x"})]
+        {
+            assert_eq!(provider_answer(&other), None, "{other}");
+        }
+        let text = |cell: Value| answer_in(&cell).and_then(|answer| answer.text);
+        for cell in [
+            json!("No."),
+            json!(["No."]),
+            json!([{"type": "text", "text": "No."}]),
+            json!({"role": "assistant", "content": "No."}),
+            json!([{"role": "user", "content": "q"}, {"role": "assistant", "content": "No."}]),
+            json!([{"role": "assistant", "parts": [{"type": "text", "content": "No."}], "finish_reason": "stop"}]),
+            json!({"text": "No.", "lang": null}),
+        ] {
+            assert_eq!(text(cell.clone()).as_deref(), Some("No."), "{cell}");
+        }
+        for none in [json!(7), json!({"n": 1}), json!([]), json!(null)] {
+            assert_eq!(answer_in(&none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_body_with_its_request_has_the_prompt() {
+        let body = json!({"messages": [{"role": "user", "content": "q"}],
+            "choices": [{"message": {"content": "No."}}]});
+        assert_eq!(provider_answer(&body).unwrap().prompt.as_deref(), Some("q"));
+    }
+}
