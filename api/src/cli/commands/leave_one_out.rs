@@ -5,7 +5,9 @@ use std::fmt::Write;
 
 use demur_data::Record;
 use demur_predictor::Field;
-use demur_training::{LeaveOneOut, LeftOut, LeftOutFacet, LeftOutFigures, LeftOutRates, Recipe, weighed};
+use demur_training::{
+    LeaveOneOut, LeftOut, LeftOutFacet, LeftOutFigures, LeftOutRates, Recipe, Stated, weighed,
+};
 
 use crate::cli::args::Evaluate;
 use crate::cli::sources;
@@ -80,8 +82,12 @@ fn table(figures: &LeftOutFigures) -> Result<String, std::fmt::Error> {
         writeln!(out, "  {from:.1} to {to:.1}  {n:7}  {:.3}  {:.3}", bin.mean_p, bin.refusal_rate)?;
     }
     if let Some(stated) = figures.stated {
-        let (held, tenths) = (stated.held, stated.tenths);
-        writeln!(out, "  stated intervals that hold, by {name} and tenth: {held} of {tenths}")?;
+        let Stated { held, within_chance, tenths } = stated;
+        writeln!(
+            out,
+            "  stated intervals that hold, by {name} and tenth: {held} of {tenths}; within the chance of their rows: \
+             {within_chance}"
+        )?;
     }
     writeln!(
         out,

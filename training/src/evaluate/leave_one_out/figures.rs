@@ -93,6 +93,9 @@ pub struct Stated {
     pub tenths: usize,
     /// Those whose share of refusals is within the stated interval.
     pub held: usize,
+    /// Those whose share is within it, or so near to its end that the chance of so few rows explains the rest
+    /// (two standard errors).
+    pub within_chance: usize,
 }
 
 /// The figures of all values.
@@ -263,15 +266,18 @@ impl ValueFigures<'_, '_> {
 
     /// How many of the tenths of each value are within the interval that its fit states for them.
     pub(super) fn stated(&self, scored: &[ScoredValue]) -> Option<Stated> {
-        let mut stated = Stated { tenths: 0, held: 0 };
+        let mut stated = Stated { tenths: 0, held: 0, within_chance: 0 };
         for scored in scored {
             let truth: Vec<f64> = scored.rows.iter().map(|&row| self.rows.examples.truth[row]).collect();
             let intervals = &scored.report.as_ref()?.reliability;
             for (found, stated_bin) in reliability(&scored.p, &truth, &[]).iter().zip(intervals) {
                 if found.n >= LeaveOneOut::MIN_ROWS {
                     stated.tenths += 1;
-                    let within = (stated_bin.low..=stated_bin.high).contains(&found.refusal_rate);
-                    stated.held += usize::from(within);
+                    let nearest = found.refusal_rate.clamp(stated_bin.low, stated_bin.high);
+                    let apart = (found.refusal_rate - nearest).abs();
+                    let error = (nearest * (1.0 - nearest) / found.n as f64).sqrt();
+                    stated.held += usize::from(apart == 0.0);
+                    stated.within_chance += usize::from(apart <= 2.0 * error);
                 }
             }
         }
