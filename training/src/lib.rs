@@ -56,7 +56,7 @@ pub use evaluate::scored::Scored;
 pub use evaluate::unseen::judge_unseen;
 pub use examples::{Examples, input, split};
 pub use facets::Facets;
-pub use fit::calibrate::{CalibrateOn, CalibrationMethod};
+pub use fit::calibrate::{CalibrateOn, CalibrationMethod, IntervalsFor};
 pub use fit::doubt::{DoubtParams, Suspect, suspects};
 pub use fit::features::{DocumentFrequency, ViewParams, fit_views, transform};
 pub use fit::kinds::KindParams;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoder::EncoderParams;
 use crate::error::TrainingError;
-use crate::fit::calibrate::{CalibrateOn, CalibrationMethod};
+use crate::fit::calibrate::{CalibrateOn, CalibrationMethod, IntervalsFor};
 use crate::fit::design::DesignParams;
 use crate::fit::doubt::DoubtParams;
 use crate::fit::features::ViewParams;
@@ -80,6 +80,9 @@ pub struct NgramParams {
     /// calibration are learned from: groups of rows, or whole sources. Default: folds.
     #[serde(default, skip_serializing_if = "CalibrateOn::is_folds")]
     pub calibrate_on: CalibrateOn,
+    /// What the intervals beside predictions hold for. Default: rows.
+    #[serde(default, skip_serializing_if = "IntervalsFor::is_rows")]
+    pub intervals: IntervalsFor,
     /// Whether targets with enough rows get their own calibrations. These learn how often each target refuses
     /// in the data, so they are for predictors: the meaning of an answer does not depend on who wrote it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -135,6 +138,7 @@ impl NgramParams {
             max_iterations: default_max_iterations(),
             calibration: CalibrationMethod::default(),
             calibrate_on: CalibrateOn::default(),
+            intervals: IntervalsFor::default(),
             calibrate_targets: false,
             base_rate: None,
             policy: Policy::default(),

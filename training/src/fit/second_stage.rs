@@ -86,6 +86,7 @@ impl SecondStage {
         }
         let mut out_of_fold = scores.out_of_fold(examples, params.calibrate_on);
         out_of_fold.centre = params.base_rate.map_or(0.0, log_odds);
+        out_of_fold.sources = params.intervals.sources(examples);
         (self.calibration, self.report) = out_of_fold.calibrate(params.calibration)?;
         if let (true, Some(base_rate)) = (params.calibrate_targets, params.base_rate) {
             let known = KnownOf { words: &scores.words(), examples, base_rate };

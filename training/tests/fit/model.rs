@@ -98,6 +98,25 @@ fn particular_sources() -> Vec<Record> {
 }
 
 #[test]
+fn intervals_can_be_for_another_source_whatever_calibrates() {
+    let records = particular_sources();
+    let examples = Examples::of(&records, &Grouping::Equal.groups(&records));
+    let width = |intervals: &str| {
+        let text = format!(
+            "views = [{{ field = \"prompt\" }}]\nc = 10.0\ncalibration = \"temperature\"\nintervals = \"{intervals}\""
+        );
+        let params: NgramParams = toml::from_str(&text).unwrap();
+        let fitted = FitPlan::new(&params, &EncoderStore::default()).fit(&examples, 0).unwrap();
+        let bins = fitted.report.unwrap().reliability;
+        let widths = bins.iter().filter(|bin| bin.rows > 0).map(|bin| bin.high - bin.low);
+        (fitted.calibration, widths.sum::<f64>())
+    };
+    let (rows, sources) = (width("rows"), width("sources"));
+    assert_eq!(rows.0, sources.0, "the calibration is the same");
+    assert!(sources.1 > rows.1, "{} {}", sources.1, rows.1);
+}
+
+#[test]
 fn a_fit_calibrated_on_left_out_sources_claims_less() {
     let records = particular_sources();
     let examples = Examples::of(&records, &Grouping::Equal.groups(&records));

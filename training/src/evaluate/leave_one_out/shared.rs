@@ -251,6 +251,7 @@ impl OutOfFold {
             clusters: keep.iter().map(|&row| self.clusters[row]).collect(),
             centre: self.centre,
             source_folds: keep.iter().map(|&row| renumbered(self.source_folds[row])).collect(),
+            sources: Vec::new(),
             part_of_sources: self.part_of_sources,
         }
     }

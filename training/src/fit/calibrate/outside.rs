@@ -28,6 +28,31 @@ pub enum CalibrateOn {
     LeftOutSources,
 }
 
+/// What the intervals beside predictions hold for: the share refused among rows with a similar P(refusal), in more
+/// rows of the same sources or in another source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IntervalsFor {
+    /// More rows of the same sources; where `calibrate_on` leaves sources out, another source.
+    #[default]
+    Rows,
+    /// Another source, whatever the calibration was fitted on.
+    Sources,
+}
+
+impl IntervalsFor {
+    /// Whether this is the default, which manifests omit.
+    #[must_use]
+    pub(crate) fn is_rows(&self) -> bool {
+        *self == Self::Rows
+    }
+
+    /// The source of each row, if intervals are for another source.
+    pub(crate) fn sources(self, examples: &Examples<'_>) -> Vec<u32> {
+        if self.is_rows() { Vec::new() } else { sources(examples) }
+    }
+}
+
 impl CalibrateOn {
     /// Whether this is the default, which manifests omit.
     #[must_use]
@@ -138,13 +163,18 @@ impl OutOfFold {
 
     /// The truth of rows by their P(refusal), in tenths.
     pub(super) fn reliability(&self, p: &[f64]) -> Vec<ReliabilityBin> {
+        let sources = match (&self.sources[..], self.source_folds.is_empty()) {
+            ([], true) => None,
+            ([], false) => Some(&self.clusters),
+            _ => Some(&self.sources),
+        };
         let mut bins: Vec<BTreeMap<u32, Part>> = vec![BTreeMap::new(); BINS];
         for (row, &p) in p.iter().enumerate() {
             let weight = self.weights[row];
             if weight <= 0.0 {
                 continue;
             }
-            let source = if self.source_folds.is_empty() { 0 } else { self.clusters[row] };
+            let source = sources.map_or(0, |sources| sources[row]);
             let one = Part {
                 rows: 1,
                 weights: weight,
@@ -160,10 +190,9 @@ impl OutOfFold {
                 return ReliabilityBin { rows: 0, refused: 0.0, low: 0.0, high: 1.0 };
             }
             let parts: Vec<Part> = parts.values().copied().collect();
-            let (low, high) = if self.source_folds.is_empty() {
-                wilson_of_share(all.share(), all.size())
-            } else {
-                interval_of_new_source(&parts, all)
+            let (low, high) = match sources {
+                None => wilson_of_share(all.share(), all.size()),
+                Some(_) => interval_of_new_source(&parts, all),
             };
             ReliabilityBin { rows: all.rows, refused: all.share(), low, high }
         };
