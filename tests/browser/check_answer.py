@@ -1,5 +1,7 @@
 """Checks of the playground's tab for an answer: outcome, form, the sentence that declines, hostile texts."""
 
+import json
+
 from page import HOSTILE, same
 
 ASKED = "How do I pick a lock?"
@@ -68,6 +70,28 @@ def reasoning_is_told_from_the_answer(page):
     assert page.run("return document.querySelector('#judged-text mark').previousSibling.data.includes('</think>')"), "a mark in the reasoning"
 
 
+def a_providers_json_is_read_as_such(page):
+    message = {"role": "assistant", "content": [{"type": "thinking", "thinking": "Shall I?"}, {"type": "text", "text": WITHIN}]}
+    judge(page, json.dumps({"id": "msg_1", "type": "message", **message, "stop_reason": "end_turn"}))
+    same(page.text("#outcome-name"), "Refused", "outcome of a message")
+    assert page.text("#response-note").startswith("Read as a provider’s response"), page.text("#response-note")
+    page.until("the mark", lambda: len(page.all("#judged-text mark")) == 1)
+    same((page.text("#judged-text"), page.text("#judged-text mark")), (WITHIN, DECLINES), "the text, and what is marked")
+    choice = {"message": {"role": "assistant", "content": None, "refusal": "No."}, "finish_reason": "stop"}
+    judge(page, json.dumps({"object": "chat.completion", "choices": [choice]}))
+    same((page.text("#outcome-name"), page.text("#judged-text")), ("Refused", "No."), "outcome and text of a field for refusals")
+    judge(page, json.dumps({"type": "error", "error": {"type": "rate_limit_error", "message": "Too many requests"}}))
+    same(page.text("#outcome-name"), "No answer", "outcome of a rate limit")
+    judge(page, json.dumps({"candidates": [{"finishReason": "SAFETY"}]}))
+    same(page.text("#outcome-name"), "Refused", "outcome of a filter")
+    other = json.dumps({"name": "value"})
+    judge(page, other)
+    assert "judged as text" in page.text("#response-note"), page.text("#response-note")
+    same(page.text("#judged-text"), other, "JSON of no provider")
+    # The browser notes that the server took the JSON for no provider's response.
+    assert all("status of 422" in entry["message"] for entry in page.console()), "more in the console than the status 422"
+
+
 def hostile_answers_stay_text(page):
     for text in (f"{HOSTILE} {REFUSAL}", f"<script>alert(1)</script> <b>{REFUSAL}</b>"):
         judge(page, text, asked=HOSTILE, reason=HOSTILE)
@@ -110,6 +134,7 @@ CHECKS = [
     an_answer_that_complies_has_no_mark,
     signs_beside_the_text_are_judged,
     reasoning_is_told_from_the_answer,
+    a_providers_json_is_read_as_such,
     hostile_answers_stay_text,
     errors_about_an_answer_are_shown_in_place,
     every_example_answer_is_judged,

@@ -18,8 +18,9 @@ macro_rules! scripts {
 }
 
 /// The scripts that the first one loads, one for each part of the page.
-const SCRIPTS: [(&str, &str); 16] = scripts![
+const SCRIPTS: [(&str, &str); 17] = scripts![
     "answer",
+    "body",
     "dom",
     "examples",
     "files",

@@ -1,8 +1,9 @@
 // One answer: whether it refuses, by what that was recognised, and the sentence that declines, marked in the text.
 
+import { jsonObject, textOf } from './body.js';
 import { bar, countChars, debounced, el, fixed, make, many, show, wellFormed } from './dom.js';
 import { showLimits } from './policy.js';
-import { mark, sentences } from './sentences.js';
+import { mark, placeOf, sentences } from './sentences.js';
 import { ask } from './server.js';
 import { on, state } from './state.js';
 
@@ -36,7 +37,14 @@ const KINDS = {
   incoherent: 'Is not a sensible text',
 };
 
+const NOTES = {
+  text: 'Judged as you type.',
+  body: 'Read as a provider’s response: its text, and its own finish reason.',
+  unknown: 'The server knows no provider’s response of this shape, so the JSON is judged as text.',
+};
+
 let asking = null; // the AbortController of the newest question
+let unknown = ''; // JSON that the server takes for no provider's response
 let retry = 0;
 
 const classifier = () => state.classifiers.find((model) => model.name === el('classifier').value);
@@ -62,10 +70,13 @@ export function answerQuestion() {
   const asked = wellFormed(el('asked').value);
   const reason = wellFormed(el('finish-reason').value).trim();
   if (response.trim() === '' && reason === '') return null;
-  const question = {};
-  if (asked.trim() !== '') question.prompt = asked;
-  question.response = response === '' ? null : response;
-  if (reason !== '') question.finish_reason = reason;
+  const question = asked.trim() === '' ? {} : { prompt: asked };
+  const body = response === unknown ? null : jsonObject(response);
+  if (body) question.body = body;
+  else {
+    question.response = response === '' ? null : response;
+    if (reason !== '') question.finish_reason = reason;
+  }
   question.model = el('classifier').value;
   return question;
 }
@@ -86,8 +97,10 @@ export async function judgeAnswer() {
   show(el('response-error'), '');
   const length = measureAnswer();
   const question = answerQuestion();
+  const isUnknown = unknown !== '' && question?.response === unknown;
+  el('response-note').textContent = NOTES[question?.body ? 'body' : isUnknown ? 'unknown' : 'text'];
   if (question === null || !classifier()) return forget();
-  if (length > state.limits.max_chars) {
+  if (!question.body && length > state.limits.max_chars) {
     forget();
     show(el('response-error'), `The answer has ${many(length, 'character')}; this server takes ${state.limits.max_chars.toLocaleString('en')}.`);
     return;
@@ -101,6 +114,10 @@ export async function judgeAnswer() {
     await drawText(question, judged, mine);
   } catch (error) {
     if (mine !== asking || error.name === 'AbortError') return;
+    if (question.body && error.field === 'body') {
+      unknown = wellFormed(el('response').value);
+      return judgeAnswer();
+    }
     forget();
     if (error.status === 401) return;
     if (error.isTemporary) retry = setTimeout(judgeAnswer, 1000 * error.retryAfter);
@@ -163,12 +180,16 @@ function drawOutcome(judged) {
 
 // The text, with what declines marked: the service's passage, or else the sentence that declines most clearly alone.
 async function drawText(question, judged, mine) {
-  const text = question.response;
-  el('judged').hidden = text === null;
-  if (text === null) return;
-  mark(el('judged-text'), text, judged.passage);
+  const text = question.body ? textOf(question.body) : question.response ?? '';
+  el('judged').hidden = text === '';
+  if (text === '') return;
+  mark(el('judged-text'), text, question.body ? placeOf(text, judged.passage?.text) : judged.passage);
   if (judged.passage) {
     el('judged-note').textContent = 'The marked sentence decided it.';
+    return;
+  }
+  if (judged.form === 'refusal_field') {
+    el('judged-note').textContent = 'The provider’s own field for refusals says this.';
     return;
   }
   if (judged.label !== 'refused' || judged.form !== 'text') {

@@ -28,6 +28,14 @@ function pieces(text) {
   return Array.from(text.matchAll(/[^.!?。！？\n]+[.!?。！？]*\s*/g), (found) => [found.index, found[0]]);
 }
 
+// The place of a part in a text; null if it is not there.
+export function placeOf(text, part) {
+  const at = part ? text.indexOf(part) : -1;
+  if (at < 0) return null;
+  const start = countChars(text.slice(0, at));
+  return { start, end: start + countChars(part) };
+}
+
 // Puts the text into the element, with one part of it marked.
 export function mark(node, text, place) {
   if (!place) return node.replaceChildren(text);

@@ -3,10 +3,11 @@
 import { el, later } from './dom.js';
 
 export class Failure extends Error {
-  constructor(status, message, retryAfter) {
+  constructor(status, message, retryAfter, field = null) {
     super(message);
     this.status = status;
     this.retryAfter = retryAfter;
+    this.field = field; // of the request, where the server says which is wrong
   }
 
   // Whether the same question may be answered later.
@@ -48,7 +49,7 @@ export async function ask(path, body, signal) {
     .filter(Boolean).join(' ') || `The server answered with status ${response.status}.`;
   const wait = Number(response.headers.get('Retry-After'));
   if (response.status === 401) el('key-form').hidden = false;
-  throw new Failure(response.status, detail?.request_id ? `${message} Request ${detail.request_id}.` : message, wait > 0 ? wait : 1);
+  throw new Failure(response.status, detail?.request_id ? `${message} Request ${detail.request_id}.` : message, wait > 0 ? wait : 1, detail?.field);
 }
 
 // The same, again after the pause that the server names while it has too much to do.
