@@ -12,6 +12,7 @@ mod documents;
 mod encoder;
 mod encoder_absent;
 mod evaluate;
+mod evaluate_labels;
 mod explain;
 mod fit;
 mod help;
@@ -20,6 +21,7 @@ mod inspect;
 mod interrupt;
 mod judgement;
 mod label;
+mod label_faults;
 mod layouts;
 #[cfg(feature = "otel")]
 mod otel;

@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 use crate::DataError;
 use crate::conversation;
 use crate::layout::{Layout, Role};
-use crate::path::Path;
-use crate::read::is_refusal_text;
+use crate::path::{Path, key};
+use crate::places::{Place, Places};
+use crate::read::signs::is_refusal_text;
 
 /// The usual names of the prompt column.
 pub(crate) const PROMPT: &[&str] =
@@ -139,44 +140,6 @@ impl Columns {
     }
 }
 
-/// Where a field of a row is: one path, or several of which the first that holds something counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
-    paths: Vec<Path>,
-    /// Whether the user named it.
-    pub(crate) named: bool,
-}
-
-impl Place {
-    /// The place of one path.
-    pub(crate) fn of(path: Path) -> Self {
-        Self { paths: vec![path], named: false }
-    }
-
-    /// Its name in messages: its first path.
-    pub(crate) fn name(&self) -> &str {
-        self.paths.first().map_or("", Path::as_str)
-    }
-
-    /// The first value that is there and not null, with its path.
-    pub(crate) fn get<'v>(&'v self, fields: &'v Map<String, Value>) -> Option<(&'v str, Cow<'v, Value>)> {
-        self.paths.iter().find_map(|path| {
-            let value = path.get(fields).filter(|value| !value.is_null())?;
-            Some((path.as_str(), value))
-        })
-    }
-
-    /// Whether there is a value, be it null.
-    pub(crate) fn is_there(&self, fields: &Map<String, Value>) -> bool {
-        self.paths.iter().any(|path| path.get(fields).is_some())
-    }
-
-    /// The same without the path.
-    pub(crate) fn value<'v>(&'v self, fields: &'v Map<String, Value>) -> Option<Cow<'v, Value>> {
-        self.get(fields).map(|(_, value)| value)
-    }
-}
-
 /// Checks that a column exists, by name or path, in at least one of some rows.
 ///
 /// # Errors
@@ -201,43 +164,6 @@ pub fn lookup(fields: &Map<String, Value>, name: &str) -> Option<Value> {
     Path::parse(name).get(fields).map(Cow::into_owned)
 }
 
-/// Where the fields of a file's rows are.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Places {
-    pub(crate) id: Option<Place>,
-    pub(crate) prompt: Option<Place>,
-    pub(crate) response: Option<Place>,
-    pub(crate) messages: Option<Place>,
-    pub(crate) label: Option<Place>,
-    pub(crate) kind: Option<Place>,
-    pub(crate) target: Option<Place>,
-    pub(crate) source: Option<Place>,
-    pub(crate) category: Option<Place>,
-    pub(crate) split: Option<Place>,
-    pub(crate) group: Option<Place>,
-    pub(crate) weight: Option<Place>,
-    pub(crate) p_refusal: Option<Place>,
-    pub(crate) refusal_rate: Option<Place>,
-    pub(crate) labelled_by: Option<Place>,
-    pub(crate) finish_reason: Option<Place>,
-    pub(crate) refusal: Option<Place>,
-    pub(crate) error: Option<Place>,
-    pub(crate) filters: Option<Place>,
-}
-
-impl Places {
-    /// Takes a lone `text` for the answer, in a file that has no other text and is read for its answers.
-    pub(crate) fn text_is_answer(&mut self) {
-        if self.response.is_none()
-            && self.messages.is_none()
-            && let Some(prompt) =
-                self.prompt.take_if(|prompt| !prompt.named && key(prompt.name()).ends_with("text"))
-        {
-            self.response = Some(prompt);
-        }
-    }
-}
-
 /// The first usual name that a file has. Exact names go first; then capitals, surrounding blanks, and
 /// differences between blank, hyphen and underscore are ignored.
 pub(crate) fn usual<'n>(names: &[&'n str], usual: &[&str]) -> Option<&'n str> {
@@ -245,12 +171,6 @@ pub(crate) fn usual<'n>(names: &[&'n str], usual: &[&str]) -> Option<&'n str> {
         usual.iter().find_map(|usual| names.iter().find(|name| alike(name, usual)).copied())
     };
     find(&|a, b| a == b).or_else(|| find(&|a, b| key(a) == b))
-}
-
-/// A name without what people write differently: `Model Response` is `model_response`.
-pub(crate) fn key(name: &str) -> String {
-    let alike = |letter: char| if matches!(letter, ' ' | '-') { '_' } else { letter };
-    name.trim().to_lowercase().chars().map(alike).collect()
 }
 
 /// Whether a name is a usual one of a prompt, an answer or a chat, and of nothing else.
@@ -339,7 +259,8 @@ impl<'a> Present<'a> {
 mod tests {
     use serde_json::{Map, Value, json};
 
-    use super::{Columns, Place, Places};
+    use super::Columns;
+    use crate::places::{Place, Places};
 
     fn resolve(columns: &Columns, rows: &[Value]) -> Result<Places, crate::DataError> {
         let rows: Vec<&Map<String, Value>> = rows.iter().map(|row| row.as_object().unwrap()).collect();

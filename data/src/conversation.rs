@@ -7,8 +7,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::python::literal;
-use crate::read::signs_of_message;
+use crate::python::nested;
+use crate::read::signs::signs_of_message;
 use crate::{Signs, Turn};
 
 /// The usual names of a chat, as a column and as a field of an object.
@@ -250,12 +250,6 @@ fn part(part: &Value) -> Option<&str> {
     }
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
     text("text").or_else(|| text("refusal")).or_else(|| text("content"))
-}
-
-/// Parses the text of a cell if it is an object or a list, as JSON or as Python prints it.
-pub(crate) fn nested(text: &str) -> Option<Value> {
-    let value = serde_json::from_str(text).ok().or_else(|| literal(text));
-    value.filter(|value: &Value| value.is_array() || value.is_object())
 }
 
 /// The name of a value's type, for messages.

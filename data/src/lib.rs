@@ -39,6 +39,7 @@ mod frames {
     pub(crate) mod non_finite;
     pub(crate) mod parquet;
     pub(crate) mod path;
+    pub(crate) mod places;
     pub(crate) mod provider;
     pub(crate) mod python;
     pub(crate) mod read;

@@ -210,6 +210,12 @@ fn bracket(inner: &str) -> Option<(Step, usize)> {
     Some((step, end + 1))
 }
 
+/// A name without what people write differently: `Model Response` is `model_response`.
+pub(crate) fn key(name: &str) -> String {
+    let alike = |letter: char| if matches!(letter, ' ' | '-') { '_' } else { letter };
+    name.trim().to_lowercase().chars().map(alike).collect()
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

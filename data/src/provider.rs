@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::Signs;
 use crate::conversation::{self, last_of_user};
-use crate::read::{signs_of, signs_of_message};
+use crate::read::signs::{signs_of, signs_of_message};
 
 /// What a provider's body holds.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -6,8 +6,14 @@ use std::str::Chars;
 
 use serde_json::Value;
 
+/// Parses the text of a cell if it is an object or a list, as JSON or as Python prints it.
+pub(crate) fn nested(text: &str) -> Option<Value> {
+    let value = serde_json::from_str(text).ok().or_else(|| literal(text));
+    value.filter(|value: &Value| value.is_array() || value.is_object())
+}
+
 /// Parses a list or a dictionary as Python prints it; `None` if the text is no such thing.
-pub(crate) fn literal(text: &str) -> Option<Value> {
+fn literal(text: &str) -> Option<Value> {
     if !text.trim_start().starts_with(['[', '{']) {
         return None;
     }

@@ -12,7 +12,7 @@ use prometheus::{
 
 use crate::engine::process::resident_memory;
 use crate::service::process_metrics;
-use crate::service::route::ROUTES;
+use crate::service::route::{ROUTES, Route};
 
 /// Bucket bounds in seconds: from one prompt (tens of microseconds) to a large batch.
 const LATENCY: [f64; 14] = [5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.5, 2.0, 10.0];
@@ -165,6 +165,17 @@ impl EncoderMetrics {
     }
 }
 
+impl RouteMetrics {
+    /// The handles of all routes, in the order of their table.
+    fn all(requests: &IntCounterVec, seconds: &HistogramVec) -> Vec<Self> {
+        let of = |route: &Route| Self {
+            ok: requests.with_label_values(&[route.path, "200"]),
+            seconds: seconds.with_label_values(&[route.path]),
+        };
+        ROUTES.iter().map(of).collect()
+    }
+}
+
 impl ModelMetrics {
     /// Counts the tier of an answer, if the model has two.
     pub(crate) fn answered_by(&self, tier: Option<Tier>) {
@@ -212,14 +223,10 @@ impl Metrics {
             "route",
             &LATENCY,
         )?;
-        let routes = ROUTES.iter().map(|route| RouteMetrics {
-            ok: requests.with_label_values(&[route.path, "200"]),
-            seconds: seconds.with_label_values(&[route.path]),
-        });
         of.gauge("requests_limit", "Most requests at work at once")?
             .set(i64::try_from(max_concurrent).unwrap_or(i64::MAX));
         Ok(Self {
-            routes: routes.collect(),
+            routes: RouteMetrics::all(&requests, &seconds),
             scores: of.histograms(
                 "p_refusal",
                 "P(refusal) of prompts and answers, by model",
@@ -354,47 +361,5 @@ impl Metrics {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_are_in_the_text() {
-        let metrics = Metrics::new(7).unwrap();
-        metrics.answered(0, StatusCode::OK, Duration::from_millis(3));
-        metrics.answered(0, StatusCode::BAD_REQUEST, Duration::from_micros(1));
-        let model = metrics.of_model("m", Field::Prompt, true);
-        model.answered_by(Some(Tier::Encoder));
-        model.answered_by(None);
-        let encoder = metrics.of_encoder("m");
-        encoder.taken([Duration::from_millis(1), Duration::from_millis(3)].into_iter(), 40);
-        encoder.answered(Duration::from_millis(7));
-        metrics.look(std::iter::empty(), [5, 7]);
-        metrics.unparsed(StatusCode::BAD_REQUEST);
-        model.predicted(Probability::new(0.95).unwrap(), Decision::Hold);
-        metrics.of_model("c", Field::Response, false).classified(Form::Empty, None);
-        metrics.reloaded("refused");
-        let text = String::from_utf8(metrics.text().unwrap()).unwrap();
-        for line in [
-            "demur_http_requests_total{route=\"/v1/predict\",status=\"200\"} 1",
-            "demur_http_requests_total{route=\"/v1/predict\",status=\"400\"} 1",
-            "demur_http_request_duration_seconds_bucket{route=\"/v1/predict\",le=\"0.005\"} 2",
-            "demur_p_refusal_bucket{model=\"m\",le=\"0.9\"} 0",
-            "demur_p_refusal_count{model=\"m\"} 1",
-            "demur_decisions_total{decision=\"hold\",model=\"m\"} 1",
-            "demur_answers_total{form=\"empty\",model=\"c\"} 1",
-            "demur_reloads_total{outcome=\"refused\"} 1",
-            "demur_requests_limit 7",
-            "demur_body_bytes_held 5",
-            "demur_answer_bytes_held 7",
-            "demur_http_requests_total{route=\"unparsed\",status=\"400\"} 1",
-            "demur_tier_answers_total{model=\"m\",tier=\"encoder\"} 1",
-            "demur_encoder_queue_wait_seconds_count{model=\"m\"} 2",
-            "demur_encoder_batch_inputs_bucket{model=\"m\",le=\"2\"} 1",
-            "demur_encoder_batch_tokens_sum{model=\"m\"} 40",
-            "demur_encoder_seconds_bucket{model=\"m\",le=\"0.005\"} 0",
-        ] {
-            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
-        }
-    }
-}
+#[path = "metrics_tests.rs"]
+mod tests;

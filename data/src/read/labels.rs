@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::counts::refusal_rate;
 use super::{RawRow, ReadOptions};
-use crate::columns::Place;
+use crate::places::Place;
 use crate::{DataError, Kind, KindPolicy, Label, Meaning, UnknownLabel};
 
 /// What the label and kind columns of a row say together.

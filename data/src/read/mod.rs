@@ -8,7 +8,7 @@ mod counts;
 mod json;
 mod labels;
 mod row;
-mod signs;
+pub(crate) mod signs;
 pub(crate) mod source;
 mod summary;
 mod table;
@@ -21,7 +21,6 @@ use serde_json::{Map, Value};
 
 pub(crate) use counts::pairs;
 pub(crate) use json::object;
-pub(crate) use signs::{is_refusal_text, signs_of, signs_of_message};
 pub use summary::ReadSummary;
 pub use texts::{TextReader, Texts};
 
@@ -166,5 +165,7 @@ pub fn json_row(text: &str) -> Result<Map<String, Value>, (String, Value)> {
 
 #[cfg(test)]
 mod label_tests;
+#[cfg(test)]
+mod shared_tests;
 #[cfg(test)]
 mod tests;

@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use super::labels::{Said, Verdict, check, said, verdict};
 use super::texts::{Fault, TextFinder, name, named};
 use super::{RawRow, ReadOptions};
-use crate::columns::Place;
 use crate::conversation::{Conversation, type_name};
 use crate::layout::Layout;
 use crate::path::Path;
+use crate::places::Place;
 use crate::{DataError, Label, Labelled, LabelledBy, Labeller, Place as RowPlace, Record, Rejection};
 
 /// What became of a row.

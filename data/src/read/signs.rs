@@ -8,7 +8,7 @@
 use serde_json::{Map, Value};
 
 use crate::Signs;
-use crate::conversation::nested;
+use crate::python::nested;
 
 /// What a field is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,10 +7,12 @@ use serde_json::{Map, Value};
 
 use super::signs::{replaces_an_answer, signs_of};
 use super::{RawRow, ReadOptions};
-use crate::columns::{Place, Places, listed};
+use crate::columns::listed;
 use crate::conversation::{self, Conversation, last_of_user, type_name};
 use crate::layout::Layout;
+use crate::places::{Place, Places};
 use crate::provider::{answer_in, body_or_turn};
+use crate::python::nested;
 use crate::{DataError, Signs};
 
 /// The field at fault, and what is wrong with it.
@@ -297,7 +299,7 @@ type Answer = (Option<String>, Option<String>, Signs);
 /// The answer in a cell: text, parts, a turn or a provider's body. A body may be written as JSON text.
 fn answer(name: &str, value: &Value) -> Result<Answer, Fault> {
     let text = value.as_str().filter(|text| text.starts_with(['{', '[']));
-    let body = text.and_then(conversation::nested).and_then(|value| body_or_turn(&value));
+    let body = text.and_then(nested).and_then(|value| body_or_turn(&value));
     let body = body.filter(|answer| answer.text.is_some());
     let answer = body.or_else(|| answer_in(value)).ok_or_else(|| not_text(name, value))?;
     Ok((answer.prompt, answer.text, answer.signs))

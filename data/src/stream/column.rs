@@ -1,7 +1,8 @@
 //! Where the prompt of a row is: a named column, or one of the usual ones.
 
-use crate::columns::{PROMPT, key, usual};
+use crate::columns::{PROMPT, usual};
 use crate::conversation;
+use crate::path::key;
 use crate::path::{Path, Step};
 
 /// Where a row's prompt is.

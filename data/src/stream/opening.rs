@@ -6,11 +6,11 @@ use std::cell::Cell;
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::array::elements;
 use super::block::{Block, BlockSize, Head, Position, Rows, cannot};
+use super::choice::Opening;
 use super::lines::lines;
 use super::records::{delimiter, records, split};
 use super::survey::{RowsAt, holds_rows, lists, rows_at, skeleton, skeleton_of};
@@ -20,24 +20,6 @@ use crate::non_finite::{AsNull, as_null};
 use crate::path::Path;
 use crate::read::object;
 use crate::{DataError, Format, json_row};
-
-/// How files are opened, beside their format.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Opening {
-    /// The layout of their rows.
-    pub layout: LayoutChoice,
-    /// Where the rows lie, in a file that is one JSON object.
-    pub rows: Option<Path>,
-}
-
-impl Opening {
-    /// Whether nothing is asked for.
-    #[must_use]
-    pub fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
 
 /// The field that a line of plain text is read as.
 const LINE: &str = "text";

@@ -7,7 +7,7 @@ use std::io::Read;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::opening::Opening;
+use super::choice::Opening;
 use crate::columns::is_text_name;
 use crate::layout::{Layout, LayoutChoice};
 use crate::path::Path;

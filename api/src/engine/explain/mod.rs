@@ -94,14 +94,10 @@ impl Question<'_> {
         let words = words(&explanation, field, text, &characters);
         // A fragment that is the whole text tells nothing.
         found.fragment = found.fragment.filter(|fragment| fragment.words < words.len());
-        let unexplained = found
-            .flip
-            .is_none()
-            .then(|| otherwise.unwrap_or_else(|| unexplained(searched, &explanation, words.len(), policy)));
-        let (p_refusal, tier) = match judged {
-            Some(judged) => (judged.verdict.p_refusal, judged.tier),
-            None => (Some(scored.p_refusal), Some(scored.tier)),
-        };
+        let why = || otherwise.unwrap_or_else(|| unexplained(searched, &explanation, words.len(), policy));
+        let unexplained = found.flip.is_none().then(why);
+        let scored_only = (Some(scored.p_refusal), Some(scored.tier));
+        let (p_refusal, tier) = judged.map_or(scored_only, |judged| (judged.verdict.p_refusal, judged.tier));
         Ok(Some(ExplainResponse {
             p_refusal: p_refusal.map(f64::from),
             decision: p_refusal.map(|p| policy.decide(p)),
