@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::args::{ClassifierArg, DataArgs};
+use crate::cli::args::{ClassifierArg, DataArgs, PhrasesArg};
 
 /// Whose labels are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -82,10 +82,8 @@ pub(crate) struct Rates {
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) model: ClassifierArg,
-    /// File of your own phrases, as `serve` takes it: answers with one of `guardrail = [..]` are refusals, those of
-    /// `allowed = [..]` are not.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) phrases: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) phrases: PhrasesArg,
     #[command(flatten)]
     pub(crate) columns: DataArgs,
 }

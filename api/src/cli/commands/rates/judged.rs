@@ -1,9 +1,5 @@
 //! The outcome of each row: its own label, or what the response classifier says of its answer.
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::Context;
 use demur_data::{Kind, Labelled, Labeller, Record};
 use demur_predictor::{Answer, Model, Phrases, Scratch};
 use demur_training::Outcome;
@@ -35,7 +31,7 @@ pub(super) fn judge(
         return Ok((own, None));
     }
     let model = args.model.load_ngrams()?;
-    let phrases = args.phrases.as_deref().map(read_phrases).transpose()?.unwrap_or_default();
+    let phrases = args.phrases.read()?;
     let judged = own
         .into_par_iter()
         .zip(records)
@@ -44,12 +40,6 @@ pub(super) fn judge(
         })
         .collect();
     Ok((judged, Some(model)))
-}
-
-/// The operator's own phrases.
-fn read_phrases(path: &Path) -> anyhow::Result<Phrases> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    toml::from_str(&text).with_context(|| format!("--phrases {}", path.display()))
 }
 
 /// What a row's own label says: a measured rate counts with its value.
