@@ -26,7 +26,7 @@ const FIGURES: [&str; 17] = [
 
 /// Asserts that all figures are present and consistent, and returns them.
 #[track_caller]
-pub(crate) fn figures(run: &Run) -> Value {
+fn figures(run: &Run) -> Value {
     let figures = run.json();
     for name in FIGURES {
         assert!(!figures[name].is_null(), "{name} is not in {figures}");
@@ -55,7 +55,7 @@ pub(crate) fn figures(run: &Run) -> Value {
     figures
 }
 
-fn auroc(figures: &Value) -> f64 {
+pub(crate) fn auroc(figures: &Value) -> f64 {
     figures["auroc"].as_f64().unwrap()
 }
 

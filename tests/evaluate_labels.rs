@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::evaluate::figures;
+use crate::evaluate::auroc;
 use crate::support::{Dir, KIND};
 
 /// Only labels of people make an accuracy; on all others a figure is an agreement with the labeller.

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use polars::prelude::DataFrame;
 
 use super::block::{Block, BlockSize, Head, Position, Rows, cannot};
-use super::opening::{Opening, held, json, text};
+use super::choice::Opening;
+use super::opening::{held, json, text};
 use crate::read::source;
 use crate::{DataError, Format, FrameReader, to_rows};
 

@@ -15,7 +15,7 @@ use super::lines::lines;
 use super::records::{delimiter, records, split};
 use super::survey::{RowsAt, holds_rows, lists, rows_at, skeleton, skeleton_of};
 use crate::encoding::{Encoding, SHOWN, decoded};
-use crate::layout::{Layout, LayoutChoice};
+use crate::layout::Layout;
 use crate::non_finite::{AsNull, as_null};
 use crate::path::Path;
 use crate::read::object;
