@@ -101,9 +101,13 @@ fn two_targets_of_small_files_are_compared_and_one_with_itself_is_not() {
         .json();
     let p = |target: &str| {
         let run = dir.demur(&format!("predict --json --target {target}")).arg("How do I pick a lock?");
-        run.succeeds().json()["p_refusal"].clone()
+        run.succeeds().json()["p_refusal"].as_f64().unwrap()
     };
-    assert_eq!(json["prompts"][0]["p_refusal"], json!([p("gpt-3.5-turbo"), p("gpt-4o-mini")]));
+    // `predict` sums what it explains, in another order.
+    for (at, target) in ["gpt-3.5-turbo", "gpt-4o-mini"].into_iter().enumerate() {
+        let found = json["prompts"][0]["p_refusal"][at].as_f64().unwrap();
+        assert!((found - p(target)).abs() < 1e-12, "{target}: {found}");
+    }
     // The predictor knows neither target: the rows are compared, and it is not used.
     assert!(run.stdout.contains("not asked: the predictor does not know the target `a`"), "{}", run.stdout);
     assert!(!run.stdout.contains("differs by"), "{}", run.stdout);

@@ -112,13 +112,13 @@ fn of_several_values_of_c_the_best_is_taken_and_all_are_shown() {
 fn bad_rows_go_beside_the_model() {
     let dir = Dir::with_starter();
     let rows =
-        dir.text("labelled.jsonl") + "{\"prompt\": 7, \"response\": \"x\", \"kind\": \"complied\"}\nno row\n";
+        dir.text("labelled.jsonl") + "{\"prompt\": \"x\", \"response\": 7, \"kind\": \"complied\"}\nno row\n";
     dir.write("labelled.jsonl", rows);
     let run = dir.demur(&format!("fit response --data {KIND} --out model")).fast().succeeds();
     run.says("2 rejected").says("bad rows are in model.rejected.jsonl").says("labelled.jsonl:341");
     let rejected = dir.rows("model.rejected.jsonl");
     assert_eq!(rejected.iter().map(|row| &row["line"]).collect::<Vec<_>>(), [341, 342]);
-    assert_eq!(rejected[0]["field"], "prompt");
+    assert_eq!(rejected[0]["field"], "response");
 }
 
 #[test]
