@@ -26,6 +26,7 @@ mod locate;
 mod opening;
 mod records;
 mod row;
+mod short_texts;
 mod survey;
 
 pub use block::{Block, BlockSize, Head, LONGEST_ROW, Position, Rows};

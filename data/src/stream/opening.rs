@@ -13,6 +13,7 @@ use super::block::{Block, BlockSize, Head, Position, Rows, cannot};
 use super::choice::Opening;
 use super::lines::lines;
 use super::records::{delimiter, records, split};
+use super::short_texts::ShortTexts;
 use super::survey::{RowsAt, holds_rows, lists, rows_at, skeleton, skeleton_of};
 use crate::encoding::{Encoding, SHOWN, decoded};
 use crate::layout::Layout;
@@ -160,7 +161,7 @@ pub(crate) fn is_one_value(source: impl Read + Send) -> bool {
     let lines = Cell::new(0_usize);
     let Ok((source, _)) = begins_an_object(source) else { return false };
     let counted = Lines { source: AsNull::new(source), lines: &lines };
-    let mut deserializer = serde_json::Deserializer::from_reader(counted);
+    let mut deserializer = serde_json::Deserializer::from_reader(ShortTexts::new(counted));
     // A first line that is broken is a bad row among others.
     let Ok(first) = skeleton_of(&mut deserializer) else { return false };
     let over_lines = lines.get() > 0;

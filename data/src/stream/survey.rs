@@ -8,6 +8,7 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::choice::Opening;
+use super::short_texts::ShortTexts;
 use crate::columns::is_text_name;
 use crate::layout::{Layout, LayoutChoice};
 use crate::path::Path;
@@ -15,6 +16,9 @@ use crate::path::Path;
 /// How many elements of a list, and how many fields of an object, a skeleton keeps.
 const ELEMENTS: usize = 3;
 const FIELDS: usize = 1 << 10;
+
+/// How many bytes of a text it keeps.
+const BYTES: usize = 1 << 10;
 
 /// How deep lists of rows are looked for.
 const DEPTH: usize = 3;
@@ -24,7 +28,7 @@ const DEPTH: usize = 3;
 /// # Errors
 /// If it is not valid JSON.
 pub(super) fn skeleton(source: impl Read) -> serde_json::Result<Value> {
-    skeleton_of(&mut serde_json::Deserializer::from_reader(source))
+    skeleton_of(&mut serde_json::Deserializer::from_reader(ShortTexts::new(source)))
 }
 
 /// The skeleton of the next value.
@@ -189,7 +193,8 @@ impl<'de> Visitor<'de> for Skeleton {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(text.into())
+        let end = (0..=BYTES.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default();
+        Ok(text[..end].into())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {

@@ -170,7 +170,10 @@ mod tests {
         let known = targets(&model).next().unwrap().to_owned();
         assert!(target(Some(&known)).check(&model).is_ok() && target(None).check(&model).is_ok());
         let Err(Usage(reason)) = target(Some("gpt-99")).check(&model) else { panic!("it is not known") };
-        assert!(reason.starts_with("--target gpt-99: the target is not known; known are `"), "{reason}");
+        assert!(
+            reason.starts_with("--target gpt-99: the target is not known; the nearest are `gpt-"),
+            "{reason}"
+        );
         let Err(Usage(reason)) = policy_of_flags(&model, None, Some(1.5)) else { panic!("it is above 1") };
         assert!(reason.starts_with("--hold-from: "), "{reason}");
     }
