@@ -40,14 +40,14 @@ pub(crate) struct ClassifyRequest {
     #[schema(example = "content_filter")]
     pub(crate) finish_reason: Option<String>,
     /// The body of the provider's error, where one came instead of an answer: any JSON, null for none.
-    #[schema(value_type = Value)]
+    #[schema(value_type = Value, required = false)]
     pub(crate) error: Option<Value>,
     /// What filters say: `stop_details`, `moderation`, `promptFeedback`, content filter results. Any JSON, null for none.
-    #[schema(value_type = Value)]
+    #[schema(value_type = Value, required = false)]
     pub(crate) filters: Option<Value>,
     /// The body of a provider's response as it came, in place of the fields above it: a chat completion, a response of `OpenAI`,
     /// a message of Anthropic, a reply of Gemini, Bedrock, Cohere or Ollama, or an error.
-    #[schema(value_type = Value)]
+    #[schema(value_type = Value, required = false)]
     pub(crate) body: Option<Value>,
     /// A batch; then the fields above must be left out.
     #[schema(min_items = 1)]
@@ -82,14 +82,14 @@ pub(crate) struct AnswerBody {
     /// `finish_reason`, `stop_reason` or `blockReason` of the provider.
     pub(crate) finish_reason: Option<String>,
     /// The body of the provider's error, where one came instead of an answer: any JSON, null for none.
-    #[schema(value_type = Value)]
+    #[schema(value_type = Value, required = false)]
     pub(crate) error: Option<Value>,
     /// What filters say: `stop_details`, `moderation`, `promptFeedback`, content filter results. Any JSON, null for none.
-    #[schema(value_type = Value)]
+    #[schema(value_type = Value, required = false)]
     pub(crate) filters: Option<Value>,
     /// The body of a provider's response as it came, in place of the fields above it: a chat completion, a response of `OpenAI`,
     /// a message of Anthropic, a reply of Gemini, Bedrock, Cohere or Ollama, or an error.
-    #[schema(value_type = Value)]
+    #[schema(value_type = Value, required = false)]
     pub(crate) body: Option<Value>,
 }
 

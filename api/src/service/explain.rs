@@ -31,7 +31,7 @@ pub(crate) struct ExplainRequest {
     /// Of a response, `finish_reason`, `stop_reason` or `blockReason` of the provider.
     pub(crate) finish_reason: Option<String>,
     /// Of a response, the body of the provider's error in its place: any JSON, null for none.
-    #[schema(value_type = Value)]
+    #[schema(value_type = Value, required = false)]
     pub(crate) error: Option<Value>,
     /// The target, as in `/v1/predict`.
     pub(crate) target: Option<String>,
