@@ -6,6 +6,9 @@ use std::io::{self, Read};
 
 use memchr::{memchr2, memmem};
 
+/// The bytes of the longest of them.
+const LONGEST: usize = "-Infinity".len();
+
 /// JSON text without such numbers.
 pub(crate) fn as_null(text: &[u8]) -> Cow<'_, [u8]> {
     if memmem::find(text, b"NaN").is_none() && memmem::find(text, b"Infinity").is_none() {
@@ -33,6 +36,9 @@ impl Cleaner {
             if !self.in_string {
                 if byte.is_ascii_alphabetic() || (byte == b'-' && self.word.is_empty()) {
                     self.word.push(byte);
+                    if self.word.len() > LONGEST {
+                        self.end(out);
+                    }
                 } else {
                     self.end(out);
                     self.in_string = byte == b'"';
@@ -121,6 +127,7 @@ mod tests {
             (r#"{"a": "\\", "b": NaN}"#, r#"{"a": "\\", "b": null}"#),
             ("NaN", "null"),
             (r#"{"a": 1e-5, "b": true}"#, r#"{"a": 1e-5, "b": true}"#),
+            ("truefalsetruefalse, -Infinity", "truefalsetruefalse, null"),
         ] {
             assert_eq!(as_null(text.as_bytes()), said.as_bytes(), "{text}");
             let mut read = String::new();

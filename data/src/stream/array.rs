@@ -91,8 +91,16 @@ struct Seen {
     last: Cell<u8>,
     /// Bytes since the last element.
     since: Cell<usize>,
-    /// Whether elements are being read, and not what lies around them.
-    within: Cell<bool>,
+    /// What is being read as a row, whose length is bounded; `None` around the rows.
+    within: Cell<Option<&'static str>>,
+}
+
+impl Seen {
+    /// A row begins, or a list of them.
+    fn rows(&self, row: &'static str) {
+        self.within.set(Some(row));
+        self.since.set(0);
+    }
 }
 
 struct Counted<'s, R> {
@@ -109,8 +117,10 @@ impl<R: Read> Read for Counted<'_, R> {
             seen.last.set(byte);
         }
         seen.since.set(seen.since.get() + count);
-        if seen.within.get() && seen.since.get() > LONGEST_ROW {
-            let reason = format!("an element is longer than {LONGEST_ROW} bytes, the limit of a row");
+        if let Some(row) = seen.within.get()
+            && seen.since.get() > LONGEST_ROW
+        {
+            let reason = format!("{row} is longer than {LONGEST_ROW} bytes, the limit of a row");
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
         Ok(count)
@@ -250,14 +260,13 @@ impl<'de> Visitor<'de> for Descend<'_, '_, '_> {
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
         let Some(step) = self.steps.first() else {
             let seen = self.blocks.seen;
-            seen.within.set(true);
-            seen.since.set(0);
+            seen.rows("an element");
             while let Some(element) = list.next_element::<Box<RawValue>>()? {
                 if !self.blocks.take(element.get()) {
                     return Err(A::Error::custom("no more is wanted"));
                 }
             }
-            seen.within.set(false);
+            seen.within.set(None);
             return Ok(());
         };
         let mut at = 0_i64;
@@ -281,6 +290,7 @@ impl<'de> Visitor<'de> for Descend<'_, '_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         let Some(step) = self.steps.first() else {
+            self.blocks.seen.rows("the object");
             let fields = Map::<String, Value>::deserialize(MapAccessDeserializer::new(map))?;
             let more = self.blocks.add(&Value::Object(fields).to_string(), 1);
             return if more { Ok(()) } else { Err(A::Error::custom("no more is wanted")) };
@@ -326,69 +336,5 @@ impl<'de> Visitor<'de> for Descend<'_, '_, '_> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn of(text: &str, from: usize) -> Result<Vec<(String, Vec<usize>, usize)>, DataError> {
-        let mut found = Vec::new();
-        let from = Position { line: from, ..Position::default() };
-        let mut take = |block: Block| {
-            let Rows::Text { bytes, lines: Some(lines), .. } = block.rows else { panic!("no text") };
-            found.push((String::from_utf8(bytes).unwrap(), lines, block.after.line));
-            true
-        };
-        elements(text.as_bytes(), &"a.json".into(), &[], from, &mut take).map(|_| found)
-    }
-
-    #[test]
-    fn elements_have_their_lines() {
-        let text = "\u{feff}[\n {\"a\":\n1}, {\"b\": \"[\\\"\"},\n\n 3\n, 4]\n";
-        let found = of(text, 0).unwrap();
-        assert_eq!(found[0], ("{\"a\": 1}\n{\"b\": \"[\\\"\"}\n3\n4\n".to_owned(), vec![2, 3, 5, 6], 4));
-        assert_eq!(of(text, 3).unwrap()[0], ("4\n".to_owned(), vec![6], 4));
-        assert!(of("[]", 0).unwrap().is_empty());
-        let many = format!("[{}]", vec!["{}"; 5000].join(","));
-        let found = of(&many, 0).unwrap();
-        assert_eq!(found.iter().map(|block| block.2).collect::<Vec<_>>(), [2048, 4096, 5000]);
-        assert_eq!(of(&many, 2048).unwrap(), found[1..]);
-    }
-
-    #[test]
-    fn rows_are_found_under_a_path_and_an_object_is_a_row() {
-        let text = "{\"x\": [{\"no\": 1}], \"a\": {\"b\": [{\"n\": 1},\n {\"n\": 2}]}, \"c\": [{\"b\": [{\"n\": 3}]}]}";
-        let under = |path: &str| {
-            let path = crate::path::Path::parse(path);
-            let steps: Vec<Step> = path.steps().cloned().collect();
-            let mut found = Vec::new();
-            let mut take = |block: Block| {
-                let Rows::Text { bytes, .. } = block.rows else { panic!("no text") };
-                found.extend(bytes);
-                true
-            };
-            elements(text.as_bytes(), &"a.json".into(), &steps, Position::default(), &mut take).unwrap();
-            String::from_utf8(found).unwrap()
-        };
-        assert_eq!(under("a.b"), "{\"n\": 1}\n{\"n\": 2}\n");
-        assert_eq!(under("c[0].b"), "{\"n\": 3}\n");
-        assert_eq!(under("c[*].b"), "{\"n\": 3}\n");
-        assert_eq!(under("none"), "");
-        assert_eq!(of("{\"a\":\n 1}", 0).unwrap()[0].0, "{\"a\":1}\n");
-    }
-
-    #[test]
-    fn what_is_no_array_is_said() {
-        for (text, said) in [
-            (" ", "holds no row"),
-            ("[{\"a\":1},\n{\"a\"}]", "a.json:2:5: no valid JSON: expected `:`"),
-            ("[1] 2", "trailing characters"),
-            ("[1", "EOF"),
-            ("7", "the JSON is one single value"),
-        ] {
-            let error = of(text, 0).unwrap_err().to_string();
-            assert!(error.contains(said), "{text}: {error}");
-        }
-        let long = format!("[\"{}\"]", "x".repeat(LONGEST_ROW));
-        assert!(of(&long, 0).unwrap_err().to_string().contains("longer than 16777216 bytes"));
-    }
-}
+#[path = "array_tests.rs"]
+mod tests;

@@ -1,6 +1,7 @@
 //! Where the rows lie in a file that is one JSON object: a look at the whole of it that keeps its skeleton
 //! alone, the first elements of each list.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::Read;
 
@@ -17,8 +18,9 @@ use crate::path::Path;
 const ELEMENTS: usize = 3;
 const FIELDS: usize = 1 << 10;
 
-/// How many bytes of a text it keeps.
+/// How many bytes of a text it keeps, and how many values in all.
 const BYTES: usize = 1 << 10;
+const VALUES: usize = 1 << 16;
 
 /// How deep lists of rows are looked for.
 const DEPTH: usize = 3;
@@ -38,7 +40,7 @@ pub(super) fn skeleton(source: impl Read) -> serde_json::Result<Value> {
 pub(super) fn skeleton_of<R: Read>(
     deserializer: &mut serde_json::Deserializer<serde_json::de::IoRead<R>>,
 ) -> serde_json::Result<Value> {
-    Skeleton.deserialize(deserializer)
+    Skeleton { left: &Cell::new(VALUES) }.deserialize(deserializer)
 }
 
 /// The path that says that an object is a row itself.
@@ -155,17 +157,25 @@ fn plain(object: &Map<String, Value>) -> RowsAt {
 }
 
 /// Reads a value and keeps its skeleton.
-struct Skeleton;
+#[derive(Clone, Copy)]
+struct Skeleton<'c> {
+    /// How many more values are kept.
+    left: &'c Cell<usize>,
+}
 
-impl<'de> DeserializeSeed<'de> for Skeleton {
+impl<'de> DeserializeSeed<'de> for Skeleton<'_> {
     type Value = Value;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let Some(left) = self.left.get().checked_sub(1) else {
+            return deserializer.deserialize_ignored_any(IgnoredAny).map(|_| Value::Null);
+        };
+        self.left.set(left);
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Skeleton {
+impl<'de> Visitor<'de> for Skeleton<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -200,7 +210,7 @@ impl<'de> Visitor<'de> for Skeleton {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         let mut kept = Vec::new();
         while kept.len() < ELEMENTS {
-            let Some(element) = list.next_element_seed(Skeleton)? else { return Ok(kept.into()) };
+            let Some(element) = list.next_element_seed(self)? else { return Ok(kept.into()) };
             kept.push(element);
         }
         while list.next_element::<IgnoredAny>()?.is_some() {}
@@ -211,7 +221,7 @@ impl<'de> Visitor<'de> for Skeleton {
         let mut kept = Map::new();
         while let Some(name) = map.next_key::<String>()? {
             if kept.len() < FIELDS {
-                kept.insert(name, map.next_value_seed(Skeleton)?);
+                kept.insert(name, map.next_value_seed(self)?);
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
