@@ -75,7 +75,7 @@ pub(crate) type Open<'o> = dyn Fn() -> io::Result<Box<dyn Read + Send + 'o>> + '
 /// more must be seen.
 ///
 /// Parquet and Arrow are recognised by their magic bytes, whatever the name. Many `.json` files hold JSON
-/// Lines and many `.jsonl` files one value over several lines, so JSON is told by its content.
+/// Lines and many `.jsonl` files one value over several lines, so the content decides between the two.
 pub(crate) fn format_of(file: &str, start: &[u8], open: &Open<'_>) -> Result<Format, DataError> {
     let found = Format::of_content(start);
     if let Some(table @ (Format::Parquet | Format::Arrow)) = found {
