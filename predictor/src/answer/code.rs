@@ -32,6 +32,10 @@ struct Fence<'t> {
 /// The blocks of a text, in order: fenced ones (three or more backticks or tildes; an open one runs to the
 /// end), and indented ones that hold code (four spaces or a tab, after an empty line or at the start).
 pub(crate) fn blocks(text: &str) -> Vec<Block> {
+    let has = |byte: u8| text.as_bytes().contains(&byte);
+    if !has(b'`') && !has(b'~') && !has(b'\t') && !text.starts_with("    ") && !text.contains("\n    ") {
+        return Vec::new();
+    }
     let mut found = Vec::new();
     let mut fence: Option<Fence<'_>> = None;
     let mut indented: Option<Range<usize>> = None;

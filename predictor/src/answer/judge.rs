@@ -1,6 +1,7 @@
 //! Classifies an answer: by provider signs first, then by an operator's phrases, then by the model's score of
 //! the text and rules for parts of it.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use demur_data::{Input, Kind, Label, Signs};
@@ -91,7 +92,7 @@ impl Model {
         if let Some(place) = guardrail {
             return Verdict { place: Some(place), ..Verdict::certain(Form::Guardrail, Label::Refused) };
         }
-        if !left_out.is_empty() && count(&without(response, &left_out)) == 0 {
+        if !left_out.is_empty() && !has_words(&without(response, &left_out), 1) {
             return Verdict { place: left_out.pop(), ..Verdict::certain(Form::Allowed, Label::Complied) };
         }
         if let Some(place) = refusing_no(prompt, response, scratch) {
@@ -184,33 +185,32 @@ fn of_error(refused: bool) -> Verdict {
 
 /// The author's own words in a response, and the bytes of the rest: code, quotations and ignored phrases.
 /// `None` if there is code and nothing else.
-fn own_words(
-    response: &str,
+fn own_words<'t>(
+    response: &'t str,
     left_out: &[Range<usize>],
     scratch: &mut Scratch,
-) -> Option<(String, Vec<Range<usize>>)> {
-    let Quoted { code, quotes } = quoted_refusals(response, scratch);
+) -> Option<(Cow<'t, str>, Vec<Range<usize>>)> {
+    let Quoted { code, quotes: said } = quoted_refusals(response, scratch);
     let joined = |ranges: &[&[Range<usize>]]| {
         let mut all = ranges.concat();
         all.sort_unstable_by_key(|range| (range.start, range.end));
         all
     };
-    let mut quotes = joined(&[&code, &quotes, left_out]);
+    let mut quotes = joined(&[&code, &said, left_out]);
     // An answer that is wholly in quotation marks is still the answer. An answer that is wholly code is not,
     // because what its program prints is not what the model says.
-    if count(&without(response, &quotes)) < ENOUGH {
+    if !said.is_empty() && !has_words(&without(response, &quotes), ENOUGH) {
         quotes = joined(&[&code, left_out]);
     }
     let own = without(response, &quotes);
-    if !code.is_empty() && count(&own) == 0 {
+    if !code.is_empty() && !has_words(&own, 1) {
         return None;
     }
     Some((own, quotes))
 }
 
-/// The number of white-space separated pieces with a letter or digit in them.
-fn count(text: &str) -> usize {
-    let mut count = 0;
-    text::pieces(text, |piece| count += usize::from(text[piece].chars().any(char::is_alphanumeric)));
-    count
+/// Whether at least so many white-space separated pieces have a letter or digit in them.
+fn has_words(text: &str, least: usize) -> bool {
+    let is_word = |piece: &Range<usize>| text[piece.clone()].chars().any(char::is_alphanumeric);
+    text::pieces(text).filter(is_word).nth(least - 1).is_some()
 }

@@ -4,6 +4,7 @@
 //! but does notice a refusal that somebody in a story speaks. This module finds sentences that decline
 //! something in the first person, and quotations that hold words of refusal.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::answer::code::blocks;
@@ -32,6 +33,11 @@ pub(crate) struct Quoted {
 pub(crate) fn quoted_refusals(text: &str, scratch: &mut Scratch) -> Quoted {
     let blocks = blocks(text);
     let mut found = Quoted::default();
+    let has = |byte: u8| text.as_bytes().contains(&byte);
+    // Typographic quotation marks begin with the third byte.
+    if blocks.is_empty() && !has(b'"') && !has(b'>') && !has(0xe2) {
+        return found;
+    }
     for block in &blocks {
         let of = if block.is_code { &mut found.code } else { &mut found.quotes };
         of.push(block.bytes.clone());
@@ -74,7 +80,10 @@ fn marked(line: &str) -> impl Iterator<Item = Range<usize>> {
 }
 
 /// The text without some of its bytes (ascending ranges), each replaced by one space.
-pub(crate) fn without(text: &str, ranges: &[Range<usize>]) -> String {
+pub(crate) fn without<'t>(text: &'t str, ranges: &[Range<usize>]) -> Cow<'t, str> {
+    if ranges.is_empty() {
+        return Cow::Borrowed(text);
+    }
     let (mut out, mut at) = (String::with_capacity(text.len()), 0);
     for range in ranges {
         // Ranges may overlap if two kinds of phrases do.
@@ -83,26 +92,43 @@ pub(crate) fn without(text: &str, ranges: &[Range<usize>]) -> String {
         at = at.max(range.end);
     }
     out.push_str(&text[at..]);
-    out
+    Cow::Owned(out)
 }
 
 /// The sentences after a text's opening that decline something in the first person, in order; `left_out`
 /// (ascending) holds the bytes that are quoted.
 pub(crate) fn declining(text: &str, left_out: &[Range<usize>], scratch: &mut Scratch) -> Vec<Range<usize>> {
-    let mut words = 0;
     let mut found = Vec::new();
+    if !may_say_i(text) {
+        return found;
+    }
+    let mut words = 0;
     for sentence in sentences(text) {
         let piece = &text[sentence.clone()];
-        let mut own = 0;
-        text::pieces(piece, |_| own += 1);
-        let quoted = left_out.iter().any(|range| range.start < sentence.end && sentence.start < range.end);
-        let candidate = words >= OPENING && own >= SHORTEST && !quoted && piece.ends_with(['.', '!', '?']);
-        words += own;
-        if candidate && declines(piece, scratch) {
+        if words < OPENING {
+            words += text::pieces(piece).count();
+            continue;
+        }
+        let quoted = || left_out.iter().any(|range| range.start < sentence.end && sentence.start < range.end);
+        let is_whole = piece.ends_with(['.', '!', '?']) && text::pieces(piece).nth(SHORTEST - 1).is_some();
+        if is_whole && may_say_i(piece) && !quoted() && declines(piece, scratch) {
             found.push(sentence);
         }
     }
     found
+}
+
+/// Whether the word "I" may be in a text: where this is false it is not. One look at each byte saves most texts
+/// from being split into sentences and words.
+fn may_say_i(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_letter = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphanumeric);
+    bytes.iter().enumerate().any(|(at, &byte)| match byte {
+        b'i' | b'I' => !is_letter(at.wrapping_sub(1)) && !is_letter(at + 1),
+        // In lower case the capital with a dot is an "i" and the dot.
+        0xc4 => bytes.get(at + 1) == Some(&0xb0),
+        _ => false,
+    })
 }
 
 /// The sentences of a text, trimmed: they end at a line break, or at `.`, `!` or `?` before white space.

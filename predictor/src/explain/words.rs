@@ -18,7 +18,7 @@ static FUNCTION_WORDS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
 /// pieces, but in these a Chinese character or Japanese letter is a word by itself, because those scripts
 /// have no spaces.
 pub(crate) fn words(text: &str, mut each: impl FnMut(Range<usize>)) {
-    text::pieces(text, |piece| {
+    for piece in text::pieces(text) {
         let mut start = piece.start;
         for (at, c) in text[piece.clone()].char_indices().filter(|&(_, c)| is_unspaced(c)) {
             let at = piece.start + at;
@@ -31,7 +31,7 @@ pub(crate) fn words(text: &str, mut each: impl FnMut(Range<usize>)) {
         if start < piece.end {
             each(start..piece.end);
         }
-    });
+    }
 }
 
 /// Whether a character belongs to a script without spaces between words and is a unit of meaning or sound by

@@ -110,14 +110,16 @@ impl Symbols {
                 };
                 self.push(id, word);
             }),
-            Analyzer::CharWb => text::pieces(text, |piece| {
-                self.push(SPACE, piece.start..piece.start);
-                for (at, c) in text[piece.clone()].char_indices() {
-                    let start = piece.start + at;
-                    self.push(u32::from(c), start..start + c.len_utf8());
+            Analyzer::CharWb => {
+                for piece in text::pieces(text) {
+                    self.push(SPACE, piece.start..piece.start);
+                    for (at, c) in text[piece.clone()].char_indices() {
+                        let start = piece.start + at;
+                        self.push(u32::from(c), start..start + c.len_utf8());
+                    }
+                    self.push(SPACE, piece.end..piece.end);
                 }
-                self.push(SPACE, piece.end..piece.end);
-            }),
+            }
         }
     }
 

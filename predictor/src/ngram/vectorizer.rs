@@ -11,12 +11,12 @@ use crate::ngram::hits::Hits;
 use crate::ngram::ngrams::{Analyzer, Norm, Symbols, VectorizerSettings, Vocabulary, is_whole, spell};
 use crate::ngram::token_table::{NONE, TokenTable};
 use crate::ngram::trie::Tree;
-use crate::text::{PAD, Padded};
+use crate::text::{PAD, Recent};
 
 /// Buffers that are reused from one text to the next, so that scoring allocates nothing per text.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    pub(crate) text: Padded,
+    pub(crate) text: Recent,
     symbols: Symbols,
     /// The paths that are still being followed: the index of each path's first symbol, relative to the block,
     /// and its current node.
@@ -105,7 +105,7 @@ impl Vectorizer {
     pub(crate) fn visit(&self, scratch: &mut Scratch, mut each: impl FnMut(u32, Range<usize>)) {
         let mut found = Vec::new();
         let of_bytes = self.find(scratch, |feature, symbols| found.push((feature, symbols)));
-        let (text, symbols) = (scratch.text.as_str().as_bytes(), &scratch.symbols.bytes);
+        let (text, symbols) = (scratch.text.get().as_str().as_bytes(), &scratch.symbols.bytes);
         // The spaces around a piece are not in its byte range.
         let space = |at: usize| usize::from(text[at] == b' ');
         for (feature, Range { start, end }) in found {
@@ -123,6 +123,7 @@ impl Vectorizer {
     #[inline]
     fn find(&self, scratch: &mut Scratch, each: impl FnMut(u32, Range<usize>)) -> bool {
         let Scratch { text, symbols, paths, .. } = scratch;
+        let text = text.get();
         // With n-grams of one character this would count a space between two pieces once, but it belongs to
         // both.
         if let Some(bytes) = text.as_ascii()
