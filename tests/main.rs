@@ -7,6 +7,7 @@
 mod base_rate;
 mod bootstrap;
 mod bundled;
+mod classify;
 mod contrast;
 mod documents;
 mod encoder;

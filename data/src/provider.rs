@@ -37,7 +37,8 @@ pub fn provider_answer(body: &Value) -> Option<ProviderAnswer> {
 
 /// A cell that holds an answer: text, parts, a turn, or a provider's body. `None` if it holds no text and no
 /// sign.
-pub(crate) fn answer_in(cell: &Value) -> Option<ProviderAnswer> {
+#[must_use]
+pub fn answer_in(cell: &Value) -> Option<ProviderAnswer> {
     if let Value::String(text) = cell {
         return Some(ProviderAnswer { text: Some(text.clone()), ..ProviderAnswer::default() });
     }
@@ -61,7 +62,9 @@ pub(crate) fn body_or_turn(value: &Value) -> Option<ProviderAnswer> {
         Value::Object(fields) => conversation::USUAL.iter().find_map(|name| fields.get(*name)?.as_array())?,
         _ => return None,
     };
-    chat.iter().filter_map(Value::as_object).rfind(|turn| is_of_model(turn)).and_then(of_turn)
+    let answer =
+        chat.iter().filter_map(Value::as_object).rfind(|turn| is_of_model(turn)).and_then(of_turn)?;
+    Some(ProviderAnswer { prompt: last_of_user(value).ok(), ..answer })
 }
 
 /// The answer in a turn; `None` if it has neither text nor signs.
@@ -119,11 +122,14 @@ fn text_of(body: &Map<String, Value>, signs: &mut Signs) -> Option<Option<String
     if let Some(message) = body.get("output").and_then(|output| output.get("message")?.as_object()) {
         return Some(turn_text(message, signs));
     }
-    if body.contains_key("message") && ["done", "finish_reason"].iter().any(|name| body.contains_key(*name)) {
+    if body.contains_key("message")
+        && ["done", "done_reason", "finish_reason"].iter().any(|name| body.contains_key(*name))
+    {
         return Some(body.get("message").and_then(Value::as_object).and_then(|turn| turn_text(turn, signs)));
     }
+    let is_message = says("role").is_some_and(conversation::is_assistant) && !body.contains_key("messages");
     if body.contains_key("content")
-        && ["stop_reason", "stop_sequence"].iter().any(|name| body.contains_key(*name))
+        && (is_message || ["stop_reason", "stop_sequence"].iter().any(|name| body.contains_key(*name)))
     {
         return Some(turn_text(body, signs));
     }
@@ -182,7 +188,8 @@ fn of_output(body: &Map<String, Value>, signs: &mut Signs) -> Option<String> {
         }
     }
     let why = body.get("incomplete_details").and_then(|details| details.get("reason")?.as_str());
-    signs.finish_reason = why.map(str::to_owned);
+    let ended = || body.get("status")?.as_str().filter(|status| !matches!(*status, "completed" | "failed"));
+    signs.finish_reason = why.or_else(ended).map(str::to_owned);
     if said.is_empty() {
         return body.get("output_text").and_then(Value::as_str).map(str::to_owned);
     }

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
 
-use demur_data::{Kind, Label, Signs, provider_answer};
+use demur_data::{Kind, Label, Signs, answer_in, conversation, provider_answer};
 use demur_predictor::{Answer, Field, Form, Judged, Tier};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -33,7 +34,7 @@ pub(crate) struct ClassifyRequest {
     /// What came back; `null` or empty where nothing did.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
-    pub(crate) response: Option<Option<String>>,
+    pub(crate) response: Option<Value>,
     /// The provider's own field for refusals.
     pub(crate) refusal: Option<String>,
     /// `finish_reason`, `stop_reason` or `blockReason` of the provider.
@@ -76,7 +77,7 @@ pub(crate) struct AnswerBody {
     /// What came back; `null` or empty where nothing did.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
-    pub(crate) response: Option<Option<String>>,
+    pub(crate) response: Option<Value>,
     /// The provider's own field for refusals.
     pub(crate) refusal: Option<String>,
     /// `finish_reason`, `stop_reason` or `blockReason` of the provider.
@@ -93,9 +94,15 @@ pub(crate) struct AnswerBody {
     pub(crate) body: Option<Value>,
 }
 
-/// Keeps an explicit `null` apart from a missing field.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+/// Keeps an explicit `null` apart from a missing field; the answer is text, or the parts or the turn that hold it.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        wrong @ (Value::Bool(_) | Value::Number(_)) => {
+            let expected = "text, null, or the parts of an answer were expected";
+            Err(D::Error::custom(format!("{expected}, not {wrong}")))
+        }
+        given => Ok(Some(given)),
+    }
 }
 
 /// What the answers are.
@@ -238,7 +245,7 @@ impl Given<'_> {
 /// The fields of an answer, which both bodies have.
 struct Fields<'a> {
     prompt: &'a Option<String>,
-    response: &'a Option<Option<String>>,
+    response: &'a Option<Value>,
     refusal: &'a Option<String>,
     finish_reason: &'a Option<String>,
     error: &'a Option<Value>,
@@ -271,8 +278,8 @@ impl<'a> Fields<'a> {
         if let Some(body) = self.body {
             return self.check_body(body, place, limits);
         }
-        let response = self.response.as_ref().and_then(Option::as_deref);
-        for (name, text) in [("prompt", self.prompt.as_deref()), ("response", response)] {
+        let (response, in_parts) = self.text(place)?;
+        for (name, text) in [("prompt", self.prompt.as_deref()), ("response", response.as_deref())] {
             check_length(text.unwrap_or_default(), || format!("{place}{name}"), limits)?;
         }
         let signs = Signs {
@@ -282,8 +289,26 @@ impl<'a> Fields<'a> {
             filters: self.filters.clone(),
             ..Signs::NONE
         };
-        let (prompt, response) = (self.prompt.as_deref().map(Cow::Borrowed), response.map(Cow::Borrowed));
-        Ok(Given { prompt, response, signs })
+        let prompt = self.prompt.as_deref().map(Cow::Borrowed);
+        Ok(Given { prompt, response, signs: signs.or(in_parts) })
+    }
+
+    /// The text of `response`, and the signs among its parts.
+    fn text(&self, place: &str) -> Result<(Option<Cow<'a, str>>, Signs), ApiError> {
+        let parts = match self.response {
+            None | Some(Value::Null) => return Ok((None, Signs::NONE)),
+            Some(Value::String(text)) => return Ok((Some(Cow::Borrowed(text)), Signs::NONE)),
+            Some(parts) => parts,
+        };
+        match answer_in(parts) {
+            Some(answer) => Ok((answer.text.map(Cow::Owned), answer.signs)),
+            // Parts without anything in them are no answer, and no fault.
+            None if conversation::text(parts).is_ok() => Ok((None, Signs::NONE)),
+            None => {
+                let why = "text, null, or the parts of an answer were expected, and these hold no text";
+                Err(ApiError::invalid(format!("{place}response"), why))
+            }
+        }
     }
 
     /// The same of an answer that is a provider's body.

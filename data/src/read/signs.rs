@@ -24,7 +24,7 @@ enum Sign {
 }
 
 /// Usual names in lower case, without underscores, hyphens and blanks.
-const NAMES: [(&str, Sign); 22] = [
+const NAMES: [(&str, Sign); 23] = [
     ("finishreason", Sign::FinishReason),
     ("stopreason", Sign::FinishReason),
     ("donereason", Sign::FinishReason),
@@ -42,6 +42,7 @@ const NAMES: [(&str, Sign); 22] = [
     ("contentfilterresults", Sign::Filters),
     ("promptfilterresult", Sign::Filters),
     ("promptfilterresults", Sign::Filters),
+    ("amazonbedrockguardrailaction", Sign::Filters),
     ("toolcalls", Sign::ToolCalls),
     ("functioncall", Sign::ToolCalls),
     ("reasoningcontent", Sign::Reasoning),
