@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use demur_predictor::{Answer, Input, Judged, Phrases, Policy, ScoreError, Scratch};
+use rayon::prelude::*;
 
 use crate::engine::tiered_model::TieredModel;
 
@@ -55,6 +56,18 @@ impl Judge<'_> {
         }
         let score = |inputs: &[Input<'_>], scratch: &mut Scratch| self.tiered.score(inputs, scratch);
         self.tiered.model.judge_all(answers, &self.policy, self.phrases, scratch, score)
+    }
+
+    /// The same on all cores, where no encoder has them already.
+    ///
+    /// # Errors
+    /// When the encoder fails.
+    pub(crate) fn on_all_cores(&self, answers: &[Answer<'_>]) -> Result<Vec<Judged>, ScoreError> {
+        if self.tiered.has_encoder() {
+            return self.all(answers, &mut Scratch::default());
+        }
+        let answers = answers.par_iter().with_min_len(64);
+        answers.map_init(Scratch::default, |scratch, answer| self.one(answer, scratch)).collect()
     }
 }
 

@@ -53,14 +53,6 @@ impl ClassifierArg {
     pub(crate) fn load(&self, tier: TierArgs) -> anyhow::Result<Model> {
         models::of_field(Field::Response, self.model.as_deref(), tier.load_options()?)
     }
-
-    /// Loads its n-gram tier alone.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load).
-    pub(crate) fn load_ngrams(&self) -> anyhow::Result<Model> {
-        models::of_field(Field::Response, self.model.as_deref(), models::ngrams_alone())
-    }
 }
 
 /// The operator's own phrases.

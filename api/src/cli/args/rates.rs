@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::args::{ClassifierArg, DataArgs, PhrasesArg};
+use crate::cli::args::{CascadeArgs, ClassifierArg, DataArgs, PhrasesArg};
 
 /// Whose labels are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -82,6 +82,8 @@ pub(crate) struct Rates {
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) model: ClassifierArg,
+    #[command(flatten)]
+    pub(crate) tiers: CascadeArgs,
     #[command(flatten)]
     pub(crate) phrases: PhrasesArg,
     #[command(flatten)]

@@ -1,11 +1,12 @@
 //! The outcome of each row: its own label, or what the response classifier says of its answer.
 
 use demur_data::{Kind, Labelled, Labeller, Record};
-use demur_predictor::{Answer, Model, Phrases, Scratch};
-use demur_training::Outcome;
-use rayon::prelude::*;
+use demur_predictor::{Answer, Model, Verdict};
+use demur_training::{Outcome, answer};
 
 use crate::cli::args::{LabelsArg, Rates};
+use crate::engine::judgement::Judge;
+use crate::engine::tiered_model::TieredModel;
 
 /// What became of a row, who says so, and the kind of the answer.
 #[derive(Debug, Clone, Copy)]
@@ -30,15 +31,14 @@ pub(super) fn judge(
     if args.labels == LabelsArg::Own || own.iter().all(Option::is_some) {
         return Ok((own, None));
     }
-    let model = args.model.load_ngrams()?;
+    let model = args.model.load(args.tiers.tier)?;
     let phrases = args.phrases.read()?;
-    let judged = own
-        .into_par_iter()
-        .zip(records)
-        .map_init(Scratch::default, |scratch, (own, record)| {
-            Some(own.unwrap_or_else(|| of_answer((&model, &phrases), record, scratch)))
-        })
-        .collect();
+    let tiered = TieredModel::here(&model, args.tiers.of(&model)?);
+    let judge = Judge { tiered, policy: model.manifest().policy, phrases: &phrases };
+    let without = own.iter().zip(records).filter(|(own, _)| own.is_none());
+    let answers: Vec<Answer<'_>> = without.map(|(_, record)| answer(record)).collect();
+    let mut verdicts = judge.on_all_cores(&answers)?.into_iter().map(|judged| of_answer(&judged.verdict));
+    let judged = own.into_iter().map(|own| own.or_else(|| verdicts.next())).collect();
     Ok((judged, Some(model)))
 }
 
@@ -53,14 +53,7 @@ fn of_label(label: &Labelled) -> Judged {
 }
 
 /// What the classifier says of an answer.
-fn of_answer((model, phrases): (&Model, &Phrases), record: &Record, scratch: &mut Scratch) -> Judged {
-    let answer = Answer {
-        prompt: record.prompt.as_deref(),
-        response: record.response.as_deref(),
-        signs: record.signs.as_deref(),
-        prefix: None,
-    };
-    let verdict = model.judge(&answer, &model.manifest().policy, phrases, scratch);
+fn of_answer(verdict: &Verdict) -> Judged {
     let outcome = match verdict.label {
         Some(label) => Outcome::Answered(label.target()),
         None => Outcome::NoAnswer,
