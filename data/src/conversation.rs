@@ -45,7 +45,11 @@ impl Conversation {
     /// What is wrong with it.
     pub fn parse(value: &Value) -> Result<Self, String> {
         let unpacked = value.as_str().and_then(nested);
-        let list = list(unpacked.as_ref().unwrap_or(value))?;
+        Self::of_turns(list(unpacked.as_ref().unwrap_or(value))?)
+    }
+
+    /// The same of turns alone.
+    pub(crate) fn of_turns(list: &[Value]) -> Result<Self, String> {
         let mut turns = read(list)?;
         let ends_with_user = turns.last().is_some_and(|turn| is_user(&turn.role));
         let Some(last) = last_user(&turns, |turn| (&turn.role, &turn.content)) else {
@@ -91,13 +95,17 @@ fn turns(value: &Value) -> Result<Vec<Turn>, String> {
 }
 
 /// The list of turns: the value itself, or what it has under a usual name.
-fn list(value: &Value) -> Result<&[Value], String> {
-    let names = USUAL.iter().chain(&["turns"]);
-    let within = value.as_object().and_then(|fields| names.into_iter().find_map(|name| fields.get(*name)));
+pub(crate) fn list(value: &Value) -> Result<&[Value], String> {
+    let within = value.as_object().and_then(|fields| fields.get(list_name(fields)?));
     let turns = within.unwrap_or(value).as_array();
     turns
         .map(Vec::as_slice)
         .ok_or_else(|| format!("a conversation is a list of turns, not {}", type_name(value)))
+}
+
+/// The name of the list of turns among the fields of an object.
+pub(crate) fn list_name(fields: &Map<String, Value>) -> Option<&'static str> {
+    USUAL.iter().chain(&["turns"]).copied().find(|name| fields.contains_key(*name))
 }
 
 fn read(turns: &[Value]) -> Result<Vec<Turn>, String> {

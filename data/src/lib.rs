@@ -59,7 +59,7 @@ mod frames {
     pub use self::parquet::to_rows;
     pub use self::path::{Path, Step};
     pub use self::provider::{ProviderAnswer, answer_in, provider_answer};
-    pub use self::read::{Corpus, ReadOptions, ReadSummary, TextReader, Texts, json_row, read};
+    pub use self::read::{Corpus, Exchanges, ReadOptions, ReadSummary, TextReader, Texts, json_row, read};
     pub use self::rejection::Rejection;
     pub use self::split::{assign_folds, assign_holdout, resampled, shuffled};
     pub use self::table::{FrameReader, FrameWriter};

@@ -14,6 +14,8 @@ pub enum LayoutChoice {
     /// The one that each file shows, if it shows one.
     #[default]
     Recognised,
+    /// The same, among those that read one row from each entry.
+    RowByRow,
     /// None: fields are found by their usual names alone.
     None,
     /// This one.
@@ -31,6 +33,7 @@ impl LayoutChoice {
             Self::None => None,
             Self::Forced(layout) => Some(layout),
             Self::Recognised => found.or_else(|| Layout::of_rows(rows)),
+            Self::RowByRow => found.or_else(|| Layout::of_rows(rows)).filter(|layout| !layout.changes_rows()),
         }
     }
 }
@@ -47,6 +50,7 @@ impl fmt::Display for LayoutChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Recognised => "auto",
+            Self::RowByRow => "row-by-row",
             Self::None => "none",
             Self::Forced(layout) => layout.name,
         })

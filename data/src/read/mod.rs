@@ -5,6 +5,7 @@
 //! [`labels`] and [`counts`]); and this file counts. A file is held in memory while it is read.
 
 mod counts;
+mod exchanges;
 mod json;
 mod labels;
 mod row;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 pub(crate) use counts::pairs;
+pub use exchanges::Exchanges;
 pub(crate) use json::object;
 pub use summary::ReadSummary;
 pub use texts::{TextReader, Texts};

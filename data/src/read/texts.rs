@@ -73,6 +73,10 @@ impl TextReader {
         Ok(Self(finder))
     }
 
+    pub(super) const fn finder(&self) -> &TextFinder {
+        &self.0
+    }
+
     /// The texts of a row.
     ///
     /// # Errors
@@ -202,7 +206,18 @@ impl TextFinder {
 
     /// The chat of a row, if it has one.
     fn chat(&self, fields: &Map<String, Value>) -> Result<Conversation, Fault> {
-        let Some(place) = &self.places.messages else { return Ok(Conversation::default()) };
+        match self.chat_cell(fields) {
+            Some((name, value)) => Conversation::parse(&value).map_err(|reason| Fault::new(name, reason)),
+            None => Ok(Conversation::default()),
+        }
+    }
+
+    /// The cell with the chat of a row, and its column.
+    pub(super) fn chat_cell<'v>(
+        &'v self,
+        fields: &'v Map<String, Value>,
+    ) -> Option<(&'v str, Cow<'v, Value>)> {
+        let place = self.places.messages.as_ref()?;
         // In a file of several sources, a chat has a different usual name in some rows.
         let others = || {
             let usual = if conversation::is_usual(place.name()) { conversation::USUAL } else { &[] };
@@ -211,10 +226,7 @@ impl TextFinder {
                 Some((*name, Cow::Borrowed(value)))
             })
         };
-        match place.get(fields).or_else(others) {
-            Some((name, value)) => Conversation::parse(&value).map_err(|reason| Fault::new(name, reason)),
-            None => Ok(Conversation::default()),
-        }
+        place.get(fields).or_else(others)
     }
 
     /// What the layout's own columns, and the row's under their usual names, say beside the answer.

@@ -69,7 +69,7 @@ pub(super) fn rows_at(object: &Map<String, Value>, opening: &Opening) -> (RowsAt
     let known = match opening.layout {
         LayoutChoice::None => None,
         LayoutChoice::Forced(layout) => layout.rows.is_some().then_some(layout),
-        LayoutChoice::Recognised => Layout::of_object(object),
+        LayoutChoice::Recognised | LayoutChoice::RowByRow => Layout::of_object(object),
     };
     if let Some(layout) = known
         && let Some(rows) = layout.rows

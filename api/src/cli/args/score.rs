@@ -85,6 +85,10 @@ pub(crate) struct Label {
     /// file beside (clean.dropped.jsonl): `complied` cleans refusals out of training data.
     #[arg(long, value_name = "LABEL", value_parser = ["complied", "refused"], conflicts_with_all = ["where", "top", "sort"])]
     pub(crate) filter: Option<String>,
+    /// With `--filter complied`, cut refused answers out of chats, each with what it answers, in place of dropping the
+    /// whole row; what was cut goes to the file beside.
+    #[arg(long, value_name = "WHAT", value_parser = ["turns"], requires = "filter")]
+    pub(crate) cut: Option<String>,
     #[command(flatten)]
     pub(crate) rows: Rows,
     /// Format of the inputs: jsonl, json, csv, tsv, ssv (semicolons), txt, parquet or arrow. Default: by content or name.
@@ -136,8 +140,7 @@ impl Rows {
     /// What the engine is to do with the rows.
     pub(crate) fn options(self) -> RunOptions {
         let Self { to, r#where: filter, top, sort, sample, resume, strict, .. } = self;
-        let bare = false;
-        RunOptions { to, filter, top, sort, sample, resume, strict, bare }
+        RunOptions { to, filter, top, sort, sample, resume, strict, ..RunOptions::default() }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::cli::args::Label;
 use crate::cli::commands::batch::score_files;
 use crate::cli::terminal::note;
 use crate::engine::Usage;
-use crate::engine::batch::{Filter, Observer, Reading, RowQuestion, Run, RunOptions, RunRequest};
+use crate::engine::batch::{Cut, Filter, Observer, Reading, RowQuestion, Run, RunOptions, RunRequest};
 use crate::engine::judgement::Judge;
 use crate::engine::tiered_model::TieredModel;
 
@@ -35,7 +35,7 @@ pub(crate) fn run(args: Label) -> anyhow::Result<()> {
     }
     // Listed once, so that the first of two outputs is no input of the second.
     let inputs = if args.filter.is_some() { stream::files(&args.inputs)? } else { args.inputs.clone() };
-    let request = |out: &Path, filter: Option<Filter>, bare: bool| RunRequest {
+    let request = |out: &Path, filter: Option<Filter>, (bare, cut): (bool, Option<Cut>)| RunRequest {
         inputs: inputs.clone(),
         model: args.model.model.clone(),
         out: out.to_owned(),
@@ -43,21 +43,30 @@ pub(crate) fn run(args: Label) -> anyhow::Result<()> {
         opening: args.opening.opening(),
         question: RowQuestion::Responses { judge, labelled_by: &labelled_by, prefix: args.prefix },
         reading: Reading::Answer(Box::new(options.clone())),
-        options: RunOptions { filter: filter.or_else(|| rows.filter.clone()), bare, ..rows.clone() },
+        options: RunOptions { filter: filter.or_else(|| rows.filter.clone()), bare, cut, ..rows.clone() },
     };
     let Some(label) = &args.filter else {
-        return score_files(request(&args.out, None, false), threads, json);
+        return score_files(request(&args.out, None, (false, None)), threads, json);
     };
     let dropped = dropped_path(&args.out, &args.inputs)?;
     let filter: Filter = format!("label == {label}").parse().map_err(Usage)?;
-    score_files(request(&args.out, Some(filter.clone()), true), threads, json)?;
-    let outcome = Run::new(request(&dropped, Some(filter.others()), false))?.run(&Quiet)?;
+    let cut = |cut: Cut| args.cut.as_ref().map(|_| cut);
+    if args.cut.is_some() && label != "complied" {
+        return Err(Usage(
+            "--cut takes refused answers out of chats: it goes with --filter complied".to_owned(),
+        )
+        .into());
+    }
+    score_files(request(&args.out, Some(filter.clone()), (true, cut(Cut::Left))), threads, json)?;
+    let others = request(&dropped, Some(filter.others()), (false, cut(Cut::Out)));
+    let outcome = Run::new(others)?.run(&Quiet)?;
     if outcome.counts.written == 0 {
         note("no row was dropped");
         return remove_stale(&dropped).with_context(|| format!("cannot remove {}", dropped.display()));
     }
+    let what = if args.cut.is_some() { "dropped or cut" } else { "dropped" };
     note(&format!(
-        "dropped: {} rows, which are in {} with their labels",
+        "{what}: {} rows, which are in {} with their labels",
         outcome.counts.written,
         dropped.display()
     ));

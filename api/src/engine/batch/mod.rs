@@ -5,6 +5,7 @@
 //! - `plan`: the checked request: files, formats, paths, conditions;
 //! - `layout`: how rows are read, and how the new columns are named, settled over all inputs;
 //! - `source`: blocks of rows, read ahead by a separate thread;
+//! - `cut`: takes refused exchanges out of chats;
 //! - `scorer`: takes a block, returns its rows with the new columns (`question`: what is
 //!   asked; `columns`: what is added; `frame`: tables);
 //! - `sink`: passes rows in their order to the `output`: all, sorted, or the top; its `progress` is saved;
@@ -20,6 +21,7 @@ mod ahead;
 mod assemble;
 mod block;
 mod columns;
+mod cut;
 mod files;
 mod filter;
 mod fingerprint;
@@ -43,6 +45,7 @@ use std::sync::atomic::AtomicBool;
 use demur_data::stream::Opening;
 use demur_data::{Format, ReadOptions};
 
+pub(crate) use cut::Cut;
 pub(crate) use filter::Filter;
 pub(crate) use layout::MissingColumn;
 pub(crate) use observer::Observer;
@@ -102,4 +105,6 @@ pub(crate) struct RunOptions {
     pub(crate) strict: bool,
     /// The rows are written as they are, without new columns.
     pub(crate) bare: bool,
+    /// Chats are written in part: without their refused exchanges, or these alone.
+    pub(crate) cut: Option<Cut>,
 }

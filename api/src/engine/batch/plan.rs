@@ -17,7 +17,7 @@ use crate::engine::batch::columns::Columns;
 use crate::engine::batch::filter::Condition;
 use crate::engine::batch::progress::state_path;
 use crate::engine::batch::question::RowQuestion;
-use crate::engine::batch::{Bounds, Reading, RunOptions, RunRequest};
+use crate::engine::batch::{Bounds, Cut, Reading, RunOptions, RunRequest};
 use crate::engine::claims::{self, Claim, OutputPath};
 
 /// In which form rows are written before the run is done.
@@ -63,6 +63,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) strict: bool,
     /// Whether the rows are written without new columns.
     pub(crate) bare: bool,
+    /// Which part of a chat is written, if not all of it.
+    pub(crate) cut: Option<Cut>,
     pub(crate) resume: bool,
     /// Limits of a text in memory; `None` for files.
     pub(crate) bounds: Option<Bounds<'a>>,
@@ -88,7 +90,7 @@ impl<'a> Plan<'a> {
     pub(crate) fn of(request: RunRequest<'a>) -> anyhow::Result<Self> {
         let RunRequest { inputs: named, model, out, format, opening, question, reading, options } = request;
         let columns = Columns::of(question);
-        let RunOptions { to, filter, top, sort, sample, resume, strict, bare } = options;
+        let RunOptions { to, filter, top, sort, sample, resume, strict, bare, cut } = options;
         let condition = filter.map(|filter| filter.of(&columns)).transpose()?;
         let destination = Destination::of(&out).with_context(|| format!("cannot write {}", out.display()))?;
         let files = files(&named, &destination)?;
@@ -123,6 +125,7 @@ impl<'a> Plan<'a> {
             order,
             strict,
             bare,
+            cut,
             resume,
             bounds: None,
             _claim: claim,
@@ -144,8 +147,8 @@ impl<'a> Plan<'a> {
     ) -> Self {
         Self {
             inputs: Vec::new(),
-            // A layout may read one entry as many rows, which would outgrow the limits of a text in memory.
-            opening: Opening { layout: LayoutChoice::None, ..Opening::default() },
+            // Another layout may read one entry as many rows, which would outgrow the limits of a text in memory.
+            opening: Opening { layout: LayoutChoice::RowByRow, ..Opening::default() },
             out: PathBuf::from("-"),
             destination: Destination::Stdout,
             to: format,
@@ -157,6 +160,7 @@ impl<'a> Plan<'a> {
             order: Order::AsRead,
             strict: false,
             bare: false,
+            cut: None,
             resume: false,
             bounds: Some(bounds),
             _claim: None,
@@ -226,6 +230,9 @@ impl<'a> Plan<'a> {
         }
         if self.bare {
             settings["bare"] = true.into();
+        }
+        if let Some(cut) = self.cut {
+            settings["cut"] = (cut == Cut::Left).into();
         }
         sha256(settings.to_string().as_bytes())
     }

@@ -1,5 +1,6 @@
 //! Takes a block of rows, returns the same rows with the new columns.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -13,7 +14,7 @@ use crate::engine::batch::block::ScoredBlock;
 use crate::engine::batch::columns::Cell;
 use crate::engine::batch::frame::{FrameScorer, part};
 use crate::engine::batch::plan::{Order, Plan, Written};
-use crate::engine::batch::question::RowScore;
+use crate::engine::batch::question::{RowQuestion, RowScore};
 
 /// Scores blocks, on any thread.
 pub(crate) struct Scorer<'p, 'a> {
@@ -80,13 +81,13 @@ impl<'p, 'a> Scorer<'p, 'a> {
         let mut scratch = Scratch::default();
         let mut cells = Vec::new();
         done.rows.reserve(bytes.len() * 3 / 2);
-        let records = stream::records(bytes, delimiter(format.format));
+        let records = self.records(format, bytes, &mut scratch)?;
         let read = || {
             let rows = records.iter().filter(|(_, record)| !record.trim_ascii().is_empty());
             rows.map(|(_, record)| format.read(record, |row| RowBuf::from(row))).collect()
         };
         let mut ahead = score_ahead(&self.plan.columns, read, &mut scratch)?;
-        for (number, (offset, record)) in records.into_iter().enumerate() {
+        for (number, (offset, record)) in records.iter().enumerate() {
             // A blank line is not a row.
             if record.trim_ascii().is_empty() {
                 continue;
@@ -112,7 +113,7 @@ impl<'p, 'a> Scorer<'p, 'a> {
             match scored {
                 Ok(scored) => self.keep(format, record, scored, &cells, done),
                 Err(Fault { field, reason }) => {
-                    let place = Place { file: Arc::clone(&done.file), line: place(number, offset) };
+                    let place = Place { file: Arc::clone(&done.file), line: place(number, *offset) };
                     // Whoever sent a text has it already. A raw copy could also be large: short rows repeat a
                     // long header.
                     let raw =
@@ -122,6 +123,21 @@ impl<'p, 'a> Scorer<'p, 'a> {
             }
         }
         Ok(())
+    }
+
+    /// The rows of a text with the lines before each; of chats the part that is written.
+    fn records<'r>(
+        &self,
+        format: &RowFormat,
+        bytes: &'r [u8],
+        scratch: &mut Scratch,
+    ) -> anyhow::Result<Vec<(usize, Cow<'r, [u8]>)>> {
+        let records = stream::records(bytes, delimiter(format.format)).into_iter();
+        let (Some(cut), RowQuestion::Responses { judge, .. }) = (self.plan.cut, self.plan.columns.question())
+        else {
+            return Ok(records.map(|(offset, record)| (offset, Cow::Borrowed(record))).collect());
+        };
+        records.map(|(offset, record)| Ok((offset, cut.of(format, judge, record, scratch)?))).collect()
     }
 
     /// Counts a scored row, and writes it if the condition keeps it.
