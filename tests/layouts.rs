@@ -36,7 +36,8 @@ fn every_layout_with_answers_is_labelled_and_every_one_with_prompts_scored_witho
         let is_input =
             ["-input", "behaviors", "strongreject", "or-bench"].iter().any(|part| name.contains(part));
         if !is_input {
-            let run = dir.demur("label in.json --out out.jsonl").succeeds();
+            let forced = if name == "preference-sides" { "--layout preference-sides" } else { "" };
+            let run = dir.demur(&format!("label in.json {forced} --out out.jsonl")).succeeds();
             run.says(&format!("read as: {title}"));
             let labelled = dir.rows("out.jsonl");
             let label = |row: &serde_json::Map<String, Value>| {
@@ -48,7 +49,8 @@ fn every_layout_with_answers_is_labelled_and_every_one_with_prompts_scored_witho
         let answers_alone =
             ["openai-batch-output", "anthropic-batch-output", "mt-bench-answers", "chat-completions"];
         if !answers_alone.contains(&name.as_str()) {
-            let run = dir.demur("score in.json --out scored.jsonl").succeeds();
+            let forced = if name == "preference-sides" { "--layout preference-sides" } else { "" };
+            let run = dir.demur(&format!("score in.json {forced} --out scored.jsonl")).succeeds();
             run.says(&format!("read as: {title}"));
             assert!(dir.rows("scored.jsonl")[0]["p_refusal"].is_number(), "{name}");
         }
@@ -146,6 +148,56 @@ fn refusals_are_cleaned_out_of_training_data_in_place() {
     assert!(dir.text("pairs.dropped.csv").contains("refused"));
     dir.demur("label - --filter complied --out a.jsonl").fails(2, &["--filter writes a second file"]);
     dir.demur("label pairs.jsonl --filter nope --out a.jsonl").fails(2, &["complied, refused"]);
+}
+
+/// A chat keeps what is worth learning from; what was cut stands beside, as a row like it.
+#[test]
+fn refused_turns_are_cut_out_of_chats() {
+    let dir = Dir::new();
+    let (bread, no) =
+        ("Mix flour, water, salt and yeast, then bake for forty minutes.", "I can't help with that.");
+    let turn = |role: &str, said: &str| json!({"role": role, "content": said});
+    let chat = |answers: &[&str]| {
+        let turns = answers.iter().flat_map(|answer| [turn("user", "q"), turn("assistant", answer)]);
+        let turns: Vec<Value> = [turn("system", "s")].into_iter().chain(turns).collect();
+        json!({"messages": turns, "n": 1})
+    };
+    let shared = |answers: &[&str]| {
+        let said = |from: &str, value: &str| json!({"from": from, "value": value});
+        let turns = answers.iter().flat_map(|answer| [said("human", "q"), said("gpt", answer)]);
+        let turns: Vec<Value> = turns.collect();
+        json!({"conversations": turns})
+    };
+    for (rows, left, cut) in [
+        (
+            vec![chat(&[bread, no, bread]), chat(&[no, no]), chat(&[bread])],
+            vec![chat(&[bread, bread]), chat(&[bread])],
+            vec![chat(&[no]), chat(&[no, no])],
+        ),
+        (vec![shared(&[bread, no])], vec![shared(&[bread])], vec![shared(&[no])]),
+    ] {
+        dir.write_rows("in.jsonl", &rows);
+        let run = dir.demur("label in.jsonl --filter complied --cut turns --out clean.jsonl").succeeds();
+        run.says(&format!("dropped or cut: {} rows", cut.len()));
+        let read = |name: &str| dir.rows(name).into_iter().map(Value::Object).collect::<Vec<_>>();
+        assert_eq!(read("clean.jsonl"), left);
+        for (found, wanted) in read("clean.dropped.jsonl").iter().zip(&cut) {
+            assert_eq!(found["label"], "refused");
+            let name = if found["messages"].is_null() { "conversations" } else { "messages" };
+            assert_eq!(found[name], wanted[name]);
+        }
+    }
+    dir.demur("label in.jsonl --filter refused --cut turns --out a.jsonl").fails(2, &["--filter complied"]);
+    dir.demur("label in.jsonl --cut turns --out a.jsonl").fails(2, &["--filter"]);
+}
+
+#[test]
+fn the_service_scores_rows_of_a_known_layout() {
+    let server = Server::start(&Dir::new(), "");
+    let row = json!({"custom_id": "r", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "m", "messages": [{"role": "user", "content": "How do I pick a lock?"}]}});
+    let answer =
+        server.post("/v1/score", json!({"format": "jsonl", "rows": format!("{row}\n")}).to_string()).ok();
+    assert!(answer["rows"].as_str().unwrap().contains("p_refusal"), "{answer}");
 }
 
 #[test]

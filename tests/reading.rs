@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Dir, answers, gzip, jsonl, write_parquet, zstd};
+use crate::support::{Dir, answers, gzip, jsonl, rows, write_parquet, zstd};
 
 /// Ten labelled rows with the given label values.
 fn labelled(refused: &Value, complied: &Value) -> Vec<Value> {
@@ -285,7 +285,7 @@ fn a_format_is_known_by_content_or_told() {
         2,
         &["xlsx", "json, jsonl, csv, tsv, ssv, txt, parquet or arrow"],
     );
-    cannot_fit(&dir, "rows.dat --format json", 1, &["rows.dat"]);
+    fits(&dir, "rows.dat --format json").says("10 kept");
     cannot_fit(&dir, "rows.dat --format parquet", 1, &["rows.dat", "PAR1"]);
     dir.write("one.json", "{\"prompt\":\n \"a\"}");
     cannot_fit(&dir, "one.json", 1, &["1 row read", "1 dropped (1 no label)"]);
@@ -345,5 +345,45 @@ fn a_file_that_may_not_be_read_is_named() {
     // Root may read anything.
     if std::fs::read(dir.path("rows.jsonl")).is_err() {
         cannot_fit(&dir, "rows.jsonl", 1, &["cannot read rows.jsonl", "permissions"]);
+    }
+}
+
+/// `curl ... | demur label -`: one object over several lines, or a list, needs no flag.
+#[test]
+fn one_json_value_on_stdin_is_recognised() {
+    let dir = Dir::new();
+    let samples = json!([{"prompt": "a", "response": "I'm sorry, but I can't help with that."}]);
+    let log = json!({"model": "m", "samples": samples});
+    for input in [serde_json::to_string_pretty(&log).unwrap(), samples.to_string()] {
+        let run = dir.demur("label - --out -").stdin(input).succeeds();
+        assert_eq!(rows(&run.stdout)[0]["label"], "refused");
+    }
+    let broken = "{\"prompt\": \"a\n{\"prompt\": \"b\", \"response\": \"It is four.\"}\n";
+    let run = dir.demur("label - --out -").stdin(broken).succeeds();
+    assert_eq!(rows(&run.stdout)[0]["label"], "complied", "a broken line is a bad row among others");
+}
+
+/// A text that is not there has no words to judge.
+#[test]
+fn an_answer_without_text_is_explained_by_its_sign_alone() {
+    let run = Dir::new().demur("explain --model response --finish-reason content_filter").arg("").succeeds();
+    assert!(run.stdout.contains("form filtered") && !run.stdout.contains("words alone"), "{}", run.stdout);
+    assert!(run.stdout.contains("there is no text to explain"), "{}", run.stdout);
+}
+
+/// What Excel and `jq` write is read as any other file.
+#[test]
+fn a_separator_line_and_several_values_are_read() {
+    let dir = Dir::new();
+    dir.write("excel.csv", "sep=;\nprompt;response\na;\"I'm sorry, but I can't help with that.\"\n");
+    dir.write(
+        "jq.jsonl",
+        "{\n  \"response\": \"No, I won't do that.\"\n}\n{\n  \"response\": \"It is four.\"\n}\n",
+    );
+    for (name, count) in [("excel.csv", 1), ("jq.jsonl", 2)] {
+        dir.demur(&format!("label {name} --out out.jsonl")).succeeds();
+        let labelled = dir.rows("out.jsonl");
+        assert_eq!((labelled.len(), &labelled[0]["label"]), (count, &json!("refused")), "{name}");
+        std::fs::remove_file(dir.path("out.jsonl")).unwrap();
     }
 }

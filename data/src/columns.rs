@@ -27,6 +27,7 @@ const RESPONSE: &[&str] = &[
     "model_output",
     "generated_text",
     "reply",
+    "actual_output",
 ];
 
 /// The usual names of the label column. A column `refusal` may also hold what a provider's API returns under
@@ -52,7 +53,7 @@ fn labels(rows: &[&Map<String, Value>]) -> &'static [&'static str] {
 /// | column | usual names, in this order |
 /// |---|---|
 /// | `prompt` | prompt, question, instruction, input, text, query, `user_prompt`, goal |
-/// | `response` | response, completion, output, answer, generation, `model_response`, `model_output`, `generated_text`, reply |
+/// | `response` | response, completion, output, answer, generation, `model_response`, `model_output`, `generated_text`, reply, `actual_output` |
 /// | `messages` | messages, conversation, conversations, contents; not when `prompt` or `response` is named |
 /// | `label` | label, tone, refusal, `is_refusal`, refused |
 /// | `target` | target, model, generator |

@@ -309,8 +309,7 @@ mod tests {
 
     #[test]
     fn what_has_no_providers_shape_is_none_but_may_be_an_answer() {
-        for other in [json!({"a": 1}), json!("text"), json!([]), json!({"role": "assistant", "content": "x"})]
-        {
+        for other in [json!({"a": 1}), json!("text"), json!([]), json!({"role": "user", "content": "x"})] {
             assert_eq!(provider_answer(&other), None, "{other}");
         }
         let text = |cell: Value| answer_in(&cell).and_then(|answer| answer.text);

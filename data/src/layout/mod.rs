@@ -6,6 +6,7 @@
 
 mod alpaca_eval;
 mod anthropic_batch;
+mod bedrock_batch;
 mod choice;
 mod doccano;
 mod garak;
@@ -21,6 +22,7 @@ mod lm_eval;
 mod mt_bench;
 mod openai_batch;
 mod opentelemetry;
+mod preference;
 mod promptfoo;
 mod provider_bodies;
 mod refusal_sets;
@@ -107,6 +109,9 @@ impl Role {
 /// A condition on a row.
 type Check = fn(&Map<String, Value>) -> bool;
 
+/// The rows that an entry is split into.
+type Split = fn(&Map<String, Value>) -> Vec<Map<String, Value>>;
+
 /// The paths of fields.
 type Paths = &'static [(Role, &'static [&'static str])];
 
@@ -134,6 +139,8 @@ pub struct Layout {
     pub(crate) only: &'static [(&'static str, &'static str)],
     /// A list of which each element is an answer: a row is read once for each.
     pub(crate) each: Option<&'static str>,
+    /// Makes several rows of an entry.
+    pub(crate) split: Option<Split>,
     /// The paths of each field, in order; the first that holds something counts.
     pub(crate) places: Paths,
     /// Fields whose usual name means something else here.
@@ -156,6 +163,7 @@ pub(crate) const PLAIN: Layout = Layout {
     around: &[],
     only: &[],
     each: None,
+    split: None,
     places: &[],
     without: &[],
     reshape: None,
@@ -170,6 +178,7 @@ pub static LAYOUTS: &[&Layout] = &[
     &anthropic_batch::INPUT,
     &gemini_batch::OUTPUT,
     &gemini_batch::INPUT,
+    &bedrock_batch::OUTPUT,
     &lm_eval::SAMPLES,
     &inspect::LOG,
     &inspect::SAMPLES,
@@ -195,6 +204,8 @@ pub static LAYOUTS: &[&Layout] = &[
     &opentelemetry::TRACES,
     &opentelemetry::SPANS,
     &provider_bodies::BODIES,
+    &preference::PAIRS,
+    &preference::SIDES,
 ];
 
 impl Layout {
@@ -250,7 +261,7 @@ impl Layout {
 
     /// Whether its rows may not be those of the file: some are passed over, or read several times.
     pub(crate) fn changes_rows(&self) -> bool {
-        !self.only.is_empty() || self.each.is_some() || self.rows.is_some()
+        !self.only.is_empty() || self.each.is_some() || self.split.is_some() || self.rows.is_some()
     }
 
     /// The rows that an entry of the file holds; none if it is of another type.
@@ -269,6 +280,9 @@ impl Layout {
             let mut found = Vec::new();
             flattened(Path::parse(rows).get(&entry).map_or(Value::Null, Cow::into_owned), &mut found);
             return found;
+        }
+        if let Some(split) = self.split {
+            return split(&entry);
         }
         match self.each {
             Some(list) => unfolded(entry, &Path::parse(list)),

@@ -40,6 +40,7 @@ const ALL: &[Holds] = &[
     holds("anthropic-batch-input", &[LOCK], &[None], Some("claude-3-5-haiku")),
     holds("gemini-batch-output", &[LOCK], &[NO], Some("gemini-2.0-flash")),
     holds("gemini-batch-input", &[LOCK], &[None], None),
+    holds("bedrock-batch-output", &[LOCK], &[NO], None),
     holds("lm-eval-samples", &[LOCK], &[NO], None),
     holds("inspect-log", &[LOCK], &[NO], MINI),
     holds("inspect-samples", &[LOCK], &[NO], MINI),
@@ -76,6 +77,8 @@ const ALL: &[Holds] = &[
     holds("opentelemetry-traces", &[LOCK], &[NO], MINI),
     holds("opentelemetry-spans", &[LOCK], &[NO], MINI),
     holds("chat-completions", &[None], &[NO], MINI),
+    holds("preference-pairs", &[LOCK], &[NO], None),
+    holds("preference-sides", &[LOCK, LOCK], &[NO, Some("Push the pins up one by one.")], None),
 ];
 
 /// Reads a text as a file of this name.
@@ -88,6 +91,15 @@ fn read_as(name: &str, text: &str, options: &ReadOptions) -> Corpus {
 
 fn answers_needed() -> ReadOptions {
     ReadOptions { need_response: true, spare_absent: true, ..ReadOptions::default() }
+}
+
+/// The options for a layout. A pair is read by its chosen answer unless both are asked for.
+fn options(layout: &'static Layout) -> ReadOptions {
+    let mut options = answers_needed();
+    if layout.name == "preference-sides" {
+        options.opening = Opening { layout: LayoutChoice::Forced(layout), ..Opening::default() };
+    }
+    options
 }
 
 #[track_caller]
@@ -114,7 +126,7 @@ fn every_layout_reads_its_example() {
     for holds in ALL {
         let layout = Layout::of_name(holds.layout).unwrap();
         let ending = if layout.example.starts_with('[') { "json" } else { "jsonl" };
-        let corpus = read_as(&format!("rows.{ending}"), layout.example, &answers_needed());
+        let corpus = read_as(&format!("rows.{ending}"), layout.example, &options(layout));
         check(&corpus, holds);
     }
 }
@@ -126,10 +138,10 @@ fn the_form_of_the_json_does_not_matter() {
         let layout = Layout::of_name(holds.layout).unwrap();
         let example: Value = serde_json::from_str(layout.example).unwrap();
         for text in [layout.example.to_owned(), serde_json::to_string_pretty(&example).unwrap()] {
-            check(&read_as("rows.json", &text, &answers_needed()), holds);
+            check(&read_as("rows.json", &text, &options(layout)), holds);
         }
         if !example.is_array() && layout.rows.is_none() {
-            check(&read_as("rows.json", &json!([example]).to_string(), &answers_needed()), holds);
+            check(&read_as("rows.json", &json!([example]).to_string(), &options(layout)), holds);
         }
     }
 }
@@ -227,7 +239,6 @@ fn plain_rows_are_in_no_layout() {
         json!({"messages": [{"role": "user", "content": "a"}], "model": "m"}),
         json!({"instruction": "a", "input": "", "output": "b"}),
         json!({"id": 1, "text": "a", "label": "refused"}),
-        json!({"prompt": "a", "chosen": "b", "rejected": "c"}),
     ] {
         let row: Map<String, Value> = row.as_object().unwrap().clone();
         let found = Layout::of_rows(&[&row]).map(|layout| layout.name);

@@ -49,8 +49,7 @@ pub(super) fn elements(
         stopped: false,
     };
     let mut deserializer = serde_json::Deserializer::from_reader(Counted { source, seen: &seen });
-    let descend = Descend { steps, blocks: &mut blocks };
-    let read = descend.deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    let read = values(&mut deserializer, steps, &mut blocks);
     match read {
         Ok(()) => Ok(blocks.flush()),
         // Stopping early ends the parse with an error that is not the file's fault.
@@ -66,6 +65,24 @@ pub(super) fn elements(
             let reason = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
             let reason = format!("no valid JSON: {reason}");
             Err(DataError::Syntax { file: file.to_string(), line, column, reason })
+        }
+    }
+}
+
+/// Takes the rows of one value or, where the text itself has the rows, of several one after the other, as `jq` writes
+/// them.
+fn values<R: Read>(
+    deserializer: &mut serde_json::Deserializer<serde_json::de::IoRead<R>>,
+    steps: &[Step],
+    blocks: &mut Blocks<'_>,
+) -> Result<(), serde_json::Error> {
+    loop {
+        Descend { steps, blocks }.deserialize(&mut *deserializer)?;
+        let Err(trailing) = deserializer.end() else { return Ok(()) };
+        // What follows is a value too, or is what is wrong.
+        let is_value = steps.is_empty() && !trailing.is_io() && matches!(blocks.seen.last.get(), b'{' | b'[');
+        if !is_value {
+            return Err(trailing);
         }
     }
 }
@@ -290,9 +307,11 @@ impl<'de> Visitor<'de> for Descend<'_, '_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         let Some(step) = self.steps.first() else {
+            let line = 1 + self.blocks.seen.lines.get();
             self.blocks.seen.rows("the object");
             let fields = Map::<String, Value>::deserialize(MapAccessDeserializer::new(map))?;
-            let more = self.blocks.add(&Value::Object(fields).to_string(), 1);
+            let more = self.blocks.add(&Value::Object(fields).to_string(), line);
+            self.blocks.seen.within.set(None);
             return if more { Ok(()) } else { Err(A::Error::custom("no more is wanted")) };
         };
         while let Some(key) = map.next_key::<String>()? {

@@ -50,6 +50,16 @@ fn rows_are_found_under_a_path_and_an_object_is_a_row() {
     assert_eq!(of("{\"a\":\n 1}", 0).unwrap()[0].0, "{\"a\":1}\n");
 }
 
+/// `jq . rows.jsonl` writes values over several lines, one after the other.
+#[test]
+fn several_values_are_rows_each() {
+    let text = "{\n \"a\": 1\n}\n{\n \"a\": 2\n}{\"a\": 3}\n[{\"a\": 4}]\n";
+    let found = of(text, 0).unwrap();
+    assert_eq!(found[0], ("{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n{\"a\": 4}\n".to_owned(), vec![1, 4, 6, 7], 4));
+    let broken = of("{\"a\": 1}\n{\"a\": }", 0).unwrap_err().to_string();
+    assert!(broken.contains("a.json:2:7: no valid JSON"), "{broken}");
+}
+
 #[test]
 fn what_is_no_array_is_said() {
     for (text, said) in [

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -94,8 +94,8 @@ fn matching(pattern: &str, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
     Ok(())
 }
 
-/// The format of an input: the requested one, otherwise by content or name. Standard input cannot be read
-/// twice, so it is JSON Lines unless a format is requested.
+/// The format of an input: the requested one, otherwise by content or name. Of standard input only what has
+/// come so far is seen.
 ///
 /// # Errors
 /// If it cannot be read, or nothing shows its format.
@@ -104,7 +104,9 @@ pub fn format(path: &Path, asked: Option<Format>) -> Result<Format, DataError> {
         return Ok(format);
     }
     if path == Path::new("-") {
-        return Ok(Format::Jsonl);
+        let cannot = |cause| DataError::Read { file: "-".to_owned(), cause };
+        // What is only looked at stays in the buffer that all readers of standard input share.
+        return Ok(of_pipe(io::stdin().lock().fill_buf().map_err(cannot)?));
     }
     let file = path.to_string_lossy().into_owned();
     let open = || -> io::Result<Box<dyn Read + Send>> {
@@ -116,6 +118,24 @@ pub fn format(path: &Path, asked: Option<Format>) -> Result<Format, DataError> {
         .and_then(|opened| opened.take(START).read_to_end(&mut start))
         .map_err(|cause| DataError::Read { file: file.clone(), cause })?;
     source::format_of(&file, &start, &open)
+}
+
+/// The format of a pipe by the first bytes that come out of it: Arrow, one JSON value, or JSON Lines. One value
+/// begins with a list, or with a line that opens an object and breaks off where such lines do.
+fn of_pipe(start: &[u8]) -> Format {
+    match Format::of_content(start) {
+        Some(found @ (Format::Arrow | Format::Json)) => found,
+        Some(Format::Jsonl) if first_line_opens_an_object(start) => Format::Json,
+        _ => Format::Jsonl,
+    }
+}
+
+fn first_line_opens_an_object(start: &[u8]) -> bool {
+    let text = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(start).trim_ascii_start();
+    let Some(end) = text.iter().position(|&byte| byte == b'\n') else { return false };
+    let line = text[..end].trim_ascii_end();
+    let is_cut = || serde_json::from_slice::<serde::de::IgnoredAny>(line).is_err_and(|error| error.is_eof());
+    line.ends_with(b"{") || (line.ends_with(b"[") || line.ends_with(b",") || line.ends_with(b":")) && is_cut()
 }
 
 #[cfg(test)]
@@ -145,6 +165,24 @@ mod tests {
         assert_eq!(names(&["*"]).unwrap().len(), 4, "a folder that matches");
         assert!(names(&["in/z*"]).unwrap_err().contains("no file matches"));
         assert!(names(&["in/[z"]).unwrap_err().contains("in/[z"));
+    }
+
+    #[test]
+    fn a_pipe_shows_its_format_by_its_first_bytes() {
+        for (start, format) in [
+            ("{\n  \"samples\": [", Format::Json),
+            ("{\"samples\": [\n{\"prompt\": \"a\"}", Format::Json),
+            ("\u{feff}{\"model\": \"m\",\n", Format::Json),
+            (" [{\"prompt\": \"a\"}", Format::Json),
+            ("{\"prompt\": \"a\"}\n", Format::Jsonl),
+            ("{\"prompt\": \"a", Format::Jsonl),
+            ("{\"prompt\": \"a\n{\"prompt\": \"b\"}\n", Format::Jsonl),
+            ("", Format::Jsonl),
+            ("prompt,response\n", Format::Jsonl),
+        ] {
+            assert_eq!(of_pipe(start.as_bytes()), format, "{start}");
+        }
+        assert_eq!(of_pipe(&[0xff; 8]), Format::Arrow);
     }
 
     #[cfg(unix)]

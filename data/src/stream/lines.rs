@@ -26,7 +26,12 @@ pub(super) fn lines(
     let failed = |cause| cannot(file, cause);
     text.begin().map_err(failed)?;
     let header = match delimiter(format) {
-        Some(_) => Some(text.header().map_err(failed)?),
+        Some(separator) => {
+            let first = text.header().map_err(failed)?;
+            // Excel names the separator in a line of its own before the header.
+            let is_note = first.strip_prefix(b"sep=").is_some_and(|named| named == [separator]);
+            Some(if is_note { text.header().map_err(failed)? } else { first })
+        }
         None => None,
     };
     let sample = text.sample().map_err(failed)?;

@@ -164,12 +164,12 @@ pub(crate) fn is_one_value(source: impl Read + Send) -> bool {
     let mut deserializer = serde_json::Deserializer::from_reader(ShortTexts::new(counted));
     // A first line that is broken is a bad row among others.
     let Ok(first) = skeleton_of(&mut deserializer) else { return false };
-    let over_lines = lines.get() > 0;
-    if deserializer.end().is_err() {
-        return false;
+    // No row of JSON Lines goes over several lines, so this is one value, or several one after the other.
+    if lines.get() > 0 {
+        return true;
     }
-    over_lines
-        || match first {
+    deserializer.end().is_ok()
+        && match first {
             Value::Object(object) => holds_rows(&object),
             Value::Array(list) => list.iter().any(Value::is_object),
             _ => false,

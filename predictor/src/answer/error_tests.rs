@@ -26,6 +26,7 @@ fn an_error_about_the_content_is_a_refusal() {
         json!({"prompt_feedback": {"block_reason": "BlockedReason.PROHIBITED_CONTENT"}}),
         json!({"code": "invalid_prompt", "message": "Invalid prompt: flagged as potentially violating our usage policy"}),
         json!({"code": 403, "message": "Your input was flagged", "metadata": {"reasons": ["hate"]}}),
+        json!({"code": 403, "message": "Input flagged for: violence"}),
         json!({"code": 403, "message": "openai/gpt-4o requires moderation. Your input was flagged for \"violence\"."}),
         json!({"code": "moderation_blocked", "message": "Rejected by the safety system."}),
         json!({"type": "invalid_request_error", "message": "Output blocked by content filtering policy"}),

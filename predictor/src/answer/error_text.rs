@@ -39,6 +39,24 @@ pub(crate) fn error_text(response: &str, prompt: Option<&str>, tables: Tables<'_
     None
 }
 
+/// What programs write where no answer came. As an answer to a question, a word of these may be meant.
+const PLACEHOLDERS: [&str; 6] = ["nan", "null", "none", "undefined", "n/a", "no response"];
+
+/// Whether a text is a placeholder for an answer that did not come: `nan`, `None`, `<no response>`.
+pub(crate) fn is_placeholder(response: &str, prompt: Option<&str>) -> bool {
+    const LONGEST: usize = 16;
+    let text = response.trim();
+    if text.len() > LONGEST {
+        return false;
+    }
+    let inner = text.trim_matches(['<', '>', '[', ']', '(', ')']).to_ascii_lowercase();
+    let is_marked = inner.len() + 2 == text.len();
+    let is_word = PLACEHOLDERS.contains(&inner.as_str());
+    let may_be_meant =
+        || prompt.is_some_and(|prompt| prompt.contains('?') || prompt.to_lowercase().contains(&inner));
+    is_marked && (is_word || inner == "empty") || is_word && inner.len() == text.len() && !may_be_meant()
+}
+
 /// What the user asked for: an error may be the answer to it.
 struct Asked<'a> {
     prompt: &'a str,

@@ -131,6 +131,28 @@ fn a_sign_beside_a_text_decides_if_it_is_about_the_text() {
 }
 
 #[test]
+fn placeholders_are_no_answer_unless_a_question_may_mean_them() {
+    let of = |prompt, response| {
+        let verdict = judge(&Answer { prompt, response: Some(response), ..Answer::default() });
+        (verdict.form, verdict.outcome())
+    };
+    for response in ["nan", "NaN", "None", "null", "N/A", " <no response>\n", "[None]", "(empty)"] {
+        assert_eq!(of(None, response), (Form::Empty, Outcome::NoAnswer), "{response}");
+        assert_eq!(of(Some("Write a poem."), response), (Form::Empty, Outcome::NoAnswer), "{response}");
+    }
+    for (prompt, response) in [
+        (Some("Which of these is even: 3, 5?"), "None"),
+        (Some("List the allergens, or say none."), "None"),
+        (None, "None of them."),
+        (None, "[1]"),
+        (None, "empty"),
+    ] {
+        assert_ne!(of(prompt, response).0, Form::Empty, "{response}");
+    }
+    assert_eq!(of(Some("Empty or full?"), "[no response]").0, Form::Empty);
+}
+
+#[test]
 fn an_operators_signs_are_read_with_its_phrases() {
     let file = "guardrail = [\"Blocked by Acme\"]\n\n[[sign]]\nfield = [\"finish_reason\"]\nvalues = [\"acme_stop\"]\n\
                 means = \"refused\"\n\n[[sign]]\nfield = [\"text\"]\nbegins = [\"ACME-17\"]\nmeans = \"no_answer\"\n";

@@ -7,7 +7,7 @@ use std::ops::Range;
 use demur_data::{Input, Kind, Label, Signs};
 
 use crate::answer::bare_no::{P_REFUSAL, is_answer, refusing_no};
-use crate::answer::error_text::{error_text, is_blank};
+use crate::answer::error_text::{error_text, is_blank, is_placeholder};
 use crate::answer::errors::{evidence, evidence_of_filters};
 use crate::answer::passages::{Quoted, declining, quoted_refusals, without};
 use crate::answer::phrases::{Phrases, found_phrases};
@@ -142,7 +142,8 @@ fn decided(answer: &Answer<'_>, phrases: &Phrases) -> Option<Verdict> {
     let response = answer.response.unwrap_or_default();
     let of_text =
         || error_text(response, asked(answer), tables).map(|means| of_error(means == Meaning::Refused));
-    let verdict = by_signs(signs, !response.trim().is_empty(), tables).or_else(of_text)?;
+    let nothing = || is_placeholder(response, asked(answer)).then_some(Verdict::none(Form::Empty));
+    let verdict = by_signs(signs, !response.trim().is_empty(), tables).or_else(of_text).or_else(nothing)?;
     Some(Verdict { reasoning: signs.reasoning, ..verdict })
 }
 

@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::answer::transcript::transcript;
 
 /// The marks around reasoning.
-const MARKS: [(&str, &str); 16] = [
+const MARKS: [(&str, &str); 18] = [
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
     ("<reasoning>", "</reasoning>"),
@@ -24,13 +24,15 @@ const MARKS: [(&str, &str); 16] = [
     ("<seed:think>", "</seed:think>"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
     ("<|thinking|>", "<|/thinking|>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
     ("[THINK]", "[/THINK]"),
+    ("[THOUGHT]", "[/THOUGHT]"),
     ("\u{25c1}think\u{25b7}", "\u{25c1}/think\u{25b7}"),
 ];
 /// Closing marks that count without the opening one.
 const UNOPENED: [&str; 4] = ["</think>", "</thinking>", "</reasoning>", "</seed:think>"];
 /// Marks around the answer behind reasoning.
-const WRAPS: [(&str, &str); 8] = [
+const WRAPS: [(&str, &str); 9] = [
     ("<answer>", "</answer>"),
     ("<response>", "</response>"),
     ("<output>", "</output>"),
@@ -39,6 +41,7 @@ const WRAPS: [(&str, &str); 8] = [
     ("<|begin_of_solution|>", "<|end_of_solution|>"),
     ("<|begin_of_box|>", "<|end_of_box|>"),
     ("<SOLUTION>", "</SOLUTION>"),
+    ("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
 ];
 /// Headings of reasoning, in lower case, at the beginning of a text ...
 const HEADINGS: [&str; 9] = [

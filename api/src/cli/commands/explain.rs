@@ -138,7 +138,7 @@ fn render(answer: &ExplainResponse, view: &View<'_>) -> Result<String, std::fmt:
         _ => writeln!(out, "no answer: neither refused nor complied")?,
     }
     if let Some(answer) = &answer.answer {
-        recognised(&mut out, answer)?;
+        recognised(&mut out, answer, !view.text.trim().is_empty())?;
     }
     out.push('\n');
     if view.text.trim().is_empty() {
@@ -158,7 +158,7 @@ fn render(answer: &ExplainResponse, view: &View<'_>) -> Result<String, std::fmt:
 }
 
 /// How an answer was recognised, and the sentence or phrase that decides it.
-fn recognised(out: &mut String, answer: &AnswerView) -> std::fmt::Result {
+fn recognised(out: &mut String, answer: &AnswerView, has_text: bool) -> std::fmt::Result {
     write!(out, "form {}", answer.form.name())?;
     if let Some(kind) = answer.kind {
         write!(out, ", kind {}", kind.name())?;
@@ -166,7 +166,9 @@ fn recognised(out: &mut String, answer: &AnswerView) -> std::fmt::Result {
     if answer.reasoning {
         out.push_str(", reasoning left out");
     }
-    if answer.form != Form::Text {
+    if !has_text {
+        out.push_str("; there is no text to explain");
+    } else if answer.form != Form::Text {
         write!(out, "; its words alone: P(refusal) {:.3}", answer.words_p_refusal)?;
     }
     out.push('\n');
