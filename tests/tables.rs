@@ -34,7 +34,7 @@ fn shape(dir: &Dir, name: &str) -> (usize, Vec<String>) {
     for frame in frames {
         let frame = frame.unwrap();
         rows += frame.height();
-        columns = frame.get_column_names().iter().map(ToString::to_string).collect();
+        columns = frame.names().map(str::to_owned).collect();
     }
     (rows, columns)
 }

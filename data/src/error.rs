@@ -138,7 +138,7 @@ pub enum DataError {
         file: String,
         /// What it should be.
         format: Format,
-        /// The error from polars.
+        /// What is wrong with it.
         reason: String,
     },
     /// A file that decodes to more than the limit.

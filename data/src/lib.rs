@@ -37,13 +37,13 @@ mod frames {
     pub(crate) mod group;
     pub(crate) mod layout;
     pub(crate) mod non_finite;
-    pub(crate) mod parquet;
     pub(crate) mod path;
     pub(crate) mod places;
     pub(crate) mod provider;
     pub(crate) mod python;
     pub(crate) mod read;
     pub(crate) mod rejection;
+    pub(crate) mod shape;
     pub(crate) mod split;
     pub mod stream;
     pub(crate) mod table;
@@ -56,13 +56,12 @@ mod frames {
     pub use self::format::Format;
     pub use self::group::find_groups;
     pub use self::layout::{LAYOUTS, Layout, LayoutChoice, Role};
-    pub use self::parquet::to_rows;
     pub use self::path::{Path, Step};
     pub use self::provider::{ProviderAnswer, answer_in, provider_answer};
     pub use self::read::{Corpus, Exchanges, ReadOptions, ReadSummary, TextReader, Texts, json_row, read};
     pub use self::rejection::Rejection;
     pub use self::split::{assign_folds, assign_holdout, resampled, shuffled};
-    pub use self::table::{FrameReader, FrameWriter};
+    pub use self::table::{Frame, FrameReader, FrameWriter, Values, to_rows};
     pub use self::vocabulary::{LabelVocabulary, Meaning};
     pub use self::write::{
         Packing, check_output, convert_lines, rejected_path, remove_stale, write_rejected, write_rows,

@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
-use crate::parquet::{Shape, frame};
+use crate::shape::{Shape, frame};
 use crate::{AtomicFile, DataError, Destination, Format, FrameWriter, Rejection, is_stdout};
 
 type Row = Map<String, Value>;
@@ -291,11 +291,11 @@ fn table(format: Format, rows: &Slices<'_>, out: &mut dyn Write) -> io::Result<(
         // Even without rows the columns are written.
         let none = usize::from(rows.is_empty() && out.is_some());
         for rows in rows.chunks(at_once).chain(std::iter::repeat_n(&[][..], none)) {
-            let mut frame = frame(rows, &columns.names, &shapes).map_err(io::Error::other)?;
+            let frame = frame(rows, &columns.names, &shapes).map_err(io::Error::other)?;
             if let Some(out) = out.take() {
                 writer = Some(FrameWriter::new(format, out, &frame)?);
             }
-            writer.as_mut().map_or(Ok(()), |writer| writer.write(&mut frame))?;
+            writer.as_mut().map_or(Ok(()), |writer| writer.write(&frame))?;
         }
         Ok(())
     })?;

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::{Parsed, RawRow, ReadOptions};
-use crate::parquet::to_rows;
-use crate::{DataError, Format, FrameReader};
+use crate::{DataError, Format, FrameReader, to_rows};
 
 /// The rows of a Parquet or Arrow file; the line is the row's number, from 1.
 pub(super) fn rows(

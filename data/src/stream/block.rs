@@ -3,13 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
-use polars::prelude::DataFrame;
 use serde::{Deserialize, Serialize};
 
 #[cfg(doc)]
 use crate::FrameReader;
 use crate::layout::Layout;
-use crate::{DataError, Format, Rejection};
+use crate::{DataError, Format, Frame, Rejection};
 
 /// How large blocks are. The last digits of an encoder's output for a row depend on the other rows of its
 /// batch. So block boundaries depend on this size alone, not on the number of threads.
@@ -80,7 +79,7 @@ pub enum Rows {
     /// Rows of a table.
     Frame {
         /// The rows.
-        frame: DataFrame,
+        frame: Frame,
         /// Number of rows of the input before this block.
         before: usize,
     },

@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use polars::prelude::DataFrame;
-
 use super::block::{Block, BlockSize, Head, Position, Rows, cannot};
 use super::choice::Opening;
 use super::opening::{held, json, text};
 use crate::read::source;
-use crate::{DataError, Format, FrameReader, to_rows};
+use crate::{DataError, Format, Frame, FrameReader, to_rows};
 
 /// Calls `each` with the blocks of all inputs in order, starting at a position, until it returns
 /// false. `read` counts the bytes read from the files.
@@ -86,7 +84,7 @@ fn frames(
         // A frame without rows still says which columns there are.
         for start in (0..frame.height().max(1)).step_by(size.rows) {
             let length = size.rows.min(frame.height() - start);
-            let frame = frame.slice(i64::try_from(start).unwrap_or(i64::MAX), length);
+            let frame = frame.slice(start, length);
             let line = before + length;
             read.fetch_add(bytes * length as u64 / rows, Ordering::Relaxed);
             let after = Position { input: from.input, offset: 0, line };
@@ -109,9 +107,9 @@ fn frame_head(
     file: &Arc<str>,
     (format, changes): (Format, &[String]),
     opening: &Opening,
-    frame: &DataFrame,
+    frame: &Frame,
 ) -> Arc<Head> {
-    let first = frame.head(Some(100));
+    let first = frame.head(100);
     let rows = to_rows(&first);
     // A table's rows stay as they are, so a layout that takes several rows from one is none for it.
     let layout = opening.layout.of(None, &rows.iter().collect::<Vec<_>>());

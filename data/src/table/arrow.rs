@@ -1,19 +1,18 @@
 //! Arrow's stream of record batches, batch by batch, and its file format, whose footer says where the batches
 //! are.
 //!
-//! Messages are read here, one at a time, and passed to polars' reader uncompressed. This bounds each message
+//! Messages are read here, one at a time, and passed to the library's reader uncompressed. This bounds each message
 //! by its decoded size, and an unsupported column can be named in the error.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use polars::prelude::DataFrame;
 use polars_arrow::datatypes::Field;
 use polars_arrow::io::ipc::read::{StreamReader, StreamState, read_stream_metadata};
 use polars_arrow_format::ipc;
 use polars_arrow_format::ipc::planus::{Builder, ReadAsRoot};
 
 use super::schema::{MARK, check_message, footer, wrong};
-use super::{PART, SLICE, Source, convert, offset, said};
+use super::{Frame, PART, SLICE, Source, convert, said, types};
 
 /// A stream and the current position in it.
 pub(super) struct ArrowStream {
@@ -22,7 +21,7 @@ pub(super) struct ArrowStream {
     /// Rows that are still to be skipped.
     skip: usize,
     /// The rest of a batch that is larger than a slice.
-    rest: Option<DataFrame>,
+    rest: Option<Frame>,
 }
 
 impl ArrowStream {
@@ -41,7 +40,7 @@ impl ArrowStream {
     fn new(mut messages: Messages, done: usize) -> Result<Self, String> {
         let metadata = read_stream_metadata(&mut messages).map_err(said)?;
         let fields: Vec<Field> = metadata.schema.iter_values().cloned().collect();
-        fields.iter().map(convert::decoded).try_for_each(|field| convert::check(&field))?;
+        fields.iter().map(types::decoded).try_for_each(|field| types::check(&field))?;
         let stream = StreamReader::new(messages, metadata, None);
         Ok(Self { stream, fields, skip: done, rest: None })
     }
@@ -52,7 +51,7 @@ impl ArrowStream {
     }
 
     /// The next rows.
-    pub(super) fn next(&mut self) -> Result<Option<DataFrame>, String> {
+    pub(super) fn next(&mut self) -> Result<Option<Frame>, String> {
         loop {
             let batch = match self.rest.take() {
                 Some(batch) => batch,
@@ -70,27 +69,29 @@ impl ArrowStream {
             // Slices begin at multiples of their length, so that a resumed run reads the same ones.
             let length = (SLICE - start % SLICE).min(height - start);
             if start + length < height {
-                self.rest = Some(batch.slice(offset(start + length), height));
+                self.rest = Some(batch.slice(start + length, height));
             }
-            return Ok(Some(batch.slice(offset(start), length)));
+            return Ok(Some(batch.slice(start, length)));
         }
     }
 
     /// A frame without rows.
-    pub(super) fn empty(&self) -> Result<DataFrame, String> {
-        convert::empty(self.fields.iter())
+    pub(super) fn empty(&self) -> Result<Frame, String> {
+        convert::empty(&self.fields)
     }
 
     /// The next batch that has rows.
-    fn batch(&mut self) -> Result<Option<DataFrame>, String> {
+    fn batch(&mut self) -> Result<Option<Frame>, String> {
         for state in self.stream.by_ref() {
             match state.map_err(said)? {
                 StreamState::Some(batch) if !batch.is_empty() => {
                     let height = batch.len();
                     let columns = self.fields.iter().zip(batch.into_arrays());
-                    let columns = columns.map(|(field, array)| convert::series(field, vec![array]));
+                    let columns = columns.map(|(field, array)| {
+                        Ok((field.name.to_string(), convert::column(field, vec![array])?))
+                    });
                     let columns = columns.collect::<Result<Vec<_>, String>>()?;
-                    return DataFrame::new(height, columns).map(Some).map_err(said);
+                    return Frame::new(height, columns).map(Some);
                 }
                 StreamState::Some(_) => {}
                 // The writer closed the stream without its end mark, which the format allows.
@@ -122,7 +123,7 @@ impl Read for Origin {
     }
 }
 
-/// The messages of a stream as polars' reader expects them: uncompressed, each whole in memory.
+/// The messages of a stream as the library's reader expects them: uncompressed, each whole in memory.
 struct Messages {
     source: Origin,
     /// Number of bytes passed on.
@@ -211,8 +212,8 @@ impl Messages {
         Ok(Some(message))
     }
 
-    /// Prepares the next message; at the end there is none. A batch without rows is skipped, because polars'
-    /// reader takes it for a broken one if it has lists.
+    /// Prepares the next message; at the end there is none. A batch without rows is skipped, because the
+    /// library's reader takes it for a broken one if it has lists.
     fn advance(&mut self) -> io::Result<()> {
         (self.ready, self.taken) = (Vec::new(), 0);
         while self.ready.is_empty() && !self.end {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read, SeekFrom};
+use std::ops::Range;
 use std::sync::Arc;
 
-use polars::prelude::DataFrame;
 use polars_arrow::array::Array;
 use polars_arrow::datatypes::Field;
 use polars_parquet::read::schema::parquet_to_arrow_schema;
@@ -14,7 +14,7 @@ use polars_parquet::read::{
 };
 
 use super::schema::has_odd_layouts;
-use super::{FRAME_BYTES, PART, SLICE, Source, convert, names, said};
+use super::{FRAME_BYTES, Frame, PART, SLICE, Source, convert, names, said, types};
 
 /// The most bytes of a row group's compressed columns that are cached between two slices; others are read
 /// again.
@@ -45,9 +45,9 @@ impl ParquetFile {
         };
         // The writer's dictionary is only an encoding: the column is read with the type of its values.
         let read: Vec<Field> = schema.iter_values().cloned().collect();
-        let fields: Vec<Field> = read.iter().map(convert::decoded).collect();
-        fields.iter().try_for_each(convert::check)?;
-        let changes = names::changes(&names::stored(&metadata, kept.as_deref(), &read), false);
+        let fields: Vec<Field> = read.iter().map(types::decoded).collect();
+        fields.iter().try_for_each(types::check)?;
+        let changes = names::changes(&names::stored(&metadata, kept.as_deref(), &read));
         let mut file =
             Self { source, metadata: Arc::new(metadata), fields, group: 0, at: 0, kept: BTreeMap::new() };
         let mut left = done;
@@ -67,7 +67,7 @@ impl ParquetFile {
     }
 
     /// The next slice, which is within one row group.
-    pub(super) fn next(&mut self) -> Result<Option<DataFrame>, String> {
+    pub(super) fn next(&mut self) -> Result<Option<Frame>, String> {
         let (rows, bytes) = loop {
             match self.metadata.row_groups.get(self.group) {
                 None => return Ok(None),
@@ -85,27 +85,39 @@ impl ParquetFile {
         let most = (FRAME_BYTES / each).clamp(1, SLICE);
         // Slices begin at multiples of their length, so that a resumed run reads the same ones.
         let length = (most - self.at % most).min(rows - self.at);
-        let range = self.at..self.at + length;
+        let rows = self.read(self.at..self.at + length)?;
+        self.at += length;
+        Ok(Some(rows))
+    }
+
+    /// All rows at once, for a file of one's own.
+    pub(super) fn whole(&mut self) -> Result<Frame, String> {
+        let mut groups = Vec::new();
+        while let Some(group) = self.metadata.row_groups.get(self.group) {
+            groups.push(self.read(0..group.num_rows())?);
+            self.group += 1;
+            self.kept.clear();
+        }
+        Frame::concat(&groups)?.map_or_else(|| self.empty(), Ok)
+    }
+
+    /// Rows of the current row group.
+    fn read(&mut self, range: Range<usize>) -> Result<Frame, String> {
         let fields = self.fields.clone();
         let columns = fields.iter().map(|field| {
-            let arrays = self.column(field, range.clone()).map_err(|reason| convert::of(field, &reason))?;
-            convert::series(field, arrays)
+            let arrays = self.column(field, range.clone()).map_err(|reason| types::of(field, &reason))?;
+            Ok((field.name.to_string(), convert::column(field, arrays)?))
         });
         let columns = columns.collect::<Result<Vec<_>, String>>()?;
-        self.at += length;
-        DataFrame::new(length, columns).map(Some).map_err(said)
+        Frame::new(range.len(), columns)
     }
 
     /// A frame without rows.
-    pub(super) fn empty(&self) -> Result<DataFrame, String> {
-        convert::empty(self.fields.iter())
+    pub(super) fn empty(&self) -> Result<Frame, String> {
+        convert::empty(&self.fields)
     }
 
-    fn column(
-        &mut self,
-        field: &Field,
-        range: std::ops::Range<usize>,
-    ) -> Result<Vec<Box<dyn Array>>, String> {
+    fn column(&mut self, field: &Field, range: Range<usize>) -> Result<Vec<Box<dyn Array>>, String> {
         let metadata = Arc::clone(&self.metadata);
         let group = &metadata.row_groups[self.group];
         let numbers = group.columns_idxs_under_root_iter(&field.name).unwrap_or_default().to_vec();

@@ -1,29 +1,33 @@
-//! Tables as polars frames, a few thousand rows at a time: Parquet by row groups and slices of them, Arrow by
-//! record batches.
+//! Tables as frames of a few thousand rows: Parquet by row groups and slices of them, Arrow by record batches.
 //!
-//! Files are decoded by polars' own lower crates, column by column, because its readers hold a whole row
-//! group or stream and panic at types that they do not support. The size of a frame is bounded by the decoded
-//! size of its rows, not by that of the file: a few hundred bytes of Parquet can repeat a value of 200 kB
-//! thirty thousand times.
+//! Files are decoded and encoded by the lower crates of polars, column by column. polars itself is not used:
+//! its readers hold a whole row group or stream, panic at types that they do not support, and cost more to
+//! compile than all else. The size of a frame is bounded by the decoded size of its rows, not by that of the
+//! file: a few hundred bytes of Parquet can repeat a value of 200 kB thirty thousand times.
 
 mod arrow;
 mod convert;
 mod file;
+mod frame;
 mod names;
+mod rows;
 mod schema;
+mod types;
+mod write;
 
 use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, Write};
+use std::io::{self, Cursor, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use polars::io::parquet::write::BatchedWriter;
-use polars::prelude::{CompatLevel, DataFrame, ParquetWriter, PolarsError, SchemaExt};
-use polars_arrow::io::ipc::write::{StreamWriter, WriteOptions};
+use polars_error::PolarsError;
 
 use crate::{DataError, Format};
 use arrow::ArrowStream;
 use file::ParquetFile;
+pub use frame::{Frame, Values};
+pub use rows::to_rows;
+pub use write::FrameWriter;
 
 /// The most rows of a slice.
 const SLICE: usize = 1 << 15;
@@ -48,7 +52,7 @@ pub struct FrameReader {
     /// The changes of columns whose type is not kept.
     changes: Vec<String>,
     /// The rest of a frame whose rows have too many bytes for one.
-    rest: Option<DataFrame>,
+    rest: Option<Frame>,
     /// The size of the file, if it is one, and the decoded bytes of its rows so far.
     size: Option<u64>,
     decoded: u64,
@@ -99,7 +103,7 @@ impl FrameReader {
         done: usize,
     ) -> Result<Self, DataError> {
         let arrow = |stream: ArrowStream| {
-            let changes = names::changes(stream.fields(), true);
+            let changes = names::changes(stream.fields());
             Ok((Frames::Arrow(Box::new(stream)), changes))
         };
         let (source, changes) = guarded(&file, format, || match (format, opened) {
@@ -112,6 +116,14 @@ impl FrameReader {
             (_, Opened::Pipe(opened)) => ArrowStream::of_pipe(opened, done).and_then(arrow),
         })?;
         Ok(Self { file, format, source, changes, rest: None, size, decoded: 0, any: done > 0 })
+    }
+
+    /// All rows of a Parquet file that this program wrote, as one frame.
+    ///
+    /// # Errors
+    /// [`DataError::Table`] if it is damaged.
+    pub fn whole(file: &str, bytes: Vec<u8>) -> Result<Frame, DataError> {
+        guarded(file, Format::Parquet, || ParquetFile::open(Box::new(Cursor::new(bytes)), 0)?.0.whole())
     }
 
     /// The number of rows in the file, if it is known before reading.
@@ -130,7 +142,7 @@ impl FrameReader {
         &self.changes
     }
 
-    fn read(&mut self) -> Result<Option<DataFrame>, DataError> {
+    fn read(&mut self) -> Result<Option<Frame>, DataError> {
         let frame = match self.rest.take() {
             Some(rest) => rest,
             None => {
@@ -163,8 +175,8 @@ impl FrameReader {
 
     /// Counts the bytes of a slice as a whole, before any of its rows is processed, so that a file that
     /// decodes to too much is refused before hundreds of megabytes of the same text are scored.
-    fn count(&mut self, frame: &DataFrame) -> Result<(), DataError> {
-        self.decoded = self.decoded.saturating_add(convert::bytes(frame) as u64);
+    fn count(&mut self, frame: &Frame) -> Result<(), DataError> {
+        self.decoded = self.decoded.saturating_add(frame.bytes() as u64);
         match self.size {
             Some(size) if self.decoded > MOST_BYTES.max(size.saturating_mul(MOST_FOLD)) => {
                 let reason = format!(
@@ -179,19 +191,19 @@ impl FrameReader {
     }
 
     /// As many of the first rows of a frame as fit into one; the others come next.
-    fn first_part(&mut self, frame: &DataFrame) -> DataFrame {
+    fn first_part(&mut self, frame: &Frame) -> Frame {
         let height = frame.height();
         let mut length = height;
-        let mut bytes = convert::bytes(frame);
+        let mut bytes = frame.bytes();
         while bytes > FRAME_BYTES && length > 1 {
             // This assumes rows of about equal length; if they are not, it takes another round.
             length = (length * FRAME_BYTES / bytes).clamp(1, length / 2);
-            bytes = convert::bytes(&frame.slice(0, length));
+            bytes = frame.head(length).bytes();
         }
         if length < height {
-            self.rest = Some(frame.slice(offset(length), height));
+            self.rest = Some(frame.slice(length, height));
         }
-        frame.slice(0, length)
+        frame.head(length)
     }
 }
 
@@ -201,91 +213,27 @@ enum Opened {
 }
 
 impl Iterator for FrameReader {
-    type Item = Result<DataFrame, DataError>;
+    type Item = Result<Frame, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.read().transpose()
     }
 }
 
-/// A place in a frame in the integer type of polars. A frame in memory has fewer rows than `i64` holds.
-fn offset(row: usize) -> i64 {
-    i64::try_from(row).unwrap_or(i64::MAX)
-}
-
-/// Runs polars on a file that may be damaged. It panics on some of those, which is reported as a bad file
+/// Decodes a file that may be damaged. The library panics on some of those, which is reported as a bad file
 /// too.
 fn guarded<T>(file: &str, format: Format, work: impl FnOnce() -> Result<T, String>) -> Result<T, DataError> {
     let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("it is damaged".to_owned()));
     done.map_err(|reason| DataError::Table { file: file.to_owned(), format, reason })
 }
 
-/// The message of a polars error.
+/// The message of the library's error.
 #[allow(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
 fn said(error: PolarsError) -> String {
     error.to_string()
 }
 
-/// Writes frames of the same columns as one table; the same frames give the same bytes.
-pub enum FrameWriter<W: Write> {
-    /// A row group for each frame.
-    Parquet(Box<BatchedWriter<W>>),
-    /// A record batch for each frame.
-    Arrow(Box<StreamWriter<W>>),
-}
-
-impl<W: Write> FrameWriter<W> {
-    /// Begins a table with the columns of a frame, as Arrow if `format` says so, otherwise as Parquet.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn new(format: Format, out: W, like: &DataFrame) -> io::Result<Self> {
-        if format == Format::Arrow {
-            let mut writer = StreamWriter::new(out, WriteOptions { compression: None });
-            writer.start(&like.schema().to_arrow(CompatLevel::oldest()), None).map_err(other)?;
-            return Ok(Self::Arrow(Box::new(writer)));
-        }
-        let writer = ParquetWriter::new(out).batched(like.schema()).map_err(other)?;
-        Ok(Self::Parquet(Box::new(writer)))
-    }
-
-    /// Writes a frame.
-    ///
-    /// # Errors
-    /// If it cannot be written, or its columns are not those of the first.
-    pub fn write(&mut self, frame: &mut DataFrame) -> io::Result<()> {
-        // polars does not accept columns whose chunks differ from their neighbours' (after two row groups,
-        // for example) as a batch.
-        frame.align_chunks_par();
-        match self {
-            Self::Parquet(writer) => writer.write_batch(frame).map_err(other),
-            Self::Arrow(writer) => frame
-                .iter_chunks(CompatLevel::oldest(), false)
-                .try_for_each(|batch| writer.write(&batch, None))
-                .map_err(other),
-        }
-    }
-
-    /// Ends the table.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn finish(self) -> io::Result<()> {
-        match self {
-            Self::Parquet(writer) => writer.finish().map(drop),
-            Self::Arrow(mut writer) => writer.finish(),
-        }
-        .map_err(other)
-    }
-}
-
-fn other(error: PolarsError) -> io::Error {
-    match error {
-        // A system error keeps its kind: a full disk, a closed pipe.
-        PolarsError::IO { error, .. } => io::Error::new(error.kind(), error.to_string()),
-        error => io::Error::other(error),
-    }
-}
-
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod type_tests;

@@ -1,11 +1,11 @@
-//! The schema of an Arrow file or stream, and a file's footer: checked before polars' reader sees them.
+//! The schema of an Arrow file or stream, and a file's footer: checked before the library's reader sees them.
 
 use std::io::{self, Read, SeekFrom};
 
 use polars_arrow_format::ipc;
 use polars_arrow_format::ipc::planus::ReadAsRoot;
 
-use super::{Source, convert};
+use super::{Source, types};
 
 /// The magic bytes at both ends of a file.
 pub(super) const MARK: &[u8] = b"ARROW1";
@@ -49,13 +49,13 @@ pub(super) fn check_message(message: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Names the first column of a type that polars' reader does not support at all.
+/// Names the first column of a type that the library's reader does not support at all.
 fn check_schema(schema: ipc::SchemaRef<'_>) -> io::Result<()> {
     for field in schema.fields().map_err(broken)?.into_iter().flatten() {
         let field = field.map_err(broken)?;
         let name = field.name().map_err(broken)?.unwrap_or_default();
         if !is_known(field, 0) {
-            return Err(wrong(convert::unsupported(
+            return Err(wrong(types::unsupported(
                 name,
                 "a run-end or list-view array, or a decimal of 256 bits",
             )));
@@ -64,7 +64,7 @@ fn check_schema(schema: ipc::SchemaRef<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the schema in a message has run-end or list-view arrays, at which polars' reader panics. A message
+/// Whether the schema in a message has run-end or list-view arrays, at which the library's reader panics. A message
 /// that cannot be parsed returns false, because its reader reports the error.
 pub(super) fn has_odd_layouts(message: &[u8]) -> bool {
     let Ok(Ok(Some(ipc::MessageHeaderRef::Schema(schema)))) =
@@ -85,7 +85,7 @@ fn is_odd_layout(field: ipc::FieldRef<'_>, depth: usize) -> bool {
     is_odd || (depth < 64 && children.any(|child| child.is_ok_and(|child| is_odd_layout(child, depth + 1))))
 }
 
-/// Whether polars' reader supports a field's type; it panics at others.
+/// Whether the library's reader supports a field's type; it panics at others.
 fn is_known(field: ipc::FieldRef<'_>, depth: usize) -> bool {
     let known = match field.type_() {
         Ok(Some(

@@ -1,15 +1,12 @@
 //! The last step of a run: rows are put in order, and parts are joined into one output.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Cursor, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::Path;
 
-use anyhow::{Context, ensure};
-use demur_data::{Format, FrameWriter};
-use polars::prelude::{
-    BooleanChunked, DataFrame, NewChunkedArray, ParquetReader, SerReader, SortMultipleOptions,
-};
+use anyhow::{Context, Error, ensure};
+use demur_data::{Format, Frame, FrameReader, FrameWriter};
 
 use crate::engine::batch::progress::Progress;
 use crate::engine::batch::summary::step;
@@ -107,20 +104,20 @@ pub(crate) fn join_parts(
 ) -> anyhow::Result<()> {
     ensure!(!progress.parts.is_empty(), "the inputs hold no row, and a table needs one to know its columns");
     let mut source = File::open(parts).with_context(|| parts.display().to_string())?;
-    let mut read = |number: usize| -> anyhow::Result<DataFrame> {
+    let mut read = |number: usize| -> anyhow::Result<Frame> {
         let start = if number == 0 { 0 } else { progress.parts[number - 1] };
         source.seek(SeekFrom::Start(start))?;
         let mut bytes = Vec::new();
         (&mut source).take(progress.parts[number] - start).read_to_end(&mut bytes)?;
-        Ok(ParquetReader::new(Cursor::new(bytes)).finish()?)
+        Ok(FrameReader::whole(&parts.to_string_lossy(), bytes)?)
     };
     let mut writer: Option<FrameWriter<&mut File>> = None;
     let mut out = Some(out);
-    let mut write = |frame: &mut DataFrame| -> anyhow::Result<()> {
+    let different = "the files have different columns; score them apart, or write JSON Lines";
+    let mut write = |frame: &Frame| -> anyhow::Result<()> {
         if let Some(out) = out.take() {
             writer = Some(FrameWriter::new(format, out, frame)?);
         }
-        let different = "the files have different columns; score them apart, or write JSON Lines";
         // A part without rows only tells the columns.
         let writer = writer.as_mut().filter(|_| frame.height() > 0);
         writer.map_or(Ok(()), |writer| writer.write(frame)).context(different)
@@ -129,39 +126,21 @@ pub(crate) fn join_parts(
         // Each range reads all parts again: time is traded for memory, which holds one range at a time.
         let name = &progress.p_refusal;
         for range in progress.reached.counts.ranges(SORTED_AT_ONCE) {
-            let mut found: Option<DataFrame> = None;
+            let mut found = Vec::with_capacity(progress.parts.len());
             for number in 0..progress.parts.len() {
-                let frame = read(number)?;
-                let within =
-                    frame.column(name)?.f64()?.iter().map(|p| p.is_some_and(|p| range.contains(&step(p))));
-                let within = BooleanChunked::from_iter_values("".into(), within);
-                let frame = frame.filter(&within)?;
-                match &mut found {
-                    Some(found) => drop(found.vstack_mut(&frame)?),
-                    None => found = Some(frame),
-                }
+                let within = |p: Option<f64>| p.is_some_and(|p| range.contains(&step(p)));
+                found.push(read(number)?.select(name, within).map_err(Error::msg)?);
             }
-            if let Some(found) = found {
-                write(&mut ranked(&found, name)?)?;
+            if let Some(found) = Frame::concat(&found).map_err(Error::msg).context(different)? {
+                write(&found.ranked(name, found.height()).map_err(Error::msg)?)?;
             }
         }
         let parts = if progress.reached.counts.has_none() { progress.parts.len() } else { 0 };
         for number in 0..parts {
-            let frame = read(number)?;
-            let without = frame.column(name)?.is_null();
-            write(&mut frame.filter(&without)?)?;
+            write(&read(number)?.select(name, |p| p.is_none()).map_err(Error::msg)?)?;
         }
     } else {
-        (0..progress.parts.len()).try_for_each(|number| write(&mut read(number)?))?;
+        (0..progress.parts.len()).try_for_each(|number| write(&read(number)?))?;
     }
     Ok(writer.map_or(Ok(()), FrameWriter::finish)?)
-}
-
-/// Sorts a frame from the highest P(refusal) to the lowest, and rows without one last; ties keep their order.
-pub(crate) fn ranked(frame: &DataFrame, name: &str) -> anyhow::Result<DataFrame> {
-    let order = SortMultipleOptions::default()
-        .with_order_descending(true)
-        .with_maintain_order(true)
-        .with_nulls_last(true);
-    Ok(frame.sort([name], order)?)
 }

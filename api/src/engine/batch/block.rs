@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use demur_data::Rejection;
 use demur_data::stream::Position;
-use polars::prelude::DataFrame;
+use demur_data::{Frame, Rejection};
 
 use crate::engine::batch::question::RowScore;
 use crate::engine::batch::summary::Counts;
@@ -17,7 +16,7 @@ pub(crate) struct ScoredBlock {
     /// Score and end offset of each of these rows, when they are requested.
     pub(crate) ends: Vec<(RowScore, usize)>,
     /// The rows that are written as a table.
-    pub(crate) frame: Option<DataFrame>,
+    pub(crate) frame: Option<Frame>,
     pub(crate) rejections: Vec<Rejection>,
     pub(crate) counts: Counts,
     /// Name of the input.

@@ -2,17 +2,13 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, Error, bail};
 use demur_data::conversation::last_of_user;
 use demur_data::stream::{
     Column, Fault, Head, RowFormat, RowInput, Texts, answer, check, prompt, prompt_of, write_fields,
 };
-use demur_data::{Format, FrameWriter, Path, Place, Rejection, to_rows};
+use demur_data::{Format, Frame, FrameWriter, Path, Place, Rejection, Values, to_rows};
 use demur_predictor::Scratch;
-use polars::prelude::{
-    BooleanChunked, Column as Series, DataFrame, IntoColumn, NamedFrom, NewChunkedArray, Series as NewSeries,
-    StringChunked,
-};
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 
@@ -39,12 +35,7 @@ impl<'a> FrameScorer<'_, 'a> {
     ///
     /// # Errors
     /// When the column of prompts does not hold text, or the encoder fails.
-    pub(super) fn score(
-        &self,
-        frame: &DataFrame,
-        before: usize,
-        done: &mut ScoredBlock,
-    ) -> anyhow::Result<()> {
+    pub(super) fn score(&self, frame: &Frame, before: usize, done: &mut ScoredBlock) -> anyhow::Result<()> {
         let as_lines = self.plan.written == Written::Lines;
         let texts = match &self.format.texts {
             Texts::Prompt(column @ Column::Text(path), longest) => {
@@ -53,11 +44,7 @@ impl<'a> FrameScorer<'_, 'a> {
             }
             _ => None,
         };
-        let prompts = texts.as_ref().map(|(texts, column, longest)| Prompts {
-            texts: texts.iter().collect(),
-            column,
-            longest: *longest,
-        });
+        let prompts = texts.map(|(texts, column, longest)| Prompts { texts, column, longest });
         let rows = if as_lines || prompts.is_none() { to_rows(frame) } else { Vec::new() };
         let read = FrameTexts { prompts, texts: &self.format.texts, rows: &rows };
         let scored = self.rows(&read, frame.height())?;
@@ -88,8 +75,9 @@ impl<'a> FrameScorer<'_, 'a> {
         }
         if !as_lines {
             // Even a frame without rows is kept, because it tells the columns.
-            let mut frame = frame.filter(&BooleanChunked::from_slice("".into(), &kept))?;
-            frame.hstack_mut(&columns(self.plan.columns.list(), &self.format.names, &cells)?)?;
+            let mut frame = frame.filter(&kept);
+            let added = columns(self.plan.columns.list(), &self.format.names, &cells)?;
+            frame.append(added).map_err(Error::msg)?;
             done.frame = Some(frame);
         }
         Ok(())
@@ -114,12 +102,12 @@ impl<'a> FrameScorer<'_, 'a> {
 }
 
 /// Returns one row of a frame.
-fn row_of(frame: &DataFrame, number: usize) -> Option<Map<String, Value>> {
-    to_rows(&frame.slice(i64::try_from(number).ok()?, 1)).pop()
+fn row_of(frame: &Frame, number: usize) -> Option<Map<String, Value>> {
+    to_rows(&frame.slice(number, 1)).pop()
 }
 
 /// Writes a frame as the bytes of one Parquet part.
-pub(super) fn part(frame: &mut DataFrame) -> anyhow::Result<Vec<u8>> {
+pub(super) fn part(frame: &Frame) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut writer = FrameWriter::new(Format::Parquet, &mut bytes, frame)?;
     writer.write(frame)?;
@@ -190,34 +178,25 @@ fn read_row<T>(
 
 /// Returns the text column at a path; `None` if it lies in a list, or holds lists or structs, which are read row
 /// by row.
-fn text_column(frame: &DataFrame, path: &Path) -> anyhow::Result<Option<StringChunked>> {
+fn text_column<'f>(frame: &'f Frame, path: &Path) -> anyhow::Result<Option<Vec<Option<&'f str>>>> {
     let Some(names) = path.names() else { return Ok(None) };
-    let mut column = frame.column(path.first())?.as_materialized_series().clone();
-    for inner in &names[1..] {
-        column = column
-            .struct_()
-            .and_then(|fields| fields.field_by_name(inner))
-            .with_context(|| format!("there is no `{inner}` in `{}`", path.first()))?;
-    }
-    let dtype = column.dtype();
-    if dtype.is_nested() {
-        return Ok(None);
-    }
-    ensure!(column.str().is_ok(), "`{path}` holds {dtype} and no text");
-    Ok(Some(column.str()?.clone()))
+    frame.texts(&names).map_err(Error::msg)
 }
 
 /// Builds the new columns; each row has one cell for each name.
-fn columns(list: &[Added], names: &[String], rows: &[Vec<Cell<'_>>]) -> anyhow::Result<Vec<Series>> {
-    let column = |(at, (name, added)): (usize, (&String, &Added))| {
+fn columns<'n>(
+    list: &[Added],
+    names: &'n [String],
+    rows: &'n [Vec<Cell<'_>>],
+) -> anyhow::Result<Vec<(&'n str, Values<'n>)>> {
+    let column = |(at, (name, added)): (usize, (&'n String, &Added))| {
         let cells = rows.iter().map(|row| &row[at]);
-        let name = name.as_str().into();
-        let series = match added.kind {
-            ValueKind::Number => NewSeries::new(name, values(added, cells, number)?),
-            ValueKind::Flag => NewSeries::new(name, values(added, cells, flag)?),
-            ValueKind::Text | ValueKind::Json => NewSeries::new(name, values(added, cells, text)?),
+        let values = match added.kind {
+            ValueKind::Number => Values::Numbers(values(added, cells, number)?),
+            ValueKind::Flag => Values::Flags(values(added, cells, flag)?),
+            ValueKind::Text | ValueKind::Json => Values::Texts(values(added, cells, text)?),
         };
-        Ok(series.into_column())
+        Ok((name.as_str(), values))
     };
     names.iter().zip(list).enumerate().map(column).collect()
 }

@@ -143,8 +143,7 @@ impl<'p, 'a> Layout<'p, 'a> {
         if let (Written::Parts, Rows::Frame { frame, .. }) = (self.plan.written, &head.sample) {
             let new = head.changes.iter().filter(|change| !self.changes.contains(change));
             self.changes.extend(new.cloned().collect::<Vec<_>>());
-            let columns =
-                frame.columns().iter().map(|column| format!("{} {}", column.name(), column.dtype()));
+            let columns = frame.names().zip(frame.types()).map(|(name, kind)| format!("{name} {kind}"));
             let columns: Vec<String> = columns.collect();
             ensure!(
                 *self.like.get_or_insert_with(|| columns.clone()) == columns,
@@ -234,7 +233,7 @@ fn field_names(head: &Head) -> anyhow::Result<Vec<String>> {
         return Ok(fields);
     }
     if let Rows::Frame { frame, .. } = &head.sample {
-        return Ok(frame.get_column_names().iter().map(ToString::to_string).collect());
+        return Ok(frame.names().map(str::to_owned).collect());
     }
     let (mut names, mut seen) = (Vec::new(), HashSet::new());
     for row in sample(head, &[]) {

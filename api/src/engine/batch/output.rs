@@ -6,8 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use demur_data::{Destination, Format, FrameWriter};
-use polars::prelude::DataFrame;
+use demur_data::{Destination, Format, Frame, FrameWriter};
 
 use crate::engine::batch::block::BlockOutput;
 use crate::engine::batch::files::Files;
@@ -113,7 +112,7 @@ impl Output {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(crate) fn stream(&mut self, frame: &mut DataFrame) -> anyhow::Result<()> {
+    pub(crate) fn stream(&mut self, frame: &Frame) -> anyhow::Result<()> {
         let Self::Stream(stream) = self else { bail!("batches go to a stream alone") };
         if let Some(out) = stream.rows.take() {
             stream.table = Some(FrameWriter::new(Format::Arrow, out, frame)?);

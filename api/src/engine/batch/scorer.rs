@@ -50,7 +50,7 @@ impl<'p, 'a> Scorer<'p, 'a> {
             Rows::Frame { frame, before } => {
                 FrameScorer { plan: self.plan, with_scores: self.with_scores, format, head: &block.head }
                     .score(frame, *before, &mut done)?;
-                if let Some(frame) = done.frame.as_mut().filter(|_| !self.whole_frames) {
+                if let Some(frame) = done.frame.as_ref().filter(|_| !self.whole_frames) {
                     done.rows = part(frame)?;
                     done.frame = None;
                 }

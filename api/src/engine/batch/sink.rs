@@ -1,17 +1,18 @@
 //! Passes rows in their order to the output: all of them as they arrive, with the data for a sort, or the top
 //! rows alone.
 
-use anyhow::{Context, ensure};
-use demur_data::Rejection;
-use polars::prelude::DataFrame;
+use anyhow::{Context, Error, ensure};
+use demur_data::{Frame, Rejection};
 
-use crate::engine::batch::assemble::{order_entry, ranked};
+use crate::engine::batch::assemble::order_entry;
 use crate::engine::batch::block::{BlockOutput, ScoredBlock};
 use crate::engine::batch::frame;
 use crate::engine::batch::output::Output;
 use crate::engine::batch::plan::{Order, Plan, Written};
 use crate::engine::batch::question::RowScore;
 use crate::engine::batch::reached::Reached;
+
+const DIFFERENT: &str = "the files have different columns; score them apart";
 
 /// What a sink keeps until the end.
 enum Kept {
@@ -20,7 +21,7 @@ enum Kept {
     /// P(refusal) and length of each row, to sort by.
     Order,
     /// The best rows so far.
-    Top { count: usize, rows: Vec<(f64, u64, Vec<u8>)>, frame: Option<DataFrame> },
+    Top { count: usize, rows: Vec<(f64, u64, Vec<u8>)>, frame: Option<Frame> },
 }
 
 /// Takes blocks in their order.
@@ -77,8 +78,8 @@ impl<'p, 'a> Sink<'p, 'a> {
                 done.rows.clear();
             }
         }
-        if let Some(mut frame) = done.frame {
-            return output.stream(&mut frame);
+        if let Some(frame) = done.frame {
+            return output.stream(&frame);
         }
         let part = self.plan.written == Written::Parts;
         output
@@ -94,12 +95,12 @@ impl<'p, 'a> Sink<'p, 'a> {
         let Kept::Top { rows, frame, .. } = std::mem::replace(&mut self.kept, Kept::All) else {
             return output.write(&BlockOutput::default(), &self.reached);
         };
-        if let Some(mut frame) = frame {
+        if let Some(frame) = frame {
             self.reached.counts.written = frame.height() as u64;
             if let Output::Stream(_) = output {
-                return output.stream(&mut frame);
+                return output.stream(&frame);
             }
-            let rows = frame::part(&mut frame)?;
+            let rows = frame::part(&frame)?;
             let of_frame = BlockOutput { rows: &rows, part: true, ..BlockOutput::default() };
             return output.write(&of_frame, &self.reached);
         }
@@ -140,15 +141,13 @@ fn keep_best(
 
 /// The same for the rows of a table.
 fn keep_best_frame(
-    best: &mut Option<DataFrame>,
+    best: &mut Option<Frame>,
     top: usize,
-    frame: DataFrame,
+    frame: Frame,
     p_refusal: &str,
 ) -> anyhow::Result<()> {
-    let all = match best.take() {
-        Some(best) => best.vstack(&frame).context("the files have different columns; score them apart")?,
-        None => frame,
-    };
-    *best = Some(ranked(&all, p_refusal)?.head(Some(top)));
+    let all: Vec<Frame> = best.take().into_iter().chain([frame]).collect();
+    let all = Frame::concat(&all).map_err(Error::msg).context(DIFFERENT)?;
+    *best = all.map(|all| all.ranked(p_refusal, top)).transpose().map_err(Error::msg)?;
     Ok(())
 }

@@ -89,7 +89,7 @@ fn keep_first(block: &mut Block, left: &mut usize) {
     match &mut block.rows {
         Rows::Frame { frame, .. } => {
             let kept = frame.height().min(*left);
-            *frame = frame.head(Some(kept));
+            *frame = frame.head(kept);
             *left -= kept;
         }
         Rows::TooLong(_) => *left = left.saturating_sub(1),
