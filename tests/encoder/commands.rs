@@ -13,7 +13,7 @@ use crate::support::{Dir, write_parquet};
 /// What `predict --json` says of each prompt.
 fn predicted(dir: &Dir, flags: &str) -> Vec<Value> {
     let out = dir
-        .demur(&format!("predict --model enc --json {flags} -"))
+        .tiered(&format!("predict --model enc --json {flags} -"))
         .stdin(PROMPTS.join("\n"))
         .succeeds()
         .stdout;
@@ -47,12 +47,12 @@ fn predict_score_and_the_service_say_the_same() {
     }
     let rows: Vec<Value> = PROMPTS.iter().map(|prompt| json!({ "prompt": prompt })).collect();
     dir.write_rows("in.jsonl", &rows);
-    let run = dir.demur("score in.jsonl --model enc --out out.jsonl --json").succeeds();
+    let run = dir.tiered("score in.jsonl --model enc --out out.jsonl --json").succeeds();
     run.says("answered by: ngram 0, encoder 4");
     assert_eq!(run.json()["tiers"], json!({"ngram": 0, "encoder": 4}));
     write_parquet(&dir.path("in.parquet"), &rows);
-    dir.demur("score in.parquet --model enc --out table.jsonl").succeeds();
-    let server = Server::start(&dir, "--model enc");
+    dir.tiered("score in.parquet --model enc --out table.jsonl").succeeds();
+    let server = Server::start_tiered(&dir, "--model enc");
     let answer = server.post("/v1/predict", prompts(&PROMPTS)).ok();
     let text = dir.text("in.jsonl");
     let scored = server.post("/v1/score", json!({"format": "jsonl", "rows": text}).to_string()).ok();
@@ -87,7 +87,7 @@ fn predict_score_and_the_service_say_the_same() {
 fn the_text_says_which_tier_answered() {
     let dir = with_models();
     let ask =
-        |flags: &str| dir.demur(&format!("predict --model enc {flags}")).arg(PROMPTS[0]).succeeds().stdout;
+        |flags: &str| dir.tiered(&format!("predict --model enc {flags}")).arg(PROMPTS[0]).succeeds().stdout;
     assert_eq!(ask("").split_whitespace().nth(2), Some("encoder"));
     assert_eq!(ask("--cascade 0.5,0.5").split_whitespace().nth(2), Some("ngram"));
     assert_ne!(ask("--tier ngram").split_whitespace().nth(2), Some("ngram"));
@@ -96,19 +96,20 @@ fn the_text_says_which_tier_answered() {
 #[test]
 fn the_cascade_is_the_one_that_is_asked_for() {
     let dir = with_models();
-    let inspected = dir.demur("inspect enc --json").succeeds().json();
+    let inspected = dir.tiered("inspect enc --json").succeeds().json();
     let cascades = inspected["manifest"]["encoder"]["cascades"].as_array().unwrap();
     let rows: Vec<Value> = dir_rows().into_iter().map(|prompt| json!({ "prompt": prompt })).collect();
     dir.write_rows("in.jsonl", &rows);
     let count = |flags: &str| {
-        let run = dir.demur(&format!("score in.jsonl --model enc --out out.jsonl --json {flags}")).succeeds();
+        let run =
+            dir.tiered(&format!("score in.jsonl --model enc --out out.jsonl --json {flags}")).succeeds();
         let rows = dir.rows("out.jsonl");
         let cheap = rows.iter().filter(|row| row["tier"] == "ngram").count();
         assert_eq!(run.json()["tiers"]["ngram"], cheap);
         cheap
     };
     let alone: Vec<f64> = {
-        dir.demur("score in.jsonl --model enc --tier ngram --out alone.jsonl").succeeds();
+        dir.tiered("score in.jsonl --model enc --tier ngram --out alone.jsonl").succeeds();
         dir.rows("alone.jsonl").iter().map(|row| number(&row["p_refusal"])).collect()
     };
     for share in [0.3, 0.6] {
@@ -126,11 +127,11 @@ fn the_cascade_is_the_one_that_is_asked_for() {
     assert_eq!(count("--cheap 0"), 0);
     assert_eq!(count("--cascade 0.5,0.5"), alone.len());
     let only =
-        dir.demur("score in.jsonl --model enc --cheap 0.5 --out - --where").arg("tier == ngram").succeeds();
+        dir.tiered("score in.jsonl --model enc --cheap 0.5 --out - --where").arg("tier == ngram").succeeds();
     let only = crate::support::rows(&only.stdout);
     assert!(!only.is_empty() && only.iter().all(|row| row["tier"] == "ngram"));
 
-    let server = Server::start(&dir, "--model enc --model plain --cheap 0.6");
+    let server = Server::start_tiered(&dir, "--model enc --model plain --cheap 0.6");
     let tier = |body: Value| {
         let answer = server.post("/v1/predict", body.to_string()).ok();
         answer["predictions"][0]["tier"].clone()
@@ -152,7 +153,7 @@ fn the_cascade_is_the_one_that_is_asked_for() {
 #[test]
 fn explain_shows_the_direction_and_what_lies_near() {
     let dir = with_models();
-    let out = dir.demur("explain --model enc").arg(PROMPTS[2]).succeeds().stdout;
+    let out = dir.tiered("explain --model enc").arg(PROMPTS[2]).succeeds().stdout;
     for part in [
         "by the encoder tier; n-grams alone 0.",
         "sd along the refusal axis",
@@ -161,7 +162,7 @@ fn explain_shows_the_direction_and_what_lies_near() {
     ] {
         assert!(out.contains(part), "{part} is not in {out}");
     }
-    let told = dir.demur("explain --json --model enc").arg(PROMPTS[2]).succeeds().json();
+    let told = dir.tiered("explain --json --model enc").arg(PROMPTS[2]).succeeds().json();
     let encoder = &told["encoder"];
     let nearest = encoder["nearest"].as_array().unwrap();
     assert_eq!(nearest.len(), 5);
@@ -172,23 +173,23 @@ fn explain_shows_the_direction_and_what_lies_near() {
     let others = told["terms_in_all"].as_u64().unwrap() > 10;
     assert!(others || (number(&told["bias"]) + sum - number(&told["logit"])).abs() < 1e-9);
     let known = nearest[0]["text"].as_str().unwrap();
-    let again = dir.demur("explain --json --model enc").arg(known).succeeds().json();
+    let again = dir.tiered("explain --json --model enc").arg(known).succeeds().json();
     assert_eq!(again["encoder"]["nearest"][0]["text"], known);
     assert!((number(&again["encoder"]["nearest"][0]["similarity"]) - 1.0).abs() < 1e-5);
-    let server = Server::start(&dir, "--model enc");
+    let server = Server::start_tiered(&dir, "--model enc");
     let served = server.post("/v1/explain", json!({"prompt": PROMPTS[2], "top": 10}).to_string()).ok();
     assert_eq!((&served["terms"], &served["words"]), (&told["terms"], &told["words"]));
     assert_eq!(served["encoder"]["nearest"][0]["text"], nearest[0]["text"]);
     // What is shown as a flip is one by all tiers.
     let hold = number(&told["p_refusal"]) - 0.001;
     let held = dir
-        .demur(&format!("explain --json --model enc --hold-from {hold}"))
+        .tiered(&format!("explain --json --model enc --hold-from {hold}"))
         .arg(PROMPTS[2])
         .succeeds()
         .json();
     assert_eq!(held["decision"], "hold");
     if let Some(rest) = held["flip"]["rest"].as_str() {
-        let alone = dir.demur("predict --json --model enc").arg(rest).succeeds().json();
+        let alone = dir.tiered("predict --json --model enc").arg(rest).succeeds().json();
         assert!((number(&alone["p_refusal"]) - number(&held["flip"]["p_refusal"])).abs() < 1e-5);
         assert!(number(&alone["p_refusal"]) < hold);
     }
@@ -197,7 +198,7 @@ fn explain_shows_the_direction_and_what_lies_near() {
 #[test]
 fn inspect_shows_the_encoder_tier() {
     let dir = with_models();
-    let out = dir.demur("inspect enc").succeeds().stdout;
+    let out = dir.tiered("inspect enc").succeeds().stdout;
     for part in [
         "encoder tier\n  base        tiny (CC0-1.0)",
         "tuned       no",
@@ -212,9 +213,9 @@ fn inspect_shows_the_encoder_tier() {
     ] {
         assert!(out.contains(part), "{part} is not in {out}");
     }
-    let json = dir.demur("inspect enc --json").succeeds().json();
+    let json = dir.tiered("inspect enc --json").succeeds().json();
     assert_eq!(json["manifest"]["encoder"]["base"]["name"], "tiny");
-    assert!(!dir.demur("inspect plain").succeeds().stdout.contains("encoder"));
+    assert!(!dir.tiered("inspect plain").succeeds().stdout.contains("encoder"));
 }
 
 #[test]
@@ -225,15 +226,15 @@ fn answers_are_judged_by_all_tiers() {
         json!({"prompt": "How do I boil an egg?", "response": "Put it into boiling water for seven minutes."}),
     ];
     dir.write_rows("in.jsonl", &rows);
-    dir.demur("label in.jsonl --model cls --out out.jsonl").succeeds().says("answered by: ngram ");
-    dir.demur("label in.jsonl --model cls --tier ngram --out alone.jsonl").succeeds();
+    dir.tiered("label in.jsonl --model cls --out out.jsonl").succeeds().says("answered by: ngram ");
+    dir.tiered("label in.jsonl --model cls --tier ngram --out alone.jsonl").succeeds();
     let (labelled, alone) = (dir.rows("out.jsonl"), dir.rows("alone.jsonl"));
     let columns: Vec<&String> = labelled[0].keys().collect();
     assert_eq!(columns[2..], ["p_refusal", "label", "labelled_by", "form", "reasoning", "tier"]);
     assert!(!alone[0].contains_key("tier"));
     assert_eq!((&labelled[1]["form"], &labelled[1]["tier"]), (&json!("text"), &json!("encoder")));
     assert_ne!(labelled[1]["p_refusal"], alone[1]["p_refusal"]);
-    let server = Server::start(&dir, "--model cls");
+    let server = Server::start_tiered(&dir, "--model cls");
     let answers =
         server.post("/v1/classify", json!({ "answers": [rows[0], rows[1], {"response": null}] }).to_string());
     let answers = answers.ok();
@@ -247,7 +248,7 @@ fn answers_are_judged_by_all_tiers() {
         json!({"response": "Sure", "cascade": {"below": 0.5, "from": 0.5}}).to_string(),
     );
     assert_eq!(one.ok()["classifications"][0]["tier"], "ngram");
-    dir.demur("bootstrap in.jsonl --model cls --out machine.jsonl").succeeds();
+    dir.tiered("bootstrap in.jsonl --model cls --out machine.jsonl").succeeds();
     let p = number(&dir.rows("machine.jsonl")[0]["p_refusal"]);
     assert!((p - number(&labelled[0]["p_refusal"])).abs() < 1e-5);
 }
@@ -260,14 +261,14 @@ fn figures_are_those_of_the_tiers_that_answer() {
     let ask = |flags: &str| {
         let line =
             format!("evaluate labelled.jsonl --label-column kind --allow-overlap --json --model enc {flags}");
-        dir.demur(&line).succeeds().json()
+        dir.tiered(&line).succeeds().json()
     };
     let (both, alone, cheap) = (ask(""), ask("--tier ngram"), ask("--cascade 0.5,0.5"));
     assert!(both["method"].as_str().unwrap().ends_with("both tiers"), "{}", both["method"]);
     assert!(alone["method"].as_str().unwrap().ends_with("n-gram tier alone"));
     assert_ne!(both["log_loss"], alone["log_loss"]);
     assert_eq!(cheap["log_loss"], alone["log_loss"]);
-    dir.demur("evaluate labelled.jsonl --cv 5 --field prompt --tier ngram").fails(2, &["go with a model"]);
+    dir.tiered("evaluate labelled.jsonl --cv 5 --field prompt --tier ngram").fails(2, &["go with a model"]);
 }
 
 #[test]
@@ -282,12 +283,12 @@ fn a_file_is_scored_to_the_same_bytes_on_any_number_of_threads_and_after_a_death
     let rows: String = (0..6_000).map(row).collect();
     dir.write("in.jsonl", &rows);
     let run = |flags: &str, out: &str| {
-        dir.demur(&format!("score in.jsonl --model enc --cheap 0.3 {flags} --out {out}")).succeeds();
+        dir.tiered(&format!("score in.jsonl --model enc --cheap 0.3 {flags} --out {out}")).succeeds();
         dir.bytes(out)
     };
     let one = run("--threads 1", "one.jsonl");
     assert!(one == run("--threads 4", "four.jsonl"), "threads do not show");
-    let mut child = dir.demur("score in.jsonl --model enc --cheap 0.3 --out cut.jsonl").start();
+    let mut child = dir.tiered("score in.jsonl --model enc --cheap 0.3 --out cut.jsonl").start();
     let started = Instant::now();
     while !dir.path("cut.jsonl.progress.json").exists() {
         assert!(started.elapsed() < Duration::from_secs(60));
@@ -295,19 +296,19 @@ fn a_file_is_scored_to_the_same_bytes_on_any_number_of_threads_and_after_a_death
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    dir.demur("score in.jsonl --model enc --cheap 0.4 --out cut.jsonl --resume")
+    dir.tiered("score in.jsonl --model enc --cheap 0.4 --out cut.jsonl --resume")
         .fails(1, &["other settings"]);
     assert!(one == run("--resume", "cut.jsonl"), "a death does not show");
     let values = crate::support::rows(&rows);
     let values: Vec<Value> = values.into_iter().take(3000).map(Value::Object).collect();
     write_parquet(&dir.path("in.parquet"), &values);
     let table = |threads: usize| {
-        dir.demur(&format!("score in.parquet --model enc --threads {threads} --out {threads}.parquet"))
+        dir.tiered(&format!("score in.parquet --model enc --threads {threads} --out {threads}.parquet"))
             .succeeds();
         dir.bytes(&format!("{threads}.parquet"))
     };
     assert!(table(1) == table(3));
-    let top = dir.demur("score in.jsonl --model enc --cheap 0.3 --top 3 --out -").succeeds();
+    let top = dir.tiered("score in.jsonl --model enc --cheap 0.3 --top 3 --out -").succeeds();
     let top: Vec<f64> =
         crate::support::rows(&top.stdout).iter().map(|row| number(&row["p_refusal"])).collect();
     let mut all: Vec<f64> = dir.rows("one.jsonl").iter().map(|row| number(&row["p_refusal"])).collect();
@@ -318,7 +319,7 @@ fn a_file_is_scored_to_the_same_bytes_on_any_number_of_threads_and_after_a_death
 #[test]
 fn what_cannot_be_is_said() {
     let dir = with_models();
-    let ask = |flags: &str| dir.demur(&format!("predict hello {flags}"));
+    let ask = |flags: &str| dir.tiered(&format!("predict hello {flags}"));
     ask("--model enc --tier bert").fails(2, &["bert", "ngram", "encoder"]);
     ask("--model enc --cheap 1").fails(2, &["--cheap", "below 1"]);
     ask("--model enc --cascade 0.9,0.1").fails(2, &["--cascade", "0 <= BELOW <= FROM"]);
@@ -328,14 +329,14 @@ fn what_cannot_be_is_said() {
         .fails(2, &["--cascade", "only the model's n-gram tier is loaded"]);
     ask("--model enc")
         .env("DEMUR_ENCODER_LIBRARY", "onnx")
-        .fails(2, &["DEMUR_ENCODER_LIBRARY=onnx", "torch, ort"]);
+        .fails(2, &["DEMUR_ENCODER_LIBRARY=onnx", "rten, torch"]);
     ask("--model enc").env("DEMUR_ENCODER_THREADS", "0").fails(2, &["DEMUR_ENCODER_THREADS=0", "from 1 up"]);
-    ask("--model enc").env("DEMUR_ENCODER_THREADS", "1").env("DEMUR_ENCODER_LIBRARY", "torch").succeeds();
-    #[cfg(not(feature = "ort"))]
-    ask("--model enc").env("DEMUR_ENCODER_LIBRARY", "ort").fails(1, &["not part of this build"]);
-    dir.demur("serve --port 0 --cheap 0.5").fails(1, &["--cheap", "no model has one"]);
-    dir.demur("serve --port 0 --model enc --encoder-library onnx").fails(2, &["--encoder-library"]);
-    dir.demur("serve --port 0 --model enc --encoder-queue 0").fails(2, &["--encoder-queue is 0"]);
+    ask("--model enc").env("DEMUR_ENCODER_THREADS", "1").env("DEMUR_ENCODER_LIBRARY", "rten").succeeds();
+    #[cfg(not(feature = "bert"))]
+    ask("--model enc").env("DEMUR_ENCODER_LIBRARY", "torch").fails(1, &["not part of this build"]);
+    dir.tiered("serve --port 0 --cheap 0.5").fails(1, &["--cheap", "no model has one"]);
+    dir.tiered("serve --port 0 --model enc --encoder-library onnx").fails(2, &["--encoder-library"]);
+    dir.tiered("serve --port 0 --model enc --encoder-queue 0").fails(2, &["--encoder-queue is 0"]);
 }
 
 #[test]
@@ -346,15 +347,15 @@ fn a_damaged_encoder_is_refused_and_the_n_grams_work_without_it() {
     bytes[last] ^= 1;
     dir.write("enc/encoder.safetensors", bytes);
     for command in ["predict hello", "explain hello", "serve --port 0"] {
-        dir.demur(&format!("{command} --model enc")).fails(1, &["encoder.safetensors", "corrupted"]);
+        dir.tiered(&format!("{command} --model enc")).fails(1, &["encoder.safetensors", "corrupted"]);
     }
-    dir.demur("predict hello --model enc --tier ngram").succeeds();
-    dir.demur("inspect enc").succeeds();
-    dir.demur("contrast swap --model enc").arg("Tell me about John").succeeds();
+    dir.tiered("predict hello --model enc --tier ngram").succeeds();
+    dir.tiered("inspect enc").succeeds();
+    dir.tiered("contrast swap --model enc").arg("Tell me about John").succeeds();
     let incomplete = with_models();
     fs::remove_file(incomplete.path("enc/encoder-head.safetensors")).unwrap();
-    incomplete.demur("predict hello --model enc").fails(1, &["encoder-head.safetensors", "missing"]);
-    let server = Server::start(&dir, "--model enc --tier ngram");
+    incomplete.tiered("predict hello --model enc").fails(1, &["encoder-head.safetensors", "missing"]);
+    let server = Server::start_tiered(&dir, "--model enc --tier ngram");
     let answer = server.post("/v1/predict", r#"{"prompt": "hello"}"#).ok();
     assert_eq!(answer["predictions"][0].get("tier"), None);
 }

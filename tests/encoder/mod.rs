@@ -1,8 +1,6 @@
 //! Models with an encoder tier: a tiny BERT of random numbers under a head that is really fitted, asked by every command and
 //! by the service.
 
-#![cfg(feature = "bert")]
-
 mod commands;
 mod service;
 
@@ -76,7 +74,7 @@ fn with_models() -> Dir {
         let dir = Dir::with_starter();
         tiny(&dir.path("encoders/tiny"));
         let fit = |what: &str, set: &[&str]| {
-            dir.demur(&format!("fit {what}"))
+            dir.tiered(&format!("fit {what}"))
                 .env("DEMUR_ENCODERS", dir.path("encoders"))
                 .env("DEMUR_CACHE", dir.path("cache"))
                 .fast()

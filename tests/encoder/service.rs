@@ -12,7 +12,7 @@ use crate::server::{Client, Server};
 fn a_full_queue_is_429_and_the_n_grams_do_not_wait_for_it() {
     let dir = with_models();
     let flags = "--model enc --model plain --encoder-queue 3 --encoder-max-wait 4000";
-    let server = Server::start(&dir, flags);
+    let server = Server::start_tiered(&dir, flags);
     let first = send(&server, prompts(&PROMPTS[..2]));
     until(&server, DEPTH, 2.0);
     let refused = server.post("/v1/predict", prompts(&PROMPTS[..2]));
@@ -40,13 +40,13 @@ fn a_full_queue_is_429_and_the_n_grams_do_not_wait_for_it() {
 #[test]
 fn a_request_that_is_given_up_costs_no_batch() {
     let dir = with_models();
-    let server = Server::start(&dir, "--model enc --request-timeout 0.3 --encoder-max-wait 1500");
+    let server = Server::start_tiered(&dir, "--model enc --request-timeout 0.3 --encoder-max-wait 1500");
     server.post("/v1/predict", prompts(&PROMPTS)).is_error(408, "request_timeout", None, "too long");
     until(&server, DEPTH, 0.0);
     let batches = "demur_encoder_batch_inputs_count{model=\"enc\"}";
     assert_eq!(metric(&server, batches), Some(0.0));
     drop(server);
-    let server = Server::start(&dir, "--model enc --encoder-max-wait 1500");
+    let server = Server::start_tiered(&dir, "--model enc --encoder-max-wait 1500");
     let mut client = Client::to(&server.address).unwrap();
     let body = prompts(&PROMPTS);
     let head = format!(
@@ -64,7 +64,7 @@ fn a_request_that_is_given_up_costs_no_batch() {
 #[test]
 fn a_reload_answers_what_waits_by_the_old_model() {
     let dir = with_models();
-    let server = Server::start(&dir, "--model enc --encoder-max-wait 1000 --admin-bind 127.0.0.1:0");
+    let server = Server::start_tiered(&dir, "--model enc --encoder-max-wait 1000 --admin-bind 127.0.0.1:0");
     let waiting = send(&server, prompts(&PROMPTS[..2]));
     until(&server, DEPTH, 2.0);
     let manifest = dir.text("enc/manifest.json");
@@ -90,7 +90,7 @@ fn a_reload_answers_what_waits_by_the_old_model() {
 fn an_end_answers_a_full_queue_first() {
     let dir = with_models();
     let server =
-        Server::start(&dir, "--model enc --encoder-queue 8 --encoder-max-wait 800 --drain-delay 0.1");
+        Server::start_tiered(&dir, "--model enc --encoder-queue 8 --encoder-max-wait 800 --drain-delay 0.1");
     let waiting: Vec<_> = (0..4).map(|_| send(&server, prompts(&PROMPTS[..2]))).collect();
     until(&server, DEPTH, 8.0);
     server.post("/v1/predict", prompts(&PROMPTS[..1])).is_error(429, "overloaded", None, "encoder");
@@ -108,7 +108,7 @@ fn an_end_that_may_not_wait_does_not() {
     let dir = with_models();
     for (flags, signals) in [("--drain-timeout 1", 1), ("--drain-timeout 30", 2)] {
         let flags = format!("--model enc --encoder-max-wait 20000 --drain-delay 0 {flags}");
-        let server = Server::start(&dir, &flags);
+        let server = Server::start_tiered(&dir, &flags);
         let body = prompts(&PROMPTS);
         let mut client = Client::to(&server.address).unwrap();
         let head =
@@ -130,7 +130,7 @@ fn an_end_that_may_not_wait_does_not() {
 #[test]
 fn many_clients_share_batches_and_get_what_one_gets() {
     let dir = with_models();
-    let server = Server::start(&dir, "--model enc --encoder-max-wait 20");
+    let server = Server::start_tiered(&dir, "--model enc --encoder-max-wait 20");
     let texts: Vec<String> = dir_rows().into_iter().take(64).collect();
     let alone: Vec<f64> = texts
         .iter()

@@ -176,7 +176,8 @@ impl<'a> TieredModel<'a> {
 
     fn by_replies(&self, pending: &PendingEncoder, input: &Input<'_>, scratch: &mut Scratch) -> Tiered {
         let ngrams = self.model.predict_ngrams(input, scratch);
-        if self.cascade.is_cheap(ngrams.p_refusal.get()) {
+        let manifest = self.model.manifest().encoder.as_ref();
+        if !manifest.is_some_and(|encoder| encoder.is_asked(self.cascade, ngrams.p_refusal.get(), input)) {
             return ngrams;
         }
         let texts = InputBuf::texts(input);

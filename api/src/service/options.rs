@@ -94,7 +94,7 @@ pub(crate) struct Options {
     /// Default: what each model's manifest states.
     #[arg(long, value_name = "RATE", env = "DEMUR_BASE_RATE", value_parser = base_rate::parse)]
     pub(crate) base_rate: Option<f64>,
-    /// Library that runs encoders: torch (libtorch) or ort (ONNX Runtime). Default: ort in a build that has it, else torch.
+    /// Library that runs encoders: rten, or torch (libtorch, in a build that has it). Default: rten.
     #[arg(
         long,
         value_name = "LIBRARY",

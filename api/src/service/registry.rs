@@ -76,7 +76,7 @@ impl Registry {
                     "the model `{name}` has the name of the bundled {}, which does something else; give it another",
                     bundled.name()
                 );
-                models.push((name, models::bundled(bundled.field())?));
+                models.push((name, models::bundled(bundled.field(), settings.load)?));
             }
         }
         if let Some(rate) = settings.base_rate {

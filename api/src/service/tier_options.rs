@@ -33,17 +33,17 @@ impl From<TierArg> for Tier {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LibraryArg {
+    /// rten.
+    Rten,
     /// libtorch.
     Torch,
-    /// ONNX Runtime.
-    Ort,
 }
 
 impl From<LibraryArg> for Library {
     fn from(library: LibraryArg) -> Self {
         match library {
+            LibraryArg::Rten => Self::Rten,
             LibraryArg::Torch => Self::Torch,
-            LibraryArg::Ort => Self::Onnx,
         }
     }
 }

@@ -35,15 +35,14 @@ pub enum EncoderError {
     /// The library that runs encoders is missing or failed.
     #[error("{library}: {reason}")]
     Library {
-        /// `libtorch` or `ONNX Runtime`.
+        /// `rten`, `libtorch` or `tokenizers`.
         library: &'static str,
         /// The library's message, and what to do.
         reason: String,
     },
     /// This build has no encoder tier.
     #[error(
-        "this demur was built without encoders; build it with `--features bert` (libtorch) or `--features ort` \
-         (ONNX Runtime) after `scripts/setup-bert.sh`, or ask for the n-gram tier alone (`--tier ngram`)"
+        "this build of demur-predictor has no encoders (feature `encoder`); ask for the n-gram tier alone"
     )]
     NotBuilt,
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use demur_data::Input;
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
@@ -22,6 +23,9 @@ pub struct EncoderManifest {
     pub config: EncoderConfig,
     /// Which texts it reads.
     pub reads: Reads,
+    /// Whether it is asked of texts in the Latin alphabet alone, the one that its base model knows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub latin_only: bool,
     /// How the logits of both tiers are combined.
     pub stack: Stack,
     /// From the combined logit to P(refusal).
@@ -45,6 +49,12 @@ pub struct EncoderManifest {
 }
 
 impl EncoderManifest {
+    /// Whether the encoder is asked of an input to which the n-grams alone give this P(refusal).
+    #[must_use]
+    pub fn is_asked(&self, cascade: Cascade, p_refusal: f64, input: &Input<'_>) -> bool {
+        !cascade.is_cheap(p_refusal) && (!self.latin_only || is_latin(self.reads.of(input)))
+    }
+
     /// P(refusal) at the combined logit, by the target's own calibration if it has one.
     #[must_use]
     pub fn calibrated(&self, logit: f64, target: Option<&str>) -> Probability {
@@ -86,6 +96,35 @@ pub enum Reads {
         /// For the prompt.
         prompt_tokens: usize,
     },
+}
+
+impl Reads {
+    /// The text that is classified.
+    const fn of<'a>(&self, input: &Input<'a>) -> &'a str {
+        let text = match self {
+            Self::Prompt { .. } => input.prompt,
+            Self::Response { .. } | Self::Both { .. } => input.response,
+        };
+        match text {
+            Some(text) => text,
+            None => "",
+        }
+    }
+}
+
+/// The characters of a text that say which alphabet it has.
+const LOOKED_AT: usize = 2000;
+
+/// Whether most letters of a text are Latin ones. A text without letters is not.
+fn is_latin(text: &str) -> bool {
+    let (mut latin, mut letters) = (0, 0);
+    for letter in text.chars().take(LOOKED_AT).filter(|letter| letter.is_alphabetic()) {
+        letters += 1;
+        latin += usize::from(
+            matches!(letter, 'A'..='Z' | 'a'..='z' | '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}'),
+        );
+    }
+    2 * latin > letters
 }
 
 /// Combines two logits: `ngrams` x that of the n-gram tier + `encoder` x that of the encoder's head + `bias`.
@@ -158,4 +197,30 @@ pub struct DirectionManifest {
     pub auroc: Option<f64>,
     /// AUROC of the head on the same rows.
     pub head_auroc: Option<f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_latin;
+
+    #[test]
+    fn an_alphabet_is_that_of_most_letters() {
+        for text in [
+            "Hello",
+            "\u{bf}C\u{f3}mo est\u{e1}s?",
+            "v\u{ec} sao b\u{1ea7}u tr\u{1edd}i xanh",
+            "what is \u{4f60}?",
+        ] {
+            assert!(is_latin(text), "{text}");
+        }
+        for text in [
+            "",
+            "1 + 1 = ?",
+            "\u{4f60}\u{597d}",
+            "\u{41f}\u{440}\u{438}\u{432}\u{435}\u{442} GPT",
+            "\u{ed55}\u{ad6d}\u{c5b4}",
+        ] {
+            assert!(!is_latin(text), "{text}");
+        }
+    }
 }

@@ -1,12 +1,8 @@
 //! The encoder tier: a BERT or `MPNet` with a linear head on its mean embedding, above the n-gram tier of the
 //! same model.
 //!
-//! Every build reads its description in the manifest. Running it requires the feature `bert` (libtorch, which
-//! also trains) or `ort` (ONNX Runtime). Without them, `tier` is a module with the same interface and no such
-//! tier.
-
-#[cfg(all(feature = "encoder", not(any(feature = "bert", feature = "ort"))))]
-compile_error!("the feature `encoder` is what `bert` and `ort` share: choose one of them, or both");
+//! Every build reads its description in the manifest. The default feature `encoder` runs it, by rten; `bert`
+//! adds libtorch, which also trains. Without them, `tier` is a module with the same interface and no such tier.
 
 pub(crate) mod config;
 pub(crate) mod direction;

@@ -5,29 +5,28 @@ use std::thread::available_parallelism;
 /// A library that runs encoders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Library {
+    /// rten, an ONNX runtime in Rust.
+    Rten,
     /// libtorch, in builds with the feature `bert`.
     Torch,
-    /// ONNX Runtime, in builds with the feature `ort`.
-    Onnx,
 }
 
 impl Library {
-    /// The library used unless the user says otherwise: ONNX Runtime if it is built in, because it is faster.
-    pub const DEFAULT: Self = if cfg!(feature = "ort") { Self::Onnx } else { Self::Torch };
+    /// The library used unless the user says otherwise.
+    pub const DEFAULT: Self = Self::Rten;
 
-    /// The error of a build without the library.
-    pub const NOT_BUILT: &str =
-        "is not part of this build: build demur with `--features bert` for torch, `--features ort` for ort";
+    /// The error of a build without libtorch.
+    pub const NOT_BUILT: &str = "is not part of this build: build demur with `--features bert` for it";
 
     /// Both.
-    pub const ALL: [Self; 2] = [Self::Torch, Self::Onnx];
+    pub const ALL: [Self; 2] = [Self::Rten, Self::Torch];
 
     /// The name used in flags.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Rten => "rten",
             Self::Torch => "torch",
-            Self::Onnx => "ort",
         }
     }
 }

@@ -64,8 +64,9 @@ impl Model {
         let mut all: Vec<Tiered> = inputs.iter().map(|input| self.predict_ngrams(input, scratch)).collect();
         let Some((manifest, tier)) = self.encoder() else { return Ok(all) };
         let cascade = cascade.unwrap_or(manifest.cascade);
-        let asked: Vec<usize> =
-            (0..all.len()).filter(|&row| !cascade.is_cheap(all[row].p_refusal.get())).collect();
+        let asked: Vec<usize> = (0..all.len())
+            .filter(|&row| manifest.is_asked(cascade, all[row].p_refusal.get(), &inputs[row]))
+            .collect();
         let texts: Vec<Input<'_>> = asked.iter().map(|&row| inputs[row]).collect();
         for (&row, logit) in asked.iter().zip(tier.logits(&texts)?) {
             if let Some(stacked) = self.stacked(&all[row], logit, inputs[row].target) {

@@ -1,20 +1,16 @@
 //! Fitting the encoder tier of a model.
 //!
-//! Every build reads what a recipe says about the tier. Fitting it needs the feature `ort` or `bert`: without
-//! them, `tier` is a module of the same shape that has no encoders.
+//! Every build fits heads on embeddings; the fit of the encoder itself needs the feature `bert`.
 
 pub(crate) mod distilled;
 mod params;
 mod progress;
-#[cfg_attr(not(feature = "encoder"), expect(dead_code, reason = "nothing is fitted by it in such a build"))]
+pub(crate) mod shared;
 pub(crate) mod task;
-#[cfg(feature = "encoder")]
-mod tier;
-#[cfg(not(feature = "encoder"))]
-#[path = "absent.rs"]
 mod tier;
 
 pub use params::{Distil, EncoderParams, Intermediate, Precision, TuneParams};
 pub use progress::EncoderProgress;
+pub use shared::SharedEncoder;
 pub(crate) use tier::EncoderStage;
-pub use tier::{EncoderStore, FittedEncoder};
+pub use tier::{EncoderFolder, EncoderStore, FittedEncoder, fit_shared};

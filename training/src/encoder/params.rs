@@ -23,6 +23,9 @@ pub struct EncoderParams {
     /// prompt; 128 tokens, 48 of them for the prompt of a pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reads: Option<Reads>,
+    /// Whether it is asked of texts in the Latin alphabet alone. Default: no, of all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub latin_only: bool,
     /// The layers, counted from 1, whose mean states are concatenated into an embedding. Default: the last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taps: Vec<usize>,
@@ -219,7 +222,7 @@ impl EncoderParams {
 }
 
 impl TuneParams {
-    fn check(&self) -> Result<(), TrainingError> {
+    pub(crate) fn check(&self) -> Result<(), TrainingError> {
         let wrong = |name, value, wanted| Err(TrainingError::Parameter { name, value, wanted });
         for (name, value) in
             [("tune.epochs", self.epochs), ("tune.batch", self.batch), ("tune.patience", self.patience)]

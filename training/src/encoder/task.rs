@@ -3,7 +3,7 @@
 use demur_predictor::Field;
 
 use crate::examples::Examples;
-use crate::fit::calibrate::{CalibrateOn, CalibrationMethod};
+use crate::fit::calibrate::{CalibrateOn, CalibrationMethod, IntervalsFor};
 use crate::fit::logistic::ClassWeight;
 
 /// The rows of a fit, and the settings of the surrounding fit that the encoder's fit follows.
@@ -16,5 +16,9 @@ pub(crate) struct EncoderTask<'a, 'e> {
     pub(crate) calibration: CalibrationMethod,
     pub(crate) calibrate_on: CalibrateOn,
     pub(crate) calibrate_targets: bool,
+    /// The base rate that the fit states.
+    pub(crate) base_rate: Option<f64>,
+    /// What the intervals beside predictions hold for.
+    pub(crate) intervals: IntervalsFor,
     pub(crate) seed: u64,
 }

@@ -111,8 +111,12 @@ impl NgramFit<'_> {
         };
         let encoder = match (&params.encoder, stage, &second.logits) {
             (Some(encoder), Some(stage), Some(logits)) => {
-                let of_ngrams = (logits.as_slice(), &second.calibration);
-                Some(stage.join(encoder, &self.task(examples), of_ngrams)?)
+                let on_parts = match stage.parts().as_slice() {
+                    [] => None,
+                    parts => Some(self.held_out_logits(examples, parts, second.c)?),
+                };
+                let logits = on_parts.as_ref().unwrap_or(logits);
+                Some(stage.join(encoder, &self.task(examples), (logits, &second.calibration))?)
             }
             _ => None,
         };
@@ -174,6 +178,8 @@ impl NgramFit<'_> {
             calibration: params.calibration,
             calibrate_on: params.calibrate_on,
             calibrate_targets: params.calibrate_targets,
+            base_rate: params.base_rate,
+            intervals: params.intervals,
             seed: self.seed,
         }
     }

@@ -99,6 +99,39 @@ impl SecondStage {
     }
 }
 
+impl NgramFit<'_> {
+    /// The logit of each row by n-grams that had not seen its fold; rows without a fold keep 0 and teach all.
+    pub(crate) fn held_out_logits(
+        self,
+        examples: &Examples<'_>,
+        folds: &[(usize, usize)],
+        c: f64,
+    ) -> Result<Vec<f64>, TrainingError> {
+        let mut of_row = vec![None; examples.len()];
+        folds.iter().for_each(|&(row, fold)| of_row[row] = Some(fold));
+        let count = folds.iter().map(|&(_, fold)| fold + 1).max().unwrap_or_default();
+        let score = |fold: usize| {
+            let (test, train): (Vec<usize>, Vec<usize>) =
+                (0..examples.len()).partition(|&row| of_row[row] == Some(fold));
+            let (design, weights) = self.first_level(&examples.subset(&train), &[c])?;
+            let (of_views, logits) = design.logits(&weights[0], &examples.subset(&test));
+            let logits = match self.params.base_rate {
+                None => logits,
+                Some(rate) => (0..test.len())
+                    .map(|at| log_odds(rate) + of_views.iter().map(|view| view[at]).sum::<f64>())
+                    .collect(),
+            };
+            Ok((test, logits))
+        };
+        let parts: Vec<_> = (0..count).into_par_iter().map(score).collect::<Result<_, TrainingError>>()?;
+        let mut all = vec![0.0; examples.len()];
+        for (rows, logits) in parts {
+            rows.into_iter().zip(logits).for_each(|(row, logit)| all[row] = logit);
+        }
+        Ok(all)
+    }
+}
+
 /// The out-of-fold scores of all rows for each C, ascending by C.
 fn out_of_fold(
     fit: NgramFit<'_>,

@@ -12,7 +12,7 @@ use std::path::Path;
 use demur_predictor::{Field, SeenPrompts};
 use serde::{Deserialize, Serialize};
 
-use crate::encoder::{EncoderParams, EncoderStore};
+use crate::encoder::{EncoderParams, EncoderStore, SharedEncoder};
 use crate::error::TrainingError;
 use crate::fit::params::NgramParams;
 use crate::fit::teacher::{FitPlan, Teacher};
@@ -46,6 +46,9 @@ pub struct Recipe {
     /// How the prompt predictor is evaluated.
     #[serde(default)]
     pub evaluation: EvaluationPlan,
+    /// An encoder for both models, which `fit encoder` fits. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<SharedEncoder>,
     /// The response classifier.
     pub response: NgramParams,
     /// The prompt predictor.
@@ -165,6 +168,7 @@ impl Recipe {
     pub fn check(&self) -> Result<(), TrainingError> {
         let mut sources = self.labelled.iter().chain(&self.unlabelled).chain([&self.evaluation.data]);
         sources.try_for_each(DataSource::check)?;
+        self.encoder.iter().try_for_each(SharedEncoder::check)?;
         self.response.check()?;
         self.prompt.fit.check()?;
         for (name, value) in [

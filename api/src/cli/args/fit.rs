@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use crate::cli::args::{ClassifierArg, DataArgs, FieldArg, PhrasesArg, TierArgs};
+use crate::cli::args::{ClassifierArg, DataArgs, PhrasesArg, TierArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct Pipeline {
@@ -23,10 +23,21 @@ pub(crate) struct Pipeline {
     pub(crate) json: bool,
 }
 
+/// What `fit` fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FitArg {
+    /// The response classifier.
+    Response,
+    /// The prompt predictor.
+    Prompt,
+    /// The encoder of the recipe's [encoder], which both models can use.
+    Encoder,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Fit {
-    /// Which model to fit.
-    pub(crate) model: FieldArg,
+    /// What to fit.
+    pub(crate) model: FitArg,
     /// Labelled rows; may be repeated. Default: the recipe's labelled files.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) data: Vec<PathBuf>,

@@ -13,7 +13,8 @@ use crate::service::{CascadeArg, LibraryArg, TierArg};
 /// Which tiers are loaded.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct TierArgs {
-    /// Which tiers answer: `ngram` alone (in microseconds), or `encoder` too, if the model has one. Default: encoder.
+    /// Which tiers answer: `ngram` alone (in microseconds), or `encoder` too, if the model has one. Default:
+    /// encoder, or what `DEMUR_TIER` says.
     #[arg(long, value_name = "TIER", hide_possible_values = true, help_heading = "Tiers")]
     pub(crate) tier: Option<TierArg>,
 }
@@ -25,10 +26,21 @@ impl TierArgs {
     /// # Errors
     /// When a variable has a value that cannot be.
     pub(crate) fn load_options(self) -> Result<LoadOptions, Usage> {
-        let tier = self.tier.map_or_else(Tier::default, Tier::from);
+        let tier = match self.tier {
+            Some(tier) => tier,
+            None => tier_of_environment()?,
+        };
+        let tier = Tier::from(tier);
         let encoder = if tier == Tier::Encoder { of_environment()? } else { EncoderOptions::default() };
         Ok(LoadOptions { tier, encoder })
     }
+}
+
+/// `DEMUR_TIER`: which tiers answer unless a flag says so.
+fn tier_of_environment() -> Result<TierArg, Usage> {
+    let Some(name) = variable("DEMUR_TIER")? else { return Ok(TierArg::Encoder) };
+    TierArg::from_str(&name, true)
+        .map_err(|_| Usage(format!("DEMUR_TIER={name}: no such tier; known are ngram and encoder")))
 }
 
 /// `DEMUR_ENCODER_LIBRARY` and `DEMUR_ENCODER_THREADS`.

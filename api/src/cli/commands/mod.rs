@@ -9,6 +9,7 @@ mod evaluate;
 mod explain;
 mod export_notebook;
 mod fit;
+mod fit_encoder;
 mod inspect;
 mod key;
 mod label;

@@ -3,7 +3,7 @@
 use crate::encoder::config::EncoderConfig;
 use crate::encoder::error::EncoderError;
 use crate::encoder::options::{EncoderOptions, Library};
-use crate::encoder::tier::onnx::OrtEncoder;
+use crate::encoder::tier::onnx::RtenEncoder;
 use crate::encoder::tier::tokens::TokenBatch;
 use crate::encoder::tier::torch::TorchEncoder;
 use crate::encoder::tier::weights::Weights;
@@ -12,7 +12,7 @@ use crate::encoder::tier::weights::Weights;
 #[derive(Debug)]
 pub(crate) enum Backend {
     Torch(Box<TorchEncoder>),
-    Onnx(Box<OrtEncoder>),
+    Rten(Box<RtenEncoder>),
 }
 
 impl Backend {
@@ -24,7 +24,7 @@ impl Backend {
         let threads = options.threads;
         Ok(match options.library {
             Library::Torch => Self::Torch(Box::new(TorchEncoder::on_threads(config, weights, threads)?)),
-            Library::Onnx => Self::Onnx(Box::new(OrtEncoder::new(config, weights, threads)?)),
+            Library::Rten => Self::Rten(Box::new(RtenEncoder::new(config, weights, threads)?)),
         })
     }
 
@@ -32,7 +32,7 @@ impl Backend {
     pub(crate) fn embed(&mut self, batch: &TokenBatch) -> Result<Vec<f32>, EncoderError> {
         match self {
             Self::Torch(encoder) => encoder.embed(batch),
-            Self::Onnx(encoder) => encoder.embed(batch),
+            Self::Rten(encoder) => encoder.embed(batch),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The encoder tier of a model: an encoder, the head on its embeddings, and the data for explanations.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +75,8 @@ pub struct Learned {
 #[derive(Debug, Clone)]
 enum Numbers {
     Bytes(Vec<u8>),
+    /// Those of a bundled model.
+    Static(&'static [u8]),
     File(PathBuf),
 }
 
@@ -205,8 +208,15 @@ impl EncoderTier {
     pub(crate) fn write_numbers(&self, path: &Path) -> std::io::Result<()> {
         match &*self.numbers {
             Numbers::Bytes(bytes) => fs::write(path, bytes),
+            Numbers::Static(bytes) => fs::write(path, bytes),
             Numbers::File(from) => fs::copy(from, path).map(drop),
         }
+    }
+
+    /// The same tier, whose weights are these bytes of the program.
+    pub(crate) fn with_numbers(mut self, bytes: &'static [u8]) -> Self {
+        self.numbers = Arc::new(Numbers::Static(bytes));
+        self
     }
 
     /// Loads the tier of a model directory; `file` reads one of its files and checks the digest. The outer
@@ -215,9 +225,9 @@ impl EncoderTier {
         dir: &Path,
         manifest: &EncoderManifest,
         options: EncoderOptions,
-        file: impl Fn(&str) -> Result<(Vec<u8>, FileDigest), E>,
+        file: impl Fn(&str) -> Result<(Cow<'static, [u8]>, FileDigest), E>,
     ) -> Result<Result<Self, EncoderError>, E> {
-        let known = if manifest.known > 0 { file(KNOWN)?.0 } else { Vec::new() };
+        let known = if manifest.known > 0 { file(KNOWN)?.0 } else { Cow::default() };
         let ((numbers, digest), (pieces, _), (head, _)) = (file(ENCODER)?, file(PIECES)?, file(HEAD)?);
         let files = TierFiles { dir, numbers: &numbers, digest, pieces: &pieces, head: &head, known: &known };
         Ok(Self::from_files(manifest, &files, options))
@@ -230,7 +240,6 @@ impl EncoderTier {
         options: EncoderOptions,
     ) -> Result<Self, EncoderError> {
         let bad = |name: &str, reason: String| EncoderError::File { path: files.dir.join(name), reason };
-        let weights = Weights::read(&manifest.config, files.numbers)?;
         let vectors = Tensors::read(files.head).map_err(|reason| bad(HEAD, reason))?;
         let singles = |name: &str| vectors.singles(name).map_err(|reason| bad(HEAD, reason));
         let bias = vectors.double("bias").map_err(|reason| bad(HEAD, reason))?;
@@ -248,7 +257,7 @@ impl EncoderTier {
         let learned = Learned { head, direction: singles("direction")?, known };
         check(manifest, &learned)?;
         Ok(Self {
-            encoder: Arc::new(Encoder::new(&manifest.config, files.pieces, &weights, options)?),
+            encoder: shared(manifest, files, options)?,
             learned: Arc::new(learned),
             reads: manifest.reads,
             direction: manifest.direction,
@@ -257,6 +266,29 @@ impl EncoderTier {
             digest: files.digest.clone(),
         })
     }
+}
+
+/// The encoders in use, by their files and settings: two models with the same encoder have it in memory once.
+static IN_USE: Mutex<Vec<(String, Weak<Encoder>)>> = Mutex::new(Vec::new());
+
+/// The encoder of these files: one that is in use, or a new one.
+fn shared(
+    manifest: &EncoderManifest,
+    files: &TierFiles<'_>,
+    options: EncoderOptions,
+) -> Result<Arc<Encoder>, EncoderError> {
+    let key = format!("{} {} {:?} {options:?}", files.digest.sha256, sha256(files.pieces), manifest.config);
+    // Each change of the list is one step, so a panic elsewhere leaves it whole.
+    let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+    in_use.retain(|(_, encoder)| encoder.strong_count() > 0);
+    let known = in_use.iter().find(|(known, _)| *known == key).and_then(|(_, encoder)| encoder.upgrade());
+    if let Some(encoder) = known {
+        return Ok(encoder);
+    }
+    let weights = Weights::read(&manifest.config, files.numbers)?;
+    let encoder = Arc::new(Encoder::new(&manifest.config, files.pieces, &weights, options)?);
+    in_use.push((key, Arc::downgrade(&encoder)));
+    Ok(encoder)
 }
 
 /// The files of a tier after reading.

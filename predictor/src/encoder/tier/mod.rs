@@ -13,10 +13,6 @@ mod tests;
 pub(crate) mod tokens;
 pub(crate) mod weights;
 
-#[cfg(feature = "ort")]
-pub(crate) mod onnx;
-#[cfg(not(feature = "ort"))]
-#[path = "no_onnx.rs"]
 pub(crate) mod onnx;
 #[cfg(feature = "bert")]
 pub(crate) mod torch;

@@ -1,5 +1,7 @@
 //! The weights of an encoder by name, from any safetensors file of a BERT or `MPNet`.
 //!
+//! A matrix may be stored in eight bits, each row with a scale of its own, which quarters the file.
+//!
 //! Files differ in the prefix of a name (`bert.`, `mpnet.` or nothing) and in what else they hold (poolers,
 //! heads of other tasks). Names are accepted with and without the prefix, and tensors that the encoder does
 //! not use are ignored.
@@ -13,7 +15,20 @@ use crate::encoder::error::EncoderError;
 
 /// Single-precision tensors, by name without prefix.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Weights(BTreeMap<String, (Vec<usize>, Vec<f32>)>);
+pub struct Weights(BTreeMap<String, Stored>);
+
+/// A tensor, row-major.
+#[derive(Debug, Clone, PartialEq)]
+struct Stored {
+    shape: Vec<usize>,
+    numbers: Vec<f32>,
+    /// The scale of each row, where files hold the tensor in eight bits: every number of a row is a whole
+    /// number from -127 to 127 times its scale.
+    scales: Option<Vec<f32>>,
+}
+
+/// What follows a tensor's name in the name of its scales.
+const SCALES: &str = ".scale";
 
 impl Weights {
     /// Reads the tensors of an encoder with these settings from the bytes of a safetensors file.
@@ -38,11 +53,18 @@ impl Weights {
             if view.shape() != shape {
                 return Err(bad(format!("has the shape {:?}, the settings say {shape:?}", view.shape())));
             }
-            let numbers = singles(&view).map_err(bad)?;
-            if numbers.iter().any(|number| !number.is_finite()) {
+            let stored = if view.dtype() == Dtype::I8 {
+                let scales = find(&format!("{name}{SCALES}"));
+                let scales = scales.ok_or_else(|| bad("has eight bits and no scales".to_owned()))?;
+                let scales = singles(&scales).map_err(&bad)?;
+                Stored::of_bytes(shape, view.data(), scales).map_err(&bad)?
+            } else {
+                Stored { shape, numbers: singles(&view).map_err(&bad)?, scales: None }
+            };
+            if stored.numbers.iter().any(|number| !number.is_finite()) {
                 return Err(bad("holds a number that is not finite (NaN or infinite)".to_owned()));
             }
-            all.insert(name, (shape, numbers));
+            all.insert(name, stored);
         }
         Ok(Self(all))
     }
@@ -61,8 +83,35 @@ impl Weights {
                 tensor(&name).filter(|numbers| numbers.len() == shape.iter().product::<usize>()).ok_or_else(
                     || EncoderError::Tensor { name: name.clone(), reason: "is missing".to_owned() },
                 )?;
-            all.insert(name, (shape, numbers));
+            all.insert(name, Stored { shape, numbers, scales: None });
         }
+        Ok(Self(all))
+    }
+
+    /// The weights with all matrices rounded to eight bits, by the largest number of each row.
+    #[must_use]
+    pub fn in_eight_bits(self) -> Self {
+        let small = |stored: Stored| if stored.shape.len() == 2 { stored.in_eight_bits() } else { stored };
+        Self(self.0.into_iter().map(|(name, stored)| (name, small(stored))).collect())
+    }
+
+    /// The weights with these rows of a table (of word pieces or positions), in this order.
+    ///
+    /// # Errors
+    /// [`EncoderError::Tensor`] if there is no such row.
+    pub fn with_rows(&self, name: &str, rows: &[usize]) -> Result<Self, EncoderError> {
+        let (shape, numbers) = self.get(name)?;
+        let width = shape.get(1).copied().unwrap_or_default();
+        let mut kept = Vec::with_capacity(rows.len() * width);
+        for &row in rows {
+            let row = numbers.get(row * width..(row + 1) * width).ok_or_else(|| EncoderError::Tensor {
+                name: name.to_owned(),
+                reason: format!("has no row {row}"),
+            })?;
+            kept.extend_from_slice(row);
+        }
+        let mut all = self.0.clone();
+        all.insert(name.to_owned(), Stored { shape: vec![rows.len(), width], numbers: kept, scales: None });
         Ok(Self(all))
     }
 
@@ -73,7 +122,7 @@ impl Weights {
     pub fn get(&self, name: &str) -> Result<(&[usize], &[f32]), EncoderError> {
         let found = self.0.get(name);
         found
-            .map(|(shape, numbers)| (shape.as_slice(), numbers.as_slice()))
+            .map(|stored| (stored.shape.as_slice(), stored.numbers.as_slice()))
             .ok_or_else(|| EncoderError::Tensor { name: name.to_owned(), reason: "is missing".to_owned() })
     }
 
@@ -84,13 +133,61 @@ impl Weights {
     pub fn to_bytes(&self) -> Result<Vec<u8>, EncoderError> {
         let bad = |reason: String| EncoderError::Tensor { name: "*".to_owned(), reason };
         let bytes = |numbers: &[f32]| -> Vec<u8> { numbers.iter().flat_map(|n| n.to_le_bytes()).collect() };
-        let all: Vec<_> =
-            self.0.iter().map(|(name, (shape, numbers))| (name, shape, bytes(numbers))).collect();
-        let views = all.iter().map(|(name, shape, bytes)| {
-            TensorView::new(Dtype::F32, (*shape).clone(), bytes).map(|view| (name.as_str(), view))
+        let mut all = Vec::new();
+        for (name, stored) in &self.0 {
+            match &stored.scales {
+                None => all.push((name.clone(), Dtype::F32, stored.shape.clone(), bytes(&stored.numbers))),
+                Some(scales) => {
+                    all.push((name.clone(), Dtype::I8, stored.shape.clone(), stored.to_eight_bits(scales)));
+                    all.push((format!("{name}{SCALES}"), Dtype::F32, vec![scales.len()], bytes(scales)));
+                }
+            }
+        }
+        let views = all.iter().map(|(name, dtype, shape, bytes)| {
+            TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name.as_str(), view))
         });
         let views = views.collect::<Result<Vec<_>, _>>().map_err(|cause| bad(cause.to_string()))?;
         safetensors::serialize(views, None).map_err(|cause| bad(cause.to_string()))
+    }
+}
+
+impl Stored {
+    /// A matrix from its eight-bit numbers and the scale of each row.
+    fn of_bytes(shape: Vec<usize>, bytes: &[u8], scales: Vec<f32>) -> Result<Self, String> {
+        let &[rows, width] = shape.as_slice() else {
+            return Err("has eight bits and is no matrix".to_owned());
+        };
+        if scales.len() != rows {
+            return Err(format!("has {} scales for {rows} rows", scales.len()));
+        }
+        let row = |(row, scale): (&[u8], &f32)| -> Vec<f32> {
+            row.iter().map(|&byte| f32::from(byte.cast_signed()) * scale).collect()
+        };
+        let numbers = bytes.chunks_exact(width.max(1)).zip(&scales).flat_map(row).collect();
+        Ok(Self { shape, numbers, scales: Some(scales) })
+    }
+
+    /// The nearest matrix whose rows have eight bits.
+    fn in_eight_bits(self) -> Self {
+        let width = self.shape[1].max(1);
+        let scale = |row: &[f32]| row.iter().fold(0.0_f32, |most, number| most.max(number.abs())) / 127.0;
+        let scales: Vec<f32> = self.numbers.chunks_exact(width).map(scale).collect();
+        let bytes = self.to_eight_bits(&scales);
+        // The scales are one for each row of a matrix, which is all that could be wrong.
+        Self::of_bytes(self.shape.clone(), &bytes, scales).unwrap_or(self)
+    }
+
+    /// Its numbers in units of their row's scale.
+    fn to_eight_bits(&self, scales: &[f32]) -> Vec<u8> {
+        let width = self.shape[1].max(1);
+        // A number is at most 127 scales from 0.
+        #[allow(clippy::cast_possible_truncation)]
+        let byte = |number: f32, scale: f32| {
+            let steps = if scale > 0.0 { (number / scale).round().clamp(-127.0, 127.0) } else { 0.0 };
+            (steps as i8).cast_unsigned()
+        };
+        let rows = self.numbers.chunks_exact(width).zip(scales);
+        rows.flat_map(|(row, &scale)| row.iter().map(move |&number| byte(number, scale))).collect()
     }
 }
 

@@ -46,7 +46,8 @@ impl FittedEncoder {
         mut p: Vec<f64>,
     ) -> Result<Vec<f64>, TrainingError> {
         let manifest = &self.manifest;
-        let asked: Vec<usize> = (0..p.len()).filter(|&row| !manifest.cascade.is_cheap(p[row])).collect();
+        let asked: Vec<usize> =
+            (0..p.len()).filter(|&row| manifest.is_asked(manifest.cascade, p[row], &inputs[row])).collect();
         let texts: Vec<Input<'_>> = asked.iter().map(|&row| inputs[row]).collect();
         let embeddings = self.loaded.embed(&manifest.reads, &texts)?;
         for (&row, embedding) in asked.iter().zip(embeddings.chunks_exact(manifest.config.width())) {

@@ -21,6 +21,9 @@ pub(crate) struct EncoderFit {
     pub(crate) head: Head,
     /// Out-of-fold logits with their row numbers.
     pub(crate) out_of_fold: Vec<(usize, f64)>,
+    /// For an encoder that was fitted before: the fold of each of these rows, in which whole files and sources
+    /// were held out. Empty otherwise.
+    pub(crate) parts: Vec<usize>,
     pub(crate) direction: Vec<f32>,
     pub(crate) described: DirectionManifest,
 }
@@ -60,6 +63,7 @@ pub(crate) fn fit_head(
         loaded: Arc::clone(&trained.loaded),
         head: folded(&line, &heads, width),
         out_of_fold: own.into_iter().map(|row| (row, logits[row])).collect(),
+        parts: Vec::new(),
         direction,
         described,
     };

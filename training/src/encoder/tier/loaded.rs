@@ -10,6 +10,7 @@ use demur_predictor::{Input, SeenPrompts, TrainingData};
 
 use crate::encoder::progress::EncoderProgress;
 use crate::encoder::tier::cache::{EmbeddingCache, Key, key};
+use crate::encoder::tier::folder::FittedHead;
 use crate::encoder::tier::reporter::Reporter;
 use crate::error::TrainingError;
 
@@ -25,6 +26,8 @@ pub(crate) struct LoadedEncoder {
     pub(crate) config: EncoderConfig,
     pub(crate) vocabulary: Vec<u8>,
     pub(crate) weights: Weights,
+    /// The head that was fitted with it, if its folder holds one.
+    pub(crate) fitted: Option<FittedHead>,
     pub(crate) encoder: Arc<Encoder>,
     /// Digest of the current weights and of the layers that an embedding is made of: equal digests mean equal
     /// embeddings.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use demur_predictor::encoder::Reads;
 
 use crate::encoder::params::TuneParams;
+use crate::encoder::shared::{SharedEncoder, SharedRow};
 use crate::encoder::task::EncoderTask;
+use crate::encoder::tier::folder::EncoderFolder;
 use crate::encoder::tier::head_fit::EncoderFit;
 use crate::encoder::tier::loaded::LoadedEncoder;
 use crate::encoder::tier::store::EncoderStore;
@@ -31,5 +33,15 @@ pub(crate) fn tune_first(
     _encoders: &EncoderStore,
     _seed: u64,
 ) -> Result<Arc<LoadedEncoder>, TrainingError> {
+    Err(TrainingError::NoTorch)
+}
+
+/// Fails: this build cannot fit encoders.
+pub(crate) fn tune_shared(
+    _params: &SharedEncoder,
+    _rows: &[SharedRow<'_>],
+    _encoders: &EncoderStore,
+    _seed: u64,
+) -> Result<EncoderFolder, TrainingError> {
     Err(TrainingError::NoTorch)
 }

@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 
 use demur_predictor::encoder::{Cascade, CascadeFigures, Stack};
-use demur_predictor::{Calibration, CalibrationReport};
+use demur_predictor::{Calibration, CalibrationReport, log_odds};
 use ndarray::Array2;
 
 use crate::error::TrainingError;
-use crate::examples::split;
+use crate::examples::{Examples, split};
 use crate::fit::calibrate::{CalibrationMethod, OutOfFold};
+use crate::fit::level::KnownOf;
 use crate::fit::second_level::{LinearModel, SecondLevelParams, fit_binary};
 use crate::metrics::auroc;
 
@@ -28,7 +29,11 @@ pub(crate) struct Levels<'a> {
     pub(crate) clusters: Vec<u32>,
     /// As in [`OutOfFold`].
     pub(crate) source_folds: Vec<usize>,
+    /// As in [`OutOfFold`].
+    pub(crate) sources: Vec<u32>,
     pub(crate) targets: Vec<Option<&'a str>>,
+    /// The base rate that the fit states, with the rows that tell how targets deviate from it.
+    pub(crate) level: Option<(f64, Examples<'a>)>,
 }
 
 /// The result of fitting the second level.
@@ -95,13 +100,19 @@ impl Levels<'_> {
             weights: self.weights.clone(),
             clusters: self.clusters.clone(),
             source_folds: self.source_folds.clone(),
+            sources: self.sources.clone(),
+            centre: self.level.as_ref().map_or(0.0, |(base_rate, _)| log_odds(*base_rate)),
             ..OutOfFold::default()
         };
         let (calibration, report) = out_of_fold.calibrate(method)?;
-        let target_calibrations = if calibrate_targets {
-            out_of_fold.calibrate_targets(&calibration, &self.targets)?
-        } else {
-            BTreeMap::new()
+        let target_calibrations = match &self.level {
+            _ if !calibrate_targets => BTreeMap::new(),
+            None => out_of_fold.calibrate_targets(&calibration, &self.targets)?,
+            Some((base_rate, examples)) => {
+                let start = log_odds(*base_rate);
+                let words: Vec<f64> = logits.iter().map(|logit| logit - start).collect();
+                KnownOf { words: &words, examples, base_rate: *base_rate }.targets(&calibration)
+            }
         };
         let stack = if stack { self.line(&all)? } else { alone };
         Ok(Stacked { stack, calibration, target_calibrations, report, logits })
@@ -168,10 +179,9 @@ mod tests {
             encoder: (0..600).map(|row| 2.0 * truth[row] - 1.0 + noise(row, 104_729)).collect(),
             weights: vec![1.0; 600],
             folds: (0..600).map(|row| row % 5).collect(),
-            clusters: Vec::new(),
-            source_folds: Vec::new(),
             targets: vec![None; 600],
             truth,
+            ..Levels::default()
         }
     }
 

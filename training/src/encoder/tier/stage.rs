@@ -15,6 +15,7 @@ use crate::encoder::task::EncoderTask;
 use crate::encoder::tier::distil::{distilled, texts};
 use crate::encoder::tier::fitted::FittedEncoder;
 use crate::encoder::tier::head_fit::{EncoderFit, fit_head};
+use crate::encoder::tier::head_kept::with_head;
 use crate::encoder::tier::intermediate::learn;
 use crate::encoder::tier::loaded::{LoadedEncoder, TrainedEncoder};
 use crate::encoder::tier::stack::Levels;
@@ -60,9 +61,10 @@ impl EncoderStage {
             None => Arc::new(TrainedEncoder::untrained(base)),
             Some(intermediate) => learn(intermediate, elsewhere, (&reads, &base), task, encoders)?,
         };
-        let (fit, of_folds) = match &params.tune {
-            Some(params) => (tune(params, task, &reads, &trained.loaded, encoders)?, Vec::new()),
-            None => fit_head(&params.c, task, &reads, &trained)?,
+        let (fit, of_folds) = match (&params.tune, &trained.loaded.fitted) {
+            (Some(params), _) => (tune(params, task, &reads, &trained.loaded, encoders)?, Vec::new()),
+            (None, Some(fitted)) => (with_head(fitted, task, &reads, &trained.loaded)?, Vec::new()),
+            (None, None) => fit_head(&params.c, task, &reads, &trained)?,
         };
         let mut stage = Self { reads, trained, fit, distilled: None, distilled_from: Vec::new() };
         if let Some(((records, files), weight)) = texts {
@@ -78,6 +80,12 @@ impl EncoderStage {
         self.distilled.as_ref()
     }
 
+    /// The rows that a fitted encoder was held out of, with their folds: the n-grams must be judged on the same
+    /// ones. Empty for an encoder that this fit makes.
+    pub(crate) fn parts(&self) -> Vec<(usize, usize)> {
+        self.fit.out_of_fold.iter().zip(&self.fit.parts).map(|(&(row, _), &fold)| (row, fold)).collect()
+    }
+
     /// Fits the second level over both tiers. `ngrams` are the out-of-fold logits of the n-grams, and
     /// `of_ngrams` is the calibration that turns them into P(refusal).
     ///
@@ -90,7 +98,7 @@ impl EncoderStage {
         (ngrams, of_ngrams): (&[f64], &Calibration),
     ) -> Result<FittedEncoder, TrainingError> {
         let Self { reads, trained, fit, distilled, distilled_from } = self;
-        let levels = levels(task, ngrams, &fit.out_of_fold)?;
+        let levels = levels(task, ngrams, (&fit.out_of_fold, &fit.parts))?;
         let stacked = levels.fit(params.stack, task.calibration, task.calibrate_targets)?;
         let known = known(params.known, task, &reads, &fit.loaded)?;
         let manifest = EncoderManifest {
@@ -100,9 +108,11 @@ impl EncoderStage {
                 sha256: fit.loaded.base_sha256.clone(),
             },
             tuned: params.tune.is_some()
+                || trained.loaded.fitted.is_some()
                 || params.intermediate.as_ref().is_some_and(|task| task.tune.is_some()),
             config: fit.loaded.config.clone(),
             reads,
+            latin_only: params.latin_only,
             stack: stacked.stack,
             calibration: stacked.calibration.clone(),
             target_calibrations: stacked.target_calibrations.clone(),
@@ -179,11 +189,14 @@ fn check_length(encoder: &LoadedEncoder, reads: &Reads) -> Result<(), TrainingEr
 fn levels<'e>(
     task: &EncoderTask<'_, 'e>,
     ngrams: &[f64],
-    of_encoder: &[(usize, f64)],
+    (of_encoder, parts): (&[(usize, f64)], &[usize]),
 ) -> Result<Levels<'e>, TrainingError> {
     let rows: Vec<usize> = of_encoder.iter().map(|&(row, _)| row).collect();
     let examples = task.examples.subset(&rows);
-    let folds = task.calibrate_on.folds(&examples, task.folds, task.seed)?;
+    let folds = match parts {
+        [] => task.calibrate_on.folds(&examples, task.folds, task.seed)?,
+        parts => parts.to_vec(),
+    };
     let scores = task.calibrate_on.scores(&examples, Vec::new(), folds.clone());
     Ok(Levels {
         ngrams: rows.iter().map(|&row| ngrams[row]).collect(),
@@ -191,8 +204,10 @@ fn levels<'e>(
         clusters: scores.clusters,
         source_folds: scores.source_folds,
         folds,
+        sources: task.intervals.sources(&examples),
         targets: examples.inputs.iter().map(|input| input.target).collect(),
-        truth: examples.truth,
-        weights: examples.weights,
+        truth: examples.truth.clone(),
+        weights: examples.weights.clone(),
+        level: task.base_rate.map(|base_rate| (base_rate, examples)),
     })
 }

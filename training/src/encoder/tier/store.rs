@@ -15,6 +15,7 @@ use demur_predictor::sha256;
 
 use crate::encoder::progress::EncoderProgress;
 use crate::encoder::tier::cache::EmbeddingCache;
+use crate::encoder::tier::folder::FittedHead;
 use crate::encoder::tier::loaded::{LoadedEncoder, TrainedEncoder};
 use crate::encoder::tier::reporter::Reporter;
 use crate::error::TrainingError;
@@ -28,8 +29,11 @@ pub struct EncoderStore {
     pub(crate) loaded: Mutex<BTreeMap<String, Arc<LoadedEncoder>>>,
     trained: Mutex<BTreeMap<String, Arc<TrainedEncoder>>>,
     pub(crate) reporter: Reporter,
+    #[cfg_attr(not(feature = "bert"), expect(dead_code, reason = "such a build fits no encoder"))]
     pub(crate) resumes: bool,
-    busy: Mutex<()>,
+    /// Held while an encoder itself is fitted.
+    #[cfg_attr(not(feature = "bert"), expect(dead_code, reason = "such a build fits no encoder"))]
+    pub(crate) busy: Mutex<()>,
 }
 
 /// Ignores poisoning. The data behind the lock stays valid when a thread panics, because maps are changed in
@@ -48,6 +52,7 @@ pub(crate) struct EncoderParts<'a> {
     pub(crate) config: EncoderConfig,
     pub(crate) vocabulary: Vec<u8>,
     pub(crate) weights: Weights,
+    pub(crate) fitted: Option<FittedHead>,
 }
 
 impl EncoderStore {
@@ -91,11 +96,6 @@ impl EncoderStore {
         Self { resumes, ..self }
     }
 
-    /// Held while an encoder itself is fitted: only one such fit at a time, because it uses all cores.
-    pub(crate) fn all_cores(&self) -> MutexGuard<'_, ()> {
-        lock(&self.busy)
-    }
-
     /// What has been learned from an intermediate task.
     pub(crate) fn trained(&self, key: &str) -> Option<Arc<TrainedEncoder>> {
         lock(&self.trained).get(key).cloned()
@@ -133,13 +133,19 @@ impl EncoderStore {
             .map_err(|reason| EncoderError::File { path: folder.join("config.json"), reason })?;
         let title =
             folder.file_name().map_or_else(|| name.to_owned(), |name| name.to_string_lossy().into_owned());
+        let fitted = FittedHead::read(&folder)?;
+        let (title, base_sha256) = match &fitted {
+            Some(head) => (head.base.clone(), head.base_sha256.clone()),
+            None => (title, files.sha256.clone()),
+        };
         let parts = EncoderParts {
             name: &title,
-            base_sha256: &files.sha256,
+            base_sha256: &base_sha256,
             weights_key: &files.sha256,
             config: files.config,
             vocabulary: files.vocabulary,
             weights: files.weights,
+            fitted,
         };
         let encoder = self.load(parts, self.cache.as_ref())?;
         loaded.insert(known, Arc::clone(&encoder));
@@ -152,7 +158,7 @@ impl EncoderStore {
         parts: EncoderParts<'_>,
         cache: Option<&PathBuf>,
     ) -> Result<Arc<LoadedEncoder>, TrainingError> {
-        let EncoderParts { name, base_sha256, weights_key, config, vocabulary, weights } = parts;
+        let EncoderParts { name, base_sha256, weights_key, config, vocabulary, weights, fitted } = parts;
         let encoder = Arc::new(Encoder::new(&config, &vocabulary, &weights, self.options)?);
         let digest = sha256(format!("{weights_key} of {:?}", config.taps()).as_bytes());
         let cache = match cache {
@@ -170,6 +176,7 @@ impl EncoderStore {
             config,
             vocabulary,
             weights,
+            fitted,
             encoder,
             digest,
             cache: Mutex::new(cache),

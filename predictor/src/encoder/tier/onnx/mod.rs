@@ -1,4 +1,4 @@
-//! Encoders in ONNX Runtime: the graph of an encoder, its bytes, and a session that runs it.
+//! Encoders as ONNX graphs: the graph of an encoder, its bytes, and a session that runs it in rten.
 
 mod graph;
 mod model;
@@ -9,4 +9,4 @@ mod session;
 mod tests;
 
 pub use model::model as to_onnx;
-pub(crate) use session::OrtEncoder;
+pub(crate) use session::RtenEncoder;

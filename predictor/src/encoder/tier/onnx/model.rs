@@ -88,8 +88,8 @@ impl GraphBuilder<'_> {
             self.graph.weight("embeddings.position_embeddings.weight", &[self.config.positions, hidden])?;
         let sum = match self.config.architecture {
             Architecture::Bert => {
-                let (start, length) = (self.graph.ints(&[0]), self.length());
-                let positions = self.graph.node("Slice", &[&table, &start, &length], &[]);
+                let (zero, length) = (self.graph.ints(&[0]), self.length());
+                let positions = self.graph.node("Slice", &[&table, &zero, &length, &zero], &[]);
                 let types = [self.config.token_types, hidden];
                 let types = self.graph.weight("embeddings.token_type_embeddings.weight", &types)?;
                 self.graph.input(TYPES);

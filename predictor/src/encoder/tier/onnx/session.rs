@@ -1,19 +1,11 @@
-//! Runs an encoder in ONNX Runtime: finds its shared library, creates a session on the graph of `onnx.rs`,
-//! and passes batches through it.
-//!
-//! The library is not linked but loaded when the first encoder is created. So a build does not need it, and a
-//! program that creates no encoder starts without it. Nothing is downloaded.
+//! Runs an encoder by rten, an ONNX runtime in Rust: creates a session on the graph of `model.rs`, and passes
+//! batches through it.
 
-use std::borrow::Cow;
-use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
-use std::error::Error as _;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
 
-use ::ort::LoadDynamicError;
-use ::ort::logging::LogLevel;
-use ::ort::session::builder::GraphOptimizationLevel;
-use ::ort::session::{Session, SessionInputValue};
-use ::ort::value::TensorRef;
+use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, ValueOrView};
+use rten_tensor::NdTensor;
 
 use crate::encoder::config::{Architecture, EncoderConfig};
 use crate::encoder::error::EncoderError;
@@ -21,41 +13,40 @@ use crate::encoder::tier::onnx::model as onnx;
 use crate::encoder::tier::tokens::TokenBatch;
 use crate::encoder::tier::weights::Weights;
 
-const LIBRARY: &str = "ONNX Runtime";
-/// Path of the shared library; takes precedence over all other places.
-const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
-/// Where `scripts/setup-bert.sh` installs it, relative to the working directory.
-const LIBRARY_FOLDER: &str = ".bert/onnxruntime";
+const LIBRARY: &str = "rten";
 
-/// An encoder in ONNX Runtime.
+/// An encoder in rten.
 #[derive(Debug)]
-pub(crate) struct OrtEncoder {
-    session: Session,
+pub(crate) struct RtenEncoder {
+    model: Model,
+    ids: NodeId,
+    mask: NodeId,
+    /// BERT alone has token types.
+    types: Option<NodeId>,
+    embedding: NodeId,
+    options: RunOptions,
     config: EncoderConfig,
 }
 
-impl OrtEncoder {
-    /// Loads ONNX Runtime if necessary and creates a session for the encoder with this many threads; 0 means
-    /// one per core. The weights are copied.
+impl RtenEncoder {
+    /// Creates a session for the encoder with this many threads. The weights are copied.
     pub(crate) fn new(
         config: &EncoderConfig,
         weights: &Weights,
         threads: usize,
     ) -> Result<Self, EncoderError> {
-        let library = library(std::env::var_os(LIBRARY_VARIABLE).map(PathBuf::from))?;
-        Self::with_library(&library, config, weights, threads)
-    }
-
-    /// The same with the given library.
-    pub(super) fn with_library(
-        library: &Path,
-        config: &EncoderConfig,
-        weights: &Weights,
-        threads: usize,
-    ) -> Result<Self, EncoderError> {
-        load(library)?;
-        let model = onnx::model(config, weights)?;
-        Ok(Self { session: session(&model, threads)?, config: config.clone() })
+        let bytes = onnx::model(config, weights)?;
+        let model = ModelOptions::with_all_ops().prepack_weights(true).load(bytes);
+        let model = model.map_err(|cause| refused("load the encoder", &cause))?;
+        let node = |name: &str| model.node_id(name).map_err(|cause| refused("find an input", &cause));
+        let (ids, mask, embedding) = (node(onnx::IDS)?, node(onnx::MASK)?, node(onnx::EMBEDDING)?);
+        let types = match config.architecture {
+            Architecture::Bert => Some(node(onnx::TYPES)?),
+            Architecture::Mpnet => None,
+        };
+        let pool = Arc::new(ThreadPool::with_num_threads(threads.max(1)));
+        let options = RunOptions::default().with_thread_pool(Some(pool));
+        Ok(Self { model, ids, mask, types, embedding, options, config: config.clone() })
     }
 
     /// The embeddings of the texts, `rows` times `width` numbers.
@@ -64,93 +55,29 @@ impl OrtEncoder {
         if batch.rows == 0 {
             return Ok(Vec::new());
         }
-        let mut inputs = vec![(onnx::IDS, &batch.ids), (onnx::MASK, &batch.mask)];
-        if self.config.architecture == Architecture::Bert {
-            inputs.push((onnx::TYPES, &batch.types));
-        }
-        let inputs = inputs.into_iter().map(|(name, numbers)| {
-            let tensor = TensorRef::from_array_view(([batch.rows, batch.length], numbers.as_slice()));
-            tensor.map(|tensor| (Cow::Borrowed(name), SessionInputValue::from(tensor)))
-        });
-        let inputs = inputs.collect::<Result<Vec<_>, _>>().map_err(refused("read the batch"))?;
-        let outputs = self.session.run(inputs).map_err(refused("run the encoder"))?;
-        let (_, embeddings) =
-            outputs[onnx::EMBEDDING].try_extract_tensor::<f32>().map_err(refused("give the embeddings"))?;
-        Ok(embeddings.to_vec())
+        let shape = [batch.rows, batch.length];
+        // The check has shown that every number is one of the vocabulary, so it is in 32 bits.
+        #[allow(clippy::cast_possible_truncation)]
+        let tensor = |numbers: &[i64]| -> ValueOrView<'static> {
+            let numbers: Vec<i32> = numbers.iter().map(|&number| number as i32).collect();
+            NdTensor::from_data(shape, numbers).into()
+        };
+        let mut inputs = vec![(self.ids, tensor(&batch.ids)), (self.mask, tensor(&batch.mask))];
+        inputs.extend(self.types.map(|types| (types, tensor(&batch.types))));
+        let options = Some(self.options.clone());
+        // On a thread of its own: a thread of rayon's that waits for rten's takes up other work meanwhile, which
+        // may be more texts for this encoder, and would wait for the lock that it holds itself.
+        let run =
+            thread::scope(|scope| scope.spawn(|| self.model.run_n(inputs, [self.embedding], options)).join());
+        let run = run.map_err(|_| refused("run the encoder", &"it panicked"))?;
+        let [embeddings] = run.map_err(|cause| refused("run the encoder", &cause))?;
+        let embeddings = NdTensor::<f32, 2>::try_from(embeddings);
+        Ok(embeddings.map_err(|cause| refused("give the embeddings", &cause))?.into_data())
     }
 }
 
-/// The path of the shared library: the named one, otherwise the first that exists.
-pub(super) fn library(named: Option<PathBuf>) -> Result<PathBuf, EncoderError> {
-    let looked = match named.filter(|path| !path.as_os_str().is_empty()) {
-        Some(path) => vec![path],
-        None => {
-            let file = format!("{DLL_PREFIX}onnxruntime{DLL_SUFFIX}");
-            let beside = std::env::current_exe().ok().map(|executable| executable.with_file_name(&file));
-            beside.into_iter().chain([Path::new(LIBRARY_FOLDER).join(&file)]).collect()
-        }
-    };
-    match looked.iter().find(|path| path.is_file()) {
-        // The path is made absolute because `ort` resolves a relative one against the executable's folder
-        // first.
-        Some(path) => {
-            std::path::absolute(path).map_err(|cause| unusable(&format!("{}: {cause}", path.display())))
-        }
-        None => Err(EncoderError::Library {
-            library: LIBRARY,
-            reason: format!(
-                "its shared library is not there (looked at {}); run scripts/setup-bert.sh, or name the file in \
-                 {LIBRARY_VARIABLE}",
-                looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
-            ),
-        }),
-    }
-}
-
-/// Loads the library once per process: later calls keep the first one that could be loaded. Otherwise `ort`
-/// would load one by itself when a session is created, and panic if it cannot.
-pub(super) fn load(library: &Path) -> Result<(), EncoderError> {
-    let environment = ::ort::init_from(library).map_err(|cause| {
-        unusable(&match &cause {
-            // The reason is in the source of the source, which the error's own text leaves out.
-            LoadDynamicError::Dlopen { error, .. } => match error.source() {
-                Some(reason) => format!("{cause}: {reason}"),
-                None => cause.to_string(),
-            },
-            _ => cause.to_string(),
-        })
-    })?;
-    environment.with_name("demur").with_telemetry(false).commit();
-    Ok(())
-}
-
-fn session(model: &[u8], threads: usize) -> Result<Session, EncoderError> {
-    let action = "be set up";
-    let mut builder = Session::builder()
-        .map_err(refused(action))?
-        .with_optimization_level(GraphOptimizationLevel::All)
-        .map_err(refused(action))?
-        .with_intra_threads(threads)
-        .map_err(refused(action))?
-        // A thread that waits for work would otherwise spin on cores that the rest of the process needs: on
-        // two busy cores a batch took twice as long.
-        .with_intra_op_spinning(false)
-        .map_err(refused(action))?
-        // Warnings are about how the graph is built; a user can do nothing about them.
-        .with_log_level(LogLevel::Error)
-        .map_err(refused(action))?;
-    builder.commit_from_memory(model).map_err(refused("load the encoder"))
-}
-
-fn refused<R>(action: &'static str) -> impl Fn(::ort::Error<R>) -> EncoderError {
-    move |cause| EncoderError::Library { library: LIBRARY, reason: format!("cannot {action}: {cause}") }
-}
-
-fn unusable(cause: &str) -> EncoderError {
-    let reason = format!(
-        "cannot be used: {cause}; run scripts/setup-bert.sh, or name another file in {LIBRARY_VARIABLE}"
-    );
-    EncoderError::Library { library: LIBRARY, reason }
+fn refused(action: &'static str, cause: &dyn std::fmt::Display) -> EncoderError {
+    EncoderError::Library { library: LIBRARY, reason: format!("cannot {action}: {cause}") }
 }
 
 /// Checks that the parts of a batch match each other and the encoder. A token number below 0 would count from

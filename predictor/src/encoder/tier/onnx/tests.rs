@@ -1,24 +1,13 @@
-//! Compares the graph in ONNX Runtime with the plain forward pass, and checks every error. The tests that run
-//! a graph need the shared library (`scripts/setup-bert.sh`) and are ignored by default.
+//! Compares the graph in rten with the plain forward pass, and checks every error.
 
-use std::path::{Path, PathBuf};
-
-use super::session::{self as ort, OrtEncoder};
+use super::session::RtenEncoder;
 use crate::encoder::config::{Architecture, EncoderConfig};
-use crate::encoder::error::EncoderError;
 use crate::encoder::tier::onnx::model as onnx;
 use crate::encoder::tier::reference;
 use crate::encoder::tier::tests::small;
 use crate::encoder::tier::tokens::TokenBatch;
 
 const BOTH: [Architecture; 2] = [Architecture::Bert, Architecture::Mpnet];
-
-/// The library, also searched for from the workspace's folder, because tests run in that of their crate.
-fn library() -> PathBuf {
-    let named = std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.bert/onnxruntime/libonnxruntime.so");
-    ort::library(named).or_else(|_| ort::library(Some(workspace))).unwrap()
-}
 
 /// Texts of these lengths, padded to the longest, with segments.
 fn batch(config: &EncoderConfig, lengths: &[usize]) -> TokenBatch {
@@ -44,12 +33,10 @@ fn assert_close(found: &[f32], expected: &[f64], what: &str) {
 }
 
 #[test]
-#[ignore = "needs ONNX Runtime; scripts/setup-bert.sh fetches it"]
 fn the_graph_gives_the_embeddings_of_the_plain_forward_pass() {
-    let library = library();
     for architecture in BOTH {
         let (config, weights) = small(architecture);
-        let mut encoder = OrtEncoder::with_library(&library, &config, &weights, 1).unwrap();
+        let mut encoder = RtenEncoder::new(&config, &weights, 1).unwrap();
         for lengths in [&[1][..], &[5], &[22], &[1, 4, 2], &[22, 3, 9, 22, 1]] {
             let batch = batch(&config, lengths);
             let expected = reference::embed(&config, &weights, &batch);
@@ -60,12 +47,10 @@ fn the_graph_gives_the_embeddings_of_the_plain_forward_pass() {
 }
 
 #[test]
-#[ignore = "needs ONNX Runtime; scripts/setup-bert.sh fetches it"]
 fn a_text_without_tokens_has_the_mean_zero_and_no_text_has_none() {
-    let library = library();
     for architecture in BOTH {
         let (config, weights) = small(architecture);
-        let mut encoder = OrtEncoder::with_library(&library, &config, &weights, 1).unwrap();
+        let mut encoder = RtenEncoder::new(&config, &weights, 1).unwrap();
         let padding = batch(&config, &[0, 3]);
         let alone = encoder.embed(&batch(&config, &[3])).unwrap().len();
         let found = encoder.embed(&padding).unwrap();
@@ -75,12 +60,10 @@ fn a_text_without_tokens_has_the_mean_zero_and_no_text_has_none() {
 }
 
 #[test]
-#[ignore = "needs ONNX Runtime; scripts/setup-bert.sh fetches it"]
 fn batches_that_do_not_fit_are_errors() {
-    let library = library();
     for (architecture, longest) in [(Architecture::Bert, 64), (Architecture::Mpnet, 62)] {
         let (config, weights) = small(architecture);
-        let mut encoder = OrtEncoder::with_library(&library, &config, &weights, 1).unwrap();
+        let mut encoder = RtenEncoder::new(&config, &weights, 1).unwrap();
         let good = batch(&config, &[3, 2]);
         let mut refused = |batch: &TokenBatch, expected: &str| {
             let error = encoder.embed(batch).unwrap_err().to_string();
@@ -115,40 +98,4 @@ fn the_model_opens_with_its_versions() {
     assert_eq!(&bytes[..9], b"\x08\x09\x12\x05demur", "IR version 9, then the producer");
     assert!(bytes.ends_with(b"\x42\x04\x0a\x00\x10\x14"), "version 20 of the standard operators");
     assert_eq!(bytes, onnx::model(&config, &weights).unwrap(), "the same bytes each time");
-}
-
-#[test]
-fn a_library_that_is_not_there_or_none_is_an_error() {
-    let error = ort::library(Some("nowhere/libonnxruntime.so".into())).unwrap_err();
-    let message = error.to_string();
-    assert!(message.contains("nowhere/libonnxruntime.so") && message.contains("scripts/setup-bert.sh"));
-
-    if let Err(error) = ort::library(None) {
-        assert!(matches!(&error, EncoderError::Library { .. }));
-        assert!(error.to_string().contains(".bert/onnxruntime"), "{error}");
-    }
-}
-
-/// The test below runs this in a process of its own, because a library stays loaded.
-#[test]
-#[ignore = "reads the file that DEMUR_TEST_LIBRARY names"]
-fn load_what_is_named() {
-    let path = PathBuf::from(std::env::var_os("DEMUR_TEST_LIBRARY").unwrap());
-    println!("{}", ort::load(&path).unwrap_err());
-}
-
-#[test]
-fn a_file_that_is_no_library_is_an_error() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(&file, "no library").unwrap();
-    let child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--nocapture", "load_what_is_named"])
-        .env("DEMUR_TEST_LIBRARY", file.path())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&child.stdout);
-    assert!(child.status.success() && said.contains("1 passed"), "{said}");
-    let path = file.path().display().to_string();
-    assert!(said.contains("ONNX Runtime: cannot be used") && said.contains(&path), "{said}");
-    assert!(said.contains("ORT_DYLIB_PATH"), "{said}");
 }

@@ -80,7 +80,7 @@ impl TorchEncoder {
                 // rust-bert's layers normalise with 1e-12, as every BERT does.
                 if config.layer_norm_eps > 1e-11 {
                     let reason = format!(
-                        "layer_norm_eps is {:e}, and its BERT layers compute with 1e-12; use ONNX Runtime (feature ort)",
+                        "layer_norm_eps is {:e}, and its BERT layers compute with 1e-12; rten runs it",
                         config.layer_norm_eps
                     );
                     return Err(EncoderError::Library { library: "libtorch", reason });

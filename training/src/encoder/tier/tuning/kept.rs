@@ -1,19 +1,63 @@
-//! Fitted encoders in the store: those of intermediate tasks are stored in files and looked up by the key of
-//! their fit.
+//! What the fit of an encoder needs of the store: base models with fewer pieces, and fitted encoders; those of
+//! intermediate tasks are stored in files and looked up by the key of their fit.
 
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use demur_data::AtomicFile;
 use demur_predictor::encoder::Weights;
+use demur_predictor::sha256;
 
+use crate::encoder::shared::POSITIONS;
 use crate::encoder::tier::loaded::LoadedEncoder;
 use crate::encoder::tier::store::{EncoderParts, EncoderStore, lock};
 use crate::error::TrainingError;
 
 impl EncoderStore {
+    /// Held while an encoder itself is fitted: only one such fit at a time, because it uses all cores.
+    pub(crate) fn all_cores(&self) -> MutexGuard<'_, ()> {
+        lock(&self.busy)
+    }
+
+    /// A base model for a fit with this dropout and fewer word pieces: those that are used, and the first up to
+    /// `first`; 0 keeps all.
+    pub(crate) fn with_pieces(
+        &self,
+        base: &Arc<LoadedEncoder>,
+        (first, dropout): (usize, f64),
+        used: &[bool],
+    ) -> Result<Arc<LoadedEncoder>, TrainingError> {
+        let lines: Vec<&[u8]> = base.vocabulary.split(|&byte| byte == b'\n').collect();
+        // What is not used and never will be: BERT's vocabulary opens with a thousand empty places.
+        let is_empty = |line: &[u8]| line.starts_with(b"[unused");
+        let keep = |row: &usize| used[*row] || (*row < first && !is_empty(lines[*row]));
+        let rows: Vec<usize> = (0..base.config.vocabulary.min(lines.len())).filter(keep).collect();
+        let rows = if first == 0 { (0..base.config.vocabulary.min(lines.len())).collect() } else { rows };
+        let pad = usize::try_from(base.config.pad).unwrap_or_default();
+        let vocabulary: Vec<&[u8]> = rows.iter().map(|&row| lines[row]).collect();
+        let mut config = base.config.clone();
+        config.vocabulary = rows.len();
+        config.dropout = dropout;
+        config.pad = rows.iter().position(|&row| row == pad).unwrap_or_default() as i64;
+        config.positions = config.positions.min(POSITIONS);
+        let positions: Vec<usize> = (0..config.positions).collect();
+        let weights = base.weights.with_rows("embeddings.word_embeddings.weight", &rows)?;
+        let weights = weights.with_rows("embeddings.position_embeddings.weight", &positions)?;
+        let key = sha256(format!("{} {rows:?}", base.digest).as_bytes());
+        let parts = EncoderParts {
+            name: &base.name,
+            base_sha256: &base.base_sha256,
+            weights_key: &key,
+            config,
+            vocabulary: vocabulary.join(&b'\n'),
+            weights,
+            fitted: None,
+        };
+        self.load(parts, None)
+    }
+
     /// The folder of checkpoints, if there is one.
     pub(crate) fn checkpoints(&self) -> Option<PathBuf> {
         self.cache.as_ref().map(|folder| folder.join("checkpoints"))
@@ -91,5 +135,6 @@ fn of_base<'a>(key: &'a str, base: &'a LoadedEncoder, weights: Weights) -> Encod
         config: base.config.clone(),
         vocabulary: base.vocabulary.clone(),
         weights,
+        fitted: None,
     }
 }

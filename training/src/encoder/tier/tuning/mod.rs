@@ -10,6 +10,7 @@ mod kept;
 mod learner;
 mod rows;
 mod runs;
+mod shared;
 
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ use crate::error::TrainingError;
 use crate::examples::{Examples, split};
 use crate::fit::logistic::ClassWeight;
 use crate::metrics::log_loss;
+
+pub(crate) use shared::tune_shared;
 
 /// Fits an encoder on the main task.
 pub(crate) fn tune(
@@ -59,7 +62,7 @@ pub(crate) fn tune(
     let of_test: Vec<bool> = test.iter().map(|&row| labels[row]).collect();
     let (direction, described) = described(direction, &run.epochs[best], tuned.config.hidden, &of_test);
     runs.forget();
-    Ok(EncoderFit { loaded: tuned, head: fitted.head, out_of_fold, direction, described })
+    Ok(EncoderFit { loaded: tuned, head: fitted.head, out_of_fold, parts: Vec::new(), direction, described })
 }
 
 /// One run for each held-out part, with the rows of that part.
