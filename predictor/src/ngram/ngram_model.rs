@@ -269,10 +269,13 @@ fn finite(what: &'static str, numbers: &[f32]) -> Result<(), SettingsError> {
 fn occurrences(view: &View, input: &Input<'_>, scratch: &mut Scratch) -> Vec<(u32, Range<usize>)> {
     let Some(whole) = view.settings.field.of(input) else { return Vec::new() };
     let part = view.settings.part.of(whole);
+    // An empty part need not be a slice of the whole, and nothing is found in it.
+    if part.is_empty() {
+        return Vec::new();
+    }
     let Lowered { offsets, .. } = text::lowercase_with_offsets(part);
     // A part is a slice of the whole, so the distance between their starts is its offset.
     let base = part.as_ptr() as usize - whole.as_ptr() as usize;
-    let base = if part.is_empty() { 0 } else { base };
     let mut spans = Vec::new();
     scratch.text.set(part);
     view.vectorizer.visit(scratch, |feature, span| {

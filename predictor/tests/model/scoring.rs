@@ -22,6 +22,15 @@ fn the_strongest_ngrams_come_in_order() {
     assert_eq!(names(&complied), ["0:how", "0:how to"]);
 }
 
+#[test]
+fn blank_text_is_explained_by_the_bias_alone() {
+    for blank in ["", " ", "\n\t \n"] {
+        let explanation = scorer().explain(&Input::prompt(blank));
+        assert!(explanation.terms.is_empty(), "{blank:?}: {:?}", explanation.terms);
+        assert_eq!(explanation.logit.to_bits(), explanation.bias.to_bits());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
