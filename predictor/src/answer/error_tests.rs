@@ -53,6 +53,20 @@ fn an_error_about_the_content_is_a_refusal() {
 }
 
 #[test]
+fn names_within_an_object_are_told_apart() {
+    for error in [
+        json!({"metadata": {"reasons": ["hate"]}}),
+        json!({"code": 403, "metadata": {"flagged_input": "abc"}}),
+        json!("Error 403: {'message': 'x', 'metadata': {'reasons': ['violence']}}"),
+    ] {
+        assert!(evidence(&error, tables()).refuses(), "{error}");
+    }
+    for error in [json!({"reasons": ["hate"]}), json!({"metadata": {"reasons": []}})] {
+        assert!(!evidence(&error, tables()).refuses(), "{error}");
+    }
+}
+
+#[test]
 fn any_other_error_is_no_answer() {
     for error in [
         json!({"type": "overloaded_error", "message": "Overloaded"}),

@@ -62,14 +62,14 @@ fn stronger(kept: &mut Option<Meaning>, found: Meaning) {
 /// Reads an error's body or text.
 pub(crate) fn evidence(error: &Value, tables: Tables<'_>) -> Evidence {
     let mut reader = Reader { tables, found: Evidence::default(), sentences: true };
-    reader.value("", "", error, 0);
+    reader.value(&Standing::TOP, error, 0);
     reader.found
 }
 
 /// Reads what filters say: fields alone, because their sentences explain and do not decide.
 pub(crate) fn evidence_of_filters(filters: &Value, tables: Tables<'_>) -> Evidence {
     let mut reader = Reader { tables, found: Evidence::default(), sentences: false };
-    reader.value("", "", filters, 0);
+    reader.value(&Standing::TOP, filters, 0);
     reader.found
 }
 
@@ -81,6 +81,19 @@ pub(crate) fn evidence_of_text(text: &str, tables: Tables<'_>) -> Evidence {
     reader.found
 }
 
+/// Where a value stands: the name of its field and that of the object around it, both folded. They are handed on
+/// as one, by reference: as two texts among the arguments of a function that calls itself, an optimised build of
+/// rustc 1.95 gives every object the empty name (the test `names_within_an_object_are_told_apart`).
+#[derive(Clone, Copy)]
+struct Standing<'n> {
+    parent: &'n str,
+    name: &'n str,
+}
+
+impl Standing<'_> {
+    const TOP: Self = Self { parent: "", name: "" };
+}
+
 struct Reader<'a> {
     tables: Tables<'a>,
     found: Evidence,
@@ -89,23 +102,22 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads a value that stands under a name, which is folded, within a parent.
-    fn value(&mut self, parent: &str, name: &str, value: &Value, depth: usize) {
-        if depth > DEEPEST || OF_REQUEST.contains(&name) && !matches!(value, Value::Object(_)) {
+    fn value(&mut self, at: &Standing<'_>, value: &Value, depth: usize) {
+        if depth > DEEPEST || OF_REQUEST.contains(&at.name) && !matches!(value, Value::Object(_)) {
             return;
         }
-        if let Some(sign) = self.tables.value(parent, name, value) {
+        if let Some(sign) = self.tables.value(at.parent, at.name, value) {
             self.keep(sign, is_number(value));
         }
         match value {
             Value::Object(fields) => {
                 for (key, value) in fields {
-                    self.value(name, &fold_name(key), value, depth + 1);
+                    self.value(&Standing { parent: at.name, name: &fold_name(key) }, value, depth + 1);
                 }
             }
             Value::Array(values) => {
                 for value in values {
-                    self.value(parent, name, value, depth + 1);
+                    self.value(at, value, depth + 1);
                 }
             }
             Value::String(text) if self.sentences => self.text(text, depth + 1),
@@ -127,7 +139,7 @@ impl Reader<'_> {
         if let Some(start) = start.filter(|_| depth <= DEEPEST)
             && let Some((value, _)) = literal(&text[start..])
         {
-            self.value("", "", &value, depth + 1);
+            self.value(&Standing::TOP, &value, depth + 1);
         }
         if let Some(means) = self.tables.sentence(text) {
             stronger(&mut self.found.sentence, means);
