@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{DEPTH, PROMPTS, WORDS, dir_rows, metric, number, prompts, with_models};
 use crate::server::Server;
-use crate::support::{Dir, write_parquet};
+use crate::support::{Demur, Dir, write_parquet};
 
 /// What `predict --json` says of each prompt.
 fn predicted(dir: &Dir, flags: &str) -> Vec<Value> {
@@ -334,6 +334,11 @@ fn what_cannot_be_is_said() {
     ask("--model enc").env("DEMUR_ENCODER_THREADS", "1").env("DEMUR_ENCODER_LIBRARY", "rten").succeeds();
     #[cfg(not(feature = "bert"))]
     ask("--model enc").env("DEMUR_ENCODER_LIBRARY", "torch").fails(1, &["not part of this build"]);
+    ask("--model enc").env("DEMUR_TIER", "both").fails(2, &["DEMUR_TIER=both", "ngram and encoder"]);
+    let said = |demur: Demur| demur.succeeds().json()["tier"].clone();
+    assert_eq!(said(ask("--model enc --json")), "encoder");
+    assert_eq!(said(ask("--model enc --json").env("DEMUR_TIER", "ngram")), Value::Null);
+    assert_eq!(said(ask("--model enc --json --tier encoder").env("DEMUR_TIER", "ngram")), "encoder");
     dir.tiered("serve --port 0 --cheap 0.5").fails(1, &["--cheap", "no model has one"]);
     dir.tiered("serve --port 0 --model enc --encoder-library onnx").fails(2, &["--encoder-library"]);
     dir.tiered("serve --port 0 --model enc --encoder-queue 0").fails(2, &["--encoder-queue is 0"]);
@@ -358,4 +363,23 @@ fn a_damaged_encoder_is_refused_and_the_n_grams_work_without_it() {
     let server = Server::start_tiered(&dir, "--model enc --tier ngram");
     let answer = server.post("/v1/predict", r#"{"prompt": "hello"}"#).ok();
     assert_eq!(answer["predictions"][0].get("tier"), None);
+}
+
+#[test]
+fn the_fit_of_an_encoder_says_what_it_lacks_before_it_reads_a_row() {
+    let dir = Dir::new();
+    dir.write("rows.jsonl", "{\"prompt\":\"a\",\"response\":\"No.\",\"label\":\"refused\"}\n");
+    let fit = |flags: &str| dir.tiered(&format!("fit encoder --data rows.jsonl --out enc {flags}"));
+    fit("").fails(2, &["--recipe", "[encoder]", "docs/encoder.md"]);
+    fit("--unseen unseen.toml").fails(2, &["--unseen", "`fit response`"]);
+    let encoder = "encoder={base=\"nowhere\",prompt_sources=[],parts=PARTS,\
+                   answers={text=\"response\",tokens=16},prompts={text=\"prompt\",tokens=16},tune={}}";
+    fit("").arg("--set").arg(&encoder.replace("PARTS", "1")).fails(1, &["encoder.parts", "2 to 100"]);
+    dir.write("enc/notes.txt", "mine");
+    fit("").arg("--set").arg(&encoder.replace("PARTS", "2")).fails(1, &["enc", "give another folder"]);
+    assert_eq!(dir.text("enc/notes.txt"), "mine");
+    fs::remove_file(dir.path("enc/notes.txt")).unwrap();
+    let without = if cfg!(feature = "bert") { "nowhere" } else { "libtorch" };
+    fit("").arg("--set").arg(&encoder.replace("PARTS", "2")).fails(1, &[without]);
+    assert_eq!(fs::read_dir(dir.path("enc")).unwrap().count(), 0, "nothing is written");
 }

@@ -39,8 +39,8 @@ pub use analysis::terms::{
 pub use answers::{answer, judge_answers};
 pub use bootstrap::{Bootstrapped, MachineLabelled, bootstrap, by_target, labelled_by};
 pub use encoder::{
-    Distil, EncoderFolder, EncoderParams, EncoderProgress, EncoderStore, FittedEncoder, Intermediate,
-    Precision, SharedEncoder, TuneParams, fit_shared,
+    Distil, EncoderParams, EncoderProgress, EncoderStore, FittedEncoder, Intermediate, Precision,
+    SharedEncoder, TuneParams, check_encoder_place, fit_shared,
 };
 pub use error::TrainingError;
 pub use evaluate::baselines::phrase_list;

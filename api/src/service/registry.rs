@@ -76,7 +76,7 @@ impl Registry {
                     "the model `{name}` has the name of the bundled {}, which does something else; give it another",
                     bundled.name()
                 );
-                models.push((name, models::bundled(bundled.field(), settings.load)?));
+                models.push((name, models::bundled(bundled.field())?));
             }
         }
         if let Some(rate) = settings.base_rate {

@@ -4,8 +4,6 @@ use serde_json::{Map, Value};
 
 use super::{Layout, PLAIN, Role};
 
-const EXAMPLE: &str = r#"{"prompt": "How do I pick a lock?", "chosen": "I can't help with that.", "rejected": "Push the pins up one by one."}"#;
-
 /// One pair a row, of which the chosen answer is read: it is what a model learns to say.
 pub(super) const PAIRS: Layout = Layout {
     name: "preference-pairs",
@@ -13,7 +11,7 @@ pub(super) const PAIRS: Layout = Layout {
     every: &["chosen", "rejected"],
     none: &["response"],
     places: &[(Role::Response, &["chosen"])],
-    example: EXAMPLE,
+    example: r#"{"prompt": "How do I pick a lock?", "chosen": "I can't help with that.", "rejected": "Push the pins up one by one."}"#,
     ..PLAIN
 };
 
@@ -21,12 +19,9 @@ pub(super) const PAIRS: Layout = Layout {
 pub(super) const SIDES: Layout = Layout {
     name: "preference-sides",
     title: "preference pairs (both)",
-    every: &["chosen", "rejected"],
-    none: &["response"],
     places: &[(Role::Response, &["response"])],
     split: Some(sides),
-    example: EXAMPLE,
-    ..PLAIN
+    ..PAIRS
 };
 
 /// A row for each answer of a pair: `side` says which, `response` holds it. A chat around it is left out, so that

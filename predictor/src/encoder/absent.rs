@@ -1,6 +1,5 @@
 //! The encoder tier in a build without encoders: a type without values.
 
-use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
@@ -53,16 +52,12 @@ impl EncoderTier {
         match *self {}
     }
 
-    pub(crate) const fn with_numbers(self, _bytes: &'static [u8]) -> Self {
-        match self {}
-    }
-
     /// Returns the error that this build has no encoders.
     pub(crate) fn load<E>(
         _dir: &Path,
         _manifest: &EncoderManifest,
         _options: EncoderOptions,
-        _file: impl Fn(&str) -> Result<(Cow<'static, [u8]>, FileDigest), E>,
+        _file: impl Fn(&str) -> Result<(Vec<u8>, FileDigest), E>,
     ) -> Result<Result<Self, EncoderError>, E> {
         Ok(Err(EncoderError::NotBuilt))
     }

@@ -2,15 +2,11 @@
 //!
 //! `scripts/bundle` creates their files. They are loaded like those of a directory, with all of its checks.
 
-use std::borrow::Cow;
 use std::path::Path;
 
-use crate::encoder::files::ENCODER;
 use crate::error::ModelError;
 use crate::field::Field;
 use crate::model::Model;
-use crate::model::load::LoadOptions;
-use crate::model::tier::Tier;
 
 /// A model that comes with this crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -75,32 +71,17 @@ impl Bundled {
 }
 
 impl Model {
-    /// The n-gram tier of a model that comes with this crate, checked like a directory. Loading takes a few
-    /// milliseconds, so keep it.
+    /// A model that comes with this crate, checked like a directory. Loading takes a few milliseconds, so
+    /// keep it.
     ///
     /// # Errors
     /// Never, unless this build's own files are broken (a test reads them); then as [`load`](Self::load).
     pub fn bundled(bundled: Bundled) -> Result<Self, ModelError> {
-        Self::bundled_with(bundled, LoadOptions { tier: Tier::Ngram, ..LoadOptions::default() })
-    }
-
-    /// A model that comes with this crate, with these options: all of its tiers, unless they say otherwise.
-    ///
-    /// # Errors
-    /// As [`bundled`](Self::bundled), and where the encoder cannot be run.
-    pub fn bundled_with(bundled: Bundled, options: LoadOptions) -> Result<Self, ModelError> {
         // Not an existing directory: it only names the files in errors.
         let dir = Path::new("bundled").join(bundled.name());
-        let read = |name: &str| {
+        Self::from_files(&dir, |name| {
             let file = bundled.files().iter().find(|(known, _)| *known == name);
             file.map(|(_, bytes)| *bytes).ok_or_else(|| ModelError::Missing { path: dir.join(name) })
-        };
-        let mut model = Self::from_files(&dir, read)?
-            .with_encoder(&dir, options, |name| read(name).map(Cow::Borrowed))?;
-        model.parts.encoder = match model.parts.encoder.take() {
-            Some(tier) => Some(tier.with_numbers(read(ENCODER)?)),
-            None => None,
-        };
-        Ok(model)
+        })
     }
 }

@@ -1,7 +1,6 @@
 //! Reading a model directory. A load checks in this order: the files exist, the format is known, the polarity
 //! is right, sizes and digests match, every number is finite, and vocabulary and weights match.
 
-use std::borrow::Cow;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -53,28 +52,18 @@ impl Model {
     /// As [`load`](Self::load).
     pub fn load_with(dir: &Path, options: LoadOptions) -> Result<Self, ModelError> {
         let read = |name: &str| read_file(dir.join(name));
-        Self::from_files(dir, read)?.with_encoder(dir, options, |name| Ok(read(name)?.into()))
-    }
-
-    /// The model with its encoder tier, if it has one and the options ask for it; `dir` only names it in
-    /// errors.
-    pub(crate) fn with_encoder(
-        mut self,
-        dir: &Path,
-        options: LoadOptions,
-        read: impl Fn(&str) -> Result<Cow<'static, [u8]>, ModelError>,
-    ) -> Result<Self, ModelError> {
-        if let Some(encoder) = self.manifest.encoder.as_ref().filter(|_| options.tier == Tier::Encoder) {
+        let mut model = Self::from_files(dir, read)?;
+        if let Some(encoder) = model.manifest.encoder.as_ref().filter(|_| options.tier == Tier::Encoder) {
             let file = |name: &str| {
                 let bytes = read(name)?;
-                let digest = check(dir, name, &self.manifest, &bytes)?.clone();
+                let digest = check(dir, name, &model.manifest, &bytes)?.clone();
                 Ok((bytes, digest))
             };
             let named = |cause| ModelError::Encoder { path: dir.to_owned(), cause };
-            self.parts.encoder =
+            model.parts.encoder =
                 Some(EncoderTier::load(dir, encoder, options.encoder, file)?.map_err(named)?);
         }
-        Ok(self)
+        Ok(model)
     }
 
     /// Builds a model from its files and checks all of it; `dir` only names it in errors.

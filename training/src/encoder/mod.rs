@@ -13,4 +13,4 @@ pub use params::{Distil, EncoderParams, Intermediate, Precision, TuneParams};
 pub use progress::EncoderProgress;
 pub use shared::SharedEncoder;
 pub(crate) use tier::EncoderStage;
-pub use tier::{EncoderFolder, EncoderStore, FittedEncoder, fit_shared};
+pub use tier::{EncoderStore, FittedEncoder, check_encoder_place, fit_shared};

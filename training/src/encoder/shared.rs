@@ -97,7 +97,7 @@ impl SharedEncoder {
 /// A row that teaches a shared encoder.
 #[derive(Debug, Clone)]
 pub(crate) struct SharedRow<'a> {
-    #[cfg_attr(not(feature = "bert"), expect(dead_code, reason = "such a build fits no encoder"))]
+    #[cfg_attr(not(any(feature = "bert", test)), expect(dead_code, reason = "such a build fits no encoder"))]
     pub(crate) input: Input<'a>,
     #[cfg_attr(not(feature = "bert"), expect(dead_code, reason = "such a build fits no encoder"))]
     pub(crate) reads: Reads,
@@ -187,6 +187,111 @@ fn level(rows: &mut [SharedRow<'_>], params: &SharedEncoder) {
         let mean = rows.iter().map(|row| row.weight).sum::<f64>() / rows.len().max(1) as f64;
         for row in &mut *rows {
             row.weight = (row.weight / mean).min(params.most_weight);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use demur_data::{Label, Labeller, Place};
+
+    use super::*;
+
+    const READS: Reads = Reads::Prompt { tokens: 16 };
+
+    fn params() -> SharedEncoder {
+        SharedEncoder {
+            base: "base".to_owned(),
+            answers: READS,
+            prompts: READS,
+            prompt_sources: vec!["norm".to_owned()],
+            source_power: 0.0,
+            most_weight: 2.0,
+            most_rows: Some(2),
+            whole: vec!["own".to_owned()],
+            dropout: 0.0,
+            pieces: 0,
+            parts: 3,
+            tune: TuneParams::default(),
+        }
+    }
+
+    fn record(
+        source: &str,
+        (prompt, response): (&str, Option<&str>),
+        (label, weight): (Label, f64),
+    ) -> Record {
+        Record {
+            id: None,
+            prompt: Some(prompt.to_owned()),
+            response: response.map(str::to_owned),
+            signs: None,
+            context: Vec::new(),
+            target: None,
+            source: Some(source.to_owned()),
+            category: None,
+            split: None,
+            group: None,
+            label: Some(Labelled::of(label, Labeller::Person)),
+            weight,
+            place: Place { file: Arc::from("a.jsonl"), line: 1 },
+            row: None,
+        }
+    }
+
+    #[test]
+    fn a_prompt_is_one_row_with_the_mean_of_its_labels() {
+        let of = |source, prompt, label, weight| record(source, (prompt, None), (label, weight));
+        let prompts = [
+            of("norm", "Make tea", Label::Complied, 1.0),
+            of("norm", "make  tea", Label::Refused, 1.0),
+            of("norm", "make tea", Label::Refused, 1.0),
+            of("norm", "a bomb", Label::Refused, 9.0),
+            of("other", "bread", Label::Complied, 1.0),
+            of("norm", "weightless", Label::Complied, 0.0),
+        ];
+        let rows = shared_rows(&params(), &[], &prompts, 0);
+        let found: Vec<(Option<&str>, f64)> = rows.iter().map(|row| (row.input.prompt, row.target)).collect();
+        assert_eq!(found.len(), 2);
+        assert_eq!((found[0].0, found[1]), (Some("Make tea"), (Some("a bomb"), 1.0)));
+        assert!((found[0].1 - 2.0 / 3.0).abs() < 1e-12, "{}", found[0].1);
+        assert!(rows[1].weight > rows[0].weight && rows[1].weight <= params().most_weight);
+    }
+
+    #[test]
+    fn a_large_source_of_answers_is_drawn_from_and_one_of_our_own_is_not() {
+        let of = |source, at: usize| {
+            let answer = format!("answer {at}");
+            record(source, ("p", Some(answer.as_str())), (Label::Complied, 1.0))
+        };
+        let answers: Vec<Record> =
+            (0..5).map(|at| of("large", at)).chain((0..5).map(|at| of("own", at))).collect();
+        let rows = shared_rows(&params(), &answers, &[], 1);
+        let count = |part: &str| rows.iter().filter(|row| row.part == part).count();
+        assert_eq!((count("answers of large"), count("answers of own")), (2, 5));
+        let texts = |seed| {
+            shared_rows(&params(), &answers, &[], seed)
+                .iter()
+                .map(|row| row.input.response.map(str::to_owned))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(texts(1), texts(1), "the same seed draws the same rows");
+    }
+
+    #[test]
+    fn settings_that_cannot_be_are_refused() {
+        assert!(params().check().is_ok());
+        for (wrong, name) in [
+            (SharedEncoder { parts: 1, ..params() }, "encoder.parts"),
+            (SharedEncoder { most_weight: 0.5, ..params() }, "encoder.most_weight"),
+            (SharedEncoder { dropout: 1.0, ..params() }, "encoder.dropout"),
+            (SharedEncoder { source_power: -1.0, ..params() }, "encoder.source_power"),
+            (SharedEncoder { prompts: Reads::Prompt { tokens: 129 }, ..params() }, "tokens"),
+        ] {
+            let error = wrong.check().err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(error.contains(name), "{error}");
         }
     }
 }

@@ -81,8 +81,7 @@ impl SecondStage {
         examples: &Examples<'_>,
     ) -> Result<(), TrainingError> {
         if let Some(rate) = params.base_rate {
-            let start = log_odds(rate);
-            scores.logits = scores.words().into_iter().map(|words| start + words).collect();
+            scores.logits = scores.starting_at(log_odds(rate));
         }
         let mut out_of_fold = scores.out_of_fold(examples, params.calibrate_on);
         out_of_fold.centre = params.base_rate.map_or(0.0, log_odds);
@@ -100,7 +99,8 @@ impl SecondStage {
 }
 
 impl NgramFit<'_> {
-    /// The logit of each row by n-grams that had not seen its fold; rows without a fold keep 0 and teach all.
+    /// The logit of each row by n-grams that had not seen its fold. A row without a fold teaches all of them, and its
+    /// own logit means nothing.
     pub(crate) fn held_out_logits(
         self,
         examples: &Examples<'_>,
@@ -110,25 +110,15 @@ impl NgramFit<'_> {
         let mut of_row = vec![None; examples.len()];
         folds.iter().for_each(|&(row, fold)| of_row[row] = Some(fold));
         let count = folds.iter().map(|&(_, fold)| fold + 1).max().unwrap_or_default();
-        let score = |fold: usize| {
-            let (test, train): (Vec<usize>, Vec<usize>) =
-                (0..examples.len()).partition(|&row| of_row[row] == Some(fold));
-            let (design, weights) = self.first_level(&examples.subset(&train), &[c])?;
-            let (of_views, logits) = design.logits(&weights[0], &examples.subset(&test));
-            let logits = match self.params.base_rate {
-                None => logits,
-                Some(rate) => (0..test.len())
-                    .map(|at| log_odds(rate) + of_views.iter().map(|view| view[at]).sum::<f64>())
-                    .collect(),
-            };
-            Ok((test, logits))
-        };
-        let parts: Vec<_> = (0..count).into_par_iter().map(score).collect::<Result<_, TrainingError>>()?;
-        let mut all = vec![0.0; examples.len()];
-        for (rows, logits) in parts {
-            rows.into_iter().zip(logits).for_each(|(row, logit)| all[row] = logit);
-        }
-        Ok(all)
+        let split = |fold| (0..examples.len()).partition(|&row| of_row[row] != Some(fold));
+        let splits: Vec<(Vec<usize>, Vec<usize>)> = (0..count).map(split).collect();
+        // These scores are only read, so no calibration asks for their folds.
+        let by_c = scored(self, (examples, None), &[c], &splits, &[])?;
+        let scores = by_c.into_iter().map(|(_, scores)| match self.params.base_rate {
+            Some(rate) => scores.starting_at(log_odds(rate)),
+            None => scores.logits,
+        });
+        Ok(scores.flatten().collect())
     }
 }
 
@@ -142,22 +132,34 @@ fn out_of_fold(
     let mut cs = params.c.clone();
     cs.sort_by(f64::total_cmp);
     let folds = params.calibrate_on.folds(examples, params.inner_folds, fit.seed)?;
-    let score = |fold| {
-        let (train, rows) = params.calibrate_on.split(examples, &folds, fold);
-        let (train, test) = (examples.subset(&train), examples.subset(&rows));
-        let (design, by_c) = fit.first_level(&with_distilled(&train, distilled, Some(fold)), &cs)?;
-        let scores = by_c.iter().map(|weights| design.logits(weights, &test));
-        Ok((rows, scores.collect::<Vec<_>>()))
-    };
     let count = folds.iter().max().map_or(0, |last| last + 1);
-    let parts: Vec<_> = (0..count).into_par_iter().map(score).collect::<Result<_, TrainingError>>()?;
+    let splits: Vec<_> = (0..count).map(|fold| params.calibrate_on.split(examples, &folds, fold)).collect();
+    scored(fit, (examples, distilled), &cs, &splits, &folds)
+}
+
+/// The scores of the rows of each split, by a fit on its other rows, for each C. A split has the rows that the fit
+/// uses and those that it scores.
+fn scored(
+    fit: NgramFit<'_>,
+    (examples, distilled): (&Examples<'_>, Option<&DistilledRows>),
+    cs: &[f64],
+    splits: &[(Vec<usize>, Vec<usize>)],
+    folds: &[usize],
+) -> Result<Vec<(f64, OutOfFoldScores)>, TrainingError> {
+    let score = |(fold, (train, rows)): (usize, &(Vec<usize>, Vec<usize>))| {
+        let (train, test) = (examples.subset(train), examples.subset(rows));
+        let (design, by_c) = fit.first_level(&with_distilled(&train, distilled, Some(fold)), cs)?;
+        let scores = by_c.iter().map(|weights| design.logits(weights, &test));
+        Ok(scores.collect::<Vec<_>>())
+    };
+    let parts: Vec<_> = splits.par_iter().enumerate().map(score).collect::<Result<_, TrainingError>>()?;
     let gather = |(at, &c): (usize, &f64)| {
         let mut scores = OutOfFoldScores {
-            parts: vec![vec![0.0; examples.len()]; params.views.len()],
+            parts: vec![vec![0.0; examples.len()]; fit.params.views.len()],
             logits: vec![0.0; examples.len()],
-            folds: folds.clone(),
+            folds: folds.to_vec(),
         };
-        for (rows, by_c) in &parts {
+        for ((_, rows), by_c) in splits.iter().zip(&parts) {
             let (of_views, logits) = &by_c[at];
             for (to, from) in scores.parts.iter_mut().zip(of_views) {
                 rows.iter().zip(from).for_each(|(&row, &part)| to[row] = part);
@@ -183,6 +185,11 @@ impl OutOfFoldScores {
     fn words(&self) -> Vec<f64> {
         let rows = self.logits.len();
         (0..rows).map(|row| self.parts.iter().map(|part| part[row]).sum()).collect()
+    }
+
+    /// Each row's logit if a text without known words has this one.
+    fn starting_at(&self, start: f64) -> Vec<f64> {
+        self.words().into_iter().map(|words| start + words).collect()
     }
 
     fn out_of_fold(&self, examples: &Examples<'_>, on: CalibrateOn) -> OutOfFold {

@@ -142,6 +142,12 @@ impl Clusters {
         self.count
     }
 
+    /// The number of each row's cluster, dense from 0.
+    #[cfg_attr(not(feature = "bert"), expect(dead_code, reason = "the fit of an encoder alone asks"))]
+    pub(crate) fn numbers(&self) -> &[u32] {
+        &self.of
+    }
+
     /// Whether there are no rows.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use demur_data::{Record, rejected_path, write_rejected};
 use demur_predictor::{Field, Model, SeenPrompts, labellers_in_words};
-use demur_training::{Provenance, SourceRows, judge_unseen, may_judge, train, weighed};
+use demur_training::{Provenance, Recipe, SourceRows, judge_unseen, may_judge, train, weighed};
 
 use crate::cli::args::{Fit, FitArg};
 use crate::cli::commands::evaluate::{note_unknown, warn_of_sources};
@@ -26,6 +26,7 @@ pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
     let mut sources = sources::labelled(&args.data, &args.columns, &recipe, &args.recipe)?;
     let read = sources.read.iter().flat_map(|source| &source.files).chain(&args.recipe.recipe);
     let _claim = claim(args, &read.cloned().collect::<Vec<_>>())?;
+    Model::check_place(&args.out)?;
     // A fit of kinds also learns from rows whose kind implies no label.
     if recipe.fit_of(field).kinds.is_some() {
         let told = sources.told.iter_mut();
@@ -39,10 +40,7 @@ pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
     let records = rows.records(field);
     let by_machine = records.iter().any(|record| !may_judge(record));
     let teacher = teacher(sources.read.iter().flat_map(|source| &source.files), by_machine)?;
-    let records: Vec<Record> = match field {
-        Field::Response => records,
-        Field::Prompt => weighed(records, recipe.prompt.machine_weight, recipe.prompt.human_weight),
-    };
+    let records = weighed_in(field, records, &recipe);
     let training = rows.describe(field)?;
     note(&format!("fitted on rows labelled {}", labellers_in_words(&training)));
     note_unknown(&records);
@@ -78,14 +76,20 @@ pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Checks that the model can be written, and that no input is overwritten.
-fn claim(args: &Fit, read: &[PathBuf]) -> anyhow::Result<Claim> {
+/// The rows with the weights of their labels in the fit of a model.
+pub(crate) fn weighed_in(field: Field, records: Vec<Record>, recipe: &Recipe) -> Vec<Record> {
+    match field {
+        Field::Response => records,
+        Field::Prompt => weighed(records, recipe.prompt.machine_weight, recipe.prompt.human_weight),
+    }
+}
+
+/// Takes the outputs, and checks that no input is overwritten.
+pub(crate) fn claim(args: &Fit, read: &[PathBuf]) -> anyhow::Result<Claim> {
     let seen = read.iter().map(|file| seen_path(file));
     let inputs: Vec<PathBuf> = read.iter().cloned().chain(seen).collect();
     let sidecar = rejected_path(&args.out);
-    let claim = claims::claim(&[OutputPath::Folder(&args.out), OutputPath::Beside(&sidecar)], &inputs)?;
-    Model::check_place(&args.out)?;
-    Ok(claim)
+    claims::claim(&[OutputPath::Folder(&args.out), OutputPath::Beside(&sidecar)], &inputs)
 }
 
 /// Warns of sources that a fit could learn nothing from.

@@ -1,28 +1,47 @@
 //! `demur fit encoder`: fits the encoder of a recipe, which both models use.
 
+use demur_data::write_rejected;
 use demur_predictor::Field;
-use demur_training::{SourceRows, fit_shared};
+use demur_training::{SourceRows, check_encoder_place, fit_shared};
 
 use crate::cli::args::Fit;
+use crate::cli::commands::fit::{claim, weighed_in};
 use crate::cli::sources;
 use crate::cli::terminal::{encoders, note, say_sources, waiting};
-use crate::engine::claims::{self, OutputPath};
+use crate::engine::Usage;
 
 pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
+    if args.unseen.is_some() {
+        let why = "--unseen judges a model: it goes with `fit response` and `fit prompt`";
+        return Err(Usage(why.to_owned()).into());
+    }
     let recipe = sources::recipe(&args.recipe)?;
+    let Some(params) = &recipe.encoder else {
+        let why = "fit encoder needs a recipe (--recipe) with an [encoder]; docs/encoder.md shows one";
+        return Err(Usage(why.to_owned()).into());
+    };
     let sources = sources::labelled(&args.data, &args.columns, &recipe, &args.recipe)?;
-    let read: Vec<_> =
-        sources.read.iter().flat_map(|source| &source.files).chain(&args.recipe.recipe).cloned().collect();
-    let _claim = claims::claim(&[OutputPath::Folder(&args.out)], &read)?;
-    let rows = |field| -> anyhow::Result<_> {
+    let read = sources.read.iter().flat_map(|source| &source.files).chain(&args.recipe.recipe);
+    let _claim = claim(args, &read.cloned().collect::<Vec<_>>())?;
+    check_encoder_place(&args.out)?;
+    let mut rejected = Vec::new();
+    let mut rows = |field| -> anyhow::Result<_> {
         let rows = waiting("reading", || SourceRows::labelled(&sources.read, field))?;
         say_sources("labelled rows", &rows, &[field]);
-        Ok(rows.records(field))
+        // A row that neither fit can use is one bad row.
+        let known = |new: &demur_data::Rejection| {
+            rejected.iter().any(|old: &demur_data::Rejection| old.place == new.place)
+        };
+        let new: Vec<_> = rows.rejected().into_iter().filter(|row| !known(row)).collect();
+        rejected.extend(new);
+        Ok(weighed_in(field, rows.records(field), &recipe))
     };
     let (answers, prompts) = (rows(Field::Response)?, rows(Field::Prompt)?);
+    if let Some(path) = write_rejected(&args.out, &rejected)? {
+        note(&format!("bad rows are in {}", path.display()));
+    }
     let encoders = encoders(args.recipe.settings.resume);
-    let fitted = waiting("fitting", || fit_shared(&recipe, &answers, &prompts, &encoders))?;
-    fitted.save(&args.out)?;
+    waiting("fitting", || fit_shared(params, (&answers, &prompts), &encoders, recipe.seed, &args.out))?;
     note(&format!("{}: an encoder for both models", args.out.display()));
     Ok(())
 }

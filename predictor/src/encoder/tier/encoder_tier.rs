@@ -1,6 +1,5 @@
 //! The encoder tier of a model: an encoder, the head on its embeddings, and the data for explanations.
 
-use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -9,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use demur_data::Input;
 
+use crate::encoder::config::EncoderConfig;
 use crate::encoder::direction::{Direction, Nearest};
 use crate::encoder::error::EncoderError;
 use crate::encoder::files::{ENCODER, HEAD};
@@ -75,8 +75,6 @@ pub struct Learned {
 #[derive(Debug, Clone)]
 enum Numbers {
     Bytes(Vec<u8>),
-    /// Those of a bundled model.
-    Static(&'static [u8]),
     File(PathBuf),
 }
 
@@ -208,15 +206,8 @@ impl EncoderTier {
     pub(crate) fn write_numbers(&self, path: &Path) -> std::io::Result<()> {
         match &*self.numbers {
             Numbers::Bytes(bytes) => fs::write(path, bytes),
-            Numbers::Static(bytes) => fs::write(path, bytes),
             Numbers::File(from) => fs::copy(from, path).map(drop),
         }
-    }
-
-    /// The same tier, whose weights are these bytes of the program.
-    pub(crate) fn with_numbers(mut self, bytes: &'static [u8]) -> Self {
-        self.numbers = Arc::new(Numbers::Static(bytes));
-        self
     }
 
     /// Loads the tier of a model directory; `file` reads one of its files and checks the digest. The outer
@@ -225,9 +216,9 @@ impl EncoderTier {
         dir: &Path,
         manifest: &EncoderManifest,
         options: EncoderOptions,
-        file: impl Fn(&str) -> Result<(Cow<'static, [u8]>, FileDigest), E>,
+        file: impl Fn(&str) -> Result<(Vec<u8>, FileDigest), E>,
     ) -> Result<Result<Self, EncoderError>, E> {
-        let known = if manifest.known > 0 { file(KNOWN)?.0 } else { Cow::default() };
+        let known = if manifest.known > 0 { file(KNOWN)?.0 } else { Vec::new() };
         let ((numbers, digest), (pieces, _), (head, _)) = (file(ENCODER)?, file(PIECES)?, file(HEAD)?);
         let files = TierFiles { dir, numbers: &numbers, digest, pieces: &pieces, head: &head, known: &known };
         Ok(Self::from_files(manifest, &files, options))
@@ -257,7 +248,7 @@ impl EncoderTier {
         let learned = Learned { head, direction: singles("direction")?, known };
         check(manifest, &learned)?;
         Ok(Self {
-            encoder: shared(manifest, files, options)?,
+            encoder: shared(&manifest.config, files, options)?,
             learned: Arc::new(learned),
             reads: manifest.reads,
             direction: manifest.direction,
@@ -273,11 +264,11 @@ static IN_USE: Mutex<Vec<(String, Weak<Encoder>)>> = Mutex::new(Vec::new());
 
 /// The encoder of these files: one that is in use, or a new one.
 fn shared(
-    manifest: &EncoderManifest,
+    config: &EncoderConfig,
     files: &TierFiles<'_>,
     options: EncoderOptions,
 ) -> Result<Arc<Encoder>, EncoderError> {
-    let key = format!("{} {} {:?} {options:?}", files.digest.sha256, sha256(files.pieces), manifest.config);
+    let key = format!("{} {} {:?} {options:?}", files.digest.sha256, sha256(files.pieces), config);
     // Each change of the list is one step, so a panic elsewhere leaves it whole.
     let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
     in_use.retain(|(_, encoder)| encoder.strong_count() > 0);
@@ -285,8 +276,8 @@ fn shared(
     if let Some(encoder) = known {
         return Ok(encoder);
     }
-    let weights = Weights::read(&manifest.config, files.numbers)?;
-    let encoder = Arc::new(Encoder::new(&manifest.config, files.pieces, &weights, options)?);
+    let weights = Weights::read(config, files.numbers)?;
+    let encoder = Arc::new(Encoder::new(config, files.pieces, &weights, options)?);
     in_use.push((key, Arc::downgrade(&encoder)));
     Ok(encoder)
 }
@@ -322,4 +313,29 @@ fn check(manifest: &EncoderManifest, learned: &Learned) -> Result<(), EncoderErr
         return bad("*", "holds a number that is not finite (NaN or infinite)".to_owned());
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::encoder::config::Architecture;
+    use crate::encoder::tier::tests::small;
+
+    #[test]
+    fn an_encoder_in_use_is_not_built_again() {
+        let (config, weights) = small(Architecture::Bert);
+        let numbers = weights.to_bytes().unwrap();
+        let digest = FileDigest { bytes: numbers.len() as u64, sha256: sha256(&numbers) };
+        let pieces = b"[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n";
+        let files =
+            TierFiles { dir: Path::new("m"), numbers: &numbers, digest, pieces, head: b"", known: b"" };
+        let of = |threads| {
+            let options = EncoderOptions { threads, ..EncoderOptions::default() };
+            shared(&config, &files, options).unwrap()
+        };
+        let first = of(1);
+        assert!(Arc::ptr_eq(&first, &of(1)));
+        assert!(!Arc::ptr_eq(&first, &of(2)), "other threads are another encoder");
+    }
 }

@@ -39,6 +39,42 @@ pub(crate) fn small(architecture: Architecture) -> (EncoderConfig, Weights) {
 }
 
 #[test]
+fn weights_in_eight_bits_are_near_and_come_back_exactly() {
+    let (config, weights) = small(Architecture::Bert);
+    let rounded = weights.clone().in_eight_bits();
+    let bytes = rounded.to_bytes().unwrap();
+    assert_eq!(Weights::read(&config, &bytes).unwrap(), rounded);
+    assert_eq!(Weights::read(&config, &bytes).unwrap().to_bytes().unwrap(), bytes);
+    // A matrix takes a byte a number and four a row; the names of the tensors weigh most in files this small.
+    let read = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    for (name, shape) in config.tensors().into_iter().filter(|(_, shape)| shape.len() == 2) {
+        assert_eq!(read.tensor(&name).unwrap().data().len(), shape[0] * shape[1], "{name}");
+    }
+    for (name, shape) in config.tensors() {
+        let (before, after) = (weights.get(&name).unwrap().1, rounded.get(&name).unwrap().1);
+        let width = if shape.len() == 2 { shape[1] } else { shape[0] };
+        for (before, after) in before.chunks(width).zip(after.chunks(width)) {
+            let most = before.iter().fold(0.0_f32, |most, number| most.max(number.abs()));
+            let step = if shape.len() == 2 { most / 127.0 } else { 0.0 };
+            for (before, after) in before.iter().zip(after) {
+                assert!((before - after).abs() <= 0.501 * step, "{name}: {before} {after}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_of_a_table_are_taken_in_order() {
+    let (_, weights) = small(Architecture::Bert);
+    let name = "embeddings.word_embeddings.weight";
+    let table = weights.get(name).unwrap().1.to_vec();
+    let two = weights.with_rows(name, &[5, 2]).unwrap();
+    let expected = [&table[40..48], &table[16..24]].concat();
+    assert_eq!(two.get(name).unwrap(), (&[2, 8][..], expected.as_slice()));
+    assert!(weights.with_rows(name, &[32]).unwrap_err().to_string().contains("no row 32"));
+}
+
+#[test]
 fn weights_come_back_from_bytes() {
     for architecture in [Architecture::Bert, Architecture::Mpnet] {
         let (config, weights) = small(architecture);

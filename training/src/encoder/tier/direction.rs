@@ -58,7 +58,18 @@ impl RefusalDirection {
         (dot(&self.unit, embedding) - self.middle) / self.deviation
     }
 
-    /// The direction with its description: AUROC of projections and of the head's logits on rows that neither
+    /// The direction with its description, without figures.
+    pub(crate) fn plain(self) -> (Vec<f32>, DirectionManifest) {
+        let described = DirectionManifest {
+            middle: self.middle,
+            deviation: self.deviation,
+            auroc: None,
+            head_auroc: None,
+        };
+        (self.unit, described)
+    }
+
+    /// The same with figures: AUROC of projections and of the head's logits on rows that neither
     /// was computed from.
     pub(crate) fn described(
         self,
@@ -71,13 +82,9 @@ impl RefusalDirection {
             let scores: Vec<f64> = rows.iter().map(|&row| scores[row]).collect();
             Some(auroc(&scores, &labels)).filter(|auroc| auroc.is_finite())
         };
-        let described = DirectionManifest {
-            middle: self.middle,
-            deviation: self.deviation,
-            auroc: of(projections),
-            head_auroc: of(head),
-        };
-        (self.unit, described)
+        let (auroc, head_auroc) = (of(projections), of(head));
+        let (unit, described) = self.plain();
+        (unit, DirectionManifest { auroc, head_auroc, ..described })
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use demur_data::shuffled;
 use demur_predictor::Input;
-use demur_predictor::encoder::{DirectionManifest, Reads};
+use demur_predictor::encoder::Reads;
 
 use crate::encoder::task::EncoderTask;
 use crate::encoder::tier::direction::RefusalDirection;
@@ -46,9 +46,7 @@ pub(crate) fn with_head(
     let rows: Vec<usize> = (0..drawn.len()).collect();
     let direction = RefusalDirection::of(&embeddings, encoder.config.width(), &rows, &labels)?;
     // The encoder has seen these rows, so no figure on them would be one.
-    let (direction, described) =
-        direction.described(&rows, (&vec![0.0; rows.len()], &vec![0.0; rows.len()]), &labels);
-    let described = DirectionManifest { auroc: None, head_auroc: None, ..described };
+    let (direction, described) = direction.plain();
     Ok(EncoderFit {
         loaded: Arc::clone(encoder),
         head: fitted.head.clone(),

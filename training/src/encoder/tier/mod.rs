@@ -23,7 +23,7 @@ mod tuning;
 mod tuning;
 
 pub use fitted::FittedEncoder;
-pub use folder::EncoderFolder;
+pub use folder::check_encoder_place;
 pub use shared_fit::fit_shared;
 pub(crate) use stage::EncoderStage;
 pub use store::EncoderStore;

@@ -1,5 +1,6 @@
 //! Fitting the encoder itself, in a build without libtorch: it returns an error.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use demur_predictor::encoder::Reads;
@@ -7,7 +8,6 @@ use demur_predictor::encoder::Reads;
 use crate::encoder::params::TuneParams;
 use crate::encoder::shared::{SharedEncoder, SharedRow};
 use crate::encoder::task::EncoderTask;
-use crate::encoder::tier::folder::EncoderFolder;
 use crate::encoder::tier::head_fit::EncoderFit;
 use crate::encoder::tier::loaded::LoadedEncoder;
 use crate::encoder::tier::store::EncoderStore;
@@ -42,6 +42,7 @@ pub(crate) fn tune_shared(
     _rows: &[SharedRow<'_>],
     _encoders: &EncoderStore,
     _seed: u64,
-) -> Result<EncoderFolder, TrainingError> {
+    _out: &Path,
+) -> Result<(), TrainingError> {
     Err(TrainingError::NoTorch)
 }

@@ -61,6 +61,10 @@ impl EncoderStage {
             None => Arc::new(TrainedEncoder::untrained(base)),
             Some(intermediate) => learn(intermediate, elsewhere, (&reads, &base), task, encoders)?,
         };
+        if let (Some(distil), Some(_)) = (&params.distil, &trained.loaded.fitted) {
+            let wanted = "left out on an encoder that was fitted before: it needs the heads of folds";
+            return Err(TrainingError::Parameter { name: "encoder.distil", value: distil.weight, wanted });
+        }
         let (fit, of_folds) = match (&params.tune, &trained.loaded.fitted) {
             (Some(params), _) => (tune(params, task, &reads, &trained.loaded, encoders)?, Vec::new()),
             (None, Some(fitted)) => (with_head(fitted, task, &reads, &trained.loaded)?, Vec::new()),

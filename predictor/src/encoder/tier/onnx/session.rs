@@ -36,7 +36,7 @@ impl RtenEncoder {
         threads: usize,
     ) -> Result<Self, EncoderError> {
         let bytes = onnx::model(config, weights)?;
-        let model = ModelOptions::with_all_ops().prepack_weights(true).load(bytes);
+        let model = apart(|| ModelOptions::with_all_ops().prepack_weights(true).load(bytes))?;
         let model = model.map_err(|cause| refused("load the encoder", &cause))?;
         let node = |name: &str| model.node_id(name).map_err(|cause| refused("find an input", &cause));
         let (ids, mask, embedding) = (node(onnx::IDS)?, node(onnx::MASK)?, node(onnx::EMBEDDING)?);
@@ -65,15 +65,19 @@ impl RtenEncoder {
         let mut inputs = vec![(self.ids, tensor(&batch.ids)), (self.mask, tensor(&batch.mask))];
         inputs.extend(self.types.map(|types| (types, tensor(&batch.types))));
         let options = Some(self.options.clone());
-        // On a thread of its own: a thread of rayon's that waits for rten's takes up other work meanwhile, which
-        // may be more texts for this encoder, and would wait for the lock that it holds itself.
-        let run =
-            thread::scope(|scope| scope.spawn(|| self.model.run_n(inputs, [self.embedding], options)).join());
-        let run = run.map_err(|_| refused("run the encoder", &"it panicked"))?;
+        let run = apart(|| self.model.run_n(inputs, [self.embedding], options))?;
         let [embeddings] = run.map_err(|cause| refused("run the encoder", &cause))?;
         let embeddings = NdTensor::<f32, 2>::try_from(embeddings);
         Ok(embeddings.map_err(|cause| refused("give the embeddings", &cause))?.into_data())
     }
+}
+
+/// Has rten work on a thread of its own. It shares its work out by rayon, and a thread of rayon's that waits for
+/// another pool takes up other work meanwhile: that may want the encoder that is being loaded or asked, and would
+/// wait for a lock that the same thread holds.
+fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, EncoderError> {
+    let done = thread::scope(|scope| scope.spawn(work).join());
+    done.map_err(|_| refused("run the encoder", &"it panicked"))
 }
 
 fn refused(action: &'static str, cause: &dyn std::fmt::Display) -> EncoderError {

@@ -32,9 +32,8 @@ impl EncoderStore {
         let lines: Vec<&[u8]> = base.vocabulary.split(|&byte| byte == b'\n').collect();
         // What is not used and never will be: BERT's vocabulary opens with a thousand empty places.
         let is_empty = |line: &[u8]| line.starts_with(b"[unused");
-        let keep = |row: &usize| used[*row] || (*row < first && !is_empty(lines[*row]));
+        let keep = |row: &usize| first == 0 || used[*row] || (*row < first && !is_empty(lines[*row]));
         let rows: Vec<usize> = (0..base.config.vocabulary.min(lines.len())).filter(keep).collect();
-        let rows = if first == 0 { (0..base.config.vocabulary.min(lines.len())).collect() } else { rows };
         let pad = usize::try_from(base.config.pad).unwrap_or_default();
         let vocabulary: Vec<&[u8]> = rows.iter().map(|&row| lines[row]).collect();
         let mut config = base.config.clone();
@@ -45,7 +44,7 @@ impl EncoderStore {
         let positions: Vec<usize> = (0..config.positions).collect();
         let weights = base.weights.with_rows("embeddings.word_embeddings.weight", &rows)?;
         let weights = weights.with_rows("embeddings.position_embeddings.weight", &positions)?;
-        let key = sha256(format!("{} {rows:?}", base.digest).as_bytes());
+        let key = sha256(format!("{} {rows:?} {config:?}", base.digest).as_bytes());
         let parts = EncoderParts {
             name: &base.name,
             base_sha256: &base.base_sha256,

@@ -6,6 +6,7 @@
 
 mod adamw;
 mod checkpoint;
+mod folder;
 mod kept;
 mod learner;
 mod rows;

@@ -28,7 +28,6 @@ impl TuneRows {
         class_weight: ClassWeight,
         params: &TuneParams,
     ) -> Self {
-        let draw = |target: f64| (1.0 - params.smoothing).mul_add(target, params.smoothing / 2.0);
         let rows = || examples.weights.iter().zip(&examples.targets);
         let refused: f64 = rows().map(|(weight, target)| weight * target).sum();
         let total: f64 = examples.weights.iter().sum();
@@ -38,11 +37,16 @@ impl TuneRows {
             .collect();
         Self {
             tokens,
-            targets: examples.targets.iter().map(|&target| draw(target)).collect(),
+            targets: examples.targets.iter().map(|&target| smoothed(params, target)).collect(),
             weights,
             labels: examples.labels(),
         }
     }
+}
+
+/// A label moved towards one half, as far as `smoothing` says.
+pub(crate) fn smoothed(params: &TuneParams, target: f64) -> f64 {
+    (1.0 - params.smoothing).mul_add(target, params.smoothing / 2.0)
 }
 
 /// Runs of the loop on parts of the same rows.

@@ -1,17 +1,21 @@
 //! The fit of an encoder that both models use: parts held out in turn, then all rows.
 
+use std::path::Path;
+
 use demur_data::assign_folds;
 use demur_predictor::encoder::{Reads, Tokens};
 
 use crate::encoder::shared::{SharedEncoder, SharedRow};
-use crate::encoder::tier::folder::{EncoderFolder, HeldOutLogit, HeldOutLogits};
+use crate::encoder::tier::folder::{HeldOutLogit, HeldOutLogits};
 use crate::encoder::tier::loaded::LoadedEncoder;
 use crate::encoder::tier::store::EncoderStore;
-use crate::encoder::tier::tuning::rows::{Runs, TuneRows};
+use crate::encoder::tier::tuning::folder::EncoderFolder;
+use crate::encoder::tier::tuning::rows::{Runs, TuneRows, smoothed};
 use crate::error::TrainingError;
 use crate::examples::split;
+use crate::metrics::Clusters;
 
-/// Fits an encoder on the rows of both models.
+/// Fits an encoder on the rows of both models, and writes its folder.
 ///
 /// # Errors
 /// [`TrainingError::Encoder`] when the base model is missing or cannot be run, and the errors of the fit.
@@ -20,16 +24,16 @@ pub(crate) fn tune_shared(
     rows: &[SharedRow<'_>],
     encoders: &EncoderStore,
     seed: u64,
-) -> Result<EncoderFolder, TrainingError> {
+    out: &Path,
+) -> Result<(), TrainingError> {
     let _cores = encoders.all_cores();
     let base = encoders.base(&params.base, &[])?;
     let base = &encoders.with_pieces(&base, (params.pieces, params.dropout), &used(&base, rows)?)?;
     let tokens: Vec<Tokens> = rows.iter().map(|row| tokens(base, row)).collect::<Result<_, _>>()?;
     let labels: Vec<bool> = rows.iter().map(|row| row.target >= 0.5).collect();
-    let smoothing = params.tune.smoothing;
     let of_fit = TuneRows {
         tokens,
-        targets: rows.iter().map(|row| (1.0 - smoothing).mul_add(row.target, smoothing / 2.0)).collect(),
+        targets: rows.iter().map(|row| smoothed(&params.tune, row.target)).collect(),
         weights: rows.iter().map(|row| row.weight).collect(),
         labels: labels.clone(),
     };
@@ -51,8 +55,7 @@ pub(crate) fn tune_shared(
         }
     }
     let fitted = runs.run(&all, &[], params.tune.epochs)?;
-    runs.forget();
-    Ok(EncoderFolder {
+    let folder = EncoderFolder {
         config: base.config.clone(),
         vocabulary: base.vocabulary.clone(),
         weights: fitted.weights.in_eight_bits(),
@@ -60,7 +63,11 @@ pub(crate) fn tune_shared(
         base_sha256: base.base_sha256.clone(),
         head: fitted.head,
         held_out,
-    })
+    };
+    folder.save(out)?;
+    // Until here a fit that failed can go on.
+    runs.forget();
+    Ok(())
 }
 
 /// The pieces that the rows use.
@@ -86,14 +93,7 @@ fn folds(
     labels: &[bool],
     seed: u64,
 ) -> Result<Vec<usize>, TrainingError> {
-    let mut names: Vec<&str> = rows.iter().map(|row| row.part.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    // There are fewer parts than rows, and rows are numbered by u32 everywhere.
-    let number = |row: &SharedRow<'_>| {
-        names.binary_search(&row.part.as_str()).ok().and_then(|at| u32::try_from(at).ok()).unwrap_or(u32::MAX)
-    };
-    let groups: Vec<u32> = rows.iter().map(number).collect();
+    let parts = Clusters::of(rows.iter().map(|row| row.part.as_str()));
     let strata: Vec<u32> = labels.iter().map(|&label| u32::from(label)).collect();
-    Ok(assign_folds(&strata, Some(&groups), params.parts.min(names.len()), seed)?)
+    Ok(assign_folds(&strata, Some(parts.numbers()), params.parts.min(parts.len()), seed)?)
 }
