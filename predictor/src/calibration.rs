@@ -96,6 +96,20 @@ impl Calibration {
         }
     }
 
+    /// This line with the shift of another map, which sets in at the same probabilities; `None` where this is no
+    /// line or the other has no shift.
+    #[must_use]
+    pub fn with_shift_of(&self, other: &Self) -> Option<Self> {
+        let &Self::Gated { shift, from, to, .. } = other else { return None };
+        let (slope, intercept) = match *self {
+            Self::None => (1.0, 0.0),
+            Self::Temperature { temperature } => (temperature.recip(), 0.0),
+            Self::Platt { slope, intercept } => (slope, intercept),
+            _ => return None,
+        };
+        Some(Self::Gated { slope, intercept, shift, from, to })
+    }
+
     /// Checks that the map is monotone and finite.
     ///
     /// # Errors
@@ -160,6 +174,20 @@ mod tests {
             Calibration::Beta { a: 0.5, b: 2.0, c: 0.3 },
             Calibration::Isotonic { logits: vec![-1.0, 0.0, 2.0], probabilities: vec![0.1, 0.1, 0.8] },
         ]
+    }
+
+    #[test]
+    fn a_line_takes_the_shift_of_another_map() {
+        let of_target = Calibration::Gated { slope: 0.7, intercept: -1.0, shift: 3.0, from: -2.0, to: 0.5 };
+        let line = Calibration::Platt { slope: 1.5, intercept: 0.2 };
+        let Some(shifted) = line.with_shift_of(&of_target) else { panic!("no shift") };
+        assert_eq!(shifted.apply(-2.0), line.apply(-2.0), "below the gate it is the line itself");
+        let logit = |calibration: &Calibration| crate::log_odds(calibration.apply(2.0).get());
+        let (with, without) = (logit(&shifted), logit(&line));
+        assert!((with - without - 3.0).abs() < 1e-9, "{with} {without}");
+        assert_eq!(line.with_shift_of(&line), None);
+        let isotonic = Calibration::Isotonic { logits: vec![0.0], probabilities: vec![0.5] };
+        assert_eq!(isotonic.with_shift_of(&of_target), None, "it is no line");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The encoder tier in a build without encoders: a type without values.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
@@ -11,11 +12,19 @@ use crate::encoder::manifest::EncoderManifest;
 use crate::encoder::options::EncoderOptions;
 use crate::model::digest::FileDigest;
 
-/// An encoder with its head. This build has none: build it with the feature `bert` or `ort`.
+/// An encoder with its head. This build has none.
 #[derive(Debug, Clone)]
 pub enum EncoderTier {}
 
 impl EncoderTier {
+    /// Gets the encoder ready to be asked.
+    ///
+    /// # Errors
+    /// Never: there is no such tier in this build.
+    pub const fn prepare(&self) -> Result<(), EncoderError> {
+        match *self {}
+    }
+
     /// The head's logit of each input.
     ///
     /// # Errors
@@ -57,7 +66,7 @@ impl EncoderTier {
         _dir: &Path,
         _manifest: &EncoderManifest,
         _options: EncoderOptions,
-        _file: impl Fn(&str) -> Result<(Vec<u8>, FileDigest), E>,
+        _file: impl Fn(&str) -> Result<(Cow<'static, [u8]>, FileDigest), E>,
     ) -> Result<Result<Self, EncoderError>, E> {
         Ok(Err(EncoderError::NotBuilt))
     }

@@ -52,14 +52,24 @@ impl EncoderManifest {
     /// Whether the encoder is asked of an input to which the n-grams alone give this P(refusal).
     #[must_use]
     pub fn is_asked(&self, cascade: Cascade, p_refusal: f64, input: &Input<'_>) -> bool {
-        !cascade.is_cheap(p_refusal) && (!self.latin_only || is_latin(self.reads.of(input)))
+        !cascade.is_cheap(p_refusal) && (!self.latin_only || self.reads.is_latin(input))
     }
 
-    /// P(refusal) at the combined logit, by the target's own calibration if it has one.
+    /// P(refusal) at the combined logit: by the target's own calibration, else with the shift that the target has
+    /// among the n-grams' (`of_ngrams`), which were fitted on more targets.
     #[must_use]
-    pub fn calibrated(&self, logit: f64, target: Option<&str>) -> Probability {
-        let of_target = target.and_then(|target| self.target_calibrations.get(target));
-        of_target.unwrap_or(&self.calibration).apply(logit)
+    pub fn calibrated(
+        &self,
+        logit: f64,
+        target: Option<&str>,
+        of_ngrams: &BTreeMap<String, Calibration>,
+    ) -> Probability {
+        let Some(target) = target else { return self.calibration.apply(logit) };
+        if let Some(own) = self.target_calibrations.get(target) {
+            return own.apply(logit);
+        }
+        let shifted = of_ngrams.get(target).and_then(|of_ngrams| self.calibration.with_shift_of(of_ngrams));
+        shifted.as_ref().unwrap_or(&self.calibration).apply(logit)
     }
 }
 
@@ -109,6 +119,12 @@ impl Reads {
             Some(text) => text,
             None => "",
         }
+    }
+
+    /// Whether the text that is classified is in the Latin alphabet.
+    #[must_use]
+    pub fn is_latin(&self, input: &Input<'_>) -> bool {
+        is_latin(self.of(input))
     }
 }
 

@@ -1,8 +1,9 @@
 //! The encoder tier of a model: an encoder, the head on its embeddings, and the data for explanations.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use serde::{Deserialize, Serialize};
 
@@ -71,17 +72,22 @@ pub struct Learned {
     pub known: KnownInputs,
 }
 
-/// Where the weights of an encoder are until they are written.
+/// Where the weights of an encoder are.
 #[derive(Debug, Clone)]
 enum Numbers {
     Bytes(Vec<u8>),
+    /// Those of a bundled model.
+    Program(&'static [u8]),
     File(PathBuf),
 }
 
 /// An encoder with its head, ready to score.
 #[derive(Debug, Clone)]
 pub struct EncoderTier {
-    encoder: Arc<Encoder>,
+    /// Empty until a text is asked of it, for a bundled model alone: many commands never ask.
+    encoder: Arc<OnceLock<Arc<Encoder>>>,
+    config: EncoderConfig,
+    options: EncoderOptions,
     learned: Arc<Learned>,
     reads: Reads,
     direction: DirectionManifest,
@@ -117,7 +123,9 @@ impl EncoderTier {
         let digest = FileDigest { bytes: bytes.len() as u64, sha256: sha256(&bytes) };
         check(manifest, &learned)?;
         Ok(Self {
-            encoder,
+            encoder: Arc::new(OnceLock::from(encoder)),
+            config: manifest.config.clone(),
+            options: EncoderOptions::default(),
             learned: Arc::new(learned),
             reads: manifest.reads,
             direction: manifest.direction,
@@ -127,16 +135,41 @@ impl EncoderTier {
         })
     }
 
+    /// Gets the encoder ready to be asked, if it is not: that of a bundled model takes a part of a second.
+    ///
+    /// # Errors
+    /// [`EncoderError`] if this build cannot run it.
+    pub fn prepare(&self) -> Result<(), EncoderError> {
+        self.encoder().map(drop)
+    }
+
+    /// The encoder, which is built when it is first needed.
+    fn encoder(&self) -> Result<&Encoder, EncoderError> {
+        if let Some(encoder) = self.encoder.get() {
+            return Ok(encoder);
+        }
+        let numbers = match &*self.numbers {
+            Numbers::Bytes(bytes) => Cow::Borrowed(bytes.as_slice()),
+            Numbers::Program(bytes) => Cow::Borrowed(*bytes),
+            Numbers::File(path) => Cow::Owned(
+                fs::read(path)
+                    .map_err(|cause| EncoderError::File { path: path.clone(), reason: cause.to_string() })?,
+            ),
+        };
+        let encoder = shared(&self.config, (&numbers, &self.digest), &self.pieces, self.options)?;
+        Ok(self.encoder.get_or_init(|| encoder))
+    }
+
     /// The head's logit of each input.
     ///
     /// # Errors
     /// [`EncoderError::Library`].
     pub fn logits(&self, inputs: &[Input<'_>]) -> Result<Vec<f64>, EncoderError> {
-        let embeddings = self.encoder.embed(&self.reads, inputs)?;
-        Ok(embeddings
-            .chunks_exact(self.encoder.config().width())
-            .map(|row| self.learned.head.logit(row))
-            .collect())
+        if inputs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let embeddings = self.encoder()?.embed(&self.reads, inputs)?;
+        Ok(embeddings.chunks_exact(self.config.width()).map(|row| self.learned.head.logit(row)).collect())
     }
 
     /// The number of tokens of an input for the encoder.
@@ -144,7 +177,7 @@ impl EncoderTier {
     /// # Errors
     /// [`EncoderError::Library`].
     pub fn count_tokens(&self, input: &Input<'_>) -> Result<usize, EncoderError> {
-        Ok(self.encoder.tokens(&self.reads, input)?.ids.len())
+        Ok(self.encoder()?.tokens(&self.reads, input)?.ids.len())
     }
 
     /// The learned parameters.
@@ -158,7 +191,7 @@ impl EncoderTier {
     /// # Errors
     /// [`EncoderError::Library`].
     pub fn direction(&self, input: &Input<'_>, nearest: usize) -> Result<Direction, EncoderError> {
-        let embedding = self.encoder.embed(&self.reads, std::slice::from_ref(input))?;
+        let embedding = self.encoder()?.embed(&self.reads, std::slice::from_ref(input))?;
         let along = dot(&self.learned.direction, &embedding);
         let unit = unit(&embedding);
         let known = &self.learned.known;
@@ -206,29 +239,31 @@ impl EncoderTier {
     pub(crate) fn write_numbers(&self, path: &Path) -> std::io::Result<()> {
         match &*self.numbers {
             Numbers::Bytes(bytes) => fs::write(path, bytes),
+            Numbers::Program(bytes) => fs::write(path, bytes),
             Numbers::File(from) => fs::copy(from, path).map(drop),
         }
     }
 
-    /// Loads the tier of a model directory; `file` reads one of its files and checks the digest. The outer
-    /// error is that of `file`.
+    /// Loads the tier of a model; `file` reads one of its files and checks the digest. The encoder is built
+    /// at once, but for files that are part of the program. The outer error is that of `file`.
     pub(crate) fn load<E>(
         dir: &Path,
         manifest: &EncoderManifest,
         options: EncoderOptions,
-        file: impl Fn(&str) -> Result<(Vec<u8>, FileDigest), E>,
+        file: impl Fn(&str) -> Result<(Cow<'static, [u8]>, FileDigest), E>,
     ) -> Result<Result<Self, EncoderError>, E> {
-        let known = if manifest.known > 0 { file(KNOWN)?.0 } else { Vec::new() };
+        let known = if manifest.known > 0 { file(KNOWN)?.0 } else { Cow::default() };
         let ((numbers, digest), (pieces, _), (head, _)) = (file(ENCODER)?, file(PIECES)?, file(HEAD)?);
-        let files = TierFiles { dir, numbers: &numbers, digest, pieces: &pieces, head: &head, known: &known };
-        Ok(Self::from_files(manifest, &files, options))
+        let files = TierFiles { dir, digest, pieces: &pieces, head: &head, known: &known };
+        Ok(Self::from_files(manifest, &files, options, numbers))
     }
 
-    /// Puts a tier together from the files of a model directory, whose digests have been checked.
+    /// Puts a tier together from the files of a model, whose digests have been checked.
     fn from_files(
         manifest: &EncoderManifest,
         files: &TierFiles<'_>,
         options: EncoderOptions,
+        numbers: Cow<'static, [u8]>,
     ) -> Result<Self, EncoderError> {
         let bad = |name: &str, reason: String| EncoderError::File { path: files.dir.join(name), reason };
         let vectors = Tensors::read(files.head).map_err(|reason| bad(HEAD, reason))?;
@@ -247,12 +282,21 @@ impl EncoderTier {
         let head = Head { weights: singles("weight")?, bias };
         let learned = Learned { head, direction: singles("direction")?, known };
         check(manifest, &learned)?;
+        let (encoder, numbers) = match numbers {
+            Cow::Borrowed(bytes) => (OnceLock::new(), Numbers::Program(bytes)),
+            Cow::Owned(bytes) => {
+                let encoder = shared(&manifest.config, (&bytes, &files.digest), files.pieces, options)?;
+                (OnceLock::from(encoder), Numbers::File(files.dir.join(ENCODER)))
+            }
+        };
         Ok(Self {
-            encoder: shared(&manifest.config, files, options)?,
+            encoder: Arc::new(encoder),
+            config: manifest.config.clone(),
+            options,
             learned: Arc::new(learned),
             reads: manifest.reads,
             direction: manifest.direction,
-            numbers: Arc::new(Numbers::File(files.dir.join(ENCODER))),
+            numbers: Arc::new(numbers),
             pieces: Arc::new(files.pieces.to_vec()),
             digest: files.digest.clone(),
         })
@@ -262,13 +306,14 @@ impl EncoderTier {
 /// The encoders in use, by their files and settings: two models with the same encoder have it in memory once.
 static IN_USE: Mutex<Vec<(String, Weak<Encoder>)>> = Mutex::new(Vec::new());
 
-/// The encoder of these files: one that is in use, or a new one.
+/// The encoder of these weights and word pieces: one that is in use, or a new one.
 fn shared(
     config: &EncoderConfig,
-    files: &TierFiles<'_>,
+    (numbers, digest): (&[u8], &FileDigest),
+    pieces: &[u8],
     options: EncoderOptions,
 ) -> Result<Arc<Encoder>, EncoderError> {
-    let key = format!("{} {} {:?} {options:?}", files.digest.sha256, sha256(files.pieces), config);
+    let key = format!("{} {} {:?} {options:?}", digest.sha256, sha256(pieces), config);
     // Each change of the list is one step, so a panic elsewhere leaves it whole.
     let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
     in_use.retain(|(_, encoder)| encoder.strong_count() > 0);
@@ -276,8 +321,8 @@ fn shared(
     if let Some(encoder) = known {
         return Ok(encoder);
     }
-    let weights = Weights::read(config, files.numbers)?;
-    let encoder = Arc::new(Encoder::new(config, files.pieces, &weights, options)?);
+    let weights = Weights::read(config, numbers)?;
+    let encoder = Arc::new(Encoder::new(config, pieces, &weights, options)?);
     in_use.push((key, Arc::downgrade(&encoder)));
     Ok(encoder)
 }
@@ -285,7 +330,6 @@ fn shared(
 /// The files of a tier after reading.
 struct TierFiles<'a> {
     dir: &'a Path,
-    numbers: &'a [u8],
     /// Size and digest of the weights.
     digest: FileDigest,
     pieces: &'a [u8],
@@ -328,11 +372,9 @@ mod tests {
         let numbers = weights.to_bytes().unwrap();
         let digest = FileDigest { bytes: numbers.len() as u64, sha256: sha256(&numbers) };
         let pieces = b"[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n";
-        let files =
-            TierFiles { dir: Path::new("m"), numbers: &numbers, digest, pieces, head: b"", known: b"" };
         let of = |threads| {
             let options = EncoderOptions { threads, ..EncoderOptions::default() };
-            shared(&config, &files, options).unwrap()
+            shared(&config, (&numbers, &digest), pieces, options).unwrap()
         };
         let first = of(1);
         assert!(Arc::ptr_eq(&first, &of(1)));

@@ -70,7 +70,7 @@ fn rows_of_a_table_are_taken_in_order() {
     let table = weights.get(name).unwrap().1.to_vec();
     let two = weights.with_rows(name, &[5, 2]).unwrap();
     let expected = [&table[40..48], &table[16..24]].concat();
-    assert_eq!(two.get(name).unwrap(), (&[2, 8][..], expected.as_slice()));
+    assert_eq!(two.get(name).unwrap(), (&[2, 8][..], expected.into()));
     assert!(weights.with_rows(name, &[32]).unwrap_err().to_string().contains("no row 32"));
 }
 

@@ -6,6 +6,7 @@
 //! heads of other tasks). Names are accepted with and without the prefix, and tensors that the encoder does
 //! not use are ignored.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -13,7 +14,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use crate::encoder::config::EncoderConfig;
 use crate::encoder::error::EncoderError;
 
-/// Single-precision tensors, by name without prefix.
+/// Tensors, by name without prefix.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weights(BTreeMap<String, Stored>);
 
@@ -21,10 +22,16 @@ pub struct Weights(BTreeMap<String, Stored>);
 #[derive(Debug, Clone, PartialEq)]
 struct Stored {
     shape: Vec<usize>,
-    numbers: Vec<f32>,
-    /// The scale of each row, where files hold the tensor in eight bits: every number of a row is a whole
-    /// number from -127 to 127 times its scale.
-    scales: Option<Vec<f32>>,
+    numbers: Numbers,
+}
+
+/// The numbers of a tensor, row-major.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Numbers {
+    /// In single precision.
+    Single(Vec<f32>),
+    /// A matrix whose numbers are whole ones from -127 to 127, as signed bytes, times the scale of their row.
+    Eight { bytes: Vec<u8>, scales: Vec<f32> },
 }
 
 /// What follows a tensor's name in the name of its scales.
@@ -57,11 +64,12 @@ impl Weights {
                 let scales = find(&format!("{name}{SCALES}"));
                 let scales = scales.ok_or_else(|| bad("has eight bits and no scales".to_owned()))?;
                 let scales = singles(&scales).map_err(&bad)?;
-                Stored::of_bytes(shape, view.data(), scales).map_err(&bad)?
+                Stored::of_bytes(shape, view.data().to_vec(), scales).map_err(&bad)?
             } else {
-                Stored { shape, numbers: singles(&view).map_err(&bad)?, scales: None }
+                Stored { shape, numbers: Numbers::Single(singles(&view).map_err(&bad)?) }
             };
-            if stored.numbers.iter().any(|number| !number.is_finite()) {
+            let (Numbers::Single(numbers) | Numbers::Eight { scales: numbers, .. }) = &stored.numbers;
+            if numbers.iter().any(|number| !number.is_finite()) {
                 return Err(bad("holds a number that is not finite (NaN or infinite)".to_owned()));
             }
             all.insert(name, stored);
@@ -83,7 +91,7 @@ impl Weights {
                 tensor(&name).filter(|numbers| numbers.len() == shape.iter().product::<usize>()).ok_or_else(
                     || EncoderError::Tensor { name: name.clone(), reason: "is missing".to_owned() },
                 )?;
-            all.insert(name, Stored { shape, numbers, scales: None });
+            all.insert(name, Stored { shape, numbers: Numbers::Single(numbers) });
         }
         Ok(Self(all))
     }
@@ -111,7 +119,8 @@ impl Weights {
             kept.extend_from_slice(row);
         }
         let mut all = self.0.clone();
-        all.insert(name.to_owned(), Stored { shape: vec![rows.len(), width], numbers: kept, scales: None });
+        let (shape, numbers) = (vec![rows.len(), width], Numbers::Single(kept));
+        all.insert(name.to_owned(), Stored { shape, numbers });
         Ok(Self(all))
     }
 
@@ -119,11 +128,18 @@ impl Weights {
     ///
     /// # Errors
     /// [`EncoderError::Tensor`] if there is none with this name.
-    pub fn get(&self, name: &str) -> Result<(&[usize], &[f32]), EncoderError> {
-        let found = self.0.get(name);
-        found
-            .map(|stored| (stored.shape.as_slice(), stored.numbers.as_slice()))
-            .ok_or_else(|| EncoderError::Tensor { name: name.to_owned(), reason: "is missing".to_owned() })
+    pub fn get(&self, name: &str) -> Result<(&[usize], Cow<'_, [f32]>), EncoderError> {
+        let (shape, numbers) = self.stored(name)?;
+        Ok((shape, numbers.singles(shape)))
+    }
+
+    /// Shape and numbers of a tensor as they are stored.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(crate) fn stored(&self, name: &str) -> Result<(&[usize], &Numbers), EncoderError> {
+        let found = self.0.get(name).map(|stored| (stored.shape.as_slice(), &stored.numbers));
+        found.ok_or_else(|| EncoderError::Tensor { name: name.to_owned(), reason: "is missing".to_owned() })
     }
 
     /// The bytes of a safetensors file with these tensors: the same tensors produce the same bytes.
@@ -135,11 +151,14 @@ impl Weights {
         let bytes = |numbers: &[f32]| -> Vec<u8> { numbers.iter().flat_map(|n| n.to_le_bytes()).collect() };
         let mut all = Vec::new();
         for (name, stored) in &self.0 {
-            match &stored.scales {
-                None => all.push((name.clone(), Dtype::F32, stored.shape.clone(), bytes(&stored.numbers))),
-                Some(scales) => {
-                    all.push((name.clone(), Dtype::I8, stored.shape.clone(), stored.to_eight_bits(scales)));
-                    all.push((format!("{name}{SCALES}"), Dtype::F32, vec![scales.len()], bytes(scales)));
+            match &stored.numbers {
+                Numbers::Single(numbers) => {
+                    all.push((name.clone(), Dtype::F32, stored.shape.clone(), bytes(numbers)));
+                }
+                Numbers::Eight { bytes: eight, scales } => {
+                    all.push((name.clone(), Dtype::I8, stored.shape.clone(), eight.clone()));
+                    let scales_name = format!("{name}{SCALES}");
+                    all.push((scales_name, Dtype::F32, vec![scales.len()], bytes(scales)));
                 }
             }
         }
@@ -151,43 +170,50 @@ impl Weights {
     }
 }
 
+impl Numbers {
+    /// The numbers in single precision.
+    fn singles(&self, shape: &[usize]) -> Cow<'_, [f32]> {
+        match self {
+            Self::Single(numbers) => Cow::Borrowed(numbers),
+            Self::Eight { bytes, scales } => {
+                let width = shape.last().copied().unwrap_or_default().max(1);
+                let row = |(row, scale): (&[u8], &f32)| -> Vec<f32> {
+                    row.iter().map(|&byte| f32::from(byte.cast_signed()) * scale).collect()
+                };
+                Cow::Owned(bytes.chunks_exact(width).zip(scales).flat_map(row).collect())
+            }
+        }
+    }
+}
+
 impl Stored {
     /// A matrix from its eight-bit numbers and the scale of each row.
-    fn of_bytes(shape: Vec<usize>, bytes: &[u8], scales: Vec<f32>) -> Result<Self, String> {
-        let &[rows, width] = shape.as_slice() else {
+    fn of_bytes(shape: Vec<usize>, bytes: Vec<u8>, scales: Vec<f32>) -> Result<Self, String> {
+        let &[rows, _] = shape.as_slice() else {
             return Err("has eight bits and is no matrix".to_owned());
         };
         if scales.len() != rows {
             return Err(format!("has {} scales for {rows} rows", scales.len()));
         }
-        let row = |(row, scale): (&[u8], &f32)| -> Vec<f32> {
-            row.iter().map(|&byte| f32::from(byte.cast_signed()) * scale).collect()
-        };
-        let numbers = bytes.chunks_exact(width.max(1)).zip(&scales).flat_map(row).collect();
-        Ok(Self { shape, numbers, scales: Some(scales) })
+        Ok(Self { shape, numbers: Numbers::Eight { bytes, scales } })
     }
 
     /// The nearest matrix whose rows have eight bits.
     fn in_eight_bits(self) -> Self {
+        let Numbers::Single(numbers) = &self.numbers else { return self };
         let width = self.shape[1].max(1);
         let scale = |row: &[f32]| row.iter().fold(0.0_f32, |most, number| most.max(number.abs())) / 127.0;
-        let scales: Vec<f32> = self.numbers.chunks_exact(width).map(scale).collect();
-        let bytes = self.to_eight_bits(&scales);
-        // The scales are one for each row of a matrix, which is all that could be wrong.
-        Self::of_bytes(self.shape.clone(), &bytes, scales).unwrap_or(self)
-    }
-
-    /// Its numbers in units of their row's scale.
-    fn to_eight_bits(&self, scales: &[f32]) -> Vec<u8> {
-        let width = self.shape[1].max(1);
+        let scales: Vec<f32> = numbers.chunks_exact(width).map(scale).collect();
         // A number is at most 127 scales from 0.
         #[allow(clippy::cast_possible_truncation)]
         let byte = |number: f32, scale: f32| {
             let steps = if scale > 0.0 { (number / scale).round().clamp(-127.0, 127.0) } else { 0.0 };
             (steps as i8).cast_unsigned()
         };
-        let rows = self.numbers.chunks_exact(width).zip(scales);
-        rows.flat_map(|(row, &scale)| row.iter().map(move |&number| byte(number, scale))).collect()
+        let rows = numbers.chunks_exact(width).zip(&scales);
+        let bytes =
+            rows.flat_map(|(row, &scale)| row.iter().map(move |&number| byte(number, scale))).collect();
+        Self { numbers: Numbers::Eight { bytes, scales }, ..self }
     }
 }
 

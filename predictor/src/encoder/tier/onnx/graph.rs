@@ -2,9 +2,11 @@
 //!
 //! Field numbers and data types are those of `onnx.proto`, IR version 9, <https://github.com/onnx/onnx>.
 
+use std::borrow::Cow;
+
 use crate::encoder::error::EncoderError;
 use crate::encoder::tier::onnx::protobuf::Message;
-use crate::encoder::tier::weights::Weights;
+use crate::encoder::tier::weights::{Numbers, Weights};
 
 /// The operator set version: the first with `Gelu`.
 const OPSET: i64 = 20;
@@ -12,6 +14,7 @@ const OPSET: i64 = 20;
 const IR_VERSION: i64 = 9;
 
 const FLOAT: i64 = 1;
+const INT8: i64 = 3;
 const INT64: i64 = 7;
 
 /// An attribute of a node.
@@ -72,20 +75,50 @@ impl<'a> Graph<'a> {
         self.port(11, name, INT64, &[Size::Named("batch"), Size::Named("length")]);
     }
 
-    /// Adds a tensor of the weights, which must have this shape.
+    /// Adds a tensor of the weights, which must have this shape, in single precision.
     pub(super) fn weight(&mut self, name: &str, shape: &[usize]) -> Result<Value, EncoderError> {
-        let numbers = self.checked(name, shape)?;
-        self.tensor(FLOAT, shape, name, |tensor| tensor.numbers(9, numbers));
-        Ok(name.to_owned())
+        let scales = self.tensor_of(name, shape)?;
+        // The runtime does this once, when it loads the graph.
+        Ok(match scales {
+            Some(scales) => self.node("DequantizeLinear", &[name, &scales], &[("axis", Attribute::Int(0))]),
+            None => name.to_owned(),
+        })
+    }
+
+    /// Adds the rows of a matrix of the weights that `rows` numbers, batch by length. One with eight bits, like a
+    /// large vocabulary, stays as it is until then.
+    pub(super) fn rows(&mut self, name: &str, shape: &[usize], rows: &str) -> Result<Value, EncoderError> {
+        let scales = self.tensor_of(name, shape)?;
+        let found = self.node("Gather", &[name, rows], &[]);
+        let Some(scales) = scales else { return Ok(found) };
+        let axis = self.ints(&[2]);
+        let found = self.node("Cast", &[&found], &[("to", Attribute::Int(FLOAT))]);
+        let scales = self.node("Gather", &[&scales, rows], &[]);
+        let scales = self.node("Unsqueeze", &[&scales, &axis], &[]);
+        Ok(self.node("Mul", &[&found, &scales], &[]))
+    }
+
+    /// Adds a tensor of the weights as it is stored, under its name, and the scales of its rows, if it has some.
+    fn tensor_of(&mut self, name: &str, shape: &[usize]) -> Result<Option<Value>, EncoderError> {
+        let weights = self.weights;
+        let (found, numbers) = weights.stored(name)?;
+        check_shape(name, found, shape)?;
+        Ok(match numbers {
+            Numbers::Single(numbers) => {
+                self.tensor(FLOAT, shape, name, |tensor| tensor.numbers(9, numbers));
+                None
+            }
+            Numbers::Eight { bytes, scales } => {
+                self.tensor(INT8, shape, name, |tensor| tensor.array(9, bytes));
+                Some(self.floats(&[scales.len()], scales))
+            }
+        })
     }
 
     /// The numbers of such a tensor, without adding it to the graph.
-    pub(super) fn checked(&self, name: &str, shape: &[usize]) -> Result<&'a [f32], EncoderError> {
+    pub(super) fn checked(&self, name: &str, shape: &[usize]) -> Result<Cow<'a, [f32]>, EncoderError> {
         let (found, numbers) = self.weights.get(name)?;
-        if found != shape || numbers.len() != shape.iter().product::<usize>() {
-            let reason = format!("has the shape {found:?}, the settings say {shape:?}");
-            return Err(EncoderError::Tensor { name: name.to_owned(), reason });
-        }
+        check_shape(name, found, shape)?;
         Ok(numbers)
     }
 
@@ -171,4 +204,12 @@ impl<'a> Graph<'a> {
         let port = Message::default().bytes(1, name.as_bytes());
         self.add(field, port.message(2, Message::default().message(1, tensor)));
     }
+}
+
+fn check_shape(name: &str, found: &[usize], shape: &[usize]) -> Result<(), EncoderError> {
+    if found == shape {
+        return Ok(());
+    }
+    let reason = format!("has the shape {found:?}, the settings say {shape:?}");
+    Err(EncoderError::Tensor { name: name.to_owned(), reason })
 }

@@ -81,9 +81,8 @@ impl GraphBuilder<'_> {
         let hidden = self.config.hidden;
         self.graph.input(IDS);
         self.graph.input(MASK);
-        let words =
-            self.graph.weight("embeddings.word_embeddings.weight", &[self.config.vocabulary, hidden])?;
-        let words = self.graph.node("Gather", &[&words, IDS], &[]);
+        let vocabulary = [self.config.vocabulary, hidden];
+        let words = self.graph.rows("embeddings.word_embeddings.weight", &vocabulary, IDS)?;
         let table =
             self.graph.weight("embeddings.position_embeddings.weight", &[self.config.positions, hidden])?;
         let sum = match self.config.architecture {
@@ -91,9 +90,8 @@ impl GraphBuilder<'_> {
                 let (zero, length) = (self.graph.ints(&[0]), self.length());
                 let positions = self.graph.node("Slice", &[&table, &zero, &length, &zero], &[]);
                 let types = [self.config.token_types, hidden];
-                let types = self.graph.weight("embeddings.token_type_embeddings.weight", &types)?;
                 self.graph.input(TYPES);
-                let types = self.graph.node("Gather", &[&types, TYPES], &[]);
+                let types = self.graph.rows("embeddings.token_type_embeddings.weight", &types, TYPES)?;
                 let sum = self.graph.node("Add", &[&words, &types], &[]);
                 self.graph.node("Add", &[&sum, &positions], &[])
             }
@@ -147,7 +145,7 @@ impl GraphBuilder<'_> {
         let &EncoderConfig { heads, buckets, positions, .. } = self.config;
         let name = "encoder.relative_attention_bias.weight";
         let table = self.graph.checked(name, &[buckets, heads])?;
-        let biases = biases(table, buckets, heads, positions);
+        let biases = biases(&table, buckets, heads, positions);
         let length = self.length();
         let graph = &mut self.graph;
         let biases = graph.floats(&[heads, 2 * positions + 1], &biases);

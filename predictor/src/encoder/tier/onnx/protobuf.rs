@@ -26,6 +26,7 @@ pub(super) struct Message<'a> {
 
 enum Piece<'a> {
     Bytes(Vec<u8>),
+    Borrowed(&'a [u8]),
     Numbers(&'a [f32]),
 }
 
@@ -64,6 +65,14 @@ impl<'a> Message<'a> {
         self
     }
 
+    /// The bytes of a large array.
+    pub(super) fn array(mut self, field: u32, value: &'a [u8]) -> Self {
+        self.push(delimited(field, value.len()));
+        self.pieces.push(Piece::Borrowed(value));
+        self.length += value.len();
+        self
+    }
+
     /// A message within this one.
     pub(super) fn message(mut self, field: u32, value: Self) -> Self {
         self.push(delimited(field, value.length));
@@ -75,9 +84,13 @@ impl<'a> Message<'a> {
         for piece in other.pieces {
             match piece {
                 Piece::Bytes(bytes) => self.push(bytes),
+                Piece::Borrowed(bytes) => {
+                    self.length += bytes.len();
+                    self.pieces.push(Piece::Borrowed(bytes));
+                }
                 Piece::Numbers(numbers) => {
-                    self.pieces.push(Piece::Numbers(numbers));
                     self.length += size_of_val(numbers);
+                    self.pieces.push(Piece::Numbers(numbers));
                 }
             }
         }
@@ -91,12 +104,13 @@ impl<'a> Message<'a> {
                 "the encoder's graph has {} bytes, and protobuf allows at most {LIMIT}; take a smaller encoder",
                 self.length
             );
-            return Err(EncoderError::Library { library: "ONNX Runtime", reason });
+            return Err(EncoderError::Library { library: "rten", reason });
         }
         let mut bytes = Vec::with_capacity(self.length);
         for piece in self.pieces {
             match piece {
                 Piece::Bytes(piece) => bytes.extend(piece),
+                Piece::Borrowed(piece) => bytes.extend(piece),
                 Piece::Numbers(numbers) => {
                     bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
                 }
@@ -168,7 +182,7 @@ mod tests {
     #[test]
     fn numbers_are_bytes_of_their_own_length() {
         let (first, second) = ([1.0_f32, -2.0], [0.5_f32; 100]);
-        let inner = Message::default().int(2, 1).numbers(9, &first).bytes(8, b"w").numbers(9, &second);
+        let inner = Message::default().int(2, 1).numbers(9, &first).array(8, b"w").numbers(9, &second);
         let bytes = Message::default().bytes(1, b"x").message(5, inner).into_bytes().unwrap();
         let mut expected = vec![0x0a, 1, b'x', 0x2a, 0xa2, 0x03, 0x10, 1, 0x4a, 8];
         expected.extend([0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0, 0x42, 1, b'w', 0x4a, 0x90, 0x03]);

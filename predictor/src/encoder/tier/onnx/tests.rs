@@ -47,6 +47,18 @@ fn the_graph_gives_the_embeddings_of_the_plain_forward_pass() {
 }
 
 #[test]
+fn weights_in_eight_bits_are_used_as_they_are() {
+    for architecture in BOTH {
+        let (config, weights) = small(architecture);
+        let weights = weights.in_eight_bits();
+        let mut encoder = RtenEncoder::new(&config, &weights, 1).unwrap();
+        let batch = batch(&config, &[22, 3, 9]);
+        let found = encoder.embed(&batch).unwrap();
+        assert_close(&found, &reference::embed(&config, &weights, &batch), &format!("{architecture:?}"));
+    }
+}
+
+#[test]
 fn a_text_without_tokens_has_the_mean_zero_and_no_text_has_none() {
     for architecture in BOTH {
         let (config, weights) = small(architecture);

@@ -107,7 +107,7 @@ impl TorchEncoder {
             let (shape, numbers) = weights.get(&name)?;
             let shape: Vec<i64> = shape.iter().map(|&size| size as i64).collect();
             let tensor =
-                Tensor::from_slice(numbers).f_view(shape.as_slice()).map_err(|cause| failed(&cause))?;
+                Tensor::from_slice(&numbers).f_view(shape.as_slice()).map_err(|cause| failed(&cause))?;
             no_grad(|| variable.f_copy_(&tensor)).map_err(|cause| failed(&cause))?;
         }
         Ok(())
@@ -149,7 +149,7 @@ impl TorchEncoder {
     pub fn start(&self, batch: &TokenBatch, train: bool) -> Result<(Tensor, Context), EncoderError> {
         let shape = [batch.rows as i64, batch.length as i64];
         let tensor =
-            |numbers: &[i64]| Tensor::from_slice(numbers).f_view(shape).map_err(|cause| failed(&cause));
+            |numbers: &[i64]| Tensor::from_slice(&numbers).f_view(shape).map_err(|cause| failed(&cause));
         let (ids, mask) = (tensor(&batch.ids)?, tensor(&batch.mask)?);
         let states = match &self.net {
             Net::Bert { embeddings, .. } => embeddings
