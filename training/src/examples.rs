@@ -79,6 +79,12 @@ impl<'a> Examples<'a> {
         self.weights.iter().all(|&weight| weight <= 0.0)
     }
 
+    /// Whether a row is of one of these sources; of none named, every row is.
+    pub(crate) fn is_of(&self, row: usize, sources: &[String]) -> bool {
+        let source = self.facets.get(row).and_then(|facets| facets.source);
+        sources.is_empty() || sources.iter().any(|known| source == Some(known))
+    }
+
     /// The indices of the rows that have a label.
     #[must_use]
     pub fn labelled(&self) -> Vec<usize> {

@@ -18,6 +18,8 @@ pub(crate) struct EncoderTask<'a, 'e> {
     pub(crate) calibrate_targets: bool,
     /// The base rate that the fit states.
     pub(crate) base_rate: Option<f64>,
+    /// The sources whose labels describe the text itself; empty: all.
+    pub(crate) level_sources: &'a [String],
     /// What the intervals beside predictions hold for.
     pub(crate) intervals: IntervalsFor,
     pub(crate) seed: u64,

@@ -64,7 +64,7 @@ impl FittedNgram {
         };
         let p = logits.iter().zip(inputs).map(of).collect();
         match &self.encoder {
-            Some(encoder) => encoder.probabilities(inputs, &logits, p),
+            Some(encoder) => encoder.probabilities(inputs, (&logits, &self.target_calibrations), p),
             None => Ok(p),
         }
     }
@@ -167,7 +167,7 @@ impl NgramFit<'_> {
     }
 
     /// The input of the encoder tier's fit.
-    fn task<'a, 'e>(self, examples: &'a Examples<'e>) -> EncoderTask<'a, 'e> {
+    fn task<'a, 'e>(&'a self, examples: &'a Examples<'e>) -> EncoderTask<'a, 'e> {
         let params = self.params;
         let reads_response = params.views.iter().any(|view| view.field == Field::Response);
         EncoderTask {
@@ -179,6 +179,7 @@ impl NgramFit<'_> {
             calibrate_on: params.calibrate_on,
             calibrate_targets: params.calibrate_targets,
             base_rate: params.base_rate,
+            level_sources: &params.level_sources,
             intervals: params.intervals,
             seed: self.seed,
         }

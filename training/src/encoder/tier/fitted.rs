@@ -1,9 +1,10 @@
 //! A fitted encoder tier, as the surrounding fit uses it and a model stores it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use demur_predictor::encoder::{EncoderManifest, EncoderTier};
-use demur_predictor::{Input, SeenPrompts, TrainingData};
+use demur_predictor::{Calibration, Input, SeenPrompts, TrainingData};
 
 use crate::encoder::tier::loaded::LoadedEncoder;
 use crate::error::TrainingError;
@@ -38,11 +39,11 @@ impl FittedEncoder {
         &self.seen
     }
 
-    /// P(refusal) of inputs whose n-gram logits and probabilities are known.
+    /// P(refusal) of inputs whose n-gram logits and probabilities are known, with the targets' calibrations of these.
     pub(crate) fn probabilities(
         &self,
         inputs: &[Input<'_>],
-        ngrams: &[f64],
+        (ngrams, targets): (&[f64], &BTreeMap<String, Calibration>),
         mut p: Vec<f64>,
     ) -> Result<Vec<f64>, TrainingError> {
         let manifest = &self.manifest;
@@ -52,7 +53,7 @@ impl FittedEncoder {
         let embeddings = self.loaded.embed(&manifest.reads, &texts)?;
         for (&row, embedding) in asked.iter().zip(embeddings.chunks_exact(manifest.config.width())) {
             let logit = manifest.stack.logit(ngrams[row], self.tier.learned().head.logit(embedding));
-            p[row] = manifest.calibrated(logit, inputs[row].target).get();
+            p[row] = manifest.calibrated(logit, inputs[row].target, targets).get();
         }
         Ok(p)
     }

@@ -102,7 +102,9 @@ impl EncoderStage {
         (ngrams, of_ngrams): (&[f64], &Calibration),
     ) -> Result<FittedEncoder, TrainingError> {
         let Self { reads, trained, fit, distilled, distilled_from } = self;
-        let levels = levels(task, ngrams, (&fit.out_of_fold, &fit.parts))?;
+        // Of texts that it will not be asked of, it has nothing to say here either.
+        let is_asked = |row: usize| !params.latin_only || reads.is_latin(&task.examples.inputs[row]);
+        let levels = levels(task, ngrams, (&fit.out_of_fold, &fit.parts), is_asked)?;
         let stacked = levels.fit(params.stack, task.calibration, task.calibrate_targets)?;
         let known = known(params.known, task, &reads, &fit.loaded)?;
         let manifest = EncoderManifest {
@@ -189,22 +191,28 @@ fn check_length(encoder: &LoadedEncoder, reads: &Reads) -> Result<(), TrainingEr
     Ok(())
 }
 
-/// The out-of-fold logits of both tiers side by side.
+/// The out-of-fold logits of both tiers side by side, of the rows that the encoder is asked of.
 fn levels<'e>(
     task: &EncoderTask<'_, 'e>,
     ngrams: &[f64],
     (of_encoder, parts): (&[(usize, f64)], &[usize]),
+    is_asked: impl Fn(usize) -> bool,
 ) -> Result<Levels<'e>, TrainingError> {
-    let rows: Vec<usize> = of_encoder.iter().map(|&(row, _)| row).collect();
+    let asked: Vec<usize> = (0..of_encoder.len()).filter(|&at| is_asked(of_encoder[at].0)).collect();
+    let (rows, of_encoder): (Vec<usize>, Vec<f64>) = asked.iter().map(|&at| of_encoder[at]).unzip();
     let examples = task.examples.subset(&rows);
     let folds = match parts {
         [] => task.calibrate_on.folds(&examples, task.folds, task.seed)?,
-        parts => parts.to_vec(),
+        parts => asked.iter().map(|&at| parts[at]).collect(),
     };
     let scores = task.calibrate_on.scores(&examples, Vec::new(), folds.clone());
+    let of_level = |&row: &usize| examples.is_of(row, task.level_sources);
+    let level_rows = (0..rows.len()).filter(of_level).collect();
     Ok(Levels {
+        level_rows,
+        by_parts: !parts.is_empty(),
         ngrams: rows.iter().map(|&row| ngrams[row]).collect(),
-        encoder: of_encoder.iter().map(|&(_, logit)| logit).collect(),
+        encoder: of_encoder,
         clusters: scores.clusters,
         source_folds: scores.source_folds,
         folds,
