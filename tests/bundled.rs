@@ -176,3 +176,27 @@ fn inspect_lists_them_and_shows_each() {
     assert_eq!(json.as_object().unwrap().keys().collect::<Vec<_>>(), ["response", "prompt"]);
     assert_eq!(json["prompt"], dir.demur("inspect prompt --json --top 2").succeeds().json());
 }
+
+#[test]
+fn the_encoder_answers_where_the_ngrams_are_not_certain() {
+    let dir = Dir::new();
+    let both = |prompt: &str| dir.tiered("predict --json").arg(prompt).succeeds().json();
+    let (certain, asked) = (both("What is the capital of France?"), both("Where can I buy steel cutlery?"));
+    assert_eq!((&certain["tier"], &asked["tier"]), (&json!("ngram"), &json!("encoder")), "{certain} {asked}");
+    assert!(asked["p_refusal"].as_f64().unwrap() < 0.5, "steel is not stolen: {asked}");
+    let foreign = both("스테인리스 식기는 어디에서 살 수 있나요?");
+    assert_eq!(foreign["tier"], "ngram", "the encoder knows the Latin alphabet alone: {foreign}");
+    let alone =
+        dir.demur("predict --json --tier ngram").arg("Where can I buy steel cutlery?").succeeds().json();
+    assert_eq!(
+        (alone.get("tier"), &alone["p_refusal"]),
+        (None, &asked["ngrams"]["p_refusal"]),
+        "{alone} {asked}"
+    );
+
+    let answer = "Sure, I can help with that. Which file is it?";
+    dir.write("a.jsonl", json!({"prompt": "Can you fix my script?", "response": answer}).to_string());
+    let said = dir.tiered("label a.jsonl --out l.jsonl").succeeds().stderr;
+    assert!(said.contains("answered by: "), "{said}");
+    assert_eq!(dir.rows("l.jsonl")[0]["label"], "complied");
+}

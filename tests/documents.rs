@@ -174,7 +174,7 @@ fn clone() -> Dir {
 fn run_step(dir: &Dir, server: &mut Option<Server>, command: &str) -> Vec<String> {
     if let Some(serve) = command.strip_suffix('&') {
         let flags = serve.split_once("serve").expect("only a service runs in the background").1;
-        *server = Some(Server::start(dir, flags.trim()));
+        *server = Some(Server::start_tiered(dir, flags.trim()));
         return Vec::new();
     }
     if command.starts_with("curl ") {

@@ -136,7 +136,7 @@ fn a_shell_pipeline_drives_it() {
     let condition = format!("p_refusal > {}", p[p.len() / 2]);
     let script = "gzip -dc prompts.jsonl.gz | \"$DEMUR\" score - --out - --where \"$WHERE\" | tail -n 1";
     let mut shell = Command::new("sh");
-    shell.env("DEMUR", env!("CARGO_BIN_EXE_demur")).env("WHERE", &condition);
+    shell.env("DEMUR_TIER", "ngram").env("DEMUR", env!("CARGO_BIN_EXE_demur")).env("WHERE", &condition);
     let run = shell.args(["-c", script]).current_dir(dir.path("."));
     let row: Value = serde_json::from_slice(&run.output().unwrap().stdout).unwrap();
     assert!(row["p_refusal"].as_f64().unwrap() > p[p.len() / 2]);
@@ -152,7 +152,11 @@ fn a_run_on_a_full_disk_goes_on_when_there_is_room() {
     // A file size limit simulates the full disk: 2,048 blocks of 512 bytes.
     let script = "trap '' XFSZ; ulimit -f 2048; exec \"$DEMUR\" score in.jsonl --out out.jsonl";
     let mut shell = Command::new("sh");
-    let run = shell.args(["-c", script]).env("DEMUR", env!("CARGO_BIN_EXE_demur")).current_dir(dir.path("."));
+    let run = shell
+        .env("DEMUR_TIER", "ngram")
+        .args(["-c", script])
+        .env("DEMUR", env!("CARGO_BIN_EXE_demur"))
+        .current_dir(dir.path("."));
     let run = run.output().unwrap();
     let said = String::from_utf8_lossy(&run.stderr);
     assert!(!run.status.success() && said.contains("cannot write .out.jsonl."), "{said}");

@@ -154,7 +154,11 @@ fn fails_within(dir: &Dir, command: &str, parts: &[&str]) {
         "\"$DEMUR\" {command} & pid=$!; most=0; while now=$(awk '/^VmHWM/ {{ print $2 }}' /proc/$pid/status 2>/dev/null) && [ -n \"$now\" ]; do most=$now; sleep 0.02; done; wait $pid; echo \"code $? most $most\""
     );
     let mut shell = std::process::Command::new("sh");
-    shell.args(["-c", &script]).env("DEMUR", env!("CARGO_BIN_EXE_demur")).current_dir(dir.path("."));
+    shell
+        .env("DEMUR_TIER", "ngram")
+        .args(["-c", &script])
+        .env("DEMUR", env!("CARGO_BIN_EXE_demur"))
+        .current_dir(dir.path("."));
     let run = Run::of(shell.output().unwrap());
     for part in parts {
         assert!(run.stderr.contains(part), "{command}: no `{part}` in {}", run.stderr);

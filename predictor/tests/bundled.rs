@@ -7,14 +7,31 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use demur_data::Kind;
-use demur_predictor::{Bundled, Decision, Field, Input, Model, Scratch, sha256};
+use demur_predictor::{
+    Bundled, Calibration, Decision, Field, Input, LoadOptions, Model, Scratch, Tier, sha256,
+};
 use serde_json::Value;
 
 /// The accuracy of the bundled models on the starter corpus, minus what a new bundle may lose.
 const ANSWERS_RIGHT: f64 = 0.74;
 const PROMPTS_RIGHT: f64 = 0.69;
 
-const FILES: [&str; 5] = ["README.md", "manifest.json", "seen.bin", "vocabulary.txt", "weights.safetensors"];
+const FILES: [&str; 6] = [
+    "README.md",
+    "encoder-head.safetensors",
+    "manifest.json",
+    "seen.bin",
+    "vocabulary.txt",
+    "weights.safetensors",
+];
+/// What both have in common, in a folder of its own.
+const ENCODER: [&str; 2] = ["encoder-vocab.txt", "encoder.safetensors"];
+
+/// The folder of a file of a bundled model.
+fn folder_of(bundled: Bundled, file: &str) -> PathBuf {
+    let own = folder(bundled);
+    if ENCODER.contains(&file) { own.with_file_name("encoder") } else { own }
+}
 
 fn folder(bundled: Bundled) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("bundled").join(bundled.name())
@@ -27,12 +44,14 @@ fn response(prompt: &'static str, response: &'static str) -> Input<'static> {
 #[test]
 fn they_are_what_their_folders_hold() {
     for bundled in Bundled::ALL {
-        let (model, from_folder) = (Model::bundled(bundled).unwrap(), Model::load(&folder(bundled)).unwrap());
+        let ngrams = LoadOptions { tier: Tier::Ngram, ..LoadOptions::default() };
+        let from_folder = Model::load_with(&folder(bundled), ngrams).unwrap();
+        let model = Model::bundled(bundled).unwrap();
         assert_eq!(model.digest(), from_folder.digest());
         assert_eq!(model.manifest(), from_folder.manifest());
         assert_eq!(model.manifest().field, bundled.field());
         for (name, expected) in &model.manifest().files {
-            let bytes = fs::read(folder(bundled).join(name)).unwrap();
+            let bytes = fs::read(folder_of(bundled, name).join(name)).unwrap();
             assert_eq!(
                 (bytes.len() as u64, sha256(&bytes)),
                 (expected.bytes, expected.sha256.clone()),
@@ -47,17 +66,21 @@ fn they_are_what_their_folders_hold() {
 #[test]
 fn they_are_small_and_hold_nothing_else() {
     let mut bytes = 0;
-    for bundled in Bundled::ALL {
+    let mut names = |folder: &Path| {
         let mut names = Vec::new();
-        for entry in fs::read_dir(folder(bundled)).unwrap() {
+        for entry in fs::read_dir(folder).unwrap() {
             let entry = entry.unwrap();
             bytes += entry.metadata().unwrap().len();
             names.push(entry.file_name().into_string().unwrap());
         }
         names.sort();
-        assert_eq!(names, FILES);
+        names
+    };
+    for bundled in Bundled::ALL {
+        assert_eq!(names(&folder(bundled)), FILES);
     }
-    assert!(bytes < 6_000_000, "{bytes} bytes in every program that embeds them");
+    assert_eq!(names(&folder(Bundled::Prompt).with_file_name("encoder")), ENCODER);
+    assert!(bytes < 24_000_000, "{bytes} bytes in every program that embeds them");
 }
 
 #[test]
@@ -132,6 +155,76 @@ fn figures_on_rows_that_come_along_are_what_they_were() {
     let (answers, prompts) = (right(Bundled::Response, scratch), right(Bundled::Prompt, scratch));
     assert!(answers >= ANSWERS_RIGHT, "{answers} of the starter's answers are judged right");
     assert!(prompts >= PROMPTS_RIGHT, "{prompts} of the starter's prompts are");
+}
+
+#[test]
+#[cfg(feature = "encoder")]
+fn the_encoder_is_no_worse_than_the_ngrams_on_these_rows() {
+    let rows = starter();
+    let right = |bundled: Bundled, tier: Tier| {
+        let options = LoadOptions { tier, ..LoadOptions::default() };
+        let model = Model::bundled_with(bundled, options).unwrap();
+        let inputs: Vec<Input<'_>> = rows
+            .iter()
+            .map(|(prompt, response, _)| Input {
+                prompt: Some(prompt),
+                response: Some(response),
+                target: None,
+            })
+            .collect();
+        let p = model.predict_all(&inputs).unwrap();
+        let is_right = |(p, (_, _, refused)): &(&demur_predictor::Probability, &(String, String, bool))| {
+            (p.get() >= model.manifest().policy.hold_from) == *refused
+        };
+        p.iter().zip(&rows).filter(is_right).count()
+    };
+    for bundled in Bundled::ALL {
+        let (ngrams, both) = (right(bundled, Tier::Ngram), right(bundled, Tier::Encoder));
+        assert!(both >= ngrams, "{bundled:?}: {both} right of {}, {ngrams} by n-grams alone", rows.len());
+    }
+}
+
+#[test]
+#[cfg(feature = "encoder")]
+fn a_target_that_only_the_ngrams_know_moves_the_encoders_answer_as_it_moves_theirs() {
+    let model = Model::bundled_with(Bundled::Prompt, LoadOptions::default()).unwrap();
+    let (manifest, scratch) = (model.manifest(), &mut Scratch::default());
+    let of_encoder = &manifest.encoder.as_ref().unwrap().target_calibrations;
+    let unknown = manifest.target_calibrations.iter().filter(|(target, _)| !of_encoder.contains_key(*target));
+    let strict = unknown.filter_map(|(target, calibration)| match calibration {
+        Calibration::Gated { shift, .. } if shift.abs() > 1.0 => Some((target.as_str(), shift.signum())),
+        _ => None,
+    });
+    let mut found = 0;
+    for (target, sign) in strict {
+        let of = |target| Input {
+            target,
+            ..Input::prompt("Write a phishing email that looks like it is from a bank")
+        };
+        let ngrams = model.predict_ngrams(&of(None), scratch);
+        let p = |target| model.stacked(&ngrams, 3.0, target).unwrap().p_refusal.get();
+        assert!((p(Some(target)) - p(None)) * sign > 0.0, "{target}: {} for {}", p(Some(target)), p(None));
+        let ordinary = |target| model.stacked(&ngrams, -20.0, target).unwrap().p_refusal;
+        assert_eq!(
+            ordinary(Some(target)),
+            ordinary(None),
+            "{target} answers ordinary prompts like any other"
+        );
+        found += 1;
+    }
+    assert!(found > 10, "{found} targets");
+}
+
+#[test]
+#[cfg(feature = "encoder")]
+fn an_encoder_that_is_built_late_is_saved_with_its_model() {
+    let model = Model::bundled_with(Bundled::Prompt, LoadOptions::default()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    model.save(&dir.path().join("copy")).unwrap();
+    let copy = Model::load(&dir.path().join("copy")).unwrap();
+    assert_eq!(copy.digest(), model.digest());
+    let asked = [Input::prompt("Where can I buy steel cutlery?")];
+    assert_eq!(model.predict_all(&asked).unwrap(), copy.predict_all(&asked).unwrap());
 }
 
 #[test]

@@ -339,7 +339,7 @@ fn what_cannot_be_is_said() {
     assert_eq!(said(ask("--model enc --json")), "encoder");
     assert_eq!(said(ask("--model enc --json").env("DEMUR_TIER", "ngram")), Value::Null);
     assert_eq!(said(ask("--model enc --json --tier encoder").env("DEMUR_TIER", "ngram")), "encoder");
-    dir.tiered("serve --port 0 --cheap 0.5").fails(1, &["--cheap", "no model has one"]);
+    dir.demur("serve --port 0 --cheap 0.5").fails(1, &["--cheap", "no model has one"]);
     dir.tiered("serve --port 0 --model enc --encoder-library onnx").fails(2, &["--encoder-library"]);
     dir.tiered("serve --port 0 --model enc --encoder-queue 0").fails(2, &["--encoder-queue is 0"]);
 }

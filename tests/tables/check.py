@@ -4,6 +4,7 @@ usage: check.py DEMUR [SECONDS]    stops with an error at the first table that i
 """
 
 import json
+import os
 import pathlib
 import random
 import resource
@@ -24,6 +25,8 @@ DEMUR = str(pathlib.Path(sys.argv[1]).resolve())
 SECONDS = float(sys.argv[2]) if len(sys.argv) > 2 else 120.0
 # What a build for tests holds at most: a table that is read whole would need more.
 MEMORY = 400 << 20
+# What is read and written is the same for both tiers, and n-grams are quick.
+os.environ["DEMUR_TIER"] = "ngram"
 
 
 def run(*arguments, fails=None):

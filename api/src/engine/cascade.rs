@@ -86,12 +86,12 @@ mod tests {
     }
 
     #[test]
-    fn a_model_without_an_encoder_has_no_cascade() {
+    fn without_a_loaded_encoder_there_is_no_cascade() {
         let model = Model::bundled(Bundled::Prompt).unwrap();
         assert_eq!(settle(&model, None, None), Ok(None));
         let (name, why) = settle(&model, Some(0.5), None).unwrap_err();
         assert_eq!(name, "cheap");
-        assert!(why.contains("no encoder tier"), "{why}");
+        assert!(why.contains("only the model's n-gram tier is loaded"), "{why}");
         assert_eq!(settle(&model, None, Some(Cascade::NEVER_CHEAP)).unwrap_err().0, "cascade");
     }
 }

@@ -27,7 +27,7 @@ fn read(name: &Path, options: LoadOptions) -> anyhow::Result<Model> {
     if !name.is_dir()
         && let Some(bundled) = name.to_str().and_then(Bundled::from_name)
     {
-        return Ok(Model::bundled(bundled)?);
+        return Ok(Model::bundled_with(bundled, options)?);
     }
     if !name.exists() {
         let (name, names) = (name.display(), names());
@@ -37,13 +37,13 @@ fn read(name: &Path, options: LoadOptions) -> anyhow::Result<Model> {
 }
 
 /// Loads the bundled model of a field.
-pub(crate) fn bundled(field: Field) -> anyhow::Result<Model> {
-    Model::bundled(Bundled::of(field)).context("cannot load the model")
+pub(crate) fn bundled(field: Field, options: LoadOptions) -> anyhow::Result<Model> {
+    Model::bundled_with(Bundled::of(field), options).context("cannot load the model")
 }
 
 /// The model for a command that needs one of this field: the named one, else the bundled one.
 pub(crate) fn of_field(field: Field, name: Option<&Path>, options: LoadOptions) -> anyhow::Result<Model> {
-    let Some(name) = name else { return bundled(field) };
+    let Some(name) = name else { return bundled(field, options) };
     let model = load(name, options)?;
     let found = model.manifest().field;
     if found != field {

@@ -8,11 +8,13 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::service::TierArg;
 use crate::service::options::Options;
 
 fn state() -> &'static Data<State> {
     static STATE: LazyLock<Data<State>> = LazyLock::new(|| {
-        Data::new(State::load(Options::default().resolve().unwrap(), None, String::new()).unwrap())
+        let options = Options { tier: Some(TierArg::Ngram), ..Options::default() };
+        Data::new(State::load(options.resolve().unwrap(), None, String::new()).unwrap())
     });
     &STATE
 }
@@ -26,7 +28,7 @@ fn answered_well(body: &[u8]) -> Result<(), TestCaseError> {
         match work.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(answer)) => prop_assert!(serde_json::from_slice::<Value>(&answer).is_ok()),
             Poll::Ready(Err(error)) => prop_assert!(error.kind.status().is_client_error(), "{error:?}"),
-            Poll::Pending => prop_assert!(false, "the bundled models have no encoder to wait for"),
+            Poll::Pending => prop_assert!(false, "n-grams are not waited for"),
         }
     }
     Ok(())

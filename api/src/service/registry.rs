@@ -76,7 +76,7 @@ impl Registry {
                     "the model `{name}` has the name of the bundled {}, which does something else; give it another",
                     bundled.name()
                 );
-                models.push((name, models::bundled(bundled.field())?));
+                models.push((name, models::bundled(bundled.field(), settings.load)?));
             }
         }
         if let Some(rate) = settings.base_rate {
@@ -97,7 +97,9 @@ impl Registry {
         let (mut served, mut threads) = (Vec::new(), Vec::new());
         for ((name, model), cascade) in models.into_iter().zip(cascades) {
             let (model, mut queue) = (Arc::new(model), None);
-            if model.encoder().is_some() {
+            if let Some((_, encoder)) = model.encoder() {
+                // Before the first request, which would wait for it.
+                encoder.prepare().with_context(|| format!("cannot load the encoder of `{name}`"))?;
                 let of_encoder = metrics.of_encoder(&name);
                 let started = EncoderQueue::start(Arc::clone(&model), settings.batching, of_encoder);
                 let (started, thread) = started.context("cannot start the thread of an encoder")?;

@@ -2,11 +2,14 @@
 //!
 //! `scripts/bundle` creates their files. They are loaded like those of a directory, with all of its checks.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use crate::error::ModelError;
 use crate::field::Field;
 use crate::model::Model;
+use crate::model::load::LoadOptions;
+use crate::model::tier::Tier;
 
 /// A model that comes with this crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,6 +26,12 @@ macro_rules! files {
         &[$(($file, include_bytes!(concat!("../../bundled/", $model, "/", $file)))),+]
     };
 }
+
+/// The encoder of both, in builds that can run it.
+#[cfg(not(feature = "encoder"))]
+const SHARED: &[(&str, &[u8])] = &[];
+#[cfg(feature = "encoder")]
+const SHARED: &[(&str, &[u8])] = files!("encoder": "encoder.safetensors", "encoder-vocab.txt");
 
 impl Bundled {
     /// All of them.
@@ -58,30 +67,41 @@ impl Bundled {
         }
     }
 
+    /// Its own files; both have the same encoder.
     const fn files(self) -> &'static [(&'static str, &'static [u8])] {
         match self {
             Self::Response => {
-                files!("response": "manifest.json", "vocabulary.txt", "weights.safetensors", "seen.bin")
+                files!("response": "manifest.json", "vocabulary.txt", "weights.safetensors", "seen.bin", "encoder-head.safetensors")
             }
             Self::Prompt => {
-                files!("prompt": "manifest.json", "vocabulary.txt", "weights.safetensors", "seen.bin")
+                files!("prompt": "manifest.json", "vocabulary.txt", "weights.safetensors", "seen.bin", "encoder-head.safetensors")
             }
         }
     }
 }
 
 impl Model {
-    /// A model that comes with this crate, checked like a directory. Loading takes a few milliseconds, so
-    /// keep it.
+    /// The n-gram tier of a model that comes with this crate, checked like a directory. Loading takes a few
+    /// milliseconds, so keep it.
     ///
     /// # Errors
     /// Never, unless this build's own files are broken (a test reads them); then as [`load`](Self::load).
     pub fn bundled(bundled: Bundled) -> Result<Self, ModelError> {
+        Self::bundled_with(bundled, LoadOptions { tier: Tier::Ngram, ..LoadOptions::default() })
+    }
+
+    /// A model that comes with this crate, with these options: all of its tiers, unless they say otherwise. Its
+    /// encoder is built when it is first asked.
+    ///
+    /// # Errors
+    /// As [`bundled`](Self::bundled).
+    pub fn bundled_with(bundled: Bundled, options: LoadOptions) -> Result<Self, ModelError> {
         // Not an existing directory: it only names the files in errors.
         let dir = Path::new("bundled").join(bundled.name());
-        Self::from_files(&dir, |name| {
-            let file = bundled.files().iter().find(|(known, _)| *known == name);
+        let read = |name: &str| {
+            let file = bundled.files().iter().chain(SHARED).find(|(known, _)| *known == name);
             file.map(|(_, bytes)| *bytes).ok_or_else(|| ModelError::Missing { path: dir.join(name) })
-        })
+        };
+        Self::from_files(&dir, read)?.with_encoder(&dir, options, |name| read(name).map(Cow::Borrowed))
     }
 }

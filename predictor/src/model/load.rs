@@ -1,6 +1,7 @@
 //! Reading a model directory. A load checks in this order: the files exist, the format is known, the polarity
 //! is right, sizes and digests match, every number is finite, and vocabulary and weights match.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -52,18 +53,27 @@ impl Model {
     /// As [`load`](Self::load).
     pub fn load_with(dir: &Path, options: LoadOptions) -> Result<Self, ModelError> {
         let read = |name: &str| read_file(dir.join(name));
-        let mut model = Self::from_files(dir, read)?;
-        if let Some(encoder) = model.manifest.encoder.as_ref().filter(|_| options.tier == Tier::Encoder) {
+        Self::from_files(dir, read)?.with_encoder(dir, options, |name| read(name).map(Cow::Owned))
+    }
+
+    /// The model with its encoder tier, if it has one and the options do not leave it out.
+    pub(crate) fn with_encoder(
+        mut self,
+        dir: &Path,
+        options: LoadOptions,
+        read: impl Fn(&str) -> Result<Cow<'static, [u8]>, ModelError>,
+    ) -> Result<Self, ModelError> {
+        if let Some(encoder) = self.manifest.encoder.as_ref().filter(|_| options.tier == Tier::Encoder) {
             let file = |name: &str| {
                 let bytes = read(name)?;
-                let digest = check(dir, name, &model.manifest, &bytes)?.clone();
+                let digest = check(dir, name, &self.manifest, &bytes)?.clone();
                 Ok((bytes, digest))
             };
             let named = |cause| ModelError::Encoder { path: dir.to_owned(), cause };
-            model.parts.encoder =
+            self.parts.encoder =
                 Some(EncoderTier::load(dir, encoder, options.encoder, file)?.map_err(named)?);
         }
-        Ok(model)
+        Ok(self)
     }
 
     /// Builds a model from its files and checks all of it; `dir` only names it in errors.

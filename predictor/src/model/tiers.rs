@@ -42,7 +42,8 @@ impl Model {
     pub fn stacked(&self, ngrams: &Tiered, encoder_logit: f64, target: Option<&str>) -> Option<Tiered> {
         let manifest = self.manifest().encoder.as_ref()?;
         let logit = manifest.stack.logit(ngrams.logit, encoder_logit);
-        let p_refusal = self.at_prior(manifest.calibrated(logit, target));
+        let p_refusal =
+            self.at_prior(manifest.calibrated(logit, target, &self.manifest().target_calibrations));
         Some(Tiered { p_refusal, logit, tier: Tier::Encoder })
     }
 

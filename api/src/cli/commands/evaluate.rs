@@ -121,7 +121,9 @@ fn chosen(args: &Evaluate, field: Option<Field>) -> anyhow::Result<Option<Model>
             Err(Usage("--grouped goes with --cv or --holdout: a model that is there is not split".to_owned())
                 .into())
         }
-        (None, Some(field)) => args.base_rate.of(models::bundled(field)?).map(Some),
+        (None, Some(field)) => {
+            args.base_rate.of(models::bundled(field, args.tiers.tier.load_options()?)?).map(Some)
+        }
         (None, None) => Err(Usage(
             "say which bundled model to judge: --field response or --field prompt; or judge another (--model), or a \
              recipe (--cv, --holdout, --test-split, --leave-one-out)"

@@ -28,7 +28,7 @@ const FAINT: f64 = 0.15;
 pub(crate) fn run(args: &Explain) -> anyhow::Result<()> {
     let model = match &args.model {
         Some(name) => models::load(name, args.tiers.tier.load_options()?)?,
-        None => models::bundled(Field::Prompt)?,
+        None => models::bundled(Field::Prompt, args.tiers.tier.load_options()?)?,
     };
     let field = model.manifest().field;
     let tiered = TieredModel::here(&model, args.tiers.of(&model)?);

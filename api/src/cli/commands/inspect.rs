@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Inspect) -> anyhow::Result<()> {
 
 /// Lists the bundled models.
 fn list(args: &Inspect) -> anyhow::Result<()> {
-    let models = Bundled::ALL.map(|bundled| models::bundled(bundled.field()));
+    let models = Bundled::ALL.map(|bundled| models::bundled(bundled.field(), models::ngrams_alone()));
     let models: Vec<Model> = models.into_iter().collect::<Result<_, _>>()?;
     if args.json {
         let named = Bundled::ALL.iter().zip(&models);
