@@ -149,7 +149,7 @@ impl TorchEncoder {
     pub fn start(&self, batch: &TokenBatch, train: bool) -> Result<(Tensor, Context), EncoderError> {
         let shape = [batch.rows as i64, batch.length as i64];
         let tensor =
-            |numbers: &[i64]| Tensor::from_slice(&numbers).f_view(shape).map_err(|cause| failed(&cause));
+            |numbers: &[i64]| Tensor::from_slice(numbers).f_view(shape).map_err(|cause| failed(&cause));
         let (ids, mask) = (tensor(&batch.ids)?, tensor(&batch.mask)?);
         let states = match &self.net {
             Net::Bert { embeddings, .. } => embeddings
