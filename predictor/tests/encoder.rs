@@ -1,8 +1,8 @@
 //! Parity of both encoders with the reference implementation, on the fixture that
-//! `tests/golden/make_encoder.py` makes, with each library in this build. Tests that need the encoders of
-//! scripts/setup-bert.sh are ignored by default.
+//! `tests/golden/make_encoder.py` makes, with each library. They need the encoders that scripts/setup-bert.sh
+//! fetches with libtorch, so they are of the builds with `bert` and ignored even there by default.
 
-#![cfg(feature = "encoder")]
+#![cfg(feature = "bert")]
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -21,11 +21,6 @@ fn fixture() -> Value {
 fn folder(name: &str) -> PathBuf {
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.bert");
     BaseFiles::find(name, &[place]).unwrap()
-}
-
-fn libraries() -> impl Iterator<Item = Library> {
-    let here = |library: &Library| *library == Library::Rten || cfg!(feature = "bert");
-    Library::ALL.into_iter().filter(here)
 }
 
 fn numbers<T>(value: &Value, of: impl Fn(&Value) -> Option<T>) -> Vec<T> {
@@ -69,7 +64,7 @@ fn parity(name: &str, of_fixture: &str) {
     assert_eq!(files.sha256, rows["model"].as_str().unwrap(), "the weights that the fixture is of");
     let prompt_tokens = usize::try_from(fixture["prompt_tokens"].as_u64().unwrap()).unwrap();
     let most = |input: &Value| usize::try_from(input["max_len"].as_u64().unwrap()).unwrap();
-    for library in libraries() {
+    for library in Library::ALL {
         let options = EncoderOptions { library, ..EncoderOptions::default() };
         let encoder = Encoder::new(&files.config, &files.vocabulary, &files.weights, options).unwrap();
         let texts = fixture["texts"].as_array().unwrap().iter().zip(rows["texts"].as_array().unwrap());
@@ -110,7 +105,7 @@ fn company_hardly_matters() {
     let texts: Vec<String> = (1..=40).map(|words| "what is this word ".repeat(words % 11 + 1)).collect();
     let inputs: Vec<Input<'_>> = texts.iter().map(|text| Input::prompt(text)).collect();
     let reads = Reads::Prompt { tokens: 64 };
-    for library in libraries() {
+    for library in Library::ALL {
         let options = EncoderOptions { library, threads: 1 };
         let encoder = Encoder::new(&files.config, &files.vocabulary, &files.weights, options).unwrap();
         let together = encoder.embed(&reads, &inputs).unwrap();
@@ -121,28 +116,4 @@ fn company_hardly_matters() {
             }
         }
     }
-}
-
-#[test]
-fn a_folder_that_is_none_says_what_to_do() {
-    let error = BaseFiles::find("no-such-encoder", &[PathBuf::from("somewhere")]).unwrap_err().to_string();
-    assert!(
-        error.contains("somewhere/no-such-encoder") && error.contains("scripts/setup-bert.sh"),
-        "{error}"
-    );
-    let dir = tempfile::tempdir().unwrap();
-    let read = |config: &str| {
-        fs::write(dir.path().join("config.json"), config).unwrap();
-        BaseFiles::read(dir.path()).unwrap_err().to_string()
-    };
-    assert!(read("{").contains("config.json"));
-    assert!(read(r#"{"model_type": "gpt2"}"#).contains("`bert` and `mpnet` are known"));
-    assert!(read(r#"{"model_type": "bert", "hidden_act": "relu"}"#).contains("only `gelu`"));
-    assert!(read(r#"{"model_type": "bert", "hidden_size": "many"}"#).contains("`hidden_size`"));
-    let good = r#"{"model_type": "bert", "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
-        "intermediate_size": 8, "max_position_embeddings": 16, "vocab_size": 5, "type_vocab_size": 2}"#;
-    assert!(read(good).contains("vocab.txt"), "{}", read(good));
-    assert!(
-        read(&good.replace("\"num_attention_heads\": 2", "\"num_attention_heads\": 3")).contains("heads")
-    );
 }
