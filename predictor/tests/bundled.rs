@@ -7,9 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use demur_data::Kind;
-use demur_predictor::{
-    Bundled, Calibration, Decision, Field, Input, LoadOptions, Model, Scratch, Tier, sha256,
-};
+use demur_predictor::{Bundled, Decision, Field, Input, LoadOptions, Model, Scratch, Tier, sha256};
 use serde_json::Value;
 
 /// The accuracy of the bundled models on the starter corpus, minus what a new bundle may lose.
@@ -192,7 +190,9 @@ fn a_target_that_only_the_ngrams_know_moves_the_encoders_answer_as_it_moves_thei
     let of_encoder = &manifest.encoder.as_ref().unwrap().target_calibrations;
     let unknown = manifest.target_calibrations.iter().filter(|(target, _)| !of_encoder.contains_key(*target));
     let strict = unknown.filter_map(|(target, calibration)| match calibration {
-        Calibration::Gated { shift, .. } if shift.abs() > 1.0 => Some((target.as_str(), shift.signum())),
+        demur_predictor::Calibration::Gated { shift, .. } if shift.abs() > 1.0 => {
+            Some((target.as_str(), shift.signum()))
+        }
         _ => None,
     });
     let mut found = 0;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::answer::kinds::KindModel;
+use crate::encoder::files::ENCODER;
 use crate::encoder::options::EncoderOptions;
 use crate::encoder::tier::EncoderTier;
 use crate::error::ModelError;
@@ -66,8 +67,13 @@ impl Model {
         if let Some(encoder) = self.manifest.encoder.as_ref().filter(|_| options.tier == Tier::Encoder) {
             let file = |name: &str| {
                 let bytes = read(name)?;
-                let digest = check(dir, name, &self.manifest, &bytes)?.clone();
-                Ok((bytes, digest))
+                // Those of the program have twenty megabytes that many commands never use: the tier checks them.
+                let is_late = name == ENCODER && matches!(bytes, Cow::Borrowed(_));
+                let digest = described(dir, name, &self.manifest)?;
+                if !is_late {
+                    matches_digest(dir, name, digest, &bytes)?;
+                }
+                Ok((bytes, digest.clone()))
             };
             let named = |cause| ModelError::Encoder { path: dir.to_owned(), cause };
             self.parts.encoder =
@@ -96,7 +102,7 @@ impl Model {
         manifest.check().map_err(|cause| ModelError::Settings { path: path.clone(), cause })?;
         let file = |name: &str| {
             let bytes = read(name)?;
-            check(dir, name, &manifest, bytes.as_ref())?;
+            matches_digest(dir, name, described(dir, name, &manifest)?, bytes.as_ref())?;
             Ok::<B, ModelError>(bytes)
         };
         let (vocabulary, weights, seen) = (file(VOCABULARY)?, file(WEIGHTS)?, file(SEEN)?);
@@ -124,22 +130,19 @@ fn read_file(path: PathBuf) -> Result<Vec<u8>, ModelError> {
     })
 }
 
-/// Compares a file of the model with the manifest's size and digest, and returns these.
-fn check<'m>(
-    dir: &Path,
-    name: &str,
-    manifest: &'m Manifest,
-    bytes: &[u8],
-) -> Result<&'m FileDigest, ModelError> {
-    let Some(expected) = manifest.files.get(name) else {
-        return Err(ModelError::Layout {
-            path: dir.join(MANIFEST),
-            reason: format!("`files` does not describe {name}"),
-        });
-    };
+/// The size and digest that a file of the model has by its manifest.
+fn described<'m>(dir: &Path, name: &str, manifest: &'m Manifest) -> Result<&'m FileDigest, ModelError> {
+    manifest.files.get(name).ok_or_else(|| ModelError::Layout {
+        path: dir.join(MANIFEST),
+        reason: format!("`files` does not describe {name}"),
+    })
+}
+
+/// Compares a file of the model with the manifest's size and digest.
+fn matches_digest(dir: &Path, name: &str, expected: &FileDigest, bytes: &[u8]) -> Result<(), ModelError> {
     let found = sha256(bytes);
     if found == expected.sha256 && bytes.len() as u64 == expected.bytes {
-        return Ok(expected);
+        return Ok(());
     }
     Err(ModelError::Digest {
         path: dir.join(name),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,7 @@ use crate::encoder::files::{ENCODER, HEAD};
 use crate::encoder::manifest::{DirectionManifest, EncoderManifest, Reads};
 use crate::encoder::options::EncoderOptions;
 use crate::encoder::tier::encoder::Encoder;
+use crate::encoder::tier::in_use::shared;
 use crate::encoder::tier::weights::Weights;
 use crate::model::digest::{FileDigest, sha256};
 use crate::model::tensors::{self, Tensors};
@@ -81,13 +82,26 @@ enum Numbers {
     File(PathBuf),
 }
 
+/// The encoder of a bundled model, which is checked and built when it is first asked: many commands never ask.
+#[derive(Debug)]
+struct LateEncoder {
+    built: OnceLock<Arc<Encoder>>,
+    config: EncoderConfig,
+    options: EncoderOptions,
+    numbers: &'static [u8],
+}
+
+/// The encoder of a tier.
+#[derive(Debug, Clone)]
+enum TierEncoder {
+    Built(Arc<Encoder>),
+    Late(Arc<LateEncoder>),
+}
+
 /// An encoder with its head, ready to score.
 #[derive(Debug, Clone)]
 pub struct EncoderTier {
-    /// Empty until a text is asked of it, for a bundled model alone: many commands never ask.
-    encoder: Arc<OnceLock<Arc<Encoder>>>,
-    config: EncoderConfig,
-    options: EncoderOptions,
+    encoder: TierEncoder,
     learned: Arc<Learned>,
     reads: Reads,
     direction: DirectionManifest,
@@ -123,9 +137,7 @@ impl EncoderTier {
         let digest = FileDigest { bytes: bytes.len() as u64, sha256: sha256(&bytes) };
         check(manifest, &learned)?;
         Ok(Self {
-            encoder: Arc::new(OnceLock::from(encoder)),
-            config: manifest.config.clone(),
-            options: EncoderOptions::default(),
+            encoder: TierEncoder::Built(encoder),
             learned: Arc::new(learned),
             reads: manifest.reads,
             direction: manifest.direction,
@@ -143,21 +155,20 @@ impl EncoderTier {
         self.encoder().map(drop)
     }
 
-    /// The encoder, which is built when it is first needed.
     fn encoder(&self) -> Result<&Encoder, EncoderError> {
-        if let Some(encoder) = self.encoder.get() {
+        let late = match &self.encoder {
+            TierEncoder::Built(encoder) => return Ok(encoder),
+            TierEncoder::Late(late) => late,
+        };
+        if let Some(encoder) = late.built.get() {
             return Ok(encoder);
         }
-        let numbers = match &*self.numbers {
-            Numbers::Bytes(bytes) => Cow::Borrowed(bytes.as_slice()),
-            Numbers::Program(bytes) => Cow::Borrowed(*bytes),
-            Numbers::File(path) => Cow::Owned(
-                fs::read(path)
-                    .map_err(|cause| EncoderError::File { path: path.clone(), reason: cause.to_string() })?,
-            ),
-        };
-        let encoder = shared(&self.config, (&numbers, &self.digest), &self.pieces, self.options)?;
-        Ok(self.encoder.get_or_init(|| encoder))
+        if sha256(late.numbers) != self.digest.sha256 {
+            let (path, reason) = (PathBuf::from(ENCODER), "is not what the manifest describes".to_owned());
+            return Err(EncoderError::File { path, reason });
+        }
+        let encoder = shared(&late.config, (late.numbers, &self.digest), &self.pieces, late.options)?;
+        Ok(late.built.get_or_init(|| encoder))
     }
 
     /// The head's logit of each input.
@@ -168,8 +179,12 @@ impl EncoderTier {
         if inputs.is_empty() {
             return Ok(Vec::new());
         }
-        let embeddings = self.encoder()?.embed(&self.reads, inputs)?;
-        Ok(embeddings.chunks_exact(self.config.width()).map(|row| self.learned.head.logit(row)).collect())
+        let encoder = self.encoder()?;
+        let embeddings = encoder.embed(&self.reads, inputs)?;
+        Ok(embeddings
+            .chunks_exact(encoder.config().width())
+            .map(|row| self.learned.head.logit(row))
+            .collect())
     }
 
     /// The number of tokens of an input for the encoder.
@@ -244,8 +259,8 @@ impl EncoderTier {
         }
     }
 
-    /// Loads the tier of a model; `file` reads one of its files and checks the digest. The encoder is built
-    /// at once, but for files that are part of the program. The outer error is that of `file`.
+    /// Loads the tier of a model; `file` reads one of its files and checks the digest, but of weights that are part
+    /// of the program, whose encoder is checked and built later. The outer error is that of `file`.
     pub(crate) fn load<E>(
         dir: &Path,
         manifest: &EncoderManifest,
@@ -258,7 +273,7 @@ impl EncoderTier {
         Ok(Self::from_files(manifest, &files, options, numbers))
     }
 
-    /// Puts a tier together from the files of a model, whose digests have been checked.
+    /// Puts a tier together from the files of a model.
     fn from_files(
         manifest: &EncoderManifest,
         files: &TierFiles<'_>,
@@ -282,17 +297,20 @@ impl EncoderTier {
         let head = Head { weights: singles("weight")?, bias };
         let learned = Learned { head, direction: singles("direction")?, known };
         check(manifest, &learned)?;
+        let config = &manifest.config;
         let (encoder, numbers) = match numbers {
-            Cow::Borrowed(bytes) => (OnceLock::new(), Numbers::Program(bytes)),
-            Cow::Owned(bytes) => {
-                let encoder = shared(&manifest.config, (&bytes, &files.digest), files.pieces, options)?;
-                (OnceLock::from(encoder), Numbers::File(files.dir.join(ENCODER)))
+            Cow::Borrowed(numbers) => {
+                let (built, config) = (OnceLock::new(), config.clone());
+                let late = LateEncoder { built, config, options, numbers };
+                (TierEncoder::Late(Arc::new(late)), Numbers::Program(numbers))
+            }
+            Cow::Owned(numbers) => {
+                let encoder = shared(config, (&numbers, &files.digest), files.pieces, options)?;
+                (TierEncoder::Built(encoder), Numbers::File(files.dir.join(ENCODER)))
             }
         };
         Ok(Self {
-            encoder: Arc::new(encoder),
-            config: manifest.config.clone(),
-            options,
+            encoder,
             learned: Arc::new(learned),
             reads: manifest.reads,
             direction: manifest.direction,
@@ -301,30 +319,6 @@ impl EncoderTier {
             digest: files.digest.clone(),
         })
     }
-}
-
-/// The encoders in use, by their files and settings: two models with the same encoder have it in memory once.
-static IN_USE: Mutex<Vec<(String, Weak<Encoder>)>> = Mutex::new(Vec::new());
-
-/// The encoder of these weights and word pieces: one that is in use, or a new one.
-fn shared(
-    config: &EncoderConfig,
-    (numbers, digest): (&[u8], &FileDigest),
-    pieces: &[u8],
-    options: EncoderOptions,
-) -> Result<Arc<Encoder>, EncoderError> {
-    let key = format!("{} {} {:?} {options:?}", digest.sha256, sha256(pieces), config);
-    // Each change of the list is one step, so a panic elsewhere leaves it whole.
-    let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
-    in_use.retain(|(_, encoder)| encoder.strong_count() > 0);
-    let known = in_use.iter().find(|(known, _)| *known == key).and_then(|(_, encoder)| encoder.upgrade());
-    if let Some(encoder) = known {
-        return Ok(encoder);
-    }
-    let weights = Weights::read(config, numbers)?;
-    let encoder = Arc::new(Encoder::new(config, pieces, &weights, options)?);
-    in_use.push((key, Arc::downgrade(&encoder)));
-    Ok(encoder)
 }
 
 /// The files of a tier after reading.
@@ -362,22 +356,14 @@ fn check(manifest: &EncoderManifest, learned: &Learned) -> Result<(), EncoderErr
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::*;
-    use crate::encoder::config::Architecture;
-    use crate::encoder::tier::tests::small;
+    use crate::{Bundled, LoadOptions, Model};
 
     #[test]
-    fn an_encoder_in_use_is_not_built_again() {
-        let (config, weights) = small(Architecture::Bert);
-        let numbers = weights.to_bytes().unwrap();
-        let digest = FileDigest { bytes: numbers.len() as u64, sha256: sha256(&numbers) };
-        let pieces = b"[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n";
-        let of = |threads| {
-            let options = EncoderOptions { threads, ..EncoderOptions::default() };
-            shared(&config, (&numbers, &digest), pieces, options).unwrap()
-        };
-        let first = of(1);
-        assert!(Arc::ptr_eq(&first, &of(1)));
-        assert!(!Arc::ptr_eq(&first, &of(2)), "other threads are another encoder");
+    fn a_late_encoder_is_checked_before_it_is_built() {
+        let model = Model::bundled_with(Bundled::Prompt, LoadOptions::default()).unwrap();
+        let mut tier = model.encoder().unwrap().1.clone();
+        tier.digest.sha256 = "0".repeat(64);
+        let error = tier.prepare().unwrap_err().to_string();
+        assert!(error.contains("encoder.safetensors") && error.contains("not what the manifest"), "{error}");
     }
 }

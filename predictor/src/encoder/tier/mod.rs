@@ -4,6 +4,7 @@
 pub(crate) mod backend;
 pub(crate) mod encoder;
 pub(crate) mod encoder_tier;
+mod in_use;
 #[cfg(test)]
 mod reference;
 pub(crate) mod relative;

@@ -60,16 +60,14 @@ impl<'a> Message<'a> {
     pub(super) fn numbers(mut self, field: u32, value: &'a [f32]) -> Self {
         let length = size_of_val(value);
         self.push(delimited(field, length));
-        self.pieces.push(Piece::Numbers(value));
-        self.length += length;
+        self.borrow(Piece::Numbers(value));
         self
     }
 
     /// The bytes of a large array.
     pub(super) fn array(mut self, field: u32, value: &'a [u8]) -> Self {
         self.push(delimited(field, value.len()));
-        self.pieces.push(Piece::Borrowed(value));
-        self.length += value.len();
+        self.borrow(Piece::Borrowed(value));
         self
     }
 
@@ -84,14 +82,7 @@ impl<'a> Message<'a> {
         for piece in other.pieces {
             match piece {
                 Piece::Bytes(bytes) => self.push(bytes),
-                Piece::Borrowed(bytes) => {
-                    self.length += bytes.len();
-                    self.pieces.push(Piece::Borrowed(bytes));
-                }
-                Piece::Numbers(numbers) => {
-                    self.length += size_of_val(numbers);
-                    self.pieces.push(Piece::Numbers(numbers));
-                }
+                borrowed => self.borrow(borrowed),
             }
         }
         self
@@ -117,6 +108,16 @@ impl<'a> Message<'a> {
             }
         }
         Ok(bytes)
+    }
+
+    /// Appends a large array, which is borrowed until the bytes are built.
+    fn borrow(&mut self, piece: Piece<'a>) {
+        self.length += match &piece {
+            Piece::Bytes(bytes) => bytes.len(),
+            Piece::Borrowed(bytes) => bytes.len(),
+            Piece::Numbers(numbers) => size_of_val(*numbers),
+        };
+        self.pieces.push(piece);
     }
 
     /// Appends to the last piece if possible, because a graph has thousands of short fields.
