@@ -50,7 +50,7 @@ pub(crate) struct Stacked {
     pub(crate) calibration: Calibration,
     pub(crate) target_calibrations: BTreeMap<String, Calibration>,
     pub(crate) report: Option<CalibrationReport>,
-    /// The logit of each row by a second level that has not seen it.
+    /// The logit of each row: by a second level that has not seen it, or, over whole parts, by that of all.
     pub(crate) logits: Vec<f64>,
 }
 
@@ -72,7 +72,7 @@ impl Levels<'_> {
             let number = |(at, column): (usize, usize)| rows[at].1 * columns[column][rows[at].0];
             let x = Array2::from_shape_fn((rows.len(), columns.len()), number);
             let line = fit_binary(&x, &labels, &weights, SecondLevelParams { alpha: 1.0 })?;
-            // What is left of it comes from rows that stand for a whole number of weights.
+            // Weights are rounded to whole rows, which leaves a trace of an intercept.
             Ok::<_, TrainingError>(LinearModel { bias: if self.by_parts { 0.0 } else { line.bias }, ..line })
         };
         let LinearModel { weights: slopes, bias } = fit(&[&self.encoder, &self.ngrams])?;
@@ -99,14 +99,16 @@ impl Levels<'_> {
     ) -> Result<Stacked, TrainingError> {
         let alone = Stack { ngrams: 0.0, encoder: 1.0, bias: 0.0 };
         let of_all = if stack { self.line(&self.level_rows)? } else { alone };
-        let mut logits = self.encoder.clone();
-        for fold in 0..self.folds.iter().max().map_or(0, |last| last + 1) {
-            let (_, test) = split(&self.folds, fold);
-            let others = self.level_rows.iter().copied().filter(|&row| self.folds[row] != fold);
-            // Two slopes learned on a few parts say more of these parts than of the slopes; on all of them they are
-            // no closer to one row than to another.
-            let line = if stack && !self.by_parts { self.line(&others.collect::<Vec<_>>())? } else { of_all };
-            test.into_iter().for_each(|row| logits[row] = line.logit(self.ngrams[row], self.encoder[row]));
+        let by = |line: &Stack, row: usize| line.logit(self.ngrams[row], self.encoder[row]);
+        let mut logits: Vec<f64> = (0..self.encoder.len()).map(|row| by(&of_all, row)).collect();
+        // A few whole parts are too few to leave one of them out: the two slopes of all are kept.
+        if stack && !self.by_parts {
+            for fold in 0..self.folds.iter().max().map_or(0, |last| last + 1) {
+                let (_, test) = split(&self.folds, fold);
+                let others = self.level_rows.iter().copied().filter(|&row| self.folds[row] != fold);
+                let line = self.line(&others.collect::<Vec<_>>())?;
+                test.into_iter().for_each(|row| logits[row] = by(&line, row));
+            }
         }
         let out_of_fold = self.out_of_fold(&logits);
         let (calibration, report) = out_of_fold.calibrate(method)?;
