@@ -63,6 +63,7 @@ pub(crate) fn tiers_in_words(model: &Model, cascade: Option<Cascade>) -> String 
             if below <= 0.0 && from > 1.0 {
                 return ", both tiers".to_owned();
             }
+            let [below, from] = [below, from].map(|p| (p * 1e4).round() / 1e4);
             format!(", both tiers, the n-gram tier alone below {below} and from {from}")
         }
     }

@@ -93,13 +93,16 @@ impl Registry {
         let phrases = phrases.context("cannot load the phrases")?.unwrap_or_default();
         let keys = keys.transpose().context("cannot load the keys")?;
         let cascades = cascades(settings, &models)?;
+        // Now, for the first request would wait for it.
+        for (name, model) in &models {
+            let prepared = model.encoder().map_or(Ok(()), |(_, encoder)| encoder.prepare());
+            prepared.with_context(|| format!("cannot load the encoder of `{name}`"))?;
+        }
         // This comes last of the steps that can fail, because it starts threads.
         let (mut served, mut threads) = (Vec::new(), Vec::new());
         for ((name, model), cascade) in models.into_iter().zip(cascades) {
             let (model, mut queue) = (Arc::new(model), None);
-            if let Some((_, encoder)) = model.encoder() {
-                // Before the first request, which would wait for it.
-                encoder.prepare().with_context(|| format!("cannot load the encoder of `{name}`"))?;
+            if model.encoder().is_some() {
                 let of_encoder = metrics.of_encoder(&name);
                 let started = EncoderQueue::start(Arc::clone(&model), settings.batching, of_encoder);
                 let (started, thread) = started.context("cannot start the thread of an encoder")?;

@@ -252,16 +252,13 @@ fn by_tier(answer: &ExplainResponse) -> String {
 /// The position of the prompt along the refusal direction, and the nearest training texts.
 fn direction(out: &mut String, encoder: &EncoderView) -> std::fmt::Result {
     let EncoderView { deviations, auroc, head_auroc, nearest, .. } = encoder;
-    let figure =
-        |auroc: &Option<f64>| auroc.map_or_else(|| "not measured".to_owned(), |auroc| format!("{auroc:.2}"));
     let side = if *deviations >= 0.0 { "refused" } else { "answered" };
-    writeln!(
-        out,
-        "\nencoder: {:.1} sd along the refusal axis, on the side of what is {side} (AUROC {}; head {})",
-        deviations,
-        figure(auroc),
-        figure(head_auroc)
-    )?;
+    write!(out, "\nencoder: {deviations:.1} sd along the refusal axis, on the side of what is {side}")?;
+    // An encoder that was fitted before has seen the rows that would tell.
+    if let (Some(auroc), Some(head)) = (auroc, head_auroc) {
+        write!(out, " (AUROC {auroc:.2}; head {head:.2})")?;
+    }
+    writeln!(out)?;
     if !nearest.is_empty() {
         writeln!(out, "nearest known prompts\n  {:>10}  {:>10}", "similarity", "P(refusal)")?;
     }

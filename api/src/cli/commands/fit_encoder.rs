@@ -1,5 +1,7 @@
 //! `demur fit encoder`: fits the encoder of a recipe, which both models use.
 
+use std::collections::BTreeSet;
+
 use demur_data::write_rejected;
 use demur_predictor::Field;
 use demur_training::{SourceRows, check_encoder_place, fit_shared};
@@ -24,16 +26,12 @@ pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
     let read = sources.read.iter().flat_map(|source| &source.files).chain(&args.recipe.recipe);
     let _claim = claim(args, &read.cloned().collect::<Vec<_>>())?;
     check_encoder_place(&args.out)?;
-    let mut rejected = Vec::new();
+    let (mut rejected, mut places) = (Vec::new(), BTreeSet::new());
     let mut rows = |field| -> anyhow::Result<_> {
         let rows = waiting("reading", || SourceRows::labelled(&sources.read, field))?;
         say_sources("labelled rows", &rows, &[field]);
         // A row that neither fit can use is one bad row.
-        let known = |new: &demur_data::Rejection| {
-            rejected.iter().any(|old: &demur_data::Rejection| old.place == new.place)
-        };
-        let new: Vec<_> = rows.rejected().into_iter().filter(|row| !known(row)).collect();
-        rejected.extend(new);
+        rejected.extend(rows.rejected().into_iter().filter(|row| places.insert(row.place.clone())));
         Ok(weighed_in(field, rows.records(field), &recipe))
     };
     let (answers, prompts) = (rows(Field::Response)?, rows(Field::Prompt)?);
