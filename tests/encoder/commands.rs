@@ -24,11 +24,7 @@ fn predicted(dir: &Dir, flags: &str) -> Vec<Value> {
 fn predict_score_and_the_service_say_the_same() {
     let dir = with_models();
     let manifest: Value = serde_json::from_str(&dir.text("enc/manifest.json")).unwrap();
-    assert!(
-        number(&manifest["encoder"]["stack"]["encoder"]) > 0.0,
-        "the encoder has a say: {}",
-        manifest["encoder"]
-    );
+    assert!(number(&manifest["encoder"]["stack"]["encoder"]) > 0.0, "{}", manifest["encoder"]);
     let told = predicted(&dir, "");
     for row in &told {
         assert_eq!(row["tier"], "encoder");

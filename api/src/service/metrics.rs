@@ -223,8 +223,8 @@ impl Metrics {
             "route",
             &LATENCY,
         )?;
-        of.gauge("requests_limit", "Most requests at work at once")?
-            .set(i64::try_from(max_concurrent).unwrap_or(i64::MAX));
+        let limit = of.gauge("requests_limit", "Most requests at work at once")?;
+        limit.set(i64::try_from(max_concurrent).unwrap_or(i64::MAX));
         Ok(Self {
             routes: RouteMetrics::all(&requests, &seconds),
             scores: of.histograms(
@@ -233,19 +233,14 @@ impl Metrics {
                 "model",
                 &SCORE,
             )?,
-            decisions: of.counters(
-                "decisions_total",
-                "Prompts by model and decision",
-                &["model", "decision"],
-            )?,
+            decisions: of.counters("decisions_total", "Prompts by decision", &["model", "decision"])?,
             forms: of.counters(
                 "answers_total",
                 "Answers by model and the form they were recognised by",
                 &["model", "form"],
             )?,
             reloads: of.counters("reloads_total", "Reloads by outcome", &["outcome"])?,
-            in_flight: of
-                .gauge("requests_in_flight", "Requests that wait or are worked on beside the small ones")?,
+            in_flight: of.gauge("requests_in_flight", "Requests that wait or run beside the small ones")?,
             turned_away: of.counters(
                 "requests_turned_away_total",
                 "Requests answered 429, by reason",

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use demur_predictor::Field;
 
 use crate::cli::args::{ClassifierArg, DataArgs, PhrasesArg, TierArgs};
 
@@ -32,6 +33,17 @@ pub(crate) enum FitArg {
     Prompt,
     /// The encoder of the recipe's [encoder], which both models can use.
     Encoder,
+}
+
+impl FitArg {
+    /// The field of the model that is fitted; an encoder is of both.
+    pub(crate) fn field(self) -> Option<Field> {
+        match self {
+            Self::Response => Some(Field::Response),
+            Self::Prompt => Some(Field::Prompt),
+            Self::Encoder => None,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

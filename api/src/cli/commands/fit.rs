@@ -1,4 +1,4 @@
-//! `demur fit`: fits one model on labelled rows.
+//! `demur fit response` and `demur fit prompt`: fit one model on labelled rows.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,19 +9,13 @@ use demur_data::{Record, rejected_path, write_rejected};
 use demur_predictor::{Field, Model, SeenPrompts, labellers_in_words};
 use demur_training::{Provenance, Recipe, SourceRows, judge_unseen, may_judge, train, weighed};
 
-use crate::cli::args::{Fit, FitArg};
+use crate::cli::args::Fit;
 use crate::cli::commands::evaluate::{note_unknown, warn_of_sources};
-use crate::cli::commands::fit_encoder;
 use crate::cli::sources;
 use crate::cli::terminal::{encoders, note, say_sources, waiting};
 use crate::engine::claims::{self, Claim, OutputPath};
 
-pub(crate) fn run(args: &Fit) -> anyhow::Result<()> {
-    let field = match args.model {
-        FitArg::Response => Field::Response,
-        FitArg::Prompt => Field::Prompt,
-        FitArg::Encoder => return fit_encoder::run(args),
-    };
+pub(crate) fn run(args: &Fit, field: Field) -> anyhow::Result<()> {
     let mut recipe = sources::recipe(&args.recipe)?;
     let mut sources = sources::labelled(&args.data, &args.columns, &recipe, &args.recipe)?;
     let read = sources.read.iter().flat_map(|source| &source.files).chain(&args.recipe.recipe);

@@ -31,7 +31,10 @@ use crate::cli::args::Command;
 pub(crate) fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Pipeline(args) => pipeline::run(&args),
-        Command::Fit(args) => fit::run(&args),
+        Command::Fit(args) => match args.model.field() {
+            Some(field) => fit::run(&args, field),
+            None => fit_encoder::run(&args),
+        },
         Command::Layouts(args) => layouts::run(&args),
         Command::Label(args) => label::run(args),
         Command::Bootstrap(args) => bootstrap::run(&args),
