@@ -22,7 +22,7 @@ pub(crate) use ask::{
 pub(crate) use base_rate::{BaseRateArg, TrafficRate};
 pub(crate) use data::{DataArgs, OpeningArgs, TextColumns};
 pub(crate) use figures::{Evaluate, ExportNotebook, Inspect, NotebookArg, Report, Reproduce};
-pub(crate) use fit::{Bootstrap, Fit, FitArg, Pipeline, RecipeArgs};
+pub(crate) use fit::{Bootstrap, Fit, Pipeline, RecipeArgs};
 pub(crate) use layouts::Layouts;
 pub(crate) use model::{ClassifierArg, ModelArg, PhrasesArg, PredictorArg, TargetArg, policy_of_flags};
 pub(crate) use rates::{LabelsArg, Rates, RatesFormat};
