@@ -44,8 +44,8 @@ class Page:
     def run(self, script, *given):
         return self.driver.execute_script(script, *given)
 
-    def until(self, what, condition):
-        WebDriverWait(self.driver, WAIT, poll_frequency=0.05).until(lambda _: condition(), f"waited for {what}")
+    def until(self, what, condition, seconds=WAIT):
+        WebDriverWait(self.driver, seconds, poll_frequency=0.05).until(lambda _: condition(), f"waited for {what}")
 
     def open(self, path="/"):
         self.driver.get(self.address + path)
@@ -103,7 +103,9 @@ class Page:
         path = self.folder / name
         path.write_bytes(text.encode())
         self.find("#file").send_keys(str(path))
-        self.until(f"{expected} rows of {name}", lambda: f"{expected} prompts of {name}" in self.text("#batch-status"))
+        # Thousands of prompts, many of which ask the encoder, of a build that is not made for speed.
+        done = lambda: f"{expected} prompts of {name}" in self.text("#batch-status")
+        self.until(f"{expected} rows of {name}", done, 6 * WAIT)
 
     def console(self):
         """Everything that the browser's console holds of level warning or above, since the last call."""
