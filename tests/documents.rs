@@ -40,6 +40,7 @@ documents! {
     evaluation: "docs/evaluation.md",
     explain: "docs/explain.md",
     layouts: "docs/layouts.md",
+    learn: "docs/learn.md",
     models: "docs/models.md",
     performance: "docs/performance.md",
     rates: "docs/rates.md",

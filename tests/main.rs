@@ -23,6 +23,7 @@ mod judgement;
 mod label;
 mod label_faults;
 mod layouts;
+mod learn;
 #[cfg(feature = "otel")]
 mod otel;
 mod outputs;

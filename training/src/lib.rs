@@ -66,6 +66,7 @@ pub use fit::ngram::FittedNgram;
 pub use fit::params::NgramParams;
 pub use fit::second_level::SecondLevelParams;
 pub use fit::sparse::SparseMatrix;
+pub use fit::start::StartFrom;
 pub use fit::teacher::{FitPlan, Teacher};
 pub use groups::Grouping;
 pub use language::language;
@@ -79,7 +80,8 @@ pub use progress::Progress;
 pub use recipe::source::{DataSource, Deduplicate};
 pub use recipe::source_rows::SourceRows;
 pub use recipe::{
-    EvaluationPlan, MachineLabels, PromptParams, Recipe, STARTER_LABELLED, STARTER_RECIPE, STARTER_UNLABELLED,
+    EVERYDAY, EvaluationPlan, MachineLabels, PromptParams, Recipe, STARTER_LABELLED, STARTER_RECIPE,
+    STARTER_UNLABELLED,
 };
 pub use reproduce::liblinear::Liblinear;
 pub use reproduce::numpy::{PaperSplit, RandomState, TrainTest, paper_split, train_test_split};

@@ -52,6 +52,9 @@ pub fn train(
     }
     let fitted = plan.fit(&examples, provenance.recipe.seed)?;
     let mut seen = seen(records).union(&provenance.teacher);
+    if let Some(start) = plan.params.start_from.load()? {
+        seen = seen.union(start.seen());
+    }
     if let Some(encoder) = &fitted.encoder {
         seen = seen.union(encoder.seen());
     }

@@ -95,7 +95,7 @@ impl Evaluation {
 
     /// The figures as a manifest stores them: without those by category, of which there can be thousands.
     #[must_use]
-    pub(crate) fn for_manifest(&self) -> serde_json::Value {
+    pub fn for_manifest(&self) -> serde_json::Value {
         let mut short = self.clone();
         short.by.remove("category");
         short.to_json()

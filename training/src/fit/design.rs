@@ -1,4 +1,5 @@
-//! The columns of a fit: the n-grams of the views, then one column per target and one per source.
+//! The columns of a fit: the n-grams of the views, then one column per target and one per source, then the
+//! words of the model that the fit starts from.
 //!
 //! Targets and sources differ in how much they refuse. A fit without columns for them would attribute that to
 //! the words that happen to be common in each ("harmful words: refused", "politics: answered"). With columns
@@ -7,20 +8,23 @@
 
 use std::collections::BTreeMap;
 
-use demur_predictor::View;
+use demur_predictor::{NgramModel, Scratch, View};
 
 use crate::error::TrainingError;
 use crate::examples::Examples;
 use crate::fit::features::{ViewParams, fit_views, transform, write_row};
 use crate::fit::sparse::SparseMatrix;
+use crate::fit::start::words;
 
 /// Targets and sources with fewer rows have no column.
 pub(crate) const MIN_ROWS: usize = 20;
 
 /// The settings that determine the columns of a fit, besides its rows.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct DesignParams<'p> {
+pub(crate) struct DesignParams<'p, 's> {
     pub(crate) views: &'p [ViewParams],
+    /// The model that the fit starts from.
+    pub(crate) start: Option<&'s NgramModel>,
     /// The prior width of a target's shift of the logit; 0 for no such columns.
     pub(crate) target_shift: f64,
     /// The same for a source.
@@ -31,8 +35,9 @@ pub(crate) struct DesignParams<'p> {
 
 /// The columns of a fit.
 #[derive(Debug, Clone)]
-pub(crate) struct Design {
+pub(crate) struct Design<'s> {
     pub(crate) views: Vec<View>,
+    start: Option<&'s NgramModel>,
     /// The length of the rows of each view.
     scales: Vec<f64>,
     targets: Shifts,
@@ -70,25 +75,28 @@ pub(crate) struct Weights {
     pub(crate) ngrams: Vec<f64>,
     /// The shift of each target, centred.
     pub(crate) targets: BTreeMap<String, f64>,
+    /// The factor of the words of the model that the fit started from; 0 without one.
+    pub(crate) start: f64,
     /// Includes the average shift of targets and sources.
     pub(crate) bias: f64,
 }
 
-impl Design {
+impl<'s> Design<'s> {
     /// Chooses vocabularies, targets and sources on some examples.
-    pub(crate) fn fit(params: &DesignParams<'_>, examples: &Examples<'_>) -> Result<Self, TrainingError> {
+    pub(crate) fn fit(params: &DesignParams<'_, 's>, examples: &Examples<'_>) -> Result<Self, TrainingError> {
         let views = fit_views(params.views, &examples.inputs)?;
         Ok(Self::with_views(&views, params, examples))
     }
 
     /// The design of a fit whose vocabularies already exist. Views without parameters keep the length 1.
-    pub(crate) fn with_views(views: &[View], params: &DesignParams<'_>, examples: &Examples<'_>) -> Self {
+    pub(crate) fn with_views(views: &[View], params: &DesignParams<'_, 's>, examples: &Examples<'_>) -> Self {
         let described = params.views.len() == views.len();
         let scale = |at: usize| if described { params.views[at].scale } else { 1.0 };
         let has_shift = |source: &&str| !params.level_sources.iter().any(|level| level == source);
         Self {
             scales: (0..views.len()).map(scale).collect(),
             views: views.to_vec(),
+            start: params.start,
             targets: Shifts::of(params.target_shift, examples.inputs.iter().map(|input| input.target)),
             sources: Shifts::of(
                 params.source_shift,
@@ -121,14 +129,15 @@ impl Design {
     pub(crate) fn matrix(&self, examples: &Examples<'_>) -> SparseMatrix {
         let ngrams = self.ngrams();
         let shifts = self.targets.names.len() + self.sources.names.len();
-        if shifts == 0 && self.scales.iter().all(|&scale| scale == 1.0) {
+        if shifts == 0 && self.start.is_none() && self.scales.iter().all(|&scale| scale == 1.0) {
             return transform(&self.views, &examples.inputs);
         }
         let ends = self.ends();
         let (target, source) = (ngrams, ngrams + self.targets.names.len());
         // Feature numbers are u32 everywhere; a vectorizer cannot be built with more.
         let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        SparseMatrix::build(examples.len(), ngrams + shifts, |at, scratch, row| {
+        let columns = ngrams + shifts + usize::from(self.start.is_some());
+        SparseMatrix::build(examples.len(), columns, |at, scratch, row| {
             write_row(&self.views, &examples.inputs[at], scratch, row);
             for (feature, value) in &mut *row {
                 *value *= self.scales[ends.partition_point(|&end| end <= *feature as usize)];
@@ -141,6 +150,9 @@ impl Design {
             {
                 row.push((number(source + column), self.sources.value));
             }
+            if let Some(start) = self.start {
+                row.push((number(ngrams + shifts), words(start, &examples.inputs[at], scratch)));
+            }
         })
     }
 
@@ -148,7 +160,8 @@ impl Design {
     /// rows, which is added to the bias, so an unknown target counts as the average one.
     pub(crate) fn read(&self, weights: &[f64], bias: f64, examples: &Examples<'_>) -> Weights {
         let (ngrams, shifts) = weights.split_at(self.ngrams());
-        let (targets, sources) = shifts.split_at(self.targets.names.len());
+        let (targets, rest) = shifts.split_at(self.targets.names.len());
+        let (sources, start) = rest.split_at(self.sources.names.len());
         let total: f64 = examples.weights.iter().sum();
         let mean = |shifts: &Shifts, weights: &[f64], names: Vec<Option<&str>>| {
             let of = |name| shifts.column(name).map_or(0.0, |column| weights[column] * shifts.value);
@@ -165,6 +178,7 @@ impl Design {
         Weights {
             ngrams: self.unscaled(ngrams),
             targets: self.targets.names.iter().zip(targets).map(shift).collect(),
+            start: start.first().copied().unwrap_or_default(),
             bias: bias + mean_target + mean_source,
         }
     }
@@ -184,11 +198,16 @@ impl Design {
                 parts[view][at] += value * weights.ngrams[feature];
             }
         }
-        let logit = |at: usize| {
+        let mut scratch = Scratch::default();
+        let mut logit = |at: usize| {
             let target = examples.inputs[at].target.and_then(|target| weights.targets.get(target));
-            weights.bias + target.copied().unwrap_or(0.0) + parts.iter().map(|part| part[at]).sum::<f64>()
+            let start = self.start.map_or(0.0, |start| words(start, &examples.inputs[at], &mut scratch));
+            weights.bias
+                + weights.start * start
+                + target.copied().unwrap_or(0.0)
+                + parts.iter().map(|part| part[at]).sum::<f64>()
         };
-        let logits = (0..examples.len()).map(logit).collect();
+        let logits = (0..examples.len()).map(&mut logit).collect();
         (parts, logits)
     }
 }
@@ -217,9 +236,10 @@ mod tests {
         examples
     }
 
-    fn design((target_shift, source_shift): (f64, f64), scale: f64) -> Design {
+    fn design((target_shift, source_shift): (f64, f64), scale: f64) -> Design<'static> {
         let views = [ViewParams { scale, ..ViewParams::new(Field::Prompt) }];
-        let params = DesignParams { views: &views, target_shift, source_shift, level_sources: &[] };
+        let params =
+            DesignParams { views: &views, start: None, target_shift, source_shift, level_sources: &[] };
         Design::fit(&params, &examples()).unwrap()
     }
 
@@ -228,6 +248,7 @@ mod tests {
         let (views, level_sources) = ([ViewParams::new(Field::Prompt)], ["x".to_owned()]);
         let params = DesignParams {
             views: &views,
+            start: None,
             target_shift: 0.0,
             source_shift: 3.0,
             level_sources: &level_sources,

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use demur_predictor::NgramModel;
 use linfa::dataset::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard};
 use ndarray::Array1;
@@ -19,18 +20,20 @@ use crate::fit::prune::strongest;
 pub(crate) struct NgramFit<'a> {
     pub(crate) params: &'a NgramParams,
     pub(crate) encoders: &'a EncoderStore,
+    /// The model that the fit starts from.
+    pub(crate) start: Option<&'a NgramModel>,
     pub(crate) seed: u64,
 }
 
-impl NgramFit<'_> {
+impl<'a> NgramFit<'a> {
     /// The design of the first level and its weights for each C. Each fit starts from the result of the
     /// previous one.
     pub(crate) fn first_level(
         self,
         examples: &Examples<'_>,
         cs: &[f64],
-    ) -> Result<(Design, Vec<Weights>), TrainingError> {
-        let mut design = Design::fit(&self.params.design(), examples)?;
+    ) -> Result<(Design<'a>, Vec<Weights>), TrainingError> {
+        let mut design = Design::fit(&self.params.design(self.start), examples)?;
         if let Some(keep) = self.params.keep {
             let all = self.fit_weights(&design, examples, &cs[..1])?.remove(0);
             design.views = strongest(design.views, &all.weights, keep)?;
@@ -42,7 +45,7 @@ impl NgramFit<'_> {
 
     fn fit_weights(
         self,
-        design: &Design,
+        design: &Design<'_>,
         examples: &Examples<'_>,
         cs: &[f64],
     ) -> Result<Vec<SparseLogistic>, TrainingError> {

@@ -16,4 +16,5 @@ pub(crate) mod prune;
 pub(crate) mod second_level;
 pub(crate) mod second_stage;
 pub(crate) mod sparse;
+pub(crate) mod start;
 pub(crate) mod teacher;

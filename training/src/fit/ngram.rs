@@ -21,6 +21,7 @@ use crate::fit::first_level::NgramFit;
 use crate::fit::level::one_class_sources;
 use crate::fit::second_level::LinearModel;
 use crate::fit::second_stage::SecondStage;
+use crate::fit::start::joined;
 use crate::metrics::Ranking;
 
 /// A fitted model and the C that was used.
@@ -138,7 +139,7 @@ impl NgramFit<'_> {
     /// The model of a design and its weights, with the second level folded in.
     fn model(
         self,
-        design: Design,
+        design: Design<'_>,
         weights: &Weights,
         second: Option<&LinearModel>,
     ) -> Result<NgramModel, TrainingError> {
@@ -151,8 +152,11 @@ impl NgramFit<'_> {
             style: style.into_iter().map(single).collect(),
             targets: weights.targets.iter().map(|(name, &shift)| (name.clone(), single(shift))).collect(),
         };
-        let ngrams = weights.ngrams.iter().copied().map(single).collect();
-        Ok(NgramModel::new(design.views, ngrams, dense, bias)?)
+        let (views, ngrams) = match self.start {
+            Some(start) => joined((start, weights.start), (design.views, weights.ngrams)),
+            None => (design.views, weights.ngrams),
+        };
+        Ok(NgramModel::new(views, ngrams.into_iter().map(single).collect(), dense, bias)?)
     }
 
     /// Sources that teach this fit nothing: all their rows have one label, and the source has a shift of its
@@ -187,7 +191,7 @@ impl NgramFit<'_> {
 }
 
 /// Folds the second level into the weights of the first: weights, style and bias of one linear model.
-fn fold(design: &Design, weights: &Weights, second: Option<&LinearModel>) -> (Weights, Vec<f64>, f64) {
+fn fold(design: &Design<'_>, weights: &Weights, second: Option<&LinearModel>) -> (Weights, Vec<f64>, f64) {
     let Some(line) = second else { return (weights.clone(), Vec::new(), weights.bias) };
     let (slopes, style) = line.weights.split_at(1 + design.views.len());
     let mut folded = weights.clone();

@@ -1,6 +1,6 @@
 //! How an n-gram model is fitted, as a recipe describes it, and the checks that need no rows.
 
-use demur_predictor::{Policy, check_base_rate};
+use demur_predictor::{Field, NgramModel, Policy, check_base_rate};
 use linfa::prelude::ParamGuard;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,7 @@ use crate::fit::features::ViewParams;
 use crate::fit::kinds::KindParams;
 use crate::fit::logistic::{ClassWeight, LogisticParams};
 use crate::fit::second_level::SecondLevelParams;
+use crate::fit::start::StartFrom;
 use crate::recipe::values::one_or_several;
 
 /// How a model is fitted: its views and its solver, as a recipe's `[response]` or `[prompt]` describes them.
@@ -48,6 +49,10 @@ pub struct NgramParams {
     /// Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub level_sources: Vec<String>,
+    /// A predictor whose words count as one more feature, so that few rows need not teach them again; for fits
+    /// of prompts. The fitted model holds its n-grams too. Default: nothing.
+    #[serde(default, skip_serializing_if = "StartFrom::is_nothing")]
+    pub start_from: StartFrom,
     /// The maximum number of n-grams: keeps those with the largest weights and fits again on them. Default:
     /// all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,6 +133,7 @@ impl NgramParams {
             target_shift: 0.0,
             source_shift: 0.0,
             level_sources: Vec::new(),
+            start_from: StartFrom::default(),
             keep: None,
             round: false,
             second_level: None,
@@ -178,6 +184,7 @@ impl NgramParams {
             }
         }
         self.check_level()?;
+        self.check_start()?;
         if self.keep == Some(0) {
             return few("keep", 0, "1 or more");
         }
@@ -216,6 +223,28 @@ impl NgramParams {
         Ok(())
     }
 
+    /// Checks the settings that a start from another model excludes.
+    fn check_start(&self) -> Result<(), TrainingError> {
+        if self.start_from.is_nothing() {
+            return Ok(());
+        }
+        let refuse = |name, value, wanted| Err(TrainingError::Parameter { name, value, wanted });
+        if self.views.iter().any(|view| view.field != Field::Prompt) {
+            return refuse("start_from", 1.0, "left out of a fit that reads responses");
+        }
+        if self.second_level.is_some() {
+            return refuse("start_from", 1.0, "left out of a recipe with second_level");
+        }
+        if let Some(rate) = self.base_rate {
+            return refuse(
+                "base_rate",
+                rate,
+                "left out of a recipe with start_from: its level is that of the rows",
+            );
+        }
+        Ok(())
+    }
+
     /// Whether groups matter: for weights, or for folds of an inner cross-validation.
     pub(crate) fn needs_groups(&self) -> bool {
         self.group_power > 0.0 || self.needs_folds()
@@ -240,10 +269,12 @@ impl NgramParams {
             .class_weight(self.class_weight)
     }
 
-    /// The settings that determine the columns of the fit, besides its rows.
-    pub(crate) fn design(&self) -> DesignParams<'_> {
+    /// The settings that determine the columns of the fit, besides its rows; with the model that it starts
+    /// from, if it starts from one.
+    pub(crate) fn design<'s>(&self, start: Option<&'s NgramModel>) -> DesignParams<'_, 's> {
         DesignParams {
             views: &self.views,
+            start,
             target_shift: self.target_shift,
             source_shift: self.source_shift,
             level_sources: &self.level_sources,

@@ -5,7 +5,7 @@
 //! predictor than the label itself. This is distillation with privileged information (Lopez-Paz et al. 2016):
 //! the response is available during the fit and not when the model is used.
 
-use demur_predictor::Probability;
+use demur_predictor::{Model, Probability};
 use rayon::prelude::*;
 
 use crate::encoder::EncoderStore;
@@ -56,7 +56,9 @@ impl<'a> FitPlan<'a> {
     /// # Errors
     /// Any [`TrainingError`] of a fit.
     pub fn fit(&self, examples: &Examples<'_>, seed: u64) -> Result<FittedNgram, TrainingError> {
-        let fit = NgramFit { params: self.params, encoders: self.encoders, seed };
+        let start = self.params.start_from.load()?;
+        let start = start.as_ref().map(Model::scorer);
+        let fit = NgramFit { params: self.params, encoders: self.encoders, start, seed };
         match self.teacher {
             Some(teacher) => fit.fit(&teacher.soften(examples, self.encoders, seed)?),
             None => fit.fit(examples),
@@ -92,7 +94,7 @@ impl Teacher<'_> {
             encoder: None,
             ..self.params.clone()
         };
-        let fit = NgramFit { params: &params, encoders, seed };
+        let fit = NgramFit { params: &params, encoders, start: None, seed };
         let folds = taught.folds(FOLDS, seed)?;
         let judge = |fold| {
             let (train, test) = split(&folds, fold);

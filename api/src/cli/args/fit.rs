@@ -85,6 +85,33 @@ pub(crate) struct Bootstrap {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Learn {
+    /// Prompts with the target's answers: logs, batches, any layout that `label` reads; may be repeated.
+    #[arg(long, required = true, value_name = "FILE", num_args = 1..)]
+    pub(crate) from: Vec<PathBuf>,
+    /// The target to learn, where the answers are of several.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target: Option<String>,
+    /// Folder of the results: prompt/ (the predictor), labelled.jsonl (what it learned from), evaluation.json.
+    #[arg(long, value_name = "DIR", default_value = "demur-learned")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) model: ClassifierArg,
+    #[command(flatten)]
+    pub(crate) tier: TierArgs,
+    #[command(flatten)]
+    pub(crate) phrases: PhrasesArg,
+    /// Set one value of the recipe, for example --set prompt.fit.c=3; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Print the figures as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) columns: DataArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct RecipeArgs {
     /// Take features, solver and seed from this recipe, and its labelled files where none are named. Default: the
     /// starter recipe's features, solver and seed.

@@ -22,7 +22,7 @@ pub(crate) use ask::{
 pub(crate) use base_rate::{BaseRateArg, TrafficRate};
 pub(crate) use data::{DataArgs, OpeningArgs, TextColumns};
 pub(crate) use figures::{Evaluate, ExportNotebook, Inspect, NotebookArg, Report, Reproduce};
-pub(crate) use fit::{Bootstrap, Fit, Pipeline, RecipeArgs};
+pub(crate) use fit::{Bootstrap, Fit, Learn, Pipeline, RecipeArgs};
 pub(crate) use layouts::Layouts;
 pub(crate) use model::{ClassifierArg, ModelArg, PhrasesArg, PredictorArg, TargetArg, policy_of_flags};
 pub(crate) use rates::{LabelsArg, Rates, RatesFormat};
@@ -56,6 +56,7 @@ Examples:
   demur rates answers.jsonl --by target,category          who refuses how much of what?
   demur evaluate --field response FILE                    how good is the bundled model on these?
   demur evaluate --cv 10 --grouped --field response FILE  how well would one of your own do?
+  demur learn --from logs.jsonl --out mine                a predictor of the model that gave them
   demur serve                                             a pre-flight API and a page to try it
   demur pipeline                                          the whole path on the starter corpus"
 )]
@@ -70,6 +71,8 @@ pub(crate) enum Command {
     Pipeline(Pipeline),
     /// Fits one model on labelled rows.
     Fit(Fit),
+    /// Learns a predictor of one target from its answers.
+    Learn(Learn),
     /// Adds `p_refusal`, label and kind to (prompt, response) rows.
     Label(Label),
     /// Makes the machine-labelled prompt corpus from (prompt, response) rows.

@@ -14,6 +14,7 @@ mod inspect;
 mod key;
 mod label;
 mod layouts;
+mod learn;
 mod leave_one_out;
 mod pipeline;
 mod predict;
@@ -35,6 +36,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
             Some(field) => fit::run(&args, field),
             None => fit_encoder::run(&args),
         },
+        Command::Learn(args) => learn::run(&args),
         Command::Layouts(args) => layouts::run(&args),
         Command::Label(args) => label::run(args),
         Command::Bootstrap(args) => bootstrap::run(&args),

@@ -155,7 +155,8 @@ fn write(
     Ok(())
 }
 
-fn write_text(path: &Path, text: &str) -> anyhow::Result<()> {
+/// Writes a file as a whole.
+pub(crate) fn write_text(path: &Path, text: &str) -> anyhow::Result<()> {
     let write = || {
         let mut file = AtomicFile::create(path)?;
         file.write_all(text.as_bytes())?;

@@ -65,7 +65,7 @@ impl Refits {
 }
 
 struct RefitProblem<'a> {
-    design: &'a Design,
+    design: &'a Design<'a>,
     matrix: &'a SparseMatrix,
     examples: &'a Examples<'a>,
     params: LogisticParams,
@@ -98,7 +98,7 @@ pub(crate) fn refit(
     progress: Progress<'_>,
 ) -> Result<Refits, TrainingError> {
     let rows = rows.clone().shared_out(fit.group_power).balanced(fit.source_power);
-    let design = Design::with_views(views, &fit.design(), &rows);
+    let design = Design::with_views(views, &fit.design(None), &rows);
     let matrix = design.matrix(&rows);
     let c = fit.c[fit.c.len() / 2];
     let base = fit.logistic(c).tolerance(TOLERANCE);

@@ -45,7 +45,7 @@ struct Described {
 struct Shared<'p, 'a> {
     params: &'p NgramParams,
     rows: &'p FacetRows<'a>,
-    design: Design,
+    design: Design<'p>,
     /// One past the last feature of each view.
     ends: Vec<usize>,
     dataset: Dataset,
@@ -112,6 +112,9 @@ fn check(plan: FitPlan<'_>) -> Result<(), TrainingError> {
             "0 where n-grams are counted once (--share-counts)",
         );
     }
+    if !params.start_from.is_nothing() {
+        return refuse("start_from", 1.0, "left out where n-grams are counted once (--share-counts)");
+    }
     if params.encoder.is_some() {
         return refuse("encoder", 1.0, "left out where n-grams are counted once (--share-counts)");
     }
@@ -139,7 +142,7 @@ fn as_f32(weights: &[f64]) -> Array1<f32> {
 impl<'p, 'a> Shared<'p, 'a> {
     fn of(params: &'p NgramParams, rows: &'p FacetRows<'a>) -> Result<Self, TrainingError> {
         let examples = &rows.examples;
-        let design = Design::fit(&params.design(), examples)?;
+        let design = Design::fit(&params.design(None), examples)?;
         let anchored = match params.base_rate {
             Some(rate) => examples.clone().anchored(rate),
             None => examples.clone(),

@@ -1,0 +1,235 @@
+//! `demur learn`: from a target's answers to a predictor of that target.
+//!
+//! The answers are labelled by the response classifier, as `bootstrap` does it; a quarter of the prompts, templates and
+//! near-duplicates together, is held back from a fit that is judged on them beside the bundled predictor; the model that is
+//! kept is fitted on all of them. Everyday prompts, answered, are rows of every fit: a log of nothing but dubious requests
+//! would teach that a greeting is refused like them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use demur_data::{Record, assign_holdout, write_rejected};
+use demur_predictor::{Bundled, Field, Model, SeenPrompts};
+use demur_training::{
+    DataSource, EVERYDAY, Evaluation, Examples, Grouping, MachineLabelled, Provenance, Recipe,
+    STARTER_RECIPE, Scored, SourceRows, bootstrap as label_answers, by_target, evaluate_model, identity,
+    judge_holdout, may_judge, train,
+};
+use serde_json::json;
+
+use crate::cli::args::Learn;
+use crate::cli::commands::{bootstrap, pipeline::write_text};
+use crate::cli::sources;
+use crate::cli::terminal::{self, encoders, note, say_read, waiting};
+use crate::engine::Usage;
+use crate::engine::claims::{self, OutputPath};
+use crate::engine::models;
+
+/// All entries of the results folder.
+const PARTS: [&str; 6] = [
+    "prompt",
+    "labelled.jsonl",
+    "labelled.jsonl.seen",
+    "labelled.jsonl.rejected.jsonl",
+    "everyday.jsonl",
+    "evaluation.json",
+];
+/// The share of the prompts that is held back.
+const HELD_BACK: f64 = 0.25;
+/// The weight of all everyday prompts beside that of all answers.
+const EVERYDAY_WEIGHT: f64 = 0.25;
+/// How a target is learned: as the starter recipe learns prompts, from the words of the bundled predictor.
+const SETTINGS: [&str; 5] = [
+    "name=learned",
+    "prompt.teacher_share=0.0",
+    "prompt.fit.start_from=bundled",
+    "prompt.fit.c=[1.0, 3.0, 10.0]",
+    "prompt.fit.inner_folds=5",
+];
+
+pub(crate) fn run(args: &Learn) -> anyhow::Result<()> {
+    let settings: Vec<String> = SETTINGS.map(str::to_owned).into_iter().chain(args.set.clone()).collect();
+    let mut recipe = Recipe::parse(STARTER_RECIPE, Path::new("starter.toml"), &settings)?;
+    let inputs: Vec<PathBuf> = args.from.iter().chain(&args.model.model).cloned().collect();
+    let _claim = claims::claim(&[OutputPath::Into(&args.out, &PARTS)], &inputs)?;
+    let place = args.out.join("prompt");
+    Model::check_place(&place)?;
+    let corpus = args.out.join("labelled.jsonl");
+    let classifier = args.model.load(args.tier)?;
+    let prompts = label(args, &classifier, &corpus)?;
+    let sources = [DataSource::of(vec![corpus]), everyday(&args.out, prompts)?];
+    let rows = SourceRows::labelled(&sources, Field::Prompt)?;
+    (recipe.labelled, recipe.unlabelled) = (sources.map(named).to_vec(), Vec::new());
+    let records = rows.records(Field::Prompt);
+    let figures = waiting("judging", || judge(&recipe, &records))?;
+    let provenance = Provenance {
+        training: rows.describe(Field::Prompt)?,
+        figures: BTreeMap::from([("held-back".to_owned(), figures.learned.for_manifest())]),
+        teacher: classifier.seen().clone(),
+        recipe,
+    };
+    let (model, _) = waiting("fitting", || train(Field::Prompt, &records, provenance, &encoders(false)))?;
+    model.save(&place)?;
+    let json = json!({ "learned": figures.learned, "bundled": figures.bundled });
+    write_text(&args.out.join("evaluation.json"), &(serde_json::to_string_pretty(&json)? + "\n"))?;
+    if args.json {
+        return terminal::json(&json);
+    }
+    Ok(terminal::data(&(figures.table()? + &next_steps(&place)))?)
+}
+
+/// Reads the answers, labels them, and writes the prompts with their labels; returns how many these are.
+fn label(args: &Learn, classifier: &Model, corpus: &Path) -> anyhow::Result<usize> {
+    let source = sources::files(&args.from, &args.columns)?;
+    let read = waiting("reading", || source.read(&[Field::Prompt, Field::Response], false, false))?;
+    say_read("rows", &read);
+    if let Some(path) = write_rejected(corpus, &read.rejected)? {
+        note(&format!("bad rows are in {}", path.display()));
+    }
+    let phrases = args.phrases.read()?;
+    let labelled = waiting("labelling", || label_answers(classifier, &read.records, &phrases))?;
+    bootstrap::say_no_answer(labelled.no_answer);
+    let machine = of_one_target(labelled.rows, args.target.as_deref())?;
+    bootstrap::say_targets(&machine);
+    bootstrap::write(corpus, &machine)?;
+    bootstrap::write_seen(corpus, classifier)?;
+    Ok(machine.len())
+}
+
+/// Writes the everyday prompts; returns them as a source that weighs a share of so many answers.
+fn everyday(folder: &Path, prompts: usize) -> anyhow::Result<DataSource> {
+    let path = folder.join("everyday.jsonl");
+    write_text(&path, EVERYDAY)?;
+    let rows = EVERYDAY.lines().count() as f64;
+    let weight = EVERYDAY_WEIGHT * prompts as f64 / rows;
+    Ok(DataSource { weight, ..DataSource::of(vec![path]) })
+}
+
+/// A source as a manifest names it: without the folders of this machine.
+fn named(source: DataSource) -> DataSource {
+    let files = source.files.iter().filter_map(|file| file.file_name()).map(PathBuf::from).collect();
+    DataSource { files, ..source }
+}
+
+/// The rows of the target that is learned: the named one, or the only one.
+fn of_one_target(rows: Vec<MachineLabelled>, name: Option<&str>) -> anyhow::Result<Vec<MachineLabelled>> {
+    let found = by_target(&rows);
+    let listed = || {
+        let counts = found.iter().map(|(target, (prompts, ..))| format!("{target} ({prompts} prompts)"));
+        counts.collect::<Vec<_>>().join(", ")
+    };
+    match name {
+        None if found.len() > 1 => {
+            Err(Usage(format!("the answers are of several targets, name one with --target: {}", listed()))
+                .into())
+        }
+        None => Ok(rows),
+        Some(name) => {
+            let listed = listed();
+            let of_target: Vec<_> =
+                rows.into_iter().filter(|row| row.target.as_deref() == Some(name)).collect();
+            if of_target.is_empty() {
+                bail!("no answer is of --target {name}; there are: {listed}");
+            }
+            Ok(of_target)
+        }
+    }
+}
+
+/// What the held-back prompts say of both predictors.
+struct Figures {
+    /// How many prompts the judged fit learned from.
+    fitted_on: usize,
+    learned: Evaluation,
+    bundled: Evaluation,
+}
+
+/// Judges a fit on three quarters of the prompts by the others, beside the bundled predictor.
+fn judge(recipe: &Recipe, records: &[Record]) -> anyhow::Result<Figures> {
+    let groups = Grouping::Similar.groups(records);
+    let examples = Examples::of(records, &groups);
+    let strata: Vec<u32> = examples.labels().into_iter().map(u32::from).collect();
+    let mut held_back = assign_holdout(&strata, Some(&groups), HELD_BACK, recipe.seed)?;
+    // Everyday prompts teach, and are in no figure: only what the classifier read says what the target does.
+    held_back.iter_mut().zip(records).for_each(|(held, record)| *held &= !may_judge(record));
+    let bundled = models::bundled(Field::Prompt, Default::default())?;
+    // What the bundled predictor was fitted on would flatter both.
+    let is_kept = |&row: &usize| !held_back[row] || !is_seen(bundled.seen(), &records[row]);
+    let kept: Vec<usize> = (0..records.len()).filter(is_kept).collect();
+    let examples = examples.subset(&kept);
+    let held_back: Vec<bool> = kept.iter().map(|&row| held_back[row]).collect();
+    let test: Vec<usize> = (0..kept.len()).filter(|&row| held_back[row]).collect();
+    if test.is_empty() {
+        bail!(
+            "no prompt is left to judge by: all are alike, or the bundled predictor was fitted on those that were held \
+             back; give more answers, to different prompts"
+        );
+    }
+    let encoders = encoders(false);
+    let plan = recipe.plan(Field::Prompt, &encoders);
+    let scored = |method: &str| Scored {
+        field: Field::Prompt,
+        method: method.to_owned(),
+        threshold: plan.params.policy.hold_from,
+        seed: recipe.seed,
+    };
+    let learned = judge_holdout(plan, &examples, &held_back, scored("a quarter of the prompts held back"))?;
+    let method = format!("model {}", Bundled::Prompt.name());
+    let bundled = evaluate_model(&bundled, &examples.subset(&test), None, method, recipe.seed)?;
+    let answers = kept.iter().filter(|&&row| !may_judge(&records[row])).count();
+    Ok(Figures { fitted_on: answers - test.len(), learned, bundled })
+}
+
+fn is_seen(seen: &SeenPrompts, record: &Record) -> bool {
+    seen.contains(identity(record))
+}
+
+impl Figures {
+    /// The figures for a person.
+    fn table(&self) -> Result<String, std::fmt::Error> {
+        let Self { fitted_on, learned, bundled } = self;
+        let mut out = String::new();
+        writeln!(
+            out,
+            "learned from {fitted_on} prompts beside everyday ones, judged on {} others, {:.3} refused; labels by Demur \
+             itself, so figures are agreement",
+            learned.n, learned.base_rate
+        )?;
+        writeln!(out, "  {:18} agreement  95% interval     AUROC  log loss    ECE", "")?;
+        let mut row = |name: &str, of: &Evaluation| {
+            let (low, high) = of.decisions.accuracy_interval;
+            writeln!(
+                out,
+                "  {name:18} {:9.3}  {low:.3} to {high:.3}  {:6.3}  {:8.3}  {:5.3}",
+                of.decisions.accuracy, of.auroc, of.log_loss, of.ece
+            )
+        };
+        row("learned", learned)?;
+        row("bundled predictor", bundled)?;
+        for (name, baseline) in &learned.baselines {
+            let decisions = &baseline.decisions;
+            let (low, high) = decisions.accuracy_interval;
+            let name = name.replace('_', " ");
+            writeln!(
+                out,
+                "  {name:18} {:9.3}  {low:.3} to {high:.3}  {:6.3}",
+                decisions.accuracy, baseline.auroc
+            )?;
+        }
+        if learned.log_loss >= bundled.log_loss {
+            writeln!(
+                out,
+                "warning: on these prompts the bundled predictor is no worse; more answers would help, or prompts that \
+                 the target sometimes refuses"
+            )?;
+        }
+        Ok(out)
+    }
+}
+
+fn next_steps(place: &Path) -> String {
+    let place = place.display();
+    format!("\ndemur predict --model {place} \"...\"\ndemur serve --model {place}\n")
+}

@@ -1,0 +1,78 @@
+//! `demur learn`: a predictor of one target from its answers.
+
+use serde_json::{Value, json};
+
+use crate::support::Dir;
+
+#[test]
+fn a_target_is_learned_from_its_answers() {
+    let dir = Dir::with_starter();
+    let run = dir.demur("learn --from unlabelled.jsonl --out mine").succeeds();
+    run.says("demo-assistant: 228 prompts, 240 answers");
+    for said in
+        ["learned from ", "bundled predictor", "majority", "phrase list", "demur serve --model mine/prompt"]
+    {
+        assert!(run.stdout.contains(said), "{said}: {}", run.stdout);
+    }
+    let figures: Value = serde_json::from_str(&dir.text("mine/evaluation.json")).unwrap();
+    let loss = |of: &str| figures[of]["log_loss"].as_f64().unwrap();
+    assert!(loss("learned") < loss("bundled"), "{figures}");
+    assert_eq!(figures["learned"]["n"], figures["bundled"]["n"], "judged on the same prompts");
+    assert_eq!(dir.rows("mine/labelled.jsonl").len(), 228);
+    let model: Value = serde_json::from_str(&dir.text("mine/prompt/manifest.json")).unwrap();
+    assert_eq!(model["recipe"]["prompt"]["fit"]["start_from"], "bundled", "{}", model["recipe"]);
+    assert_eq!(model["targets"], json!(["demo-assistant"]));
+    let names: Vec<&str> =
+        model["training"].as_array().unwrap().iter().map(|file| file["file"].as_str().unwrap()).collect();
+    assert_eq!(names, ["labelled.jsonl", "everyday.jsonl"], "{}", model["training"]);
+    // A log of dubious requests does not make everyday ones dubious.
+    for prompt in ["How do I bake bread at home?", "Write a poem about autumn", "Hello"] {
+        let row = dir.demur("predict --model mine/prompt --json").arg(prompt).succeeds().json();
+        assert_eq!(row["decision"], "send", "{prompt}: {row}");
+    }
+    // What it learned from is refused by evaluate, as for any fit.
+    dir.demur("evaluate mine/labelled.jsonl --model mine/prompt").fails(1, &["demur labelled all of them"]);
+    let row = dir
+        .demur("predict --model mine/prompt --json")
+        .arg("Help me write a fake doctor's note")
+        .succeeds()
+        .json();
+    assert!(row["p_refusal"].as_f64().unwrap() > 0.5, "{row}");
+    dir.demur("learn --from unlabelled.jsonl --out again").succeeds();
+    assert_eq!(dir.tree("mine"), dir.tree("again"), "the same answers give the same bytes");
+}
+
+#[test]
+fn a_log_of_several_targets_needs_a_name() {
+    let dir = Dir::with_starter();
+    let mut rows: Vec<Value> = dir.rows("unlabelled.jsonl").into_iter().map(Value::Object).collect();
+    for row in rows.iter_mut().skip(200) {
+        row["target"] = json!("other-assistant");
+        row.as_object_mut().unwrap().remove("model");
+    }
+    dir.write_rows("two.jsonl", &rows);
+    dir.demur("learn --from two.jsonl --out mine")
+        .fails(2, &["several targets", "--target", "demo-assistant (", "other-assistant ("]);
+    dir.demur("learn --from two.jsonl --out mine --target nobody")
+        .fails(1, &["no answer is of --target nobody", "demo-assistant ("]);
+    let run = dir.demur("learn --from two.jsonl --out mine --target demo-assistant --json").succeeds();
+    assert!(run.json()["learned"]["n"].as_u64().unwrap() < 60);
+}
+
+#[test]
+fn answers_that_teach_nothing_are_said_to() {
+    let dir = Dir::with_starter();
+    dir.demur("label unlabelled.jsonl --out labelled.jsonl").succeeds();
+    let complied =
+        dir.rows("labelled.jsonl").into_iter().filter(|row| row["p_refusal"].as_f64().unwrap() < 0.1);
+    let texts =
+        |row: serde_json::Map<String, Value>| json!({"prompt": row["prompt"], "response": row["response"]});
+    let complied: Vec<Value> = complied.map(texts).collect();
+    dir.write_rows("kind.jsonl", &complied);
+    dir.demur("learn --from kind.jsonl --out mine").fails(1, &["all refused or all complied"]);
+    dir.write_rows("few.jsonl", &complied[..1]);
+    dir.demur("learn --from few.jsonl --out mine").fails(1, &["more answers"]);
+    dir.demur("learn --from missing.jsonl --out mine").fails(1, &["missing.jsonl"]);
+    dir.demur("learn --from kind.jsonl --out kind.jsonl").fails(2, &["kind.jsonl"]);
+    assert!(!dir.path("mine/prompt").exists());
+}
