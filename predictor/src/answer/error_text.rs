@@ -17,17 +17,20 @@ const FEW_WORDS: usize = 3;
 /// What an answer means that is the text of an error; `None` if it is an answer.
 pub(crate) fn error_text(response: &str, prompt: Option<&str>, tables: Tables<'_>) -> Option<Meaning> {
     let asked = Asked { prompt: prompt.unwrap_or_default() };
-    let mut text = response.trim();
+    let mut text = plain_start(response.trim());
     for _ in 0..WRAPPED {
         let means = match text.as_bytes().first()? {
             b'{' | b'[' => object(text, &asked, tables),
-            b'<' => page(text, &asked, tables),
+            b'<' => page(text, &asked, tables).or_else(|| document(text, &asked, tables)),
             _ => exception(text, &asked, tables),
         };
         if means.is_some() {
             return means;
         }
-        let Begun { means, whole, rest } = tables.opening(text)?;
+        let Some(Begun { means, whole, rest }) = tables.opening(text) else {
+            text = behind_status(text)?;
+            continue;
+        };
         match means {
             Meaning::Nothing => text = rest.trim(),
             _ if whole && count(text) <= FEW_WORDS && asked.about_errors() => return None,
@@ -39,8 +42,23 @@ pub(crate) fn error_text(response: &str, prompt: Option<&str>, tables: Tables<'_
     None
 }
 
+/// A text without the signs that scripts put before an error.
+fn plain_start(text: &str) -> &str {
+    text.trim_start_matches(|c: char| {
+        matches!(c, '\u{2600}'..='\u{27bf}' | '\u{1f300}'..='\u{1faff}' | '\u{fe0f}') || c.is_whitespace()
+    })
+}
+
+/// What follows the number of an HTTP status at the beginning of a text: `400 Your request was rejected ...`.
+fn behind_status(text: &str) -> Option<&str> {
+    let (status, rest) = text.split_at_checked(3)?;
+    let is_status = status.starts_with(['4', '5']) && status.bytes().all(|byte| byte.is_ascii_digit());
+    let rest = rest.strip_prefix([' ', ':'])?.trim_start_matches(['-', ':', ' ']);
+    (is_status && rest.starts_with(char::is_uppercase)).then_some(rest)
+}
+
 /// What programs write where no answer came. As an answer to a question, a word of these may be meant.
-const PLACEHOLDERS: [&str; 6] = ["nan", "null", "none", "undefined", "n/a", "no response"];
+const PLACEHOLDERS: [&str; 7] = ["nan", "null", "none", "undefined", "n/a", "#n/a", "no response"];
 
 /// Whether a text is a placeholder for an answer that did not come: `nan`, `None`, `<no response>`.
 pub(crate) fn is_placeholder(response: &str, prompt: Option<&str>) -> bool {
@@ -51,10 +69,19 @@ pub(crate) fn is_placeholder(response: &str, prompt: Option<&str>) -> bool {
     }
     let inner = text.trim_matches(['<', '>', '[', ']', '(', ')']).to_ascii_lowercase();
     let is_marked = inner.len() + 2 == text.len();
+    if matches!(text, "[]" | "{}" | "\"\"" | "''") {
+        let lists = [
+            "list", "json", "array", "dict", "object", "empty", "string", "quote", "code", "function",
+            "return",
+        ];
+        let prompt = prompt.map(str::to_lowercase);
+        return prompt.is_none_or(|prompt| !lists.iter().any(|word| prompt.contains(word)));
+    }
     let is_word = PLACEHOLDERS.contains(&inner.as_str());
     let may_be_meant =
         || prompt.is_some_and(|prompt| prompt.contains('?') || prompt.to_lowercase().contains(&inner));
-    is_marked && (is_word || inner == "empty") || is_word && inner.len() == text.len() && !may_be_meant()
+    is_marked && (is_word || matches!(inner.as_str(), "empty" | "na"))
+        || is_word && inner.len() == text.len() && !may_be_meant()
 }
 
 /// What the user asked for: an error may be the answer to it.
@@ -153,6 +180,19 @@ fn page(text: &str, asked: &Asked<'_>, tables: Tables<'_>) -> Option<Meaning> {
         let part: Vec<&str> = part.split([':', ' ', '\n', '\t']).filter(|word| !word.is_empty()).collect();
         tables.opening(&part.join(" ")).filter(|begun| begun.whole).map(|begun| begun.means)
     })
+}
+
+/// An error in XML, as storage and gateways write it: `<Error><Code>AccessDenied</Code>...`.
+fn document(text: &str, asked: &Asked<'_>, tables: Tables<'_>) -> Option<Meaning> {
+    let is_xml =
+        text.starts_with("<?xml") || text.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("<error"));
+    if !is_xml || asked.mentions(&["xml", "error"]) {
+        return None;
+    }
+    let said = |name: &str| between(text, &format!("<{name}>"), &format!("</{name}>"));
+    let (code, message) = (said("code"), said("message"));
+    let error = serde_json::json!({ "code": code?, "message": message? });
+    Some(meaning(evidence(&error, tables)))
 }
 
 fn between<'t>(text: &'t str, open: &str, close: &str) -> Option<&'t str> {

@@ -1,6 +1,8 @@
 //! What an error means that came instead of an answer: a refusal if it is about the content, else no answer.
 //! The same for what filters say.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::answer::literal::literal;
@@ -145,6 +147,7 @@ impl Reader<'_> {
             stronger(&mut self.found.sentence, means);
         }
         let is_within = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-');
+        let text = without_links(text);
         let words = text.split(|c| !is_within(c)).map(|word| word.trim_matches(['.', '-']));
         let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
         for (at, word) in words.iter().enumerate() {
@@ -173,6 +176,19 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// A text without the addresses of links in Markdown: `[finish_reason](https://...) is 4`.
+fn without_links(text: &str) -> Cow<'_, str> {
+    if !text.contains("](http") {
+        return Cow::Borrowed(text);
+    }
+    let mut pieces = text.split("](http");
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        out.push_str(piece.split_once(')').map_or("", |(_, rest)| rest));
+    }
+    Cow::Owned(out)
 }
 
 fn is_number(value: &Value) -> bool {

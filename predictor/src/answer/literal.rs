@@ -1,4 +1,5 @@
-//! Reads an object that stands in a text as JSON or as Python prints it, `{'error': None}`, complete or cut off.
+//! Reads an object that stands in a text as JSON, or as Python or JavaScript prints it, `{'error': None}`, complete or
+//! cut off.
 
 use std::iter::Peekable;
 use std::str::CharIndices;
@@ -68,8 +69,8 @@ impl Reader<'_> {
                 Some(',') => {
                     self.chars.next();
                 }
-                Some('"' | '\'') => {
-                    let key = self.quoted()?;
+                Some(first) if matches!(first, '"' | '\'' | '_') || first.is_ascii_alphabetic() => {
+                    let key = if matches!(first, '"' | '\'') { self.quoted()? } else { self.name() };
                     if !self.take(':') {
                         // Cut off behind the key, or no object at all.
                         return self.peek().is_none().then_some(Value::Object(fields));
@@ -106,6 +107,15 @@ impl Reader<'_> {
             }
         }
         Some(Value::Array(values))
+    }
+
+    /// A name without quotation marks, as JavaScript prints it.
+    fn name(&mut self) -> String {
+        let mut name = String::new();
+        while let Some((_, c)) = self.chars.next_if(|(_, c)| c.is_ascii_alphanumeric() || *c == '_') {
+            name.push(c);
+        }
+        name
     }
 
     fn quoted(&mut self) -> Option<String> {
@@ -173,6 +183,8 @@ mod tests {
         ] {
             assert_eq!(literal(text), Some((wanted.clone(), text.len())), "{text}");
         }
+        let printed = literal("{ error: { code: 'content_filter', status: 400 } }").map(|(value, _)| value);
+        assert_eq!(printed, Some(json!({"error": {"code": "content_filter", "status": 400}})));
         assert_eq!(literal("{'a': '\\u00e9\\n'} and more"), Some((json!({"a": "\u{e9}\n"}), 17)));
     }
 

@@ -5,6 +5,7 @@
 //! document, and they are certain: either P(refusal) is 0 or 1, or there is no answer to classify.
 
 pub(crate) mod bare_no;
+mod boxed;
 pub(crate) mod code;
 #[cfg(test)]
 mod error_tests;

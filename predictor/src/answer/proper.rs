@@ -6,10 +6,11 @@
 
 use std::ops::Range;
 
+use crate::answer::boxed::boxed;
 use crate::answer::transcript::transcript;
 
 /// The marks around reasoning.
-const MARKS: [(&str, &str); 18] = [
+const MARKS: [(&str, &str); 23] = [
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
     ("<reasoning>", "</reasoning>"),
@@ -20,11 +21,16 @@ const MARKS: [(&str, &str); 18] = [
     ("<analysis>", "</analysis>"),
     ("<reflection>", "</reflection>"),
     ("<internal_monologue>", "</internal_monologue>"),
+    ("<inner_monologue>", "</inner_monologue>"),
+    ("<inner_thoughts>", "</inner_thoughts>"),
     ("<antthinking>", "</antthinking>"),
     ("<seed:think>", "</seed:think>"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
     ("<|thinking|>", "<|/thinking|>"),
     ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("&lt;think&gt;", "&lt;/think&gt;"),
+    ("&lt;thinking&gt;", "&lt;/thinking&gt;"),
+    ("<|channel>thought", "<channel|>"),
     ("[THINK]", "[/THINK]"),
     ("[THOUGHT]", "[/THOUGHT]"),
     ("\u{25c1}think\u{25b7}", "\u{25c1}/think\u{25b7}"),
@@ -76,8 +82,9 @@ pub(crate) fn proper<'a>(text: &'a str, prompt: Option<&str>) -> Proper<'a> {
     let chat = transcript(text, prompt);
     let (answer, asked) = chat.map_or((0..text.len(), None), |chat| (chat.answer, chat.prompt));
     let within = &text[answer.clone()];
-    let cut =
-        harmony(within).or_else(|| tagged(within)).or_else(|| headed(within)).or_else(|| unopened(within));
+    let boxed = || boxed(within).map(|rest| Cut { rest, calls: false });
+    let cut = harmony(within).or_else(|| tagged(within)).or_else(boxed);
+    let cut = cut.or_else(|| headed(within)).or_else(|| unopened(within));
     let Some(Cut { rest, calls }) = cut else {
         return Proper { answer, prompt: asked, reasoning: false, calls: false };
     };
@@ -209,18 +216,14 @@ fn headed(text: &str) -> Option<Cut> {
 /// The length of a heading (`Reasoning:`, `**Answer:**`, `## Answer`) at the beginning of a text.
 fn heading(text: &str, names: &[&str]) -> Option<usize> {
     let plain = text.trim_start_matches(['*', '#', ' ', '_']);
-    let name = names.iter().find(|name| starts(plain, name))?;
     let marked = plain.len() < text.len();
-    let behind = &plain[name.len()..];
-    let rest = behind.trim_start_matches(['*', '_', ' ']);
-    let rest = if let Some(rest) = rest.strip_prefix(':') {
-        rest.trim_start_matches(['*', '_'])
-    } else if marked && (rest.starts_with(['\n', '\r']) || rest.is_empty()) {
-        rest
-    } else {
-        return None;
-    };
-    Some(text.len() - rest.len())
+    // Of `thought` and `thought process` the one that fits is meant.
+    names.iter().filter(|name| starts(plain, name)).find_map(|name| {
+        let rest = plain[name.len()..].trim_start_matches(['*', '_', ' ']);
+        let is_line = marked && (rest.starts_with(['\n', '\r']) || rest.is_empty());
+        let behind = rest.strip_prefix(':').map(|rest| rest.trim_start_matches(['*', '_']));
+        Some(text.len() - behind.or(is_line.then_some(rest))?.len())
+    })
 }
 
 /// The answer without marks around it.
@@ -305,6 +308,7 @@ mod tests {
             "**Reasoning:** it is harmless.\n\n**Answer:** Mix it.",
             "## Reasoning\nit is harmless.\n## Answer\nMix it.",
             "Thought: I know this.\nFinal Answer: Mix it.",
+            "Thought Process: I know this.\n\nFinal Answer: Mix it.",
             "Thought: a\nAction: b\nObservation: c\nThought: d\nFinal Answer: Mix it.",
             "Reasoning: it is harmless. Answer: Mix it.",
         ] {

@@ -331,10 +331,12 @@ fn rest_behind<'t>(text: &'t str, beginning: &str) -> Option<&'t str> {
             return None;
         }
     }
-    // No word is cut in two.
-    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    // No word is cut in two; the first digit of a status stands for all of them.
     let rest = chars.as_str();
-    let cuts = is_word(beginning.chars().next_back()) && is_word(rest.chars().next());
+    let (last, next) = (beginning.chars().next_back(), rest.chars().next());
+    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    let cuts = is_word(last) && is_word(next) && !(is_digit(last) && is_digit(next));
     (!cuts).then_some(rest)
 }
 

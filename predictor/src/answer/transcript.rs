@@ -12,15 +12,15 @@ pub(crate) struct Transcript<'a> {
     pub(crate) prompt: Option<&'a str>,
 }
 
-/// Names of the user before a colon.
-const USERS: [&str; 3] = ["human", "user", "prompter"];
+/// Names before a colon of those whom the model answers.
+const USERS: [&str; 6] = ["human", "user", "prompter", "usr", "me", "system"];
 /// Names of the model before a colon.
 const MODELS: [&str; 9] =
     ["assistant", "ai", "bot", "chatbot", "chatgpt", "gpt", "model", "claude", "ai assistant"];
 /// Names that a text without other turns may begin with.
 const LABELS: [&str; 2] = ["assistant", "model"];
 /// Marks of templates: before the user's turn, before the model's, and behind a turn.
-const TEMPLATES: [(&str, &str, &str); 8] = [
+const TEMPLATES: [(&str, &str, &str); 14] = [
     ("<|im_start|>user", "<|im_start|>assistant", "<|im_end|>"),
     (
         "<|start_header_id|>user<|end_header_id|>",
@@ -33,6 +33,28 @@ const TEMPLATES: [(&str, &str, &str); 8] = [
     ("### Instruction:", "### Response:", "### Instruction:"),
     ("### Human:", "### Assistant:", "### Human:"),
     ("<|prompter|>", "<|assistant|>", "<|endoftext|>"),
+    ("<|header_start|>user<|header_end|>", "<|header_start|>assistant<|header_end|>", "<|eot|>"),
+    ("<|USER_TOKEN|>", "<|CHATBOT_TOKEN|>", "<|END_OF_TURN_TOKEN|>"),
+    (
+        "<\u{ff5c}User\u{ff5c}>",
+        "<\u{ff5c}Assistant\u{ff5c}>",
+        "<\u{ff5c}end\u{2581}of\u{2581}sentence\u{ff5c}>",
+    ),
+    ("[|user|]", "[|assistant|]", "[|endofturn|]"),
+    ("<user>", "<assistant>", "</assistant>"),
+    ("<human>", "<assistant>", "</assistant>"),
+];
+/// What may stand before the first turn of a template.
+const BEFORE: [&str; 9] = [
+    "<|im_start|>system",
+    "<|begin_of_text|>",
+    "<s>",
+    "<bos>",
+    "<|system|>",
+    "<|start_header_id|>system",
+    "<\u{ff5c}begin\u{2581}of\u{2581}sentence\u{ff5c}>",
+    "<|START_OF_TURN_TOKEN|>",
+    "<system>",
 ];
 /// Words of prompts that ask for a chat as the answer.
 const ASKS: [&str; 14] = [
@@ -67,27 +89,24 @@ fn templated(text: &str) -> Option<Transcript<'_>> {
     let (user, model, end) = TEMPLATES.iter().find(|(user, model, _)| {
         let opens = start.starts_with(user)
             || start.starts_with(model)
-            || start.starts_with("<|im_start|>system")
-            || start.starts_with("<|begin_of_text|>")
-            || start.starts_with("<s>")
-            || start.starts_with("<bos>")
-            || start.starts_with("<|system|>")
-            || start.starts_with("<|start_header_id|>system");
+            || BEFORE.iter().any(|before| start.starts_with(before));
         opens && text.contains(model)
     })?;
     let at = text.rfind(model)?;
     let from = at + model.len();
     let to = text[from..].find(end).map_or(text.len(), |to| from + to);
     let asked = text[..at].rfind(user).map(|asked| &text[asked + user.len()..at]);
-    let asked = asked.map(|asked| asked.split(end).next().unwrap_or_default().trim());
+    let closing = user.replacen('<', "</", 1);
+    let said = |asked: &'_ str| asked.find(end).or_else(|| asked.find(&closing)).unwrap_or(asked.len());
+    let asked = asked.map(|asked| asked[..said(asked)].trim());
     Some(Transcript { answer: from..to, prompt: asked.filter(|asked| !asked.is_empty()) })
 }
 
 /// A turn's name at the beginning of a text: its length, and whether it is the model's.
 fn speaker(text: &str) -> Option<(usize, bool)> {
-    let plain = text.trim_start_matches(['*', ' ']);
+    let plain = text.trim_start_matches(['*', ' ', '[']);
     let colon = plain.as_bytes().iter().take(LONGEST_NAME).position(|&byte| byte == b':')?;
-    let name = plain[..colon].trim_matches(['*', ' ']);
+    let name = plain[..colon].trim_matches(['*', ' ', ']']);
     let is = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
     let is_model = is(&MODELS);
     if !is_model && !is(&USERS) {
@@ -183,6 +202,11 @@ mod tests {
             format!("<|im_start|>user\n{asked}<|im_end|>\n<|im_start|>assistant\n{said}<|im_end|>"),
             format!("<s>[INST] {asked} [/INST] {said}</s>"),
             format!("<start_of_turn>user\n{asked}<end_of_turn>\n<start_of_turn>model\n{said}<end_of_turn>"),
+            format!("<user>{asked}</user>\n<assistant>{said}</assistant>"),
+            format!("<\u{ff5c}User\u{ff5c}>{asked}<\u{ff5c}Assistant\u{ff5c}>{said}"),
+            format!("<|USER_TOKEN|>{asked}<|END_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>{said}<|END_OF_TURN_TOKEN|>"),
+            format!("[USER]: {asked}\n[ASSISTANT]: {said}"),
+            format!("SYSTEM: Be kind.\nUSER: {asked}\nASSISTANT: {said}"),
         ] {
             assert_eq!(found(&text, None), Some((Some(asked), said)), "{text}");
         }
