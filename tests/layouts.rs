@@ -46,8 +46,13 @@ fn every_layout_with_answers_is_labelled_and_every_one_with_prompts_scored_witho
             let expected = if name == "xstest" { "complied" } else { "refused" };
             assert_eq!(label(&labelled[0]), json!(expected), "{name}");
         }
-        let answers_alone =
-            ["openai-batch-output", "anthropic-batch-output", "mt-bench-answers", "chat-completions"];
+        let answers_alone = [
+            "openai-batch-output",
+            "anthropic-batch-output",
+            "mt-bench-answers",
+            "chat-completions",
+            "provider-bodies",
+        ];
         if !answers_alone.contains(&name.as_str()) {
             let forced = if name == "preference-sides" { "--layout preference-sides" } else { "" };
             let run = dir.demur(&format!("score in.json {forced} --out scored.jsonl")).succeeds();
@@ -146,7 +151,7 @@ fn refusals_are_cleaned_out_of_training_data_in_place() {
     dir.demur("label pairs.jsonl --response-column chosen --filter complied --out pairs.csv").succeeds();
     assert_eq!(dir.text("pairs.csv"), format!("prompt,chosen,rejected\nq,\"{bread}\",{no}\n"));
     assert!(dir.text("pairs.dropped.csv").contains("refused"));
-    dir.demur("label - --filter complied --out a.jsonl").fails(2, &["--filter writes a second file"]);
+    dir.demur("label pairs.jsonl --filter complied --out -").fails(2, &["--filter writes a second file"]);
     dir.demur("label pairs.jsonl --filter nope --out a.jsonl").fails(2, &["complied, refused"]);
 }
 

@@ -47,5 +47,6 @@ mod shared_cases;
 mod shared_rows;
 mod shell;
 mod sources;
+mod strangers;
 mod support;
 mod tables;

@@ -13,11 +13,23 @@ use crate::places::{Place, Places};
 use crate::read::signs::is_refusal_text;
 
 /// The usual names of the prompt column.
-pub(crate) const PROMPT: &[&str] =
-    &["prompt", "question", "instruction", "input", "text", "query", "user_prompt", "goal"];
+pub(crate) const PROMPT: &[&str] = &[
+    "prompt",
+    "question",
+    "instruction",
+    "input",
+    "text",
+    "query",
+    "user_prompt",
+    "goal",
+    "input_text",
+    "user_input",
+    "user_query",
+    "user_message",
+];
 
 /// The usual names of the response column.
-const RESPONSE: &[&str] = &[
+pub(crate) const RESPONSE: &[&str] = &[
     "response",
     "completion",
     "output",
@@ -28,7 +40,20 @@ const RESPONSE: &[&str] = &[
     "generated_text",
     "reply",
     "actual_output",
+    "prediction",
+    "llm_output",
+    "llm_response",
+    "model_answer",
+    "generated_answer",
+    "generated_response",
+    "assistant_response",
+    "output_text",
+    "response_text",
 ];
+
+/// Names of who speaks, as columns side by side: of the model, and of the user where the model has one.
+const SPEAKS: &[&str] = &["assistant", "chatgpt", "gpt", "chatbot", "bot", "ai"];
+const ASKS: &[&str] = &["user", "human", "prompter"];
 
 /// The usual names of the label column. A column `refusal` may also hold what a provider's API returns under
 /// this name: null, or the text of a refusal. Then it is no label.
@@ -47,13 +72,13 @@ fn labels(rows: &[&Map<String, Value>]) -> &'static [&'static str] {
 /// A name may be a path into nested objects and lists (`meta.text`, `choices[0].message.content`); a column
 /// whose own name is that text goes first. A named column must exist. A column that is not named is where the
 /// file's layout has it, or is searched for under its usual names, in this order. If no exact name is found,
-/// capitals, surrounding blanks, and blanks and hyphens in place of underscores are ignored. The empty name
+/// capitals, surrounding blanks, and underscores, blanks and hyphens are ignored. The empty name
 /// `""` says that the file has no such column and stops the search.
 ///
 /// | column | usual names, in this order |
 /// |---|---|
-/// | `prompt` | prompt, question, instruction, input, text, query, `user_prompt`, goal |
-/// | `response` | response, completion, output, answer, generation, `model_response`, `model_output`, `generated_text`, reply, `actual_output` |
+/// | `prompt` | prompt, question, instruction, input, text, query, `user_prompt`, goal, `input_text`, `user_input`, `user_query`, `user_message`; user, human or prompter beside a model's column |
+/// | `response` | response, completion, output, answer, generation, `model_response`, `model_output`, `generated_text`, reply, `actual_output`, prediction, `llm_output`, `llm_response`, `model_answer`, `generated_answer`, `generated_response`, `assistant_response`, `output_text`, `response_text`, assistant, chatgpt, gpt, chatbot, bot, ai |
 /// | `messages` | messages, conversation, conversations, contents; not when `prompt` or `response` is named |
 /// | `label` | label, tone, refusal, `is_refusal`, refused |
 /// | `target` | target, model, generator |
@@ -117,10 +142,20 @@ impl Columns {
             None if texts_named => None,
             named => find(Role::Messages, named, conversation::USUAL)?,
         };
+        let response = find(Role::Response, &self.response, RESPONSE)?;
+        let (speaks, asks) = present.speakers(messages.is_some());
+        let response = match response {
+            None if self.response.is_none() => find(Role::Response, &None, speaks)?,
+            found => found,
+        };
+        let prompt = match find(Role::Prompt, &self.prompt, PROMPT)? {
+            None if self.prompt.is_none() => find(Role::Prompt, &None, asks)?,
+            found => found,
+        };
         Ok(Places {
             id: find(Role::Id, &self.id, &["id"])?,
-            prompt: find(Role::Prompt, &self.prompt, PROMPT)?,
-            response: find(Role::Response, &self.response, RESPONSE)?,
+            prompt,
+            response,
             messages,
             label: find(Role::Label, &self.label, labels(rows))?,
             kind: find(Role::Kind, &self.kind, &["kind"])?,
@@ -171,7 +206,11 @@ pub(crate) fn usual<'n>(names: &[&'n str], usual: &[&str]) -> Option<&'n str> {
     let find = |alike: &dyn Fn(&str, &str) -> bool| {
         usual.iter().find_map(|usual| names.iter().find(|name| alike(name, usual)).copied())
     };
-    find(&|a, b| a == b).or_else(|| find(&|a, b| key(a) == b))
+    let squeezed = |name: &str| key(name).replace('_', "");
+    find(&|a, b| a == b)
+        .or_else(|| find(&|a, b| key(a) == b))
+        // `modelResponse` has capitals in place of underscores.
+        .or_else(|| find(&|a, b| b.contains('_') && squeezed(a) == squeezed(b)))
 }
 
 /// Whether a name is a usual one of a prompt, an answer or a chat, and of nothing else.
@@ -205,6 +244,12 @@ impl<'a> Present<'a> {
         let mut seen = rustc_hash::FxHashSet::default();
         let keys = rows.iter().flat_map(|row| row.keys()).map(String::as_str);
         Self { file, rows, names: keys.filter(|key| seen.insert(*key)).collect() }
+    }
+
+    /// The usual names of columns that are called by who speaks, if there are some of both and no chat.
+    fn speakers(&self, has_chat: bool) -> (&'static [&'static str], &'static [&'static str]) {
+        let has = |list: &[&str]| usual(&self.names, list).is_some();
+        if !has_chat && has(SPEAKS) && has(ASKS) { (SPEAKS, ASKS) } else { (&[], &[]) }
     }
 
     fn find(

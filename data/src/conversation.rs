@@ -12,7 +12,8 @@ use crate::read::signs::signs_of_message;
 use crate::{Signs, Turn};
 
 /// The usual names of a chat, as a column and as a field of an object.
-pub(crate) const USUAL: &[&str] = &["messages", "conversation", "conversations", "contents"];
+pub(crate) const USUAL: &[&str] =
+    &["messages", "conversation", "conversations", "contents", "dialogue", "dialog", "chat", "chat_messages"];
 
 /// Whether a name is one of the usual names of a chat.
 pub(crate) fn is_usual(name: &str) -> bool {
@@ -50,7 +51,8 @@ impl Conversation {
 
     /// The same of turns alone.
     pub(crate) fn of_turns(list: &[Value]) -> Result<Self, String> {
-        let mut turns = read(list)?;
+        let mut turns = turns_of(list)?;
+        let is_one_each = turns.len() == list.len();
         let ends_with_user = turns.last().is_some_and(|turn| is_user(&turn.role));
         let Some(last) = last_user(&turns, |turn| (&turn.role, &turn.content)) else {
             return Ok(Self { context: turns, ..Self::default() });
@@ -58,7 +60,9 @@ impl Conversation {
         let answers = turns.split_off(last + 1);
         let prompt = turns.pop().map(|turn| turn.content);
         let is_models = |turn: &Turn| is_assistant(&turn.role);
-        let signs_at = |at: usize| signs_of_message(within(list[last + 1 + at].as_object()?));
+        // Where a value holds several turns, the turns are not those of the list.
+        let message = |at: usize| list.get(last + 1 + at).filter(|_| is_one_each)?.as_object();
+        let signs_at = |at: usize| signs_of_message(within(message(at)?));
         let of_model: Vec<usize> = (0..answers.len()).filter(|&at| is_models(&answers[at])).collect();
         let at = of_model.iter().copied().find(|&at| !answers[at].content.trim().is_empty());
         let signs = match at {
@@ -76,7 +80,15 @@ impl Conversation {
 /// # Errors
 /// What is wrong with the chat.
 pub fn last_of_user(value: &Value) -> Result<String, String> {
-    let mut turns = turns(value)?;
+    last_in(turns(value, read)?)
+}
+
+/// The same of a column that holds chats, where texts alone are turns.
+pub(crate) fn last_of_chat(value: &Value) -> Result<String, String> {
+    last_in(turns(value, turns_of)?)
+}
+
+fn last_in(mut turns: Vec<Turn>) -> Result<String, String> {
     let last = last_user(&turns, |turn| (&turn.role, &turn.content));
     last.map(|at| turns.swap_remove(at).content).ok_or_else(|| "no message of the user in it".to_owned())
 }
@@ -89,7 +101,7 @@ pub fn last_user<T>(turns: &[T], of: impl Fn(&T) -> (&str, &str)) -> Option<usiz
     says.or_else(|| turns.iter().rposition(is_users))
 }
 
-fn turns(value: &Value) -> Result<Vec<Turn>, String> {
+fn turns(value: &Value, read: fn(&[Value]) -> Result<Vec<Turn>, String>) -> Result<Vec<Turn>, String> {
     let unpacked = value.as_str().and_then(nested);
     read(list(unpacked.as_ref().unwrap_or(value))?)
 }
@@ -97,10 +109,13 @@ fn turns(value: &Value) -> Result<Vec<Turn>, String> {
 /// The list of turns: the value itself, or what it has under a usual name.
 pub(crate) fn list(value: &Value) -> Result<&[Value], String> {
     let within = value.as_object().and_then(|fields| fields.get(list_name(fields)?));
-    let turns = within.unwrap_or(value).as_array();
-    turns
-        .map(Vec::as_slice)
-        .ok_or_else(|| format!("a conversation is a list of turns, not {}", type_name(value)))
+    let turns = within.unwrap_or(value).as_array().map(Vec::as_slice);
+    // LangChain's logs have a list of chats, of one.
+    let turns = turns.map(|turns| match turns {
+        [Value::Array(only)] => only.as_slice(),
+        turns => turns,
+    });
+    turns.ok_or_else(|| format!("a conversation is a list of turns, not {}", type_name(value)))
 }
 
 /// The name of the list of turns among the fields of an object.
@@ -108,11 +123,27 @@ pub(crate) fn list_name(fields: &Map<String, Value>) -> Option<&'static str> {
     USUAL.iter().chain(&["turns"]).copied().find(|name| fields.contains_key(*name))
 }
 
+/// The turns of a column that holds chats: texts alone are the user's and the model's in turn.
+pub(crate) fn turns_of(list: &[Value]) -> Result<Vec<Turn>, String> {
+    if list.len() < 2 || !list.iter().all(Value::is_string) {
+        return read(list);
+    }
+    let turn = |(at, said): (usize, &Value)| {
+        let role = if at % 2 == 0 { "user" } else { "assistant" };
+        Turn { role: role.to_owned(), content: said.as_str().unwrap_or_default().to_owned() }
+    };
+    Ok(list.iter().enumerate().map(turn).collect())
+}
+
 fn read(turns: &[Value]) -> Result<Vec<Turn>, String> {
     // A list of texts alone is one text in parts, not a chat.
-    let is_chat = turns.iter().any(Value::is_object);
+    let is_chat = turns.iter().any(|turn| turn.is_object() || pair(turn).is_some());
     let mut read: Vec<Turn> = Vec::with_capacity(turns.len());
     for (n, value) in turns.iter().enumerate() {
+        if let Some(named) = named_by_speaker(value) {
+            read.extend(named);
+            continue;
+        }
         let next = match value {
             Value::String(said) if is_chat => bare(said, read.last()),
             value => turn(value).map_err(|error| format!("turn {}: {error}", n + 1))?,
@@ -120,6 +151,23 @@ fn read(turns: &[Value]) -> Result<Vec<Turn>, String> {
         read.push(next);
     }
     Ok(read)
+}
+
+/// Turns whose fields are named by who speaks: `{"human": "...", "assistant": "..."}`; `None` of others.
+fn named_by_speaker(value: &Value) -> Option<Vec<Turn>> {
+    let fields = value.as_object().filter(|fields| !fields.is_empty() && fields.len() <= 2)?;
+    let turn = |(name, said): (&String, &Value)| {
+        let is_speaker = is_user(name) || is_assistant(name) || name == "system";
+        Some(Turn { role: name.clone(), content: said.as_str().filter(|_| is_speaker)?.to_owned() })
+    };
+    fields.iter().map(turn).collect()
+}
+
+/// A turn that is a list of who speaks and what is said.
+fn pair(value: &Value) -> Option<Turn> {
+    let [Value::String(role), Value::String(said)] = value.as_array()?.as_slice() else { return None };
+    let is_speaker = is_user(role) || is_assistant(role) || role.eq_ignore_ascii_case("system");
+    is_speaker.then(|| Turn { role: role.clone(), content: said.clone() })
 }
 
 /// A turn that is text alone, without a role: turns alternate, so it is the user's unless the turn before it
@@ -169,10 +217,13 @@ fn is_one_of(role: &str, names: &[&str]) -> bool {
 /// # Errors
 /// What is wrong with it.
 pub fn turn(value: &Value) -> Result<Turn, String> {
+    if let Some(turn) = pair(value) {
+        return Ok(turn);
+    }
     let Some(fields) = value.as_object() else {
         return Err(format!("it is no object but {}", type_name(value)));
     };
-    let said_by = ["role", "from", "type", "speaker", "author"];
+    let said_by = ["role", "from", "type", "speaker", "author", "sender"];
     let role = said_by.into_iter().find_map(|name| match fields.get(name)? {
         Value::String(role) if role != "constructor" => Some(role.clone()),
         // ChatGPT's own export names an author by an object.
@@ -199,7 +250,8 @@ fn class(fields: &Map<String, Value>) -> Option<String> {
 
 /// The text of a turn: its content, or the refusal that replaces it. A turn that only calls a tool is empty.
 pub(crate) fn said(fields: &Map<String, Value>) -> Result<String, String> {
-    let mut contents = ["content", "value", "text", "parts"].into_iter().filter_map(|name| fields.get(name));
+    let names = ["content", "value", "text", "parts", "message", "utterance"];
+    let mut contents = names.into_iter().filter_map(|name| fields.get(name));
     let content = contents.next();
     let content =
         content.filter(|content| !content.is_null()).or_else(|| contents.find(|other| !other.is_null()));

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Conversation, last_of_user, text};
+use super::{Conversation, last_of_chat, last_of_user, text};
 use crate::Turn;
 
 fn both(value: &Value) -> (Option<String>, Option<String>) {
@@ -143,4 +143,30 @@ fn what_is_wrong_is_said() {
         last_of_user(&json!([{"role": "assistant", "content": "a"}])).unwrap_err(),
         "no message of the user in it"
     );
+}
+
+#[test]
+fn chats_of_pairs_of_named_fields_and_of_texts_alone_are_chats_too() {
+    for chat in [
+        json!([["user", "a"], ["assistant", "b"]]),
+        json!([{"human": "a", "assistant": "b"}]),
+        json!([{"user": "a"}, {"assistant": "b"}]),
+        json!([{"sender": "human", "text": "a"}, {"sender": "assistant", "text": "b"}]),
+        json!([{"speaker": "User", "utterance": "a"}, {"speaker": "Bot", "utterance": "b"}]),
+        json!([[{"type": "human", "content": "a"}, {"type": "ai", "content": "b"}]]),
+        json!({"dialogue": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}),
+    ] {
+        assert_eq!(both(&chat), (Some("a".to_owned()), Some("b".to_owned())), "{chat}");
+    }
+    let texts = json!(["x", "y", "a", "b"]);
+    let chat = Conversation::parse(&texts).unwrap();
+    assert_eq!(
+        (chat.prompt.as_deref(), chat.response.as_deref(), chat.context.len()),
+        (Some("a"), Some("b"), 2)
+    );
+    assert_eq!(last_of_chat(&texts).unwrap(), "a");
+    assert!(last_of_user(&texts).is_err(), "elsewhere they are one text in parts");
+    for none in [json!([{"user": "u1", "id": 7}]), json!([["a", "b"], ["c", "d"]]), json!([{"n": "a"}])] {
+        assert!(Conversation::parse(&none).is_err(), "{none}");
+    }
 }

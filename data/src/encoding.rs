@@ -1,4 +1,4 @@
-//! The encoding of a text: UTF-8, UTF-16 by its mark, or Windows-1252 (and so Latin-1), read as UTF-8.
+//! The encoding of a text: UTF-8, UTF-16 by its mark or its zeros, or Windows-1252 (and so Latin-1), read as UTF-8.
 
 use std::io::{self, BufRead, Read};
 
@@ -28,6 +28,9 @@ impl Encoding {
             [0xfe, 0xff, ..] => return Some(Self::Utf16Be),
             _ => {}
         }
+        if let Some(unmarked) = unmarked(start) {
+            return Some(unmarked);
+        }
         if start.is_ascii() || start.utf8_chunks().any(|chunk| !chunk.valid().is_ascii()) {
             return None;
         }
@@ -54,10 +57,32 @@ impl Encoding {
     }
 }
 
+/// UTF-16 without a mark: of the first letters, which are plain in any file of rows, every other byte is zero.
+fn unmarked(start: &[u8]) -> Option<Encoding> {
+    const LETTERS: usize = 8;
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t');
+    let pairs = || start.chunks_exact(2).take(LETTERS);
+    let all = |of: fn(&[u8]) -> (u8, u8)| pairs().map(of).all(|(letter, zero)| is_plain(letter) && zero == 0);
+    match pairs().count() {
+        0..LETTERS => None,
+        _ if all(|pair| (pair[0], pair[1])) => Some(Encoding::Utf16Le),
+        _ if all(|pair| (pair[1], pair[0])) => Some(Encoding::Utf16Be),
+        _ => None,
+    }
+}
+
+/// Whether a text begins with the mark of UTF-32.
+fn is_utf_32(start: &[u8]) -> bool {
+    start.starts_with(&[0xff, 0xfe, 0, 0]) || start.starts_with(&[0, 0, 0xfe, 0xff])
+}
+
 /// A text as UTF-8, with the encoding that it is written in if that is another.
 pub(crate) fn decoded<'s>(
     mut source: impl BufRead + Send + 's,
 ) -> io::Result<(Box<dyn Read + Send + 's>, Option<Encoding>)> {
+    if is_utf_32(source.fill_buf()?) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the text is UTF-32; save it as UTF-8"));
+    }
     let encoding = Encoding::of(source.fill_buf()?);
     Ok(match encoding {
         None => (Box::new(source), None),
@@ -173,6 +198,27 @@ mod tests {
             }
         }
         assert_eq!(read(&[0xff, 0xfe, b'a', 0, b'b'], 64).0, "a\u{fffd}", "cut within a letter");
+    }
+
+    #[test]
+    fn text_in_utf_16_without_a_mark_is_known_by_its_zeros_and_utf_32_is_named() {
+        let text = "prompt,response\nCafé?,no\n";
+        for (encoding, bytes) in [
+            (Encoding::Utf16Le, text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()),
+            (Encoding::Utf16Be, text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
+        ] {
+            assert_eq!(read(&bytes, 4096), (text.to_owned(), Some(encoding)));
+        }
+        for other in [
+            &b"a\0b\0"[..],
+            b"PAR1\0\0\0\0",
+            b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            b"a\0b\0c\0d\0e\0f\0g\0\0\0",
+        ] {
+            assert_eq!(Encoding::of(other), None, "{other:?}");
+        }
+        let error = decoded(&b"\xff\xfe\0\0a\0\0\0"[..]).err().unwrap();
+        assert_eq!(error.to_string(), "the text is UTF-32; save it as UTF-8");
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub enum DataError {
         file: String,
     },
     /// An unknown format name.
-    #[error("no format is called `{name}`; use json, jsonl, csv, tsv, ssv, txt, parquet or arrow")]
+    #[error("no format is called `{name}`; use json, jsonl, csv, tsv, ssv, psv, txt, parquet or arrow")]
     UnknownFormatName {
         /// The name given.
         name: String,

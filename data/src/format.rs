@@ -23,6 +23,8 @@ pub enum Format {
     Tsv,
     /// As `Csv`, separated by semicolons, as spreadsheets write it where the comma is in numbers.
     Ssv,
+    /// As `Csv`, separated by vertical bars.
+    Psv,
     /// Plain text, one prompt or answer a line. Only read: its rows are written as JSON Lines.
     Txt,
     /// Apache Parquet.
@@ -33,7 +35,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format of a path's ending (`.json`, `.jsonl`, `.ndjson`, `.csv`, `.tsv`, `.txt`, `.parquet`, `.pq`,
+    /// The format of a path's ending (`.json`, `.jsonl`, `.ndjson`, `.csv`, `.tsv`, `.psv`, `.txt`, `.parquet`, `.pq`,
     /// `.arrow`, `.arrows`, with or without a final `.gz` or `.zst`), if it is a known one.
     #[must_use]
     pub fn of_path(path: &Path) -> Option<Self> {
@@ -67,6 +69,7 @@ impl Format {
             Self::Csv => Some(b','),
             Self::Tsv => Some(b'\t'),
             Self::Ssv => Some(b';'),
+            Self::Psv => Some(b'|'),
             Self::Json | Self::Jsonl | Self::Txt | Self::Parquet | Self::Arrow => None,
         }
     }
@@ -86,16 +89,17 @@ impl Format {
     pub(crate) fn of_header(self, start: &[u8]) -> Self {
         let header = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
         let mut quoted = false;
-        let mut has = [false; 3];
+        let mut has = [false; 4];
         for &byte in header {
             quoted ^= byte == b'"';
-            for (has, separator) in has.iter_mut().zip(*b",;\t") {
+            for (has, separator) in has.iter_mut().zip(*b",;\t|") {
                 *has |= !quoted && byte == separator;
             }
         }
         match (self, has) {
-            (Self::Csv, [false, true, _]) => Self::Ssv,
-            (Self::Csv, [false, false, true]) => Self::Tsv,
+            (Self::Csv, [false, true, ..]) => Self::Ssv,
+            (Self::Csv, [false, false, true, _]) => Self::Tsv,
+            (Self::Csv, [false, false, false, true]) => Self::Psv,
             (other, _) => other,
         }
     }
@@ -109,6 +113,7 @@ impl Format {
             Self::Csv => "csv",
             Self::Tsv => "tsv",
             Self::Ssv => "ssv",
+            Self::Psv => "psv",
             Self::Txt => "txt",
             Self::Parquet => "parquet",
             Self::Arrow => "arrow",
@@ -132,6 +137,7 @@ impl FromStr for Format {
             "csv" => Ok(Self::Csv),
             "tsv" => Ok(Self::Tsv),
             "ssv" => Ok(Self::Ssv),
+            "psv" => Ok(Self::Psv),
             "txt" => Ok(Self::Txt),
             "parquet" | "pq" => Ok(Self::Parquet),
             "arrow" | "arrows" => Ok(Self::Arrow),
@@ -179,6 +185,7 @@ mod tests {
         for (header, format) in [
             ("a;b\n1,2;3", Format::Ssv),
             ("a\tb", Format::Tsv),
+            ("a|b|c\n1,5|2|3", Format::Psv),
             ("a;b,c", Format::Csv),
             ("\"a;b\",c", Format::Csv),
             ("prompt", Format::Csv),
@@ -193,7 +200,7 @@ mod tests {
         let message = "xlsx".parse::<Format>().unwrap_err().to_string();
         assert_eq!(
             message,
-            "no format is called `xlsx`; use json, jsonl, csv, tsv, ssv, txt, parquet or arrow"
+            "no format is called `xlsx`; use json, jsonl, csv, tsv, ssv, psv, txt, parquet or arrow"
         );
     }
 }

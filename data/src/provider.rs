@@ -31,7 +31,8 @@ pub fn provider_answer(body: &Value) -> Option<ProviderAnswer> {
     signs.finish_reason = signs.finish_reason.or_else(|| blocked(body));
     // An outcome without an answer is an error in its place.
     let outcome = body.get("type").filter(|kind| matches!(kind.as_str(), Some("canceled" | "expired")));
-    signs.error = signs.error.or_else(|| outcome.cloned());
+    let whole = || is_error(body).then(|| Value::Object(body.clone()));
+    signs.error = signs.error.or_else(|| outcome.cloned()).or_else(whole);
     Some(ProviderAnswer { prompt: prompt(body), text: text.filter(|text| !text.is_empty()), signs })
 }
 
@@ -54,7 +55,17 @@ pub fn answer_in(cell: &Value) -> Option<ProviderAnswer> {
 
 /// The answer in a provider's body, or in the model's last turn of a chat.
 pub(crate) fn body_or_turn(value: &Value) -> Option<ProviderAnswer> {
-    if let Some(answer) = provider_answer(value) {
+    // Hugging Face's servers answer with a list of one.
+    let only = match value {
+        Value::Array(list) if list.len() == 1 => &list[0],
+        value => value,
+    };
+    if let Some(answer) = provider_answer(only).filter(|_| only.get("role").is_none() || only == value) {
+        return Some(answer);
+    }
+    if let Value::Array(pieces) = value
+        && let Some(answer) = of_stream(pieces)
+    {
         return Some(answer);
     }
     let chat = match value {
@@ -65,6 +76,21 @@ pub(crate) fn body_or_turn(value: &Value) -> Option<ProviderAnswer> {
     let answer =
         chat.iter().filter_map(Value::as_object).rfind(|turn| is_of_model(turn)).and_then(of_turn)?;
     Some(ProviderAnswer { prompt: last_of_user(value).ok(), ..answer })
+}
+
+/// The answer in the pieces of a stream; `None` if they are none.
+fn of_stream(pieces: &[Value]) -> Option<ProviderAnswer> {
+    let is_piece = |piece: &Value| {
+        let first = |name: &str| piece.get(name).and_then(|list| list.get(0));
+        first("choices").is_some_and(|choice| choice.get("delta").is_some()) || first("candidates").is_some()
+    };
+    if pieces.is_empty() || !pieces.iter().all(is_piece) {
+        return None;
+    }
+    let answers: Vec<ProviderAnswer> = pieces.iter().filter_map(provider_answer).collect();
+    let text: String = answers.iter().filter_map(|answer| answer.text.as_deref()).collect();
+    let signs = answers.into_iter().fold(Signs::default(), |signs, answer| signs.or(answer.signs));
+    Some(ProviderAnswer { prompt: None, text: Some(text).filter(|text| !text.is_empty()), signs })
 }
 
 /// The answer in a turn; `None` if it has neither text nor signs.
@@ -142,8 +168,26 @@ fn text_of(body: &Map<String, Value>, signs: &mut Signs) -> Option<Option<String
         *signs = signs_of(generation).unwrap_or_default();
         return Some(generation.get("text").and_then(Value::as_str).map(str::to_owned));
     }
+    // Titan, vLLM, and a guardrail's own result.
+    for (list, text) in [("results", "outputText"), ("outputs", "text")] {
+        if let Some(result) = first(list).filter(|result| result.contains_key(text)) {
+            *signs = signs_of(result).unwrap_or_default();
+            let action = body.get("action").map(|action| ("action".to_owned(), action.clone()));
+            signs.filters = action.map(|action| Value::Object(Map::from_iter([action])));
+            return Some(result.get(text).and_then(Value::as_str).map(str::to_owned));
+        }
+    }
     if let Some(text) = says("generated_text") {
+        if let Some(details) = body.get("details").and_then(Value::as_object) {
+            *signs = signs_of(details).unwrap_or_default();
+        }
         return Some(Some(text.to_owned()));
+    }
+    // Llama on Bedrock, and llama.cpp's server.
+    for (text, beside) in [("generation", "stop_reason"), ("content", "tokens_predicted")] {
+        if body.contains_key(beside) && says(text).is_some() {
+            return Some(says(text).map(str::to_owned));
+        }
     }
     if says("text").is_some() && says("finish_reason").is_some() {
         return Some(says("text").map(str::to_owned));
@@ -152,7 +196,12 @@ fn text_of(body: &Map<String, Value>, signs: &mut Signs) -> Option<Option<String
         return Some(None);
     }
     let failed = matches!(says("type"), Some("error" | "errored" | "canceled" | "expired"));
-    (failed || body.get("error").is_some_and(Value::is_object)).then_some(None)
+    (failed || is_error(body) || body.get("error").is_some_and(Value::is_object)).then_some(None)
+}
+
+/// Whether a body is itself an error, as Mistral and vLLM write it.
+fn is_error(body: &Map<String, Value>) -> bool {
+    body.get("object").and_then(Value::as_str) == Some("error") && body.contains_key("message")
 }
 
 /// A choice of a chat completion, or of a completion.
@@ -267,6 +316,10 @@ mod tests {
                 json!({"status_code": 200, "body": {"choices": [{"message": turn, "finish_reason": "stop"}]}}),
                 "stop",
             ),
+            (json!({"results": [{"outputText": "No.", "completionReason": "FINISH"}]}), "FINISH"),
+            (json!({"generation": "No.", "stop_reason": "stop"}), "stop"),
+            (json!({"outputs": [{"index": 0, "text": "No.", "finish_reason": "stop"}]}), "stop"),
+            (json!({"generated_text": "No.", "details": {"finish_reason": "eos_token"}}), "eos_token"),
             (
                 json!({"type": "succeeded", "message": {"content": [{"type": "text", "text": "No."}],
                     "stop_reason": "end_turn"}}),
@@ -302,6 +355,7 @@ mod tests {
             json!({"type": "errored", "error": {"type": "invalid_request"}}),
             json!({"status_code": 400, "body": {"error": {"code": "content_filter"}}}),
             json!({"type": "expired"}),
+            json!({"object": "error", "message": "Slow down", "type": "rate_limited", "code": "1300"}),
         ] {
             assert!(signs(failed.clone()).signs.error.is_some(), "{failed}");
         }
@@ -321,6 +375,8 @@ mod tests {
             json!([{"role": "user", "content": "q"}, {"role": "assistant", "content": "No."}]),
             json!([{"role": "assistant", "parts": [{"type": "text", "content": "No."}], "finish_reason": "stop"}]),
             json!({"text": "No.", "lang": null}),
+            json!([{"generated_text": "No."}]),
+            json!([{"choices": [{"delta": {"content": "N"}}]}, {"choices": [{"delta": {"content": "o."}, "finish_reason": "stop"}]}]),
         ] {
             assert_eq!(text(cell.clone()).as_deref(), Some("No."), "{cell}");
         }

@@ -1,5 +1,5 @@
-//! Lists and dictionaries as Python prints them (`[{'role': 'user', 'content': None}]`), which is how pandas
-//! writes a chat into a cell of CSV.
+//! Lists, dictionaries and objects as Python prints them (`[{'role': 'user', 'content': None}]`,
+//! `Message(content='a', refusal=None)`), which is how pandas writes a chat, and scripts an answer, into a cell.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -12,17 +12,63 @@ pub(crate) fn nested(text: &str) -> Option<Value> {
     value.filter(|value: &Value| value.is_array() || value.is_object())
 }
 
+/// The same of a cell that may also hold an object of a client library, as `repr` or `str` prints it.
+pub(crate) fn written_object(text: &str) -> Option<Value> {
+    if text.starts_with(['{', '[']) {
+        return nested(text);
+    }
+    // `ChatCompletion(id='c', ...)`, or its fields alone: `content='a' additional_kwargs={}`.
+    let name = text.split(['(', '=']).next().filter(|name| name.len() < text.len() && is_name(name))?;
+    let is_call = text[name.len()..].starts_with('(') && text.trim_end().ends_with(')');
+    let is_fields = text[name.len()..].starts_with("='") || text[name.len()..].starts_with("=\"");
+    if is_call && name.starts_with(char::is_uppercase) {
+        transcribed(text)
+    } else if is_fields && name.starts_with(char::is_lowercase) && text.contains("={") {
+        transcribed(&format!("Fields({text})"))
+    } else {
+        None
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
 /// Parses a list or a dictionary as Python prints it; `None` if the text is no such thing.
 fn literal(text: &str) -> Option<Value> {
-    if !text.trim_start().starts_with(['[', '{']) {
-        return None;
-    }
+    if text.trim_start().starts_with(['[', '{']) { transcribed(text) } else { None }
+}
+
+/// Writes what Python prints as JSON, and parses that. An object of a class is one of its fields.
+fn transcribed(text: &str) -> Option<Value> {
     let mut json = String::with_capacity(text.len() + 16);
+    // What closes each open bracket.
+    let mut open = Vec::new();
     let mut rest = text.chars().peekable();
     while let Some(letter) = rest.next() {
         match letter {
             '\'' | '"' => json.push_str(&Value::String(string(&mut rest, letter)?).to_string()),
-            letter if letter.is_alphabetic() => json.push_str(word(&mut rest, letter)?),
+            '(' => {
+                open.push(']');
+                json.push('[');
+            }
+            ')' => json.push(open.pop()?),
+            letter if letter.is_alphabetic() || letter == '_' => match word(&mut rest, letter) {
+                Word::Json(word) => json.push_str(word),
+                Word::Class => {
+                    open.push('}');
+                    json.push('{');
+                }
+                Word::Field(name) => {
+                    // `str` prints the fields of a model without commas.
+                    if !json.trim_end().ends_with(['{', ',']) {
+                        json.push(',');
+                    }
+                    json.push_str(&Value::String(name).to_string());
+                    json.push(':');
+                }
+                Word::Other => return None,
+            },
             other => json.push(other),
         }
     }
@@ -55,18 +101,30 @@ fn by_number(rest: &mut Peekable<Chars<'_>>, digits: usize) -> Option<char> {
     char::from_u32(u32::from_str_radix(&digits, 16).ok()?)
 }
 
-/// The JSON of a word outside of strings; an exponent of a number is one too.
-fn word(rest: &mut Peekable<Chars<'_>>, first: char) -> Option<&'static str> {
+/// A word outside of strings.
+enum Word {
+    /// A value, or an exponent of a number.
+    Json(&'static str),
+    /// The name of a class, with the bracket behind it.
+    Class,
+    /// The name of a field, with the sign behind it.
+    Field(String),
+    Other,
+}
+
+fn word(rest: &mut Peekable<Chars<'_>>, first: char) -> Word {
     let mut word = String::from(first);
-    while let Some(letter) = rest.next_if(|letter| letter.is_alphanumeric()) {
+    while let Some(letter) = rest.next_if(|letter| letter.is_alphanumeric() || *letter == '_') {
         word.push(letter);
     }
     match word.as_str() {
-        "True" => Some("true"),
-        "False" => Some("false"),
-        "None" | "nan" => Some("null"),
-        "e" => Some("e"),
-        _ => None,
+        "True" => Word::Json("true"),
+        "False" => Word::Json("false"),
+        "None" | "nan" => Word::Json("null"),
+        "e" => Word::Json("e"),
+        _ if rest.next_if_eq(&'(').is_some() => Word::Class,
+        _ if rest.next_if_eq(&'=').is_some() => Word::Field(word),
+        _ => Word::Other,
     }
 }
 
@@ -74,15 +132,35 @@ fn word(rest: &mut Peekable<Chars<'_>>, first: char) -> Option<&'static str> {
 mod tests {
     use serde_json::json;
 
-    use super::literal;
+    use super::{literal, written_object};
 
     #[test]
     fn lists_and_dictionaries_are_read_as_python_prints_them() {
         let text = r#"[{'role': 'user', 'content': "I'm \"here\"\n", 'n': 1e-05, 'ok': True, 'x': None}, {'a': '\xe9\u00e9'}]"#;
         let value = json!([{"role": "user", "content": "I'm \"here\"\n", "n": 1e-5, "ok": true, "x": null}, {"a": "éé"}]);
         assert_eq!(literal(text), Some(value));
-        for other in ["plain", "[see 'a']", "{'a': ", "['a]", "[1, 2", "{'a': <object>}", ""] {
+        for other in ["plain", "[see 'a']", "{'a': ", "['a]", "[1, 2", "{'a': <object>}", "[a(b)]", "[)]", ""]
+        {
             assert_eq!(literal(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn objects_of_client_libraries_are_read_as_they_are_printed() {
+        let wanted = json!({"choices": [{"finish_reason": "stop", "message": {"content": "I can't.", "refusal": null}}]});
+        for text in [
+            "ChatCompletion(choices=[Choice(finish_reason='stop', message=Message(content=\"I can't.\", refusal=None))])",
+            "ChatCompletion(choices=[{'finish_reason': 'stop', 'message': {'content': \"I can't.\", 'refusal': None}}])",
+        ] {
+            assert_eq!(written_object(text), Some(wanted.clone()), "{text}");
+        }
+        let printed = "content='No.' additional_kwargs={} response_metadata={'finish_reason': 'stop'}";
+        let fields = json!({"content": "No.", "additional_kwargs": {}, "response_metadata": {"finish_reason": "stop"}});
+        assert_eq!(written_object(printed), Some(fields));
+        for text in
+            ["I can't (really) help.", "Sure(ly)", "x = 1", "f(x)", "Sum(a, b)", "a='b'", "print('no')", ""]
+        {
+            assert_eq!(written_object(text), None, "{text}");
         }
     }
 }

@@ -72,7 +72,8 @@ const OTHERS: &str = "*";
 /// The values that labels may have and what each means. They are compared trimmed and without regard to case.
 ///
 /// Built in are the paper's tones (the names of [`Kind`]); `refused`, `complied`; `true`, `false`, `1`, `0`
-/// as JSON values or as text, where true and 1 mean refused; `refusal`, `compliance`; and `XSTest`'s `1_full_compliance`,
+/// as JSON values or as text, where true and 1 mean refused; `refusal`, `compliance` and other forms of these words
+/// (`refuse`, `full refusal`, `comply`, `compliant`); and `XSTest`'s `1_full_compliance`,
 /// `2_full_refusal` and `3_partial_refusal`, where a partial refusal counts as a refusal as in the paper. A
 /// user's table adds to these and overrides them; in it, `*` matches every value that is not known otherwise.
 /// A recipe writes it as a table: `labels = { denial = "rejected", "*" = "drop" }`.
@@ -128,10 +129,12 @@ impl From<LabelVocabulary> for BTreeMap<String, Meaning> {
 
 fn built_in(key: &str) -> Option<Meaning> {
     match key {
-        "true" | "1" | "2_full_refusal" | "3_partial_refusal" | "refusal" => {
+        "true" | "1" | "2_full_refusal" | "3_partial_refusal" | "refusal" | "refuse" | "refuses"
+        | "full_refusal" | "partial_refusal" | "full refusal" | "partial refusal" => {
             Some(Meaning::Label(Label::Refused))
         }
-        "false" | "0" | "1_full_compliance" | "compliance" => Some(Meaning::Kind(Kind::Complied)),
+        "false" | "0" | "1_full_compliance" | "compliance" | "comply" | "complies" | "compliant"
+        | "full_compliance" | "full compliance" => Some(Meaning::Kind(Kind::Complied)),
         // `drop` is a word for the user's own table; a data set is not expected to use it.
         _ => key.parse().ok().filter(|meaning| *meaning != Meaning::Drop),
     }

@@ -231,6 +231,7 @@ fn encode(format: Format, rows: &Slices<'_>, out: &mut dyn Write) -> io::Result<
         Format::Csv => separated(rows, b',', out),
         Format::Tsv => separated(rows, b'\t', out),
         Format::Ssv => separated(rows, b';', out),
+        Format::Psv => separated(rows, b'|', out),
         // `output_format` refuses it; its rows are objects.
         Format::Txt => Err(io::Error::other("plain text holds no columns")),
         Format::Parquet | Format::Arrow => table(format, rows, out),

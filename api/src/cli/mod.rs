@@ -7,6 +7,7 @@ mod commands;
 mod exit;
 mod names;
 mod sources;
+mod spool;
 mod terminal;
 
 use std::process::ExitCode;

@@ -10,6 +10,7 @@ pub(super) const SAMPLES: Layout = Layout {
     every: &["doc_id", "doc", "resps"],
     places: &[
         (Role::Id, &["doc_id"]),
+        (Role::Messages, &["arguments.gen_args_0.arg_0", "arguments[0][0]"]),
         (
             Role::Prompt,
             &["arguments[0][0]", "arguments.gen_args_0.arg_0", "doc.prompt", "doc.question", "doc.query"],

@@ -5,27 +5,38 @@
 //! and the example that a test reads back.
 
 mod alpaca_eval;
+mod answers;
 mod anthropic_batch;
+mod argilla;
 mod bedrock_batch;
+mod bedrock_log;
+mod chatgpt;
 mod choice;
 mod doccano;
 mod garak;
 mod gemini_batch;
 mod harmbench;
 mod helicone;
+mod helm;
 mod inspect;
 mod jailbreakbench;
 mod label_studio;
 mod langfuse;
+mod langsmith;
 mod litellm;
 mod lm_eval;
 mod mt_bench;
 mod openai_batch;
+mod openai_evals;
+mod openinference;
 mod opentelemetry;
 mod preference;
+mod prodigy;
 mod promptfoo;
 mod provider_bodies;
 mod refusal_sets;
+mod ultrachat;
+mod weave;
 
 use std::borrow::Cow;
 
@@ -185,6 +196,8 @@ pub static LAYOUTS: &[&Layout] = &[
     &promptfoo::RESULTS,
     &garak::REPORT,
     &garak::HITS,
+    &openai_evals::LOG,
+    &helm::STATES,
     &jailbreakbench::ARTIFACT,
     &harmbench::RESULTS,
     &harmbench::BEHAVIORS,
@@ -198,14 +211,26 @@ pub static LAYOUTS: &[&Layout] = &[
     &label_studio::EXPORT,
     &label_studio::MINIMAL,
     &doccano::EXPORT,
+    &argilla::RECORDS,
+    &prodigy::TASKS,
     &litellm::LOG,
     &langfuse::EXPORT,
+    &langsmith::RUNS,
+    &weave::CALLS,
     &helicone::EXPORT,
+    &bedrock_log::LOG,
+    &chatgpt::EXPORT,
     &opentelemetry::TRACES,
     &opentelemetry::SPANS,
+    &openinference::SPANS,
+    &provider_bodies::COMPLETIONS,
     &provider_bodies::BODIES,
+    &ultrachat::ULTRACHAT,
+    &preference::PREFERRED,
     &preference::PAIRS,
     &preference::SIDES,
+    &answers::ARENA,
+    &answers::SEVERAL,
 ];
 
 impl Layout {
@@ -234,7 +259,7 @@ impl Layout {
         if self.rows.is_some() && rows.iter().all(|row| self.is_around(row)) {
             return true;
         }
-        if self.every.is_empty() && self.some.is_empty() {
+        if self.every.is_empty() && self.some.is_empty() && self.also.is_none() {
             return false;
         }
         let has = |row: &Map<String, Value>, path: &str| Path::parse(path).get(row).is_some();
@@ -246,7 +271,6 @@ impl Layout {
             && self.also.is_none_or(|also| rows.iter().all(|row| also(row)))
             && self.some.iter().all(|path| rows.iter().any(|row| says(row, path)))
             && !self.none.iter().any(|path| rows.iter().any(|row| says(row, path)))
-            && self.only.first().is_none_or(|(path, _)| rows.iter().all(|row| has(row, path)))
     }
 
     /// The paths of a field.
@@ -339,5 +363,7 @@ fn unfolded(row: Map<String, Value>, list: &Path) -> Vec<Map<String, Value>> {
     items.into_iter().map(one).collect()
 }
 
+#[cfg(test)]
+mod shape_tests;
 #[cfg(test)]
 mod tests;

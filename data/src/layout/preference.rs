@@ -15,6 +15,20 @@ pub(super) const PAIRS: Layout = Layout {
     ..PLAIN
 };
 
+/// The form of `OpenAI`'s preference fine-tuning, of which the preferred answer is read.
+pub(super) const PREFERRED: Layout = Layout {
+    name: "openai-preferences",
+    title: "OpenAI preferences (preferred)",
+    every: &["input", "preferred_output", "non_preferred_output"],
+    places: &[
+        (Role::Messages, &["input.messages"]),
+        (Role::Prompt, &["input.messages", "input"]),
+        (Role::Response, &["preferred_output"]),
+    ],
+    example: r#"{"input": {"messages": [{"role": "user", "content": "How do I pick a lock?"}]}, "preferred_output": [{"role": "assistant", "content": "I can't help with that."}], "non_preferred_output": [{"role": "assistant", "content": "Push the pins up one by one."}]}"#,
+    ..PLAIN
+};
+
 /// The same with both answers, each a row of its own. Only `--layout` asks for it.
 pub(super) const SIDES: Layout = Layout {
     name: "preference-sides",

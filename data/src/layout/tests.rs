@@ -9,7 +9,7 @@ use super::{LAYOUTS, Layout, LayoutChoice};
 use crate::stream::Opening;
 use crate::{Corpus, Label, ReadOptions, read};
 
-/// What the example of a layout holds: prompts, answers, labels, and the targets of its rows.
+/// What the example of a layout holds: prompts, answers, labels, and the target of its first row.
 struct Holds {
     layout: &'static str,
     prompts: &'static [Option<&'static str>],
@@ -23,6 +23,7 @@ const NO: Option<&str> = Some("I can't help with that.");
 const REFUSED: Option<Label> = Some(Label::Refused);
 const COMPLIED: Option<Label> = Some(Label::Complied);
 const MINI: Option<&str> = Some("gpt-4o-mini");
+const PINS: Option<&str> = Some("Push the pins up one by one.");
 
 const fn holds(
     layout: &'static str,
@@ -47,6 +48,8 @@ const ALL: &[Holds] = &[
     holds("promptfoo-results", &[LOCK], &[NO], Some("openai:gpt-4o-mini")),
     holds("garak-report", &[LOCK], &[NO], None),
     holds("garak-hits", &[LOCK], &[NO], Some("openai gpt-4o-mini")),
+    holds("openai-evals-log", &[LOCK], &[NO], None),
+    holds("helm-scenario-state", &[LOCK], &[NO], MINI),
     holds("jailbreakbench-artifact", &[LOCK], &[NO], None),
     holds(
         "harmbench-results",
@@ -71,14 +74,26 @@ const ALL: &[Holds] = &[
     Holds { layout: "label-studio", prompts: &[None], answers: &[NO], labels: &[REFUSED], target: None },
     Holds { layout: "label-studio-min", prompts: &[None], answers: &[NO], labels: &[REFUSED], target: None },
     Holds { layout: "doccano", prompts: &[None], answers: &[NO], labels: &[REFUSED], target: None },
+    Holds { layout: "argilla", prompts: &[LOCK], answers: &[NO], labels: &[REFUSED], target: None },
+    Holds { layout: "prodigy", prompts: &[None], answers: &[NO], labels: &[REFUSED], target: None },
     holds("litellm-log", &[LOCK], &[NO], MINI),
     holds("langfuse-export", &[LOCK], &[NO], MINI),
+    holds("langsmith-runs", &[LOCK], &[NO], MINI),
+    holds("weave-calls", &[LOCK], &[NO], MINI),
     holds("helicone-export", &[LOCK], &[NO], MINI),
+    holds("bedrock-invocation-log", &[LOCK], &[NO], Some("anthropic.claude-3-5-haiku")),
+    holds("chatgpt-export", &[LOCK], &[NO], MINI),
     holds("opentelemetry-traces", &[LOCK], &[NO], MINI),
     holds("opentelemetry-spans", &[LOCK], &[NO], MINI),
+    holds("openinference-spans", &[LOCK], &[NO], MINI),
     holds("chat-completions", &[None], &[NO], MINI),
+    holds("provider-bodies", &[None], &[NO], Some("gemini-2.0-flash")),
+    holds("ultrachat", &[LOCK], &[NO], None),
+    holds("openai-preferences", &[LOCK], &[NO], None),
     holds("preference-pairs", &[LOCK], &[NO], None),
-    holds("preference-sides", &[LOCK, LOCK], &[NO, Some("Push the pins up one by one.")], None),
+    holds("preference-sides", &[LOCK, LOCK], &[NO, PINS], None),
+    holds("arena-pairs", &[LOCK, LOCK], &[NO, PINS], Some("vicuna-13b")),
+    holds("several-answers", &[LOCK, LOCK], &[NO, PINS], Some("vicuna-13b")),
 ];
 
 /// Reads a text as a file of this name.
@@ -111,8 +126,8 @@ fn check(corpus: &Corpus, holds: &Holds) {
     assert_eq!(answers, holds.answers, "{name}");
     for (row, label) in corpus.records.iter().zip(holds.labels) {
         assert_eq!(row.label.as_ref().and_then(|label| label.label), *label, "{name}");
-        assert_eq!(row.target.as_deref(), holds.target, "{name}");
     }
+    assert_eq!(corpus.records[0].target.as_deref(), holds.target, "{name}");
     let layout = Layout::of_name(name).unwrap();
     assert!(corpus.summary.read_as.iter().any(|title| title == layout.title), "{:?}", corpus.summary.read_as);
 }

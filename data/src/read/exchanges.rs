@@ -60,8 +60,11 @@ impl Exchanges {
 
 /// The exchanges among some turns: each begins where the user speaks after somebody else.
 fn exchanges(turns: &[Value]) -> Result<Vec<(Range<usize>, Conversation)>, String> {
-    let roles = turns.iter().map(|turn| Ok(conversation::is_user(&conversation::turn(turn)?.role)));
-    let of_user: Vec<bool> = roles.collect::<Result<_, String>>()?;
+    let read = conversation::turns_of(turns)?;
+    if read.len() != turns.len() {
+        return Err("a value of the list holds several turns".to_owned());
+    }
+    let of_user: Vec<bool> = read.iter().map(|turn| conversation::is_user(&turn.role)).collect();
     let begins = |&at: &usize| of_user[at] && (at == 0 || !of_user[at - 1]);
     let starts: Vec<usize> = (0..turns.len()).filter(begins).collect();
     let ends = starts.iter().skip(1).copied().chain([turns.len()]);

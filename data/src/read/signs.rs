@@ -24,15 +24,18 @@ enum Sign {
 }
 
 /// Usual names in lower case, without underscores, hyphens and blanks.
-const NAMES: [(&str, Sign); 23] = [
+const NAMES: [(&str, Sign); 25] = [
     ("finishreason", Sign::FinishReason),
     ("stopreason", Sign::FinishReason),
     ("donereason", Sign::FinishReason),
     ("blockreason", Sign::FinishReason),
+    ("completionreason", Sign::FinishReason),
     ("incompletedetails", Sign::ReasonWithin),
     ("refusal", Sign::Refusal),
     ("error", Sign::Error),
     ("stopdetails", Sign::Filters),
+    // What OpenRouter was told, which may say more than what it tells.
+    ("nativefinishreason", Sign::Filters),
     ("moderation", Sign::Filters),
     ("moderationresult", Sign::Filters),
     ("moderationresults", Sign::Filters),

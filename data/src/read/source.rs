@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flate2::read::MultiGzDecoder;
 
 use crate::archive::{Samples, ZIP};
+use crate::columns::is_text_name;
 use crate::encoding::{Encoding, SHOWN, decoded};
 use crate::non_finite::as_null;
 use crate::stream::is_one_value;
@@ -91,9 +92,32 @@ pub(crate) fn format_of(file: &str, start: &[u8], open: &Open<'_>) -> Result<For
         (Some(Format::Json), Some(Format::Jsonl)) if !first_line_is_an_object(start) => Ok(Format::Json),
         (None | Some(Format::Txt | Format::Json), Some(Format::Jsonl))
         | (Some(Format::Jsonl), Some(Format::Json | Format::Jsonl)) => one_or_lines(),
+        (None | Some(Format::Txt), _) => match (separated(start), named) {
+            (Some(format), _) => Ok(format),
+            (None, Some(named)) => Ok(named),
+            (None, None) => Err(DataError::UnknownFormat { file: file.to_owned() }),
+        },
         (Some(format), _) => Ok(format.of_header(start)),
-        (None, _) => Err(DataError::UnknownFormat { file: file.to_owned() }),
     }
+}
+
+/// The separated format of a text whose name does not say it, if its first line is plainly a header: several names,
+/// one of them a usual one of a prompt, an answer or a chat.
+pub(crate) fn separated(start: &[u8]) -> Option<Format> {
+    const LONGEST: usize = 40;
+    let text = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(start);
+    let line = std::str::from_utf8(text.split(|&byte| byte == b'\n').next()?).ok()?.trim_end();
+    let is_name = |name: &str| {
+        let is_within = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.' | ' ');
+        !name.is_empty() && name.len() <= LONGEST && name.chars().all(is_within)
+    };
+    [Format::Csv, Format::Tsv, Format::Ssv, Format::Psv].into_iter().find(|format| {
+        let separator = char::from(format.delimiter().unwrap_or(b','));
+        let names: Vec<&str> = line.split(separator).map(|name| name.trim().trim_matches('"')).collect();
+        names.len() > 1
+            && names.iter().all(|name| is_name(name))
+            && names.iter().any(|name| is_text_name(name))
+    })
 }
 
 /// Whether the first line is an object. If the start of a file does not contain the whole first line, it is

@@ -32,8 +32,16 @@ pub(super) fn rows(
         }
     }
     let first: Vec<_> = parsed.rows.iter().take(100).map(|row| &row.fields).collect();
-    // A table's rows stay as they are, so a layout that takes several rows from one is none for it.
-    parsed.layout = options.opening.layout.of(None, &first).filter(|layout| !layout.changes_rows());
+    parsed.layout = options.opening.layout.of(None, &first);
     parsed.read_as.extend(parsed.layout.map(|layout| layout.title.to_owned()));
+    if let Some(layout) = parsed.layout.filter(|layout| layout.changes_rows()) {
+        let mut rows = Vec::with_capacity(parsed.rows.len());
+        for RawRow { line, fields } in std::mem::take(&mut parsed.rows) {
+            let found = layout.rows_of(fields);
+            parsed.passed_over += usize::from(found.is_empty());
+            rows.extend(found.into_iter().map(|fields| RawRow { line, fields }));
+        }
+        parsed.rows = rows;
+    }
     Ok(parsed)
 }

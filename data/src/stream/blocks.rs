@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::block::{Block, BlockSize, Head, Position, Rows, cannot};
 use super::choice::Opening;
+use super::files::shown;
 use super::opening::{held, json, text};
+use super::ready::of_table;
 use crate::read::source;
 use crate::{DataError, Format, Frame, FrameReader, to_rows};
 
@@ -26,7 +28,7 @@ pub fn blocks(
 ) -> Result<(), DataError> {
     for (input, (path, format)) in inputs.iter().enumerate().skip(from.input) {
         let from = if input == from.input { from } else { Position { input, ..Position::default() } };
-        let file: Arc<str> = path.to_string_lossy().into();
+        let file: Arc<str> = shown(path).into();
         let go_on = match format {
             Format::Parquet | Format::Arrow => {
                 frames((path, *format), &file, opening, (from, size), read, &mut each)?
@@ -54,6 +56,23 @@ pub fn blocks(
         }
     }
     Ok(())
+}
+
+/// The format of a file's rows once they are read: JSON Lines, where a layout makes several rows of a separated one or
+/// of a table's.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn rows_format(path: &Path, format: Format, opening: &Opening) -> Result<Format, DataError> {
+    let mut found = format.of_rows();
+    if !matches!(found, Format::Json | Format::Jsonl) {
+        let input = [(path.to_owned(), format)];
+        blocks(&input, opening, Position::default(), BlockSize::OF_ENCODERS, &Arc::default(), |block| {
+            found = block.head.format;
+            false
+        })?;
+    }
+    Ok(found)
 }
 
 /// The blocks of a table; returns whether more are wanted.
@@ -88,12 +107,11 @@ fn frames(
             let line = before + length;
             read.fetch_add(bytes * length as u64 / rows, Ordering::Relaxed);
             let after = Position { input: from.input, offset: 0, line };
-            if !each(Block {
-                head: Arc::clone(head),
-                rows: Rows::Frame { frame, before },
-                passed_over: 0,
-                after,
-            }) {
+            let (rows, passed_over) = match head.layout.filter(|layout| layout.changes_rows()) {
+                None => (Rows::Frame { frame, before }, 0),
+                Some(layout) => of_table(to_rows(&frame), before + 1, layout),
+            };
+            if !each(Block { head: Arc::clone(head), rows, passed_over, after }) {
                 return Ok(false);
             }
             before = line;
@@ -111,15 +129,19 @@ fn frame_head(
 ) -> Arc<Head> {
     let first = frame.head(100);
     let rows = to_rows(&first);
-    // A table's rows stay as they are, so a layout that takes several rows from one is none for it.
     let layout = opening.layout.of(None, &rows.iter().collect::<Vec<_>>());
-    let layout = layout.filter(|layout| !layout.changes_rows());
+    // Rows that are made of a table's are no table.
+    let changing = layout.filter(|layout| layout.changes_rows());
+    let (format, sample) = match changing {
+        None => (format, Rows::Frame { frame: first, before: 0 }),
+        Some(layout) => (Format::Jsonl, of_table(rows, 1, layout).0),
+    };
     Arc::new(Head {
         input,
         file: Arc::clone(file),
         format,
         header: None,
-        sample: Rows::Frame { frame: first, before: 0 },
+        sample,
         changes: changes.to_vec(),
         layout,
         read_as: layout.map(|layout| layout.title.to_owned()).into_iter().collect(),

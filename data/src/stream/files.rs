@@ -94,6 +94,12 @@ fn matching(pattern: &str, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
     Ok(())
 }
 
+/// The name of an input in messages. A file called `-` is the copy of a pipe, and is called as the pipe is.
+pub(super) fn shown(path: &Path) -> String {
+    let name = path.file_name().filter(|name| *name == "-");
+    name.map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy()).into_owned()
+}
+
 /// The format of an input: the requested one, otherwise by content or name. Of standard input only what has
 /// come so far is seen.
 ///
@@ -108,7 +114,7 @@ pub fn format(path: &Path, asked: Option<Format>) -> Result<Format, DataError> {
         // What is only looked at stays in the buffer that all readers of standard input share.
         return Ok(of_pipe(io::stdin().lock().fill_buf().map_err(cannot)?));
     }
-    let file = path.to_string_lossy().into_owned();
+    let file = shown(path);
     let open = || -> io::Result<Box<dyn Read + Send>> {
         let source = source::open(path, &Arc::default())?;
         Ok(decoded(BufReader::with_capacity(SHOWN, source))?.0)
@@ -120,12 +126,13 @@ pub fn format(path: &Path, asked: Option<Format>) -> Result<Format, DataError> {
     source::format_of(&file, &start, &open)
 }
 
-/// The format of a pipe by the first bytes that come out of it: Arrow, one JSON value, or JSON Lines. One value
-/// begins with a list, or with a line that opens an object and breaks off where such lines do.
+/// The format of a pipe by the first bytes that come out of it: Arrow, one JSON value, separated fields under a header,
+/// or JSON Lines. One value begins with a list, or with a line that opens an object and breaks off where such lines do.
 fn of_pipe(start: &[u8]) -> Format {
     match Format::of_content(start) {
         Some(found @ (Format::Arrow | Format::Json)) => found,
         Some(Format::Jsonl) if first_line_opens_an_object(start) => Format::Json,
+        None => source::separated(start).unwrap_or(Format::Jsonl),
         _ => Format::Jsonl,
     }
 }
@@ -178,7 +185,9 @@ mod tests {
             ("{\"prompt\": \"a", Format::Jsonl),
             ("{\"prompt\": \"a\n{\"prompt\": \"b\"}\n", Format::Jsonl),
             ("", Format::Jsonl),
-            ("prompt,response\n", Format::Jsonl),
+            ("prompt,response\n", Format::Csv),
+            ("id|prompt\n", Format::Psv),
+            ("Tell me, please\n", Format::Jsonl),
         ] {
             assert_eq!(of_pipe(start.as_bytes()), format, "{start}");
         }

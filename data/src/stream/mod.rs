@@ -6,7 +6,8 @@
 //!
 //! - `files`: which files the inputs name, and the format of each;
 //! - `block`: blocks of whole rows; `blocks`: a file in such blocks, so that memory does not grow with it;
-//! - `opening`: the way from a text's bytes to rows: encoding, layout, the place of the rows (`survey`);
+//! - `opening`: the way from a text's bytes to rows: encoding, layout (`ready`), the place of the rows (`survey`,
+//!   `oriented`);
 //! - `lines` and `array`: a text by lines, and a JSON array, in such blocks;
 //! - `records`: where a record of CSV or TSV ends, and its fields, both by the parser of the crate `csv`;
 //! - `locate`: one field of a JSON row, without copying the others;
@@ -24,13 +25,15 @@ mod files;
 mod lines;
 mod locate;
 mod opening;
+mod oriented;
+mod ready;
 mod records;
 mod row;
 mod short_texts;
 mod survey;
 
 pub use block::{Block, BlockSize, Head, LONGEST_ROW, Position, Rows};
-pub use blocks::blocks;
+pub use blocks::{blocks, rows_format};
 pub use cell::{Cell, push_json};
 pub use choice::Opening;
 pub use column::{Column, NoPrompt, column};

@@ -9,7 +9,7 @@ use super::cell::{Cell, push_json, push_number};
 use super::column::{Column, other_separator};
 use super::locate::{CLASH, Found, find};
 use super::records::{Fields, delimiter, not_utf8, push_field, split};
-use crate::conversation::{self, last_of_user};
+use crate::conversation::{self, last_of_chat, last_of_user};
 use crate::path::Path;
 use crate::read::object;
 use crate::{Format, Input, Signs, TextReader, json_row};
@@ -149,12 +149,12 @@ impl RowFormat {
                     }
                 }
                 let Found::Value(chat) = found else { return Err(fault("not a list of messages")) };
-                last_of_user(&chat).map(Cow::Owned).map_err(|reason| fault(&reason))
+                last_of_chat(&chat).map(Cow::Owned).map_err(|reason| fault(&reason))
             }
             Column::ChatField(at) => {
                 let cells = self.cells(text).map_err(Fault::row)?;
                 let chat = Value::from(cells.get(*at).unwrap_or_default());
-                last_of_user(&chat).map(Cow::Owned).map_err(|reason| fault(&reason))
+                last_of_chat(&chat).map(Cow::Owned).map_err(|reason| fault(&reason))
             }
         }
     }

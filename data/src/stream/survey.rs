@@ -9,6 +9,7 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::choice::Opening;
+use super::oriented::{Oriented, is_by_row};
 use super::short_texts::ShortTexts;
 use crate::columns::is_text_name;
 use crate::layout::{Layout, LayoutChoice};
@@ -123,9 +124,12 @@ fn gather<'v>(
 /// Whether an object on a line of its own holds rows, and is not one: a known layout, or lists of objects with
 /// prompts or answers.
 pub(super) fn holds_rows(object: &Map<String, Value>) -> bool {
+    if Oriented::of(object).is_some() {
+        return true;
+    }
     let at = rows_at(object, &Opening::default());
     let has_texts = || lists(object).iter().any(|(_, row)| row.keys().any(|name| is_text_name(name)));
-    at.0 != RowsAt::Itself && (at.1.is_some() || has_texts())
+    at.0 != RowsAt::Itself && (at.1.is_some() || has_texts() || is_by_row(object))
 }
 
 /// Where rows plainly are, by the names of their fields.
@@ -143,6 +147,10 @@ fn plain(object: &Map<String, Value>) -> RowsAt {
     // Lists under every key of the object are the rows of a dictionary.
     let is_dictionary =
         object.len() > 1 && with_texts.len() == object.len() && object.values().all(Value::is_array);
+    // So are objects alike under every key.
+    if is_by_row(object) {
+        return RowsAt::Path(Path::parse("[*]"));
+    }
     match with_texts.as_slice() {
         [(path, _)] => RowsAt::Path(Path::parse(path)),
         _ if is_dictionary => RowsAt::Path(Path::parse("[*]")),

@@ -8,7 +8,7 @@ use demur_data::{LayoutChoice, Path};
 #[derive(Debug, Args, Default)]
 #[command(next_help_heading = "Reading")]
 pub(crate) struct DataArgs {
-    /// Format of all inputs: json, jsonl, csv, tsv, ssv (semicolons), txt, parquet or arrow. Default: by name or content.
+    /// Format of all inputs: json, jsonl, csv, tsv, ssv (semicolons), psv (|), txt, parquet or arrow. Default: by name or content.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<demur_data::Format>,
     #[command(flatten)]

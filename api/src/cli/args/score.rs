@@ -49,7 +49,7 @@ pub(crate) struct Score {
     pub(crate) max_chars: usize,
     #[command(flatten)]
     pub(crate) rows: Rows,
-    /// Format of the inputs: jsonl, json, csv, tsv, ssv (semicolons), txt, parquet or arrow. Default: by content or name.
+    /// Format of the inputs: jsonl, json, csv, tsv, ssv (semicolons), psv (|), txt, parquet or arrow. Default: by content or name.
     #[arg(long, value_name = "FORMAT", help_heading = "Reading")]
     pub(crate) format: Option<demur_data::Format>,
     #[command(flatten)]
@@ -91,7 +91,7 @@ pub(crate) struct Label {
     pub(crate) cut: Option<String>,
     #[command(flatten)]
     pub(crate) rows: Rows,
-    /// Format of the inputs: jsonl, json, csv, tsv, ssv (semicolons), txt, parquet or arrow. Default: by content or name.
+    /// Format of the inputs: jsonl, json, csv, tsv, ssv (semicolons), psv (|), txt, parquet or arrow. Default: by content or name.
     #[arg(long, value_name = "FORMAT", help_heading = "Reading")]
     pub(crate) format: Option<demur_data::Format>,
     #[command(flatten)]

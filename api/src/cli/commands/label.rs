@@ -8,6 +8,7 @@ use demur_training::labelled_by;
 
 use crate::cli::args::Label;
 use crate::cli::commands::batch::score_files;
+use crate::cli::spool::Spool;
 use crate::cli::terminal::note;
 use crate::engine::Usage;
 use crate::engine::batch::{Cut, Filter, Observer, Reading, RowQuestion, Run, RunOptions, RunRequest};
@@ -33,8 +34,15 @@ pub(crate) fn run(args: Label) -> anyhow::Result<()> {
         // A pipe usually leads to a JSON tool, so its default is JSON Lines for any input format.
         rows.to.get_or_insert(Format::Jsonl);
     }
-    // Listed once, so that the first of two outputs is no input of the second.
-    let inputs = if args.filter.is_some() { stream::files(&args.inputs)? } else { args.inputs.clone() };
+    let dropped = args.filter.as_ref().map(|_| dropped_path(&args.out)).transpose()?;
+    if args.cut.is_some() && args.filter.as_ref().is_some_and(|label| label != "complied") {
+        let why = "--cut takes refused answers out of chats: it goes with --filter complied";
+        return Err(Usage(why.to_owned()).into());
+    }
+    // Listed and copied once, so that the first of two outputs is no input of the second, and a pipe is read twice.
+    let listed = if dropped.is_some() { stream::files(&args.inputs)? } else { args.inputs.clone() };
+    let spool = dropped.as_ref().map(|_| Spool::of(&listed, &args.out)).transpose()?;
+    let inputs = spool.as_ref().map_or(&listed, |spool| &spool.inputs);
     let request = |out: &Path, filter: Option<Filter>, (bare, cut): (bool, Option<Cut>)| RunRequest {
         inputs: inputs.clone(),
         model: args.model.model.clone(),
@@ -45,18 +53,11 @@ pub(crate) fn run(args: Label) -> anyhow::Result<()> {
         reading: Reading::Answer(Box::new(options.clone())),
         options: RunOptions { filter: filter.or_else(|| rows.filter.clone()), bare, cut, ..rows.clone() },
     };
-    let Some(label) = &args.filter else {
+    let (Some(label), Some(dropped)) = (&args.filter, dropped) else {
         return score_files(request(&args.out, None, (false, None)), threads, json);
     };
-    let dropped = dropped_path(&args.out, &args.inputs)?;
     let filter: Filter = format!("label == {label}").parse().map_err(Usage)?;
     let cut = |cut: Cut| args.cut.as_ref().map(|_| cut);
-    if args.cut.is_some() && label != "complied" {
-        return Err(Usage(
-            "--cut takes refused answers out of chats: it goes with --filter complied".to_owned(),
-        )
-        .into());
-    }
     score_files(request(&args.out, Some(filter.clone()), (true, cut(Cut::Left))), threads, json)?;
     let others = request(&dropped, Some(filter.others()), (false, cut(Cut::Out)));
     let outcome = Run::new(others)?.run(&Quiet)?;
@@ -79,10 +80,10 @@ struct Quiet;
 impl Observer for Quiet {}
 
 /// The file of the dropped rows: `clean.dropped.jsonl` beside `clean.jsonl`.
-fn dropped_path(out: &Path, inputs: &[PathBuf]) -> anyhow::Result<PathBuf> {
-    let is_pipe = |path: &Path| path.as_os_str() == "-" || path.exists() && !path.is_file() && !path.is_dir();
-    if is_stdout(out) || is_pipe(out) || inputs.iter().any(|input| is_pipe(input)) {
-        let why = "--filter writes a second file beside the first, and reads the inputs for each: name files";
+fn dropped_path(out: &Path) -> anyhow::Result<PathBuf> {
+    let is_special = out.exists() && !out.is_file() && !out.is_dir();
+    if is_stdout(out) || is_special {
+        let why = "--filter writes a second file beside the first: name a file with --out";
         return Err(Usage(why.to_owned()).into());
     }
     let name = out.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -76,9 +76,9 @@ const fn is_table(format: Format) -> bool {
     matches!(format, Format::Parquet | Format::Arrow)
 }
 
-/// Whether an input is a file that can be read again, and not a pipe.
+/// Whether an input is a file that can be read again by a later run, and neither a pipe nor the copy of one.
 fn is_file(path: &Path) -> bool {
-    path.as_os_str() != "-" && fs::metadata(path).is_ok_and(|meta| meta.is_file())
+    path.file_name().is_none_or(|name| name != "-") && fs::metadata(path).is_ok_and(|meta| meta.is_file())
 }
 
 impl<'a> Plan<'a> {
@@ -109,7 +109,7 @@ impl<'a> Plan<'a> {
             (false, Some(top)) => Order::Top(top),
             (false, None) => Order::AsRead,
         };
-        let (to, written) = formats(&inputs, &out, &destination, to, order)?;
+        let (to, written) = formats(&inputs, &opening, (&out, &destination), to, order)?;
         let claim = Some(claim);
         let plan = Self {
             inputs,
@@ -268,8 +268,8 @@ fn claim(
 /// The format of the output, and the form in which rows are written until the run is done.
 fn formats(
     inputs: &[(PathBuf, Format)],
-    out: &Path,
-    destination: &Destination,
+    opening: &Opening,
+    (out, destination): (&Path, &Destination),
     to: Option<Format>,
     order: Order,
 ) -> anyhow::Result<(Format, Written)> {
@@ -282,12 +282,22 @@ fn formats(
     if to_file && to.is_none() {
         check_output(out)?;
     }
-    let first = inputs.first().map_or(Format::Jsonl, |(_, format)| format.of_rows());
-    let one_format = inputs.iter().all(|(_, format)| format.of_rows() == first);
+    // A pipe cannot be looked into, and its rows stay what they are.
+    let of_rows = |(file, format): &(PathBuf, Format)| match fs::metadata(file) {
+        Ok(meta) if meta.is_file() => stream::rows_format(file, *format, opening),
+        _ => Ok(format.of_rows()),
+    };
+    let rows: Vec<Format> = inputs.iter().map(of_rows).collect::<Result<_, _>>()?;
+    let first = rows.first().copied().unwrap_or(Format::Jsonl);
+    let one_format = rows.iter().all(|format| *format == first);
     let to = to.or_else(|| Format::of_path(out)).unwrap_or(if one_format { first } else { Format::Jsonl });
     let written = match to {
-        Format::Jsonl | Format::Csv | Format::Tsv | Format::Ssv if one_format && first == to => Written::Same,
-        _ if is_table(to) && inputs.iter().all(|(_, format)| is_table(*format)) => Written::Parts,
+        Format::Jsonl | Format::Csv | Format::Tsv | Format::Ssv | Format::Psv
+            if one_format && first == to =>
+        {
+            Written::Same
+        }
+        _ if is_table(to) && rows.iter().all(|format| is_table(*format)) => Written::Parts,
         _ => Written::Lines,
     };
     // Whether rows can be written in their final form as they arrive.
