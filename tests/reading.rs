@@ -277,13 +277,13 @@ fn a_format_is_known_by_content_or_told() {
     fits(&dir, "rows.dat").says("10 kept");
     dir.write("lines.json", jsonl(&rows));
     fits(&dir, "lines.json").says("10 kept");
-    dir.write("rows.tab", "prompt;label\na;refused\n");
+    dir.write("rows.tab", "first;second\na;refused\n");
     cannot_fit(&dir, "rows.tab", 1, &["cannot tell the format of rows.tab", "--format"]);
     cannot_fit(
         &dir,
         "rows.dat --format xlsx",
         2,
-        &["xlsx", "json, jsonl, csv, tsv, ssv, txt, parquet or arrow"],
+        &["xlsx", "json, jsonl, csv, tsv, ssv, psv, txt, parquet or arrow"],
     );
     fits(&dir, "rows.dat --format json").says("10 kept");
     cannot_fit(&dir, "rows.dat --format parquet", 1, &["rows.dat", "PAR1"]);

@@ -18,20 +18,17 @@ pub(crate) fn written_object(text: &str) -> Option<Value> {
         return nested(text);
     }
     // `ChatCompletion(id='c', ...)`, or its fields alone: `content='a' additional_kwargs={}`.
-    let name = text.split(['(', '=']).next().filter(|name| name.len() < text.len() && is_name(name))?;
-    let is_call = text[name.len()..].starts_with('(') && text.trim_end().ends_with(')');
-    let is_fields = text[name.len()..].starts_with("='") || text[name.len()..].starts_with("=\"");
-    if is_call && name.starts_with(char::is_uppercase) {
+    let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let (name, rest) = text.split_at(text.find(|letter| !is_name(letter))?);
+    let is_class = name.starts_with(|first: char| first.is_ascii_uppercase());
+    let is_field = name.starts_with(|first: char| first.is_ascii_lowercase());
+    if is_class && rest.starts_with('(') && rest.trim_end().ends_with(')') {
         transcribed(text)
-    } else if is_fields && name.starts_with(char::is_lowercase) && text.contains("={") {
+    } else if is_field && ["='", "=\""].iter().any(|quoted| rest.starts_with(quoted)) && rest.contains("={") {
         transcribed(&format!("Fields({text})"))
     } else {
         None
     }
-}
-
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }
 
 /// Parses a list or a dictionary as Python prints it; `None` if the text is no such thing.

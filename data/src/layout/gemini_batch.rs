@@ -7,6 +7,8 @@ pub(super) const OUTPUT: Layout = Layout {
     name: "gemini-batch-output",
     title: "Gemini batch output",
     some: &["response.candidates"],
+    // A body beside a prompt is a log of someone's own.
+    also: Some(|row| ["key", "request", "custom_id"].iter().any(|name| row.contains_key(*name))),
     places: &[
         (Role::Id, &["key", "custom_id"]),
         (Role::Messages, &["request.contents"]),

@@ -253,6 +253,7 @@ fn plain_rows_are_in_no_layout() {
         json!({"prompt": "a", "category": "illegal", "response": "b"}),
         json!({"messages": [{"role": "user", "content": "a"}], "model": "m"}),
         json!({"instruction": "a", "input": "", "output": "b"}),
+        json!({"prompt": "a", "response": {"candidates": [{"finishReason": "SAFETY"}]}}),
         json!({"id": 1, "text": "a", "label": "refused"}),
     ] {
         let row: Map<String, Value> = row.as_object().unwrap().clone();
