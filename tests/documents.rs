@@ -39,6 +39,7 @@ documents! {
     encoder: "docs/encoder.md",
     evaluation: "docs/evaluation.md",
     explain: "docs/explain.md",
+    integrations: "docs/integrations.md",
     layouts: "docs/layouts.md",
     learn: "docs/learn.md",
     models: "docs/models.md",

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
 
+mod adapters;
 mod base_rate;
 mod bootstrap;
 mod bundled;

@@ -10,6 +10,8 @@ use crate::service::keys::{Key, Keys};
 use crate::service::route::{Access, Route};
 use crate::service::state::{Reason, State};
 
+/// Where a key may stand too, as gateways send it. It goes before a bearer key, which may be their own client's.
+pub(crate) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// The header in which a browser says which site a request comes from.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -63,7 +65,7 @@ fn admit_admin(request: &HttpRequest, keys: Option<&Keys>, state: &State) -> Res
     })
 }
 
-/// Finds the bearer key of a request and counts it.
+/// Finds the key of a request and counts it.
 fn take_key<T>(
     request: &HttpRequest,
     keys: &Keys,
@@ -71,10 +73,11 @@ fn take_key<T>(
     found: impl FnOnce(&Key) -> Result<T, ApiError>,
 ) -> Result<T, ApiError> {
     let unauthorized = |message| ApiError::new(ErrorType::Unauthorized, message);
-    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let scheme = header.and_then(|header| header.split_once(' '));
-    let Some((_, token)) = scheme.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
-        return Err(unauthorized("a key is needed: authorization: Bearer KEY"));
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let scheme = header(AUTHORIZATION).and_then(|header| header.split_once(' '));
+    let bearer = scheme.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let Some(token) = header(X_API_KEY).or(bearer.map(|(_, token)| token)) else {
+        return Err(unauthorized("a key is needed: authorization: Bearer KEY, or x-api-key: KEY"));
     };
     let key = keys.find(token.trim()).ok_or_else(|| unauthorized("the key is not known"))?;
     key.take().map_err(|wait| state.turned_away(ErrorType::RateLimited, Reason::Rate, wait))?;

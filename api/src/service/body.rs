@@ -28,7 +28,28 @@ pub(crate) struct Body {
     pub(crate) _hold: Option<Hold>,
 }
 
-/// Reads a body that is declared as JSON, of at most `limits.body` bytes. A slow body does not block other
+/// How a body must be declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MediaType {
+    /// As JSON.
+    Json,
+    /// As JSON or not at all.
+    JsonOrNone,
+    /// In any way.
+    Any,
+}
+
+impl MediaType {
+    fn takes(self, declared: Option<&str>) -> bool {
+        match self {
+            Self::Json => declared.is_some_and(is_json),
+            Self::JsonOrNone => declared.is_none_or(is_json),
+            Self::Any => true,
+        }
+    }
+}
+
+/// Reads a body of at most `limits.body` bytes. A slow body does not block other
 /// requests: it counts as at work only once it is complete, and until then it may be dropped if all bodies
 /// together exceed the budget.
 ///
@@ -37,12 +58,13 @@ pub(crate) struct Body {
 /// was dropped.
 pub(crate) async fn read(
     request: &HttpRequest,
+    media_type: MediaType,
     payload: Payload,
     state: &State,
     caller: Caller,
 ) -> Result<Body, ApiError> {
     let declared = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if !declared.is_some_and(is_json) {
+    if !media_type.takes(declared) {
         return Err(ApiError::new(
             ErrorType::UnsupportedMediaType,
             "the body must be JSON and be declared so: content-type: application/json",

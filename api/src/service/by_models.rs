@@ -8,9 +8,11 @@ use actix_web::rt::time::sleep;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
+use crate::service::adapters::name::Adapter;
+use crate::service::adapters::{self, Called};
 use crate::service::answer::Answer;
 use crate::service::beside::{Work, beside, caught};
-use crate::service::body::{self, Body};
+use crate::service::body::{self, Body, MediaType};
 use crate::service::budget::{Caller, NoRoom, SMALL};
 use crate::service::classify::classify;
 use crate::service::classify_forms;
@@ -19,7 +21,7 @@ use crate::service::error::{ApiError, ErrorType};
 use crate::service::explain::explain;
 use crate::service::job::{Job, gone};
 use crate::service::predict::predict;
-use crate::service::reply::{text, to_json};
+use crate::service::reply::{Reply, text, to_json};
 use crate::service::route::{Endpoint, Route};
 use crate::service::score::score;
 use crate::service::state::{Reason, SOON, State};
@@ -48,7 +50,8 @@ pub(crate) async fn by_models(
     state: &Data<State>,
     caller: Caller,
 ) -> Result<HttpResponse, ApiError> {
-    let body = body::read(request, payload, state, caller).await?;
+    let called = Called::of(request)?;
+    let body = body::read(request, endpoint.media_type(), payload, state, caller).await?;
     let size = body.bytes.len();
     let connection = connection(request).cloned();
     let stop = StopWork(Arc::default());
@@ -58,33 +61,47 @@ pub(crate) async fn by_models(
     if !is_small {
         job.enter()?;
     }
-    let work: Work<Vec<u8>> = Box::pin(caught(route.path, endpoint.answer(body, job)));
-    let json = if is_small {
+    let work: Work<Reply> = Box::pin(caught(route.path, endpoint.answer(body, called, job)));
+    let reply = if is_small {
         work.await?
     } else {
         tokio::select! {
-            json = beside(work, &state.turns, (caller, size)) => json?,
+            reply = beside(work, &state.turns, (caller, size)) => reply?,
             () = left(connection.as_deref()) => return Err(gone()),
         }
     };
-    answered(json, connection, caller, state)
+    answered(reply, connection, caller, state)
 }
 
 impl Endpoint {
+    /// How its bodies must be declared. Clients of other APIs leave it out (Triton's), or pass on their own client's
+    /// (Envoy).
+    const fn media_type(self) -> MediaType {
+        match self {
+            Self::Predict | Self::Classify | Self::Explain | Self::Score => MediaType::Json,
+            Self::Adapted(Adapter::Envoy | Adapter::OpenInference) => MediaType::Any,
+            Self::Adapted(_) => MediaType::JsonOrNone,
+        }
+    }
+
     /// Turns the bytes of a request into those of its answer. The body stays counted, and the permit held,
     /// until this is done.
-    async fn answer(self, body: Body, job: Job) -> Result<Vec<u8>, ApiError> {
+    async fn answer(self, body: Body, called: Called, job: Job) -> Result<Reply, ApiError> {
         job.check()?;
         let registry = job.state.registry.load_full();
         let (bytes, most) = (&body.bytes, job.limits().answer);
-        match self {
+        let json = match self {
             Self::Predict => to_json(&predict(&body::parse(bytes)?, &registry, &job).await?, most),
             Self::Classify => {
                 to_json(&classify(&classify_forms::parse(bytes)?, &registry, &job).await?, most)
             }
             Self::Explain => to_json(&explain(&body::parse(bytes)?, &registry, &job).await?, most),
             Self::Score => to_json(&score(&body::parse(bytes)?, &registry, &job).await?, most),
-        }
+            Self::Adapted(adapter) => {
+                return adapters::answer(adapter, bytes, &called, &registry, &job).await;
+            }
+        };
+        Ok(Reply::ok(json?))
     }
 }
 
@@ -100,17 +117,23 @@ async fn left(connection: Option<&Connection>) {
 
 /// Builds the response. A large answer is counted while it waits for its client.
 fn answered(
-    json: Vec<u8>,
+    Reply { status, headers, json }: Reply,
     connection: Option<Arc<Connection>>,
     caller: Caller,
     state: &State,
 ) -> Result<HttpResponse, ApiError> {
-    if json.len() <= SMALL {
-        return Ok(text("application/json", json));
+    let mut response = if json.len() <= SMALL {
+        text("application/json", json)
+    } else {
+        let answer = Answer::new(json, connection, caller, state);
+        let no_room = |NoRoom| state.turned_away(ErrorType::Overloaded, Reason::Memory, SOON);
+        text("application/json", answer.map_err(no_room)?)
+    };
+    *response.status_mut() = status;
+    for (name, value) in headers {
+        response.headers_mut().insert(name, value);
     }
-    let answer = Answer::new(json, connection, caller, state);
-    let answer = answer.map_err(|NoRoom| state.turned_away(ErrorType::Overloaded, Reason::Memory, SOON))?;
-    Ok(text("application/json", answer))
+    Ok(response)
 }
 
 #[cfg(test)]

@@ -21,12 +21,12 @@ fn state() -> &'static Data<State> {
 
 /// Answers a body on every route that takes one: a failure must be the caller's, and an answer must be JSON.
 fn answered_well(body: &[u8]) -> Result<(), TestCaseError> {
-    for endpoint in Endpoint::ALL {
+    for endpoint in Endpoint::all() {
         let body = body::Body { bytes: body.to_vec(), _hold: None };
         let job = Job::new(state().clone(), Caller::Unknown, None, Arc::default());
-        let work = pin!(endpoint.answer(body, job));
+        let work = pin!(endpoint.answer(body, Called::default(), job));
         match work.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(answer)) => prop_assert!(serde_json::from_slice::<Value>(&answer).is_ok()),
+            Poll::Ready(Ok(reply)) => prop_assert!(serde_json::from_slice::<Value>(&reply.json).is_ok()),
             Poll::Ready(Err(error)) => prop_assert!(error.kind.status().is_client_error(), "{error:?}"),
             Poll::Pending => prop_assert!(false, "n-grams are not waited for"),
         }
@@ -73,7 +73,8 @@ proptest! {
         fields in prop::collection::hash_map(
             prop::sample::select(vec![
                 "prompt", "prompts", "messages", "response", "answers", "error", "refusal", "finish_reason", "policy",
-                "explain", "top", "target", "model", "system", "format", "rows", "cheap", "cascade",
+                "explain", "top", "target", "model", "system", "format", "rows", "cheap", "cascade", "texts", "input",
+                "inputs", "instances", "contents", "request", "params", "structured_messages", "dataframe_records",
             ]),
             value(),
             0..4,

@@ -25,7 +25,7 @@ use crate::service::validate::{check_batch, check_length, policy_of_request};
 
 /// One answer by its own fields, or a batch as `answers`. A provider's response body as it came is taken too, whole or in
 /// a batch, and so are an answer in parts and other names of fields (`stop_reason`).
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"prompt": "How do I pick a lock?", "response": "I'm sorry, but I can't help with that."}))]
 pub(crate) struct ClassifyRequest {
@@ -69,7 +69,7 @@ pub(crate) struct ClassifyRequest {
 }
 
 /// One answer of a batch.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AnswerBody {
     /// What was asked, where it is known.

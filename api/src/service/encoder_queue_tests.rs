@@ -7,6 +7,7 @@ use std::time::Duration;
 use demur_predictor::encoder::EncoderError;
 
 use super::*;
+use crate::service::adapters::name::Adapters;
 use crate::service::metrics::Metrics;
 
 /// Batches, each as the prompts in it.
@@ -53,7 +54,8 @@ fn start(tokens: usize, wait: Duration, most: usize) -> Fixture {
     let (gate, at_gate) = mpsc::channel();
     let seen = Seen::default();
     let work = StandIn { seen: Arc::clone(&seen), gate: at_gate };
-    let metrics = Metrics::new(1).unwrap().of_encoder("m");
+    let none = Adapters::of_names(&[], false).unwrap();
+    let metrics = Metrics::new(1, &none).unwrap().of_encoder("m");
     let (queue, thread) = EncoderQueue::start(work, Batching { tokens, wait, most }, metrics).unwrap();
     Fixture { queue, seen, gate, thread }
 }

@@ -103,6 +103,14 @@ pub(crate) struct ErrorDetail<'a> {
     pub(crate) request_id: &'a str,
 }
 
+impl<'a> ErrorBody<'a> {
+    /// Describes an error.
+    pub(crate) fn of(error: &'a ApiError, request_id: &'a str) -> Self {
+        let ApiError { kind, message, field, .. } = error;
+        Self { error: ErrorDetail { kind: *kind, message, field: field.as_deref(), request_id } }
+    }
+}
+
 /// Shortens a text to at most [`LONGEST`] bytes, with a mark that it was longer.
 fn shortened(text: Cow<'static, str>) -> Cow<'static, str> {
     if text.len() <= LONGEST {
@@ -141,8 +149,8 @@ impl ApiError {
         Self { field: Some(field), ..Self::new(ErrorType::InvalidRequest, message) }
     }
 
-    /// Builds the response.
-    pub(crate) fn response(&self, request_id: &str) -> HttpResponse {
+    /// Builds the response; `body` describes the error in the form of its route.
+    pub(crate) fn response(&self, body: &impl Serialize) -> HttpResponse {
         let mut response = HttpResponse::build(self.kind.status());
         match self.kind {
             ErrorType::Unauthorized => {
@@ -161,9 +169,7 @@ impl ApiError {
         if let Some(methods) = self.allow {
             response.insert_header((ALLOW, methods));
         }
-        let detail =
-            ErrorDetail { kind: self.kind, message: &self.message, field: self.field.as_deref(), request_id };
-        response.json(ErrorBody { error: detail })
+        response.json(body)
     }
 }
 

@@ -13,6 +13,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use tracing::Instrument;
 
+use crate::service::adapters::name::{Adapters, Probe};
+use crate::service::adapters::open_inference::{
+    self, ModelMetadata, ModelReady, ServerLive, ServerMetadata, ServerReady,
+};
 use crate::service::admit::admit;
 use crate::service::by_models::by_models;
 use crate::service::connection::{Stream, connection};
@@ -25,9 +29,9 @@ use crate::service::{body, models, openapi, page};
 /// The header of a request's id, in and out.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Adds every route.
-pub(crate) fn routes(config: &mut web::ServiceConfig) {
-    for (number, route) in ROUTES.iter().enumerate() {
+/// Adds every route that is switched on.
+pub(crate) fn routes(adapters: &Adapters, config: &mut web::ServiceConfig) {
+    for (number, route) in ROUTES.iter().enumerate().filter(|(_, route)| adapters.have(route.adapters)) {
         let answer = move |request: HttpRequest, payload: Payload| handle(number, request, payload);
         if route.handler == Handler::NoSuchPath {
             config.default_service(web::route().to(answer));
@@ -65,7 +69,7 @@ async fn handle(number: usize, request: HttpRequest, payload: Payload) -> HttpRe
     let mut response = result.unwrap_or_else(|error| {
         let reason = error.for_log(state.settings.log_prompts);
         tracing::debug!(target: "demur", request_id = id_text, route = route.path, error = ?error.kind, "{reason}");
-        error.response(id_text)
+        error.response(&route.failure.body(&error, id_text))
     });
     let elapsed = started.elapsed();
     state.metrics.answered(number, response.status(), elapsed);
@@ -128,22 +132,43 @@ async fn answer(
             json(&models::model(&registry, registry.named(request.match_info().query("name"))?))
         }
         Handler::Live => Ok(status("live")),
-        Handler::Ready if state.draining.load(Ordering::Acquire) => {
-            Err(ApiError::new(ErrorType::NotReady, "the service is about to end"))
-        }
-        Handler::Ready => Ok(status("ready")),
+        Handler::Ready => check_ready(state).map(|()| status("ready")),
         Handler::Metrics => metrics(state),
         Handler::Reload => reload(state).await,
         Handler::Document => Ok(text("application/json", state.openapi.clone())),
         // The page names its files relative to this folder.
         Handler::Docs => Ok(HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish()),
         Handler::DocsFile => docs(request.match_info().query("file")),
+        Handler::Probe(probe) => probed(probe, request, state),
         Handler::Page(media_type, body) => Ok(page_of(media_type, body)),
         Handler::Script => {
             let script = page::script(request.match_info().query("file")).ok_or_else(no_such_path)?;
             Ok(page_of("text/javascript; charset=utf-8", script))
         }
         Handler::NoSuchPath => Err(no_such_path()),
+    }
+}
+
+/// Whether requests should be sent here.
+fn check_ready(state: &State) -> Result<(), ApiError> {
+    if state.draining.load(Ordering::Acquire) {
+        return Err(ApiError::new(ErrorType::NotReady, "the service is about to end"));
+    }
+    Ok(())
+}
+
+/// What another protocol asks about the server and its models.
+fn probed(probe: Probe, request: &HttpRequest, state: &State) -> Result<HttpResponse, ApiError> {
+    let registry = state.registry.load();
+    let in_path = |name| request.match_info().query(name);
+    let model = || open_inference::model_of(&registry, in_path("name"), in_path("version"));
+    match probe {
+        Probe::Version => Ok(text("text/plain; charset=utf-8", env!("CARGO_PKG_VERSION"))),
+        Probe::Server => json(&ServerMetadata::new()),
+        Probe::Live => json(&ServerLive { live: true }),
+        Probe::Ready => check_ready(state).and_then(|()| json(&ServerReady { ready: true })),
+        Probe::Model => json(&ModelMetadata::from(model()?)),
+        Probe::ModelReady => json(&ModelReady::from(model()?)),
     }
 }
 

@@ -28,6 +28,7 @@ use actix_web::{App, web};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::service::admit::X_API_KEY;
 use crate::service::connection::Watched;
 use crate::service::http::{self, REQUEST_ID};
 use crate::service::state::State;
@@ -123,7 +124,7 @@ fn http_service<IO: AsyncRead + AsyncWrite + Unpin + 'static>(
     let origins = &state.settings.cors_origins;
     let app = App::new()
         .app_data(web::Data::from(Arc::clone(&state)))
-        .configure(http::routes)
+        .configure(|config| http::routes(&state.settings.adapters, config))
         .wrap(Condition::new(!origins.is_empty(), cross_origin(origins)));
     let app = IntoServiceFactory::<_, Request>::into_factory(app)
         .map_err(|error: actix_web::Error| actix_http::Response::<BoxBody>::from(error.error_response()));
@@ -159,7 +160,7 @@ fn note(state: &State, error: &DispatchError) {
 fn cross_origin(origins: &[String]) -> Cors {
     let cors = Cors::default()
         .allowed_methods([Method::GET, Method::POST])
-        .allowed_headers([AUTHORIZATION, CONTENT_TYPE, REQUEST_ID])
+        .allowed_headers([AUTHORIZATION, X_API_KEY, CONTENT_TYPE, REQUEST_ID])
         .expose_headers([REQUEST_ID])
         .max_age(3600);
     if origins.iter().any(|origin| origin == "*") {

@@ -11,6 +11,7 @@ use prometheus::{
 };
 
 use crate::engine::process::resident_memory;
+use crate::service::adapters::name::Adapters;
 use crate::service::process_metrics;
 use crate::service::route::{ROUTES, Route};
 
@@ -27,7 +28,8 @@ const TOKENS: [f64; 8] = [16.0, 64.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 1638
 pub(crate) struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
-    routes: Vec<RouteMetrics>,
+    /// Of the routes that are switched on, by their number.
+    routes: Vec<Option<RouteMetrics>>,
     scores: HistogramVec,
     decisions: IntCounterVec,
     forms: IntCounterVec,
@@ -166,13 +168,13 @@ impl EncoderMetrics {
 }
 
 impl RouteMetrics {
-    /// The handles of all routes, in the order of their table.
-    fn all(requests: &IntCounterVec, seconds: &HistogramVec) -> Vec<Self> {
+    /// The handles of all routes that are switched on, in the order of their table.
+    fn all(requests: &IntCounterVec, seconds: &HistogramVec, adapters: &Adapters) -> Vec<Option<Self>> {
         let of = |route: &Route| Self {
             ok: requests.with_label_values(&[route.path, "200"]),
             seconds: seconds.with_label_values(&[route.path]),
         };
-        ROUTES.iter().map(of).collect()
+        ROUTES.iter().map(|route| adapters.have(route.adapters).then(|| of(route))).collect()
     }
 }
 
@@ -209,7 +211,7 @@ impl Metrics {
     ///
     /// # Errors
     /// When a name is invalid or taken twice, which a test would find.
-    pub(crate) fn new(max_concurrent: usize) -> prometheus::Result<Self> {
+    pub(crate) fn new(max_concurrent: usize, adapters: &Adapters) -> prometheus::Result<Self> {
         let registry = Registry::new_custom(Some("demur".to_owned()), None)?;
         let of = Maker(&registry);
         let requests = of.counters(
@@ -226,7 +228,7 @@ impl Metrics {
         let limit = of.gauge("requests_limit", "Most requests at work at once")?;
         limit.set(i64::try_from(max_concurrent).unwrap_or(i64::MAX));
         Ok(Self {
-            routes: RouteMetrics::all(&requests, &seconds),
+            routes: RouteMetrics::all(&requests, &seconds, adapters),
             scores: of.histograms(
                 "p_refusal",
                 "P(refusal) of prompts and answers, by model",
@@ -324,7 +326,8 @@ impl Metrics {
 
     /// Counts a response of the route with this number.
     pub(crate) fn answered(&self, number: usize, status: StatusCode, elapsed: Duration) {
-        let of_route = &self.routes[number];
+        // A route that is off has no handler, so none answers for it.
+        let Some(of_route) = &self.routes[number] else { return };
         if status == StatusCode::OK {
             of_route.ok.inc();
         } else {

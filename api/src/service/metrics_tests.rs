@@ -5,7 +5,7 @@ use super::*;
 
 #[test]
 fn counts_are_in_the_text() {
-    let metrics = Metrics::new(7).unwrap();
+    let metrics = Metrics::new(7, &Adapters::of_names(&[], false).unwrap()).unwrap();
     metrics.answered(0, StatusCode::OK, Duration::from_millis(3));
     metrics.answered(0, StatusCode::BAD_REQUEST, Duration::from_micros(1));
     let model = metrics.of_model("m", Field::Prompt, true);
@@ -20,6 +20,7 @@ fn counts_are_in_the_text() {
     metrics.of_model("c", Field::Response, false).classified(Form::Empty, None);
     metrics.reloaded("refused");
     let text = String::from_utf8(metrics.text().unwrap()).unwrap();
+    assert!(!text.contains("/invocations"), "a route that is off has no metrics");
     for line in [
         "demur_http_requests_total{route=\"/v1/predict\",status=\"200\"} 1",
         "demur_http_requests_total{route=\"/v1/predict\",status=\"400\"} 1",

@@ -1,5 +1,6 @@
 //! The service: Demur's models behind HTTP.
 
+mod adapters;
 mod addresses;
 mod admit;
 mod answer;

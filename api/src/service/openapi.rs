@@ -10,10 +10,13 @@ use utoipa_swagger_ui::Config;
 
 use crate::engine::explain::ExplainResponse;
 use crate::engine::schema;
+use crate::service::adapters::{
+    failure, fms, kserve, litellm, llama_stack, mlflow, moderations, open_inference, portkey, tei, vllm,
+};
 use crate::service::error::ErrorBody;
 use crate::service::operations::{Operation, Response};
-use crate::service::route::{Handler, OPENAPI, ROUTES, Route, Verb};
-use crate::service::settings::Limits;
+use crate::service::route::{OPENAPI, ROUTES, Route, Verb};
+use crate::service::settings::{Limits, Settings};
 use crate::service::{bodies, classify, explain, models, predict, score};
 
 /// What the pages of Swagger UI may load. Inline styles are allowed because it sets them on its elements.
@@ -47,6 +50,36 @@ pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data
         schema::TierName,
         bodies::CascadeBody,
         ErrorBody,
+        litellm::GuardrailRequest,
+        litellm::GuardrailResponse,
+        vllm::LabelRequest,
+        vllm::LabelResponse,
+        moderations::ModerationRequest,
+        moderations::ModerationResponse,
+        tei::PairsRequest,
+        tei::PairsResponse,
+        kserve::InstancesRequest,
+        kserve::InstancesResponse,
+        open_inference::InferRequest,
+        open_inference::InferResponse,
+        open_inference::ServerMetadata,
+        open_inference::ServerLive,
+        open_inference::ServerReady,
+        open_inference::ModelMetadata,
+        open_inference::ModelReady,
+        mlflow::InvocationRequest,
+        mlflow::InvocationResponse,
+        fms::ContentsRequest,
+        fms::ContentsResponse,
+        portkey::HookRequest,
+        portkey::HookResponse,
+        llama_stack::ShieldRequest,
+        llama_stack::ShieldResponse,
+        failure::OpenAiFailure,
+        failure::TeiFailure,
+        failure::TextFailure,
+        failure::MlflowFailure,
+        failure::FmsFailure,
     ))
 )]
 struct Schemas;
@@ -55,7 +88,8 @@ struct Schemas;
 ///
 /// # Errors
 /// When it cannot be serialized.
-pub(crate) fn document(limits: &Limits) -> serde_json::Result<String> {
+pub(crate) fn document(settings: &Settings) -> serde_json::Result<String> {
+    let limits = &settings.limits;
     let mut document = serde_json::to_value(Schemas::openapi())?;
     document["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));
     let described = document["info"]["description"].as_str().unwrap_or_default();
@@ -65,10 +99,12 @@ pub(crate) fn document(limits: &Limits) -> serde_json::Result<String> {
     });
     set_limits(&mut document["components"]["schemas"], limits);
     for route in &ROUTES {
-        let Some(operation) = route.operation else { continue };
+        let Some(operation) = route.operation.filter(|_| settings.adapters.have(route.adapters)) else {
+            continue;
+        };
         let method = match route.verb {
             Verb::Get => "get",
-            Verb::Post => "post",
+            Verb::Post | Verb::Any => "post",
         };
         document["paths"][route.path][method] = path(route, operation);
     }
@@ -108,7 +144,7 @@ fn set_limits(schemas: &mut Value, limits: &Limits) {
 fn path(route: &Route, operation: &Operation) -> Value {
     let mut responses = json!({ "200": { "description": "Done.", "content": content(&operation.response) } });
     for &status in operation.failures.iter().chain(&[500]) {
-        responses[status.to_string()] = failure(status);
+        responses[status.to_string()] = failure(status, route.failure.schema());
     }
     let mut path = json!({
         "operationId": operation.id,
@@ -133,14 +169,21 @@ fn path(route: &Route, operation: &Operation) -> Value {
             }
         });
     }
-    if route.handler == Handler::Model {
-        path["parameters"] = json!([{
-            "name": "name",
-            "in": "path",
-            "required": true,
-            "schema": { "type": "string" },
-            "example": "prompt",
-        }]);
+    let parameters: Vec<Value> = [("name", "prompt"), ("version", "1")]
+        .into_iter()
+        .filter(|(name, _)| route.path.contains(&format!("{{{name}}}")))
+        .map(|(name, example)| {
+            json!({
+                "name": name,
+                "in": "path",
+                "required": true,
+                "schema": { "type": "string" },
+                "example": example,
+            })
+        })
+        .collect();
+    if !parameters.is_empty() {
+        path["parameters"] = json!(parameters);
     }
     if operation.failures.contains(&401) {
         path["security"] = json!([{}, { "key": [] }]);
@@ -164,7 +207,7 @@ fn content(response: &Response) -> Value {
     }
 }
 
-fn failure(status: u16) -> Value {
+fn failure(status: u16, schema: &str) -> Value {
     let (description, header) = match status {
         400 => ("The body is no JSON text in UTF-8.", None),
         401 => ("A key is needed, or the one sent is not known.", Some("WWW-Authenticate")),
@@ -181,7 +224,7 @@ fn failure(status: u16) -> Value {
         503 => ("The service is about to end.", None),
         _ => ("The service failed.", None),
     };
-    let mut response = json!({ "description": description, "content": { "application/json": { "schema": reference("ErrorBody") } } });
+    let mut response = json!({ "description": description, "content": { "application/json": { "schema": reference(schema) } } });
     if let Some(header) = header {
         response["headers"] = json!({ header: { "schema": { "type": "string" } } });
     }

@@ -14,6 +14,13 @@ pub(crate) struct Operation {
     pub(crate) examples: &'static [(&'static str, &'static str)],
 }
 
+impl Operation {
+    /// The same operation on another path.
+    pub(crate) const fn renamed(self, id: &'static str, summary: &'static str) -> Self {
+        Self { id, summary, ..self }
+    }
+}
+
 /// The body of an answer.
 #[derive(Debug)]
 pub(crate) enum Response {
@@ -22,7 +29,7 @@ pub(crate) enum Response {
     Text(&'static str),
 }
 
-const JUDGING: &[u16] = &[400, 401, 408, 413, 415, 422, 429];
+pub(crate) const JUDGING: &[u16] = &[400, 401, 408, 413, 415, 422, 429];
 const READING: &[u16] = &[401, 429];
 
 pub(crate) static PREDICT: Operation = Operation {

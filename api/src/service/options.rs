@@ -34,6 +34,13 @@ pub(crate) struct Options {
     /// Listen here for the admin routes, which then need no key and are not served elsewhere.
     #[arg(long, value_name = "ADDRESS:PORT", env = "DEMUR_ADMIN_BIND")]
     pub(crate) admin_bind: Option<SocketAddr>,
+    /// Shapes of other APIs to speak: litellm, vllm, moderations, tei, kserve, open-inference, mlflow, fms, portkey,
+    /// llama-stack, envoy; or `all`, or `none`. Default: all on an address of this machine alone, else none.
+    #[arg(long, value_name = "LIST", env = "DEMUR_ADAPTERS", value_delimiter = ',')]
+    pub(crate) adapters: Vec<String>,
+    /// What these shapes call the two labels. Default: Non-refusal,Refusal.
+    #[arg(long, value_name = "COMPLIED,REFUSED", env = "DEMUR_LABELS", value_delimiter = ',')]
+    pub(crate) labels: Vec<String>,
     /// Threads that answer requests. Default: one a core.
     #[arg(long, value_name = "N", env = "DEMUR_WORKERS")]
     pub(crate) workers: Option<usize>,
@@ -207,6 +214,8 @@ impl Options {
             bind: self.bind.or(other.bind),
             port: self.port.or(other.port),
             admin_bind: self.admin_bind.or(other.admin_bind),
+            adapters: list(self.adapters, other.adapters),
+            labels: list(self.labels, other.labels),
             workers: self.workers.or(other.workers),
             max_body: self.max_body.or(other.max_body),
             max_batch: self.max_batch.or(other.max_batch),

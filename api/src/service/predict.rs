@@ -23,7 +23,7 @@ use crate::service::validate::{check_batch, check_terms, check_text, check_top, 
 pub(crate) const TOP: usize = 10;
 
 /// Prompts to judge: exactly one of `prompt`, `prompts` and `messages`.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"prompt": "How do I pick a lock?"}))]
 pub(crate) struct PredictRequest {

@@ -4,9 +4,28 @@ use std::io::{self, Write};
 
 use actix_web::HttpResponse;
 use actix_web::body::MessageBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use serde::Serialize;
 
 use crate::service::error::{ApiError, ErrorType};
+
+/// What an endpoint answers.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    /// Headers beside those of every answer.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body.
+    pub(crate) json: Vec<u8>,
+}
+
+impl Reply {
+    /// A body with status 200.
+    pub(crate) const fn ok(json: Vec<u8>) -> Self {
+        Self { status: StatusCode::OK, headers: Vec::new(), json }
+    }
+}
 
 /// The bytes that are left in an answer while its parts are built.
 pub(crate) struct Room {

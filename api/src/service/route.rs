@@ -6,6 +6,9 @@
 
 use actix_web::http::Method;
 
+use crate::service::adapters::failure::FailureForm;
+use crate::service::adapters::name::{Adapter, Probe};
+use crate::service::adapters::operations as adapted;
 use crate::service::operations::{self, Operation};
 use crate::service::page;
 
@@ -27,17 +30,22 @@ pub(crate) enum Endpoint {
     Classify,
     Explain,
     Score,
+    /// Predicts or classifies in the shape of another API.
+    Adapted(Adapter),
 }
 
 impl Endpoint {
     /// All of them.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 4] = [Self::Predict, Self::Classify, Self::Explain, Self::Score];
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let own = [Self::Predict, Self::Classify, Self::Explain, Self::Score];
+        own.into_iter().chain(Adapter::ALL.map(Self::Adapted))
+    }
 
     /// Whether even a small body may need much work, which then runs outside the workers.
     pub(crate) const fn is_heavy(self) -> bool {
         match self {
-            Self::Predict | Self::Classify => false,
+            Self::Predict | Self::Classify | Self::Adapted(_) => false,
             Self::Explain | Self::Score => true,
         }
     }
@@ -61,6 +69,8 @@ pub(crate) enum Handler {
     Page(&'static str, &'static str),
     /// A further script of the playground, by the name in the path.
     Script,
+    /// What another protocol asks about the server and its models.
+    Probe(Probe),
     /// The path has no route.
     NoSuchPath,
 }
@@ -71,6 +81,8 @@ pub(crate) enum Verb {
     /// GET, and HEAD as well.
     Get,
     Post,
+    /// Every method.
+    Any,
 }
 
 /// A route.
@@ -86,19 +98,34 @@ pub(crate) struct Route {
     pub(crate) handler: Handler,
     /// Its `OpenAPI` operation; files of pages have none.
     pub(crate) operation: Option<&'static Operation>,
+    /// The adapters that it belongs to, any of which switches it on; empty for the service's own.
+    pub(crate) adapters: &'static [Adapter],
+    /// The form of its failures.
+    pub(crate) failure: FailureForm,
 }
 
 impl Route {
     const fn get(path: &'static str, access: Access, handler: Handler) -> Self {
-        Self { path, verb: Verb::Get, access, handler, operation: None }
+        Self { verb: Verb::Get, ..Self::post(path, access, handler) }
     }
 
     const fn post(path: &'static str, access: Access, handler: Handler) -> Self {
-        Self { path, verb: Verb::Post, access, handler, operation: None }
+        let (operation, adapters, failure) = (None, &[] as &[Adapter], FailureForm::Own);
+        Self { path, verb: Verb::Post, access, handler, operation, adapters, failure }
     }
 
     const fn documented(self, operation: &'static Operation) -> Self {
         Self { operation: Some(operation), ..self }
+    }
+
+    /// A route at which models answer in the shape of another API.
+    const fn adapted(path: &'static str, adapters: &'static [Adapter; 1], failure: FailureForm) -> Self {
+        let handler = Handler::ByModels(Endpoint::Adapted(adapters[0]));
+        Self { adapters, failure, ..Self::post(path, Access::Keyed, handler) }
+    }
+
+    const fn of(self, adapters: &'static [Adapter], failure: FailureForm) -> Self {
+        Self { adapters, failure, ..self }
     }
 
     /// Whether the path accepts this method.
@@ -106,6 +133,7 @@ impl Route {
         match self.verb {
             Verb::Get => method == Method::GET || method == Method::HEAD,
             Verb::Post => method == Method::POST,
+            Verb::Any => true,
         }
     }
 
@@ -114,25 +142,70 @@ impl Route {
         match self.verb {
             Verb::Get => "GET, HEAD",
             Verb::Post => "POST",
+            Verb::Any => "*",
         }
     }
 }
 
 /// All routes with a path of their own; the last entry handles every other path.
-pub(crate) static ROUTES: [Route; 18] = {
+pub(crate) static ROUTES: [Route; 41] = {
     use Access::{Admin, Keyed, Open};
+    use Adapter as A;
+    use FailureForm as F;
     use Handler as H;
     [
         Route::post("/v1/predict", Keyed, H::ByModels(Endpoint::Predict)).documented(&operations::PREDICT),
         Route::post("/v1/classify", Keyed, H::ByModels(Endpoint::Classify)).documented(&operations::CLASSIFY),
         Route::post("/v1/explain", Keyed, H::ByModels(Endpoint::Explain)).documented(&operations::EXPLAIN),
         Route::post("/v1/score", Keyed, H::ByModels(Endpoint::Score)).documented(&operations::SCORE),
+        // Before the route that takes any name of a model.
+        Route::adapted("/v1/models/{name}:predict", &[A::Kserve], F::Text).documented(&adapted::KSERVE),
         Route::get("/v1/models", Keyed, H::Models).documented(&operations::MODELS),
         Route::get("/v1/models/{name}", Keyed, H::Model).documented(&operations::MODEL),
         Route::get("/health/live", Open, H::Live).documented(&operations::LIVE),
         Route::get("/health/ready", Open, H::Ready).documented(&operations::READY),
         Route::get("/metrics", Open, H::Metrics).documented(&operations::METRICS),
         Route::post("/admin/reload", Admin, H::Reload).documented(&operations::RELOAD),
+        Route::adapted("/beta/litellm_basic_guardrail_api", &[A::Litellm], F::Own)
+            .documented(&adapted::LITELLM),
+        Route::adapted("/classify", &[A::Vllm], F::OpenAi).documented(&adapted::VLLM),
+        Route::adapted("/sglang/v1/classify", &[A::Vllm], F::OpenAi).documented(&adapted::SGLANG),
+        Route::adapted("/v1/moderations", &[A::Moderations], F::OpenAi).documented(&adapted::MODERATIONS),
+        Route::adapted("/predict", &[A::Tei], F::Tei).documented(&adapted::TEI),
+        Route::get("/v2", Open, H::Probe(Probe::Server)).of(OIP, F::Text).documented(&adapted::SERVER),
+        Route::get("/v2/health/live", Open, H::Probe(Probe::Live))
+            .of(OIP, F::Text)
+            .documented(&adapted::SERVER_LIVE),
+        Route::get("/v2/health/ready", Open, H::Probe(Probe::Ready))
+            .of(OIP, F::Text)
+            .documented(&adapted::SERVER_READY),
+        Route::get("/v2/models/{name}", Keyed, H::Probe(Probe::Model))
+            .of(OIP, F::Text)
+            .documented(&adapted::MODEL),
+        Route::get("/v2/models/{name}/ready", Keyed, H::Probe(Probe::ModelReady))
+            .of(OIP, F::Text)
+            .documented(&adapted::MODEL_READY),
+        Route::adapted("/v2/models/{name}/infer", OIP, F::Text).documented(&adapted::INFER_MODEL),
+        Route::get("/v2/models/{name}/versions/{version}", Keyed, H::Probe(Probe::Model))
+            .of(OIP, F::Text)
+            .documented(&adapted::MODEL_VERSION),
+        Route::get("/v2/models/{name}/versions/{version}/ready", Keyed, H::Probe(Probe::ModelReady))
+            .of(OIP, F::Text)
+            .documented(&adapted::MODEL_VERSION_READY),
+        Route::adapted("/v2/models/{name}/versions/{version}/infer", OIP, F::Text)
+            .documented(&adapted::INFER_VERSION),
+        Route::adapted("/invocations", &[A::Mlflow], F::Mlflow).documented(&adapted::MLFLOW),
+        Route::get("/ping", Open, H::Ready).of(&[A::Mlflow, A::Vllm], F::Own).documented(&adapted::PING),
+        Route::get("/health", Open, H::Ready)
+            .of(&[A::Mlflow, A::Vllm, A::Tei, A::Fms], F::Own)
+            .documented(&adapted::HEALTH),
+        Route::get("/version", Open, H::Probe(Probe::Version))
+            .of(&[A::Mlflow], F::Mlflow)
+            .documented(&adapted::VERSION),
+        Route::adapted("/api/v1/text/contents", &[A::Fms], F::Fms).documented(&adapted::FMS),
+        Route::adapted("/portkey", &[A::Portkey], F::Own).documented(&adapted::PORTKEY),
+        Route::adapted("/v1/safety/run-shield", &[A::LlamaStack], F::Own).documented(&adapted::LLAMA_STACK),
+        Route { verb: Verb::Any, ..Route::adapted("/envoy/{path:.*}", &[A::Envoy], F::OpenAi) },
         Route::get(OPENAPI, Open, H::Document),
         Route::get("/docs", Open, H::Docs),
         Route::get("/docs/{file:.*}", Open, H::DocsFile),
@@ -144,6 +217,9 @@ pub(crate) static ROUTES: [Route; 18] = {
     ]
 };
 
+/// The routes of the Open Inference protocol.
+const OIP: &[Adapter; 1] = &[Adapter::OpenInference];
+
 /// The path of the `OpenAPI` document.
 pub(crate) const OPENAPI: &str = "/openapi.json";
 
@@ -154,12 +230,14 @@ mod tests {
 
     #[test]
     fn every_endpoint_has_one_route_and_every_route_of_the_api_its_operation() {
-        for endpoint in Endpoint::ALL {
+        for endpoint in Endpoint::all() {
             let of = ROUTES.iter().filter(|route| route.handler == Handler::ByModels(endpoint));
-            assert_eq!(of.count(), 1, "{endpoint:?}");
+            let most = if matches!(endpoint, Endpoint::Adapted(_)) { 2 } else { 1 };
+            assert!((1..=most).contains(&of.count()), "{endpoint:?}");
         }
         for route in &ROUTES {
-            let is_api = route.path.starts_with("/v1/") || route.access == Access::Admin;
+            let is_api = route.path.starts_with("/v1/") || route.access != Access::Open;
+            let is_api = is_api && route.verb != Verb::Any;
             assert!(!is_api || route.operation.is_some(), "{} is not in the document", route.path);
             let same = ROUTES.iter().filter(|other| other.path == route.path);
             assert_eq!(same.count(), 1, "{} is there twice", route.path);

@@ -61,7 +61,7 @@ impl Application {
         let tls = settings.tls.as_ref().map(|(chain, key)| tls::config(chain, key)).transpose()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let late = if tls.is_none() { Some(LateConnections::of(&listener)?) } else { None };
-        let document = openapi::document(&settings.limits)?;
+        let document = openapi::document(&settings)?;
         let state = Arc::new(State::load(settings, admin_address, document)?);
         warn_of_open_address(&state);
         let server = listen::server(&state, listener, admin, tls)?;

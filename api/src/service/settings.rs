@@ -12,6 +12,7 @@ use demur_predictor::{LoadOptions, Tier, check_base_rate};
 use crate::engine::Usage;
 use crate::engine::cascade::checked_share;
 use crate::engine::rules::MOST_THREADS;
+use crate::service::adapters::name::{Adapters, LabelNames};
 use crate::service::options::{LogFormat, LogLevel, Options, read};
 
 /// Default number of tokens in an encoder's batch.
@@ -71,6 +72,10 @@ pub(crate) struct Settings {
     pub(crate) batching: Batching,
     pub(crate) address: SocketAddr,
     pub(crate) admin_address: Option<SocketAddr>,
+    /// The shapes of other APIs that are spoken.
+    pub(crate) adapters: Adapters,
+    /// What these call the two labels.
+    pub(crate) labels: LabelNames,
     pub(crate) workers: usize,
     /// Large requests that run at the same time.
     pub(crate) turns: usize,
@@ -121,6 +126,7 @@ impl Options {
             threads: threads("encoder-threads", options.encoder_threads, cores)?,
         };
         let batching = batching(&options)?;
+        let bind = options.bind.unwrap_or(Ipv4Addr::LOCALHOST.into());
         Ok(Settings {
             models: options.model,
             load: LoadOptions { tier: options.tier.map_or_else(Tier::default, Tier::from), encoder },
@@ -128,9 +134,10 @@ impl Options {
             cascade: options.cascade.map(|cascade| cascade.0),
             base_rate: options.base_rate,
             batching,
-            address: (options.bind.unwrap_or(Ipv4Addr::LOCALHOST.into()), options.port.unwrap_or(8080))
-                .into(),
+            address: (bind, options.port.unwrap_or(8080)).into(),
             admin_address: options.admin_bind,
+            adapters: Adapters::of_names(&options.adapters, bind.is_loopback())?,
+            labels: LabelNames::of_names(&options.labels)?,
             workers: threads("workers", options.workers, cores)?,
             turns: cores,
             limits,

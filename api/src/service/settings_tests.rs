@@ -30,6 +30,8 @@ fn wrong_values_are_named() {
         ("max-batch = 0", "--max-batch is 0"),
         ("request-timeout = -1.0", "--request-timeout is -1"),
         ("rate = 0", "--rate is 0"),
+        ("adapters = [\"all\", \"tei\"]", "--adapters all"),
+        ("labels = [\"a\"]", "--labels a"),
         ("tier = \"n-gram\"", "unknown variant"),
         ("cheap = 1.0", "--cheap is 1"),
         ("cheap = 0.5\ncascade = [0.1, 0.9]", "leave one out"),

@@ -85,7 +85,8 @@ impl State {
         admin_address: Option<SocketAddr>,
         openapi: String,
     ) -> anyhow::Result<Self> {
-        let metrics = Metrics::new(settings.limits.concurrent).context("cannot set up the metrics")?;
+        let metrics = Metrics::new(settings.limits.concurrent, &settings.adapters)
+            .context("cannot set up the metrics")?;
         let mut registry = Registry::load(&settings, &metrics)?;
         let threads = Mutex::new(std::mem::take(&mut registry.threads));
         let limits = &settings.limits;
