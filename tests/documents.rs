@@ -47,6 +47,7 @@ documents! {
     rates: "docs/rates.md",
     recipes: "docs/recipes.md",
     reproduce: "docs/reproduce.md",
+    routing: "docs/routing.md",
     scoring: "docs/scoring.md",
 }
 

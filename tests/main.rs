@@ -35,6 +35,7 @@ mod reading;
 mod report;
 mod reproduce;
 mod resume;
+mod routing;
 mod score;
 mod score_tables;
 mod serve;

@@ -14,6 +14,7 @@ pub(crate) mod judgement;
 pub(crate) mod model_ref;
 pub(crate) mod models;
 pub(crate) mod process;
+pub(crate) mod routing;
 pub(crate) mod rules;
 pub(crate) mod schema;
 pub(crate) mod shares;

@@ -38,6 +38,13 @@ pub(crate) fn knows(model: &Model, target: &str) -> bool {
     targets(model).any(|known| known == target)
 }
 
+/// The name by which a model knows a target: its own, else one that is the same without the vendor before its last `/`.
+pub(crate) fn known_as<'m>(model: &'m Model, target: &str) -> Option<&'m str> {
+    let bare = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
+    let same = targets(model).find(|known| *known == target);
+    same.or_else(|| targets(model).find(|known| bare(known) == bare(target)))
+}
+
 /// Why none of these models can predict for a target, with the known ones of its family; `all` says where all
 /// known targets are listed.
 pub(crate) fn unknown_target<'a>(target: &str, models: impl Iterator<Item = &'a Model>, all: &str) -> String {

@@ -174,6 +174,36 @@ impl<'a> TieredModel<'a> {
         Ok(one.first().copied().unwrap_or_else(|| self.model.predict_ngrams(input, scratch)))
     }
 
+    /// Scores each input for each of these targets. An encoder does not read the target, so one that is called directly
+    /// is asked once an input.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub(crate) fn score_targets(
+        &self,
+        inputs: &[Input<'_>],
+        targets: &[Option<&str>],
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Vec<Tiered>>, ScoreError> {
+        let of_targets = inputs.iter().map(|input| targets.iter().map(|&target| Input { target, ..*input }));
+        let each: Vec<Vec<Input<'_>>> = of_targets.map(Iterator::collect).collect();
+        let replies = PendingEncoder::default();
+        let (Some((_, encoder)), None) = (self.model.encoder(), self.pending) else {
+            return each.iter().map(|input| self.score(input, scratch)).collect();
+        };
+        let deferred = TieredModel { pending: Some(&replies), ..*self };
+        for input in &each {
+            deferred.score(input, scratch)?;
+        }
+        for wanted in replies.take_wanted().chunks(TOGETHER) {
+            let texts: Vec<Input<'_>> = wanted.iter().map(|request| request.input.as_input()).collect();
+            let answered = encoder.logits(&texts)?;
+            let answered = answered.into_iter().map(|logit| EncoderReply { logit, direction: None });
+            replies.learn(wanted.to_vec(), answered.collect());
+        }
+        each.iter().map(|input| deferred.score(input, scratch)).collect()
+    }
+
     fn by_replies(&self, pending: &PendingEncoder, input: &Input<'_>, scratch: &mut Scratch) -> Tiered {
         let ngrams = self.model.predict_ngrams(input, scratch);
         let manifest = self.model.manifest().encoder.as_ref();

@@ -22,7 +22,8 @@ use crate::service::explain::explain;
 use crate::service::job::{Job, gone};
 use crate::service::predict::predict;
 use crate::service::reply::{Reply, text, to_json};
-use crate::service::route::{Endpoint, Route};
+use crate::service::route::Endpoint;
+use crate::service::routing::route;
 use crate::service::score::score;
 use crate::service::state::{Reason, SOON, State};
 
@@ -44,7 +45,7 @@ impl Drop for StopWork {
 /// Reads a body and lets the models answer it: on this thread if it is small, else outside the workers. Work
 /// that waits or runs outside holds a permit, and stops soon after its client has left or its time is over.
 pub(crate) async fn by_models(
-    (endpoint, route): (Endpoint, &'static Route),
+    (endpoint, path): (Endpoint, &'static str),
     request: &HttpRequest,
     payload: Payload,
     state: &Data<State>,
@@ -61,7 +62,7 @@ pub(crate) async fn by_models(
     if !is_small {
         job.enter()?;
     }
-    let work: Work<Reply> = Box::pin(caught(route.path, endpoint.answer(body, called, job)));
+    let work: Work<Reply> = Box::pin(caught(path, endpoint.answer(body, called, job)));
     let reply = if is_small {
         work.await?
     } else {
@@ -78,7 +79,7 @@ impl Endpoint {
     /// (Envoy).
     const fn media_type(self) -> MediaType {
         match self {
-            Self::Predict | Self::Classify | Self::Explain | Self::Score => MediaType::Json,
+            Self::Predict | Self::Classify | Self::Explain | Self::Score | Self::Route => MediaType::Json,
             Self::Adapted(Adapter::Envoy | Adapter::OpenInference) => MediaType::Any,
             Self::Adapted(_) => MediaType::JsonOrNone,
         }
@@ -97,6 +98,7 @@ impl Endpoint {
             }
             Self::Explain => to_json(&explain(&body::parse(bytes)?, &registry, &job).await?, most),
             Self::Score => to_json(&score(&body::parse(bytes)?, &registry, &job).await?, most),
+            Self::Route => to_json(&route(body::parse(bytes)?, &registry, &job).await?, most),
             Self::Adapted(adapter) => {
                 return adapters::answer(adapter, bytes, &called, &registry, &job).await;
             }

@@ -73,7 +73,7 @@ proptest! {
         fields in prop::collection::hash_map(
             prop::sample::select(vec![
                 "prompt", "prompts", "messages", "response", "answers", "error", "refusal", "finish_reason", "policy",
-                "explain", "top", "target", "model", "system", "format", "rows", "cheap", "cascade", "texts", "input",
+                "explain", "top", "target", "model", "system", "format", "rows", "cheap", "cascade", "texts", "input", "candidates", "value",
                 "inputs", "instances", "contents", "request", "params", "structured_messages", "dataframe_records",
             ]),
             value(),

@@ -121,7 +121,7 @@ async fn answer(
     match route.handler {
         Handler::ByModels(endpoint) => {
             let stream = open_stream(request, state)?;
-            let work = by_models((endpoint, route), request, payload, state, caller);
+            let work = by_models((endpoint, route.path), request, payload, state, caller);
             let answered = timeout(state.settings.limits.timeout, work).await.map_err(|_| body::late())?;
             drop(stream);
             answered

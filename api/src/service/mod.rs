@@ -35,6 +35,7 @@ mod process_metrics;
 mod registry;
 mod reply;
 mod route;
+mod routing;
 mod score;
 mod served_tiers;
 mod server;

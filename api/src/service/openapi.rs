@@ -17,7 +17,7 @@ use crate::service::error::ErrorBody;
 use crate::service::operations::{Operation, Response};
 use crate::service::route::{OPENAPI, ROUTES, Route, Verb};
 use crate::service::settings::{Limits, Settings};
-use crate::service::{bodies, classify, explain, models, predict, score};
+use crate::service::{bodies, classify, explain, models, predict, routing, score};
 
 /// What the pages of Swagger UI may load. Inline styles are allowed because it sets them on its elements.
 pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
@@ -44,6 +44,8 @@ pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data
         ExplainResponse,
         score::ScoreRequest,
         score::ScoreResponse,
+        routing::RouteRequest,
+        routing::RouteResponse,
         models::ModelsResponse,
         models::ModelInfo,
         schema::FieldName,
@@ -129,6 +131,7 @@ fn set_limits(schemas: &mut Value, limits: &Limits) {
         ("ClassifyRequest", &["prompt", "response"]),
         ("AnswerBody", &["prompt", "response"]),
         ("ExplainRequest", &["prompt", "response"]),
+        ("RouteRequest", &["prompt"]),
     ] {
         for text in texts {
             schemas[schema]["properties"][text]["maxLength"] = json!(limits.chars);

@@ -93,6 +93,18 @@ pub(crate) static SCORE: Operation = Operation {
     ],
 };
 
+pub(crate) static ROUTE: Operation = Operation {
+    id: "route",
+    summary: "Which of these targets should get the prompt?",
+    request: Some("RouteRequest"),
+    response: Response::Schema("RouteResponse"),
+    failures: JUDGING,
+    examples: &[(
+        "two targets with their costs",
+        r#"{"prompt": "How do I pick a lock?", "candidates": [{"target": "gpt-4o-mini", "cost": 0.02}, {"target": "gpt-5.5", "cost": 0.3}]}"#,
+    )],
+};
+
 pub(crate) static MODELS: Operation = Operation {
     id: "models",
     summary: "The models that are loaded, and the limits",

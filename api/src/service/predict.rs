@@ -231,7 +231,10 @@ fn prompts_of(request: &PredictRequest) -> Result<Prompts<'_>, ApiError> {
 }
 
 /// The last message of the user, and its index.
-fn last_of_user(messages: &[Message]) -> Result<(usize, String), ApiError> {
+///
+/// # Errors
+/// 422 when there is none.
+pub(crate) fn last_of_user(messages: &[Message]) -> Result<(usize, String), ApiError> {
     let last = conversation::last_user(messages, |message| (&message.role, &message.content));
     let at = last.ok_or_else(|| ApiError::invalid("messages", "there is no message with the role `user`"))?;
     Ok((at, messages[at].content.clone()))

@@ -30,6 +30,7 @@ pub(crate) enum Endpoint {
     Classify,
     Explain,
     Score,
+    Route,
     /// Predicts or classifies in the shape of another API.
     Adapted(Adapter),
 }
@@ -38,14 +39,14 @@ impl Endpoint {
     /// All of them.
     #[cfg(test)]
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        let own = [Self::Predict, Self::Classify, Self::Explain, Self::Score];
+        let own = [Self::Predict, Self::Classify, Self::Explain, Self::Score, Self::Route];
         own.into_iter().chain(Adapter::ALL.map(Self::Adapted))
     }
 
     /// Whether even a small body may need much work, which then runs outside the workers.
     pub(crate) const fn is_heavy(self) -> bool {
         match self {
-            Self::Predict | Self::Classify | Self::Adapted(_) => false,
+            Self::Predict | Self::Classify | Self::Route | Self::Adapted(_) => false,
             Self::Explain | Self::Score => true,
         }
     }
@@ -148,7 +149,7 @@ impl Route {
 }
 
 /// All routes with a path of their own; the last entry handles every other path.
-pub(crate) static ROUTES: [Route; 41] = {
+pub(crate) static ROUTES: [Route; 42] = {
     use Access::{Admin, Keyed, Open};
     use Adapter as A;
     use FailureForm as F;
@@ -158,6 +159,7 @@ pub(crate) static ROUTES: [Route; 41] = {
         Route::post("/v1/classify", Keyed, H::ByModels(Endpoint::Classify)).documented(&operations::CLASSIFY),
         Route::post("/v1/explain", Keyed, H::ByModels(Endpoint::Explain)).documented(&operations::EXPLAIN),
         Route::post("/v1/score", Keyed, H::ByModels(Endpoint::Score)).documented(&operations::SCORE),
+        Route::post("/v1/route", Keyed, H::ByModels(Endpoint::Route)).documented(&operations::ROUTE),
         // Before the route that takes any name of a model.
         Route::adapted("/v1/models/{name}:predict", &[A::Kserve], F::Text).documented(&adapted::KSERVE),
         Route::get("/v1/models", Keyed, H::Models).documented(&operations::MODELS),

@@ -179,6 +179,7 @@ fn prompts<'a>(request: &ScoreRequest, tiered: TieredModel<'a>, policy: Policy) 
         kinds: false,
         interval: false,
         ngrams: request.top.unwrap_or_default(),
+        router: None,
     }
 }
 

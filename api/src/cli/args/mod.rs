@@ -9,6 +9,7 @@ mod fit;
 mod layouts;
 mod model;
 mod rates;
+mod route;
 mod score;
 mod serve;
 mod shell;
@@ -26,6 +27,7 @@ pub(crate) use fit::{Bootstrap, Fit, Learn, Pipeline, RecipeArgs};
 pub(crate) use layouts::Layouts;
 pub(crate) use model::{ClassifierArg, ModelArg, PhrasesArg, PredictorArg, TargetArg, policy_of_flags};
 pub(crate) use rates::{LabelsArg, Rates, RatesFormat};
+pub(crate) use route::Route;
 pub(crate) use score::{Label, Score};
 pub(crate) use serve::{Key, Serve};
 pub(crate) use shell::{Shell, ShellWhat};
@@ -97,6 +99,8 @@ pub(crate) enum Command {
     Reproduce(Reproduce),
     /// Scores files of prompts of any size.
     Score(Score),
+    /// Says for each prompt of files which of several targets it should go to.
+    Route(Route),
     /// Lists the layouts of files that are read by themselves, with an example of each.
     Layouts(Layouts),
     /// Serves the models over HTTP, with a page to try them.

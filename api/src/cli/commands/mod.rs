@@ -21,6 +21,7 @@ mod predict;
 mod rates;
 mod report;
 mod reproduce;
+mod route;
 mod score;
 mod serve;
 mod shell;
@@ -50,6 +51,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Report(args) => report::run(&args),
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Score(args) => score::run(args),
+        Command::Route(args) => route::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Key(args) => key::run(&args),
         Command::Shell(args) => shell::run(&args),

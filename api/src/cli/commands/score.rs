@@ -42,7 +42,7 @@ pub(crate) fn run(args: Score) -> anyhow::Result<()> {
         .into());
     }
     let (kinds, interval, ngrams, target) = (args.kinds, args.interval, args.explain, args.target.target);
-    let question = RowQuestion::Prompts { tiered, policy, target, kinds, interval, ngrams };
+    let question = RowQuestion::Prompts { tiered, policy, target, kinds, interval, ngrams, router: None };
     let reading = Reading::Prompt {
         column: args.prompt_column,
         messages: args.messages_column,
@@ -97,6 +97,7 @@ fn counted(model: &Model, args: &Score) -> anyhow::Result<Counts> {
         kinds: false,
         interval: false,
         ngrams: 0,
+        router: None,
     };
     let reading = Reading::Prompt {
         column: args.prompt_column.clone(),

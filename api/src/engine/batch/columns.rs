@@ -7,11 +7,12 @@ use demur_data::Kind;
 pub(crate) use demur_data::stream::Cell;
 use demur_data::stream::RowInput;
 use demur_predictor::{
-    Answer, Form, Input, Judged, KindDistribution, Model, ScoreError, Scratch, Tier, Tiered,
+    Answer, Form, Input, Judged, KindDistribution, Model, Policy, ScoreError, Scratch, Tier, Tiered,
 };
 
 use crate::engine::batch::question::{Row, RowQuestion, RowScore};
 use crate::engine::judgement::Judge;
+use crate::engine::routing::{Router, choice};
 use crate::engine::shares::in_short;
 
 /// The type of a column's values.
@@ -83,8 +84,11 @@ impl<'a> RowQuestion<'a> {
             })
         });
         match self {
-            Self::Prompts { kinds, interval, ngrams, .. } => {
+            Self::Prompts { kinds, interval, ngrams, router, .. } => {
                 list.push(Column::text("decision", "what the policy does", outcomes, outcome));
+                if router.is_some() {
+                    list.extend(route_columns());
+                }
                 list.push(Column::text("model_digest", "the model", &[], |row, _| {
                     Some(Cell::Text(row.model().digest()))
                 }));
@@ -122,6 +126,29 @@ impl<'a> RowQuestion<'a> {
 
 fn outcome<'m>(row: &Row<'_, 'm>, _: usize) -> Option<Cell<'m>> {
     row.outcome().map(Cell::Text)
+}
+
+/// The target that a prompt should go to, what that is worth, and all of them.
+fn route_columns() -> [Column; 3] {
+    let all = "all targets, from the highest utility to the lowest";
+    [
+        Column::text(
+            "route",
+            "the target to send to; null where the policy holds it from all",
+            &[],
+            |row, _| {
+                let RowQuestion::Prompts { router: Some(router), .. } = row.question else { return None };
+                router.own_name(&choice(row.ranked)?.target).map(Cell::Text)
+            },
+        ),
+        Column::number("utility", "the utility of the target that p_refusal is of", |row, _| {
+            Some(Cell::Number(choice(row.ranked).or(row.ranked.first())?.utility))
+        }),
+        Column {
+            kind: ValueKind::Json,
+            ..Column::number("routes", all, |row, _| serde_json::to_string(row.ranked).ok().map(Cell::Json))
+        },
+    ]
 }
 
 /// How an answer was recognised, and whether reasoning came before it.
@@ -206,6 +233,11 @@ impl<'a> Columns<'a> {
     ) -> RowScore {
         let input = self.question.input(row);
         match &self.question {
+            RowQuestion::Prompts { policy, router: Some(router), .. } => {
+                let of = |target| self.model().predict_ngrams(&Input { target, ..input }, scratch);
+                let scored: Vec<Tiered> = router.targets().map(of).collect();
+                self.put_route(router, *policy, (&input, &scored), cells)
+            }
             RowQuestion::Prompts { policy, .. } => {
                 let scored = self.model().predict_ngrams(&input, scratch);
                 let kinds = self.kinds_of(&input, &scored, scratch);
@@ -235,6 +267,15 @@ impl<'a> Columns<'a> {
             (self.put(row, &mut cells), cells)
         };
         match &self.question {
+            RowQuestion::Prompts { tiered, policy, router: Some(router), .. } => {
+                let targets: Vec<Option<&str>> = router.targets().collect();
+                let scored = tiered.score_targets(&inputs, &targets, scratch)?;
+                let of = |(input, scored): (&Input<'_>, &Vec<Tiered>)| {
+                    let mut cells = Vec::with_capacity(self.list.len());
+                    (self.put_route(router, *policy, (input, scored), &mut cells), cells)
+                };
+                Ok(inputs.iter().zip(&scored).map(of).collect())
+            }
             RowQuestion::Prompts { tiered, policy, .. } => {
                 let scored = tiered.score(&inputs, scratch)?;
                 let of = |(input, scored)| {
@@ -251,6 +292,23 @@ impl<'a> Columns<'a> {
                 Ok(inputs.iter().zip(judged).map(of).collect())
             }
         }
+    }
+
+    /// Appends the cells of a prompt that may go to several targets: those of the one that it should go to, or, if the
+    /// policy holds it from all, of the first.
+    fn put_route(
+        &self,
+        router: &Router,
+        policy: Policy,
+        (input, scored): (&Input<'_>, &[Tiered]),
+        cells: &mut Vec<Cell<'a>>,
+    ) -> RowScore {
+        let ranked = router.rank(policy, scored, self.question.tiered().has_encoder());
+        let lead = choice(&ranked).or(ranked.first()).and_then(|lead| router.place(&lead.target));
+        // A router has candidates, and its ranking only these, so there is a first one with a score.
+        let lead = lead.and_then(|at| scored.get(at)).unwrap_or(&scored[0]);
+        let row = Row::prompt(&self.question, &policy, (input, lead), None);
+        self.put(&Row { ranked: &ranked, ..row }, cells)
     }
 
     /// The kinds at a score, if a column needs them.
@@ -293,6 +351,7 @@ mod tests {
                 kinds: false,
                 interval: true,
                 ngrams: 2,
+                router: None,
             },
             responses(&response, &none),
         ];

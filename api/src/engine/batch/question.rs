@@ -7,6 +7,7 @@ use demur_predictor::{
 };
 
 use crate::engine::judgement::Judge;
+use crate::engine::routing::{Ranked, Router};
 use crate::engine::tiered_model::TieredModel;
 
 /// The question that a run asks about each row.
@@ -22,6 +23,8 @@ pub(crate) enum RowQuestion<'a> {
         interval: bool,
         /// How many of the strongest words to add.
         ngrams: usize,
+        /// The targets that each prompt may go to, if it is asked which.
+        router: Option<&'a Router>,
     },
     /// Is this answer a refusal?
     Responses {
@@ -74,6 +77,8 @@ pub(crate) struct Row<'r, 'm> {
     pub(crate) form: Option<Form>,
     /// Whether reasoning was cut off before an answer was read.
     pub(crate) reasoning: Option<bool>,
+    /// The targets that the prompt may go to, ranked.
+    pub(crate) ranked: &'r [Ranked],
 }
 
 impl<'a> RowQuestion<'a> {
@@ -134,6 +139,7 @@ impl<'r, 'm> Row<'r, 'm> {
             kinds,
             form: None,
             reasoning: None,
+            ranked: &[],
         }
     }
 
@@ -151,6 +157,7 @@ impl<'r, 'm> Row<'r, 'm> {
             kinds: verdict.kinds,
             form: Some(verdict.form),
             reasoning: Some(verdict.reasoning),
+            ranked: &[],
         }
     }
 

@@ -250,14 +250,9 @@ pub(crate) async fn answers(
     Ok(Verdicts { list, model: response.model, target: None, unknown_target: None })
 }
 
-/// The target of this name that a predictor knows: by the name itself, else without the vendor before its last `/`.
+/// The name of this target by which a predictor knows it.
 pub(crate) fn known_target(registry: &Registry, model: Option<&str>, wanted: &str) -> Option<String> {
-    let bare = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
-    let predictors = || {
-        let of_field = registry.of(Field::Prompt);
-        of_field.filter(|served| model.is_none_or(|model| served.name == model))
-    };
-    let targets = || predictors().flat_map(|served| rules::targets(&served.model));
-    let same = targets().find(|known| *known == wanted);
-    same.or_else(|| targets().find(|known| bare(known) == bare(wanted))).map(str::to_owned)
+    let of_field = registry.of(Field::Prompt);
+    let mut predictors = of_field.filter(|served| model.is_none_or(|model| served.name == model));
+    predictors.find_map(|served| rules::known_as(&served.model, wanted)).map(str::to_owned)
 }

@@ -1,0 +1,35 @@
+//! `demur route`: adds to every prompt in files the target that it should go to.
+
+use crate::cli::args::{Route, policy_of_flags};
+use crate::cli::commands::batch::score_files;
+use crate::cli::terminal::note;
+use crate::engine::Usage;
+use crate::engine::batch::{Reading, RowQuestion, RunRequest};
+use crate::engine::routing::Router;
+use crate::engine::tiered_model::TieredModel;
+
+pub(crate) fn run(args: Route) -> anyhow::Result<()> {
+    let model = args.base_rate.of(args.model.load(args.tiers.tier)?)?;
+    let tiered = TieredModel::here(&model, args.tiers.of(&model)?);
+    let policy = policy_of_flags(&model, args.send_below, args.hold_from)?;
+    let names: Vec<String> = args.candidates.iter().map(|candidate| candidate.target.clone()).collect();
+    let router = Router::new(&model, args.candidates, args.value).map_err(|(at, reason)| {
+        let flag = at.map_or_else(|| "--candidate".to_owned(), |at| format!("--candidate {}", names[at]));
+        Usage(format!("{flag}: {reason}"))
+    })?;
+    for name in router.unknown() {
+        note(&format!("`{name}` is not known to the predictor; the average target stands in for it"));
+    }
+    let (router, target) = (Some(&router), None);
+    let question =
+        RowQuestion::Prompts { tiered, policy, target, kinds: false, interval: false, ngrams: 0, router };
+    let reading = Reading::Prompt {
+        column: args.prompt_column,
+        messages: args.messages_column,
+        longest: args.max_chars,
+    };
+    let (threads, json, options) = (args.rows.threads, args.rows.json, args.rows.options());
+    let (inputs, model, out, format) = (args.inputs, args.model.model, args.out, args.format);
+    let opening = args.opening.opening();
+    score_files(RunRequest { inputs, model, out, format, opening, question, reading, options }, threads, json)
+}
