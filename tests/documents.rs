@@ -44,6 +44,7 @@ documents! {
     learn: "docs/learn.md",
     models: "docs/models.md",
     performance: "docs/performance.md",
+    proxy: "docs/proxy.md",
     rates: "docs/rates.md",
     recipes: "docs/recipes.md",
     reproduce: "docs/reproduce.md",

@@ -30,6 +30,7 @@ mod otel;
 mod outputs;
 mod pipeline;
 mod predict;
+mod proxy;
 mod rates;
 mod reading;
 mod report;

@@ -26,7 +26,7 @@ pub fn main() -> ExitCode {
         std::process::exit(130);
     };
     // The service writes no files, and handles signals itself.
-    let serves = matches!(cli.command, Command::Serve(_));
+    let serves = matches!(cli.command, Command::Serve(_) | Command::Proxy(_));
     if let Some(Err(error)) = (!serves).then(|| ctrlc::set_handler(interrupt)) {
         terminal::note(&format!(
             "cannot watch for Ctrl-C ({error}): an interrupted run may leave temporary files"

@@ -54,24 +54,40 @@ pub(crate) async fn by_models(
     let called = Called::of(request)?;
     let body = body::read(request, endpoint.media_type(), payload, state, caller).await?;
     let size = body.bytes.len();
+    let work = |job| -> Work<Reply> { Box::pin(endpoint.answer(body, called, job)) };
+    let reply = worked(path, (size, endpoint.is_heavy()), request, state, caller, work).await?;
+    answered(reply, connection(request).cloned(), caller, state)
+}
+
+/// Works on a body of this size: on this thread if it is small and not heavy, else outside the workers. The work stops
+/// soon after its client has left, or after this future is dropped.
+///
+/// # Errors
+/// Those of the work, and 429 if too many requests wait or run.
+pub(crate) async fn worked<T: Send + 'static>(
+    path: &'static str,
+    (size, is_heavy): (usize, bool),
+    request: &HttpRequest,
+    state: &Data<State>,
+    caller: Caller,
+    work: impl FnOnce(Job) -> Work<T>,
+) -> Result<T, ApiError> {
     let connection = connection(request).cloned();
     let stop = StopWork(Arc::default());
     let job = Job::new(state.clone(), caller, connection.clone(), Arc::clone(&stop.0));
-    let is_small = size < LARGE && !endpoint.is_heavy();
+    let is_small = size < LARGE && !is_heavy;
     // Small work runs to its end on this thread, and takes a permit only if it waits for an encoder.
     if !is_small {
         job.enter()?;
     }
-    let work: Work<Reply> = Box::pin(caught(path, endpoint.answer(body, called, job)));
-    let reply = if is_small {
-        work.await?
-    } else {
-        tokio::select! {
-            reply = beside(work, &state.turns, (caller, size)) => reply?,
-            () = left(connection.as_deref()) => return Err(gone()),
-        }
-    };
-    answered(reply, connection, caller, state)
+    let work: Work<T> = Box::pin(caught(path, work(job)));
+    if is_small {
+        return work.await;
+    }
+    tokio::select! {
+        done = beside(work, &state.turns, (caller, size)) => done,
+        () = left(connection.as_deref()) => Err(gone()),
+    }
 }
 
 impl Endpoint {

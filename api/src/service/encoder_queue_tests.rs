@@ -7,8 +7,8 @@ use std::time::Duration;
 use demur_predictor::encoder::EncoderError;
 
 use super::*;
-use crate::service::adapters::name::Adapters;
 use crate::service::metrics::Metrics;
+use crate::service::options::Options;
 
 /// Batches, each as the prompts in it.
 type Seen = Arc<Mutex<Vec<Vec<String>>>>;
@@ -54,8 +54,8 @@ fn start(tokens: usize, wait: Duration, most: usize) -> Fixture {
     let (gate, at_gate) = mpsc::channel();
     let seen = Seen::default();
     let work = StandIn { seen: Arc::clone(&seen), gate: at_gate };
-    let none = Adapters::of_names(&[], false).unwrap();
-    let metrics = Metrics::new(1, &none).unwrap().of_encoder("m");
+    let settings = Options::default().resolve().unwrap();
+    let metrics = Metrics::new(&settings).unwrap().of_encoder("m");
     let (queue, thread) = EncoderQueue::start(work, Batching { tokens, wait, most }, metrics).unwrap();
     Fixture { queue, seen, gate, thread }
 }

@@ -42,6 +42,8 @@ pub(crate) enum ErrorType {
     Internal,
     /// The server is starting or about to end.
     NotReady,
+    /// The upstream of a proxy gives no answer.
+    UpstreamFailed,
 }
 
 impl ErrorType {
@@ -60,6 +62,7 @@ impl ErrorType {
             Self::Overloaded | Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+            Self::UpstreamFailed => StatusCode::BAD_GATEWAY,
         }
     }
 }

@@ -13,7 +13,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use tracing::Instrument;
 
-use crate::service::adapters::name::{Adapters, Probe};
+use crate::service::adapters::name::Probe;
 use crate::service::adapters::open_inference::{
     self, ModelMetadata, ModelReady, ServerLive, ServerMetadata, ServerReady,
 };
@@ -21,8 +21,10 @@ use crate::service::admit::admit;
 use crate::service::by_models::by_models;
 use crate::service::connection::{Stream, connection};
 use crate::service::error::{ApiError, ErrorType};
+use crate::service::proxy::forward;
 use crate::service::reply::{text, to_json};
-use crate::service::route::{Handler, ROUTES, Route};
+use crate::service::route::{Handler, ROUTES, Route, Side};
+use crate::service::settings::Settings;
 use crate::service::state::{Reason, SOON, State};
 use crate::service::{body, models, openapi, page};
 
@@ -30,10 +32,10 @@ use crate::service::{body, models, openapi, page};
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Adds every route that is switched on.
-pub(crate) fn routes(adapters: &Adapters, config: &mut web::ServiceConfig) {
-    for (number, route) in ROUTES.iter().enumerate().filter(|(_, route)| adapters.have(route.adapters)) {
+pub(crate) fn routes(settings: &Settings, config: &mut web::ServiceConfig) {
+    for (number, route) in ROUTES.iter().enumerate().filter(|(_, route)| route.is_on(settings)) {
         let answer = move |request: HttpRequest, payload: Payload| handle(number, request, payload);
-        if route.handler == Handler::NoSuchPath {
+        if route.is_rest() {
             config.default_service(web::route().to(answer));
             continue;
         }
@@ -87,8 +89,13 @@ async fn handle(number: usize, request: HttpRequest, payload: Payload) -> HttpRe
         );
     }
     let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, id);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // What an upstream says of itself stays.
+    if !headers.contains_key(REQUEST_ID) {
+        headers.insert(REQUEST_ID, id);
+    }
+    if route.side != Side::Proxy {
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
     if state.draining.load(Ordering::Acquire) {
         response.head_mut().set_connection_type(ConnectionType::Close);
     }
@@ -125,6 +132,10 @@ async fn answer(
             let answered = timeout(state.settings.limits.timeout, work).await.map_err(|_| body::late())?;
             drop(stream);
             answered
+        }
+        Handler::Forward { judged } => {
+            let _stream = open_stream(request, state)?;
+            forward((judged, route.path), request, payload, state, caller).await
         }
         Handler::Models => json(&models::models(&state.registry.load(), &state.settings.limits)),
         Handler::Model => {

@@ -31,6 +31,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::service::admit::X_API_KEY;
 use crate::service::connection::Watched;
 use crate::service::http::{self, REQUEST_ID};
+use crate::service::proxy::client::client;
 use crate::service::state::State;
 
 /// How long an idle connection is kept. It is short, because a drain waits for idle connections.
@@ -122,9 +123,15 @@ fn http_service<IO: AsyncRead + AsyncWrite + Unpin + 'static>(
     draining: GracefulShutdownSignal,
 ) -> impl ServiceFactory<Accepted<IO>, Config = (), Response = (), Error = (), InitError = ()> {
     let origins = &state.settings.cors_origins;
+    let upstream = state.settings.proxy.as_ref().map(|_| state.upstream_trust.clone());
     let app = App::new()
         .app_data(web::Data::from(Arc::clone(&state)))
-        .configure(|config| http::routes(&state.settings.adapters, config))
+        .configure(|config| {
+            if let Some(upstream) = &upstream {
+                config.app_data(client(upstream.clone()));
+            }
+            http::routes(&state.settings, config);
+        })
         .wrap(Condition::new(!origins.is_empty(), cross_origin(origins)));
     let app = IntoServiceFactory::<_, Request>::into_factory(app)
         .map_err(|error: actix_web::Error| actix_http::Response::<BoxBody>::from(error.error_response()));

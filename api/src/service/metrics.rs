@@ -11,9 +11,9 @@ use prometheus::{
 };
 
 use crate::engine::process::resident_memory;
-use crate::service::adapters::name::Adapters;
 use crate::service::process_metrics;
 use crate::service::route::{ROUTES, Route};
+use crate::service::settings::Settings;
 
 /// Bucket bounds in seconds: from one prompt (tens of microseconds) to a large batch.
 const LATENCY: [f64; 14] = [5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.5, 2.0, 10.0];
@@ -169,12 +169,12 @@ impl EncoderMetrics {
 
 impl RouteMetrics {
     /// The handles of all routes that are switched on, in the order of their table.
-    fn all(requests: &IntCounterVec, seconds: &HistogramVec, adapters: &Adapters) -> Vec<Option<Self>> {
+    fn all(requests: &IntCounterVec, seconds: &HistogramVec, settings: &Settings) -> Vec<Option<Self>> {
         let of = |route: &Route| Self {
             ok: requests.with_label_values(&[route.path, "200"]),
             seconds: seconds.with_label_values(&[route.path]),
         };
-        ROUTES.iter().map(|route| adapters.have(route.adapters).then(|| of(route))).collect()
+        ROUTES.iter().map(|route| route.is_on(settings).then(|| of(route))).collect()
     }
 }
 
@@ -211,7 +211,7 @@ impl Metrics {
     ///
     /// # Errors
     /// When a name is invalid or taken twice, which a test would find.
-    pub(crate) fn new(max_concurrent: usize, adapters: &Adapters) -> prometheus::Result<Self> {
+    pub(crate) fn new(settings: &Settings) -> prometheus::Result<Self> {
         let registry = Registry::new_custom(Some("demur".to_owned()), None)?;
         let of = Maker(&registry);
         let requests = of.counters(
@@ -226,9 +226,9 @@ impl Metrics {
             &LATENCY,
         )?;
         let limit = of.gauge("requests_limit", "Most requests at work at once")?;
-        limit.set(i64::try_from(max_concurrent).unwrap_or(i64::MAX));
+        limit.set(i64::try_from(settings.limits.concurrent).unwrap_or(i64::MAX));
         Ok(Self {
-            routes: RouteMetrics::all(&requests, &seconds, adapters),
+            routes: RouteMetrics::all(&requests, &seconds, settings),
             scores: of.histograms(
                 "p_refusal",
                 "P(refusal) of prompts and answers, by model",

@@ -2,10 +2,18 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::service::options::Options;
+
+/// Settings without adapters.
+fn settings() -> Settings {
+    let options =
+        Options { adapters: vec!["none".to_owned()], max_concurrent: Some(7), ..Options::default() };
+    options.resolve().unwrap()
+}
 
 #[test]
 fn counts_are_in_the_text() {
-    let metrics = Metrics::new(7, &Adapters::of_names(&[], false).unwrap()).unwrap();
+    let metrics = Metrics::new(&settings()).unwrap();
     metrics.answered(0, StatusCode::OK, Duration::from_millis(3));
     metrics.answered(0, StatusCode::BAD_REQUEST, Duration::from_micros(1));
     let model = metrics.of_model("m", Field::Prompt, true);

@@ -101,7 +101,7 @@ pub(crate) fn document(settings: &Settings) -> serde_json::Result<String> {
     });
     set_limits(&mut document["components"]["schemas"], limits);
     for route in &ROUTES {
-        let Some(operation) = route.operation.filter(|_| settings.adapters.have(route.adapters)) else {
+        let Some(operation) = route.operation.filter(|_| route.is_on(settings)) else {
             continue;
         };
         let method = match route.verb {

@@ -11,6 +11,7 @@ use crate::service::adapters::name::{Adapter, Probe};
 use crate::service::adapters::operations as adapted;
 use crate::service::operations::{self, Operation};
 use crate::service::page;
+use crate::service::settings::Settings;
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +73,23 @@ pub(crate) enum Handler {
     Script,
     /// What another protocol asks about the server and its models.
     Probe(Probe),
+    /// Goes to the upstream of a proxy; whether its prompt is predicted before.
+    Forward {
+        judged: bool,
+    },
     /// The path has no route.
     NoSuchPath,
+}
+
+/// Which of the two services has a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// `demur serve`.
+    Serve,
+    /// `demur proxy`.
+    Proxy,
+    /// Both.
+    Both,
 }
 
 /// The method of a route.
@@ -103,6 +119,8 @@ pub(crate) struct Route {
     pub(crate) adapters: &'static [Adapter],
     /// The form of its failures.
     pub(crate) failure: FailureForm,
+    /// Which service has it.
+    pub(crate) side: Side,
 }
 
 impl Route {
@@ -112,7 +130,8 @@ impl Route {
 
     const fn post(path: &'static str, access: Access, handler: Handler) -> Self {
         let (operation, adapters, failure) = (None, &[] as &[Adapter], FailureForm::Own);
-        Self { path, verb: Verb::Post, access, handler, operation, adapters, failure }
+        let side = Side::Serve;
+        Self { path, verb: Verb::Post, access, handler, operation, adapters, failure, side }
     }
 
     const fn documented(self, operation: &'static Operation) -> Self {
@@ -123,6 +142,28 @@ impl Route {
     const fn adapted(path: &'static str, adapters: &'static [Adapter; 1], failure: FailureForm) -> Self {
         let handler = Handler::ByModels(Endpoint::Adapted(adapters[0]));
         Self { adapters, failure, ..Self::post(path, Access::Keyed, handler) }
+    }
+
+    /// A route of the proxy.
+    const fn forwarded(path: &'static str, verb: Verb, judged: bool) -> Self {
+        let own = Self::post(path, Access::Keyed, Handler::Forward { judged });
+        Self { verb, failure: FailureForm::OpenAi, side: Side::Proxy, ..own }
+    }
+
+    /// A route of both services.
+    const fn of_both(self) -> Self {
+        Self { side: Side::Both, ..self }
+    }
+
+    /// Whether it handles every path that has no route of its own.
+    pub(crate) const fn is_rest(&self) -> bool {
+        matches!(self.handler, Handler::NoSuchPath | Handler::Forward { judged: false })
+    }
+
+    /// Whether a service with these settings has it.
+    pub(crate) fn is_on(&self, settings: &Settings) -> bool {
+        let side = if settings.proxy.is_some() { Side::Proxy } else { Side::Serve };
+        (self.side == side || self.side == Side::Both) && settings.adapters.have(self.adapters)
     }
 
     const fn of(self, adapters: &'static [Adapter], failure: FailureForm) -> Self {
@@ -143,13 +184,14 @@ impl Route {
         match self.verb {
             Verb::Get => "GET, HEAD",
             Verb::Post => "POST",
+            // Nothing is refused for its method.
             Verb::Any => "*",
         }
     }
 }
 
-/// All routes with a path of their own; the last entry handles every other path.
-pub(crate) static ROUTES: [Route; 42] = {
+/// All routes with a path of their own; the last entries handle every other path, of a proxy and of the service.
+pub(crate) static ROUTES: [Route; 47] = {
     use Access::{Admin, Keyed, Open};
     use Adapter as A;
     use FailureForm as F;
@@ -164,9 +206,9 @@ pub(crate) static ROUTES: [Route; 42] = {
         Route::adapted("/v1/models/{name}:predict", &[A::Kserve], F::Text).documented(&adapted::KSERVE),
         Route::get("/v1/models", Keyed, H::Models).documented(&operations::MODELS),
         Route::get("/v1/models/{name}", Keyed, H::Model).documented(&operations::MODEL),
-        Route::get("/health/live", Open, H::Live).documented(&operations::LIVE),
-        Route::get("/health/ready", Open, H::Ready).documented(&operations::READY),
-        Route::get("/metrics", Open, H::Metrics).documented(&operations::METRICS),
+        Route::get("/health/live", Open, H::Live).of_both().documented(&operations::LIVE),
+        Route::get("/health/ready", Open, H::Ready).of_both().documented(&operations::READY),
+        Route::get("/metrics", Open, H::Metrics).of_both().documented(&operations::METRICS),
         Route::post("/admin/reload", Admin, H::Reload).documented(&operations::RELOAD),
         Route::adapted("/beta/litellm_basic_guardrail_api", &[A::Litellm], F::Own)
             .documented(&adapted::LITELLM),
@@ -215,6 +257,11 @@ pub(crate) static ROUTES: [Route; 42] = {
         Route::get("/playground.js", Open, H::Page("text/javascript; charset=utf-8", page::SCRIPT)),
         Route::get("/playground/{file}", Open, H::Script),
         Route::get("/playground.css", Open, H::Page("text/css; charset=utf-8", page::STYLE)),
+        Route::forwarded("/v1/chat/completions", Verb::Post, true),
+        Route::forwarded("/v1/completions", Verb::Post, true),
+        Route::forwarded("/v1/responses", Verb::Post, true),
+        Route::forwarded("/v1/messages", Verb::Post, true),
+        Route::forwarded("forwarded", Verb::Any, false),
         Route::get("other", Open, H::NoSuchPath),
     ]
 };
@@ -239,12 +286,14 @@ mod tests {
         }
         for route in &ROUTES {
             let is_api = route.path.starts_with("/v1/") || route.access != Access::Open;
-            let is_api = is_api && route.verb != Verb::Any;
+            let is_api = is_api && route.verb != Verb::Any && route.side != Side::Proxy;
             assert!(!is_api || route.operation.is_some(), "{} is not in the document", route.path);
             let same = ROUTES.iter().filter(|other| other.path == route.path);
             assert_eq!(same.count(), 1, "{} is there twice", route.path);
         }
-        assert_eq!(ROUTES.last().unwrap().handler, Handler::NoSuchPath);
+        let rest: Vec<Handler> =
+            ROUTES.iter().filter(|route| route.is_rest()).map(|route| route.handler).collect();
+        assert_eq!(rest, [Handler::Forward { judged: false }, Handler::NoSuchPath]);
         let mut ids: Vec<_> = ROUTES.iter().filter_map(|route| Some(route.operation?.id)).collect();
         let documented = ids.len();
         ids.sort_unstable();

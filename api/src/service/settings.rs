@@ -14,6 +14,7 @@ use crate::engine::cascade::checked_share;
 use crate::engine::rules::MOST_THREADS;
 use crate::service::adapters::name::{Adapters, LabelNames};
 use crate::service::options::{LogFormat, LogLevel, Options, read};
+use crate::service::proxy::options::ProxySettings;
 
 /// Default number of tokens in an encoder's batch.
 const BATCH_TOKENS: usize = 4096;
@@ -74,6 +75,8 @@ pub(crate) struct Settings {
     pub(crate) admin_address: Option<SocketAddr>,
     /// The shapes of other APIs that are spoken.
     pub(crate) adapters: Adapters,
+    /// The upstream, of a proxy.
+    pub(crate) proxy: Option<ProxySettings>,
     /// What these call the two labels.
     pub(crate) labels: LabelNames,
     pub(crate) workers: usize,
@@ -138,6 +141,7 @@ impl Options {
             admin_address: options.admin_bind,
             adapters: Adapters::of_names(&options.adapters, bind.is_loopback())?,
             labels: LabelNames::of_names(&options.labels)?,
+            proxy: None,
             workers: threads("workers", options.workers, cores)?,
             turns: cores,
             limits,

@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use arc_swap::ArcSwap;
+use rustls::ClientConfig;
 
 use crate::service::addresses::Addresses;
 use crate::service::budget::{ByteBudget, Caller, SMALL};
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::metrics::Metrics;
+use crate::service::proxy::client::trust;
 use crate::service::registry::Registry;
 use crate::service::settings::Settings;
 use crate::service::turns::Turns;
@@ -33,6 +35,8 @@ pub(crate) struct State {
     pub(crate) draining: AtomicBool,
     /// The `OpenAPI` document, written once.
     pub(crate) openapi: String,
+    /// How the upstream of a proxy is trusted, if it is one of HTTPS.
+    pub(crate) upstream_trust: Option<Arc<ClientConfig>>,
     /// Where the admin routes are reached without a key.
     pub(crate) admin_address: Option<SocketAddr>,
     /// Counts requests by address where there are no keys.
@@ -85,8 +89,8 @@ impl State {
         admin_address: Option<SocketAddr>,
         openapi: String,
     ) -> anyhow::Result<Self> {
-        let metrics = Metrics::new(settings.limits.concurrent, &settings.adapters)
-            .context("cannot set up the metrics")?;
+        let metrics = Metrics::new(&settings).context("cannot set up the metrics")?;
+        let upstream_trust = settings.proxy.as_ref().map(trust).transpose()?.flatten();
         let mut registry = Registry::load(&settings, &metrics)?;
         let threads = Mutex::new(std::mem::take(&mut registry.threads));
         let limits = &settings.limits;
@@ -102,6 +106,7 @@ impl State {
             at_work: Arc::default(),
             draining: AtomicBool::new(false),
             admin_address,
+            upstream_trust,
             metrics,
             settings,
         })

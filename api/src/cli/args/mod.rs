@@ -29,7 +29,7 @@ pub(crate) use model::{ClassifierArg, ModelArg, PhrasesArg, PredictorArg, Target
 pub(crate) use rates::{LabelsArg, Rates, RatesFormat};
 pub(crate) use route::Route;
 pub(crate) use score::{Label, Score};
-pub(crate) use serve::{Key, Serve};
+pub(crate) use serve::{Key, Proxy, Serve};
 pub(crate) use shell::{Shell, ShellWhat};
 pub(crate) use tiers::{CascadeArgs, TierArgs};
 
@@ -105,6 +105,11 @@ pub(crate) enum Command {
     Layouts(Layouts),
     /// Serves the models over HTTP, with a page to try them.
     Serve(Serve),
+    /// Stands before a model's API and predicts each prompt before it is sent there.
+    ///
+    /// Every request and answer passes as it is; the headers x-demur-decision and x-demur-p-refusal say what was
+    /// predicted. The service's own flags hold for it, but for --keys and --adapters.
+    Proxy(Proxy),
     /// Makes an API key for `serve`: its entry for the file of --keys.
     ///
     /// The entry goes to stdout, the key itself, this once, to stderr.

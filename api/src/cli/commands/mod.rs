@@ -53,6 +53,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Score(args) => score::run(args),
         Command::Route(args) => route::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::Proxy(args) => serve::proxy(args),
         Command::Key(args) => key::run(&args),
         Command::Shell(args) => shell::run(&args),
     }

@@ -1,13 +1,28 @@
-//! `demur serve`: the models over HTTP until a signal ends it.
+//! `demur serve` and `demur proxy`: the models over HTTP until a signal ends it.
 
 use actix_web::rt::System;
 
-use crate::cli::args::Serve;
+use crate::cli::args::{Proxy, Serve};
 use crate::cli::terminal::data;
-use crate::service::{Application, finish_log, start_log};
+use crate::engine::Usage;
+use crate::service::{Application, ProxySettings, Settings, finish_log, start_log};
 
 pub(crate) fn run(args: Serve) -> anyhow::Result<()> {
-    let settings = args.options.resolve()?;
+    serve(args.options.resolve()?)
+}
+
+pub(crate) fn proxy(args: Proxy) -> anyhow::Result<()> {
+    let Proxy { upstream, mode, on_failure, options } = args;
+    let proxy = ProxySettings::new(&upstream, mode, on_failure)?;
+    let settings = options.resolve()?;
+    if settings.keys.is_some() || settings.admin_address.is_some() {
+        let why = "--keys and --admin-bind are for `demur serve`: a proxy passes its callers' keys on to the upstream";
+        return Err(Usage(why.to_owned()).into());
+    }
+    serve(Settings { proxy: Some(proxy), ..settings })
+}
+
+fn serve(settings: Settings) -> anyhow::Result<()> {
     start_log(&settings)?;
     let served = System::new().block_on(async {
         let application = Application::build(settings)?;

@@ -126,7 +126,9 @@ const fn open_ai_type(kind: ErrorType) -> &'static str {
     match kind {
         ErrorType::Unauthorized | ErrorType::Forbidden => "authentication_error",
         ErrorType::Overloaded | ErrorType::RateLimited => "rate_limit_error",
-        ErrorType::Internal | ErrorType::NotReady | ErrorType::ReloadFailed => "server_error",
+        ErrorType::Internal | ErrorType::NotReady | ErrorType::ReloadFailed | ErrorType::UpstreamFailed => {
+            "server_error"
+        }
         ErrorType::MalformedJson
         | ErrorType::NotFound
         | ErrorType::MethodNotAllowed
@@ -141,7 +143,7 @@ const fn tei_type(kind: ErrorType) -> &'static str {
     match kind {
         ErrorType::Overloaded | ErrorType::RateLimited => "Overloaded",
         ErrorType::NotReady => "Unhealthy",
-        ErrorType::Internal | ErrorType::ReloadFailed => "Backend",
+        ErrorType::Internal | ErrorType::ReloadFailed | ErrorType::UpstreamFailed => "Backend",
         ErrorType::MalformedJson
         | ErrorType::Unauthorized
         | ErrorType::Forbidden
@@ -160,7 +162,7 @@ const fn mlflow_code(kind: ErrorType) -> &'static str {
         ErrorType::Forbidden => "PERMISSION_DENIED",
         ErrorType::NotFound => "NOT_FOUND",
         ErrorType::Overloaded | ErrorType::RateLimited => "REQUEST_LIMIT_EXCEEDED",
-        ErrorType::NotReady => "TEMPORARILY_UNAVAILABLE",
+        ErrorType::NotReady | ErrorType::UpstreamFailed => "TEMPORARILY_UNAVAILABLE",
         ErrorType::Internal | ErrorType::ReloadFailed => "INTERNAL_ERROR",
         ErrorType::InvalidRequest => "INVALID_PARAMETER_VALUE",
         ErrorType::MalformedJson

@@ -4,7 +4,7 @@
 //! A shape is one file. Its routes are in the table of all routes (`route.rs`), and a request to one of them is
 //! admitted, read, counted and limited as any other.
 
-mod chat;
+pub(crate) mod chat;
 mod envoy;
 pub(crate) mod failure;
 pub(crate) mod fms;
@@ -14,6 +14,7 @@ pub(crate) mod llama_stack;
 pub(crate) mod mlflow;
 pub(crate) mod moderations;
 pub(crate) mod name;
+pub(crate) mod notice;
 pub(crate) mod open_inference;
 pub(crate) mod operations;
 pub(crate) mod portkey;
