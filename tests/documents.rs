@@ -50,6 +50,7 @@ documents! {
     reproduce: "docs/reproduce.md",
     routing: "docs/routing.md",
     scoring: "docs/scoring.md",
+    targets: "docs/targets.md",
 }
 
 #[test]

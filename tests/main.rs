@@ -29,6 +29,7 @@ mod learn;
 mod otel;
 mod outputs;
 mod pipeline;
+mod place;
 mod predict;
 mod proxy;
 mod rates;

@@ -38,6 +38,7 @@ mod explain;
 mod field;
 mod model;
 mod ngram;
+mod placed;
 mod policy;
 mod probability;
 mod text;
@@ -78,5 +79,9 @@ pub use ngram::counter::{NgramCount, NgramCounter};
 pub use ngram::ngram_model::{Dense, NgramModel, View, ViewSettings, WeightedNgram};
 pub use ngram::ngrams::{Analyzer, MAX_NGRAM, Norm, VectorizerSettings};
 pub use ngram::vectorizer::{Scratch, Vectorizer};
+pub use placed::{
+    PLACED_ENDING, PLACED_FORMAT, PlacedError, PlacedFigures, PlacedIn, PlacedTarget, TargetLine, check_name,
+    finite_log_odds,
+};
 pub use policy::{Decision, Policy};
 pub use probability::{NotAProbability, Probability, ln_sigmoid, sigmoid};

@@ -70,7 +70,7 @@ fn flips_and_fragments_of_a_thousand_real_prompts_are_real_and_quick() {
         let flip = model.flip(&input, &policy, scratch);
         let fragment = model.fragment(&input, &policy, scratch);
         times.push(began.elapsed());
-        let held = model.calibrated(explanation.logit, None).get() >= policy.hold_from;
+        let held = model.calibrated(explanation.logit, &input).get() >= policy.hold_from;
         if let Some(flip) = flip {
             let again = model.predict_ngrams(&Input::prompt(&flip.rest), scratch).p_refusal;
             assert_eq!(again, flip.p_refusal, "{prompt}");

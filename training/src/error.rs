@@ -64,6 +64,29 @@ pub enum TrainingError {
         /// What is wrong, and what to do.
         reason: String,
     },
+    /// There are too few answers to place a target by, or more than that is meant for.
+    #[error(
+        "{prompts} different prompts with a label: a target is placed by {} to {} of them; with more, fit a predictor of \
+         its own (`demur fit prompt`)",
+        crate::FEWEST_PROMPTS,
+        crate::MOST_PROMPTS
+    )]
+    Place {
+        /// Different prompts.
+        prompts: usize,
+    },
+    /// Prompts cannot be chosen from these.
+    #[error(
+        "{wanted} prompts are to be chosen from {candidates} different ones: choose fewer, {} at most, from {} at most",
+        crate::MOST_PROBES,
+        crate::MOST_CANDIDATES
+    )]
+    Candidates {
+        /// The prompts to choose from.
+        candidates: usize,
+        /// How many are to be chosen.
+        wanted: usize,
+    },
     /// A parameter is out of range.
     #[error("`{name}` is {value}: it must be {wanted}")]
     Parameter {

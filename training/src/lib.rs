@@ -18,6 +18,9 @@ mod groups;
 mod language;
 mod metrics;
 mod pipeline;
+mod place;
+mod probe;
+mod probe_set;
 mod progress;
 mod recipe;
 mod reproduce;
@@ -76,6 +79,9 @@ pub use metrics::{
     reliability, tpr_at_fpr, wilson, wilson_of_share,
 };
 pub use pipeline::{PipelineData, PipelineFigures, PipelineOutput, run};
+pub use place::{FEWEST_PROMPTS, MOST_PROMPTS, PlaceParams, Placement, place};
+pub use probe::{Candidate, MOST_CANDIDATES, MOST_PROBES, telling};
+pub use probe_set::{Probe, Severity, probe_set};
 pub use progress::Progress;
 pub use recipe::source::{DataSource, Deduplicate};
 pub use recipe::source_rows::SourceRows;

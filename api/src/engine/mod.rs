@@ -13,6 +13,7 @@ pub(crate) mod explain;
 pub(crate) mod judgement;
 pub(crate) mod model_ref;
 pub(crate) mod models;
+pub(crate) mod placed;
 pub(crate) mod process;
 pub(crate) mod routing;
 pub(crate) mod rules;

@@ -61,7 +61,10 @@ pub(crate) fn unknown_target<'a>(target: &str, models: impl Iterator<Item = &'a 
     };
     let shown: Vec<String> = known.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
     let shown = if shown.is_empty() { "none".to_owned() } else { shown.join(", ") };
-    format!("the target is not known;{nearest} known are {shown}{more}. Leave it out for the average target")
+    format!(
+        "the target is not known;{nearest} known are {shown}{more}. Leave it out for the average target, or put it in \
+         with `demur place`"
+    )
 }
 
 /// The known targets of a target's family (`gpt`, `claude`, `llama`), those with the most parts of its name first.

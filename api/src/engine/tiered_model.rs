@@ -212,7 +212,7 @@ impl<'a> TieredModel<'a> {
         }
         let texts = InputBuf::texts(input);
         let logit = lock(&pending.known).get(&texts).map(|answer| answer.logit);
-        if let Some(stacked) = logit.and_then(|logit| self.model.stacked(&ngrams, logit, input.target)) {
+        if let Some(stacked) = logit.and_then(|logit| self.model.stacked(&ngrams, logit, input)) {
             return stacked;
         }
         pending.want(texts, None);

@@ -25,6 +25,9 @@ pub(crate) struct Options {
     /// The first of a field is its default. Default: the bundled ones, also for a field that none is named of.
     #[arg(long, value_name = "[NAME=]DIR_OR_NAME", env = "DEMUR_MODEL", value_delimiter = ',')]
     pub(crate) model: Vec<String>,
+    /// A target that `demur place` put into one of the models: its file, or a folder of such files; may be repeated.
+    #[arg(long, value_name = "FILE_OR_DIR", env = "DEMUR_PLACED", value_delimiter = ',')]
+    pub(crate) placed: Vec<PathBuf>,
     /// Address to listen on. Default: 127.0.0.1.
     #[arg(long, value_name = "ADDRESS", env = "DEMUR_BIND")]
     pub(crate) bind: Option<IpAddr>,
@@ -211,6 +214,7 @@ impl Options {
         Self {
             config: self.config,
             model: list(self.model, other.model),
+            placed: if self.placed.is_empty() { other.placed } else { self.placed },
             bind: self.bind.or(other.bind),
             port: self.port.or(other.port),
             admin_bind: self.admin_bind.or(other.admin_bind),
@@ -258,6 +262,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Options> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut options: Options = toml::from_str(&text).with_context(|| path.display().to_string())?;
     let folder = path.parent().unwrap_or(Path::new(""));
+    options.placed.iter_mut().for_each(|placed| *placed = folder.join(&*placed));
     for file in [&mut options.keys, &mut options.tls_cert, &mut options.tls_key, &mut options.phrases]
         .into_iter()
         .flatten()

@@ -14,6 +14,7 @@ use crate::engine::cascade::settle;
 use crate::engine::judgement::phrases_of;
 use crate::engine::model_ref::ModelRef;
 use crate::engine::models;
+use crate::engine::placed;
 use crate::engine::rules;
 use crate::service::encoder_queue::EncoderQueue;
 use crate::service::error::{ApiError, ErrorType};
@@ -87,6 +88,7 @@ impl Registry {
             };
             models = models.into_iter().map(moved).collect::<anyhow::Result<_>>()?;
         }
+        let models = placed::among(models, &settings.placed)?;
         let keys = settings.keys.as_deref().map(|path| Keys::read(path, settings.limits.rate));
         let read_phrases = |path: &Path| phrases_of(&read_text(path)?, path);
         let phrases = settings.phrases.as_deref().map(read_phrases).transpose();

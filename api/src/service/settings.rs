@@ -61,6 +61,8 @@ pub(crate) struct Batching {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Settings {
     pub(crate) models: Vec<String>,
+    /// Files and folders of placed targets.
+    pub(crate) placed: Vec<PathBuf>,
     /// How models are loaded.
     pub(crate) load: LoadOptions,
     /// The share of inputs that n-gram tiers answer alone.
@@ -132,6 +134,7 @@ impl Options {
         let bind = options.bind.unwrap_or(Ipv4Addr::LOCALHOST.into());
         Ok(Settings {
             models: options.model,
+            placed: options.placed,
             load: LoadOptions { tier: options.tier.map_or_else(Tier::default, Tier::from), encoder },
             cheap: options.cheap,
             cascade: options.cascade.map(|cascade| cascade.0),

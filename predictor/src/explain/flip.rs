@@ -96,7 +96,7 @@ impl Model {
         let field = self.manifest().field;
         let text = field.of(input)?;
         let explanation = self.scorer().explain(input);
-        let held = self.calibrated(explanation.logit, input.target).get() >= policy.hold_from;
+        let held = self.calibrated(explanation.logit, input).get() >= policy.hold_from;
         let words = explanation.words(field, text);
         let search = Search { model: self, input, text, policy, field, held, words };
         let (removed, tried) = search.run(scratch)?;

@@ -46,7 +46,7 @@ impl Model {
         let field = self.manifest().field;
         let text = field.of(input)?;
         let explanation = self.scorer().explain(input);
-        if self.calibrated(explanation.logit, input.target).get() < policy.hold_from {
+        if self.calibrated(explanation.logit, input).get() < policy.hold_from {
             return None;
         }
         let words = explanation.words(field, text);

@@ -129,8 +129,8 @@ impl Model {
         if joining.count > 0 && joining.contribution != 0.0 {
             parts.push(joining);
         }
-        let answer = self.log_odds(explanation.logit, input.target);
-        let of_average = self.log_odds(explanation.logit, None);
+        let answer = self.log_odds(explanation.logit, input);
+        let of_average = self.log_odds(explanation.logit, &Input { target: None, ..*input });
         parts.extend(of(Origin::Target, ShareKind::Target));
         // A target may have a calibration of its own instead of a term of the sum.
         let own = answer.zip(of_average).map_or(0.0, |(answer, of_average)| answer - of_average);
@@ -146,8 +146,8 @@ impl Model {
     }
 
     /// The log-odds of the calibrated P(refusal) at a logit, if they are finite.
-    fn log_odds(&self, logit: f64, target: Option<&str>) -> Option<f64> {
-        let p = self.calibrated(logit, target).get();
+    fn log_odds(&self, logit: f64, input: &Input<'_>) -> Option<f64> {
+        let p = self.calibrated(logit, input).get();
         Some((p / (1.0 - p)).ln()).filter(|log_odds| log_odds.is_finite())
     }
 }

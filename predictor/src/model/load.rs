@@ -2,6 +2,7 @@
 //! is right, sizes and digests match, every number is finite, and vocabulary and weights match.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -111,7 +112,7 @@ impl Model {
             reason: "not a sorted list of 64-bit keys".to_owned(),
         })?;
         let parts = assemble(dir, &manifest, (vocabulary.as_ref(), weights.as_ref()), seen)?;
-        Ok(Self { digest: sha256(text), manifest, parts, prior_shift: 0.0 })
+        Ok(Self { digest: sha256(text), manifest, parts, prior_shift: 0.0, placed: BTreeMap::new() })
     }
 }
 

@@ -18,7 +18,10 @@ pub(crate) mod tier;
 pub(crate) mod tiers;
 pub(crate) mod training_data;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use demur_data::Input;
 
 use crate::answer::kinds::KindModel;
 use crate::calibration_report::CalibrationReport;
@@ -30,6 +33,7 @@ use crate::model::manifest::{Manifest, manifest_json};
 use crate::model::parts::{MANIFEST, Parts};
 use crate::model::seen::SeenPrompts;
 use crate::ngram::ngram_model::NgramModel;
+use crate::placed::InUse;
 use crate::policy::Decision;
 use crate::probability::Probability;
 
@@ -42,6 +46,8 @@ pub struct Model {
     /// Added to the logit of every calibrated probability: the shift from the manifest's base rate to another
     /// one.
     prior_shift: f64,
+    /// The targets that were placed, which are in no manifest.
+    pub(crate) placed: BTreeMap<String, InUse>,
 }
 
 impl Model {
@@ -58,7 +64,7 @@ impl Model {
     /// The model with this manifest, whose digest is the model's.
     fn sealed(manifest: Manifest, parts: Parts) -> Result<Self, ModelError> {
         let digest = sha256(manifest_json(&manifest)?.as_bytes());
-        Ok(Self { manifest, digest, parts, prior_shift: 0.0 })
+        Ok(Self { manifest, digest, parts, prior_shift: 0.0, placed: BTreeMap::new() })
     }
 
     /// The same model, with figures on sources that its fit has not seen in its manifest; its digest changes.
@@ -108,25 +114,33 @@ impl Model {
     #[must_use]
     pub fn known_targets(&self) -> Vec<&str> {
         let shifted = self.parts.scorer.dense().targets.keys();
-        let mut known: Vec<&str> =
-            shifted.chain(self.manifest.target_calibrations.keys()).map(String::as_str).collect();
+        let mut known: Vec<&str> = shifted
+            .chain(self.manifest.target_calibrations.keys())
+            .chain(self.placed.keys())
+            .map(String::as_str)
+            .collect();
         known.sort_unstable();
         known.dedup();
         known
     }
 
     /// Whether the model takes this target as an input, that is, whether the fit learned a difference from
-    /// other targets.
+    /// other targets, or the target was placed.
     #[must_use]
     pub fn knows_target(&self, target: &str) -> bool {
         self.parts.scorer.dense().targets.contains_key(target)
             || self.manifest.target_calibrations.contains_key(target)
+            || self.placed.contains_key(target)
     }
 
-    /// P(refusal) at one of the scorer's logits, by the target's own calibration if it has one.
+    /// P(refusal) at the scorer's logit of an input, by the calibration of the input's target if it has one of
+    /// its own.
     #[must_use]
-    pub fn calibrated(&self, logit: f64, target: Option<&str>) -> Probability {
-        let of_target = target.and_then(|target| self.manifest.target_calibrations.get(target));
+    pub fn calibrated(&self, logit: f64, input: &Input<'_>) -> Probability {
+        if let Some(placed) = self.placed_at(&self.manifest.calibration, logit, input) {
+            return self.at_prior(placed);
+        }
+        let of_target = input.target.and_then(|target| self.manifest.target_calibrations.get(target));
         self.at_prior(of_target.unwrap_or(&self.manifest.calibration).apply(logit))
     }
 

@@ -34,16 +34,17 @@ impl Model {
     #[must_use]
     pub fn predict_ngrams(&self, input: &Input<'_>, scratch: &mut Scratch) -> Tiered {
         let logit = self.scorer().logit(input, scratch);
-        Tiered { p_refusal: self.calibrated(logit, input.target), logit, tier: Tier::Ngram }
+        Tiered { p_refusal: self.calibrated(logit, input), logit, tier: Tier::Ngram }
     }
 
     /// The prediction of both tiers for one input, from the logits of each; `None` without an encoder tier.
     #[must_use]
-    pub fn stacked(&self, ngrams: &Tiered, encoder_logit: f64, target: Option<&str>) -> Option<Tiered> {
+    pub fn stacked(&self, ngrams: &Tiered, encoder_logit: f64, input: &Input<'_>) -> Option<Tiered> {
         let manifest = self.manifest().encoder.as_ref()?;
         let logit = manifest.stack.logit(ngrams.logit, encoder_logit);
-        let p_refusal =
-            self.at_prior(manifest.calibrated(logit, target, &self.manifest().target_calibrations));
+        let own = || manifest.calibrated(logit, input.target, &self.manifest().target_calibrations);
+        let placed = self.placed_at(&manifest.calibration, logit, input);
+        let p_refusal = self.at_prior(placed.unwrap_or_else(own));
         Some(Tiered { p_refusal, logit, tier: Tier::Encoder })
     }
 
@@ -70,7 +71,7 @@ impl Model {
             .collect();
         let texts: Vec<Input<'_>> = asked.iter().map(|&row| inputs[row]).collect();
         for (&row, logit) in asked.iter().zip(tier.logits(&texts)?) {
-            if let Some(stacked) = self.stacked(&all[row], logit, inputs[row].target) {
+            if let Some(stacked) = self.stacked(&all[row], logit, &inputs[row]) {
                 all[row] = stacked;
             }
         }

@@ -166,6 +166,20 @@ impl NgramModel {
         logit
     }
 
+    /// The n-grams of one input with their values, ascending; features are numbered view after view, as
+    /// [`weights`](Self::weights) are.
+    #[must_use]
+    pub fn features(&self, input: &Input<'_>, scratch: &mut Scratch) -> Vec<(u32, f64)> {
+        let mut features = Vec::new();
+        for (view, &offset) in self.views.iter().zip(&self.offsets) {
+            // All views together have fewer than 2^32 features; more cannot be built.
+            let offset = u32::try_from(offset).unwrap_or(u32::MAX);
+            let row = view.vectorizer.transform(view.settings.text(input), scratch);
+            features.extend(row.into_iter().map(|(feature, value)| (offset.saturating_add(feature), value)));
+        }
+        features
+    }
+
     /// The logit of each input, in order; it does not depend on the other inputs.
     #[must_use]
     pub fn logits(&self, inputs: &[Input<'_>]) -> Vec<f64> {

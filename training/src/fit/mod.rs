@@ -6,6 +6,7 @@ pub(crate) mod design;
 pub(crate) mod doubt;
 pub(crate) mod features;
 pub(crate) mod first_level;
+pub(crate) mod kernel;
 pub(crate) mod kinds;
 pub(crate) mod level;
 pub(crate) mod logistic;

@@ -50,6 +50,12 @@ impl SourceRows {
         sources.iter().map(read).collect::<Result<_, _>>().map(Self)
     }
 
+    /// The rows of one source, which are labelled.
+    #[must_use]
+    pub fn of(source: DataSource, corpus: Corpus) -> Self {
+        Self(vec![(source, corpus)])
+    }
+
     /// The corpora, each with its source.
     pub fn parts(&self) -> impl Iterator<Item = (&DataSource, &Corpus)> {
         self.0.iter().map(|(source, corpus)| (source, corpus))

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::cli::args::{
-    BaseRateArg, CascadeArgs, DataArgs, FacetArg, FieldArg, ModelArg, PhrasesArg, RecipeArgs,
+    BaseRateArg, CascadeArgs, DataArgs, FacetArg, FieldArg, ModelArg, PhrasesArg, PlacedArg, RecipeArgs,
 };
 
 #[derive(Debug, Args)]
@@ -21,6 +21,8 @@ pub(crate) struct Evaluate {
     pub(crate) tiers: CascadeArgs,
     #[command(flatten)]
     pub(crate) base_rate: BaseRateArg,
+    #[command(flatten)]
+    pub(crate) placed: PlacedArg,
     #[command(flatten)]
     pub(crate) phrases: PhrasesArg,
     /// Judge a recipe by cross-validation with this many folds.

@@ -8,6 +8,7 @@ mod figures;
 mod fit;
 mod layouts;
 mod model;
+mod place;
 mod rates;
 mod route;
 mod score;
@@ -26,6 +27,7 @@ pub(crate) use figures::{Evaluate, ExportNotebook, Inspect, NotebookArg, Report,
 pub(crate) use fit::{Bootstrap, Fit, Learn, Pipeline, RecipeArgs};
 pub(crate) use layouts::Layouts;
 pub(crate) use model::{ClassifierArg, ModelArg, PhrasesArg, PredictorArg, TargetArg, policy_of_flags};
+pub(crate) use place::{Place, PlacedArg, Probes};
 pub(crate) use rates::{LabelsArg, Rates, RatesFormat};
 pub(crate) use route::Route;
 pub(crate) use score::{Label, Score};
@@ -79,6 +81,10 @@ pub(crate) enum Command {
     Label(Label),
     /// Makes the machine-labelled prompt corpus from (prompt, response) rows.
     Bootstrap(Bootstrap),
+    /// Puts a new target into a predictor by some of its answers.
+    Place(Place),
+    /// Names the prompts whose answers tell most about a target.
+    Probes(Probes),
     /// Says for each prompt whether it will be refused, and why.
     Predict(Predict),
     /// Shows which words of a prompt or answer say so, and what would flip it.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use demur_predictor::{Field, Model, Phrases, Policy};
 
-use crate::cli::args::TierArgs;
+use crate::cli::args::{PlacedArg, TierArgs};
 use crate::engine::Usage;
 use crate::engine::judgement::read_phrases;
 use crate::engine::models;
@@ -110,6 +110,8 @@ pub(crate) struct TargetArg {
     /// The model that will be asked, as the predictor's data name it.
     #[arg(long, value_name = "NAME")]
     pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) placed: PlacedArg,
 }
 
 impl TargetArg {
@@ -118,11 +120,21 @@ impl TargetArg {
         self.target.as_deref()
     }
 
+    /// The model with the targets that were placed in it.
+    ///
+    /// # Errors
+    /// When a placed target cannot be used, or the model does not know the target; it says which ones it knows.
+    pub(crate) fn place(&self, model: Model) -> anyhow::Result<Model> {
+        let model = self.placed.of(model)?;
+        self.check(&model)?;
+        Ok(model)
+    }
+
     /// Checks that a model knows it.
     ///
     /// # Errors
     /// When the model does not; it says which ones it knows.
-    pub(crate) fn check(&self, model: &Model) -> Result<(), Usage> {
+    fn check(&self, model: &Model) -> Result<(), Usage> {
         match self.name() {
             Some(target) if !knows(model, target) => {
                 let reason = unknown_target(target, std::iter::once(model), "`demur inspect`");
@@ -158,7 +170,8 @@ mod tests {
     #[test]
     fn what_a_flag_may_ask_is_limited_in_the_words_of_the_service() {
         let model = Model::bundled(Bundled::Prompt).unwrap();
-        let target = |name: Option<&str>| TargetArg { target: name.map(str::to_owned) };
+        let target =
+            |name: Option<&str>| TargetArg { target: name.map(str::to_owned), placed: PlacedArg::default() };
         let known = targets(&model).next().unwrap().to_owned();
         assert!(target(Some(&known)).check(&model).is_ok() && target(None).check(&model).is_ok());
         let Err(Usage(reason)) = target(Some("gpt-99")).check(&model) else { panic!("it is not known") };

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Contrast) -> anyhow::Result<()> {
 
 /// Loads the predictor; logs a note if it does not know the target.
 fn asked(args: &AskedArgs) -> anyhow::Result<Model> {
-    let model = args.model.load_ngrams()?;
+    let model = args.target.placed.of(args.model.load_ngrams()?)?;
     if let Some(target) = args.target.name().filter(|target| !model.knows_target(target)) {
         note(&unknown(target, &model));
     }

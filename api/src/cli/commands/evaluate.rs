@@ -52,7 +52,7 @@ impl CountedApart {
 
 pub(crate) fn run(args: &Evaluate) -> anyhow::Result<()> {
     let asked = args.field.map(Field::from);
-    let model = chosen(args, asked)?;
+    let model = chosen(args, asked)?.map(|model| args.placed.of(model)).transpose()?;
     let field = match (&model, asked) {
         (Some(model), Some(asked)) if model.manifest().field != asked => {
             let is = model.manifest().field.name();
@@ -112,6 +112,10 @@ fn chosen(args: &Evaluate, field: Option<Field>) -> anyhow::Result<Option<Model>
     }
     if args.judges_a_recipe() && args.base_rate.is_given() {
         let why = "--base-rate goes with a model; a recipe's fits assume what the recipe says (`base_rate`)";
+        return Err(Usage(why.to_owned()).into());
+    }
+    if args.judges_a_recipe() && !args.placed.placed.is_empty() {
+        let why = "--placed goes with a model: a placed target belongs to one";
         return Err(Usage(why.to_owned()).into());
     }
     match (&args.model, field) {

@@ -30,6 +30,7 @@ pub(crate) fn run(args: &Explain) -> anyhow::Result<()> {
         Some(name) => models::load(name, args.tiers.tier.load_options()?)?,
         None => models::bundled(Field::Prompt, args.tiers.tier.load_options()?)?,
     };
+    let model = args.target.place(model)?;
     let field = model.manifest().field;
     let tiered = TieredModel::here(&model, args.tiers.of(&model)?);
     if args.prompt.is_some() && field == Field::Prompt {
@@ -43,7 +44,6 @@ pub(crate) fn run(args: &Explain) -> anyhow::Result<()> {
         let what = if field == Field::Prompt { "prompt" } else { "answer" };
         return Err(Usage(format!("the {what} is empty: there is nothing to explain")).into());
     }
-    args.target.check(&model)?;
     let policy = policy_of_flags(&model, None, args.hold_from)?;
     let input = Input { prompt: args.prompt.as_deref(), target: args.target.name(), ..Input::default() };
     let input = field.put(&text, input);

@@ -17,7 +17,9 @@ mod layouts;
 mod learn;
 mod leave_one_out;
 mod pipeline;
+mod place;
 mod predict;
+mod probes;
 mod rates;
 mod report;
 mod reproduce;
@@ -41,6 +43,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Layouts(args) => layouts::run(&args),
         Command::Label(args) => label::run(args),
         Command::Bootstrap(args) => bootstrap::run(&args),
+        Command::Place(args) => place::run(&args),
+        Command::Probes(args) => probes::run(&args),
         Command::Predict(args) => predict::run(&args),
         Command::Contrast(args) => contrast::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -15,11 +15,11 @@ use crate::engine::tiered_model::TieredModel;
 
 pub(crate) fn run(args: &Predict) -> anyhow::Result<()> {
     let model = args.base_rate.of(args.model.load(args.tiers.tier)?)?;
+    let model = args.target.place(model)?;
     let tiered = TieredModel::here(&model, args.tiers.of(&model)?);
     if args.prompts.iter().any(|prompt| prompt.trim().is_empty()) {
         return Err(Usage("the prompt is empty".to_owned()).into());
     }
-    args.target.check(&model)?;
     let mut out = io::stdout().lock();
     for prompt in &args.prompts {
         if prompt == "-" {
@@ -79,7 +79,7 @@ fn write(tiered: &TieredModel<'_>, args: &Predict, prompt: &str, out: &mut impl 
     let shares = shares(model, &explanation, &input, args.top);
     explanation.terms.truncate(args.top);
     let ngrams = Tiered {
-        p_refusal: model.calibrated(explanation.logit, input.target),
+        p_refusal: model.calibrated(explanation.logit, &input),
         logit: explanation.logit,
         tier: Tier::Ngram,
     };

@@ -24,9 +24,9 @@ pub(crate) fn run(args: Score) -> anyhow::Result<()> {
         Some(TrafficRate::Given(rate)) => base_rate::at(model, rate)?,
         Some(TrafficRate::Auto) => estimated(model, &args)?,
     };
+    let model = args.target.place(model)?;
     let tiered = TieredModel::here(&model, args.tiers.of(&model)?);
     let policy = policy_of_flags(&model, args.send_below, args.hold_from)?;
-    args.target.check(&model)?;
     if args.kinds && model.kinds().is_none() {
         return Err(Usage(
             "--kinds: this predictor does not tell kinds apart; fit one with prompt.kinds".to_owned(),

@@ -66,7 +66,7 @@ impl Question<'_> {
         let model = tiered.model;
         let text = field.of(&input).unwrap_or_default();
         let explanation = model.scorer().explain(&input);
-        let ngrams = model.calibrated(explanation.logit, input.target);
+        let ngrams = model.calibrated(explanation.logit, &input);
         let mut scored = Tiered { p_refusal: ngrams, logit: explanation.logit, tier: Tier::Ngram };
         if tiered.has_encoder() {
             scored = tiered.score_one(&input, scratch)?;
