@@ -1,6 +1,6 @@
 //! Which prompts tell most of a target that nothing is known of yet.
 //!
-//! Under the model by which targets are placed ([`place`](crate::place)), an answer tells `1/2 ln(1 + v p (1 - p))`,
+//! Under the model by which targets are placed ([`place`](fn@crate::place)), an answer tells `1/2 ln(1 + v p (1 - p))`,
 //! where `p` is P(refusal) for the average target and `v` how uncertain the target's log-odds still are, after the
 //! answers to the prompts that were chosen before. Two of ten prompts are everyday ones, which show a target that
 //! refuses even those, four borderline and four harmful. The next prompt is the one that tells most among those of
