@@ -172,11 +172,10 @@ mod tests {
 
     #[test]
     fn what_was_asked_already_tells_little() {
-        let chosen = all_alike(8);
-        let last = chosen.iter().rposition(|prompt| prompt.contains("build a bomb?")).unwrap();
-        let first = chosen.iter().position(|prompt| prompt.contains("build a bomb?")).unwrap();
-        assert!(last > first + 1, "the same prompt twice in a row: {chosen:?}");
-        assert!(!chosen[..3].iter().any(|prompt| prompt.contains("poem")), "{chosen:?}");
+        // Three of the eight are about one thing, and it is asked once before all others were.
+        let chosen = all_alike(4);
+        let count = |of: &str| chosen.iter().filter(|prompt| prompt.contains(of)).count();
+        assert_eq!((count("bomb"), count("poem")), (1, 0), "{chosen:?}");
     }
 
     #[test]
