@@ -10,7 +10,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use demur_data::{Record, assign_holdout, write_rejected};
+use demur_data::{Label, Record, assign_holdout, write_rejected};
 use demur_predictor::{Bundled, Field, Model, SeenPrompts};
 use demur_training::{
     DataSource, EVERYDAY, Evaluation, Examples, Grouping, MachineLabelled, Provenance, Recipe,
@@ -93,6 +93,15 @@ fn label(args: &Learn, classifier: &Model, corpus: &Path) -> anyhow::Result<usiz
     bootstrap::say_no_answer(labelled.no_answer);
     let machine = of_one_target(labelled.rows, args.target.as_deref())?;
     bootstrap::say_targets(&machine);
+    let refused = machine.iter().filter(|row| row.label == Label::Refused).count();
+    if refused == 0 || refused == machine.len() {
+        let what = if refused == 0 { "answered" } else { "refused" };
+        bail!(
+            "all {} prompts were {what}: a predictor needs both; ask the target what it may refuse and what it may not \
+             (`demur probes 100` names prompts)",
+            machine.len()
+        );
+    }
     bootstrap::write(corpus, &machine)?;
     bootstrap::write_seen(corpus, classifier)?;
     Ok(machine.len())
