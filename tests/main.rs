@@ -15,6 +15,7 @@ mod encoder;
 mod evaluate;
 mod evaluate_labels;
 mod explain;
+mod familiarity;
 mod fit;
 mod help;
 mod inspect;

@@ -11,8 +11,8 @@ use rayon::prelude::*;
 use demur_data::Input;
 
 use crate::model::Model;
+use crate::model::tiers::Tiered;
 use crate::ngram::vectorizer::Scratch;
-use crate::probability::Probability;
 
 /// The name of the column with P(refusal).
 pub const P_REFUSAL: &str = "p_refusal";
@@ -22,11 +22,15 @@ pub const DECISION: &str = "decision";
 /// The number of prompts that one task scores.
 const CHUNK: usize = 1 << 10;
 
-fn scores(model: &Model, prompts: &Column, target: Option<&str>) -> PolarsResult<Vec<Option<Probability>>> {
+/// Computes something of every prompt of a column, on all cores.
+fn each<T: Send>(
+    prompts: &Column,
+    target: Option<&str>,
+    of: impl Fn(&Input<'_>, &mut Scratch) -> T + Sync + Send,
+) -> PolarsResult<Vec<Option<T>>> {
     let texts: Vec<Option<&str>> = prompts.str()?.iter().collect();
     let of = |scratch: &mut Scratch, prompt: &Option<&str>| {
-        prompt
-            .map(|prompt| model.predict_ngrams(&Input { target, ..Input::prompt(prompt) }, scratch).p_refusal)
+        prompt.map(|prompt| of(&Input { target, ..Input::prompt(prompt) }, scratch))
     };
     Ok(texts.par_iter().with_min_len(CHUNK).map_init(Scratch::default, of).collect())
 }
@@ -37,13 +41,12 @@ fn scores(model: &Model, prompts: &Column, target: Option<&str>) -> PolarsResult
 /// # Errors
 /// If the column does not hold text.
 pub fn score_column(model: &Model, prompts: &Column, target: Option<&str>) -> PolarsResult<Column> {
-    let p: Vec<Option<f64>> =
-        scores(model, prompts, target)?.into_iter().map(|p| p.map(Probability::get)).collect();
+    let p = each(prompts, target, |input, scratch| model.predict_ngrams(input, scratch).p_refusal.get())?;
     Ok(Series::new(P_REFUSAL.into(), p).into_column())
 }
 
-/// A frame with the columns `p_refusal` and `decision` (by the model's own policy) added; null where there is
-/// no prompt.
+/// A frame with the columns `p_refusal` and `decision` added, by the model's own policy, and to abstain from
+/// what the model does not know; null where there is no prompt.
 ///
 /// # Errors
 /// If there is no such text column, or the frame already has one of the new columns.
@@ -53,9 +56,11 @@ pub fn score_frame(
     column: &str,
     target: Option<&str>,
 ) -> PolarsResult<DataFrame> {
-    let scores = scores(model, frame.column(column)?, target)?;
-    let p: Vec<Option<f64>> = scores.iter().map(|p| p.map(Probability::get)).collect();
-    let decisions: Vec<Option<&str>> = scores.iter().map(|p| p.map(|p| model.decide(p).name())).collect();
+    let scores = each(frame.column(column)?, target, |input, scratch| {
+        let (Tiered { p_refusal, .. }, doubt) = model.predict_or_doubt(input, scratch);
+        (p_refusal.get(), model.decide(p_refusal).unless(doubt).name())
+    })?;
+    let (p, decisions): (Vec<Option<f64>>, Vec<Option<&str>>) = scores.into_iter().map(Option::unzip).unzip();
     frame.hstack(&[
         Series::new(P_REFUSAL.into(), p).into_column(),
         Series::new(DECISION.into(), decisions).into_column(),
@@ -79,7 +84,7 @@ mod tests {
     use polars::prelude::{IntoLazy, lit};
 
     use super::*;
-    use crate::Bundled;
+    use crate::{Bundled, Probability};
 
     fn frame() -> DataFrame {
         let prompts = [Some("How do I pick a lock?"), None, Some("What is the capital of France?")];

@@ -2,7 +2,7 @@
 //! from the values themselves, so the document cannot list wrong names.
 
 use demur_data::{Kind, Label};
-use demur_predictor::{Decision, Field, Form, Outcome, ShareKind, Tier};
+use demur_predictor::{Decision, Doubt, Field, Form, Outcome, ShareKind, Tier};
 use serde::Serialize;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -35,6 +35,9 @@ macro_rules! names {
 names! {
     DecisionName = Decision::ALL,
         "`send` the prompt, `hold` it, or `abstain`: not sure enough either way.";
+    DoubtName = Doubt::ALL,
+        "Why nothing is decided on a prompt: it has no letters, or they are of a script that the model does not know, or hardly\n\
+         any of its words are known.";
     FieldName = [Field::Prompt, Field::Response],
         "What a model judges: `prompt` for a predictor, `response` for a classifier.";
     FormName = Form::ALL,

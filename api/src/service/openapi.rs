@@ -35,6 +35,7 @@ pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data
         predict::PredictRequest,
         predict::PredictResponse,
         schema::DecisionName,
+        schema::DoubtName,
         schema::KindName,
         classify::ClassifyRequest,
         classify::ClassifyResponse,

@@ -1,13 +1,13 @@
 //! `POST /v1/predict`: will these prompts be refused?
 
 use demur_data::conversation;
-use demur_predictor::{Decision, Field, Input, Policy, Tier, Tiered};
+use demur_predictor::{Decision, Doubt, Field, Input, Policy, Tier, Tiered};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::engine::explain::{Term, terms};
 use crate::engine::model_ref::ModelRef;
-use crate::engine::schema::{DecisionName, TierName};
+use crate::engine::schema::{DecisionName, DoubtName, TierName};
 use crate::engine::shares::{ShareView, shares};
 use crate::service::bodies::{
     CascadeBody, KindProbability, Message, Thresholds, Wanted, confidence, probabilities,
@@ -88,9 +88,28 @@ pub(crate) struct Prediction {
     /// The probability of the likelier of both outcomes: from .5, a guess, to 1.
     #[schema(minimum = 0.5, maximum = 1)]
     pub(crate) confidence: f64,
-    /// What to do, by the policy.
+    /// What to do: by the policy, and `abstain` where there is a `reason`.
     #[schema(value_type = DecisionName)]
     pub(crate) decision: Decision,
+    /// Why nothing is decided, where too little of the prompt is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DoubtName>)]
+    pub(crate) reason: Option<Doubt>,
+    /// The share of the prompt's letters that lie in n-grams known to the model.
+    #[schema(minimum = 0, maximum = 1)]
+    pub(crate) coverage: f64,
+    /// The language of the prompt (ISO 639); null where it cannot be told.
+    #[schema(example = "en")]
+    pub(crate) language: Option<&'static str>,
+    /// The lower end of the 95% interval of the share refused among unseen rows with a similar P(refusal), widened by what is
+    /// unknown of the prompt; where there is a `reason`, 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 1)]
+    pub(crate) p_refusal_low: Option<f64>,
+    /// The upper end of that interval; where there is a `reason`, 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 1)]
+    pub(crate) p_refusal_high: Option<f64>,
     /// Of a model with an encoder tier, the tier that answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<TierName>)]
@@ -178,7 +197,10 @@ fn predict_one(
 ) -> Result<Prediction, ApiError> {
     let (p_refusal, tier) = (scored.p_refusal, served.queue.is_some().then_some(scored.tier));
     let kinds = with_scratch(|scratch| served.model.kinds_at(input, p_refusal, scratch));
-    let decision = policy.decide(p_refusal);
+    let known = with_scratch(|scratch| served.model.familiarity(input, scratch));
+    let reason = known.and_then(|known| known.doubt);
+    let interval = known.and_then(|known| served.model.interval_of_known(scored, &known));
+    let decision = policy.decide(p_refusal).unless(reason);
     served.metrics.predicted(p_refusal, decision);
     served.metrics.answered_by(tier);
     let explanation = top.map(|top| (served.model.scorer().explain(input), top));
@@ -189,6 +211,11 @@ fn predict_one(
         p_refusal: p_refusal.get(),
         confidence: confidence(p_refusal),
         decision,
+        reason,
+        coverage: known.map_or(0.0, |known| known.coverage),
+        language: known.and_then(|known| known.language),
+        p_refusal_low: interval.map(|(low, _)| low),
+        p_refusal_high: interval.map(|(_, high)| high),
         tier,
         kinds: kinds.map(|kinds| probabilities(&kinds.probabilities)),
         terms,

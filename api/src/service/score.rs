@@ -1,7 +1,7 @@
 //! `POST /v1/score`: scores the rows of a file, with the same engine as `demur score`.
 
 use demur_data::{Columns, DataError, Format, ReadOptions, Rejection};
-use demur_predictor::{Field, Policy, Probability};
+use demur_predictor::{Decision, Field, Policy, Probability};
 use demur_training::labelled_by;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -43,6 +43,9 @@ pub(crate) struct ScoreRequest {
     /// How many of the strongest words to add to each row. Default: none.
     #[schema(maximum = 100)]
     pub(crate) top: Option<usize>,
+    /// Whether to add what a predictor knows of each prompt: `coverage`, `language`, and the `reason` why the decision is
+    /// `abstain` where too little is known. Default: no.
+    pub(crate) coverage: Option<bool>,
     /// Thresholds for this request. Default: the model's own.
     pub(crate) policy: Option<Thresholds>,
     /// Of a model with an encoder tier, the share of inputs that its n-gram tier is to answer alone: the nearest setting that the
@@ -130,10 +133,10 @@ pub(crate) async fn score(
     let scored = tiered.in_pieces().with_encoder(job, compute).await?;
     for row in &scored.scores {
         let p = row.p_refusal.and_then(|p| Probability::new(p).ok());
-        match (row.form, p) {
-            (Some(form), p) => served.metrics.classified(form, p),
-            (None, Some(p)) => served.metrics.predicted(p, policy.decide(p)),
-            (None, None) => {}
+        match (row.form, p, row.outcome.and_then(|outcome| Decision::ALL.get(outcome))) {
+            (Some(form), p, _) => served.metrics.classified(form, p),
+            (None, Some(p), Some(&decision)) => served.metrics.predicted(p, decision),
+            (None, ..) => {}
         }
     }
     if served.queue.is_some() {
@@ -162,7 +165,12 @@ fn chosen<'r>(request: &ScoreRequest, registry: &'r Registry) -> Result<&'r Serv
         }
         return registry.choose(Field::Prompt, name, request.target.as_deref());
     };
-    for (field, given) in [("top", request.top.is_some()), ("target", request.target.is_some())] {
+    let fields = [
+        ("top", request.top.is_some()),
+        ("target", request.target.is_some()),
+        ("coverage", request.coverage == Some(true)),
+    ];
+    for (field, given) in fields {
         if given {
             return Err(ApiError::invalid(field, "it goes with a prompt predictor"));
         }
@@ -178,6 +186,7 @@ fn prompts<'a>(request: &ScoreRequest, tiered: TieredModel<'a>, policy: Policy) 
         target: request.target.clone(),
         kinds: false,
         interval: false,
+        coverage: request.coverage.unwrap_or(false),
         ngrams: request.top.unwrap_or_default(),
         router: None,
     }

@@ -106,14 +106,14 @@ async function judgeMany({ prompts, skipped }, source) {
   try {
     for (const chunk of chunks(asked)) {
       el('progress-label').textContent = `Judged ${rowCount().toLocaleString('en')} of ${asked.length.toLocaleString('en')}`;
-      const question = { format: 'jsonl', rows: chunk.map(rowOf).join(''), model: judgedFor.model };
+      const question = { format: 'jsonl', rows: chunk.map(rowOf).join(''), model: judgedFor.model, coverage: true };
       if (judgedFor.target) question.target = judgedFor.target;
       const said = await askPatiently('/v1/score', JSON.stringify(question), mine.signal);
       if (mine !== running) return;
       for (const line of said.rows.split('\n')) {
         if (line === '') continue;
-        const { prompt, p_refusal: p } = JSON.parse(line);
-        addRow(prompt, p);
+        const { prompt, p_refusal: p, reason } = JSON.parse(line);
+        addRow(prompt, p, reason);
       }
       el('progress').value = rowCount();
       drawRows();

@@ -86,7 +86,7 @@ const judgeSoon = debounced(judge, WAIT_TYPING);
 const judgePolicy = debounced(judge, WAIT_POLICY);
 const speakSoon = debounced(() => {
   el('spoken').textContent = answer
-    ? `Probability of refusal ${fixed(answer.p_refusal, 2)}. ${SAID[decide(answer.p_refusal)]}. ${flipInWords(answer)}`
+    ? `Probability of refusal ${fixed(answer.p_refusal, 2)}. ${SAID[decide(answer.p_refusal, answer.reason)]}. ${flipInWords(answer)}`
     : '';
 }, WAIT_SPEAKING);
 
@@ -114,14 +114,21 @@ function tiersInWords() {
   return `${who} ${place}${known}`;
 }
 
+// Why nothing is decided on a prompt of which too little is known.
+const UNKNOWN = {
+  'no words': 'There are no words in it to judge by.',
+  'unknown language': 'The model does not know this language; the number says nothing.',
+  'unknown words': 'The model knows hardly any of these words; the number says little.',
+};
+
 function drawDecision() {
   const p = answer?.p_refusal;
-  const decision = answer ? decide(p) : 'none';
+  const decision = answer ? decide(answer.p_refusal, answer.reason) : 'none';
   el('answer').dataset.decision = decision;
   el('answer').classList.remove('stale');
   el('probability').textContent = answer ? fixed(p) : '–';
   el('decision').textContent = SAID[decision];
-  el('meaning').textContent = MEANS[decision];
+  el('meaning').textContent = answer?.reason ? UNKNOWN[answer.reason] : MEANS[decision];
   show(el('tiers'), tiersInWords());
   el('marker').hidden = !answer;
   if (answer) el('marker').style.left = `${100 * p}%`;

@@ -7,15 +7,15 @@ import { decide, on, SAID } from './state.js';
 const ROWS_STEP = 100;
 const RANK = { send: 0, abstain: 1, hold: 2 };
 
-const rows = []; // {index, prompt, p}
+const rows = []; // {index, prompt, p, reason}
 let order = []; // the rows as sorted
 let sort = { key: 'index', descending: false };
 let shown = ROWS_STEP;
 
 export const rowCount = () => rows.length;
 
-export function addRow(prompt, p) {
-  rows.push({ index: rows.length + 1, prompt, p });
+export function addRow(prompt, p, reason) {
+  rows.push({ index: rows.length + 1, prompt, p, reason });
 }
 
 export function forgetRows() {
@@ -32,7 +32,7 @@ function compare(a, b) {
   const { key, descending } = sort;
   let by = 0;
   if (key === 'p') by = a.p - b.p;
-  else if (key === 'decision') by = RANK[decide(a.p)] - RANK[decide(b.p)];
+  else if (key === 'decision') by = RANK[decide(a.p, a.reason)] - RANK[decide(b.p, b.reason)];
   else if (key === 'prompt') by = a.prompt < b.prompt ? -1 : a.prompt > b.prompt ? 1 : 0;
   else by = a.index - b.index;
   return (descending ? -by : by) || a.index - b.index;
@@ -47,14 +47,14 @@ export function drawRows() {
     return;
   }
   const counts = { send: 0, abstain: 0, hold: 0 };
-  for (const row of rows) counts[decide(row.p)] += 1;
+  for (const row of rows) counts[decide(row.p, row.reason)] += 1;
   for (const [decision, count] of Object.entries(counts)) {
     el(`count-${decision}`).textContent = count.toLocaleString('en');
     el(`bar-${decision}`).style.width = `${(100 * count) / rows.length}%`;
   }
   order = [...rows].sort(compare);
   el('rows').tBodies[0].replaceChildren(...order.slice(0, shown).map((row) => {
-    const decision = decide(row.p);
+    const decision = decide(row.p, row.reason);
     const button = make('button', { type: 'button' }, row.prompt);
     button.addEventListener('click', () => choosePrompt(row.prompt));
     return make('tr', {},
@@ -95,11 +95,11 @@ function save(name, type, text) {
 // Prompts are written as they were: a program that reads the file gets the same text back. Rows go in the order shown.
 el('save-csv').addEventListener('click', () => {
   const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const body = order.map((row) => `${quoted(row.prompt)},${row.p},${decide(row.p)}\r\n`);
+  const body = order.map((row) => `${quoted(row.prompt)},${row.p},${decide(row.p, row.reason)}\r\n`);
   save('demur.csv', 'text/csv', `prompt,p_refusal,decision\r\n${body.join('')}`);
 });
 el('save-jsonl').addEventListener('click', () => {
-  const body = order.map((row) => `${JSON.stringify({ prompt: row.prompt, p_refusal: row.p, decision: decide(row.p) })}\n`);
+  const body = order.map((row) => `${JSON.stringify({ prompt: row.prompt, p_refusal: row.p, decision: decide(row.p, row.reason) })}\n`);
   save('demur.jsonl', 'application/x-ndjson', body.join(''));
 });
 

@@ -12,8 +12,9 @@ export const state = {
 
 export const SAID = { send: 'Send', abstain: 'Abstain', hold: 'Hold', none: 'No prompt yet' };
 
-// Decisions are made here from P(refusal), so that moving a threshold costs no request.
-export const decide = (p) => (p >= state.hold ? 'hold' : p < state.send ? 'send' : 'abstain');
+// Decisions are made here from P(refusal), so that moving a threshold costs no request. Where there is a reason to doubt,
+// because too little of the prompt is known, nothing is decided.
+export const decide = (p, reason) => (reason ? 'abstain' : p >= state.hold ? 'hold' : p < state.send ? 'send' : 'abstain');
 export const thresholds = () => ({ send_below: state.send, hold_from: state.hold });
 
 // Events: `models` (the server has said which it has), `target` (another model or target), `policy` (a threshold moved),

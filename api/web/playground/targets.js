@@ -111,7 +111,7 @@ export function forget() {
 function draw() {
   SIDES.forEach((side, index) => {
     const p = answers?.[index].p_refusal;
-    const decision = answers ? decide(p) : 'none';
+    const decision = answers ? decide(p, answers[index].reason) : 'none';
     el(`side-${side}`).dataset.decision = decision;
     el(`p-${side}`).textContent = answers ? fixed(p) : '–';
     el(`decision-${side}`).textContent = SAID[decision];
@@ -128,9 +128,10 @@ function drawDifference() {
   const node = el('difference');
   if (!answers) return node.replaceChildren();
   const [a, b] = answers.map((answer) => answer.p_refusal);
-  const decisions = decide(a) === decide(b)
-    ? `Both decisions are “${SAID[decide(a)]}”.`
-    : `The decisions differ: “${SAID[decide(a)]}” for A, “${SAID[decide(b)]}” for B.`;
+  const [first, second] = answers.map((answer) => decide(answer.p_refusal, answer.reason));
+  const decisions = first === second
+    ? `Both decisions are “${SAID[first]}”.`
+    : `The decisions differ: “${SAID[first]}” for A, “${SAID[second]}” for B.`;
   if (fixed(a) === fixed(b)) return node.replaceChildren(`The model expects the same of both. ${decisions}`);
   const [more, less] = a > b ? ['a', 'b'] : ['b', 'a'];
   node.replaceChildren(make('strong', {}, `${nameOf(more)} is more likely to refuse`), ` than ${nameOf(less)}, by `,

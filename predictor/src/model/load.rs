@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde::Deserialize;
 
@@ -112,7 +113,14 @@ impl Model {
             reason: "not a sorted list of 64-bit keys".to_owned(),
         })?;
         let parts = assemble(dir, &manifest, (vocabulary.as_ref(), weights.as_ref()), seen)?;
-        Ok(Self { digest: sha256(text), manifest, parts, prior_shift: 0.0, placed: BTreeMap::new() })
+        Ok(Self {
+            digest: sha256(text),
+            manifest,
+            parts,
+            prior_shift: 0.0,
+            placed: BTreeMap::new(),
+            scripts: OnceLock::new(),
+        })
     }
 }
 

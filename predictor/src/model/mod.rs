@@ -5,6 +5,7 @@ pub(crate) mod bundled;
 pub(crate) mod card;
 pub(crate) mod description;
 pub(crate) mod digest;
+pub(crate) mod familiarity;
 pub(crate) mod figures;
 pub(crate) mod left_out;
 pub(crate) mod load;
@@ -20,6 +21,7 @@ pub(crate) mod training_data;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use demur_data::Input;
 
@@ -32,6 +34,7 @@ use crate::model::left_out::LeftOutReport;
 use crate::model::manifest::{Manifest, manifest_json};
 use crate::model::parts::{MANIFEST, Parts};
 use crate::model::seen::SeenPrompts;
+use crate::ngram::known::KnownScripts;
 use crate::ngram::ngram_model::NgramModel;
 use crate::placed::InUse;
 use crate::policy::Decision;
@@ -48,6 +51,8 @@ pub struct Model {
     prior_shift: f64,
     /// The targets that were placed, which are in no manifest.
     pub(crate) placed: BTreeMap<String, InUse>,
+    /// The scripts of its vocabulary, counted when they are first needed.
+    scripts: OnceLock<KnownScripts>,
 }
 
 impl Model {
@@ -64,7 +69,14 @@ impl Model {
     /// The model with this manifest, whose digest is the model's.
     fn sealed(manifest: Manifest, parts: Parts) -> Result<Self, ModelError> {
         let digest = sha256(manifest_json(&manifest)?.as_bytes());
-        Ok(Self { manifest, digest, parts, prior_shift: 0.0, placed: BTreeMap::new() })
+        Ok(Self {
+            manifest,
+            digest,
+            parts,
+            prior_shift: 0.0,
+            placed: BTreeMap::new(),
+            scripts: OnceLock::new(),
+        })
     }
 
     /// The same model, with figures on sources that its fit has not seen in its manifest; its digest changes.

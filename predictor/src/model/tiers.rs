@@ -33,7 +33,11 @@ impl Model {
     /// and uses the caller's buffers.
     #[must_use]
     pub fn predict_ngrams(&self, input: &Input<'_>, scratch: &mut Scratch) -> Tiered {
-        let logit = self.scorer().logit(input, scratch);
+        self.of_ngrams(self.scorer().logit(input, scratch), input)
+    }
+
+    /// The prediction of the n-gram tier at its logit.
+    pub(crate) fn of_ngrams(&self, logit: f64, input: &Input<'_>) -> Tiered {
         Tiered { p_refusal: self.calibrated(logit, input), logit, tier: Tier::Ngram }
     }
 

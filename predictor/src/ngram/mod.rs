@@ -2,6 +2,7 @@
 
 pub(crate) mod counter;
 pub(crate) mod hits;
+pub(crate) mod known;
 pub(crate) mod ngram_model;
 pub(crate) mod ngrams;
 pub(crate) mod token_table;

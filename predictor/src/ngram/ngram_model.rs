@@ -134,7 +134,13 @@ impl NgramModel {
     /// The logit of one input, with the caller's buffers.
     #[must_use]
     pub fn logit(&self, input: &Input<'_>, scratch: &mut Scratch) -> f64 {
+        self.logit_and_found(input, scratch).0
+    }
+
+    /// The logit of one input, and how many distinct n-grams of the vocabularies were found in it.
+    pub(crate) fn logit_and_found(&self, input: &Input<'_>, scratch: &mut Scratch) -> (f64, usize) {
         let mut logit = self.bias;
+        let mut found = 0;
         let mut held = None;
         for (view, &offset) in self.views.iter().zip(&self.offsets) {
             let vectorizer = &view.vectorizer;
@@ -152,6 +158,7 @@ impl NgramModel {
                 let value = tf * f64::from(idf);
                 squares += value * value;
                 dot += value * f64::from(weight);
+                found += 1;
             });
             logit += dot * vectorizer.scale(squares);
         }
@@ -163,7 +170,7 @@ impl NgramModel {
             logit +=
                 values.iter().zip(&self.dense.style).map(|(value, &w)| value * f64::from(w)).sum::<f64>();
         }
-        logit
+        (logit, found)
     }
 
     /// The n-grams of one input with their values, ascending; features are numbered view after view, as

@@ -102,9 +102,23 @@ impl Vectorizer {
 
     /// Calls `each` with the feature and byte range (in the lower-cased text, without its padding) of every
     /// known n-gram of the text in `scratch`, in no particular order.
-    pub(crate) fn visit(&self, scratch: &mut Scratch, mut each: impl FnMut(u32, Range<usize>)) {
+    pub(crate) fn visit(&self, scratch: &mut Scratch, each: impl FnMut(u32, Range<usize>)) {
+        self.visit_from(scratch, 1, each);
+    }
+
+    /// The same for n-grams of at least this many symbols.
+    pub(crate) fn visit_from(
+        &self,
+        scratch: &mut Scratch,
+        least: usize,
+        mut each: impl FnMut(u32, Range<usize>),
+    ) {
         let mut found = Vec::new();
-        let of_bytes = self.find(scratch, |feature, symbols| found.push((feature, symbols)));
+        let of_bytes = self.find(scratch, |feature, symbols| {
+            if symbols.len() >= least {
+                found.push((feature, symbols));
+            }
+        });
         let (text, symbols) = (scratch.text.get().as_str().as_bytes(), &scratch.symbols.bytes);
         // The spaces around a piece are not in its byte range.
         let space = |at: usize| usize::from(text[at] == b' ');
@@ -116,6 +130,16 @@ impl Vectorizer {
             };
             each(feature, bytes.start - PAD..bytes.end - PAD);
         }
+    }
+
+    /// Whether its symbols are words.
+    pub(crate) fn reads_words(&self) -> bool {
+        self.settings.analyzer != Analyzer::CharWb
+    }
+
+    /// The words of all n-grams; none of a vocabulary of characters.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        (0..).take(self.tokens.len()).map(|number| self.tokens.word(number))
     }
 
     /// Calls `each` with the feature and the symbol range of every known n-gram of the text in `scratch`.

@@ -38,6 +38,10 @@ pub(crate) struct Score {
     /// Add the 95% interval of the share refused among unseen rows with a similar P(refusal).
     #[arg(long)]
     pub(crate) interval: bool,
+    /// Add what the model knows of each prompt: `coverage` (the share of its letters in known n-grams, from 0 to 1),
+    /// `language`, and the `reason` why the decision is `abstain` where too little is known.
+    #[arg(long)]
+    pub(crate) coverage: bool,
     /// From this P(refusal) up the decision is `hold`. Default: the model's own.
     #[arg(long, value_name = "P")]
     pub(crate) hold_from: Option<f64>,

@@ -253,19 +253,21 @@ fn both(args: &ContrastTargets, model: &Model) -> anyhow::Result<()> {
         .into());
     }
     let mut scratch = Scratch::default();
-    let mut p_of = |prompt: &str, target| {
-        model.predict_ngrams(&Input { target: Some(target), ..Input::prompt(prompt) }, &mut scratch).p_refusal
+    let p_of = |prompt: &str, target, scratch: &mut Scratch| {
+        model.predict_ngrams(&Input { target: Some(target), ..Input::prompt(prompt) }, scratch).p_refusal
     };
     let mut rows = Vec::new();
     let mut out = format!("{:>6} {:>6} {:>7}  prompt\n", "first", "second", "differ");
     for prompt in &args.prompts {
-        let [first, second] = names.map(|target| p_of(prompt, target));
+        let [first, second] = names.map(|target| p_of(prompt, target, &mut scratch));
+        let doubt = model.doubt(&Input::prompt(prompt), &mut scratch);
+        let decisions = [first, second].map(|p| model.decide(p).unless(doubt));
         let difference = first.get() - second.get();
         writeln!(out, "{first:6.3} {second:6.3} {difference:>+7.3}  {prompt}")?;
         rows.push(json!({
             "prompt": prompt,
             "p_refusal": [first, second],
-            "decision": [model.decide(first), model.decide(second)],
+            "decision": decisions,
         }));
     }
     if args.json {

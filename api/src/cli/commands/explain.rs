@@ -140,6 +140,7 @@ fn render(answer: &ExplainResponse, view: &View<'_>) -> Result<String, std::fmt:
     if let Some(answer) = &answer.answer {
         recognised(&mut out, answer, !view.text.trim().is_empty())?;
     }
+    known(&mut out, answer)?;
     out.push('\n');
     if view.text.trim().is_empty() {
         return Ok(out);
@@ -155,6 +156,14 @@ fn render(answer: &ExplainResponse, view: &View<'_>) -> Result<String, std::fmt:
         direction(&mut out, encoder)?;
     }
     Ok(out)
+}
+
+/// How much of a prompt the model knows, and why nothing is decided on it.
+fn known(out: &mut String, answer: &ExplainResponse) -> std::fmt::Result {
+    let Some(coverage) = answer.coverage else { return Ok(()) };
+    let language = answer.language.unwrap_or("not told");
+    let reason = answer.reason.map_or_else(String::new, |reason| format!("; not decided: {}", reason.name()));
+    writeln!(out, "known of its letters {coverage:.2}, language {language}{reason}")
 }
 
 /// How an answer was recognised, and the sentence or phrase that decides it.

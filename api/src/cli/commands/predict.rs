@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
 
 use anyhow::{Context, bail};
-use demur_predictor::{Input, Model, Scratch, ShareKind, Tier, Tiered};
+use demur_predictor::{Familiarity, Input, Model, Scratch, ShareKind, Tier, Tiered};
 use serde_json::json;
 
 use crate::cli::args::Predict;
@@ -86,13 +86,18 @@ fn write(tiered: &TieredModel<'_>, args: &Predict, prompt: &str, out: &mut impl 
     let scored =
         if tiered.has_encoder() { tiered.score_one(&input, &mut Scratch::default())? } else { ngrams };
     let (p_refusal, tier) = (scored.p_refusal, tiered.tier(&scored));
-    let decision = model.decide(p_refusal);
+    let known = model.familiarity(&input, &mut Scratch::default());
+    let doubt = known.and_then(|known| known.doubt);
+    let decision = model.decide(p_refusal).unless(doubt);
     if args.json {
         let mut row = json!({ "prompt": prompt, "p_refusal": p_refusal, "decision": decision });
         if let Some(tier) = tier {
             row["tier"] = json!(tier);
             // The n-gram score, which the terms below sum to.
             row["ngrams"] = json!({ "p_refusal": ngrams.p_refusal, "logit": ngrams.logit });
+        }
+        if let Some(known) = known {
+            describe(&mut row, model, &scored, &known);
         }
         row["logit"] = json!(scored.logit);
         row["bias"] = json!(explanation.bias);
@@ -110,7 +115,30 @@ fn write(tiered: &TieredModel<'_>, args: &Predict, prompt: &str, out: &mut impl 
             let _ = write!(terms, "  {} {:+.2}", share.text, share.contribution);
         }
         let tier = tier.map_or_else(String::new, |tier| format!("  {:7}", tier.name()));
-        writeln!(out, "{p_refusal:.3}  {:7}{tier}{terms}", decision.name())?;
+        let known = known.map_or_else(String::new, |known| little_known(&known));
+        writeln!(out, "{p_refusal:.3}  {:7}{tier}{known}{terms}", decision.name())?;
     }
     Ok(out.flush()?)
+}
+
+/// Adds what the model knows of a prompt, and the interval that goes with it.
+fn describe(row: &mut serde_json::Value, model: &Model, scored: &Tiered, known: &Familiarity) {
+    row["coverage"] = json!(known.coverage);
+    row["language"] = json!(known.language);
+    if let Some(doubt) = known.doubt {
+        row["reason"] = json!(doubt);
+    }
+    if let Some((low, high)) = model.interval_of_known(scored, known) {
+        row["p_refusal_low"] = json!(low);
+        row["p_refusal_high"] = json!(high);
+    }
+}
+
+/// Where little of a prompt is known, how much it is, and why nothing is decided; empty for an ordinary prompt.
+fn little_known(known: &Familiarity) -> String {
+    match known.doubt {
+        Some(doubt) => format!("  ({}: coverage {:.2})", doubt.name(), known.coverage),
+        None if known.is_ordinary() => String::new(),
+        None => format!("  (coverage {:.2})", known.coverage),
+    }
 }

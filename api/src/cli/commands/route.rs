@@ -21,8 +21,16 @@ pub(crate) fn run(args: Route) -> anyhow::Result<()> {
         note(&format!("`{name}` is not known to the predictor; the average target stands in for it"));
     }
     let (router, target) = (Some(&router), None);
-    let question =
-        RowQuestion::Prompts { tiered, policy, target, kinds: false, interval: false, ngrams: 0, router };
+    let question = RowQuestion::Prompts {
+        tiered,
+        policy,
+        target,
+        kinds: false,
+        interval: false,
+        coverage: false,
+        ngrams: 0,
+        router,
+    };
     let reading = Reading::Prompt {
         column: args.prompt_column,
         messages: args.messages_column,

@@ -41,8 +41,10 @@ pub(crate) fn run(args: Score) -> anyhow::Result<()> {
         )
         .into());
     }
-    let (kinds, interval, ngrams, target) = (args.kinds, args.interval, args.explain, args.target.target);
-    let question = RowQuestion::Prompts { tiered, policy, target, kinds, interval, ngrams, router: None };
+    let Score { kinds, interval, coverage, explain: ngrams, .. } = args;
+    let target = args.target.target;
+    let question =
+        RowQuestion::Prompts { tiered, policy, target, kinds, interval, coverage, ngrams, router: None };
     let reading = Reading::Prompt {
         column: args.prompt_column,
         messages: args.messages_column,
@@ -96,6 +98,7 @@ fn counted(model: &Model, args: &Score) -> anyhow::Result<Counts> {
         target: args.target.target.clone(),
         kinds: false,
         interval: false,
+        coverage: false,
         ngrams: 0,
         router: None,
     };

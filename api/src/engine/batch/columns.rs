@@ -7,7 +7,8 @@ use demur_data::Kind;
 pub(crate) use demur_data::stream::Cell;
 use demur_data::stream::RowInput;
 use demur_predictor::{
-    Answer, Form, Input, Judged, KindDistribution, Model, Policy, ScoreError, Scratch, Tier, Tiered,
+    Answer, Doubt, Familiarity, Form, Input, Judged, KindDistribution, Model, Policy, ScoreError, Scratch,
+    Tier, Tiered,
 };
 
 use crate::engine::batch::question::{Row, RowQuestion, RowScore};
@@ -43,6 +44,8 @@ pub(crate) struct Columns<'a> {
     list: Vec<Column>,
     /// Whether any column needs the kinds.
     kinds: bool,
+    /// Whether any column needs what the model knows of a prompt.
+    familiarity: bool,
 }
 
 impl Column {
@@ -84,7 +87,7 @@ impl<'a> RowQuestion<'a> {
             })
         });
         match self {
-            Self::Prompts { kinds, interval, ngrams, router, .. } => {
+            Self::Prompts { kinds, interval, coverage, ngrams, router, .. } => {
                 list.push(Column::text("decision", "what the policy does", outcomes, outcome));
                 if router.is_some() {
                     list.extend(route_columns());
@@ -96,6 +99,9 @@ impl<'a> RowQuestion<'a> {
                 list.extend(kinds.then(kind));
                 if *interval {
                     list.extend(interval_columns());
+                }
+                if *coverage {
+                    list.extend(coverage_columns());
                 }
                 list.extend((*ngrams > 0).then(|| Column {
                     kind: ValueKind::Json,
@@ -178,10 +184,25 @@ fn interval_columns() -> [Column; 2] {
     [("p_refusal_low", low), ("p_refusal_high", high)].map(|(name, description)| Column {
         at: usize::from(description == high),
         ..Column::number(name, description, |row, at| {
-            let (low, high) = row.model().interval_at(row.scored?)?;
+            let (low, high) = row.model().interval_of_known(row.scored?, &row.familiarity?)?;
             Some(Cell::Number(if at == 0 { low } else { high }))
         })
     })
+}
+
+/// How much of a prompt the model knows, and why it decides nothing.
+fn coverage_columns() -> [Column; 3] {
+    let coverage = "the share of the prompt's letters in known n-grams, from 0 to 1";
+    let reason = "why nothing is decided, where too little is known";
+    [
+        Column::number("coverage", coverage, |row, _| Some(Cell::Number(row.familiarity?.coverage))),
+        Column::text("language", "the language of the prompt", &[], |row, _| {
+            row.familiarity?.language.map(Cell::Text)
+        }),
+        Column::text("reason", reason, &Doubt::ALL.map(Doubt::name), |row, _| {
+            row.familiarity?.doubt.map(|doubt| Cell::Text(doubt.name()))
+        }),
+    ]
 }
 
 /// The kind, how much of a refusal it is, and the probability of each kind.
@@ -204,7 +225,9 @@ impl<'a> Columns<'a> {
     pub(crate) fn of(question: RowQuestion<'a>) -> Self {
         let list = question.columns();
         let kinds = list.iter().any(|column| column.name == "kind");
-        Self { question, list, kinds }
+        let familiarity =
+            list.iter().any(|column| matches!(column.name.as_str(), "coverage" | "p_refusal_low"));
+        Self { question, list, kinds, familiarity }
     }
 
     pub(crate) const fn question(&self) -> &RowQuestion<'a> {
@@ -236,12 +259,14 @@ impl<'a> Columns<'a> {
             RowQuestion::Prompts { policy, router: Some(router), .. } => {
                 let of = |target| self.model().predict_ngrams(&Input { target, ..input }, scratch);
                 let scored: Vec<Tiered> = router.targets().map(of).collect();
-                self.put_route(router, *policy, (&input, &scored), cells)
+                let doubt = self.model().doubt(&input, scratch);
+                self.put_route(router, *policy, (&input, &scored), doubt, cells)
             }
             RowQuestion::Prompts { policy, .. } => {
-                let scored = self.model().predict_ngrams(&input, scratch);
+                let (scored, doubt) = self.model().predict_or_doubt(&input, scratch);
+                let known = (self.familiarity_of(&input, scratch), doubt);
                 let kinds = self.kinds_of(&input, &scored, scratch);
-                self.put(&Row::prompt(&self.question, policy, (&input, &scored), kinds), cells)
+                self.put(&Row::prompt(&self.question, policy, (&input, &scored), known, kinds), cells)
             }
             RowQuestion::Responses { judge, prefix, .. } => {
                 let Judge { policy, phrases, .. } = judge;
@@ -272,15 +297,17 @@ impl<'a> Columns<'a> {
                 let scored = tiered.score_targets(&inputs, &targets, scratch)?;
                 let of = |(input, scored): (&Input<'_>, &Vec<Tiered>)| {
                     let mut cells = Vec::with_capacity(self.list.len());
-                    (self.put_route(router, *policy, (input, scored), &mut cells), cells)
+                    let doubt = self.model().doubt(input, scratch);
+                    (self.put_route(router, *policy, (input, scored), doubt, &mut cells), cells)
                 };
                 Ok(inputs.iter().zip(&scored).map(of).collect())
             }
             RowQuestion::Prompts { tiered, policy, .. } => {
                 let scored = tiered.score(&inputs, scratch)?;
                 let of = |(input, scored)| {
+                    let known = (self.familiarity_of(input, scratch), self.model().doubt(input, scratch));
                     let kinds = self.kinds_of(input, scored, scratch);
-                    cells_of(&Row::prompt(&self.question, policy, (input, scored), kinds))
+                    cells_of(&Row::prompt(&self.question, policy, (input, scored), known, kinds))
                 };
                 Ok(inputs.iter().zip(&scored).map(of).collect())
             }
@@ -301,14 +328,20 @@ impl<'a> Columns<'a> {
         router: &Router,
         policy: Policy,
         (input, scored): (&Input<'_>, &[Tiered]),
+        doubt: Option<Doubt>,
         cells: &mut Vec<Cell<'a>>,
     ) -> RowScore {
         let ranked = router.rank(policy, scored, self.question.tiered().has_encoder());
         let lead = choice(&ranked).or(ranked.first()).and_then(|lead| router.place(&lead.target));
         // A router has candidates, and its ranking only these, so there is a first one with a score.
         let lead = lead.and_then(|at| scored.get(at)).unwrap_or(&scored[0]);
-        let row = Row::prompt(&self.question, &policy, (input, lead), None);
+        let row = Row::prompt(&self.question, &policy, (input, lead), (None, doubt), None);
         self.put(&Row { ranked: &ranked, ..row }, cells)
+    }
+
+    /// What the model knows of a prompt, if a column needs it.
+    fn familiarity_of(&self, input: &Input<'_>, scratch: &mut Scratch) -> Option<Familiarity> {
+        self.familiarity.then(|| self.model().familiarity(input, scratch)).flatten()
     }
 
     /// The kinds at a score, if a column needs them.
@@ -350,6 +383,7 @@ mod tests {
                 target: None,
                 kinds: false,
                 interval: true,
+                coverage: true,
                 ngrams: 2,
                 router: None,
             },
@@ -357,7 +391,8 @@ mod tests {
         ];
         for columns in questions.map(Columns::of) {
             let mut cells = Vec::new();
-            let texts = Input { prompt: Some("How?"), response: Some("I cannot."), target: None };
+            // Thai, so that the prompt has a reason too.
+            let texts = Input { prompt: Some("ไทย"), response: Some("I cannot."), target: None };
             let row = RowInput { texts, signs: None };
             columns.score_row(&row, &mut Scratch::default(), &mut cells);
             assert_eq!(cells.len(), columns.list().len());

@@ -198,9 +198,18 @@ impl<'a> Plan<'a> {
         let inputs: Vec<Value> =
             self.inputs.iter().map(|(file, format)| json!([file.to_string_lossy(), format.name()])).collect();
         let question = match self.columns.question() {
-            RowQuestion::Prompts { tiered, policy, target, kinds, interval, ngrams, router: None } => {
+            RowQuestion::Prompts {
+                tiered,
+                policy,
+                target,
+                kinds,
+                interval,
+                coverage,
+                ngrams,
+                router: None,
+            } => {
                 let placed = target.as_ref().and_then(|target| tiered.model.placed_digest(target));
-                json!([policy, target, placed, kinds, interval, ngrams])
+                json!([policy, target, placed, kinds, interval, coverage, ngrams])
             }
             RowQuestion::Prompts { policy, router: Some(router), .. } => json!([policy, router]),
             RowQuestion::Responses { judge, labelled_by, prefix } => {

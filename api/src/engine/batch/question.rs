@@ -3,7 +3,8 @@
 use demur_data::stream::RowInput;
 use demur_data::{Kind, Label};
 use demur_predictor::{
-    Answer, Decision, Form, Input, Judged, KindDistribution, Model, Policy, Probability, Tier, Tiered,
+    Answer, Doubt, Familiarity, Form, Input, Judged, KindDistribution, Model, Policy, Probability, Tier,
+    Tiered,
 };
 
 use crate::engine::judgement::Judge;
@@ -21,6 +22,8 @@ pub(crate) enum RowQuestion<'a> {
         kinds: bool,
         /// Whether to add the interval of P(refusal).
         interval: bool,
+        /// Whether to add what the model knows of each prompt.
+        coverage: bool,
         /// How many of the strongest words to add.
         ngrams: usize,
         /// The targets that each prompt may go to, if it is asked which.
@@ -71,6 +74,8 @@ pub(crate) struct Row<'r, 'm> {
     /// Index of the decision or label.
     pub(crate) outcome: Option<usize>,
     pub(crate) kind: Option<Kind>,
+    /// What the model knows of a prompt; filled only if a column needs it.
+    pub(crate) familiarity: Option<Familiarity>,
     /// Filled only if a column needs them.
     pub(crate) kinds: Option<KindDistribution>,
     /// How an answer was recognised.
@@ -121,13 +126,11 @@ impl<'r, 'm> Row<'r, 'm> {
         question: &'r RowQuestion<'m>,
         policy: &Policy,
         (input, scored): (&'r Input<'r>, &'r Tiered),
+        (familiarity, doubt): (Option<Familiarity>, Option<Doubt>),
         kinds: Option<KindDistribution>,
     ) -> Self {
-        let decision = match policy.decide(scored.p_refusal) {
-            Decision::Send => 0,
-            Decision::Abstain => 1,
-            Decision::Hold => 2,
-        };
+        // Decisions are numbered in the order of their names in `outcomes`.
+        let decision = policy.decide(scored.p_refusal).unless(doubt) as usize;
         Self {
             question,
             input,
@@ -136,6 +139,7 @@ impl<'r, 'm> Row<'r, 'm> {
             tier: Some(scored.tier),
             outcome: Some(decision),
             kind: kinds.as_ref().map(|kinds| kinds.kind),
+            familiarity,
             kinds,
             form: None,
             reasoning: None,
@@ -154,6 +158,7 @@ impl<'r, 'm> Row<'r, 'm> {
             tier,
             outcome: verdict.label.map(|label| usize::from(label == Label::Refused)),
             kind: verdict.kind,
+            familiarity: None,
             kinds: verdict.kinds,
             form: Some(verdict.form),
             reasoning: Some(verdict.reasoning),

@@ -90,6 +90,8 @@ impl Question<'_> {
                 return Ok(None);
             }
         }
+        let known = model.familiarity(&input, scratch);
+        let doubt = known.and_then(|known| known.doubt);
         let characters = Characters::of(text);
         let words = words(&explanation, field, text, &characters);
         // A fragment that is the whole text tells nothing.
@@ -100,7 +102,10 @@ impl Question<'_> {
         let (p_refusal, tier) = judged.map_or(scored_only, |judged| (judged.verdict.p_refusal, judged.tier));
         Ok(Some(ExplainResponse {
             p_refusal: p_refusal.map(f64::from),
-            decision: p_refusal.map(|p| policy.decide(p)),
+            decision: p_refusal.map(|p| policy.decide(p).unless(doubt)),
+            reason: doubt,
+            coverage: known.map(|known| known.coverage),
+            language: known.and_then(|known| known.language),
             tier: tier.filter(|_| tiered.has_encoder()),
             field,
             answer,

@@ -1,13 +1,13 @@
 //! An explanation in the form that `/v1/explain` and `demur explain --json` return.
 
 use demur_predictor::encoder::Nearest;
-use demur_predictor::{Decision, Explanation, Field, Input, Origin, Tier};
+use demur_predictor::{Decision, Doubt, Explanation, Field, Input, Origin, Tier};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::engine::explain::AnswerView;
 use crate::engine::model_ref::ModelRef;
-use crate::engine::schema::{DecisionName, TierName};
+use crate::engine::schema::{DecisionName, DoubtName, TierName};
 use crate::engine::shares::{Characters, ShareView, Span};
 
 /// A logit taken apart.
@@ -17,9 +17,22 @@ pub(crate) struct ExplainResponse {
     /// null where there is no answer.
     #[schema(minimum = 0, maximum = 1)]
     pub(crate) p_refusal: Option<f64>,
-    /// What the policy does at it; for a response, `hold` says that it counts as refused.
+    /// What the policy does at it, and `abstain` where there is a `reason`; for a response, `hold` says that it counts as
+    /// refused.
     #[schema(value_type = Option<DecisionName>)]
     pub(crate) decision: Option<Decision>,
+    /// Of a prompt, why nothing is decided, where too little of it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DoubtName>)]
+    pub(crate) reason: Option<Doubt>,
+    /// Of a prompt, the share of its letters that lie in n-grams known to the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 1)]
+    pub(crate) coverage: Option<f64>,
+    /// Of a prompt, its language (ISO 639), where it can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "en")]
+    pub(crate) language: Option<&'static str>,
     /// Of a model with an encoder tier, the tier that answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<TierName>)]
