@@ -104,3 +104,25 @@ fn answers_are_taken_as_providers_give_them() {
         assert_eq!((answer.status, &answer.json()["error"]["field"]), (422, &json!(field)), "{body}");
     }
 }
+
+#[test]
+fn a_body_that_is_written_as_text_is_read_as_in_a_file() {
+    let dir = Dir::new();
+    let texts = [
+        r#"{"promptFeedback": {"blockReason": "SAFETY"}}"#,
+        r#"{"choices": [{"message": {"role": "assistant", "content": "I can't help with that."}, "finish_reason": "stop"}]}"#,
+        r#"{"error": {"message": "Rate limit reached", "type": "rate_limit_error"}}"#,
+        r#"{"bread": "flour, water, salt"}"#,
+    ];
+    dir.write_rows("rows.jsonl", &texts.map(|text| json!({ "prompt": "?", "response": text })));
+    dir.demur("label rows.jsonl --out out.jsonl").succeeds();
+    let server = Server::start(&dir, "");
+    let mut forms = Vec::new();
+    for (row, text) in dir.rows("out.jsonl").iter().zip(texts) {
+        let served = server.post("/v1/classify", json!({"prompt": "?", "response": text}).to_string()).ok();
+        let served = &served["classifications"][0];
+        assert_eq!((&served["label"], &served["form"]), (&row["label"], &row["form"]), "{text}");
+        forms.push(row["form"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(forms, ["filtered", "text", "provider_error", "text"]);
+}

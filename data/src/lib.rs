@@ -57,7 +57,7 @@ mod frames {
     pub use self::group::find_groups;
     pub use self::layout::{LAYOUTS, Layout, LayoutChoice, Role};
     pub use self::path::{Path, Step};
-    pub use self::provider::{ProviderAnswer, answer_in, provider_answer};
+    pub use self::provider::{ProviderAnswer, answer_in, provider_answer, written_answer};
     pub use self::read::{Corpus, Exchanges, ReadOptions, ReadSummary, TextReader, Texts, json_row, read};
     pub use self::rejection::Rejection;
     pub use self::split::{assign_folds, assign_holdout, resampled, shuffled};

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::Signs;
 use crate::conversation::{self, last_of_user};
+use crate::python::written_object;
 use crate::read::signs::{signs_of, signs_of_message};
 
 /// What a provider's body holds.
@@ -41,7 +42,8 @@ pub fn provider_answer(body: &Value) -> Option<ProviderAnswer> {
 #[must_use]
 pub fn answer_in(cell: &Value) -> Option<ProviderAnswer> {
     if let Value::String(text) = cell {
-        return Some(ProviderAnswer { text: Some(text.clone()), ..ProviderAnswer::default() });
+        let plain = || ProviderAnswer { text: Some(text.clone()), ..ProviderAnswer::default() };
+        return Some(written_answer(text).unwrap_or_else(plain));
     }
     if let Some(answer) = body_or_turn(cell) {
         return Some(answer);
@@ -53,8 +55,21 @@ pub fn answer_in(cell: &Value) -> Option<ProviderAnswer> {
     }
 }
 
+/// The answer in a text that is a provider's body, as JSON or as Python prints it; `None` of any other text. An error that
+/// is written as text stays text, and is judged as such.
+#[must_use]
+pub fn written_answer(text: &str) -> Option<ProviderAnswer> {
+    let object = written_object(text)?;
+    // JSON without a body's shape may be what the model has written; the print of an object is not.
+    let is_json = text.starts_with(['{', '[']);
+    let answer = if is_json { body_or_turn(&object) } else { answer_in(&object) }?;
+    let Signs { finish_reason, filters, refusal, tool_calls, .. } = &answer.signs;
+    let is_filtered = finish_reason.is_some() || filters.is_some() || refusal.is_some() || *tool_calls;
+    (answer.text.is_some() || is_filtered).then_some(answer)
+}
+
 /// The answer in a provider's body, or in the model's last turn of a chat.
-pub(crate) fn body_or_turn(value: &Value) -> Option<ProviderAnswer> {
+fn body_or_turn(value: &Value) -> Option<ProviderAnswer> {
     // Hugging Face's servers answer with a list of one.
     let only = match value {
         Value::Array(list) if list.len() == 1 => &list[0],

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
 
-use demur_data::{Kind, Label, Signs, answer_in, conversation, provider_answer};
+use demur_data::{Kind, Label, Signs, answer_in, conversation, provider_answer, written_answer};
 use demur_predictor::{Answer, Field, Form, Judged, Tier};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -297,7 +297,12 @@ impl<'a> Fields<'a> {
     fn text(&self, place: &str) -> Result<(Option<Cow<'a, str>>, Signs), ApiError> {
         let parts = match self.response {
             None | Some(Value::Null) => return Ok((None, Signs::NONE)),
-            Some(Value::String(text)) => return Ok((Some(Cow::Borrowed(text)), Signs::NONE)),
+            Some(Value::String(text)) => {
+                return Ok(match written_answer(text) {
+                    Some(answer) => (answer.text.map(Cow::Owned), answer.signs),
+                    None => (Some(Cow::Borrowed(text)), Signs::NONE),
+                });
+            }
             Some(parts) => parts,
         };
         match answer_in(parts) {

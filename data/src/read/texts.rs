@@ -11,8 +11,7 @@ use crate::columns::listed;
 use crate::conversation::{self, Conversation, last_of_user, type_name};
 use crate::layout::Layout;
 use crate::places::{Place, Places};
-use crate::provider::{answer_in, body_or_turn};
-use crate::python::written_object;
+use crate::provider::answer_in;
 use crate::{DataError, Signs};
 
 /// The field at fault, and what is wrong with it.
@@ -310,20 +309,7 @@ type Answer = (Option<String>, Option<String>, Signs);
 
 /// The answer in a cell: text, parts, a turn or a provider's body. A body may be written as JSON text.
 fn answer(name: &str, value: &Value) -> Result<Answer, Fault> {
-    let body = value.as_str().and_then(|text| {
-        let object = written_object(text)?;
-        // JSON without a body's shape may be what the model has written; the print of an object is not.
-        if text.starts_with(['{', '[']) { body_or_turn(&object) } else { answer_in(&object) }
-    });
-    // An error that is written as text is judged as one.
-    let is_filtered = |signs: &Signs| {
-        signs.finish_reason.is_some()
-            || signs.filters.is_some()
-            || signs.refusal.is_some()
-            || signs.tool_calls
-    };
-    let body = body.filter(|answer| answer.text.is_some() || is_filtered(&answer.signs));
-    let answer = body.or_else(|| answer_in(value)).ok_or_else(|| not_text(name, value))?;
+    let answer = answer_in(value).ok_or_else(|| not_text(name, value))?;
     Ok((answer.prompt, answer.text, answer.signs))
 }
 
