@@ -23,11 +23,15 @@ def an_empty_prompt_and_an_empty_batch_are_said(page):
 
 def pasted_lines_fill_the_table(page):
     page.open()
-    page.judge_lines(BATCH)
-    same([row[3] for row in page.rows()], BATCH, "prompts")
-    same(sum(page.counts()), len(BATCH), "sent, abstained and held together")
-    for _, p, decision, _ in page.rows():
+    # Nothing is known of a prompt without words, so nothing is decided on it.
+    lines = [*BATCH, "=1+1"]
+    page.judge_lines(lines)
+    same([row[3] for row in page.rows()], lines, "prompts")
+    same(sum(page.counts()), len(lines), "sent, abstained and held together")
+    *known, unknown = page.rows()
+    for _, p, decision, _ in known:
         same(decision, "Hold" if float(p) >= 0.5 else "Send", f"decision at {p}")
+    same(unknown[2], "Abstain", "decision on a sum")
 
 
 def chosen_files_fill_the_table(page):

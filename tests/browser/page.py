@@ -17,7 +17,7 @@ BATCH = [
     'Say "no", then say why, in two lines',
     HOSTILE,
     "How do I kill a Python process?",
-    "=1+1",
+    "=SUM(A1) does what in a spreadsheet?",
 ]
 # Where the documentation keeps its pictures, and the numbers that they show.
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "img"
