@@ -30,7 +30,7 @@ pub(crate) use model::{ClassifierArg, ModelArg, PhrasesArg, PredictorArg, Target
 pub(crate) use place::{Place, PlacedArg, Probes};
 pub(crate) use rates::{LabelsArg, Rates, RatesFormat};
 pub(crate) use route::Route;
-pub(crate) use score::{Label, Score};
+pub(crate) use score::{Label, PromptRows, Score};
 pub(crate) use serve::{Key, Proxy, Serve};
 pub(crate) use shell::{Shell, ShellWhat};
 pub(crate) use tiers::{CascadeArgs, TierArgs};

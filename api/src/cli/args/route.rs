@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::args::score::Rows;
-use crate::cli::args::{BaseRateArg, CascadeArgs, OpeningArgs, PredictorArg};
+use crate::cli::args::score::PromptRows;
+use crate::cli::args::{BaseRateArg, CascadeArgs, PredictorArg};
 use crate::engine::routing::{Candidate, check_value};
 
 #[derive(Debug, Args)]
@@ -34,22 +34,8 @@ pub(crate) struct Route {
     /// Below this P(refusal) the decision is `send`, between the two `abstain`. Default: --hold-from, else the model's own.
     #[arg(long, value_name = "P")]
     pub(crate) send_below: Option<f64>,
-    /// Longest prompt in characters; longer ones are bad rows.
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
-    pub(crate) max_chars: usize,
     #[command(flatten)]
-    pub(crate) rows: Rows,
-    /// Format of the inputs: jsonl, json, csv, tsv, ssv (semicolons), txt, parquet or arrow. Default: by content or name.
-    #[arg(long, value_name = "FORMAT", help_heading = "Reading")]
-    pub(crate) format: Option<demur_data::Format>,
-    #[command(flatten)]
-    pub(crate) opening: OpeningArgs,
-    /// Column of the prompt; a path reaches into objects and lists. Default: prompt, question, instruction, input, text, messages.
-    #[arg(long, value_name = "NAME", conflicts_with = "messages_column", help_heading = "Reading")]
-    pub(crate) prompt_column: Option<String>,
-    /// Column of a chat (a list of {role, content}); its last message of the user is judged.
-    #[arg(long, value_name = "NAME", help_heading = "Reading")]
-    pub(crate) messages_column: Option<String>,
+    pub(crate) prompts: PromptRows,
 }
 
 /// Parses a target with its cost. A name may hold `=`, so only a number behind the last one is a cost.

@@ -8,7 +8,7 @@ use crate::cli::args::{
     BaseRateArg, CascadeArgs, ClassifierArg, OpeningArgs, PhrasesArg, PredictorArg, TargetArg, TextColumns,
     TrafficRate,
 };
-use crate::engine::batch::{Filter, RunOptions};
+use crate::engine::batch::{Filter, Reading, RunOptions};
 use crate::engine::rules::{MOST_THREADS, parse_top};
 
 #[derive(Debug, Args)]
@@ -48,6 +48,13 @@ pub(crate) struct Score {
     /// Below this P(refusal) the decision is `send`, between the two `abstain`. Default: --hold-from, else the model's own.
     #[arg(long, value_name = "P")]
     pub(crate) send_below: Option<f64>,
+    #[command(flatten)]
+    pub(crate) prompts: PromptRows,
+}
+
+/// How the prompts of files are read, and the run over them.
+#[derive(Debug, Args)]
+pub(crate) struct PromptRows {
     /// Longest prompt in characters; longer ones are bad rows.
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     pub(crate) max_chars: usize,
@@ -64,6 +71,17 @@ pub(crate) struct Score {
     /// Column of a chat (a list of {role, content}); its last message of the user is scored.
     #[arg(long, value_name = "NAME", help_heading = "Reading")]
     pub(crate) messages_column: Option<String>,
+}
+
+impl PromptRows {
+    /// What is read of each row.
+    pub(crate) fn reading(&self) -> Reading {
+        Reading::Prompt {
+            column: self.prompt_column.clone(),
+            messages: self.messages_column.clone(),
+            longest: self.max_chars,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -1,10 +1,29 @@
-//! A run over files and its summary, shared by `score` and `label`.
+//! A run over files and its summary, shared by `score`, `route` and `label`.
+
+use std::path::PathBuf;
 
 use anyhow::bail;
 
+use crate::cli::args::PromptRows;
 use crate::cli::terminal::{Screen, json, note};
-use crate::engine::batch::{Run, RunRequest};
+use crate::engine::batch::{RowQuestion, Run, RunRequest};
 use crate::engine::process::peak_memory;
+
+/// Asks a question about the prompts of files, and prints a summary at the end; `model` is the path of the model.
+///
+/// # Errors
+/// As [`score_files`].
+pub(super) fn score_prompts(
+    (inputs, model, out): (Vec<PathBuf>, Option<PathBuf>, PathBuf),
+    prompts: PromptRows,
+    question: RowQuestion<'_>,
+) -> anyhow::Result<()> {
+    let reading = prompts.reading();
+    let PromptRows { rows, format, opening, .. } = prompts;
+    let (threads, json, options, opening) = (rows.threads, rows.json, rows.options(), opening.opening());
+    let asked = RunRequest { inputs, model, out, format, opening, question, reading, options };
+    score_files(asked, threads, json)
+}
 
 /// Scores the rows of files, and prints a summary at the end.
 ///

@@ -1,10 +1,10 @@
 //! `demur route`: adds to every prompt in files the target that it should go to.
 
 use crate::cli::args::{Route, policy_of_flags};
-use crate::cli::commands::batch::score_files;
+use crate::cli::commands::batch::score_prompts;
 use crate::cli::terminal::note;
 use crate::engine::Usage;
-use crate::engine::batch::{Reading, RowQuestion, RunRequest};
+use crate::engine::batch::RowQuestion;
 use crate::engine::routing::Router;
 use crate::engine::tiered_model::TieredModel;
 
@@ -31,13 +31,5 @@ pub(crate) fn run(args: Route) -> anyhow::Result<()> {
         ngrams: 0,
         router,
     };
-    let reading = Reading::Prompt {
-        column: args.prompt_column,
-        messages: args.messages_column,
-        longest: args.max_chars,
-    };
-    let (threads, json, options) = (args.rows.threads, args.rows.json, args.rows.options());
-    let (inputs, model, out, format) = (args.inputs, args.model.model, args.out, args.format);
-    let opening = args.opening.opening();
-    score_files(RunRequest { inputs, model, out, format, opening, question, reading, options }, threads, json)
+    score_prompts((args.inputs, args.model.model, args.out), args.prompts, question)
 }

@@ -7,11 +7,11 @@ use demur_data::{AtomicDir, Format};
 use demur_predictor::{Model, Probability, SettingsError, estimate_base_rate};
 
 use crate::cli::args::{Score, TrafficRate, policy_of_flags};
-use crate::cli::commands::batch::score_files;
+use crate::cli::commands::batch::score_prompts;
 use crate::cli::terminal::{Screen, note};
 use crate::engine::Usage;
 use crate::engine::base_rate;
-use crate::engine::batch::{Counts, Reading, RowQuestion, Run, RunOptions, RunRequest};
+use crate::engine::batch::{Counts, RowQuestion, Run, RunOptions, RunRequest};
 use crate::engine::tiered_model::TieredModel;
 
 /// How many rows a base rate is estimated from.
@@ -45,15 +45,7 @@ pub(crate) fn run(args: Score) -> anyhow::Result<()> {
     let target = args.target.target;
     let question =
         RowQuestion::Prompts { tiered, policy, target, kinds, interval, coverage, ngrams, router: None };
-    let reading = Reading::Prompt {
-        column: args.prompt_column,
-        messages: args.messages_column,
-        longest: args.max_chars,
-    };
-    let (threads, json, options) = (args.rows.threads, args.rows.json, args.rows.options());
-    let (inputs, model, out, format) = (args.inputs, args.model.model, args.out, args.format);
-    let opening = args.opening.opening();
-    score_files(RunRequest { inputs, model, out, format, opening, question, reading, options }, threads, json)
+    score_prompts((args.inputs, args.model.model, args.out), args.prompts, question)
 }
 
 /// Estimates the base rate from the model's probabilities for the first rows, and moves the model to it.
@@ -89,7 +81,7 @@ fn counted(model: &Model, args: &Score) -> anyhow::Result<Counts> {
     let options = RunOptions {
         to: Some(Format::Jsonl),
         filter: Some(none),
-        sample: Some(args.rows.sample.unwrap_or(ESTIMATED_FROM).min(ESTIMATED_FROM)),
+        sample: Some(args.prompts.rows.sample.unwrap_or(ESTIMATED_FROM).min(ESTIMATED_FROM)),
         ..RunOptions::default()
     };
     let question = RowQuestion::Prompts {
@@ -102,21 +94,16 @@ fn counted(model: &Model, args: &Score) -> anyhow::Result<Counts> {
         ngrams: 0,
         router: None,
     };
-    let reading = Reading::Prompt {
-        column: args.prompt_column.clone(),
-        messages: args.messages_column.clone(),
-        longest: args.max_chars,
-    };
     let (inputs, out) = (args.inputs.clone(), folder.path().join("none.jsonl"));
     let model = args.model.model.clone();
     let asked = RunRequest {
         inputs,
         model,
         out,
-        format: args.format,
-        opening: args.opening.opening(),
+        format: args.prompts.format,
+        opening: args.prompts.opening.opening(),
         question,
-        reading,
+        reading: args.prompts.reading(),
         options,
     };
     Ok(Run::new(asked)?.run(&Screen::default())?.counts)
