@@ -331,7 +331,7 @@ fn rest_behind<'t>(text: &'t str, beginning: &str) -> Option<&'t str> {
             return None;
         }
     }
-    // No word is cut in two; the first digit of a status stands for all of them.
+    // No word is cut in two. A number may be: `HTTP 4` is the beginning of every status from 400 to 499.
     let rest = chars.as_str();
     let (last, next) = (beginning.chars().next_back(), rest.chars().next());
     let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);

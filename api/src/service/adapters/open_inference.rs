@@ -1,8 +1,8 @@
 //! The Open Inference protocol, which Triton's HTTP clients speak too: what a server and its models are, and
 //! `POST /v2/models/{name}/infer`.
 //!
-//! Inputs come as JSON, or, as Triton's client sends them unless it is told otherwise, as bytes behind the JSON (its
-//! extension for binary data). Outputs are always JSON, which the extension allows.
+//! Inputs come as JSON, or as bytes behind the JSON (the extension for binary data, which is the default of Triton's
+//! client). Outputs are always JSON, which the extension allows.
 
 use demur_predictor::Field;
 use serde::{Deserialize, Serialize};
