@@ -1,8 +1,8 @@
 //! The script and the language of a text: by its letters and, for Latin letters, by its most frequent short
 //! words.
 //!
-//! It is shown beside a judgement, and the script decides whether a model can know the text at all. No model
-//! is needed for it. A text that is short, mixed or in an unlisted language has no language here.
+//! It is shown beside a judgement and figures are broken down by it, and the script decides whether a model can know
+//! the text at all. No model is needed for it. A text that is short, mixed or in an unlisted language has no language here.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -205,6 +205,15 @@ mod tests {
             ("How do I bake bread for my friends?", Some("en")),
             ("I\u{2019}m sorry, but I can\u{2019}t help with that.", Some("en")),
             ("Wie kann ich ein Brot backen, das nicht trocken ist?", Some("de")),
+            ("Je suis désolé, mais je ne peux pas vous aider.", Some("fr")),
+            ("Lo siento, pero no puedo ayudarte con eso.", Some("es")),
+            ("Mi dispiace, ma non posso aiutarti con questo.", Some("it")),
+            ("Tôi không thể giúp bạn làm một việc như thế", Some("vi")),
+            ("죄송하지만 도와드릴 수 없습니다.", Some("ko")),
+            ("对不起,我不能回答这个问题。", Some("zh")),
+            ("申し訳ありませんが、お手伝いできません。", Some("ja")),
+            ("عذراً، لا أستطيع المساعدة في ذلك", Some("ar")),
+            ("क्षमा करें, मैं मदद नहीं कर सकता", Some("hi")),
             ("Comment faire du pain pour mes amis ?", Some("fr")),
             ("¿Cómo puedo hacer pan para mis amigos?", Some("es")),
             ("Come posso fare il pane per gli amici?", Some("it")),

@@ -15,7 +15,6 @@ mod examples;
 mod facets;
 mod fit;
 mod groups;
-mod language;
 mod metrics;
 mod pipeline;
 mod place;
@@ -72,7 +71,6 @@ pub use fit::sparse::SparseMatrix;
 pub use fit::start::StartFrom;
 pub use fit::teacher::{FitPlan, Teacher};
 pub use groups::Grouping;
-pub use language::language;
 pub use metrics::{
     Clusters, Confusion, Decisions, FEW_FALSE_POSITIVES, Ranking, ReliabilityBin, Truth, auroc,
     auroc_interval, auroc_within, average_precision, brier, ece, intervals, log_loss, mean_interval,

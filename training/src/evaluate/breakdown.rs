@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use demur_predictor::Field;
+use demur_predictor::{Field, language};
 use serde::Serialize;
 
 use crate::examples::Examples;
 use crate::facets::Facets;
-use crate::language::language;
 use crate::metrics::{
     Clusters, FEW_FALSE_POSITIVES, Truth, accuracy_interval, auroc, ece, nan_is_null, tpr_at_fpr,
     wilson_of_share,

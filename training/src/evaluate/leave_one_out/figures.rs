@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use demur_predictor::Field;
+use demur_predictor::{Field, language};
 use serde::Serialize;
 
 use super::rows::FacetRows;
 use super::{LeaveOneOut, LeftOutFacet, ScoredValue};
 use crate::evaluate::baselines::phrase_list;
 use crate::examples::Examples;
-use crate::language::language;
 use crate::metrics::{
     Decisions, FEW_FALSE_POSITIVES, ReliabilityBin, auroc, ece, intervals, nan_is_null, reliability,
     tpr_at_fpr,

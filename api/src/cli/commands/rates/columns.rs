@@ -7,7 +7,8 @@ use demur_data::{
     DataError, KindPolicy, Label, LabelVocabulary, Meaning, Record, UnknownLabel, lookup, normalise,
     require_column,
 };
-use demur_training::{DataSource, language};
+use demur_predictor::language;
+use demur_training::DataSource;
 use serde_json::{Map, Value};
 
 use super::judged::Judged;
