@@ -11,7 +11,6 @@ use rayon::prelude::*;
 use demur_data::Input;
 
 use crate::model::Model;
-use crate::model::tiers::Tiered;
 use crate::ngram::vectorizer::Scratch;
 
 /// The name of the column with P(refusal).
@@ -57,8 +56,9 @@ pub fn score_frame(
     target: Option<&str>,
 ) -> PolarsResult<DataFrame> {
     let scores = each(frame.column(column)?, target, |input, scratch| {
-        let (Tiered { p_refusal, .. }, doubt) = model.predict_or_doubt(input, scratch);
-        (p_refusal.get(), model.decide(p_refusal).unless(doubt).name())
+        let scored = model.predict_ngrams(input, scratch);
+        let decision = model.decide(scored.p_refusal).unless(model.doubt(input, &scored, scratch));
+        (scored.p_refusal.get(), decision.name())
     })?;
     let (p, decisions): (Vec<Option<f64>>, Vec<Option<&str>>) = scores.into_iter().map(Option::unzip).unzip();
     frame.hstack(&[

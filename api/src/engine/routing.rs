@@ -3,7 +3,7 @@
 //! The utility of a target is what an answer is worth, times the probability that one comes, less the cost of asking:
 //! `value * (1 - P(refusal)) - cost`. How good the targets' answers are is not known here.
 
-use demur_predictor::{Decision, Model, Policy, Tier, Tiered};
+use demur_predictor::{Decision, Doubt, Model, Policy, Tier, Tiered};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -115,13 +115,20 @@ impl Router {
     }
 
     /// The candidates from the highest utility to the lowest, by their scores in the order of
-    /// [`targets`](Self::targets); of equal ones, in their own order.
-    pub(crate) fn rank(&self, policy: Policy, scored: &[Tiered], has_encoder: bool) -> Vec<Ranked> {
+    /// [`targets`](Self::targets); of equal ones, in their own order. Where there is a doubt about the prompt, nothing
+    /// is decided for any.
+    pub(crate) fn rank(
+        &self,
+        policy: Policy,
+        scored: &[Tiered],
+        doubt: Option<Doubt>,
+        has_encoder: bool,
+    ) -> Vec<Ranked> {
         let each = self.candidates.iter().zip(&self.known).zip(scored);
         let ranked = |((candidate, known), scored): ((&Candidate, &Option<String>), &Tiered)| Ranked {
             target: candidate.target.clone(),
             p_refusal: scored.p_refusal.get(),
-            decision: policy.decide(scored.p_refusal),
+            decision: policy.decide(scored.p_refusal).unless(doubt),
             cost: candidate.cost,
             utility: self.value * (1.0 - scored.p_refusal.get()) - candidate.cost,
             known: known.is_some(),
@@ -169,14 +176,18 @@ mod tests {
             p_refusal: Probability::new(p).unwrap(),
             logit: 0.0,
             tier: Tier::Ngram,
+            found: 0,
         });
         let policy = Policy { send_below: 0.5, hold_from: 0.5 };
-        let ranked = router.rank(policy, &scored, false);
+        let ranked = router.rank(policy, &scored, None, false);
         let names: Vec<&str> = ranked.iter().map(|ranked| ranked.target.as_str()).collect();
         assert_eq!(names, ["nobody", "x", "openai/gpt-4o-mini"]);
         assert!((ranked[0].utility - 0.3).abs() < 1e-12 && !ranked[0].known && ranked[2].known);
         assert_eq!(choice(&ranked).unwrap().target, "x");
         assert!(choice(&ranked[..1]).is_none());
+        let unknown = router.rank(policy, &scored, Some(Doubt::UnknownWords), false);
+        assert!(unknown.iter().all(|ranked| ranked.decision == Decision::Abstain));
+        assert_eq!(choice(&unknown).unwrap().target, "nobody");
     }
 
     #[test]

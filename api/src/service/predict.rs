@@ -197,7 +197,7 @@ fn predict_one(
 ) -> Result<Prediction, ApiError> {
     let (p_refusal, tier) = (scored.p_refusal, served.queue.is_some().then_some(scored.tier));
     let kinds = with_scratch(|scratch| served.model.kinds_at(input, p_refusal, scratch));
-    let known = with_scratch(|scratch| served.model.familiarity(input, scratch));
+    let known = with_scratch(|scratch| served.model.familiarity(input, scored, scratch));
     let reason = known.and_then(|known| known.doubt);
     let interval = known.and_then(|known| served.model.interval_of_known(scored, &known));
     let decision = policy.decide(p_refusal).unless(reason);

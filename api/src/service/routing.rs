@@ -9,7 +9,7 @@ use crate::engine::routing::{Candidate, Ranked, Router, check_value, choice};
 use crate::engine::rules;
 use crate::service::bodies::{CascadeBody, Message, Thresholds, Wanted};
 use crate::service::error::ApiError;
-use crate::service::job::Job;
+use crate::service::job::{Job, with_scratch};
 use crate::service::predict::last_of_user;
 use crate::service::registry::{Registry, Served};
 use crate::service::served_tiers::ServedTiers;
@@ -94,9 +94,13 @@ pub(crate) async fn route(
     let input = |target| Input { target, ..Input::prompt(&prompt) };
     let inputs: Vec<Input<'_>> = router.targets().map(input).collect();
     let scored = tiered.score(&inputs, job).await?;
-    let ranking = router.rank(policy, &scored, served.queue.is_some());
+    // What is known of a prompt is the same for every target.
+    let doubt = scored
+        .first()
+        .and_then(|first| with_scratch(|scratch| served.model.doubt(&inputs[0], first, scratch)));
+    let ranking = router.rank(policy, &scored, doubt, served.queue.is_some());
     for scored in &scored {
-        served.metrics.predicted(scored.p_refusal, policy.decide(scored.p_refusal));
+        served.metrics.predicted(scored.p_refusal, policy.decide(scored.p_refusal).unless(doubt));
         served.metrics.answered_by(served.queue.is_some().then_some(scored.tier));
     }
     let unknown =

@@ -74,6 +74,11 @@ impl Explanation {
         Self { logit, bias, terms }
     }
 
+    /// How many distinct n-grams were found: all terms but those of style and of the target.
+    pub(crate) fn ngrams(&self) -> usize {
+        self.terms.iter().filter(|term| matches!(term.field, Origin::Prompt | Origin::Response)).count()
+    }
+
     /// The contribution of each word of a field's text, in order. A term's contribution is divided evenly
     /// among its occurrences, and within one among the words that it touches. A piece of a word counts for
     /// the word; an n-gram of words counts for its words except function words, which get a share only if

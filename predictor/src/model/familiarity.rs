@@ -105,13 +105,19 @@ impl Familiarity {
 }
 
 impl Model {
-    /// What the model knows of a prompt; `None` for a model that scores something else.
+    /// What the model knows of a prompt that it has scored, for any target; `None` for a model that scores something
+    /// else.
     #[must_use]
-    pub fn familiarity(&self, input: &Input<'_>, scratch: &mut Scratch) -> Option<Familiarity> {
+    pub fn familiarity(
+        &self,
+        input: &Input<'_>,
+        scored: &Tiered,
+        scratch: &mut Scratch,
+    ) -> Option<Familiarity> {
         let text = self.judged_prompt(input)?;
         let by_script = language::letters_by_script(text);
         let (coverage, doubt, trust) = self.known_of(text, &by_script, scratch);
-        let doubt = doubt.filter(|_| !is_well_known(text, self.scorer().logit_and_found(input, scratch).1));
+        let doubt = doubt.filter(|_| !is_well_known(text, scored.found));
         let language = language::language_by(text, &by_script);
         Some(Familiarity { coverage: (1e4 * coverage).round() / 1e4, language, doubt, trust })
     }
@@ -125,26 +131,13 @@ impl Model {
         (coverage, doubt, trust)
     }
 
-    /// The prediction of the n-gram tier, and why nothing is decided on the prompt, if nothing is: that of
-    /// [`familiarity`](Self::familiarity), without its figures. For most prompts it takes the time of
-    /// [`predict_ngrams`](Self::predict_ngrams), whose n-grams are counted as they are found.
+    /// Why nothing is decided on a prompt that the model has scored, if nothing is: that of
+    /// [`familiarity`](Self::familiarity) without its figures. For most prompts it takes next to nothing, because
+    /// the n-grams that the score found are as many as ordinary text has.
     #[must_use]
-    pub fn predict_or_doubt(&self, input: &Input<'_>, scratch: &mut Scratch) -> (Tiered, Option<Doubt>) {
-        let (logit, found) = self.scorer().logit_and_found(input, scratch);
-        let scored = self.of_ngrams(logit, input);
-        let doubt = match self.judged_prompt(input) {
-            Some(text) if !is_well_known(text, found) => {
-                self.known_of(text, &language::letters_by_script(text), scratch).1
-            }
-            _ => None,
-        };
-        (scored, doubt)
-    }
-
-    /// Why nothing is decided on a prompt, if nothing is.
-    #[must_use]
-    pub fn doubt(&self, input: &Input<'_>, scratch: &mut Scratch) -> Option<Doubt> {
-        self.predict_or_doubt(input, scratch).1
+    pub fn doubt(&self, input: &Input<'_>, scored: &Tiered, scratch: &mut Scratch) -> Option<Doubt> {
+        let text = self.judged_prompt(input).filter(|text| !is_well_known(text, scored.found))?;
+        self.known_of(text, &language::letters_by_script(text), scratch).1
     }
 
     fn judged_prompt<'i>(&self, input: &Input<'i>) -> Option<&'i str> {
@@ -194,8 +187,10 @@ mod tests {
     fn of(model: &Model, prompt: &str) -> Familiarity {
         let mut scratch = Scratch::default();
         let input = Input::prompt(prompt);
-        let found = model.familiarity(&input, &mut scratch).unwrap();
-        assert_eq!(model.doubt(&input, &mut scratch), found.doubt, "{prompt}");
+        let scored = model.predict_ngrams(&input, &mut scratch);
+        assert_eq!(model.explained(&model.scorer().explain(&input), &input).found, scored.found, "{prompt}");
+        let found = model.familiarity(&input, &scored, &mut scratch).unwrap();
+        assert_eq!(model.doubt(&input, &scored, &mut scratch), found.doubt, "{prompt}");
         found
     }
 
@@ -237,7 +232,9 @@ mod tests {
         assert!(english.coverage > 0.9 && english.is_ordinary(), "{english:?}");
         assert_eq!(english.widened(Some((0.2, 0.3))), Some((0.2, 0.3)));
         let response = Model::bundled(Bundled::Response).unwrap();
-        assert_eq!(response.familiarity(&Input::prompt("How?"), &mut Scratch::default()), None);
+        let (input, mut scratch) = (Input::prompt("How?"), Scratch::default());
+        let scored = response.predict_ngrams(&input, &mut scratch);
+        assert_eq!(response.familiarity(&input, &scored, &mut scratch), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::answer::kinds::KindDistribution;
 use crate::encoder::manifest::{Cascade, EncoderManifest};
 use crate::encoder::tier::EncoderTier;
 use crate::error::ScoreError;
+use crate::explain::Explanation;
 use crate::model::Model;
 use crate::model::tier::Tier;
 use crate::ngram::vectorizer::Scratch;
@@ -20,6 +21,8 @@ pub struct Tiered {
     pub logit: f64,
     /// The tier.
     pub tier: Tier,
+    /// How many distinct n-grams of the vocabularies were found in the input.
+    pub found: usize,
 }
 
 impl Model {
@@ -33,12 +36,15 @@ impl Model {
     /// and uses the caller's buffers.
     #[must_use]
     pub fn predict_ngrams(&self, input: &Input<'_>, scratch: &mut Scratch) -> Tiered {
-        self.of_ngrams(self.scorer().logit(input, scratch), input)
+        let (logit, found) = self.scorer().logit_and_found(input, scratch);
+        Tiered { p_refusal: self.calibrated(logit, input), logit, tier: Tier::Ngram, found }
     }
 
-    /// The prediction of the n-gram tier at its logit.
-    pub(crate) fn of_ngrams(&self, logit: f64, input: &Input<'_>) -> Tiered {
-        Tiered { p_refusal: self.calibrated(logit, input), logit, tier: Tier::Ngram }
+    /// The same from an explanation of the input, whose terms its logit sums.
+    #[must_use]
+    pub fn explained(&self, explanation: &Explanation, input: &Input<'_>) -> Tiered {
+        let (logit, found) = (explanation.logit, explanation.ngrams());
+        Tiered { p_refusal: self.calibrated(logit, input), logit, tier: Tier::Ngram, found }
     }
 
     /// The prediction of both tiers for one input, from the logits of each; `None` without an encoder tier.
@@ -49,7 +55,7 @@ impl Model {
         let own = || manifest.calibrated(logit, input.target, &self.manifest().target_calibrations);
         let placed = self.placed_at(&manifest.calibration, logit, input);
         let p_refusal = self.at_prior(placed.unwrap_or_else(own));
-        Some(Tiered { p_refusal, logit, tier: Tier::Encoder })
+        Some(Tiered { p_refusal, logit, tier: Tier::Encoder, found: ngrams.found })
     }
 
     /// P(refusal) of every input, in order, by all tiers. Without an encoder tier it is the n-gram tier's.

@@ -253,14 +253,15 @@ fn both(args: &ContrastTargets, model: &Model) -> anyhow::Result<()> {
         .into());
     }
     let mut scratch = Scratch::default();
-    let p_of = |prompt: &str, target, scratch: &mut Scratch| {
-        model.predict_ngrams(&Input { target: Some(target), ..Input::prompt(prompt) }, scratch).p_refusal
+    let score = |prompt: &str, target, scratch: &mut Scratch| {
+        model.predict_ngrams(&Input { target: Some(target), ..Input::prompt(prompt) }, scratch)
     };
     let mut rows = Vec::new();
     let mut out = format!("{:>6} {:>6} {:>7}  prompt\n", "first", "second", "differ");
     for prompt in &args.prompts {
-        let [first, second] = names.map(|target| p_of(prompt, target, &mut scratch));
-        let doubt = model.doubt(&Input::prompt(prompt), &mut scratch);
+        let scored = names.map(|target| score(prompt, target, &mut scratch));
+        let doubt = model.doubt(&Input::prompt(prompt), &scored[0], &mut scratch);
+        let [first, second] = scored.map(|scored| scored.p_refusal);
         let decisions = [first, second].map(|p| model.decide(p).unless(doubt));
         let difference = first.get() - second.get();
         writeln!(out, "{first:6.3} {second:6.3} {difference:>+7.3}  {prompt}")?;

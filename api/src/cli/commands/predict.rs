@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
 
 use anyhow::{Context, bail};
-use demur_predictor::{Familiarity, Input, Model, Scratch, ShareKind, Tier, Tiered};
+use demur_predictor::{Familiarity, Input, Model, Scratch, ShareKind, Tiered};
 use serde_json::json;
 
 use crate::cli::args::Predict;
@@ -77,16 +77,12 @@ fn write(tiered: &TieredModel<'_>, args: &Predict, prompt: &str, out: &mut impl 
     let input = Input { target: args.target.name(), ..Input::prompt(prompt) };
     let mut explanation = model.scorer().explain(&input);
     let shares = shares(model, &explanation, &input, args.top);
+    let ngrams = model.explained(&explanation, &input);
     explanation.terms.truncate(args.top);
-    let ngrams = Tiered {
-        p_refusal: model.calibrated(explanation.logit, &input),
-        logit: explanation.logit,
-        tier: Tier::Ngram,
-    };
     let scored =
         if tiered.has_encoder() { tiered.score_one(&input, &mut Scratch::default())? } else { ngrams };
     let (p_refusal, tier) = (scored.p_refusal, tiered.tier(&scored));
-    let known = model.familiarity(&input, &mut Scratch::default());
+    let known = model.familiarity(&input, &scored, &mut Scratch::default());
     let doubt = known.and_then(|known| known.doubt);
     let decision = model.decide(p_refusal).unless(doubt);
     if args.json {

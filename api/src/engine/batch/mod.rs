@@ -20,6 +20,7 @@
 mod ahead;
 mod assemble;
 mod block;
+mod column;
 mod columns;
 mod cut;
 mod files;

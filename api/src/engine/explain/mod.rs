@@ -9,7 +9,7 @@ use demur_data::Signs;
 use demur_predictor::encoder::Direction;
 use demur_predictor::{
     Answer, Explanation, Field, Flip, Fragment, Input, Judged, Model, Origin, Phrases, Policy, Probability,
-    ScoreError, Scratch, Tier, Tiered,
+    ScoreError, Scratch, Tiered,
 };
 
 use crate::engine::judgement::Judge;
@@ -66,8 +66,8 @@ impl Question<'_> {
         let model = tiered.model;
         let text = field.of(&input).unwrap_or_default();
         let explanation = model.scorer().explain(&input);
-        let ngrams = model.calibrated(explanation.logit, &input);
-        let mut scored = Tiered { p_refusal: ngrams, logit: explanation.logit, tier: Tier::Ngram };
+        let by_ngrams = model.explained(&explanation, &input);
+        let (mut scored, ngrams) = (by_ngrams, by_ngrams.p_refusal);
         if tiered.has_encoder() {
             scored = tiered.score_one(&input, scratch)?;
         }
@@ -90,7 +90,7 @@ impl Question<'_> {
                 return Ok(None);
             }
         }
-        let known = model.familiarity(&input, scratch);
+        let known = model.familiarity(&input, &scored, scratch);
         let doubt = known.and_then(|known| known.doubt);
         let characters = Characters::of(text);
         let words = words(&explanation, field, text, &characters);
