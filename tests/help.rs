@@ -37,7 +37,8 @@ fn the_help_of_every_command_stands_as_it_was_read_through() {
 
 #[test]
 fn no_line_of_help_is_wider_than_a_terminal() {
-    let nested = ["", "contrast template", "contrast swap", "contrast targets"];
+    let nested =
+        ["", "contrast template", "contrast swap", "contrast targets", "config check", "config show"];
     for command in commands().iter().map(String::as_str).chain(nested) {
         let help = Dir::new().demur(&format!("{command} --help")).succeeds().stdout;
         // clap does not wrap the usage line.

@@ -9,6 +9,7 @@ mod base_rate;
 mod bootstrap;
 mod bundled;
 mod classify;
+mod config;
 mod contrast;
 mod documents;
 mod encoder;

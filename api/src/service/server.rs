@@ -26,6 +26,20 @@ const LISTENING: Duration = Duration::from_secs(1);
 /// A generous bound on the time from accepting a connection to handing it to its worker.
 const SETTLING: Duration = Duration::from_millis(100);
 
+/// Loads what a service with these settings would load, and lets it go again; returns the names of the models.
+///
+/// # Errors
+/// When any of it cannot be loaded.
+pub(crate) fn check_loads(settings: Settings) -> anyhow::Result<Vec<String>> {
+    settings.tls.as_ref().map(|(chain, key)| tls::config(chain, key)).transpose()?;
+    let (admin, document) = (settings.admin_address, openapi::document(&settings)?);
+    let state = State::load(settings, admin, document)?;
+    warn_of_open_address(&state);
+    let names = state.registry.load().loaded().map(|(name, _)| name.to_owned()).collect();
+    state.end();
+    Ok(names)
+}
+
 /// A bound service.
 pub(crate) struct Application {
     server: Server,

@@ -16,6 +16,8 @@ use crate::service::adapters::name::{Adapters, LabelNames};
 use crate::service::options::{LogFormat, LogLevel, Options, read};
 use crate::service::proxy::options::ProxySettings;
 
+/// Default port.
+pub(crate) const PORT: u16 = 8080;
 /// Default number of tokens in an encoder's batch.
 const BATCH_TOKENS: usize = 4096;
 /// Default bytes of all bodies, and of all answers.
@@ -140,7 +142,7 @@ impl Options {
             cascade: options.cascade.map(|cascade| cascade.0),
             base_rate: options.base_rate,
             batching,
-            address: (bind, options.port.unwrap_or(8080)).into(),
+            address: (bind, options.port.unwrap_or(PORT)).into(),
             admin_address: options.admin_bind,
             adapters: Adapters::of_names(&options.adapters, bind.is_loopback())?,
             labels: LabelNames::of_names(&options.labels)?,

@@ -3,6 +3,7 @@
 
 mod ask;
 mod base_rate;
+mod config;
 mod data;
 mod figures;
 mod fit;
@@ -22,6 +23,7 @@ pub(crate) use ask::{
     AskedArgs, Contrast, ContrastSwap, ContrastTargets, ContrastTemplate, ContrastWhat, Explain, Predict,
 };
 pub(crate) use base_rate::{BaseRateArg, TrafficRate};
+pub(crate) use config::{Config, ConfigWhat, Health};
 pub(crate) use data::{DataArgs, OpeningArgs, TextColumns};
 pub(crate) use figures::{Evaluate, ExportNotebook, Inspect, NotebookArg, Report, Reproduce};
 pub(crate) use fit::{Bootstrap, Fit, Learn, Pipeline, RecipeArgs};
@@ -120,6 +122,12 @@ pub(crate) enum Command {
     ///
     /// The entry goes to stdout, the key itself, this once, to stderr.
     Key(Key),
+    /// Checks or shows the settings of the service.
+    Config(Config),
+    /// Asks a running service whether it is ready.
+    ///
+    /// Exit code 0: it is. It is looked for where the flags, variables or file of `serve` say that it listens.
+    Health(Health),
     /// Prints the completions of a shell, or writes the manual pages.
     Shell(Shell),
 }

@@ -3,6 +3,7 @@
 mod batch;
 mod bootstrap;
 mod by_facet;
+mod config;
 mod contrast;
 mod doubts;
 mod evaluate;
@@ -10,6 +11,7 @@ mod explain;
 mod export_notebook;
 mod fit;
 mod fit_encoder;
+mod health;
 mod inspect;
 mod key;
 mod label;
@@ -59,6 +61,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(args) => serve::run(args),
         Command::Proxy(args) => serve::proxy(args),
         Command::Key(args) => key::run(&args),
+        Command::Config(args) => config::run(args),
+        Command::Health(args) => health::run(args),
         Command::Shell(args) => shell::run(&args),
     }
 }

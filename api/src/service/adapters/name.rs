@@ -91,6 +91,12 @@ impl Adapters {
         names.iter().map(of_name).collect::<Result<_, _>>().map(Self)
     }
 
+    /// The names that switch these on.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        let none = self.0.is_empty().then_some("none");
+        none.into_iter().chain(self.0.iter().map(|adapter| adapter.name()))
+    }
+
     /// Whether a route that belongs to these adapters is on; a route of none always is.
     pub(crate) fn have(&self, adapters: &[Adapter]) -> bool {
         adapters.is_empty() || adapters.iter().any(|adapter| self.0.contains(adapter))
