@@ -341,9 +341,9 @@ impl Metrics {
         self.requests.with_label_values(&["unparsed", status.as_str()]).inc();
     }
 
-    /// Counts a reload.
-    pub(crate) fn reloaded(&self, outcome: &str) {
-        self.reloads.with_label_values(&[outcome]).inc();
+    /// The counter of the reloads with this outcome.
+    pub(crate) fn reload_counter(&self, outcome: &str) -> IntCounter {
+        self.reloads.with_label_values(&[outcome])
     }
 
     /// Renders the text that Prometheus reads.

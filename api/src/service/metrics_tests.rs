@@ -26,7 +26,7 @@ fn counts_are_in_the_text() {
     metrics.unparsed(StatusCode::BAD_REQUEST);
     model.predicted(Probability::new(0.95).unwrap(), Decision::Hold);
     metrics.of_model("c", Field::Response, false).classified(Form::Empty, None);
-    metrics.reloaded("refused");
+    metrics.reload_counter("refused").inc();
     let text = String::from_utf8(metrics.text().unwrap()).unwrap();
     assert!(!text.contains("/invocations"), "a route that is off has no metrics");
     for line in [

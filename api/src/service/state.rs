@@ -21,6 +21,10 @@ use crate::service::registry::Registry;
 use crate::service::settings::Settings;
 use crate::service::turns::Turns;
 
+/// The outcomes of a reload, in metrics.
+const DONE: &str = "done";
+const REFUSED: &str = "refused";
+
 /// What all workers share.
 pub(crate) struct State {
     /// What the operator set.
@@ -90,6 +94,13 @@ impl State {
         openapi: String,
     ) -> anyhow::Result<Self> {
         let metrics = Metrics::new(&settings).context("cannot set up the metrics")?;
+        // A counter that is first seen at 1 has not risen for who watches it, so all are there from the start.
+        for reason in Reason::ALL {
+            metrics.turned_away.with_label_values(&[reason.label_and_message().0]);
+        }
+        for outcome in [DONE, REFUSED] {
+            metrics.reload_counter(outcome);
+        }
         let upstream_trust = settings.proxy.as_ref().map(trust).transpose()?.flatten();
         let mut registry = Registry::load(&settings, &metrics)?;
         let threads = Mutex::new(std::mem::take(&mut registry.threads));
@@ -136,12 +147,12 @@ impl State {
                 drop(threads);
                 self.metrics.set_models(registry.loaded());
                 self.registry.store(Arc::new(registry));
-                self.metrics.reloaded("done");
+                self.metrics.reload_counter(DONE).inc();
                 tracing::info!(target: "demur", "reloaded");
                 Ok(())
             }
             Err(error) => {
-                self.metrics.reloaded("refused");
+                self.metrics.reload_counter(REFUSED).inc();
                 tracing::error!(target: "demur", "the reload is refused and the old models serve on: {error:#}");
                 Err(error)
             }
@@ -183,17 +194,7 @@ impl State {
 
     /// Builds a 429 error, and counts it.
     pub(crate) fn turned_away(&self, kind: ErrorType, reason: Reason, wait: Duration) -> ApiError {
-        let (label, message) = match reason {
-            Reason::Rate => ("rate", "too many requests by this caller; come again later"),
-            Reason::Concurrency => ("concurrency", "too many requests are at work; come again later"),
-            Reason::Streams => ("streams", "too many requests are open on this connection; come again later"),
-            Reason::Memory => {
-                ("memory", "the bodies of all requests are too large at once; come again later")
-            }
-            Reason::EncoderQueue => {
-                ("encoder_queue", "too many inputs wait for the encoder; come again later")
-            }
-        };
+        let (label, message) = reason.label_and_message();
         self.metrics.turned_away.with_label_values(&[label]).inc();
         ApiError { retry_after: Some(wait), ..ApiError::new(kind, message) }
     }
@@ -218,6 +219,21 @@ pub(crate) enum Reason {
     Streams,
     Memory,
     EncoderQueue,
+}
+
+impl Reason {
+    const ALL: [Self; 5] = [Self::Rate, Self::Concurrency, Self::Streams, Self::Memory, Self::EncoderQueue];
+
+    /// The label in metrics, and what the caller reads.
+    const fn label_and_message(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Rate => ("rate", "too many requests by this caller; come again later"),
+            Self::Concurrency => ("concurrency", "too many requests are at work; come again later"),
+            Self::Streams => ("streams", "too many requests are open on this connection; come again later"),
+            Self::Memory => ("memory", "the bodies of all requests are too large at once; come again later"),
+            Self::EncoderQueue => ("encoder_queue", "too many inputs wait for the encoder; come again later"),
+        }
+    }
 }
 
 /// Longest wait for an encoder's last batch, which takes far less.
