@@ -14,7 +14,6 @@ pub(crate) struct ModelRef {
     pub(crate) digest: String,
     /// What it is worth on sources that its fit has not seen; null where that was not measured. `/v1/models` has the figures
     /// of each source.
-    #[schema(inline)]
     pub(crate) left_out: Option<LeftOutShort>,
 }
 

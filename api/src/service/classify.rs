@@ -140,7 +140,6 @@ pub(crate) struct Classification {
     #[schema(value_type = Option<TierName>)]
     pub(crate) tier: Option<Tier>,
     /// The sentence or phrase that decided it, where one did.
-    #[schema(inline)]
     pub(crate) passage: Option<PassageView>,
     /// From 0 (complied) to 1 (rejected), where the text was judged.
     #[schema(minimum = 0, maximum = 1)]

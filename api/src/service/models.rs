@@ -48,7 +48,6 @@ pub(crate) struct ModelInfo {
     /// How many n-grams it weighs.
     pub(crate) ngrams: usize,
     /// Its encoder tier; null where it has none, or none is loaded.
-    #[schema(inline)]
     pub(crate) encoder: Option<EncoderInfo>,
     /// The kinds of answers that it tells apart; empty where it tells none.
     #[schema(value_type = Vec<KindName>)]

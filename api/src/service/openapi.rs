@@ -87,6 +87,23 @@ pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data
 )]
 struct Schemas;
 
+/// The groups of operations; generated clients make a module of each.
+const TAGS: [(&str, &str); 3] = [
+    ("demur", "The service's own API."),
+    ("operation", "Health, metrics, reload."),
+    ("adapters", "The shapes of other APIs, where `--adapters` has them on."),
+];
+
+/// The group of a route's operation.
+fn tag(route: &Route) -> &'static str {
+    let number = match route.adapters {
+        [] if route.path.starts_with("/v1/") => 0,
+        [] => 1,
+        _ => 2,
+    };
+    TAGS[number].0
+}
+
 /// Returns the document as JSON.
 ///
 /// # Errors
@@ -98,8 +115,13 @@ pub(crate) fn document(settings: &Settings) -> serde_json::Result<String> {
     let described = document["info"]["description"].as_str().unwrap_or_default();
     document["info"]["description"] = json!(format!("{described} {}", limits_in_words(limits)));
     document["components"]["securitySchemes"] = json!({
-        "key": { "type": "http", "scheme": "bearer", "description": "Where the operator asks for keys." }
+        "key": { "type": "http", "scheme": "bearer", "description": "Where the operator asks for keys." },
+        "header_key": {
+            "type": "apiKey", "in": "header", "name": "x-api-key", "description": "The same key; goes before the other.",
+        },
     });
+    document["tags"] =
+        json!(TAGS.map(|(name, description)| json!({ "name": name, "description": description })));
     set_limits(&mut document["components"]["schemas"], limits);
     for route in &ROUTES {
         let Some(operation) = route.operation.filter(|_| route.is_on(settings)) else {
@@ -152,6 +174,7 @@ fn path(route: &Route, operation: &Operation) -> Value {
     }
     let mut path = json!({
         "operationId": operation.id,
+        "tags": [tag(route)],
         "summary": operation.summary,
         "responses": responses,
     });
@@ -190,7 +213,7 @@ fn path(route: &Route, operation: &Operation) -> Value {
         path["parameters"] = json!(parameters);
     }
     if operation.failures.contains(&401) {
-        path["security"] = json!([{}, { "key": [] }]);
+        path["security"] = json!([{}, { "key": [] }, { "header_key": [] }]);
     }
     path
 }

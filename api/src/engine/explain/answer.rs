@@ -24,7 +24,6 @@ pub(crate) struct AnswerView {
     /// Whether reasoning came with the answer; it is not scored.
     pub(crate) reasoning: bool,
     /// The sentence or phrase that decides it, where one does.
-    #[schema(inline)]
     pub(crate) passage: Option<PassageView>,
     /// P(refusal) of the words alone, whatever else decides: `shares` sum to its log-odds.
     #[schema(minimum = 0, maximum = 1)]

@@ -42,7 +42,6 @@ pub(crate) struct ExplainResponse {
     pub(crate) field: Field,
     /// Of a response, what it is and what decides it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(inline)]
     pub(crate) answer: Option<AnswerView>,
     /// The n-gram tier's logit before calibration: `bias` and the contributions of all terms sum to it, and all `shares`
     /// but the calibration.
@@ -60,11 +59,9 @@ pub(crate) struct ExplainResponse {
     pub(crate) words: Vec<Word>,
     /// The smallest stable set of words whose removal carries the text over `hold_from`: at most five different words that
     /// mean something and speak for the decision, over the threshold by 0.2 in log-odds. Null where there is none.
-    #[schema(inline)]
     pub(crate) flip: Option<FlipView>,
     /// The fewest neighbouring words, at most twelve, of a text that is held which are held by themselves, by 0.2 in
     /// log-odds, and carry a third of what speaks for refusal in the whole; else null.
-    #[schema(inline)]
     pub(crate) fragment: Option<FragmentView>,
     /// Whether flip and fragment were looked for: texts over 8,000 bytes are too long for it.
     pub(crate) flip_searched: bool,
@@ -73,7 +70,6 @@ pub(crate) struct ExplainResponse {
     /// What the encoder tier shows, where the model has one. Flip and fragment are then looked for by the n-gram tier, and
     /// judged by both: one that does not hold there is not shown.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(inline)]
     pub(crate) encoder: Option<EncoderView>,
     /// The model.
     pub(crate) model: ModelRef,
