@@ -36,6 +36,7 @@ documents! {
     architecture: "docs/ARCHITECTURE.md",
     api: "docs/api.md",
     data: "docs/data.md",
+    deploy: "docs/deploy.md",
     encoder: "docs/encoder.md",
     evaluation: "docs/evaluation.md",
     explain: "docs/explain.md",

@@ -11,6 +11,7 @@ mod bundled;
 mod classify;
 mod config;
 mod contrast;
+mod deploy;
 mod documents;
 mod encoder;
 mod evaluate;
