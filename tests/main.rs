@@ -35,6 +35,9 @@ mod pipeline;
 mod place;
 mod predict;
 mod proxy;
+#[cfg(unix)]
+mod proxy_answers;
+mod proxy_policy;
 mod rates;
 mod reading;
 mod report;
@@ -57,3 +60,4 @@ mod sources;
 mod strangers;
 mod support;
 mod tables;
+mod upstream;

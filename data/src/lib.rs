@@ -27,6 +27,7 @@ mod signs;
 #[cfg(feature = "frames")]
 #[path = "."]
 mod frames {
+    pub(crate) mod answer_stream;
     pub(crate) mod archive;
     pub(crate) mod columns;
     pub mod conversation;
@@ -50,6 +51,7 @@ mod frames {
     pub(crate) mod vocabulary;
     pub(crate) mod write;
 
+    pub use self::answer_stream::AnswerStream;
     pub use self::columns::{Columns, lookup, require_column};
     pub use self::dedup::deduplicate;
     pub use self::error::{DataError, UnknownLabel};

@@ -70,24 +70,7 @@ impl Router {
         candidates: Vec<Candidate>,
         value: f64,
     ) -> Result<Self, (Option<usize>, String)> {
-        if candidates.is_empty() || candidates.len() > MOST_CANDIDATES {
-            let message = format!("{} candidates; it must be 1 to {MOST_CANDIDATES}", candidates.len());
-            return Err((None, message));
-        }
-        for (at, Candidate { target, cost }) in candidates.iter().enumerate() {
-            let wrong = if target.trim().is_empty() || target.len() > LONGEST_NAME {
-                Some(format!("the name of a target has 1 to {LONGEST_NAME} bytes"))
-            } else if !cost.is_finite() || *cost < 0.0 {
-                Some("a cost must be a number from 0 up".to_owned())
-            } else if candidates[..at].iter().any(|other| other.target == *target) {
-                Some("this target is there twice".to_owned())
-            } else {
-                None
-            };
-            if let Some(message) = wrong {
-                return Err((Some(at), message));
-            }
-        }
+        check_candidates(&candidates)?;
         let known = |candidate: &Candidate| rules::known_as(model, &candidate.target).map(str::to_owned);
         let known = candidates.iter().map(known).collect();
         Ok(Self { candidates, known, value })
@@ -143,6 +126,32 @@ impl Router {
 /// The candidate to send to: the first that is not held; `None` where all are.
 pub(crate) fn choice(ranked: &[Ranked]) -> Option<&Ranked> {
     ranked.iter().find(|candidate| candidate.decision != Decision::Hold)
+}
+
+/// Checks candidates by themselves.
+///
+/// # Errors
+/// The index of the candidate that is wrong, where it is one, and why.
+pub(crate) fn check_candidates(candidates: &[Candidate]) -> Result<(), (Option<usize>, String)> {
+    if candidates.is_empty() || candidates.len() > MOST_CANDIDATES {
+        let message = format!("{} candidates; it must be 1 to {MOST_CANDIDATES}", candidates.len());
+        return Err((None, message));
+    }
+    for (at, Candidate { target, cost }) in candidates.iter().enumerate() {
+        let wrong = if target.trim().is_empty() || target.len() > LONGEST_NAME {
+            Some(format!("the name of a target has 1 to {LONGEST_NAME} bytes"))
+        } else if !cost.is_finite() || *cost < 0.0 {
+            Some("a cost must be a number from 0 up".to_owned())
+        } else if candidates[..at].iter().any(|other| other.target == *target) {
+            Some("this target is there twice".to_owned())
+        } else {
+            None
+        };
+        if let Some(message) = wrong {
+            return Err((Some(at), message));
+        }
+    }
+    Ok(())
 }
 
 /// Checks what an answer is worth.

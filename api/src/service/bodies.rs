@@ -51,7 +51,7 @@ pub(crate) struct ContentPart {
 }
 
 /// Below `send_below` a prompt is sent, from `hold_from` up it is held, between them the policy abstains.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"send_below": 0.3, "hold_from": 0.7}))]
 pub(crate) struct Thresholds {

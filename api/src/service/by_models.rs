@@ -55,24 +55,24 @@ pub(crate) async fn by_models(
     let body = body::read(request, endpoint.media_type(), payload, state, caller).await?;
     let size = body.bytes.len();
     let work = |job| -> Work<Reply> { Box::pin(endpoint.answer(body, called, job)) };
-    let reply = worked(path, (size, endpoint.is_heavy()), request, state, caller, work).await?;
-    answered(reply, connection(request).cloned(), caller, state)
+    let connection = connection(request).cloned();
+    let reply = worked(path, (size, endpoint.is_heavy()), connection.clone(), state, caller, work).await?;
+    answered(reply, connection, caller, state)
 }
 
 /// Works on a body of this size: on this thread if it is small and not heavy, else outside the workers. The work stops
-/// soon after its client has left, or after this future is dropped.
+/// soon after the client of this connection has left, or after this future is dropped.
 ///
 /// # Errors
 /// Those of the work, and 429 if too many requests wait or run.
 pub(crate) async fn worked<T: Send + 'static>(
     path: &'static str,
     (size, is_heavy): (usize, bool),
-    request: &HttpRequest,
+    connection: Option<Arc<Connection>>,
     state: &Data<State>,
     caller: Caller,
     work: impl FnOnce(Job) -> Work<T>,
 ) -> Result<T, ApiError> {
-    let connection = connection(request).cloned();
     let stop = StopWork(Arc::default());
     let job = Job::new(state.clone(), caller, connection.clone(), Arc::clone(&stop.0));
     let is_small = size < LARGE && !is_heavy;

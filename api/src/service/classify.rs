@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
 
-use demur_data::{Kind, Label, Signs, answer_in, conversation, provider_answer, written_answer};
-use demur_predictor::{Answer, Field, Form, Judged, Tier};
+use demur_data::{
+    Kind, Label, ProviderAnswer, Signs, answer_in, conversation, provider_answer, written_answer,
+};
+use demur_predictor::{Answer, Field, Form, Judged, Policy, Tier};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -16,7 +18,7 @@ use crate::engine::model_ref::ModelRef;
 use crate::engine::schema::{FormName, KindName, LabelName, TierName};
 use crate::engine::tiered_model::TieredModel;
 use crate::service::bodies::{CascadeBody, KindProbability, Thresholds, Wanted, probabilities};
-use crate::service::error::ApiError;
+use crate::service::error::{ApiError, ErrorType};
 use crate::service::job::{Job, with_scratch};
 use crate::service::registry::{Registry, Served};
 use crate::service::served_tiers::ServedTiers;
@@ -162,6 +164,51 @@ pub(crate) async fn classify(
     let policy = policy_of_request(request.policy, &served.model)?;
     let tiered = ServedTiers::of(served, Wanted { cheap: request.cheap, cascade: request.cascade })?;
     let prefix = request.prefix.map(NonZeroUsize::get);
+    let verdicts = judged(&answers, tiered, (policy, prefix), registry, job).await?;
+    let one = |(index, (answer, judged))| classification(served, answer, judged, index);
+    Ok(ClassifyResponse {
+        classifications: answers.iter().zip(verdicts).enumerate().map(one).collect(),
+        model: served.into(),
+        seconds: job.started.elapsed().as_secs_f64(),
+    })
+}
+
+/// Classifies the answer of a provider that somebody else waits for. Of its text and of its prompt that is read which the
+/// limit lets in.
+///
+/// # Errors
+/// As for any request.
+pub(crate) async fn classify_answer(
+    answer: ProviderAnswer,
+    prompt: Option<&str>,
+    policy: Option<Thresholds>,
+    registry: &Registry,
+    job: &Job,
+) -> Result<Classification, ApiError> {
+    let most = job.limits().chars;
+    let beginning = |text: &str| {
+        let end = text.char_indices().nth(most).map_or(text.len(), |(at, _)| at);
+        Cow::Owned(text[..end].to_owned())
+    };
+    let response = answer.text.as_deref().map(beginning);
+    let given = Given { prompt: prompt.map(beginning), response, signs: answer.signs };
+    let served = registry.choose(Field::Response, None, None)?;
+    let policy = policy_of_request(policy, &served.model)?;
+    let tiered = ServedTiers::of(served, Wanted { cheap: None, cascade: None })?;
+    let verdicts = judged(std::slice::from_ref(&given), tiered, (policy, None), registry, job).await?;
+    let one = verdicts.into_iter().next();
+    let none = || ApiError::new(ErrorType::Internal, "the classifier gives no verdict");
+    Ok(classification(served, &given, one.ok_or_else(none)?, 0))
+}
+
+/// Judges answers, in order.
+async fn judged(
+    answers: &[Given<'_>],
+    tiered: ServedTiers<'_>,
+    (policy, prefix): (Policy, Option<usize>),
+    registry: &Registry,
+    job: &Job,
+) -> Result<Vec<Judged>, ApiError> {
     let compute = |tiered: TieredModel<'_>| {
         let judge = Judge { tiered, policy, phrases: &registry.phrases };
         let of_answer = |given: &Given<'_>| {
@@ -170,13 +217,7 @@ pub(crate) async fn classify(
         };
         answers.iter().map(of_answer).collect::<Result<Vec<_>, ApiError>>()
     };
-    let verdicts = tiered.with_encoder(job, compute).await?;
-    let one = |(index, (answer, judged))| classification(served, answer, judged, index);
-    Ok(ClassifyResponse {
-        classifications: answers.iter().zip(verdicts).enumerate().map(one).collect(),
-        model: served.into(),
-        seconds: job.started.elapsed().as_secs_f64(),
-    })
+    tiered.with_encoder(job, compute).await
 }
 
 fn classification(served: &Served, answer: &Given<'_>, judged: Judged, index: usize) -> Classification {

@@ -36,6 +36,8 @@ pub(crate) struct Connection {
     left: AtomicBool,
     has_left: Notify,
     streams: AtomicUsize,
+    /// How often all that was to be written had been.
+    flushes: AtomicUsize,
     /// Wakes the task that drives the connection.
     task: Mutex<Option<Waker>>,
 }
@@ -57,6 +59,11 @@ impl Connection {
         // It is already counted; dropping it undoes that if the limit is exceeded.
         let stream = Stream(Arc::clone(self));
         (before < MOST_STREAMS).then_some(stream)
+    }
+
+    /// How often all that was to be written had been. What is handed over now is written when this has risen.
+    pub(crate) fn flushes(&self) -> usize {
+        self.flushes.load(Ordering::Acquire)
     }
 
     /// Makes every further read and write fail, which ends the connection.
@@ -186,6 +193,9 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_flush(context);
+        if let Poll::Ready(Ok(())) = polled {
+            this.connection.flushes.fetch_add(1, Ordering::AcqRel);
+        }
         this.limited(context, polled)
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct Metrics {
     held: [IntGauge; 2],
     models: IntGaugeVec,
     reloads: IntCounterVec,
+    upstream_answers: IntCounterVec,
+    proxy_actions: IntCounterVec,
     /// Requests that wait or run outside the workers.
     pub(crate) in_flight: IntGauge,
     /// Requests that were refused for lack of room or because of a rate limit.
@@ -241,6 +243,16 @@ impl Metrics {
                 "Answers by model and the form they were recognised by",
                 &["model", "form"],
             )?,
+            upstream_answers: of.counters(
+                "upstream_answers_total",
+                "Answers that passed a proxy, by what they are",
+                &["answer"],
+            )?,
+            proxy_actions: of.counters(
+                "proxy_actions_total",
+                "What a proxy's policy does with held prompts and refused answers, and whether it was done",
+                &["of", "action", "done"],
+            )?,
             reloads: of.counters("reloads_total", "Reloads by outcome", &["outcome"])?,
             in_flight: of.gauge("requests_in_flight", "Requests that wait or run beside the small ones")?,
             turned_away: of.counters(
@@ -344,6 +356,16 @@ impl Metrics {
     /// The counter of the reloads with this outcome.
     pub(crate) fn reload_counter(&self, outcome: &str) -> IntCounter {
         self.reloads.with_label_values(&[outcome])
+    }
+
+    /// Counts an answer that passed a proxy.
+    pub(crate) fn upstream_answered(&self, answer: &str) {
+        self.upstream_answers.with_label_values(&[answer]).inc();
+    }
+
+    /// Counts what a proxy's policy does with a `prompt` or an `answer`; in observe it is not done.
+    pub(crate) fn proxy_acted(&self, of: &str, action: &str, is_done: bool) {
+        self.proxy_actions.with_label_values(&[of, action, if is_done { "true" } else { "false" }]).inc();
     }
 
     /// Renders the text that Prometheus reads.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::service::{Mode, OnFailure, Options};
+use crate::service::{Options, ProxyOptions};
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
@@ -12,15 +12,8 @@ pub(crate) struct Serve {
 
 #[derive(Debug, Args)]
 pub(crate) struct Proxy {
-    /// Where requests go: the address of the API, without the path that its clients add.
-    #[arg(long, value_name = "URL")]
-    pub(crate) upstream: String,
-    /// What becomes of a prompt that the policy holds: `observe` sends it and says so in headers, `enforce` answers 403.
-    #[arg(long, value_name = "MODE", default_value = "observe", hide_possible_values = true)]
-    pub(crate) mode: Mode,
-    /// What becomes of a prompt that could not be judged: `open` sends it, `closed` answers with the failure.
-    #[arg(long, value_name = "OPEN_OR_CLOSED", default_value = "open", hide_possible_values = true)]
-    pub(crate) on_failure: OnFailure,
+    #[command(flatten)]
+    pub(crate) proxy: ProxyOptions,
     #[command(flatten)]
     pub(crate) options: Options,
 }

@@ -5,15 +5,15 @@ use actix_web::rt::System;
 use crate::cli::args::{Proxy, Serve};
 use crate::cli::terminal::data;
 use crate::engine::Usage;
-use crate::service::{Application, ProxySettings, Settings, finish_log, start_log};
+use crate::service::{Application, Settings, finish_log, start_log};
 
 pub(crate) fn run(args: Serve) -> anyhow::Result<()> {
     serve(args.options.resolve()?)
 }
 
 pub(crate) fn proxy(args: Proxy) -> anyhow::Result<()> {
-    let Proxy { upstream, mode, on_failure, options } = args;
-    let proxy = ProxySettings::new(&upstream, mode, on_failure)?;
+    let Proxy { proxy, options } = args;
+    let proxy = proxy.resolve(|name| std::env::var(name).ok())?;
     let settings = options.resolve()?;
     if settings.keys.is_some() || settings.admin_address.is_some() {
         let why = "--keys and --admin-bind are for `demur serve`: a proxy passes its callers' keys on to the upstream";

@@ -12,6 +12,15 @@ const DECISION: HeaderName = HeaderName::from_static("x-demur-decision");
 /// The decision in one sentence.
 const REASON: HeaderName = HeaderName::from_static("x-demur-reason");
 
+/// What the answer is: `refused`, `complied`, `no_answer`, or `none` where it could not be judged.
+const ANSWER: HeaderName = HeaderName::from_static("x-demur-answer");
+/// P(refusal) of the answer.
+const ANSWER_P_REFUSAL: HeaderName = HeaderName::from_static("x-demur-answer-p-refusal");
+/// The model that was asked in place of the one that the request names.
+const MODEL: HeaderName = HeaderName::from_static("x-demur-model");
+/// The fallback that the answer is from.
+const FALLBACK: HeaderName = HeaderName::from_static("x-demur-fallback");
+
 /// The headers of a verdict.
 pub(crate) fn headers(verdicts: &Verdicts, verdict: &Verdict) -> Vec<(HeaderName, HeaderValue)> {
     vec![
@@ -25,6 +34,19 @@ pub(crate) fn headers(verdicts: &Verdicts, verdict: &Verdict) -> Vec<(HeaderName
 pub(crate) fn not_judged(reason: Option<&str>) -> Vec<(HeaderName, HeaderValue)> {
     let reason = reason.map(|reason| (REASON, value(reason)));
     [(DECISION, HeaderValue::from_static("none"))].into_iter().chain(reason).collect()
+}
+
+/// The headers about an answer.
+pub(crate) fn answer(name: &'static str, p_refusal: Option<f64>) -> Vec<(HeaderName, HeaderValue)> {
+    let p = p_refusal.map(|p| (ANSWER_P_REFUSAL, value(&format!("{p:.4}"))));
+    [(ANSWER, HeaderValue::from_static(name))].into_iter().chain(p).collect()
+}
+
+/// The headers about where an answer is from, if not from the upstream and the model that were asked for.
+pub(crate) fn place(model: Option<&str>, fallback: Option<&str>) -> Vec<(HeaderName, HeaderValue)> {
+    let model = model.map(|model| (MODEL, value(model)));
+    let fallback = fallback.map(|fallback| (FALLBACK, value(fallback)));
+    model.into_iter().chain(fallback).collect()
 }
 
 /// The body of an answer in place of the one that a held request would have got, in the form of `OpenAI`'s errors.

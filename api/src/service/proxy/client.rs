@@ -23,22 +23,22 @@ const KEEP_ALIVE: Duration = Duration::from_secs(4);
 #[derive(Clone)]
 pub(crate) struct Upstream(pub(crate) Client);
 
-/// How an upstream of HTTPS is trusted: by the certificates of this system. `None` for one of HTTP.
+/// How upstreams of HTTPS are trusted: by the certificates of this system. `None` where all are of HTTP.
 ///
 /// # Errors
 /// When the system has no certificates.
 pub(crate) fn trust(settings: &ProxySettings) -> anyhow::Result<Option<Arc<ClientConfig>>> {
-    if !settings.upstream.starts_with("https:") {
-        return Ok(None);
-    }
+    let mut addresses =
+        settings.fallbacks.iter().map(|fallback| &fallback.address).chain([&settings.upstream]);
+    let Some(address) = addresses.find(|address| address.starts_with("https:")) else { return Ok(None) };
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     // A certificate that cannot be read is none to trust; the others still are.
     let (added, _) = roots.add_parsable_certificates(found.certs);
     ensure!(
         added > 0,
-        "--upstream {}: this system has no certificates to trust it by; install them, or name them by SSL_CERT_FILE",
-        settings.upstream
+        "{}: this system has no certificates to trust it by; install them, or name them by SSL_CERT_FILE",
+        address
     );
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();

@@ -1,48 +1,37 @@
-//! Forwards a request to the upstream and its answer to the client, byte for byte.
+//! Takes a request through the proxy: judged, sent to the upstream or to a fallback, its answer judged and passed on.
 
-use std::io::ErrorKind;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
-use actix_web::body::{BodySize, BodyStream, MessageBody};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
-    TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
-use actix_web::rt::time::timeout;
-use actix_web::web::{Bytes, Data, Payload};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::rt::time::{Instant, timeout};
+use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use awc::error::{PayloadError, SendRequestError};
 
 use crate::service::adapters::notice;
 use crate::service::beside::Work;
-use crate::service::body::{self, MediaType};
+use crate::service::body::{self, Body, MediaType};
 use crate::service::budget::Caller;
 use crate::service::by_models::worked;
+use crate::service::connection::{Connection, connection};
 use crate::service::error::{ApiError, ErrorType};
+use crate::service::proxy::breaking::ToClient;
 use crate::service::proxy::client::Upstream;
+use crate::service::proxy::copy::AnswerCopy;
+use crate::service::proxy::exchange::{Exchange, To};
+use crate::service::proxy::judging::{AnswerIs, Judging};
 use crate::service::proxy::options::{Mode, OnFailure, ProxySettings};
-use crate::service::proxy::preflight::{Preflight, preflight};
+use crate::service::proxy::passed::Answered;
+use crate::service::proxy::policy::AnswerAction;
+use crate::service::proxy::preflight::{Before, Todo, preflight};
 use crate::service::state::State;
 
-/// Headers that are about one connection, not about what goes over it; and those that the client itself sets.
-const OF_CONNECTION: [HeaderName; 11] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    HOST,
-    CONTENT_LENGTH,
-    EXPECT,
-];
+/// The part of the time that a stream is held back in which it is read; in the rest it is judged.
+const READING: f64 = 0.9;
+/// Most bytes of a stream that are held back, whatever its text is.
+const MOST_HELD: usize = 1 << 20;
 
-/// Forwards a request; one that is `judged` has its prompt predicted before.
+/// Forwards a request; one that is `judged` has its prompt predicted before, and its answer classified.
 ///
 /// # Errors
 /// As for any body; with `closed`, those of `predict`; 502 when the upstream cannot be reached.
@@ -53,28 +42,28 @@ pub(crate) async fn forward(
     state: &Data<State>,
     caller: Caller,
 ) -> Result<HttpResponse, ApiError> {
-    let (Some(settings), Some(upstream)) = (&state.settings.proxy, request.app_data::<Upstream>()) else {
+    let (Some(settings), Some(Upstream(client))) = (&state.settings.proxy, request.app_data::<Upstream>())
+    else {
         return Err(ApiError::new(ErrorType::NotFound, "there is no upstream"));
     };
     let longest = state.settings.limits.timeout;
     let body = body::read(request, MediaType::Any, payload, state, caller);
     let body = Arc::new(timeout(longest, body).await.map_err(|_| body::late())??);
-    let mut before = Preflight { headers: Vec::new(), held: None };
-    if judged {
-        let (size, own) = (body.bytes.len(), Arc::clone(&body));
-        let work = |job| -> Work<Preflight> { Box::pin(preflight(own, job)) };
-        let worked = timeout(longest, worked(path, (size, false), request, state, caller, work)).await;
-        before = match (worked.map_err(|_| body::late()).flatten(), settings.on_failure) {
-            (Ok(before), _) => before,
-            (Err(error), OnFailure::Closed) => return Err(error),
-            (Err(error), OnFailure::Open) => {
-                Preflight { headers: notice::not_judged(Some(&error.message)), held: None }
-            }
-        };
+    let is_read = judged && settings.policy.judges_answers();
+    let to_client = ToClient::of(request, state.settings.limits.write_timeout);
+    let exchange = Exchange { client, request, body: Arc::clone(&body), is_read, to_client };
+    if !judged {
+        let to = To { address: &settings.upstream, model: None, fallback: None };
+        return Ok(exchange.send(to).await?.response());
     }
-    let mut response = match before.held.filter(|_| settings.mode == Mode::Enforce) {
-        Some(reason) => HttpResponse::build(StatusCode::FORBIDDEN).json(notice::held(&reason)),
-        None => sent(settings, upstream, request, body.bytes.clone()).await?,
+    let before = before(path, &body, request, state, caller).await;
+    let rule = settings.policy.of(before.model.as_deref()).answers;
+    let judging = Judging { state: state.clone(), caller, path, prompt: before.prompt.clone(), rule };
+    let flow = Flow { exchange, settings, judging, connection: connection(request).cloned() };
+    let mut response = match &before.todo {
+        Todo::Failed(error) if settings.on_failure == OnFailure::Closed => return Err(error.clone()),
+        Todo::Reject(body) => HttpResponse::build(StatusCode::FORBIDDEN).json(body),
+        todo => flow.answered(todo).await?,
     };
     for (name, value) in before.headers {
         response.headers_mut().insert(name, value);
@@ -82,74 +71,142 @@ pub(crate) async fn forward(
     Ok(response)
 }
 
-/// The upstream's answer, which is read as its client reads it.
-async fn sent(
-    settings: &ProxySettings,
-    Upstream(client): &Upstream,
+/// Judges the prompt of a body.
+async fn before(
+    path: &'static str,
+    body: &Arc<Body>,
     request: &HttpRequest,
-    bytes: Vec<u8>,
-) -> Result<HttpResponse, ApiError> {
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    let url = format!("{}{path}", settings.upstream);
-    let mut forwarded = client.request(request.method().clone(), url).no_decompress();
-    for (name, value) in passed(request.headers()) {
-        forwarded.headers_mut().append(name.clone(), value.clone());
-    }
-    let answered = forwarded.send_body(bytes).await.map_err(|error| unreached(&error))?;
-    let mut response = HttpResponse::build(answered.status());
-    for (name, value) in passed(answered.headers()) {
-        response.append_header((name.clone(), value.clone()));
-    }
-    let length = answered.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    // An answer that says neither its length nor that it is in chunks ends where the connection does.
-    let is_ended_by_connection = length.is_none() && !answered.headers().contains_key(TRANSFER_ENCODING);
-    let size = length.map_or(BodySize::Stream, BodySize::Sized);
-    Ok(response.body(Passed { pieces: BodyStream::new(answered), size, is_ended_by_connection }))
+    state: &Data<State>,
+    caller: Caller,
+) -> Before {
+    let (size, own) = (body.bytes.len(), Arc::clone(body));
+    let work = |job| -> Work<Before> { Box::pin(preflight(own, job)) };
+    let worked = worked(path, (size, false), connection(request).cloned(), state, caller, work);
+    let worked = timeout(state.settings.limits.timeout, worked).await;
+    worked.map_err(|_| body::late()).flatten().unwrap_or_else(Before::failed)
 }
 
-/// The body of the upstream's answer.
-struct Passed<B> {
-    pieces: B,
-    size: BodySize,
-    is_ended_by_connection: bool,
+/// What goes to and fro for one request.
+struct Flow<'a> {
+    exchange: Exchange<'a>,
+    settings: &'a ProxySettings,
+    judging: Judging,
+    connection: Option<Arc<Connection>>,
 }
 
-impl<B: MessageBody<Error = PayloadError> + Unpin> MessageBody for Passed<B> {
-    type Error = PayloadError;
-
-    fn size(&self) -> BodySize {
-        self.size
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        match ready!(Pin::new(&mut self.pieces).poll_next(context)) {
-            Some(Err(PayloadError::Io(error)))
-                if self.is_ended_by_connection && error.kind() == ErrorKind::UnexpectedEof =>
-            {
-                Poll::Ready(None)
+impl Flow<'_> {
+    /// Asks the upstream and, where the policy says so, the fallbacks, until one has not refused.
+    async fn answered(&self, todo: &Todo) -> Result<HttpResponse, ApiError> {
+        let places = self.places(todo);
+        // A refusal, which is passed on if no fallback gives an answer.
+        let mut refused: Option<HttpResponse> = None;
+        for (at, &to) in places.iter().enumerate() {
+            let may_go_on = at + 1 < places.len();
+            let mut answered = match self.exchange.send(to).await {
+                Ok(answered) if answered.status.is_success() || to.fallback.is_none() => answered,
+                // A fallback that fails is no reason to fail.
+                Ok(_) | Err(_) if refused.is_some() || (may_go_on && to.fallback.is_some()) => continue,
+                failed => failed?,
+            };
+            let is = self.judged(&mut answered, may_go_on).await;
+            let is_refused = is.is_some_and(AnswerIs::is_refused);
+            let response = with_headers(answered.response(), to, is);
+            if is_refused && self.judging.rule.action == AnswerAction::Fallback {
+                let is_done = may_go_on && self.settings.mode == Mode::Enforce;
+                self.judging.state.metrics.proxy_acted("answer", "fallback", is_done);
+                if is_done {
+                    refused = Some(response);
+                    continue;
+                }
             }
-            piece => Poll::Ready(piece),
+            return Ok(response);
         }
+        refused.ok_or_else(|| ApiError::new(ErrorType::UpstreamFailed, "no fallback gives an answer"))
+    }
+
+    /// Where the request goes, in order.
+    fn places<'t>(&'t self, todo: &'t Todo) -> Vec<To<'t>> {
+        let upstream = |model| To { address: self.settings.upstream.as_str(), model, fallback: None };
+        let first = match todo {
+            Todo::Reroute(model) => Some(upstream(Some(model.as_str()))),
+            Todo::Send | Todo::Reject(_) | Todo::Failed(_) => Some(upstream(None)),
+            Todo::Fallback => None,
+        };
+        let fallbacks = self.settings.fallbacks.iter().map(|fallback| To {
+            address: &fallback.address,
+            model: Some(&fallback.model),
+            fallback: Some(fallback),
+        });
+        first.into_iter().chain(fallbacks).collect()
+    }
+
+    /// Judges an answer as far as the policy wants that before it is passed on; the rest is judged beside its way.
+    async fn judged(&self, answered: &mut Answered, may_go_on: bool) -> Option<AnswerIs> {
+        let rule = self.judging.rule;
+        if !rule.judge || answered.status != StatusCode::OK {
+            return None;
+        }
+        let copy = AnswerCopy::of(&answered.headers, &self.judging.state, self.judging.caller);
+        let Some(mut copy) = copy else {
+            self.judging.count(AnswerIs::NotJudged);
+            return None;
+        };
+        let may_fall_back =
+            may_go_on && self.settings.mode == Mode::Enforce && rule.action == AnswerAction::Fallback;
+        let waits = may_fall_back || (!copy.is_stream() && rule.action != AnswerAction::Pass);
+        let until = Instant::now() + rule.hold_for;
+        let is_complete = if !waits {
+            false
+        } else if copy.is_stream() {
+            self.held_back(answered, &mut copy).await
+        } else {
+            while !copy.is_given_up() && answered.body.read_ahead(&mut copy).await {}
+            answered.body.is_whole()
+        };
+        let answer = copy.answer().filter(|_| is_complete);
+        let Some(answer) = answer else {
+            answered.body.judge_beside(copy, self.judging.clone());
+            return None;
+        };
+        let judge = self.judging.judge(Some(answer), self.connection.clone());
+        if !copy.is_stream() {
+            return Some(judge.await);
+        }
+        // What is not judged in time is passed on.
+        let late = |_| {
+            self.judging.count(AnswerIs::NotJudged);
+            AnswerIs::NotJudged
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        Some(timeout(left, judge).await.unwrap_or_else(late))
+    }
+
+    /// Reads the beginning of a stream, no longer than the policy says. Whether it can be judged by that.
+    async fn held_back(&self, answered: &mut Answered, copy: &mut AnswerCopy) -> bool {
+        let rule = self.judging.rule;
+        let until = Instant::now() + rule.hold_for.mul_f64(READING);
+        let mut is_broken = false;
+        while !copy.has(rule.hold_chars) && !copy.is_given_up() && answered.body.ahead() < MOST_HELD {
+            let left = until.saturating_duration_since(Instant::now());
+            match timeout(left, answered.body.read_ahead(copy)).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    is_broken = !answered.body.is_whole();
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        !is_broken
     }
 }
 
-/// The headers that are passed on.
-fn passed(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &actix_web::http::header::HeaderValue)> {
-    // `connection` may name others that are about the connection.
-    let named = |name: &HeaderName| {
-        headers
-            .get_all(CONNECTION)
-            .filter_map(|value| value.to_str().ok())
-            .any(|value| value.split(',').any(|other| other.trim().eq_ignore_ascii_case(name.as_str())))
-    };
-    headers.iter().filter(move |(name, _)| !OF_CONNECTION.contains(name) && !named(name))
-}
-
-/// The error when the upstream gives no answer.
-fn unreached(error: &SendRequestError) -> ApiError {
-    tracing::debug!(target: "demur", "the upstream gives no answer: {error}");
-    ApiError::new(ErrorType::UpstreamFailed, "the upstream gives no answer")
+/// The response with what is known of the answer, and of where it is from.
+fn with_headers(mut response: HttpResponse, to: To<'_>, is: Option<AnswerIs>) -> HttpResponse {
+    let of_answer: Vec<(HeaderName, HeaderValue)> = is.map(AnswerIs::headers).unwrap_or_default();
+    let of_place = notice::place(to.model, to.fallback.map(|fallback| fallback.name.as_str()));
+    for (name, value) in of_answer.into_iter().chain(of_place) {
+        response.headers_mut().insert(name, value);
+    }
+    response
 }

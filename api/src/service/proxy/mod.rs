@@ -1,14 +1,26 @@
-//! `demur proxy`: stands before an upstream that speaks `OpenAI`'s or Anthropic's API, and predicts each prompt before it
-//! is sent there.
+//! `demur proxy`: stands before an upstream that speaks `OpenAI`'s or Anthropic's API, predicts each prompt before it is
+//! sent there, and classifies each answer.
 //!
 //! Everything else is the upstream's: its statuses, its headers, its bytes as they come, and its keys, which are passed
-//! on and kept nowhere. In `observe` every request passes, and two headers of the answer say what was predicted. In
-//! `enforce` a prompt that the policy holds is answered 403 and not sent.
+//! on and kept nowhere. In `observe` every request passes, and headers and metrics say what was found. In `enforce` the
+//! policy is carried out.
+//!
+//! `forward` takes a request through: `preflight` predicts the prompt and says what is done with it, `exchange` sends it
+//! to the upstream or a fallback, `copy` reads the answer on its way, `judging` classifies it, and `passed` is its body
+//! on the way to the client.
 
+mod breaking;
 pub(crate) mod client;
+mod copy;
+mod exchange;
+mod fallback;
 mod forward;
+mod judging;
 pub(crate) mod options;
+mod passed;
+mod policy;
 mod preflight;
+mod rewrite;
 mod strict;
 
 pub(crate) use forward::forward;

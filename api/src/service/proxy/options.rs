@@ -1,21 +1,29 @@
-//! What `demur proxy` does with a prompt that is held, and with one that could not be judged.
+//! The flags of `demur proxy`, and what they mean together: the upstream, its fallbacks, the policy.
+
+use std::path::PathBuf;
 
 use actix_web::http::Uri;
+use anyhow::Context;
 use clap::ValueEnum;
+use serde::Deserialize;
 
 use crate::engine::Usage;
+use crate::service::proxy::fallback::{Fallback, Key};
+use crate::service::proxy::policy::{self, PolicyFile, ProxyPolicy};
 
-/// What is done with a prompt that the policy holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// Whether the policy is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Mode {
-    /// It is sent like any other, and headers say so.
+    /// Everything is sent and passed on, and headers say what was found.
     Observe,
-    /// It is answered 403.
+    /// It is carried out.
     Enforce,
 }
 
 /// What is done with a prompt that could not be judged: it is too long, or too much waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum OnFailure {
     /// It is sent.
     Open,
@@ -23,33 +31,96 @@ pub(crate) enum OnFailure {
     Closed,
 }
 
+/// The flags.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct ProxyOptions {
+    /// Where requests go: the address of the API, without the path that its clients add.
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: String,
+    /// Where a held prompt goes, or one whose answer is a refusal: an address as of the upstream, and the models to ask
+    /// there; may be repeated, and is tried in order. Its key is read from `DEMUR_FALLBACK_KEY_NAME`.
+    #[arg(long, value_name = "NAME=URL,MODEL[,MODEL]")]
+    pub(crate) fallback: Vec<String>,
+    /// What is judged, and what is done with a held prompt and a refused answer, for each model: a TOML file. Default:
+    /// they go to the fallback; without one, a held prompt is answered 403.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Whether the policy is carried out: `observe` sends everything and says in headers what was found, `enforce` does
+    /// what the policy says. Default: that of the policy's file, else observe.
+    #[arg(long, value_name = "MODE", hide_possible_values = true)]
+    pub(crate) mode: Option<Mode>,
+    /// What becomes of a prompt that could not be judged: `open` sends it, `closed` answers with the failure. Default: that
+    /// of the policy's file, else open.
+    #[arg(long, value_name = "OPEN_OR_CLOSED", hide_possible_values = true)]
+    pub(crate) on_failure: Option<OnFailure>,
+    /// The same as `--on-failure closed`.
+    #[arg(long, conflicts_with = "on_failure")]
+    pub(crate) fail_closed: bool,
+}
+
 /// The settings of a proxy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ProxySettings {
     /// Scheme, host and, if there is one, the beginning of every path, without a `/` at its end.
     pub(crate) upstream: String,
+    /// In the order in which they are tried.
+    pub(crate) fallbacks: Vec<Fallback>,
     pub(crate) mode: Mode,
     pub(crate) on_failure: OnFailure,
+    pub(crate) policy: ProxyPolicy,
 }
 
-impl ProxySettings {
-    /// Checks the address.
+impl ProxyOptions {
+    /// Checks the flags, and reads the policy. `key` gives the key of a fallback by the name of its variable.
     ///
     /// # Errors
-    /// When it is not one of HTTP.
-    pub(crate) fn new(upstream: &str, mode: Mode, on_failure: OnFailure) -> Result<Self, Usage> {
-        let uri = upstream.parse::<Uri>().ok();
-        let is_http = uri.as_ref().is_some_and(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https"))
-                && uri.authority().is_some()
-                && uri.query().is_none()
-        });
-        if !is_http {
-            let must = "it must be an address of HTTP without a query, such as https://api.openai.com";
-            return Err(Usage(format!("--upstream {upstream}: {must}")));
+    /// When an address is none of HTTP, a fallback is incomplete, or the policy is wrong.
+    pub(crate) fn resolve(self, key: impl Fn(&str) -> Option<String>) -> anyhow::Result<ProxySettings> {
+        let upstream = address("--upstream", &self.upstream)?;
+        let mut fallbacks: Vec<Fallback> = Vec::new();
+        for text in &self.fallback {
+            let parsed = Fallback::parse(text, &upstream, |name| key(name).map(Key::new))?;
+            if fallbacks.iter().any(|other| other.name == parsed[0].name) {
+                return Err(Usage(format!("--fallback {text}: two fallbacks have this name")).into());
+            }
+            fallbacks.extend(parsed);
         }
-        Ok(Self { upstream: upstream.trim_end_matches('/').to_owned(), mode, on_failure })
+        let (file, text) = match &self.policy {
+            Some(path) => policy::read(path)?,
+            None => (PolicyFile::default(), String::new()),
+        };
+        let policy = file.resolve(&text, !fallbacks.is_empty());
+        let policy = match &self.policy {
+            Some(path) => policy.with_context(|| path.display().to_string())?,
+            None => policy?,
+        };
+        let closed = self.fail_closed.then_some(OnFailure::Closed);
+        Ok(ProxySettings {
+            upstream,
+            fallbacks,
+            mode: self.mode.or(file.mode).unwrap_or(Mode::Observe),
+            on_failure: closed.or(self.on_failure).or(file.on_failure).unwrap_or(OnFailure::Open),
+            policy,
+        })
     }
+}
+
+/// Checks the address of an API.
+///
+/// # Errors
+/// When it is not one of HTTP.
+pub(super) fn address(flag: &str, text: &str) -> Result<String, Usage> {
+    let uri = text.parse::<Uri>().ok();
+    let is_http = uri.as_ref().is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.authority().is_some()
+            && uri.query().is_none()
+    });
+    if !is_http {
+        let must = "it must be an address of HTTP without a query, such as https://api.openai.com";
+        return Err(Usage(format!("{flag} {text}: {must}")));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
 }
 
 #[cfg(test)]
@@ -57,14 +128,47 @@ impl ProxySettings {
 mod tests {
     use super::*;
 
+    fn settings(options: ProxyOptions) -> Result<ProxySettings, String> {
+        let upstream = "https://a.example".to_owned();
+        let options = ProxyOptions { upstream, ..options };
+        options.resolve(|_| None).map_err(|error| format!("{error:#}"))
+    }
+
     #[test]
     fn an_upstream_is_an_address_of_http() {
-        let of = |upstream| {
-            ProxySettings::new(upstream, Mode::Observe, OnFailure::Open).map(|found| found.upstream)
-        };
-        assert_eq!(of("https://a.example/v/").unwrap(), "https://a.example/v");
+        assert_eq!(address("--upstream", "https://a.example/v/").unwrap(), "https://a.example/v");
         for wrong in ["a.example", "ftp://a.example", "/v1", "http://a.example?x=1", "http://a b"] {
-            assert!(of(wrong).unwrap_err().0.contains("--upstream"), "{wrong}");
+            assert!(address("--upstream", wrong).unwrap_err().0.contains("--upstream"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_policy_and_the_policy_over_the_default() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("policy.toml");
+        std::fs::write(&path, "mode = 'enforce'\non-failure = 'closed'").unwrap();
+        let of = |mode, on_failure, policy: Option<&PathBuf>| {
+            let found = settings(ProxyOptions {
+                mode,
+                on_failure,
+                policy: policy.cloned(),
+                ..ProxyOptions::default()
+            });
+            found.map(|found| (found.mode, found.on_failure)).unwrap()
+        };
+        assert_eq!(of(None, None, None), (Mode::Observe, OnFailure::Open));
+        assert_eq!(of(None, None, Some(&path)), (Mode::Enforce, OnFailure::Closed));
+        let by_flags = of(Some(Mode::Observe), Some(OnFailure::Open), Some(&path));
+        assert_eq!(by_flags, (Mode::Observe, OnFailure::Open));
+        std::fs::write(&path, "[prompts]\naction = 'fallback'").unwrap();
+        let error = settings(ProxyOptions { policy: Some(path), ..ProxyOptions::default() }).unwrap_err();
+        assert!(error.contains("policy.toml: line 2: prompts.action"), "{error}");
+    }
+
+    #[test]
+    fn a_fallback_has_a_name_of_its_own() {
+        let fallback = vec!["b=http://b,m,n".to_owned(), "b=http://c,m".to_owned()];
+        let error = settings(ProxyOptions { fallback, ..ProxyOptions::default() }).unwrap_err();
+        assert!(error.contains("two fallbacks"), "{error}");
     }
 }

@@ -1,38 +1,147 @@
-//! Predicts the prompt of a request that is on its way to the upstream.
+//! Predicts the prompt of a request that is on its way to the upstream, and decides what is done with it.
 
 use std::sync::Arc;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
+use demur_predictor::Decision;
 use serde_json::Value;
 
+use crate::engine::routing::Ranked;
 use crate::service::adapters::chat::{model_of, prompt_of};
 use crate::service::adapters::notice;
 use crate::service::adapters::verdict::{Ask, Place, prompts};
 use crate::service::body::Body;
 use crate::service::error::ApiError;
 use crate::service::job::Job;
+use crate::service::proxy::options::{Mode, ProxySettings};
+use crate::service::proxy::policy::{PromptAction, PromptRule};
+use crate::service::registry::Registry;
+use crate::service::routing::{RouteRequest, route};
 
-/// What is said of a request.
-pub(crate) struct Preflight {
+/// What is said of a request before it is sent.
+pub(crate) struct Before {
     /// Headers for its answer.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    /// Why the policy holds it, if it does.
-    pub(crate) held: Option<String>,
+    /// The prompt, where there is one.
+    pub(crate) prompt: Option<Arc<str>>,
+    /// The model that it is for.
+    pub(crate) model: Option<String>,
+    pub(crate) todo: Todo,
+}
+
+/// What is done with it.
+pub(crate) enum Todo {
+    /// It is sent as it is.
+    Send,
+    /// It is answered 403 with this body.
+    Reject(Value),
+    /// It is sent for this model.
+    Reroute(String),
+    /// It is sent to the fallback.
+    Fallback,
+    /// It could not be judged.
+    Failed(ApiError),
+}
+
+impl Before {
+    /// Of a request that could not be judged.
+    pub(crate) fn failed(error: ApiError) -> Self {
+        let headers = notice::not_judged(Some(&error.message));
+        Self { headers, prompt: None, model: None, todo: Todo::Failed(error) }
+    }
+
+    /// Of a request that is not to be judged.
+    pub(crate) const fn not_judged() -> Self {
+        Self { headers: Vec::new(), prompt: None, model: None, todo: Todo::Send }
+    }
 }
 
 /// Predicts the prompt of a body for the model that it names.
 ///
 /// # Errors
-/// Those of `predict`.
-pub(crate) async fn preflight(body: Arc<Body>, job: Job) -> Result<Preflight, ApiError> {
-    let none = Preflight { headers: notice::not_judged(None), held: None };
+/// None of its own: what fails is in the result, with what is known of the request.
+pub(crate) async fn preflight(body: Arc<Body>, job: Job) -> Result<Before, ApiError> {
     let json: Value = serde_json::from_slice(&body.bytes).unwrap_or_default();
-    let Some(prompt) = prompt_of(&json) else { return Ok(none) };
+    let (prompt, model) = (prompt_of(&json).map(Arc::<str>::from), model_of(&json));
+    drop(json);
+    let Some(settings) = &job.state.settings.proxy else { return Ok(Before::not_judged()) };
+    let rule = settings.policy.of(model.as_deref()).prompts;
+    let before = match prompt.as_deref().filter(|_| rule.judge) {
+        None if rule.judge => Before { headers: notice::not_judged(None), ..Before::not_judged() },
+        None => Before::not_judged(),
+        Some(prompt) => match judged(prompt, model.as_deref(), rule, settings, &job).await {
+            Ok((headers, todo)) => Before { headers, todo, ..Before::not_judged() },
+            Err(error) => Before::failed(error),
+        },
+    };
+    Ok(Before { prompt, model, ..before })
+}
+
+/// What is said of a prompt, and what the policy does with it.
+async fn judged(
+    prompt: &str,
+    model: Option<&str>,
+    rule: PromptRule,
+    settings: &ProxySettings,
+    job: &Job,
+) -> Result<(Vec<(HeaderName, HeaderValue)>, Todo), ApiError> {
     let registry = job.state.registry.load_full();
-    let ask = Ask { target: model_of(&json), ..Ask::default() };
-    let verdicts = prompts(vec![prompt], ask, Place::one("messages"), &registry, &job).await?;
+    let ask = Ask { target: model.map(str::to_owned), policy: rule.thresholds, ..Ask::default() };
+    let verdicts = prompts(vec![prompt.to_owned()], ask, Place::one("messages"), &registry, job).await?;
     // There is one verdict, for there is one prompt.
-    let Some(verdict) = verdicts.list.first() else { return Ok(none) };
-    let held = verdict.is_held().then(|| verdicts.reason(verdict));
-    Ok(Preflight { headers: notice::headers(&verdicts, verdict), held })
+    let Some(verdict) = verdicts.list.first() else { return Ok((Vec::new(), Todo::Send)) };
+    let is_silent = rule.action == PromptAction::Pass;
+    let headers = if is_silent { Vec::new() } else { notice::headers(&verdicts, verdict) };
+    if !verdict.is_held() {
+        return Ok((headers, Todo::Send));
+    }
+    let is_done = settings.mode == Mode::Enforce;
+    let reason = verdicts.reason(verdict);
+    let todo = match rule.action {
+        PromptAction::Pass | PromptAction::Annotate => return Ok((headers, Todo::Send)),
+        // A request that names no model can be given none.
+        PromptAction::Reroute if is_done && model.is_some() => {
+            rerouted(prompt, settings, &registry, job).await?.map(Todo::Reroute)
+        }
+        PromptAction::Fallback if model.is_some() => Some(Todo::Fallback),
+        PromptAction::Reject | PromptAction::Reroute | PromptAction::Fallback => None,
+    };
+    let action = match &todo {
+        Some(Todo::Fallback) => "fallback",
+        Some(_) => "reroute",
+        None if !is_done && rule.action == PromptAction::Reroute => "reroute",
+        None => "reject",
+    };
+    job.state.metrics.proxy_acted("prompt", action, is_done);
+    if !is_done {
+        return Ok((headers, Todo::Send));
+    }
+    Ok((headers, todo.unwrap_or_else(|| Todo::Reject(notice::held(&reason)))))
+}
+
+/// The target that the prompt is to go to: the first in the order of their utility that it is not held from, by the
+/// thresholds for that target. `None` where it is held from all.
+async fn rerouted(
+    prompt: &str,
+    settings: &ProxySettings,
+    registry: &Registry,
+    job: &Job,
+) -> Result<Option<String>, ApiError> {
+    let Some(to) = &settings.policy.route else { return Ok(None) };
+    let request = RouteRequest {
+        prompt: Some(prompt.to_owned()),
+        messages: None,
+        candidates: to.candidates.clone(),
+        value: Some(to.value),
+        model: None,
+        policy: None,
+        cheap: None,
+        cascade: None,
+    };
+    let ranking = route(request, registry, job).await?.ranking;
+    let is_held = |candidate: &Ranked| match settings.policy.of(Some(&candidate.target)).prompts.thresholds {
+        Some(own) => candidate.p_refusal >= own.hold_from,
+        None => candidate.decision == Decision::Hold,
+    };
+    Ok(ranking.into_iter().find(|candidate| !is_held(candidate)).map(|chosen| chosen.target))
 }

@@ -1,0 +1,128 @@
+//! What an answer is: judged as `/v1/classify` judges it, while it waits or beside its way, and counted.
+
+use std::sync::Arc;
+
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::rt::spawn;
+use actix_web::rt::time::timeout;
+use actix_web::web::Data;
+use demur_data::{Label, ProviderAnswer};
+
+use crate::service::adapters::notice;
+use crate::service::beside::Work;
+use crate::service::body;
+use crate::service::budget::Caller;
+use crate::service::by_models::worked;
+use crate::service::classify::classify_answer;
+use crate::service::connection::Connection;
+use crate::service::error::ApiError;
+use crate::service::job::Job;
+use crate::service::proxy::policy::{AnswerAction, AnswerRule};
+use crate::service::state::State;
+
+/// What became of a prompt that was sent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum AnswerIs {
+    Refused(Option<f64>),
+    Complied(Option<f64>),
+    /// Something came that is no answer: the model ran out of tokens.
+    None,
+    /// It could not be judged.
+    NotJudged,
+}
+
+impl AnswerIs {
+    /// Its name in headers and metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Complied(_) => "complied",
+            Self::None => "no_answer",
+            Self::NotJudged => "none",
+        }
+    }
+
+    pub(crate) const fn is_refused(self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+
+    /// The headers that say so.
+    pub(crate) fn headers(self) -> Vec<(HeaderName, HeaderValue)> {
+        let p = match self {
+            Self::Refused(p) | Self::Complied(p) => p,
+            Self::None | Self::NotJudged => None,
+        };
+        notice::answer(self.name(), p)
+    }
+}
+
+/// What is needed to judge the answer to one request.
+#[derive(Clone)]
+pub(crate) struct Judging {
+    pub(crate) state: Data<State>,
+    pub(crate) caller: Caller,
+    /// The route, for logs.
+    pub(crate) path: &'static str,
+    pub(crate) prompt: Option<Arc<str>>,
+    pub(crate) rule: AnswerRule,
+}
+
+impl Judging {
+    /// Judges an answer, and counts it. What fails is no failure of the request: its answer is passed on.
+    pub(crate) async fn judge(
+        &self,
+        answer: Option<ProviderAnswer>,
+        connection: Option<Arc<Connection>>,
+    ) -> AnswerIs {
+        let judged = match answer {
+            Some(answer) => self.judged(answer, connection).await,
+            None => Ok(AnswerIs::NotJudged),
+        };
+        let judged = judged.unwrap_or_else(|error| {
+            tracing::debug!(target: "demur", route = self.path, error = ?error.kind, "an answer was not judged");
+            AnswerIs::NotJudged
+        });
+        self.count(judged);
+        judged
+    }
+
+    async fn judged(
+        &self,
+        answer: ProviderAnswer,
+        connection: Option<Arc<Connection>>,
+    ) -> Result<AnswerIs, ApiError> {
+        let Self { state, prompt, rule, .. } = self.clone();
+        let size = answer.text.as_deref().map_or(0, str::len) + prompt.as_deref().map_or(0, str::len);
+        let work = |job: Job| -> Work<AnswerIs> {
+            Box::pin(async move {
+                let registry = job.state.registry.load_full();
+                let found =
+                    classify_answer(answer, prompt.as_deref(), rule.thresholds, &registry, &job).await?;
+                Ok(match found.label {
+                    Some(Label::Refused) => AnswerIs::Refused(found.p_refusal),
+                    Some(Label::Complied) => AnswerIs::Complied(found.p_refusal),
+                    None => AnswerIs::None,
+                })
+            })
+        };
+        let worked = worked(self.path, (size, false), connection, &state, self.caller, work);
+        timeout(state.settings.limits.timeout, worked).await.map_err(|_| body::late())?
+    }
+
+    /// Judges an answer that is passed on already.
+    pub(crate) fn beside(self, answer: Option<ProviderAnswer>) {
+        if answer.is_none() {
+            return self.count(AnswerIs::NotJudged);
+        }
+        // Its client may be gone by now, and it is counted all the same.
+        spawn(async move {
+            if self.judge(answer, None).await.is_refused() && self.rule.action == AnswerAction::Fallback {
+                self.state.metrics.proxy_acted("answer", "fallback", false);
+            }
+        });
+    }
+
+    pub(crate) fn count(&self, is: AnswerIs) {
+        self.state.metrics.upstream_answered(is.name());
+    }
+}
