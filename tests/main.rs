@@ -61,3 +61,4 @@ mod strangers;
 mod support;
 mod tables;
 mod upstream;
+mod why;

@@ -20,5 +20,6 @@ pub(crate) mod rules;
 pub(crate) mod schema;
 pub(crate) mod shares;
 pub(crate) mod tiered_model;
+pub(crate) mod why;
 
 pub(crate) use error::Usage;

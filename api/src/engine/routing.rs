@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::engine::rules;
 use crate::engine::schema::{DecisionName, TierName};
+use crate::engine::why::Why;
 
 /// Most candidates of a request.
 pub(crate) const MOST_CANDIDATES: usize = 100;
@@ -50,6 +51,9 @@ pub(crate) struct Ranked {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<TierName>)]
     pub(crate) tier: Option<Tier>,
+    /// Why the prompt is held from it, where that is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) why: Option<Why>,
 }
 
 /// Candidates that were checked, with the names by which the model knows them.
@@ -116,6 +120,7 @@ impl Router {
             utility: self.value * (1.0 - scored.p_refusal.get()) - candidate.cost,
             known: known.is_some(),
             tier: has_encoder.then_some(scored.tier),
+            why: None,
         };
         let mut list: Vec<Ranked> = each.map(ranked).collect();
         list.sort_by(|a, b| b.utility.total_cmp(&a.utility));

@@ -16,10 +16,10 @@ use crate::service::body::{self, Body, MediaType};
 use crate::service::budget::{Caller, NoRoom, SMALL};
 use crate::service::classify::classify;
 use crate::service::classify_forms;
-use crate::service::connection::{Connection, connection};
+use crate::service::connection::Connection;
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::explain::explain;
-use crate::service::job::{Job, gone};
+use crate::service::job::{Asker, Job, gone};
 use crate::service::predict::predict;
 use crate::service::reply::{Reply, text, to_json};
 use crate::service::route::Endpoint;
@@ -49,32 +49,32 @@ pub(crate) async fn by_models(
     request: &HttpRequest,
     payload: Payload,
     state: &Data<State>,
-    caller: Caller,
+    asker: Asker,
 ) -> Result<HttpResponse, ApiError> {
+    let (caller, connection) = (asker.caller, asker.connection.clone());
     let called = Called::of(request)?;
     let body = body::read(request, endpoint.media_type(), payload, state, caller).await?;
     let size = body.bytes.len();
     let work = |job| -> Work<Reply> { Box::pin(endpoint.answer(body, called, job)) };
-    let connection = connection(request).cloned();
-    let reply = worked(path, (size, endpoint.is_heavy()), connection.clone(), state, caller, work).await?;
+    let reply = worked(path, (size, endpoint.is_heavy()), asker, state, work).await?;
     answered(reply, connection, caller, state)
 }
 
 /// Works on a body of this size: on this thread if it is small and not heavy, else outside the workers. The work stops
-/// soon after the client of this connection has left, or after this future is dropped.
+/// soon after the asker has left, or after this future is dropped.
 ///
 /// # Errors
 /// Those of the work, and 429 if too many requests wait or run.
 pub(crate) async fn worked<T: Send + 'static>(
     path: &'static str,
     (size, is_heavy): (usize, bool),
-    connection: Option<Arc<Connection>>,
+    asker: Asker,
     state: &Data<State>,
-    caller: Caller,
     work: impl FnOnce(Job) -> Work<T>,
 ) -> Result<T, ApiError> {
+    let (caller, connection) = (asker.caller, asker.connection.clone());
     let stop = StopWork(Arc::default());
-    let job = Job::new(state.clone(), caller, connection.clone(), Arc::clone(&stop.0));
+    let job = Job::new(state.clone(), asker, Arc::clone(&stop.0));
     let is_small = size < LARGE && !is_heavy;
     // Small work runs to its end on this thread, and takes a permit only if it waits for an encoder.
     if !is_small {

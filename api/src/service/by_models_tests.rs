@@ -23,7 +23,8 @@ fn state() -> &'static Data<State> {
 fn answered_well(body: &[u8]) -> Result<(), TestCaseError> {
     for endpoint in Endpoint::all() {
         let body = body::Body { bytes: body.to_vec(), _hold: None };
-        let job = Job::new(state().clone(), Caller::Unknown, None, Arc::default());
+        let asker = Asker { caller: Caller::Unknown, connection: None, id: None };
+        let job = Job::new(state().clone(), asker, Arc::default());
         let work = pin!(endpoint.answer(body, Called::default(), job));
         match work.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(reply)) => prop_assert!(serde_json::from_slice::<Value>(&reply.json).is_ok()),

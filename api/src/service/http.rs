@@ -21,6 +21,7 @@ use crate::service::admit::admit;
 use crate::service::by_models::by_models;
 use crate::service::connection::{Stream, connection};
 use crate::service::error::{ApiError, ErrorType};
+use crate::service::job::Asker;
 use crate::service::proxy::forward;
 use crate::service::reply::{text, to_json};
 use crate::service::route::{Handler, ROUTES, Route, Side};
@@ -64,7 +65,7 @@ async fn handle(number: usize, request: HttpRequest, payload: Payload) -> HttpRe
             request_id = id.to_str().unwrap_or_default(),
         ),
     };
-    let result = answer(route, &request, payload, state).instrument(span.clone()).await;
+    let result = answer(route, &request, payload, state, &id).instrument(span.clone()).await;
     // The id is visible ASCII: `request_id` made or checked it.
     let id_text = id.to_str().unwrap_or_default();
     let error = result.as_ref().err().map(|error| error.kind);
@@ -122,20 +123,22 @@ async fn answer(
     request: &HttpRequest,
     payload: Payload,
     state: &Data<State>,
+    id: &HeaderValue,
 ) -> Result<HttpResponse, ApiError> {
     check_method(route, request.method())?;
     let caller = admit(route, request, state)?;
+    let asker = || Asker { caller, connection: connection(request).cloned(), id: Some(id.clone()) };
     match route.handler {
         Handler::ByModels(endpoint) => {
             let stream = open_stream(request, state)?;
-            let work = by_models((endpoint, route.path), request, payload, state, caller);
+            let work = by_models((endpoint, route.path), request, payload, state, asker());
             let answered = timeout(state.settings.limits.timeout, work).await.map_err(|_| body::late())?;
             drop(stream);
             answered
         }
         Handler::Forward { judged } => {
             let _stream = open_stream(request, state)?;
-            forward((judged, route.path), request, payload, state, caller).await
+            forward((judged, route.path), request, payload, state, asker()).await
         }
         Handler::Models => json(&models::models(&state.registry.load(), &state.settings.limits)),
         Handler::Model => {

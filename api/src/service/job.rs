@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use actix_web::http::header::HeaderValue;
 use actix_web::web::Data;
 use demur_predictor::Scratch;
 
@@ -29,14 +30,22 @@ pub(crate) fn with_scratch<T>(compute: impl FnOnce(&mut Scratch) -> T) -> T {
     SCRATCH.with_borrow_mut(compute)
 }
 
+/// Who waits for the work on a request.
+#[derive(Clone)]
+pub(crate) struct Asker {
+    pub(crate) caller: Caller,
+    /// `None` where nobody does, and in tests that build a request by hand.
+    pub(crate) connection: Option<Arc<Connection>>,
+    /// The request's id.
+    pub(crate) id: Option<HeaderValue>,
+}
+
 /// The work on one request.
 pub(crate) struct Job {
     pub(crate) state: Data<State>,
     /// When the work began.
     pub(crate) started: Instant,
-    caller: Caller,
-    /// `None` in tests that build a request by hand.
-    connection: Option<Arc<Connection>>,
+    asker: Asker,
     /// Set when nobody waits for the answer any more.
     stop: Arc<AtomicBool>,
     /// Held from the moment it waits, or runs outside the workers, until the work is done.
@@ -44,17 +53,17 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    pub(crate) fn new(
-        state: Data<State>,
-        caller: Caller,
-        connection: Option<Arc<Connection>>,
-        stop: Arc<AtomicBool>,
-    ) -> Self {
-        Self { state, started: Instant::now(), caller, connection, stop, permit: OnceLock::new() }
+    pub(crate) fn new(state: Data<State>, asker: Asker, stop: Arc<AtomicBool>) -> Self {
+        Self { state, started: Instant::now(), asker, stop, permit: OnceLock::new() }
     }
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.state.settings.limits
+    }
+
+    /// The request's id, where it has one.
+    pub(crate) fn request_id(&self) -> Option<String> {
+        Some(self.asker.id.as_ref()?.to_str().ok()?.to_owned())
     }
 
     /// The stop flag, for work that checks it by itself.
@@ -77,7 +86,7 @@ impl Job {
     /// 429 if too many requests wait or run.
     pub(crate) fn enter(&self) -> Result<(), ApiError> {
         if self.permit.get().is_none() {
-            let permit = self.state.enter(self.caller)?;
+            let permit = self.state.enter(self.asker.caller)?;
             // The steps of a request run one after another, so nothing else has set it in between.
             drop(self.permit.set(permit));
         }
@@ -95,7 +104,7 @@ impl Job {
     ) -> Result<Vec<EncoderReply>, ApiError> {
         self.enter()?;
         let client_left = async {
-            match &self.connection {
+            match &self.asker.connection {
                 Some(connection) => connection.client_left().await,
                 None => pending().await,
             }

@@ -13,6 +13,7 @@ use crate::engine::schema;
 use crate::service::adapters::{
     failure, fms, kserve, litellm, llama_stack, mlflow, moderations, open_inference, portkey, tei, vllm,
 };
+use crate::service::admit::X_API_KEY;
 use crate::service::error::ErrorBody;
 use crate::service::operations::{Operation, Response};
 use crate::service::route::{OPENAPI, ROUTES, Route, Verb};
@@ -117,8 +118,11 @@ pub(crate) fn document(settings: &Settings) -> serde_json::Result<String> {
     document["components"]["securitySchemes"] = json!({
         "key": { "type": "http", "scheme": "bearer", "description": "Where the operator asks for keys." },
         "header_key": {
-            "type": "apiKey", "in": "header", "name": "x-api-key", "description": "The same key; goes before the other.",
-        },
+            "type": "apiKey",
+            "in": "header",
+            "name": X_API_KEY.as_str(),
+            "description": "The same key, as clients of other APIs send it; goes before the other."
+        }
     });
     document["tags"] =
         json!(TAGS.map(|(name, description)| json!({ "name": name, "description": description })));

@@ -9,6 +9,8 @@ use crate::engine::explain::{Term, terms};
 use crate::engine::model_ref::ModelRef;
 use crate::engine::schema::{DecisionName, DoubtName, TierName};
 use crate::engine::shares::{ShareView, shares};
+use crate::engine::tiered_model::TieredModel;
+use crate::engine::why::{Why, why};
 use crate::service::bodies::{
     CascadeBody, KindProbability, Message, Thresholds, Wanted, confidence, probabilities,
 };
@@ -48,6 +50,8 @@ pub(crate) struct PredictRequest {
     pub(crate) context: Option<String>,
     /// Whether to show the strongest words and n-grams of each prompt.
     pub(crate) explain: Option<bool>,
+    /// Whether to say why a prompt is held.
+    pub(crate) why: Option<bool>,
     /// How many words and n-grams to show. Default: 10.
     #[schema(maximum = 100)]
     pub(crate) top: Option<usize>,
@@ -117,6 +121,9 @@ pub(crate) struct Prediction {
     /// Where the model tells kinds of refusal apart: their probabilities.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) kinds: Option<Vec<KindProbability>>,
+    /// Why it is held, where it is and the request asks for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) why: Option<Why>,
     /// The strongest n-grams of the n-gram tier, where the request asks for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) terms: Option<Vec<Term>>,
@@ -174,6 +181,14 @@ pub(crate) async fn predict(
         job.check()?;
         predictions.push(predict_one(served, input, scored, (policy, top), &mut room, index)?);
     }
+    if request.why.unwrap_or(false) {
+        let each = predictions.iter().map(|prediction| prediction.decision);
+        let held: Vec<Held<'_>> = inputs.iter().zip(&scored).zip(each).collect();
+        for (prediction, why) in predictions.iter_mut().zip(whys(&tiered, &held, policy, job).await?) {
+            room.take(why.as_ref().map_or(0, Why::size))?;
+            prediction.why = why;
+        }
+    }
     let response = PredictResponse {
         predictions,
         model: served.into(),
@@ -185,6 +200,30 @@ pub(crate) async fn predict(
         tracing::info!(target: "demur", ?request, ?response, "predicted");
     }
     Ok(response)
+}
+
+/// A prompt with its target, its score and what is decided on it.
+pub(crate) type Held<'a> = ((&'a Input<'a>, &'a Tiered), Decision);
+
+/// Why prompts are held, those that are.
+///
+/// # Errors
+/// When an encoder fails, or too many inputs wait for it.
+pub(crate) async fn whys(
+    tiered: &ServedTiers<'_>,
+    each: &[Held<'_>],
+    policy: Policy,
+    job: &Job,
+) -> Result<Vec<Option<Why>>, ApiError> {
+    let compute = |tiered: TieredModel<'_>| {
+        let of = |((input, scored), decision): &Held<'_>| {
+            job.check()?;
+            let why = with_scratch(|scratch| why(&tiered, input, (scored, *decision, policy), scratch))?;
+            Ok(why.map(|why| Why { request_id: job.request_id(), ..why }))
+        };
+        each.iter().map(of).collect::<Result<Vec<_>, ApiError>>()
+    };
+    tiered.with_encoder(job, compute).await
 }
 
 fn predict_one(
@@ -218,6 +257,7 @@ fn predict_one(
         p_refusal_high: interval.map(|(_, high)| high),
         tier,
         kinds: kinds.map(|kinds| probabilities(&kinds.probabilities)),
+        why: None,
         terms,
         shares: explanation
             .as_ref()

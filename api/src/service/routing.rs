@@ -10,7 +10,7 @@ use crate::engine::rules;
 use crate::service::bodies::{CascadeBody, Message, Thresholds, Wanted};
 use crate::service::error::ApiError;
 use crate::service::job::{Job, with_scratch};
-use crate::service::predict::last_of_user;
+use crate::service::predict::{Held, last_of_user, whys};
 use crate::service::registry::{Registry, Served};
 use crate::service::served_tiers::ServedTiers;
 use crate::service::validate::{check_text, policy_of_request};
@@ -32,6 +32,8 @@ pub(crate) struct RouteRequest {
     /// What an answer is worth, in the unit of the costs. Default: 1.
     #[schema(exclusive_minimum = 0)]
     pub(crate) value: Option<f64>,
+    /// Whether to say why the prompt is held from a target.
+    pub(crate) why: Option<bool>,
     /// The predictor by its name. Default: the first that knows any of the targets.
     pub(crate) model: Option<String>,
     /// Thresholds for this request. Default: the model's own.
@@ -98,7 +100,19 @@ pub(crate) async fn route(
     let doubt = scored
         .first()
         .and_then(|first| with_scratch(|scratch| served.model.doubt(&inputs[0], first, scratch)));
-    let ranking = router.rank(policy, &scored, doubt, served.queue.is_some());
+    let mut ranking = router.rank(policy, &scored, doubt, served.queue.is_some());
+    if request.why.unwrap_or(false) {
+        // Each is one of the candidates, and has its input and its score at its place.
+        let of = |ranked: &Ranked| {
+            let at = router.place(&ranked.target)?;
+            Some(((inputs.get(at)?, scored.get(at)?), ranked.decision))
+        };
+        let held: Vec<Held<'_>> = ranking.iter().filter_map(of).collect();
+        let whys = whys(&tiered, &held, policy, job).await?;
+        for (ranked, why) in ranking.iter_mut().zip(whys) {
+            ranked.why = why;
+        }
+    }
     for scored in &scored {
         served.metrics.predicted(scored.p_refusal, policy.decide(scored.p_refusal).unless(doubt));
         served.metrics.answered_by(served.queue.is_some().then_some(scored.tier));

@@ -6,7 +6,7 @@ use demur_training::labelled_by;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::engine::batch::{Bounds, MissingColumn, Reading, RowQuestion, Run, Scored};
+use crate::engine::batch::{Bounds, MissingColumn, PromptQuestion, Reading, RowQuestion, Run, Scored};
 use crate::engine::judgement::Judge;
 use crate::engine::model_ref::ModelRef;
 use crate::engine::tiered_model::TieredModel;
@@ -180,16 +180,12 @@ fn chosen<'r>(request: &ScoreRequest, registry: &'r Registry) -> Result<&'r Serv
 
 /// What is asked about prompts.
 fn prompts<'a>(request: &ScoreRequest, tiered: TieredModel<'a>, policy: Policy) -> RowQuestion<'a> {
-    RowQuestion::Prompts {
-        tiered,
-        policy,
+    RowQuestion::Prompts(PromptQuestion {
         target: request.target.clone(),
-        kinds: false,
-        interval: false,
         coverage: request.coverage.unwrap_or(false),
         ngrams: request.top.unwrap_or_default(),
-        router: None,
-    }
+        ..PromptQuestion::new(tiered, policy)
+    })
 }
 
 /// Scores the rows of a request.
@@ -197,7 +193,7 @@ fn rows_of(request: &ScoreRequest, question: RowQuestion<'_>, job: &Job) -> Resu
     let (limits, top) = (job.limits(), request.top.unwrap_or_default());
     let (column, messages) = (request.prompt_column.clone(), request.messages_column.clone());
     let reading = match question {
-        RowQuestion::Prompts { .. } => Reading::Prompt { column, messages, longest: limits.chars },
+        RowQuestion::Prompts(_) => Reading::Prompt { column, messages, longest: limits.chars },
         RowQuestion::Responses { .. } => {
             let response = request.response_column.clone();
             let columns = Columns { prompt: column, response, messages, ..Columns::default() };

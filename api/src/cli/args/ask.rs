@@ -23,6 +23,9 @@ pub(crate) struct Predict {
     /// How many of the strongest words to show, 100 at most.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = parse_top)]
     pub(crate) top: usize,
+    /// Say why a prompt is held, and of a word that is merely ambiguous which rephrasing passes.
+    #[arg(long)]
+    pub(crate) why: bool,
     /// One JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,

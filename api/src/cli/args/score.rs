@@ -42,6 +42,10 @@ pub(crate) struct Score {
     /// `language`, and the `reason` why the decision is `abstain` where too little is known.
     #[arg(long)]
     pub(crate) coverage: bool,
+    /// Add why a prompt is held: a sentence, the words that did it, and of a word that is merely ambiguous a rephrasing that
+    /// passes.
+    #[arg(long)]
+    pub(crate) why: bool,
     /// From this P(refusal) up the decision is `hold`. Default: the model's own.
     #[arg(long, value_name = "P")]
     pub(crate) hold_from: Option<f64>,

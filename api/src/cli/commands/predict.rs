@@ -12,6 +12,7 @@ use crate::cli::terminal::note;
 use crate::engine::Usage;
 use crate::engine::shares::shares;
 use crate::engine::tiered_model::TieredModel;
+use crate::engine::why::{Rephrasing, why};
 
 pub(crate) fn run(args: &Predict) -> anyhow::Result<()> {
     let model = args.base_rate.of(args.model.load(args.tiers.tier)?)?;
@@ -85,6 +86,8 @@ fn write(tiered: &TieredModel<'_>, args: &Predict, prompt: &str, out: &mut impl 
     let known = model.familiarity(&input, &scored, &mut Scratch::default());
     let doubt = known.and_then(|known| known.doubt);
     let decision = model.decide(p_refusal).unless(doubt);
+    let of = (&scored, decision, model.manifest().policy);
+    let why = if args.why { why(tiered, &input, of, &mut Scratch::default())? } else { None };
     if args.json {
         let mut row = json!({ "prompt": prompt, "p_refusal": p_refusal, "decision": decision });
         if let Some(tier) = tier {
@@ -99,6 +102,9 @@ fn write(tiered: &TieredModel<'_>, args: &Predict, prompt: &str, out: &mut impl 
         row["bias"] = json!(explanation.bias);
         row["terms"] = json!(explanation.terms);
         row["shares"] = json!(shares);
+        if args.why {
+            row["why"] = json!(why);
+        }
         row["model"] = json!({ "name": model.manifest().name, "digest": model.digest() });
         if let Some(target) = args.target.name() {
             row["target"] = json!({ "name": target, "known": model.knows_target(target) });
@@ -113,6 +119,12 @@ fn write(tiered: &TieredModel<'_>, args: &Predict, prompt: &str, out: &mut impl 
         let tier = tier.map_or_else(String::new, |tier| format!("  {:7}", tier.name()));
         let known = known.map_or_else(String::new, |known| little_known(&known));
         writeln!(out, "{p_refusal:.3}  {:7}{tier}{known}{terms}", decision.name())?;
+        if let Some(why) = why {
+            writeln!(out, "       {}", why.sentence)?;
+            if let Some(Rephrasing { text, p_refusal, .. }) = why.rephrasing {
+                writeln!(out, "       would be sent ({p_refusal:.3}): {text}")?;
+            }
+        }
     }
     Ok(out.flush()?)
 }

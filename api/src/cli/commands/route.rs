@@ -4,7 +4,7 @@ use crate::cli::args::{Route, policy_of_flags};
 use crate::cli::commands::batch::score_prompts;
 use crate::cli::terminal::note;
 use crate::engine::Usage;
-use crate::engine::batch::RowQuestion;
+use crate::engine::batch::{PromptQuestion, RowQuestion};
 use crate::engine::routing::Router;
 use crate::engine::tiered_model::TieredModel;
 
@@ -20,16 +20,7 @@ pub(crate) fn run(args: Route) -> anyhow::Result<()> {
     for name in router.unknown() {
         note(&format!("`{name}` is not known to the predictor; the average target stands in for it"));
     }
-    let (router, target) = (Some(&router), None);
-    let question = RowQuestion::Prompts {
-        tiered,
-        policy,
-        target,
-        kinds: false,
-        interval: false,
-        coverage: false,
-        ngrams: 0,
-        router,
-    };
+    let asked = PromptQuestion::new(tiered, policy);
+    let question = RowQuestion::Prompts(PromptQuestion { router: Some(&router), ..asked });
     score_prompts((args.inputs, args.model.model, args.out), args.prompts, question)
 }

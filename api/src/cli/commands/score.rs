@@ -11,7 +11,7 @@ use crate::cli::commands::batch::score_prompts;
 use crate::cli::terminal::{Screen, note};
 use crate::engine::Usage;
 use crate::engine::base_rate;
-use crate::engine::batch::{Counts, RowQuestion, Run, RunOptions, RunRequest};
+use crate::engine::batch::{Counts, PromptQuestion, RowQuestion, Run, RunOptions, RunRequest};
 use crate::engine::tiered_model::TieredModel;
 
 /// How many rows a base rate is estimated from.
@@ -41,10 +41,11 @@ pub(crate) fn run(args: Score) -> anyhow::Result<()> {
         )
         .into());
     }
-    let Score { kinds, interval, coverage, explain: ngrams, .. } = args;
+    let Score { kinds, interval, coverage, explain: ngrams, why, .. } = args;
     let target = args.target.target;
+    let asked = PromptQuestion::new(tiered, policy);
     let question =
-        RowQuestion::Prompts { tiered, policy, target, kinds, interval, coverage, ngrams, router: None };
+        RowQuestion::Prompts(PromptQuestion { target, kinds, interval, coverage, ngrams, why, ..asked });
     score_prompts((args.inputs, args.model.model, args.out), args.prompts, question)
 }
 
@@ -84,16 +85,11 @@ fn counted(model: &Model, args: &Score) -> anyhow::Result<Counts> {
         sample: Some(args.prompts.rows.sample.unwrap_or(ESTIMATED_FROM).min(ESTIMATED_FROM)),
         ..RunOptions::default()
     };
-    let question = RowQuestion::Prompts {
-        tiered: TieredModel::here(model, args.tiers.of(model)?),
-        policy: model.manifest().policy,
+    let tiered = TieredModel::here(model, args.tiers.of(model)?);
+    let question = RowQuestion::Prompts(PromptQuestion {
         target: args.target.target.clone(),
-        kinds: false,
-        interval: false,
-        coverage: false,
-        ngrams: 0,
-        router: None,
-    };
+        ..PromptQuestion::new(tiered, model.manifest().policy)
+    });
     let (inputs, out) = (args.inputs.clone(), folder.path().join("none.jsonl"));
     let model = args.model.model.clone();
     let asked = RunRequest {

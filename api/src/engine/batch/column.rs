@@ -5,9 +5,12 @@ use demur_data::Kind;
 use demur_data::stream::Cell;
 use demur_predictor::{Doubt, Form, Tier};
 
-use crate::engine::batch::question::{Row, RowQuestion};
+use crate::engine::batch::question::{PromptQuestion, Row, RowQuestion};
 use crate::engine::routing::choice;
 use crate::engine::shares::in_short;
+
+/// The name of the column that says why.
+pub(super) const WHY: &str = "why";
 
 /// The type of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +73,7 @@ impl<'a> RowQuestion<'a> {
             })
         });
         match self {
-            Self::Prompts { kinds, interval, coverage, ngrams, router, .. } => {
+            Self::Prompts(PromptQuestion { kinds, interval, coverage, ngrams, why, router, .. }) => {
                 list.push(Column::text("decision", "what the policy does", outcomes, outcome));
                 if router.is_some() {
                     list.extend(route_columns());
@@ -89,18 +92,19 @@ impl<'a> RowQuestion<'a> {
                 list.extend((*ngrams > 0).then(|| Column {
                     kind: ValueKind::Json,
                     ..Column::number("top_ngrams", "the strongest words", |row, _| match row.question {
-                        RowQuestion::Prompts { ngrams, .. } => {
-                            Some(Cell::Json(in_short(row.model(), row.input, *ngrams).to_string()))
+                        RowQuestion::Prompts(question) => {
+                            Some(Cell::Json(in_short(row.model(), row.input, question.ngrams).to_string()))
                         }
                         RowQuestion::Responses { .. } => None,
                     })
                 }));
+                list.extend(why.then(why_column));
             }
             Self::Responses { judge, .. } => {
                 list.push(Column::text("label", "whether it is a refusal", outcomes, outcome));
                 list.push(Column::text("labelled_by", "who says so", &[], |row, _| match row.question {
                     RowQuestion::Responses { labelled_by, .. } => Some(Cell::Text(labelled_by)),
-                    RowQuestion::Prompts { .. } => None,
+                    RowQuestion::Prompts(_) => None,
                 }));
                 list.extend(form_columns());
                 list.extend(tier);
@@ -126,7 +130,9 @@ fn route_columns() -> [Column; 3] {
             "the target to send to; null where the policy holds it from all",
             &[],
             |row, _| {
-                let RowQuestion::Prompts { router: Some(router), .. } = row.question else { return None };
+                let RowQuestion::Prompts(PromptQuestion { router: Some(router), .. }) = row.question else {
+                    return None;
+                };
                 router.own_name(&choice(row.ranked)?.target).map(Cell::Text)
             },
         ),
@@ -138,6 +144,18 @@ fn route_columns() -> [Column; 3] {
             ..Column::number("routes", all, |row, _| serde_json::to_string(row.ranked).ok().map(Cell::Json))
         },
     ]
+}
+
+/// Why a prompt is held.
+fn why_column() -> Column {
+    let description = "why a prompt is held: a sentence, the words that did it, and a rephrasing of a word that is \
+                       merely ambiguous; null where it is not held";
+    Column {
+        kind: ValueKind::Json,
+        ..Column::number(WHY, description, |row, _| {
+            serde_json::to_string(row.why.as_ref()?).ok().map(Cell::Json)
+        })
+    }
 }
 
 /// How an answer was recognised, and whether reasoning came before it.

@@ -3,13 +3,15 @@
 pub(crate) use demur_data::stream::Cell;
 use demur_data::stream::RowInput;
 use demur_predictor::{
-    Answer, Doubt, Familiarity, Input, Judged, KindDistribution, Model, Policy, ScoreError, Scratch, Tiered,
+    Answer, Decision, Doubt, Familiarity, Input, Judged, KindDistribution, Model, Policy, ScoreError,
+    Scratch, Tiered,
 };
 
 pub(crate) use crate::engine::batch::column::{Column, ValueKind};
-use crate::engine::batch::question::{Row, RowQuestion, RowScore};
+use crate::engine::batch::question::{PromptQuestion, Row, RowQuestion, RowScore};
 use crate::engine::judgement::Judge;
 use crate::engine::routing::{Router, choice};
+use crate::engine::why::{Why, why};
 
 /// The question, with the columns that answer it.
 pub(crate) struct Columns<'a> {
@@ -56,16 +58,18 @@ impl<'a> Columns<'a> {
     ) -> RowScore {
         let input = self.question.input(row);
         match &self.question {
-            RowQuestion::Prompts { policy, router: Some(router), .. } => {
+            RowQuestion::Prompts(PromptQuestion { policy, router: Some(router), .. }) => {
                 let of = |target| self.model().predict_ngrams(&Input { target, ..input }, scratch);
                 let scored: Vec<Tiered> = router.targets().map(of).collect();
                 self.put_route(router, *policy, (&input, &scored), scratch, cells)
             }
-            RowQuestion::Prompts { policy, .. } => {
+            RowQuestion::Prompts(question) => {
                 let scored = self.model().predict_ngrams(&input, scratch);
-                let known = self.known_of(&input, &scored, scratch);
-                let kinds = self.kinds_of(&input, &scored, scratch);
-                self.put(&Row::prompt(&self.question, policy, (&input, &scored), known, kinds), cells)
+                let (known, kinds) = self.beside(&input, &scored, scratch);
+                let row = Row::prompt(&self.question, &question.policy, (&input, &scored), known, kinds);
+                // Rows are scored one by one where no encoder is, and nothing else fails.
+                let why = self.why_of(question, &row, scratch).ok().flatten();
+                self.put(&Row { why, ..row }, cells)
             }
             RowQuestion::Responses { judge, prefix, .. } => {
                 let Judge { policy, phrases, .. } = judge;
@@ -91,7 +95,7 @@ impl<'a> Columns<'a> {
             (self.put(row, &mut cells), cells)
         };
         match &self.question {
-            RowQuestion::Prompts { tiered, policy, router: Some(router), .. } => {
+            RowQuestion::Prompts(PromptQuestion { tiered, policy, router: Some(router), .. }) => {
                 let targets: Vec<Option<&str>> = router.targets().collect();
                 let scored = tiered.score_targets(&inputs, &targets, scratch)?;
                 let of = |(input, scored): (&Input<'_>, &Vec<Tiered>)| {
@@ -100,14 +104,15 @@ impl<'a> Columns<'a> {
                 };
                 Ok(inputs.iter().zip(&scored).map(of).collect())
             }
-            RowQuestion::Prompts { tiered, policy, .. } => {
-                let scored = tiered.score(&inputs, scratch)?;
+            RowQuestion::Prompts(question) => {
+                let scored = question.tiered.score(&inputs, scratch)?;
                 let of = |(input, scored)| {
-                    let known = self.known_of(input, scored, scratch);
-                    let kinds = self.kinds_of(input, scored, scratch);
-                    cells_of(&Row::prompt(&self.question, policy, (input, scored), known, kinds))
+                    let (known, kinds) = self.beside(input, scored, scratch);
+                    let row = Row::prompt(&self.question, &question.policy, (input, scored), known, kinds);
+                    let why = self.why_of(question, &row, scratch)?;
+                    Ok(cells_of(&Row { why, ..row }))
                 };
-                Ok(inputs.iter().zip(&scored).map(of).collect())
+                inputs.iter().zip(&scored).map(of).collect()
             }
             RowQuestion::Responses { judge, prefix, .. } => {
                 let answers: Vec<Answer<'_>> =
@@ -137,6 +142,27 @@ impl<'a> Columns<'a> {
         let lead = lead.and_then(|at| scored.get(at)).unwrap_or(&scored[0]);
         let row = Row::prompt(&self.question, &policy, (input, lead), (None, doubt), None);
         self.put(&Row { ranked: &ranked, ..row }, cells)
+    }
+
+    /// What is known of a prompt beside its score, as far as it is needed.
+    fn beside(
+        &self,
+        input: &Input<'_>,
+        scored: &Tiered,
+        scratch: &mut Scratch,
+    ) -> ((Option<Familiarity>, Option<Doubt>), Option<KindDistribution>) {
+        (self.known_of(input, scored, scratch), self.kinds_of(input, scored, scratch))
+    }
+
+    /// Why a prompt is held, if a column needs it.
+    fn why_of(
+        &self,
+        question: &PromptQuestion<'_>,
+        row: &Row<'_, 'a>,
+        scratch: &mut Scratch,
+    ) -> Result<Option<Why>, ScoreError> {
+        let (Some(scored), true, true) = (row.scored, question.why, row.is_held()) else { return Ok(None) };
+        why(&question.tiered, row.input, (scored, Decision::Hold, question.policy), scratch)
     }
 
     /// What the model knows of a prompt, if a column needs it, and the doubt that the decision needs.
@@ -187,16 +213,12 @@ mod tests {
             [Bundled::Prompt, Bundled::Response].map(|name| Model::bundled(name).unwrap());
         let none = Phrases::default();
         let questions = [
-            RowQuestion::Prompts {
-                tiered: TieredModel::here(&prompt, None),
-                policy: prompt.manifest().policy,
-                target: None,
-                kinds: false,
+            RowQuestion::Prompts(PromptQuestion {
                 interval: true,
                 coverage: true,
                 ngrams: 2,
-                router: None,
-            },
+                ..PromptQuestion::new(TieredModel::here(&prompt, None), prompt.manifest().policy)
+            }),
             responses(&response, &none),
         ];
         for columns in questions.map(Columns::of) {

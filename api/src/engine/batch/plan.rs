@@ -16,7 +16,7 @@ use crate::engine::Usage;
 use crate::engine::batch::columns::Columns;
 use crate::engine::batch::filter::Condition;
 use crate::engine::batch::progress::state_path;
-use crate::engine::batch::question::RowQuestion;
+use crate::engine::batch::question::{PromptQuestion, RowQuestion};
 use crate::engine::batch::{Bounds, Cut, Reading, RunOptions, RunRequest};
 use crate::engine::claims::{self, Claim, OutputPath};
 
@@ -198,7 +198,11 @@ impl<'a> Plan<'a> {
         let inputs: Vec<Value> =
             self.inputs.iter().map(|(file, format)| json!([file.to_string_lossy(), format.name()])).collect();
         let question = match self.columns.question() {
-            RowQuestion::Prompts {
+            RowQuestion::Prompts(PromptQuestion { policy, router: Some(router), .. }) => {
+                json!([policy, router])
+            }
+            // `why` is in the names of the columns.
+            RowQuestion::Prompts(PromptQuestion {
                 tiered,
                 policy,
                 target,
@@ -206,12 +210,12 @@ impl<'a> Plan<'a> {
                 interval,
                 coverage,
                 ngrams,
+                why: _,
                 router: None,
-            } => {
+            }) => {
                 let placed = target.as_ref().and_then(|target| tiered.model.placed_digest(target));
                 json!([policy, target, placed, kinds, interval, coverage, ngrams])
             }
-            RowQuestion::Prompts { policy, router: Some(router), .. } => json!([policy, router]),
             RowQuestion::Responses { judge, labelled_by, prefix } => {
                 json!([labelled_by, judge.policy, judge.phrases, prefix])
             }

@@ -3,32 +3,19 @@
 use demur_data::stream::RowInput;
 use demur_data::{Kind, Label};
 use demur_predictor::{
-    Answer, Doubt, Familiarity, Form, Input, Judged, KindDistribution, Model, Policy, Probability, Tier,
-    Tiered,
+    Answer, Decision, Doubt, Familiarity, Form, Input, Judged, KindDistribution, Model, Policy, Probability,
+    Tier, Tiered,
 };
 
 use crate::engine::judgement::Judge;
 use crate::engine::routing::{Ranked, Router};
 use crate::engine::tiered_model::TieredModel;
+use crate::engine::why::Why;
 
 /// The question that a run asks about each row.
 pub(crate) enum RowQuestion<'a> {
     /// Will this prompt be refused?
-    Prompts {
-        tiered: TieredModel<'a>,
-        policy: Policy,
-        target: Option<String>,
-        /// Whether to add the kind of refusal.
-        kinds: bool,
-        /// Whether to add the interval of P(refusal).
-        interval: bool,
-        /// Whether to add what the model knows of each prompt.
-        coverage: bool,
-        /// How many of the strongest words to add.
-        ngrams: usize,
-        /// The targets that each prompt may go to, if it is asked which.
-        router: Option<&'a Router>,
-    },
+    Prompts(PromptQuestion<'a>),
     /// Is this answer a refusal?
     Responses {
         judge: Judge<'a>,
@@ -37,6 +24,34 @@ pub(crate) enum RowQuestion<'a> {
         /// Only this many tokens of each answer are read, as if the rest had not arrived yet.
         prefix: Option<usize>,
     },
+}
+
+/// The question about prompts: by what they are scored, and what is added beside P(refusal) and decision.
+#[derive(Clone)]
+pub(crate) struct PromptQuestion<'a> {
+    pub(crate) tiered: TieredModel<'a>,
+    pub(crate) policy: Policy,
+    pub(crate) target: Option<String>,
+    /// Whether to add the kind of refusal.
+    pub(crate) kinds: bool,
+    /// Whether to add the interval of P(refusal).
+    pub(crate) interval: bool,
+    /// Whether to add what the model knows of each prompt.
+    pub(crate) coverage: bool,
+    /// How many of the strongest words to add.
+    pub(crate) ngrams: usize,
+    /// Whether to add why a prompt is held.
+    pub(crate) why: bool,
+    /// The targets that each prompt may go to, if it is asked which.
+    pub(crate) router: Option<&'a Router>,
+}
+
+impl<'a> PromptQuestion<'a> {
+    /// Asks for P(refusal) and decision for the average target, and for nothing else.
+    pub(crate) const fn new(tiered: TieredModel<'a>, policy: Policy) -> Self {
+        let (kinds, interval, coverage, why) = (false, false, false, false);
+        Self { tiered, policy, target: None, kinds, interval, coverage, ngrams: 0, why, router: None }
+    }
 }
 
 /// The outcomes that a summary counts.
@@ -76,6 +91,8 @@ pub(crate) struct Row<'r, 'm> {
     pub(crate) kind: Option<Kind>,
     /// What the model knows of a prompt; filled only if a column needs it.
     pub(crate) familiarity: Option<Familiarity>,
+    /// Why a prompt is held; filled only if a column needs it.
+    pub(crate) why: Option<Why>,
     /// Filled only if a column needs them.
     pub(crate) kinds: Option<KindDistribution>,
     /// How an answer was recognised.
@@ -89,7 +106,7 @@ pub(crate) struct Row<'r, 'm> {
 impl<'a> RowQuestion<'a> {
     pub(crate) const fn tiered(&self) -> &TieredModel<'a> {
         match self {
-            Self::Prompts { tiered, .. } => tiered,
+            Self::Prompts(question) => &question.tiered,
             Self::Responses { judge, .. } => &judge.tiered,
         }
     }
@@ -97,7 +114,7 @@ impl<'a> RowQuestion<'a> {
     /// The decisions or labels that are counted.
     pub(crate) const fn outcomes(&self) -> Outcomes {
         match self {
-            Self::Prompts { .. } => {
+            Self::Prompts(_) => {
                 Outcomes { title: "decisions", names: &["send", "abstain", "hold"], none: None }
             }
             Self::Responses { .. } => {
@@ -109,7 +126,7 @@ impl<'a> RowQuestion<'a> {
     /// The texts of a row with the target of the question.
     pub(crate) fn input<'i>(&'i self, row: &RowInput<'i>) -> Input<'i> {
         match self {
-            Self::Prompts { target, .. } => Input { target: target.as_deref(), ..row.texts },
+            Self::Prompts(question) => Input { target: question.target.as_deref(), ..row.texts },
             Self::Responses { .. } => row.texts,
         }
     }
@@ -140,6 +157,7 @@ impl<'r, 'm> Row<'r, 'm> {
             outcome: Some(decision),
             kind: kinds.as_ref().map(|kinds| kinds.kind),
             familiarity,
+            why: None,
             kinds,
             form: None,
             reasoning: None,
@@ -159,6 +177,7 @@ impl<'r, 'm> Row<'r, 'm> {
             outcome: verdict.label.map(|label| usize::from(label == Label::Refused)),
             kind: verdict.kind,
             familiarity: None,
+            why: None,
             kinds: verdict.kinds,
             form: Some(verdict.form),
             reasoning: Some(verdict.reasoning),
@@ -173,6 +192,11 @@ impl<'r, 'm> Row<'r, 'm> {
     /// Name of the decision or label.
     pub(crate) fn outcome(&self) -> Option<&'static str> {
         self.outcome.map(|outcome| self.question.outcomes().names[outcome])
+    }
+
+    /// Whether the policy holds a prompt.
+    pub(crate) fn is_held(&self) -> bool {
+        self.outcome == Some(Decision::Hold as usize)
     }
 
     /// What the summary and the sort need.

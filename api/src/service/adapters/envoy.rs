@@ -31,6 +31,6 @@ pub(crate) async fn authorize(bytes: &[u8], registry: &Registry, job: &Job) -> R
     if !verdict.is_held() {
         return passed(headers);
     }
-    let json = to_json(&held(&verdicts.reason(verdict)), most)?;
+    let json = to_json(&held(&verdicts.reason(verdict), None), most)?;
     Ok(Reply { status: StatusCode::FORBIDDEN, headers, json })
 }

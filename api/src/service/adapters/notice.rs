@@ -3,6 +3,7 @@
 use actix_web::http::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
+use crate::engine::why::Why;
 use crate::service::adapters::verdict::{Verdict, Verdicts};
 
 /// P(refusal), where there is a prompt.
@@ -49,9 +50,15 @@ pub(crate) fn place(model: Option<&str>, fallback: Option<&str>) -> Vec<(HeaderN
     model.into_iter().chain(fallback).collect()
 }
 
-/// The body of an answer in place of the one that a held request would have got, in the form of `OpenAI`'s errors.
-pub(crate) fn held(reason: &str) -> Value {
-    json!({"error": {"message": reason, "type": "refusal_predicted", "param": null, "code": "hold"}})
+/// The body of an answer in place of the one that a held request would have got, in the form of `OpenAI`'s errors, with
+/// why it is held where that is known.
+pub(crate) fn held(reason: &str, why: Option<&Why>) -> Value {
+    let mut body =
+        json!({"error": {"message": reason, "type": "refusal_predicted", "param": null, "code": "hold"}});
+    if let Some(why) = why {
+        body["error"]["why"] = json!(why);
+    }
+    body
 }
 
 /// A text as a header's value: the name of a model may hold characters that none can have.

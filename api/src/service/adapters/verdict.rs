@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use crate::engine::model_ref::ModelRef;
 use crate::engine::rules;
 use crate::engine::shares::ShareView;
+use crate::engine::why::Why;
 use crate::service::bodies::Thresholds;
 use crate::service::classify::{AnswerBody, Classification, ClassifyRequest, classify};
 use crate::service::error::ApiError;
@@ -62,6 +63,8 @@ pub(crate) struct Ask {
     pub(crate) policy: Option<Thresholds>,
     /// Whether to name the words that speak for refusal.
     pub(crate) explain: bool,
+    /// Whether to say why a prompt is held.
+    pub(crate) why: bool,
 }
 
 /// Settings that several shapes let a caller add. Fields of others are left to them.
@@ -99,7 +102,7 @@ impl Extras {
             }
         };
         let target = self.target.or(target);
-        Ok(Ask { model: self.model, target, policy, explain: self.explain.unwrap_or(false) })
+        Ok(Ask { model: self.model, target, policy, explain: self.explain.unwrap_or(false), why: false })
     }
 }
 
@@ -112,6 +115,8 @@ pub(crate) struct Verdict {
     pub(crate) decision: Decision,
     /// The words that speak for refusal, where they are asked for.
     pub(crate) words: Vec<String>,
+    /// Why a prompt is held, where that is asked for.
+    pub(crate) why: Option<Why>,
     /// Of an answer, how it was recognised.
     pub(crate) form: Option<Form>,
 }
@@ -127,18 +132,18 @@ impl Verdict {
     }
 
     fn of_prompt(prediction: Prediction) -> Self {
-        let Prediction { p_refusal, decision, shares, .. } = prediction;
+        let Prediction { p_refusal, decision, shares, why, .. } = prediction;
         let mut words: Vec<ShareView> = shares.unwrap_or_default();
         words.retain(|share| share.kind == ShareKind::Word && share.contribution > 0.0);
         words.sort_by(|a, b| b.contribution.total_cmp(&a.contribution));
         let words = words.into_iter().take(WORDS).map(|share| share.text).collect();
-        Self { p_refusal: Some(p_refusal), decision, words, form: None }
+        Self { p_refusal: Some(p_refusal), decision, words, why, form: None }
     }
 
     fn of_answer(classification: &Classification) -> Self {
         let &Classification { p_refusal, label, form, .. } = classification;
         let decision = if label == Some(Label::Refused) { Decision::Hold } else { Decision::Send };
-        Self { p_refusal, decision, words: Vec::new(), form: Some(form) }
+        Self { p_refusal, decision, words: Vec::new(), why: None, form: Some(form) }
     }
 }
 
@@ -221,12 +226,13 @@ pub(crate) async fn prompts(
     registry: &Registry,
     job: &Job,
 ) -> Result<Verdicts, ApiError> {
-    let Ask { model, target: wanted, policy, explain } = ask;
+    let Ask { model, target: wanted, policy, explain, why } = ask;
     let target = wanted.as_deref().and_then(|wanted| known_target(registry, model.as_deref(), wanted));
     let unknown_target = wanted.filter(|_| target.is_none());
-    let explain = explain.then_some(true);
+    let (explain, why) = (explain.then_some(true), why.then_some(true));
+    let prompts = Some(texts);
     let request =
-        PredictRequest { prompts: Some(texts), model, target, policy, explain, ..PredictRequest::default() };
+        PredictRequest { prompts, model, target, policy, explain, why, ..PredictRequest::default() };
     let response = predict(&request, registry, job).await.map_err(|error| place.renamed(error))?;
     let list = response.predictions.into_iter().map(Verdict::of_prompt).collect();
     Ok(Verdicts { list, model: response.model, target: response.target, unknown_target })

@@ -11,10 +11,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use crate::service::adapters::notice;
 use crate::service::beside::Work;
 use crate::service::body::{self, Body, MediaType};
-use crate::service::budget::Caller;
 use crate::service::by_models::worked;
-use crate::service::connection::{Connection, connection};
 use crate::service::error::{ApiError, ErrorType};
+use crate::service::job::Asker;
 use crate::service::proxy::breaking::ToClient;
 use crate::service::proxy::client::Upstream;
 use crate::service::proxy::copy::AnswerCopy;
@@ -40,14 +39,14 @@ pub(crate) async fn forward(
     request: &HttpRequest,
     payload: Payload,
     state: &Data<State>,
-    caller: Caller,
+    asker: Asker,
 ) -> Result<HttpResponse, ApiError> {
     let (Some(settings), Some(Upstream(client))) = (&state.settings.proxy, request.app_data::<Upstream>())
     else {
         return Err(ApiError::new(ErrorType::NotFound, "there is no upstream"));
     };
     let longest = state.settings.limits.timeout;
-    let body = body::read(request, MediaType::Any, payload, state, caller);
+    let body = body::read(request, MediaType::Any, payload, state, asker.caller);
     let body = Arc::new(timeout(longest, body).await.map_err(|_| body::late())??);
     let is_read = judged && settings.policy.judges_answers();
     let to_client = ToClient::of(request, state.settings.limits.write_timeout);
@@ -56,10 +55,10 @@ pub(crate) async fn forward(
         let to = To { address: &settings.upstream, model: None, fallback: None };
         return Ok(exchange.send(to).await?.response());
     }
-    let before = before(path, &body, request, state, caller).await;
+    let before = before(path, &body, state, asker.clone()).await;
     let rule = settings.policy.of(before.model.as_deref()).answers;
-    let judging = Judging { state: state.clone(), caller, path, prompt: before.prompt.clone(), rule };
-    let flow = Flow { exchange, settings, judging, connection: connection(request).cloned() };
+    let (state, prompt) = (state.clone(), before.prompt.clone());
+    let flow = Flow { exchange, settings, judging: Judging { state, asker, path, prompt, rule } };
     let mut response = match &before.todo {
         Todo::Failed(error) if settings.on_failure == OnFailure::Closed => return Err(error.clone()),
         Todo::Reject(body) => HttpResponse::build(StatusCode::FORBIDDEN).json(body),
@@ -72,16 +71,10 @@ pub(crate) async fn forward(
 }
 
 /// Judges the prompt of a body.
-async fn before(
-    path: &'static str,
-    body: &Arc<Body>,
-    request: &HttpRequest,
-    state: &Data<State>,
-    caller: Caller,
-) -> Before {
+async fn before(path: &'static str, body: &Arc<Body>, state: &Data<State>, asker: Asker) -> Before {
     let (size, own) = (body.bytes.len(), Arc::clone(body));
     let work = |job| -> Work<Before> { Box::pin(preflight(own, job)) };
-    let worked = worked(path, (size, false), connection(request).cloned(), state, caller, work);
+    let worked = worked(path, (size, false), asker, state, work);
     let worked = timeout(state.settings.limits.timeout, worked).await;
     worked.map_err(|_| body::late()).flatten().unwrap_or_else(Before::failed)
 }
@@ -91,7 +84,6 @@ struct Flow<'a> {
     exchange: Exchange<'a>,
     settings: &'a ProxySettings,
     judging: Judging,
-    connection: Option<Arc<Connection>>,
 }
 
 impl Flow<'_> {
@@ -146,7 +138,7 @@ impl Flow<'_> {
         if !rule.judge || answered.status != StatusCode::OK {
             return None;
         }
-        let copy = AnswerCopy::of(&answered.headers, &self.judging.state, self.judging.caller);
+        let copy = AnswerCopy::of(&answered.headers, &self.judging.state, self.judging.asker.caller);
         let Some(mut copy) = copy else {
             self.judging.count(AnswerIs::NotJudged);
             return None;
@@ -168,7 +160,7 @@ impl Flow<'_> {
             answered.body.judge_beside(copy, self.judging.clone());
             return None;
         };
-        let judge = self.judging.judge(Some(answer), self.connection.clone());
+        let judge = self.judging.judge(Some(answer));
         if !copy.is_stream() {
             return Some(judge.await);
         }

@@ -11,12 +11,10 @@ use demur_data::{Label, ProviderAnswer};
 use crate::service::adapters::notice;
 use crate::service::beside::Work;
 use crate::service::body;
-use crate::service::budget::Caller;
 use crate::service::by_models::worked;
 use crate::service::classify::classify_answer;
-use crate::service::connection::Connection;
 use crate::service::error::ApiError;
-use crate::service::job::Job;
+use crate::service::job::{Asker, Job};
 use crate::service::proxy::policy::{AnswerAction, AnswerRule};
 use crate::service::state::State;
 
@@ -60,7 +58,7 @@ impl AnswerIs {
 #[derive(Clone)]
 pub(crate) struct Judging {
     pub(crate) state: Data<State>,
-    pub(crate) caller: Caller,
+    pub(crate) asker: Asker,
     /// The route, for logs.
     pub(crate) path: &'static str,
     pub(crate) prompt: Option<Arc<str>>,
@@ -69,13 +67,9 @@ pub(crate) struct Judging {
 
 impl Judging {
     /// Judges an answer, and counts it. What fails is no failure of the request: its answer is passed on.
-    pub(crate) async fn judge(
-        &self,
-        answer: Option<ProviderAnswer>,
-        connection: Option<Arc<Connection>>,
-    ) -> AnswerIs {
+    pub(crate) async fn judge(&self, answer: Option<ProviderAnswer>) -> AnswerIs {
         let judged = match answer {
-            Some(answer) => self.judged(answer, connection).await,
+            Some(answer) => self.judged(answer).await,
             None => Ok(AnswerIs::NotJudged),
         };
         let judged = judged.unwrap_or_else(|error| {
@@ -86,12 +80,8 @@ impl Judging {
         judged
     }
 
-    async fn judged(
-        &self,
-        answer: ProviderAnswer,
-        connection: Option<Arc<Connection>>,
-    ) -> Result<AnswerIs, ApiError> {
-        let Self { state, prompt, rule, .. } = self.clone();
+    async fn judged(&self, answer: ProviderAnswer) -> Result<AnswerIs, ApiError> {
+        let Self { state, asker, prompt, rule, .. } = self.clone();
         let size = answer.text.as_deref().map_or(0, str::len) + prompt.as_deref().map_or(0, str::len);
         let work = |job: Job| -> Work<AnswerIs> {
             Box::pin(async move {
@@ -105,18 +95,19 @@ impl Judging {
                 })
             })
         };
-        let worked = worked(self.path, (size, false), connection, &state, self.caller, work);
+        let worked = worked(self.path, (size, false), asker, &state, work);
         timeout(state.settings.limits.timeout, worked).await.map_err(|_| body::late())?
     }
 
     /// Judges an answer that is passed on already.
-    pub(crate) fn beside(self, answer: Option<ProviderAnswer>) {
+    pub(crate) fn beside(mut self, answer: Option<ProviderAnswer>) {
         if answer.is_none() {
             return self.count(AnswerIs::NotJudged);
         }
         // Its client may be gone by now, and it is counted all the same.
+        self.asker.connection = None;
         spawn(async move {
-            if self.judge(answer, None).await.is_refused() && self.rule.action == AnswerAction::Fallback {
+            if self.judge(answer).await.is_refused() && self.rule.action == AnswerAction::Fallback {
                 self.state.metrics.proxy_acted("answer", "fallback", false);
             }
         });

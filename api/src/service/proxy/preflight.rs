@@ -86,7 +86,11 @@ async fn judged(
     job: &Job,
 ) -> Result<(Vec<(HeaderName, HeaderValue)>, Todo), ApiError> {
     let registry = job.state.registry.load_full();
-    let ask = Ask { target: model.map(str::to_owned), policy: rule.thresholds, ..Ask::default() };
+    let is_done = settings.mode == Mode::Enforce;
+    // Only an answer in place of the upstream's says why.
+    let why = is_done && matches!(rule.action, PromptAction::Reject | PromptAction::Reroute);
+    let target = model.map(str::to_owned);
+    let ask = Ask { target, policy: rule.thresholds, why, ..Ask::default() };
     let verdicts = prompts(vec![prompt.to_owned()], ask, Place::one("messages"), &registry, job).await?;
     // There is one verdict, for there is one prompt.
     let Some(verdict) = verdicts.list.first() else { return Ok((Vec::new(), Todo::Send)) };
@@ -95,7 +99,6 @@ async fn judged(
     if !verdict.is_held() {
         return Ok((headers, Todo::Send));
     }
-    let is_done = settings.mode == Mode::Enforce;
     let reason = verdicts.reason(verdict);
     let todo = match rule.action {
         PromptAction::Pass | PromptAction::Annotate => return Ok((headers, Todo::Send)),
@@ -116,7 +119,7 @@ async fn judged(
     if !is_done {
         return Ok((headers, Todo::Send));
     }
-    Ok((headers, todo.unwrap_or_else(|| Todo::Reject(notice::held(&reason)))))
+    Ok((headers, todo.unwrap_or_else(|| Todo::Reject(notice::held(&reason, verdict.why.as_ref())))))
 }
 
 /// The target that the prompt is to go to: the first in the order of their utility that it is not held from, by the
@@ -131,6 +134,7 @@ async fn rerouted(
     let request = RouteRequest {
         prompt: Some(prompt.to_owned()),
         messages: None,
+        why: None,
         candidates: to.candidates.clone(),
         value: Some(to.value),
         model: None,
