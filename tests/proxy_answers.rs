@@ -79,7 +79,8 @@ fn a_refused_answer_goes_to_the_fallback_and_comes_back_where_that_fails() {
     assert!(reply.headers["x-demur-answer-p-refusal"].parse::<f64>().unwrap() > 0.9);
     assert!(!reply.headers.contains_key("x-demur-fallback"));
     // A failure of the upstream is passed on, and the fallback is not asked.
-    (upstream.asked(), other.asked());
+    upstream.asked();
+    other.asked();
     upstream.answers("503 Service Unavailable\r\ncontent-type: application/json", "{\"error\": \"no\"}");
     let reply = proxy.post(CHAT, chat("hello"));
     assert_eq!((reply.status, reply.text().as_str()), (503, "{\"error\": \"no\"}"));

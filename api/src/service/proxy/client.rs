@@ -37,8 +37,7 @@ pub(crate) fn trust(settings: &ProxySettings) -> anyhow::Result<Option<Arc<Clien
     let (added, _) = roots.add_parsable_certificates(found.certs);
     ensure!(
         added > 0,
-        "{}: this system has no certificates to trust it by; install them, or name them by SSL_CERT_FILE",
-        address
+        "{address}: this system has no certificates to trust it by; install them, or name them by SSL_CERT_FILE"
     );
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();

@@ -28,7 +28,7 @@ pub(crate) struct AnswerCopy {
 /// How an answer comes.
 enum Form {
     /// As events.
-    Stream(AnswerStream),
+    Stream(Box<AnswerStream>),
     /// As one body.
     Whole(Vec<u8>),
 }
@@ -43,7 +43,7 @@ impl AnswerCopy {
         };
         let limits = &state.settings.limits;
         let form = if is(CONTENT_TYPE, &["text/event-stream"])? {
-            Form::Stream(AnswerStream::new(LETTER * limits.chars))
+            Form::Stream(Box::new(AnswerStream::new(LETTER * limits.chars)))
         } else if is(CONTENT_TYPE, &["application/json"])? {
             Form::Whole(Vec::new())
         } else {
@@ -106,7 +106,7 @@ impl AnswerCopy {
     fn give_up(&mut self) {
         self.given_up.store(true, Ordering::Relaxed);
         self.form = match self.form {
-            Form::Stream(_) => Form::Stream(AnswerStream::new(0)),
+            Form::Stream(_) => Form::Stream(Box::new(AnswerStream::new(0))),
             Form::Whole(_) => Form::Whole(Vec::new()),
         };
         self.held = 0;

@@ -73,9 +73,9 @@ impl Exchange<'_> {
         let foreign = to.fallback.filter(|fallback| !fallback.is_of_upstream || fallback.key.is_some());
         let uri = self.request.uri();
         // What is behind the `?` may be a key.
-        let path =
-            if foreign.is_some() { Some(uri.path()) } else { uri.path_and_query().map(|all| all.as_str()) };
-        let url = format!("{}{}", to.address, path.unwrap_or("/"));
+        let whole = || uri.path_and_query().map_or("/", |path| path.as_str());
+        let path = if foreign.is_some() { uri.path() } else { whole() };
+        let url = format!("{}{path}", to.address);
         let mut forwarded = self.client.request(self.request.method().clone(), url).no_decompress();
         let headers = forwarded.headers_mut();
         for (name, value) in passed(self.request.headers()) {
