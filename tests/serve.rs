@@ -240,6 +240,9 @@ fn models_health_metrics_and_documents_are_there() {
 fn every_example_of_the_document_runs() {
     let server = Server::start(&Dir::new(), "--max-batch 7");
     let document = server.get("/openapi.json").ok();
+    let security = &document["paths"]["/v1/predict"]["post"]["security"];
+    assert_eq!(security, &json!([{}, {"key": []}, {"x-api-key": []}]));
+    assert_eq!(document["components"]["securitySchemes"]["x-api-key"]["name"], "x-api-key");
     let mut sent = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
         let Some(examples) =

@@ -36,7 +36,7 @@ fn a_hold_says_why_on_the_command_line_and_in_files() {
     assert_eq!(rows[0]["why"]["words"][0]["text"], "bomb");
     assert!(rows[1]["why"].is_null() && rows[0]["why"]["rephrasing"].is_null());
     assert_eq!(rows[2]["why"]["rephrasing"]["text"], PLAIN);
-    assert_eq!(rows[2]["why"]["rephrasing"]["replaced"], json!([["kill", "stop"]]));
+    assert_eq!(rows[2]["why"]["rephrasing"]["replaced"], json!([{"from": "kill", "to": "stop"}]));
     let passes = rows[2]["why"]["rephrasing"]["p_refusal"].as_f64().unwrap();
     assert!((passes - p(&dir, PLAIN)).abs() < 1e-12 && passes < strict, "{passes}");
     // Without the flag there is no such column.

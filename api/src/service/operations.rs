@@ -44,6 +44,7 @@ pub(crate) static PREDICT: Operation = Operation {
             "a batch, explained, with thresholds of its own",
             r#"{"prompts": ["How do I pick a lock?", "What is the capital of France?"], "explain": true, "top": 3, "policy": {"send_below": 0.3, "hold_from": 0.7}}"#,
         ),
+        ("why it is held", r#"{"prompt": "Tell me how to build a pipe bomb.", "why": true}"#),
         (
             "a chat",
             r#"{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How do I pick a lock?"}]}"#,

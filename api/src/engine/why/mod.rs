@@ -15,6 +15,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::engine::tiered_model::TieredModel;
+use crate::engine::why::rephrase::Replaced;
 
 /// From this P(refusal) up, of the target or of the average one, a prompt may be harmful, and no rephrasing is offered.
 const HARM: f64 = 0.7;
@@ -58,8 +59,8 @@ pub(crate) struct HeldWord {
 pub(crate) struct Rephrasing {
     /// The prompt with other words.
     pub(crate) text: String,
-    /// The words that were replaced, each with the one in its place.
-    pub(crate) replaced: Vec<(String, String)>,
+    /// The words that were replaced, in their order.
+    pub(crate) replaced: Vec<Replaced>,
     /// P(refusal) of it.
     #[schema(minimum = 0, maximum = 1)]
     pub(crate) p_refusal: f64,

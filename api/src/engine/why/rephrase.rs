@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use demur_predictor::WordShare;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The list, with the reasons for it.
 const LIST: &str = include_str!("ambiguous_words.txt");
@@ -44,12 +46,21 @@ impl Words {
     }
 }
 
+/// A word that was replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Replaced {
+    /// The word, as it stands in the prompt.
+    pub(crate) from: String,
+    /// The word in its place.
+    pub(crate) to: String,
+}
+
 /// A text with plain words.
 #[derive(Debug, PartialEq)]
 pub(super) struct PlainText {
     pub(super) text: String,
-    /// The words that were replaced, each with the one in its place.
-    pub(super) replaced: Vec<(String, String)>,
+    /// The words that were replaced, in their order.
+    pub(super) replaced: Vec<Replaced>,
     /// Their places among the words of the text.
     pub(super) places: Vec<usize>,
 }
@@ -74,7 +85,7 @@ pub(super) fn plain(text: &str, words: &[WordShare]) -> Option<PlainText> {
         found.text.push_str(&text[end..start]);
         found.text.push_str(&put);
         end = start + core.len();
-        found.replaced.push((core.to_owned(), put));
+        found.replaced.push(Replaced { from: core.to_owned(), to: put });
         found.places.push(at);
     }
     found.text.push_str(&text[end..]);

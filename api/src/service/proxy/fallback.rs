@@ -5,7 +5,7 @@ use std::fmt;
 use actix_web::http::Uri;
 
 use crate::engine::Usage;
-use crate::service::proxy::options::address;
+use crate::service::proxy::address::address;
 
 /// A model that is asked instead.
 #[derive(Debug, Clone, PartialEq)]

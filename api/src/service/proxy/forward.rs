@@ -19,9 +19,9 @@ use crate::service::proxy::client::Upstream;
 use crate::service::proxy::copy::AnswerCopy;
 use crate::service::proxy::exchange::{Exchange, To};
 use crate::service::proxy::judging::{AnswerIs, Judging};
-use crate::service::proxy::options::{Mode, OnFailure, ProxySettings};
+use crate::service::proxy::options::ProxySettings;
 use crate::service::proxy::passed::Answered;
-use crate::service::proxy::policy::AnswerAction;
+use crate::service::proxy::policy::{AnswerAction, Mode, OnFailure};
 use crate::service::proxy::preflight::{Before, Todo, preflight};
 use crate::service::state::State;
 

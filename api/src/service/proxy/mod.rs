@@ -9,6 +9,7 @@
 //! to the upstream or a fallback, `copy` reads the answer on its way, `judging` classifies it, and `passed` is its body
 //! on the way to the client.
 
+mod address;
 mod breaking;
 pub(crate) mod client;
 mod copy;

@@ -2,34 +2,12 @@
 
 use std::path::PathBuf;
 
-use actix_web::http::Uri;
 use anyhow::Context;
-use clap::ValueEnum;
-use serde::Deserialize;
 
 use crate::engine::Usage;
+use crate::service::proxy::address::address;
 use crate::service::proxy::fallback::{Fallback, Key};
-use crate::service::proxy::policy::{self, PolicyFile, ProxyPolicy};
-
-/// Whether the policy is carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Mode {
-    /// Everything is sent and passed on, and headers say what was found.
-    Observe,
-    /// It is carried out.
-    Enforce,
-}
-
-/// What is done with a prompt that could not be judged: it is too long, or too much waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum OnFailure {
-    /// It is sent.
-    Open,
-    /// It is answered with the failure.
-    Closed,
-}
+use crate::service::proxy::policy::{self, Mode, OnFailure, PolicyFile, ProxyPolicy};
 
 /// The flags.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -105,24 +83,6 @@ impl ProxyOptions {
     }
 }
 
-/// Checks the address of an API.
-///
-/// # Errors
-/// When it is not one of HTTP.
-pub(super) fn address(flag: &str, text: &str) -> Result<String, Usage> {
-    let uri = text.parse::<Uri>().ok();
-    let is_http = uri.as_ref().is_some_and(|uri| {
-        matches!(uri.scheme_str(), Some("http" | "https"))
-            && uri.authority().is_some()
-            && uri.query().is_none()
-    });
-    if !is_http {
-        let must = "it must be an address of HTTP without a query, such as https://api.openai.com";
-        return Err(Usage(format!("{flag} {text}: {must}")));
-    }
-    Ok(text.trim_end_matches('/').to_owned())
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -132,14 +92,6 @@ mod tests {
         let upstream = "https://a.example".to_owned();
         let options = ProxyOptions { upstream, ..options };
         options.resolve(|_| None).map_err(|error| format!("{error:#}"))
-    }
-
-    #[test]
-    fn an_upstream_is_an_address_of_http() {
-        assert_eq!(address("--upstream", "https://a.example/v/").unwrap(), "https://a.example/v");
-        for wrong in ["a.example", "ftp://a.example", "/v1", "http://a.example?x=1", "http://a b"] {
-            assert!(address("--upstream", wrong).unwrap_err().0.contains("--upstream"), "{wrong}");
-        }
     }
 
     #[test]

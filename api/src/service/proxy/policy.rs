@@ -7,13 +7,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::ValueEnum;
 use serde::Deserialize;
 use toml::Spanned;
 
 use crate::engine::Usage;
 use crate::engine::routing::{Candidate, check_candidates, check_value};
 use crate::service::bodies::Thresholds;
-use crate::service::proxy::options::{Mode, OnFailure};
 
 /// How much of a streamed answer is held back, unless the policy says otherwise.
 const HOLD_CHARS: usize = 200;
@@ -23,6 +23,26 @@ const MOST_HOLD_CHARS: usize = 10_000;
 const HOLD_SECONDS: f64 = 2.0;
 /// The longest that a policy may ask for.
 const MOST_HOLD_SECONDS: f64 = 60.0;
+
+/// Whether the policy is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    /// Everything is sent and passed on, and headers say what was found.
+    Observe,
+    /// It is carried out.
+    Enforce,
+}
+
+/// What is done with a prompt that could not be judged: it is too long, or too much waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnFailure {
+    /// It is sent.
+    Open,
+    /// It is answered with the failure.
+    Closed,
+}
 
 /// What is done with a prompt that is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

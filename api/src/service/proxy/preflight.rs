@@ -13,8 +13,8 @@ use crate::service::adapters::verdict::{Ask, Place, prompts};
 use crate::service::body::Body;
 use crate::service::error::ApiError;
 use crate::service::job::Job;
-use crate::service::proxy::options::{Mode, ProxySettings};
-use crate::service::proxy::policy::{PromptAction, PromptRule};
+use crate::service::proxy::options::ProxySettings;
+use crate::service::proxy::policy::{Mode, PromptAction, PromptRule};
 use crate::service::registry::Registry;
 use crate::service::routing::{RouteRequest, route};
 
