@@ -1,6 +1,6 @@
 """A scripted upstream that speaks OpenAI's chat completions, for a gateway to stand before.
 
-It refuses where the prompt says so, and counts what reached it (GET /count): a prompt that a guardrail held did not.
+It refuses where the prompt says so, unless the model is `spare`, and counts what reached it (GET /count): a prompt that a guardrail held did not.
 """
 
 import json
@@ -31,7 +31,8 @@ class Upstream(BaseHTTPRequestHandler):
         global count
         count += 1
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        text = REFUSAL if "please refuse" in json.dumps(request["messages"]) else ANSWER
+        refuses = "please refuse" in json.dumps(request["messages"]) and request["model"] != "spare"
+        text = REFUSAL if refuses else ANSWER
         base = {"id": "c1", "created": 1, "model": request["model"]}
         if request.get("stream"):
             words = text.split(" ")
