@@ -39,8 +39,7 @@ pub(crate) struct Metrics {
     held: [IntGauge; 2],
     models: IntGaugeVec,
     reloads: IntCounterVec,
-    upstream_answers: IntCounterVec,
-    proxy_actions: IntCounterVec,
+    proxy: ProxyVectors,
     /// Requests that wait or run outside the workers.
     pub(crate) in_flight: IntGauge,
     /// Requests that were refused for lack of room or because of a rate limit.
@@ -54,6 +53,12 @@ struct EncoderVectors {
     inputs: HistogramVec,
     tokens: HistogramVec,
     seconds: HistogramVec,
+}
+
+/// The counters of a proxy.
+struct ProxyVectors {
+    answers: IntCounterVec,
+    actions: IntCounterVec,
 }
 
 /// Makes metrics and registers them.
@@ -89,6 +94,18 @@ impl Maker<'_> {
         let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
         self.0.register(Box::new(gauges.clone()))?;
         Ok(gauges)
+    }
+}
+
+impl ProxyVectors {
+    fn new(of: &Maker<'_>) -> prometheus::Result<Self> {
+        let answers = "Answers that passed a proxy, by what they are";
+        let actions =
+            "What a proxy's policy does with held prompts and refused answers, and whether it was done";
+        Ok(Self {
+            answers: of.counters("upstream_answers_total", answers, &["answer"])?,
+            actions: of.counters("proxy_actions_total", actions, &["of", "action", "done"])?,
+        })
     }
 }
 
@@ -243,16 +260,7 @@ impl Metrics {
                 "Answers by model and the form they were recognised by",
                 &["model", "form"],
             )?,
-            upstream_answers: of.counters(
-                "upstream_answers_total",
-                "Answers that passed a proxy, by what they are",
-                &["answer"],
-            )?,
-            proxy_actions: of.counters(
-                "proxy_actions_total",
-                "What a proxy's policy does with held prompts and refused answers, and whether it was done",
-                &["of", "action", "done"],
-            )?,
+            proxy: ProxyVectors::new(&of)?,
             reloads: of.counters("reloads_total", "Reloads by outcome", &["outcome"])?,
             in_flight: of.gauge("requests_in_flight", "Requests that wait or run beside the small ones")?,
             turned_away: of.counters(
@@ -360,12 +368,12 @@ impl Metrics {
 
     /// Counts an answer that passed a proxy.
     pub(crate) fn upstream_answered(&self, answer: &str) {
-        self.upstream_answers.with_label_values(&[answer]).inc();
+        self.proxy.answers.with_label_values(&[answer]).inc();
     }
 
     /// Counts what a proxy's policy does with a `prompt` or an `answer`; in observe it is not done.
     pub(crate) fn proxy_acted(&self, of: &str, action: &str, is_done: bool) {
-        self.proxy_actions.with_label_values(&[of, action, if is_done { "true" } else { "false" }]).inc();
+        self.proxy.actions.with_label_values(&[of, action, if is_done { "true" } else { "false" }]).inc();
     }
 
     /// Renders the text that Prometheus reads.

@@ -132,8 +132,8 @@ impl Passed {
 
 impl Drop for Passed {
     fn drop(&mut self) {
-        // A body of known length is not asked whether more comes.
-        self.end(self.left == Some(0));
+        // Its client has left before it ended.
+        self.end(false);
     }
 }
 
@@ -155,13 +155,14 @@ impl MessageBody for Passed {
             Some(piece) => Some(piece),
             None => {
                 let piece = ready!(self.poll_rest(context));
-                match (&piece, &mut self.beside) {
-                    (Some(Ok(bytes)), Some((copy, _))) => copy.read(bytes),
-                    (Some(Ok(_)), None) => {}
-                    (ended, _) => {
-                        let is_whole = ended.is_none();
-                        self.end(is_whole);
-                    }
+                if let (Some(Ok(bytes)), Some((copy, _))) = (&piece, &mut self.beside) {
+                    copy.read(bytes);
+                }
+                // A body of known length is not asked whether more comes.
+                match &piece {
+                    Some(Ok(_)) if self.left == Some(0) => self.end(true),
+                    Some(Ok(_)) => {}
+                    ended => self.end(ended.is_none()),
                 }
                 piece
             }
