@@ -241,8 +241,8 @@ fn every_example_of_the_document_runs() {
     let server = Server::start(&Dir::new(), "--max-batch 7");
     let document = server.get("/openapi.json").ok();
     let security = &document["paths"]["/v1/predict"]["post"]["security"];
-    assert_eq!(security, &json!([{}, {"key": []}, {"x-api-key": []}]));
-    assert_eq!(document["components"]["securitySchemes"]["x-api-key"]["name"], "x-api-key");
+    assert_eq!(security, &json!([{}, {"key": []}, {"header_key": []}]));
+    assert_eq!(document["components"]["securitySchemes"]["header_key"]["name"], "x-api-key");
     let mut sent = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
         let Some(examples) =
