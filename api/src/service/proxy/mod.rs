@@ -22,6 +22,5 @@ mod passed;
 mod policy;
 mod preflight;
 mod rewrite;
-mod strict;
 
 pub(crate) use forward::forward;
