@@ -7,5 +7,6 @@ mod cli;
 mod client;
 mod engine;
 mod service;
+mod store;
 
 pub use cli::main;
