@@ -10,13 +10,14 @@
 //! `UPDATE_DOCUMENTS=1 cargo test --test integration documents` writes the current output into the documents.
 //!
 //! `demur serve … &` starts a service on a free port, which replaces 8080 in what follows; `curl` is a client
-//! inside the tests, so that they need nothing but cargo.
+//! inside the tests, so that they need nothing but cargo. What is asked at 127.0.0.1:8000 is a target that answers.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::collect::target::Target;
 use crate::server::Server;
 use crate::support::{Dir, workspace};
 
@@ -32,6 +33,7 @@ macro_rules! documents {
 
 documents! {
     readme: "README.md",
+    collect: "docs/collect.md",
     contributing: "CONTRIBUTING.md",
     architecture: "docs/ARCHITECTURE.md",
     api: "docs/api.md",
@@ -187,13 +189,20 @@ fn run_step(dir: &Dir, server: &mut Option<Server>, command: &str) -> Vec<String
         let server = server.as_ref().expect("`demur serve &` comes before `curl`");
         return curl(server, &words(dir, command));
     }
-    let output = shell(dir, command).output().unwrap();
+    // It is there as long as the command.
+    let target = command.contains(TARGET).then(Target::obliging);
+    let address = target.as_ref().map_or(TARGET, |target| &target.address);
+    let output = shell(dir, &command.replace(TARGET, address)).output().unwrap();
     let mut printed = lines(&output.stdout);
+    printed.iter_mut().for_each(|line| *line = line.replace(address, TARGET));
     if !output.status.success() {
         printed.push(format!("(exit code {})", output.status.code().unwrap_or(-1)));
     }
     printed
 }
+
+/// The address of a target in the documents.
+const TARGET: &str = "http://127.0.0.1:8000";
 
 /// `sh` in the folder: `demur` is on the path, `cargo run -- …` runs `demur …`, and both outputs share one
 /// stream.

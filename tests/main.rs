@@ -10,6 +10,7 @@ mod bootstrap;
 mod bundled;
 mod classify;
 mod config;
+mod collect;
 mod contrast;
 mod deploy;
 mod documents;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use demur_data::DataError;
 use demur_training::TrainingError;
 
+use crate::cli::interrupt::Interrupted;
 use crate::cli::terminal;
 use crate::engine::Usage;
 use crate::engine::batch::MissingColumn;
@@ -19,6 +20,9 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
     terminal::note(&format!("error: {error:#}"));
     if let Some(hint) = hint(error) {
         terminal::note(&hint);
+    }
+    if error.is::<Interrupted>() {
+        return ExitCode::from(130);
     }
     if is_wrong_use(error) {
         terminal::note("try `demur --help`, or `demur COMMAND --help`");

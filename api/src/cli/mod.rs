@@ -3,8 +3,10 @@
 //! Stdout is data, stderr is log output. Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted.
 
 mod args;
+mod collecting;
 mod commands;
 mod exit;
+mod interrupt;
 mod names;
 mod sources;
 mod spool;
@@ -21,13 +23,9 @@ use self::exit::exit_code;
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let interrupt = || {
-        demur_data::remove_unfinished();
-        std::process::exit(130);
-    };
     // The service writes no files, and handles signals itself.
     let serves = matches!(cli.command, Command::Serve(_) | Command::Proxy(_));
-    if let Some(Err(error)) = (!serves).then(|| ctrlc::set_handler(interrupt)) {
+    if let Some(Err(error)) = (!serves).then(|| interrupt::watch()) {
         terminal::note(&format!(
             "cannot watch for Ctrl-C ({error}): an interrupted run may leave temporary files"
         ));

@@ -4,6 +4,7 @@
 mod ask;
 mod base_rate;
 mod config;
+mod collect;
 mod data;
 mod figures;
 mod fit;
@@ -24,6 +25,7 @@ pub(crate) use ask::{
 };
 pub(crate) use base_rate::{BaseRateArg, TrafficRate};
 pub(crate) use config::{Config, ConfigWhat, Health};
+pub(crate) use collect::{AskArgs, Collect, PaceArgs};
 pub(crate) use data::{DataArgs, OpeningArgs, TextColumns};
 pub(crate) use figures::{Evaluate, ExportNotebook, Inspect, NotebookArg, Report, Reproduce};
 pub(crate) use fit::{Bootstrap, Fit, Learn, Pipeline, RecipeArgs};
@@ -32,7 +34,7 @@ pub(crate) use model::{ClassifierArg, ModelArg, PhrasesArg, PredictorArg, Target
 pub(crate) use place::{Place, PlacedArg, Probes};
 pub(crate) use rates::{LabelsArg, Rates, RatesFormat};
 pub(crate) use route::Route;
-pub(crate) use score::{Label, PromptRows, Score};
+pub(crate) use score::{Label, PromptReading, PromptRows, Score};
 pub(crate) use serve::{Key, Proxy, Serve};
 pub(crate) use shell::{Shell, ShellWhat};
 pub(crate) use tiers::{CascadeArgs, TierArgs};
@@ -63,6 +65,7 @@ Examples:
   demur evaluate --field response FILE                    how good is the bundled model on these?
   demur evaluate --cv 10 --grouped --field response FILE  how well would one of your own do?
   demur learn --from logs.jsonl --out mine                a predictor of the model that gave them
+  demur collect --endpoint URL --model NAME prompts.jsonl --store answers.db   ask your model
   demur serve                                             a pre-flight API and a page to try it
   demur pipeline                                          the whole path on the starter corpus"
 )]
@@ -78,7 +81,9 @@ pub(crate) enum Command {
     /// Fits one model on labelled rows.
     Fit(Fit),
     /// Learns a predictor of one target from its answers.
-    Learn(Learn),
+    Learn(Box<Learn>),
+    /// Asks a target prompts over HTTP and keeps its answers in a store.
+    Collect(Box<Collect>),
     /// Adds `p_refusal`, label and kind to (prompt, response) rows.
     Label(Label),
     /// Makes the machine-labelled prompt corpus from (prompt, response) rows.

@@ -59,11 +59,18 @@ pub(crate) struct Score {
 /// How the prompts of files are read, and the run over them.
 #[derive(Debug, Args)]
 pub(crate) struct PromptRows {
+    #[command(flatten)]
+    pub(crate) reading: PromptReading,
+    #[command(flatten)]
+    pub(crate) rows: Rows,
+}
+
+/// How the prompts of files are read.
+#[derive(Debug, Args)]
+pub(crate) struct PromptReading {
     /// Longest prompt in characters; longer ones are bad rows.
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     pub(crate) max_chars: usize,
-    #[command(flatten)]
-    pub(crate) rows: Rows,
     /// Format of the inputs: jsonl, json, csv, tsv, ssv (semicolons), psv (|), txt, parquet or arrow. Default: by content or name.
     #[arg(long, value_name = "FORMAT", help_heading = "Reading")]
     pub(crate) format: Option<demur_data::Format>,
@@ -77,7 +84,7 @@ pub(crate) struct PromptRows {
     pub(crate) messages_column: Option<String>,
 }
 
-impl PromptRows {
+impl PromptReading {
     /// What is read of each row.
     pub(crate) fn reading(&self) -> Reading {
         Reading::Prompt {

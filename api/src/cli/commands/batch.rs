@@ -18,9 +18,10 @@ pub(super) fn score_prompts(
     prompts: PromptRows,
     question: RowQuestion<'_>,
 ) -> anyhow::Result<()> {
-    let reading = prompts.reading();
-    let PromptRows { rows, format, opening, .. } = prompts;
-    let (threads, json, options, opening) = (rows.threads, rows.json, rows.options(), opening.opening());
+    let PromptRows { rows, reading } = prompts;
+    let (threads, json, options, opening) =
+        (rows.threads, rows.json, rows.options(), reading.opening.opening());
+    let (format, reading) = (reading.format, reading.reading());
     let asked = RunRequest { inputs, model, out, format, opening, question, reading, options };
     score_files(asked, threads, json)
 }

@@ -4,6 +4,7 @@ mod batch;
 mod bootstrap;
 mod by_facet;
 mod config;
+mod collect;
 mod contrast;
 mod doubts;
 mod evaluate;
@@ -42,6 +43,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
             None => fit_encoder::run(&args),
         },
         Command::Learn(args) => learn::run(&args),
+        Command::Collect(args) => collect::run(&args),
         Command::Layouts(args) => layouts::run(&args),
         Command::Label(args) => label::run(args),
         Command::Bootstrap(args) => bootstrap::run(&args),

@@ -96,10 +96,10 @@ fn counted(model: &Model, args: &Score) -> anyhow::Result<Counts> {
         inputs,
         model,
         out,
-        format: args.prompts.format,
-        opening: args.prompts.opening.opening(),
+        format: args.prompts.reading.format,
+        opening: args.prompts.reading.opening.opening(),
         question,
-        reading: args.prompts.reading(),
+        reading: args.prompts.reading.reading(),
         options,
     };
     Ok(Run::new(asked)?.run(&Screen::default())?.counts)

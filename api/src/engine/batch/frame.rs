@@ -144,7 +144,7 @@ impl FrameTexts<'_> {
 }
 
 /// Reads a row by its field names, for prompts that are not a plain text column.
-fn read_row<T>(
+pub(super) fn read_row<T>(
     texts: &Texts,
     row: &Map<String, Value>,
     score: impl FnOnce(&RowInput<'_>) -> T,

@@ -168,7 +168,11 @@ fn head(file: &(PathBuf, Format), plan: &Plan<'_>) -> anyhow::Result<Option<Arc<
     Ok(head)
 }
 
-fn texts(reading: &Reading, head: &Head, fields: &[String]) -> anyhow::Result<Texts> {
+/// Where the texts of an input's rows are.
+///
+/// # Errors
+/// When they are not found.
+pub(super) fn texts(reading: &Reading, head: &Head, fields: &[String]) -> anyhow::Result<Texts> {
     match reading {
         Reading::Prompt { column, messages, longest } => {
             if fields.is_empty() {
@@ -221,7 +225,10 @@ fn sample(head: &Head, header: &[String]) -> Vec<Map<String, Value>> {
 }
 
 /// The field names of an input: those of its header, or all that its first rows have.
-fn field_names(head: &Head) -> anyhow::Result<Vec<String>> {
+///
+/// # Errors
+/// When a header cannot be read, or names two columns alike.
+pub(super) fn field_names(head: &Head) -> anyhow::Result<Vec<String>> {
     if let Some(header) = &head.header {
         let in_file = |reason: String| anyhow::anyhow!("{}: {reason}", head.file);
         let fields = stream::split(header, delimiter(head.format).unwrap_or(b',')).map_err(in_file)?;

@@ -10,6 +10,7 @@
 //!   asked; `columns`: what is added; `frame`: tables);
 //! - `sink`: passes rows in their order to the `output`: all, sorted, or the top; its `progress` is saved;
 //! - `assemble`: turns what was written block by block into a file in its own order and format;
+//! - `prompts`: the prompts of files, for runs of another kind (`collect`);
 //! - `run`: runs these in turn, and reports on the way to an `observer`.
 //!
 //! A row keeps all that it has, and the new columns come after it. So no column, type or order is lost, and
@@ -32,6 +33,7 @@ mod observer;
 mod output;
 mod plan;
 mod progress;
+mod prompts;
 mod question;
 mod reached;
 mod run;
@@ -51,6 +53,7 @@ pub(crate) use filter::Filter;
 pub(crate) use layout::MissingColumn;
 pub(crate) use observer::Observer;
 pub(crate) use question::{PromptQuestion, RowQuestion};
+pub(crate) use prompts::{PromptFiles, PromptRow};
 pub(crate) use run::{Run, Scored};
 pub(crate) use summary::Counts;
 
