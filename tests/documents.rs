@@ -190,7 +190,7 @@ fn run_step(dir: &Dir, server: &mut Option<Server>, command: &str) -> Vec<String
         return curl(server, &words(dir, command));
     }
     // It is there as long as the command.
-    let target = command.contains(TARGET).then(Target::obliging);
+    let target = command.contains(TARGET).then(Target::of_starter);
     let address = target.as_ref().map_or(TARGET, |target| &target.address);
     let output = shell(dir, &command.replace(TARGET, address)).output().unwrap();
     let mut printed = lines(&output.stdout);

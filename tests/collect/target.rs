@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::support::{rows as rows_of, workspace};
+
 /// One request.
 pub(crate) struct Asked {
     /// Its last message.
@@ -57,6 +59,17 @@ impl Target {
     /// One that answers by [`answer`].
     pub(crate) fn obliging() -> Self {
         Self::start(|asked| says(&answer(&asked.prompt)))
+    }
+
+    /// One that answers the prompts of the starter corpus as they were answered, and others by [`answer`].
+    pub(crate) fn of_starter() -> Self {
+        let rows = std::fs::read_to_string(workspace().join("data/starter/unlabelled.jsonl")).unwrap();
+        let text = |row: &serde_json::Map<String, Value>, name: &str| row[name].as_str().unwrap().to_owned();
+        let known: BTreeMap<String, String> =
+            rows_of(&rows).iter().map(|row| (text(row, "prompt"), text(row, "response"))).collect();
+        Self::start(move |asked| {
+            says(&known.get(&asked.prompt).cloned().unwrap_or_else(|| answer(&asked.prompt)))
+        })
     }
 
     /// How often each prompt was asked.

@@ -1,6 +1,6 @@
 //! Collects answers and shows how it goes: what `collect` and `learn` share.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
@@ -58,13 +58,12 @@ impl Asked<'_> {
 struct Shown {
     bar: Option<ProgressBar>,
     last: Cell<Instant>,
-    shown: RefCell<String>,
 }
 
 impl Shown {
     fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(ProgressBar::new_spinner);
-        Self { bar, last: Cell::new(Instant::now()), shown: RefCell::default() }
+        Self { bar, last: Cell::new(Instant::now()) }
     }
 }
 
@@ -74,10 +73,8 @@ impl Watch for Shown {
             bar.set_message(progress.line());
             bar.tick();
         } else if self.last.get().elapsed() >= SILENCE {
-            let line = progress.line();
-            note(&line);
+            note(&progress.line());
             self.last.set(Instant::now());
-            *self.shown.borrow_mut() = line;
         }
     }
 

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use demur_predictor::Field;
 
-use crate::cli::args::{ClassifierArg, DataArgs, PhrasesArg, TierArgs};
+use crate::cli::args::{AskArgs, ClassifierArg, DataArgs, PaceArgs, PhrasesArg, TierArgs};
+use crate::store::StorePlace;
 
 #[derive(Debug, Args)]
 pub(crate) struct Pipeline {
@@ -87,12 +88,24 @@ pub(crate) struct Bootstrap {
 #[derive(Debug, Args)]
 pub(crate) struct Learn {
     /// Prompts with the target's answers: logs, batches, any layout that `label` reads; may be repeated.
-    #[arg(long, required = true, value_name = "FILE", num_args = 1..)]
+    #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) from: Vec<PathBuf>,
-    /// The target to learn, where the answers are of several.
+    /// Ask this endpoint of OpenAI's chats, as `collect` does, in place of reading answers.
+    #[arg(long, value_name = "URL", conflicts_with = "from", requires = "target")]
+    pub(crate) endpoint: Option<String>,
+    /// The target to learn, where the answers are of several; with --endpoint, the model to ask.
     #[arg(long, value_name = "NAME")]
     pub(crate) target: Option<String>,
-    /// Folder of the results: prompt/ (the predictor), labelled.jsonl (what it learned from), evaluation.json.
+    /// Ask these prompts; may be repeated. Default: the probe set that comes with demur, 600 of it.
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "endpoint")]
+    pub(crate) prompts: Vec<PathBuf>,
+    /// Ask N prompts, chosen at random; of the probe set, the first.
+    #[arg(long, value_name = "N", requires = "endpoint")]
+    pub(crate) budget: Option<usize>,
+    /// Where answers are kept, as `collect` keeps them. Default: answers.db in the folder of the results.
+    #[arg(long, value_name = "FILE_OR_URL", requires = "endpoint", value_parser = StorePlace::parse)]
+    pub(crate) store: Option<StorePlace>,
+    /// Folder of the results: prompt/ (the predictor), report/, labelled.jsonl (what it learned from), evaluation.json.
     #[arg(long, value_name = "DIR", default_value = "demur-learned")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
@@ -107,6 +120,10 @@ pub(crate) struct Learn {
     /// Print the figures as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) ask: AskArgs,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
     #[command(flatten)]
     pub(crate) columns: DataArgs,
 }

@@ -56,7 +56,7 @@ impl ClassifierArg {
 }
 
 /// The operator's own phrases.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct PhrasesArg {
     /// File of your own phrases, as `serve` takes it: answers with one of `guardrail = [..]` are refusals, those of
     /// `allowed = [..]` are not.

@@ -1,4 +1,5 @@
-//! `demur learn`: from a target's answers to a predictor of that target.
+//! `demur learn`: from a target's answers to a predictor of that target. With an endpoint it gets the answers itself
+//! (`gather`).
 //!
 //! The answers are labelled by the response classifier, as `bootstrap` does it; a quarter of the prompts, templates and
 //! near-duplicates together, is held back from a fit that is judged on them beside the bundled predictor; the model that is
@@ -19,17 +20,25 @@ use demur_training::{
 };
 use serde_json::json;
 
-use crate::cli::args::Learn;
-use crate::cli::commands::{bootstrap, pipeline::write_text};
+use crate::cli::args::{DataArgs, Learn};
+use crate::cli::commands::pipeline::write_text;
+use crate::cli::commands::report::write_report;
+use crate::cli::commands::unseen_rows::ScoredRows;
+use crate::cli::commands::{bootstrap, gather};
 use crate::cli::sources;
 use crate::cli::terminal::{self, encoders, note, say_read, waiting};
 use crate::engine::Usage;
 use crate::engine::claims::{self, OutputPath};
 use crate::engine::models;
 
+/// The answers of an endpoint, as they are learned from.
+const ANSWERS: &str = "answers.jsonl";
 /// All entries of the results folder.
-const PARTS: [&str; 6] = [
+const PARTS: [&str; 9] = [
     "prompt",
+    "report",
+    "answers.db",
+    ANSWERS,
     "labelled.jsonl",
     "labelled.jsonl.seen",
     "labelled.jsonl.rejected.jsonl",
@@ -50,15 +59,25 @@ const SETTINGS: [&str; 5] = [
 ];
 
 pub(crate) fn run(args: &Learn) -> anyhow::Result<()> {
+    if args.from.is_empty() && args.endpoint.is_none() {
+        let why = "say where answers come from: --from FILE, or --endpoint URL --target NAME to ask for them";
+        return Err(Usage(why.to_owned()).into());
+    }
     let settings: Vec<String> = SETTINGS.map(str::to_owned).into_iter().chain(args.set.clone()).collect();
     let mut recipe = Recipe::parse(STARTER_RECIPE, Path::new("starter.toml"), &settings)?;
-    let inputs: Vec<PathBuf> = args.from.iter().chain(&args.model.model).cloned().collect();
+    let inputs: Vec<PathBuf> =
+        args.from.iter().chain(&args.prompts).chain(&args.model.model).cloned().collect();
     let _claim = claims::claim(&[OutputPath::Into(&args.out, &PARTS)], &inputs)?;
     let place = args.out.join("prompt");
     Model::check_place(&place)?;
     let corpus = args.out.join("labelled.jsonl");
     let classifier = args.model.load(args.tier)?;
-    let prompts = label(args, &classifier, &corpus)?;
+    let prompts = if args.endpoint.is_some() {
+        let answers = gather::gather(args, &classifier, &args.out.join(ANSWERS))?;
+        label(args, &sources::files(&[answers], &DataArgs::default())?, &classifier, &corpus)?
+    } else {
+        label(args, &sources::files(&args.from, &args.columns)?, &classifier, &corpus)?
+    };
     let sources = [DataSource::of(vec![corpus]), everyday(&args.out, prompts)?];
     let rows = SourceRows::labelled(&sources, Field::Prompt)?;
     (recipe.labelled, recipe.unlabelled) = (sources.map(named).to_vec(), Vec::new());
@@ -72,7 +91,11 @@ pub(crate) fn run(args: &Learn) -> anyhow::Result<()> {
     };
     let (model, _) = waiting("fitting", || train(Field::Prompt, &records, provenance, &encoders(false)))?;
     model.save(&place)?;
-    let json = json!({ "learned": figures.learned, "bundled": figures.bundled });
+    waiting("reporting", || {
+        write_report(&model, &ScoredRows::none(Field::Prompt), 0, &args.out.join("report"))
+    })?;
+    let Figures { learned, bundled, are_seen, .. } = &figures;
+    let json = json!({ "learned": learned, "bundled": bundled, "bundled_has_seen_them": are_seen });
     write_text(&args.out.join("evaluation.json"), &(serde_json::to_string_pretty(&json)? + "\n"))?;
     if args.json {
         return terminal::json(&json);
@@ -81,8 +104,7 @@ pub(crate) fn run(args: &Learn) -> anyhow::Result<()> {
 }
 
 /// Reads the answers, labels them, and writes the prompts with their labels; returns how many these are.
-fn label(args: &Learn, classifier: &Model, corpus: &Path) -> anyhow::Result<usize> {
-    let source = sources::files(&args.from, &args.columns)?;
+fn label(args: &Learn, source: &DataSource, classifier: &Model, corpus: &Path) -> anyhow::Result<usize> {
     let read = waiting("reading", || source.read(&[Field::Prompt, Field::Response], false, false))?;
     say_read("rows", &read);
     if let Some(path) = write_rejected(corpus, &read.rejected)? {
@@ -149,6 +171,8 @@ fn of_one_target(rows: Vec<MachineLabelled>, name: Option<&str>) -> anyhow::Resu
 
 /// What the held-back prompts say of both predictors.
 struct Figures {
+    /// Whether the bundled predictor was fitted on all prompts that were held back.
+    are_seen: bool,
     /// How many prompts the judged fit learned from.
     fitted_on: usize,
     learned: Evaluation,
@@ -164,17 +188,17 @@ fn judge(recipe: &Recipe, records: &[Record]) -> anyhow::Result<Figures> {
     // Everyday prompts teach, and are in no figure: only what the classifier read says what the target does.
     held_back.iter_mut().zip(records).for_each(|(held, record)| *held &= !may_judge(record));
     let bundled = models::bundled(Field::Prompt, Default::default())?;
-    // What the bundled predictor was fitted on would flatter both.
-    let is_kept = |&row: &usize| !held_back[row] || !is_seen(bundled.seen(), &records[row]);
+    // What the bundled predictor was fitted on would flatter both; where there is nothing else (the probe set), it is
+    // judged on that all the same, and said so.
+    let is_unseen = |row: usize| held_back[row] && !is_seen(bundled.seen(), &records[row]);
+    let are_seen = held_back.contains(&true) && !(0..records.len()).any(is_unseen);
+    let is_kept = |&row: &usize| are_seen || !held_back[row] || is_unseen(row);
     let kept: Vec<usize> = (0..records.len()).filter(is_kept).collect();
     let examples = examples.subset(&kept);
     let held_back: Vec<bool> = kept.iter().map(|&row| held_back[row]).collect();
     let test: Vec<usize> = (0..kept.len()).filter(|&row| held_back[row]).collect();
     if test.is_empty() {
-        bail!(
-            "no prompt is left to judge by: all are alike, or the bundled predictor was fitted on those that were held \
-             back; give more answers, to different prompts"
-        );
+        bail!("no prompt is left to judge by: all are alike; give more answers, to different prompts");
     }
     let encoders = encoders(false);
     let plan = recipe.plan(Field::Prompt, &encoders);
@@ -188,7 +212,7 @@ fn judge(recipe: &Recipe, records: &[Record]) -> anyhow::Result<Figures> {
     let method = format!("model {}", Bundled::Prompt.name());
     let bundled = evaluate_model(&bundled, &examples.subset(&test), None, method, recipe.seed)?;
     let answers = kept.iter().filter(|&&row| !may_judge(&records[row])).count();
-    Ok(Figures { fitted_on: answers - test.len(), learned, bundled })
+    Ok(Figures { are_seen, fitted_on: answers - test.len(), learned, bundled })
 }
 
 fn is_seen(seen: &SeenPrompts, record: &Record) -> bool {
@@ -198,7 +222,7 @@ fn is_seen(seen: &SeenPrompts, record: &Record) -> bool {
 impl Figures {
     /// The figures for a person.
     fn table(&self) -> Result<String, std::fmt::Error> {
-        let Self { fitted_on, learned, bundled } = self;
+        let Self { are_seen, fitted_on, learned, bundled } = self;
         let mut out = String::new();
         writeln!(
             out,
@@ -225,6 +249,13 @@ impl Figures {
                 out,
                 "  {name:18} {:9.3}  {low:.3} to {high:.3}  {:6.3}",
                 decisions.accuracy, baseline.auroc
+            )?;
+        }
+        if *are_seen {
+            writeln!(
+                out,
+                "warning: the bundled predictor was fitted on all of these prompts, by what should be refused; its figures, \
+                 and those learned from it, may flatter"
             )?;
         }
         if learned.log_loss >= bundled.log_loss {

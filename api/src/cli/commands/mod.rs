@@ -13,6 +13,7 @@ mod export_notebook;
 mod fit;
 mod fit_encoder;
 mod health;
+mod gather;
 mod inspect;
 mod key;
 mod label;

@@ -26,6 +26,18 @@ const FEW: usize = 20;
 const SHOWN: usize = 8;
 
 pub(crate) fn run(args: &Place) -> anyhow::Result<()> {
+    let (placed, out) = placed(args)?;
+    if args.json {
+        return terminal::json(&serde_json::to_value(&placed)?);
+    }
+    say(&placed, &out)
+}
+
+/// Places a target, and writes it; returns it with its path.
+///
+/// # Errors
+/// When the answers cannot be read, or it cannot be placed.
+pub(super) fn placed(args: &Place) -> anyhow::Result<(PlacedTarget, PathBuf)> {
     let model = args.model.load(args.tier)?;
     let source = sources::files(&args.answers, &args.columns)?;
     let mut corpus = waiting("reading", || source.read(&[Field::Prompt], false, false))?;
@@ -49,10 +61,7 @@ pub(crate) fn run(args: &Place) -> anyhow::Result<()> {
             "{prompts} prompts are few: from {FEW} up the figures mean something, and 50 are better"
         ));
     }
-    if args.json {
-        return terminal::json(&serde_json::to_value(&placed)?);
-    }
-    say(&placed, &out)
+    Ok((placed, out))
 }
 
 /// The name to place: the one given, else the one that the rows have. Of rows of several targets, those of that
@@ -82,7 +91,7 @@ fn name(args: &Place, corpus: &mut Corpus) -> anyhow::Result<String> {
 }
 
 /// `NAME.target.json`, with a hyphen for whatever a file's name should not have.
-fn default_path(name: &str) -> PathBuf {
+pub(super) fn default_path(name: &str) -> PathBuf {
     let plain = |letter: char| if letter.is_alphanumeric() || "._-".contains(letter) { letter } else { '-' };
     let stem: String = name.chars().map(plain).collect();
     PathBuf::from(format!("{}{PLACED_ENDING}", stem.trim_start_matches('.')))

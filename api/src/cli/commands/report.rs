@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use demur_data::{AtomicDir, AtomicFile, write_rows};
 use demur_notebooks_export::{Chart, ReportData, Table};
+use demur_predictor::Model;
 
 use crate::cli::args::Report;
 use crate::cli::commands::unseen_rows::ScoredRows;
@@ -26,11 +27,26 @@ pub(crate) fn run(args: &Report) -> anyhow::Result<()> {
     } else {
         ScoredRows::read(&model, &args.data, &args.columns, &args.phrases)?
     };
-    let terms = scored_rows.terms(&model, args.resamples)?;
+    write_report(&model, &scored_rows, args.resamples, &args.out)?;
+    note(&format!("report.html, tables/ and figures/ are in {}", args.out.display()));
+    Ok(())
+}
+
+/// Writes the report on a model and its rows into a folder.
+///
+/// # Errors
+/// When it cannot be written.
+pub(super) fn write_report(
+    model: &Model,
+    scored_rows: &ScoredRows,
+    resamples: usize,
+    out: &Path,
+) -> anyhow::Result<()> {
+    let terms = scored_rows.terms(model, resamples)?;
     let phrases = scored_rows.phrases(model.manifest().seed)?;
     let rows = scored_rows.rows();
     let data = ReportData {
-        model: &model,
+        model,
         terms: &terms,
         rows: &rows,
         evaluation: scored_rows.evaluation.as_ref(),
@@ -38,15 +54,13 @@ pub(crate) fn run(args: &Report) -> anyhow::Result<()> {
     };
     let report =
         waiting("writing", || demur_notebooks_export::report(&data)).context("cannot pack the page")?;
-    let cannot = || format!("cannot write {}", args.out.display());
+    let cannot = || format!("cannot write {}", out.display());
     let [page, tables, figures] = PARTS;
-    let unfinished = AtomicDir::create(&args.out).with_context(cannot)?;
+    let unfinished = AtomicDir::create(out).with_context(cannot)?;
     write_tables(&unfinished.path().join(tables), &report.tables)?;
     write_figures(&unfinished.path().join(figures), &report.charts)?;
     write(&unfinished.path().join(page), report.html.as_bytes())?;
-    unfinished.commit_into(&[]).with_context(cannot)?;
-    note(&format!("report.html, tables/ and figures/ are in {}", args.out.display()));
-    Ok(())
+    unfinished.commit_into(&[]).with_context(cannot)
 }
 
 /// Writes each table as CSV and as Parquet.
