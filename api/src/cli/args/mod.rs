@@ -3,8 +3,8 @@
 
 mod ask;
 mod base_rate;
-mod config;
 mod collect;
+mod config;
 mod data;
 mod figures;
 mod fit;
@@ -24,8 +24,8 @@ pub(crate) use ask::{
     AskedArgs, Contrast, ContrastSwap, ContrastTargets, ContrastTemplate, ContrastWhat, Explain, Predict,
 };
 pub(crate) use base_rate::{BaseRateArg, TrafficRate};
-pub(crate) use config::{Config, ConfigWhat, Health};
 pub(crate) use collect::{AskArgs, Collect, PaceArgs};
+pub(crate) use config::{Config, ConfigWhat, Health};
 pub(crate) use data::{DataArgs, OpeningArgs, TextColumns};
 pub(crate) use figures::{Evaluate, ExportNotebook, Inspect, NotebookArg, Report, Reproduce};
 pub(crate) use fit::{Bootstrap, Fit, Learn, Pipeline, RecipeArgs};

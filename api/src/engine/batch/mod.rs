@@ -52,8 +52,8 @@ pub(crate) use cut::Cut;
 pub(crate) use filter::Filter;
 pub(crate) use layout::MissingColumn;
 pub(crate) use observer::Observer;
-pub(crate) use question::{PromptQuestion, RowQuestion};
 pub(crate) use prompts::{PromptFiles, PromptRow};
+pub(crate) use question::{PromptQuestion, RowQuestion};
 pub(crate) use run::{Run, Scored};
 pub(crate) use summary::Counts;
 
