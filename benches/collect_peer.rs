@@ -51,6 +51,11 @@ async fn serve(wait: Duration) -> std::io::Result<()> {
     server.run().await
 }
 
+/// An error that stays on its thread as one that does not.
+fn failed(error: impl std::fmt::Display) -> std::io::Error {
+    std::io::Error::other(error.to_string())
+}
+
 /// Asks as often, as many at once, and prints how often a second.
 async fn ask(address: &str, requests: usize, concurrency: usize) -> std::io::Result<()> {
     let client = awc::Client::builder().disable_timeout().no_default_headers().finish();
@@ -67,7 +72,7 @@ async fn ask(address: &str, requests: usize, concurrency: usize) -> std::io::Res
                         "{{\"model\":\"m\",\"messages\":[{{\"role\":\"user\",\"content\":\"How do I {what}, number {number}?\"}}]}}"
                     );
                     let request = client.post(&url).insert_header(("content-type", "application/json"));
-                    let mut answer = request.send_body(body).await.map_err(std::io::Error::other)?;
+                    let mut answer = request.send_body(body).await.map_err(failed)?;
                     let bytes = answer.body().limit(1 << 22).await.map_err(std::io::Error::other)?;
                     std::hint::black_box(bytes.len());
                 }

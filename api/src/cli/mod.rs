@@ -25,7 +25,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // The service writes no files, and handles signals itself.
     let serves = matches!(cli.command, Command::Serve(_) | Command::Proxy(_));
-    if let Some(Err(error)) = (!serves).then(|| interrupt::watch()) {
+    if let Some(Err(error)) = (!serves).then(interrupt::watch) {
         terminal::note(&format!(
             "cannot watch for Ctrl-C ({error}): an interrupted run may leave temporary files"
         ));

@@ -70,7 +70,7 @@ impl Clerk<'_> {
             }
             match self.file(returned, &mut scratch) {
                 Ok(filed) => {
-                    waiting.into_iter().zip(filed).for_each(|(reply, filed)| drop(reply.send(Ok(filed))))
+                    waiting.into_iter().zip(filed).for_each(|(reply, filed)| drop(reply.send(Ok(filed))));
                 }
                 Err(error) => {
                     let said = format!("{error:#}");

@@ -113,7 +113,7 @@ pub(crate) fn answer_of(response: Option<String>, signs: Signs) -> Answer {
     }
 }
 
-/// A text as both databases can hold it: PostgreSQL has no U+0000.
+/// A text as both databases can hold it: `PostgreSQL` has no U+0000.
 pub(crate) fn stored(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }

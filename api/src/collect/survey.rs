@@ -40,13 +40,13 @@ pub(crate) fn survey(store: &mut Store, files: &PromptFiles, sample: Option<u64>
     if sample != Some(0) {
         files.each(|row| {
             survey.rows += 1;
-            match row.and_then(storable) {
+            match row.map_err(Box::new).and_then(storable) {
                 Ok(row) => {
-                    page.push(Prompt { text: row.text, row_id: row.id.filter(|id| !id.contains('\0')) })
+                    page.push(Prompt { text: row.text, row_id: row.id.filter(|id| !id.contains('\0')) });
                 }
                 Err(rejection) => {
                     survey.rejected += 1;
-                    survey.first.get_or_insert(rejection);
+                    survey.first.get_or_insert(*rejection);
                 }
             }
             if page.len() == PAGE {
@@ -88,7 +88,7 @@ pub(crate) fn estimate(
     let (mut estimate, mut seen, mut rows) = (Estimate::default(), HashSet::new(), 0);
     files.each(|row| {
         rows += 1;
-        match row.and_then(storable) {
+        match row.map_err(Box::new).and_then(storable) {
             Err(_) => estimate.rejected += 1,
             Ok(row) if !seen.insert(sha256(row.text.as_bytes())) => {}
             Ok(row) => {
@@ -134,10 +134,10 @@ impl Survey {
 }
 
 /// Refuses a prompt that the store would have to change.
-fn storable(row: PromptRow) -> Result<PromptRow, Rejection> {
+fn storable(row: PromptRow) -> Result<PromptRow, Box<Rejection>> {
     if row.text.contains('\0') {
         let reason = "the prompt holds U+0000, which PostgreSQL cannot hold".to_owned();
-        return Err(Rejection { place: row.place, field: None, reason, raw: None });
+        return Err(Box::new(Rejection { place: row.place, field: None, reason, raw: None }));
     }
     Ok(row)
 }

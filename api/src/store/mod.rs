@@ -1,4 +1,4 @@
-//! The store of collected answers: a file of SQLite, or a database of PostgreSQL.
+//! The store of collected answers: a file of `SQLite`, or a database of `PostgreSQL`.
 //!
 //! What was asked is known by the digest of the prompt, the digest of the settings and the number of the sample; the
 //! tables name prompts and settings by short numbers. Every request is kept with what became of it, every answer as it

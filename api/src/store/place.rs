@@ -1,4 +1,4 @@
-//! Where a store is: a file of SQLite, or a database of PostgreSQL by its URL.
+//! Where a store is: a file of `SQLite`, or a database of `PostgreSQL` by its URL.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,9 +6,9 @@ use std::path::PathBuf;
 /// Where a store is.
 #[derive(Clone)]
 pub(crate) enum StorePlace {
-    /// A file of SQLite.
+    /// A file of `SQLite`.
     File(PathBuf),
-    /// A database of PostgreSQL.
+    /// A database of `PostgreSQL`.
     Postgres(Box<postgres::Config>),
 }
 
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn a_store_is_a_file_or_a_database_and_its_password_is_never_shown() {
         assert!(
-            matches!(StorePlace::parse("a.db").unwrap(), StorePlace::File(path) if path == PathBuf::from("a.db"))
+            matches!(StorePlace::parse("a.db").unwrap(), StorePlace::File(path) if path.as_os_str() == "a.db")
         );
         let place = StorePlace::parse("postgres://u:SECRET@db.example:5433/demur?sslmode=require").unwrap();
         assert_eq!(

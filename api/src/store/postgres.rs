@@ -1,4 +1,4 @@
-//! A store in a database of PostgreSQL, in a schema `demur` of its own, so that several machines share it.
+//! A store in a database of `PostgreSQL`, in a schema `demur` of its own, so that several machines share it.
 
 use std::borrow::Cow;
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! TLS for connections to PostgreSQL, by the library and the certificates of every other connection. The server's name
+//! TLS for connections to `PostgreSQL`, by the library and the certificates of every other connection. The server's name
 //! and certificate are always checked.
 
 use std::future::Future;

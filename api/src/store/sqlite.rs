@@ -1,4 +1,4 @@
-//! A store in a file of SQLite. Its log is written ahead (WAL), so a process that is killed costs nothing that was
+//! A store in a file of `SQLite`. Its log is written ahead (WAL), so a process that is killed costs nothing that was
 //! committed, and readers see the store while a run writes to it.
 
 use std::borrow::Cow;

@@ -15,11 +15,11 @@ pub(crate) struct Collect {
     /// Files of prompts, folders of them, patterns (`rows-*.jsonl`), or `-`; text may be packed with gzip or zstd.
     #[arg(value_name = "PROMPTS")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// Where answers are kept: a file (SQLite), or postgres://USER:PASSWORD@HOST/DATABASE. The same prompt is not asked
+    /// Where answers are kept: a file (`SQLite`), or `postgres://USER:PASSWORD@HOST/DATABASE`. The same prompt is not asked
     /// twice under the same settings.
     #[arg(long, value_name = "FILE_OR_URL", env = "DEMUR_STORE", hide_env_values = true, value_parser = StorePlace::parse)]
     pub(crate) store: StorePlace,
-    /// The target's address: that of an API such as https://api.openai.com/v1 or http://127.0.0.1:8000, or of its chats.
+    /// The target's address: that of an API such as `https://api.openai.com/v1` or `http://127.0.0.1:8000`, or of its chats.
     #[arg(long, value_name = "URL", requires_all = ["target", "inputs"])]
     pub(crate) endpoint: Option<String>,
     /// The model to ask, as the endpoint names it.
@@ -93,7 +93,7 @@ pub(crate) struct AskArgs {
     /// How often each prompt is asked.
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     pub(crate) samples: i64,
-    /// More fields of the body: {"top_p": 0.9}.
+    /// More fields of the body: `{"top_p": 0.9}`.
     #[arg(long, value_name = "JSON")]
     pub(crate) extra_body: Option<String>,
     /// A header, 'Name: value', which is kept nowhere; may be repeated.

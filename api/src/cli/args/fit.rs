@@ -90,7 +90,7 @@ pub(crate) struct Learn {
     /// Prompts with the target's answers: logs, batches, any layout that `label` reads; may be repeated.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) from: Vec<PathBuf>,
-    /// Ask this endpoint of OpenAI's chats, as `collect` does, in place of reading answers.
+    /// Ask this endpoint of `OpenAI`'s chats, as `collect` does, in place of reading answers.
     #[arg(long, value_name = "URL", conflicts_with = "from", requires = "target")]
     pub(crate) endpoint: Option<String>,
     /// The target to learn, where the answers are of several; with --endpoint, the model to ask.
