@@ -42,6 +42,7 @@ documents! {
     encoder: "docs/encoder.md",
     evaluation: "docs/evaluation.md",
     explain: "docs/explain.md",
+    feedback: "docs/feedback.md",
     integrations: "docs/integrations.md",
     layouts: "docs/layouts.md",
     learn: "docs/learn.md",

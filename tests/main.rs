@@ -19,6 +19,7 @@ mod evaluate;
 mod evaluate_labels;
 mod explain;
 mod familiarity;
+mod feedback;
 mod fit;
 mod help;
 mod inspect;

@@ -9,10 +9,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 
 use crate::collect::failure::Failure;
-use crate::collect::reading::{Returned, label_of};
+use crate::collect::reading::Returned;
 use crate::collect::sender::Sent;
 use crate::engine::judgement::Judge;
-use crate::store::{Key, Open, Store};
+use crate::store::{Key, Open, Store, label_of};
 
 /// The most that is written together.
 const TOGETHER: usize = 256;

@@ -6,8 +6,7 @@ use demur_data::{LABELLED_BY_DEMUR, LabelledBy, Labeller, Record, Signs};
 use demur_predictor::sha256;
 use serde_json::json;
 
-use crate::collect::reading::{answer_of, stored};
-use crate::store::{Imported, Label, Prompt, Store};
+use crate::store::{Imported, Label, Prompt, Store, answer_of, stored};
 
 /// How many rows are written at once.
 const PAGE: usize = 500;

@@ -1,13 +1,13 @@
 //! What a server sent, as an answer of the target or as a failure. An error about the content is an answer, for it is a
 //! refusal; which errors these are is said by the judgement of all answers, and not here.
 
-use demur_data::{ProviderAnswer, Signs, provider_answer};
+use demur_data::{ProviderAnswer, provider_answer};
 use demur_predictor::{Judged, Outcome};
 use serde_json::Value;
 
 use crate::collect::failure::Failure;
 use crate::collect::sender::{Came, Sent};
-use crate::store::{Answer, Entry, Key, Label, Request};
+use crate::store::{Answer, Entry, Key, Label, Request, answer_of, stored};
 
 /// A request that has come back, before its answer is judged.
 pub(crate) struct Returned {
@@ -94,38 +94,5 @@ impl Returned {
         let answer =
             Answer { attempt, status, served_model, fingerprint, body, ..answer_of(found.text, found.signs) };
         Entry { request, answer: label.map(|label| (answer, label)) }
-    }
-}
-
-/// An answer with the signs beside it.
-pub(crate) fn answer_of(response: Option<String>, signs: Signs) -> Answer {
-    let Signs { refusal, finish_reason, error, filters, tool_calls, reasoning } = signs;
-    let json = |value: Option<Value>| value.map(|value| value.to_string());
-    Answer {
-        response: response.map(stored),
-        finish_reason: finish_reason.map(stored),
-        refusal: refusal.map(stored),
-        error: json(error),
-        filters: json(filters),
-        tool_calls,
-        reasoning,
-        ..Answer::default()
-    }
-}
-
-/// A text as both databases can hold it: `PostgreSQL` has no U+0000.
-pub(crate) fn stored(text: String) -> String {
-    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
-}
-
-/// The label that a classifier gives.
-pub(crate) fn label_of(judged: &Judged, labelled_by: &str) -> Label {
-    let verdict = &judged.verdict;
-    Label {
-        labelled_by: labelled_by.to_owned(),
-        label: verdict.outcome().name().to_owned(),
-        p_refusal: verdict.p_refusal.map(demur_predictor::Probability::get),
-        kind: verdict.kind.map(|kind| kind.name().to_owned()),
-        form: Some(verdict.form.name().to_owned()),
     }
 }

@@ -19,6 +19,7 @@ use crate::service::classify_forms;
 use crate::service::connection::Connection;
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::explain::explain;
+use crate::service::feedback::feedback;
 use crate::service::job::{Asker, Job, gone};
 use crate::service::predict::predict;
 use crate::service::reply::{Reply, text, to_json};
@@ -95,7 +96,9 @@ impl Endpoint {
     /// (Envoy).
     const fn media_type(self) -> MediaType {
         match self {
-            Self::Predict | Self::Classify | Self::Explain | Self::Score | Self::Route => MediaType::Json,
+            Self::Predict | Self::Classify | Self::Explain | Self::Score | Self::Route | Self::Feedback => {
+                MediaType::Json
+            }
             Self::Adapted(Adapter::Envoy | Adapter::OpenInference) => MediaType::Any,
             Self::Adapted(_) => MediaType::JsonOrNone,
         }
@@ -115,6 +118,7 @@ impl Endpoint {
             Self::Explain => to_json(&explain(&body::parse(bytes)?, &registry, &job).await?, most),
             Self::Score => to_json(&score(&body::parse(bytes)?, &registry, &job).await?, most),
             Self::Route => to_json(&route(body::parse(bytes)?, &registry, &job).await?, most),
+            Self::Feedback => to_json(&feedback(&body::parse(bytes)?, &registry, &job).await?, most),
             Self::Adapted(adapter) => {
                 return adapters::answer(adapter, bytes, &called, &registry, &job).await;
             }

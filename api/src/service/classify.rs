@@ -260,23 +260,34 @@ fn answers<'a>(request: &'a ClassifyRequest, limits: &Limits) -> Result<Vec<Give
         return Err(ApiError::invalid("answers", "give one answer by its own fields or `answers`, not both"));
     }
     check_batch(batch.len(), "answers", limits)?;
-    let one = |(at, answer): (usize, &'a AnswerBody)| {
-        let AnswerBody { prompt, response, refusal, finish_reason, error, filters, body } = answer;
-        let fields = Fields { prompt, response, refusal, finish_reason, error, filters, body };
-        fields.check(&format!("answers[{at}]."), limits)
-    };
+    let one = |(at, answer): (usize, &'a AnswerBody)| Given::of(answer, &format!("answers[{at}]."), limits);
     batch.iter().enumerate().map(one).collect()
 }
 
 /// An answer of the request, checked.
-struct Given<'a> {
+pub(crate) struct Given<'a> {
     prompt: Option<Cow<'a, str>>,
     response: Option<Cow<'a, str>>,
     signs: Signs,
 }
 
-impl Given<'_> {
-    fn answer(&self, prefix: Option<usize>) -> Answer<'_> {
+impl<'a> Given<'a> {
+    /// Checks one answer of a request; `place` is the prefix of field names in errors.
+    ///
+    /// # Errors
+    /// 422 by field.
+    pub(crate) fn of(answer: &'a AnswerBody, place: &str, limits: &Limits) -> Result<Self, ApiError> {
+        let AnswerBody { prompt, response, refusal, finish_reason, error, filters, body } = answer;
+        Fields { prompt, response, refusal, finish_reason, error, filters, body }.check(place, limits)
+    }
+
+    /// Its text, and the signs beside it.
+    pub(crate) fn into_parts(self) -> (Option<String>, Signs) {
+        (self.response.map(Cow::into_owned), self.signs)
+    }
+
+    /// As the judgement takes it.
+    pub(crate) fn answer(&self, prefix: Option<usize>) -> Answer<'_> {
         let (prompt, response) = (self.prompt.as_deref(), self.response.as_deref());
         Answer { prompt, response, signs: Some(&self.signs), prefix }
     }

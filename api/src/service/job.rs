@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Instant;
 
 use actix_web::http::header::HeaderValue;
@@ -16,6 +16,7 @@ use crate::service::budget::Caller;
 use crate::service::connection::Connection;
 use crate::service::encoder_queue::{EncoderQueue, Unanswered};
 use crate::service::error::{ApiError, ErrorType};
+use crate::service::feedback::Predicted;
 use crate::service::settings::Limits;
 use crate::service::state::{Permit, Reason, SOON, State};
 
@@ -55,6 +56,19 @@ pub(crate) struct Job {
 impl Job {
     pub(crate) fn new(state: Data<State>, asker: Asker, stop: Arc<AtomicBool>) -> Self {
         Self { state, started: Instant::now(), asker, stop, permit: OnceLock::new() }
+    }
+
+    /// Who sent the request.
+    pub(crate) fn caller(&self) -> Caller {
+        self.asker.caller
+    }
+
+    /// Remembers what was predicted, if feedback is kept.
+    pub(crate) fn remember(&self, predictions: impl Iterator<Item = Predicted>) {
+        let (Some(feedback), Some(id)) = (&self.state.feedback, self.request_id()) else { return };
+        let predictions: Vec<Predicted> = predictions.collect();
+        let mut recent = feedback.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.remember(self.caller(), &id, predictions);
     }
 
     pub(crate) fn limits(&self) -> &Limits {

@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use demur_predictor::{Decision, Field, Form, Model, Probability, Tier};
+use demur_predictor::{Decision, Field, Form, Model, Outcome, Probability, Tier};
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::engine::process::resident_memory;
+use crate::service::feedback::Tally;
 use crate::service::process_metrics;
 use crate::service::route::{ROUTES, Route};
 use crate::service::settings::Settings;
@@ -35,6 +36,8 @@ pub(crate) struct Metrics {
     forms: IntCounterVec,
     tiers: IntCounterVec,
     encoders: EncoderVectors,
+    /// Of a service with a store for feedback.
+    feedback: Option<Tally>,
     resident_memory: IntGauge,
     held: [IntGauge; 2],
     models: IntGaugeVec,
@@ -62,13 +65,29 @@ struct ProxyVectors {
 }
 
 /// Makes metrics and registers them.
-struct Maker<'r>(&'r Registry);
+pub(crate) struct Maker<'r>(pub(crate) &'r Registry);
 
 impl Maker<'_> {
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+    pub(crate) fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> prometheus::Result<IntCounterVec> {
         let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
         self.0.register(Box::new(counters.clone()))?;
         Ok(counters)
+    }
+
+    pub(crate) fn real_gauges(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> prometheus::Result<GaugeVec> {
+        let gauges = GaugeVec::new(Opts::new(name, help), labels)?;
+        self.0.register(Box::new(gauges.clone()))?;
+        Ok(gauges)
     }
 
     fn histograms(
@@ -274,6 +293,7 @@ impl Metrics {
                 &["model", "tier"],
             )?,
             encoders: EncoderVectors::new(&of)?,
+            feedback: settings.feedback_store.is_some().then(|| Tally::new(&of)).transpose()?,
             resident_memory: of.gauge("resident_memory_bytes", "Memory that the process holds")?,
             held: [
                 of.gauge("body_bytes_held", "Bytes of request bodies that are held")?,
@@ -374,6 +394,11 @@ impl Metrics {
     /// Counts what a proxy's policy does with a `prompt` or an `answer`; in observe it is not done.
     pub(crate) fn proxy_acted(&self, of: &str, action: &str, is_done: bool) {
         self.proxy.actions.with_label_values(&[of, action, if is_done { "true" } else { "false" }]).inc();
+    }
+
+    /// Counts what a target did.
+    pub(crate) fn told(&self, target: &str, p_refusal: f64, outcome: Outcome) {
+        self.feedback.iter().for_each(|tally| tally.count(target, p_refusal, outcome));
     }
 
     /// Renders the text that Prometheus reads.

@@ -15,6 +15,7 @@ mod connection;
 mod encoder_queue;
 mod error;
 mod explain;
+mod feedback;
 mod health;
 mod http;
 mod job;

@@ -18,7 +18,7 @@ use crate::service::error::ErrorBody;
 use crate::service::operations::{Operation, Response};
 use crate::service::route::{OPENAPI, ROUTES, Route, Verb};
 use crate::service::settings::{Limits, Settings};
-use crate::service::{bodies, classify, explain, models, predict, routing, score};
+use crate::service::{bodies, classify, explain, feedback, models, predict, routing, score};
 
 /// What the pages of Swagger UI may load. Inline styles are allowed because it sets them on its elements.
 pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
@@ -48,6 +48,8 @@ pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data
         score::ScoreResponse,
         routing::RouteRequest,
         routing::RouteResponse,
+        feedback::FeedbackRequest,
+        feedback::FeedbackResponse,
         models::ModelsResponse,
         models::ModelInfo,
         schema::FieldName,
@@ -159,6 +161,7 @@ fn set_limits(schemas: &mut Value, limits: &Limits) {
         ("AnswerBody", &["prompt", "response"]),
         ("ExplainRequest", &["prompt", "response"]),
         ("RouteRequest", &["prompt"]),
+        ("FeedbackRequest", &["prompt"]),
     ] {
         for text in texts {
             schemas[schema]["properties"][text]["maxLength"] = json!(limits.chars);

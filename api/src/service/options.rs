@@ -128,6 +128,10 @@ pub(crate) struct Options {
     /// File of the API keys (`demur key` makes an entry). Default: no key is asked for.
     #[arg(long, value_name = "FILE", env = "DEMUR_KEYS", help_heading = "Access")]
     pub(crate) keys: Option<PathBuf>,
+    /// Keep what targets really did, as `POST /v1/feedback` is told, in a store: a file, or a database by its URL
+    /// (postgres://). Default: there is no such route.
+    #[arg(long, value_name = "PLACE", env = "DEMUR_FEEDBACK_STORE", hide_env_values = true)]
+    pub(crate) feedback_store: Option<String>,
     /// Web origin that may call the API from a browser, or `*`; may be repeated. Default: this server's own alone.
     #[arg(
         long,
@@ -242,6 +246,7 @@ impl Options {
             encoder_batch_tokens: self.encoder_batch_tokens.or(other.encoder_batch_tokens),
             encoder_max_wait: self.encoder_max_wait.or(other.encoder_max_wait),
             keys: self.keys.or(other.keys),
+            feedback_store: self.feedback_store.or(other.feedback_store),
             cors_origin: list(self.cors_origin, other.cors_origin),
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
@@ -268,6 +273,10 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Options> {
         .flatten()
     {
         *file = folder.join(&*file);
+    }
+    // A URL is no path.
+    if let Some(store) = options.feedback_store.as_mut().filter(|store| !store.contains("://")) {
+        *store = folder.join(&*store).display().to_string();
     }
     for model in &mut options.model {
         let (name, place) =

@@ -2,6 +2,7 @@
 
 use demur_data::conversation;
 use demur_predictor::{Decision, Doubt, Field, Input, Policy, Tier, Tiered};
+use demur_training::labelled_by;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -15,6 +16,7 @@ use crate::service::bodies::{
     CascadeBody, KindProbability, Message, Thresholds, Wanted, confidence, probabilities,
 };
 use crate::service::error::ApiError;
+use crate::service::feedback::Predicted;
 use crate::service::job::{Job, with_scratch};
 use crate::service::registry::{Registry, Served};
 use crate::service::reply::Room;
@@ -189,6 +191,11 @@ pub(crate) async fn predict(
             prediction.why = why;
         }
     }
+    job.remember(predictions.iter().map(|prediction| Predicted {
+        target: target.unwrap_or(&served.name).to_owned(),
+        p_refusal: prediction.p_refusal,
+        predicted_by: labelled_by(&served.model),
+    }));
     let response = PredictResponse {
         predictions,
         model: served.into(),

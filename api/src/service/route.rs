@@ -32,6 +32,7 @@ pub(crate) enum Endpoint {
     Explain,
     Score,
     Route,
+    Feedback,
     /// Predicts or classifies in the shape of another API.
     Adapted(Adapter),
 }
@@ -40,14 +41,14 @@ impl Endpoint {
     /// All of them.
     #[cfg(test)]
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        let own = [Self::Predict, Self::Classify, Self::Explain, Self::Score, Self::Route];
+        let own = [Self::Predict, Self::Classify, Self::Explain, Self::Score, Self::Route, Self::Feedback];
         own.into_iter().chain(Adapter::ALL.map(Self::Adapted))
     }
 
     /// Whether even a small body may need much work, which then runs outside the workers.
     pub(crate) const fn is_heavy(self) -> bool {
         match self {
-            Self::Predict | Self::Classify | Self::Route | Self::Adapted(_) => false,
+            Self::Predict | Self::Classify | Self::Route | Self::Feedback | Self::Adapted(_) => false,
             Self::Explain | Self::Score => true,
         }
     }
@@ -163,7 +164,10 @@ impl Route {
     /// Whether a service with these settings has it.
     pub(crate) fn is_on(&self, settings: &Settings) -> bool {
         let side = if settings.proxy.is_some() { Side::Proxy } else { Side::Serve };
-        (self.side == side || self.side == Side::Both) && settings.adapters.have(self.adapters)
+        let has_store = settings.feedback_store.is_some();
+        (self.side == side || self.side == Side::Both)
+            && settings.adapters.have(self.adapters)
+            && (has_store || self.handler != Handler::ByModels(Endpoint::Feedback))
     }
 
     const fn of(self, adapters: &'static [Adapter], failure: FailureForm) -> Self {
@@ -191,7 +195,7 @@ impl Route {
 }
 
 /// All routes with a path of their own; the last entries handle every other path, of a proxy and of the service.
-pub(crate) static ROUTES: [Route; 47] = {
+pub(crate) static ROUTES: [Route; 48] = {
     use Access::{Admin, Keyed, Open};
     use Adapter as A;
     use FailureForm as F;
@@ -202,6 +206,7 @@ pub(crate) static ROUTES: [Route; 47] = {
         Route::post("/v1/explain", Keyed, H::ByModels(Endpoint::Explain)).documented(&operations::EXPLAIN),
         Route::post("/v1/score", Keyed, H::ByModels(Endpoint::Score)).documented(&operations::SCORE),
         Route::post("/v1/route", Keyed, H::ByModels(Endpoint::Route)).documented(&operations::ROUTE),
+        Route::post("/v1/feedback", Keyed, H::ByModels(Endpoint::Feedback)).documented(&operations::FEEDBACK),
         // Before the route that takes any name of a model.
         Route::adapted("/v1/models/{name}:predict", &[A::Kserve], F::Text).documented(&adapted::KSERVE),
         Route::get("/v1/models", Keyed, H::Models).documented(&operations::MODELS),

@@ -15,6 +15,7 @@ use crate::engine::rules::MOST_THREADS;
 use crate::service::adapters::name::{Adapters, LabelNames};
 use crate::service::options::{LogFormat, LogLevel, Options, read};
 use crate::service::proxy::options::ProxySettings;
+use crate::store::StorePlace;
 
 /// Default port.
 pub(crate) const PORT: u16 = 8080;
@@ -88,6 +89,8 @@ pub(crate) struct Settings {
     pub(crate) turns: usize,
     pub(crate) limits: Limits,
     pub(crate) keys: Option<PathBuf>,
+    /// Where feedback is kept; without it there is no such route.
+    pub(crate) feedback_store: Option<StorePlace>,
     pub(crate) cors_origins: Vec<String>,
     /// Certificate chain and private key.
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
@@ -151,6 +154,7 @@ impl Options {
             turns: cores,
             limits,
             keys: options.keys,
+            feedback_store: options.feedback_store.as_deref().map(feedback_store).transpose()?,
             cors_origins: options.cors_origin,
             tls: options.tls_cert.zip(options.tls_key),
             phrases: options.phrases,
@@ -226,6 +230,10 @@ fn threads(name: &str, value: Option<usize>, default: usize) -> Result<usize, Us
         return Err(Usage(format!("--{name} is {value}; it must be from 1 to {MOST_THREADS}")));
     }
     Ok(value)
+}
+
+fn feedback_store(place: &str) -> Result<StorePlace, Usage> {
+    StorePlace::parse(place).map_err(|why| Usage(format!("--feedback-store: {why}")))
 }
 
 fn seconds(name: &str, value: Option<f64>, default: f64) -> Result<Duration, Usage> {

@@ -140,6 +140,7 @@ impl Settings {
             ("workers", number(self.workers)),
             ("base-rate", self.base_rate.map(Value::Float)),
             ("phrases", self.phrases.as_deref().map(path_value)),
+            ("feedback-store", self.feedback_store.as_ref().map(|place| Value::String(place.address()))),
         ]
     }
 

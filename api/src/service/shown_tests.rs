@@ -30,6 +30,7 @@ fn every_setting_is_shown_and_read_back() {
         "--workers=3",
         "--base-rate=0.25",
         "--phrases=/phrases.toml",
+        "--feedback-store=/feedback.db",
         "--max-body=11",
         "--max-batch=12",
         "--max-chars=13",

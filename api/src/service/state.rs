@@ -15,6 +15,7 @@ use rustls::ClientConfig;
 use crate::service::addresses::Addresses;
 use crate::service::budget::{ByteBudget, Caller, SMALL};
 use crate::service::error::{ApiError, ErrorType};
+use crate::service::feedback::Feedback;
 use crate::service::metrics::Metrics;
 use crate::service::proxy::client::trust;
 use crate::service::registry::Registry;
@@ -45,6 +46,8 @@ pub(crate) struct State {
     pub(crate) admin_address: Option<SocketAddr>,
     /// Counts requests by address where there are no keys.
     by_address: Option<Addresses>,
+    /// What targets really did, where it is kept.
+    pub(crate) feedback: Option<Feedback>,
     /// Held during a reload, so that the state of the last request to reload is the one that stays.
     reloading: Mutex<()>,
     /// Bytes of bodies.
@@ -102,6 +105,7 @@ impl State {
             metrics.reload_counter(outcome);
         }
         let upstream_trust = settings.proxy.as_ref().map(trust).transpose()?.flatten();
+        let feedback = settings.feedback_store.clone().map(Feedback::open).transpose()?;
         let mut registry = Registry::load(&settings, &metrics)?;
         let threads = Mutex::new(std::mem::take(&mut registry.threads));
         let limits = &settings.limits;
@@ -110,6 +114,7 @@ impl State {
             registry: ArcSwap::from_pointee(registry),
             threads,
             by_address: limits.rate.and_then(Addresses::new),
+            feedback,
             reloading: Mutex::default(),
             bodies: ByteBudget::new(limits.held, SMALL),
             answers: ByteBudget::new(limits.held, SMALL),
@@ -219,10 +224,12 @@ pub(crate) enum Reason {
     Streams,
     Memory,
     EncoderQueue,
+    Feedback,
 }
 
 impl Reason {
-    const ALL: [Self; 5] = [Self::Rate, Self::Concurrency, Self::Streams, Self::Memory, Self::EncoderQueue];
+    const ALL: [Self; 6] =
+        [Self::Rate, Self::Concurrency, Self::Streams, Self::Memory, Self::EncoderQueue, Self::Feedback];
 
     /// The label in metrics, and what the caller reads.
     const fn label_and_message(self) -> (&'static str, &'static str) {
@@ -232,6 +239,7 @@ impl Reason {
             Self::Streams => ("streams", "too many requests are open on this connection; come again later"),
             Self::Memory => ("memory", "the bodies of all requests are too large at once; come again later"),
             Self::EncoderQueue => ("encoder_queue", "too many inputs wait for the encoder; come again later"),
+            Self::Feedback => ("feedback", "too much feedback waits to be written; come again later"),
         }
     }
 }

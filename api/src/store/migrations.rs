@@ -7,7 +7,8 @@ use crate::store::time::now;
 use crate::store::value::Value;
 
 /// The steps. `{ID}` is a key that the database counts up.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE prompts (id {ID}, digest TEXT NOT NULL UNIQUE, prompt TEXT NOT NULL, row_id TEXT);
     CREATE TABLE settings (id {ID}, digest TEXT NOT NULL UNIQUE, settings TEXT NOT NULL, created_at BIGINT NOT NULL);
     CREATE TABLE requests (
@@ -34,7 +35,17 @@ const STEPS: [&str; 1] = ["
         label TEXT NOT NULL, kind TEXT, note TEXT, reviewed_at BIGINT NOT NULL,
         FOREIGN KEY (settings, prompt, sample) REFERENCES answers (settings, prompt, sample)
     );
-"];
+",
+    "
+    CREATE TABLE feedback (
+        id {ID}, event TEXT NOT NULL UNIQUE, target TEXT NOT NULL, settings BIGINT, prompt BIGINT, sample BIGINT,
+        label TEXT NOT NULL, labelled_by TEXT NOT NULL, p_refusal DOUBLE PRECISION NOT NULL, predicted_by TEXT NOT NULL,
+        received_at BIGINT NOT NULL,
+        FOREIGN KEY (settings, prompt, sample) REFERENCES answers (settings, prompt, sample)
+    );
+    CREATE INDEX reviews_of_answer ON reviews (settings, prompt, sample);
+",
+];
 
 /// Makes the tables that a store does not have yet.
 ///

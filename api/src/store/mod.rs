@@ -9,9 +9,12 @@
 //!
 //! - `place`: where a store is; `database` (`sqlite`, `postgres`, `postgres_tls`, `value`): one connection to either;
 //! - `migrations`: its tables, by numbered steps;
-//! - `rows`: what it holds; `write` and `read`: the statements.
+//! - `rows`: what it holds; `write` and `read`: the statements; `feedback`: those of what targets
+//!   really did; `kept`: answers and verdicts as it takes them.
 
 mod database;
+mod feedback;
+mod kept;
 mod migrations;
 mod place;
 mod postgres;
@@ -26,6 +29,8 @@ mod write;
 use anyhow::bail;
 
 use self::database::Database;
+pub(crate) use self::feedback::{Feedback, Reported};
+pub(crate) use self::kept::{answer_of, label_of, stored};
 pub(crate) use self::place::StorePlace;
 pub(crate) use self::rows::{Answer, Key, Label, Open, Prompt, Request, Spent, Stored};
 pub(crate) use self::time::now;

@@ -29,11 +29,39 @@ impl StorePlace {
         Ok(Self::File(PathBuf::from(text)))
     }
 
+    /// As flags and files name it, without what may be secret.
+    pub(crate) fn address(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Postgres(config) => {
+                format!("postgres://{}/{}", host(config), config.get_dbname().unwrap_or_default())
+            }
+        }
+    }
+
     /// The file, if it is one.
     pub(crate) fn file(&self) -> Option<&std::path::Path> {
         match self {
             Self::File(path) => Some(path),
             Self::Postgres(_) => None,
+        }
+    }
+}
+
+impl PartialEq for StorePlace {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(one), Self::File(other)) => one == other,
+            (Self::Postgres(one), Self::Postgres(other)) => {
+                let of = |config: &postgres::Config| {
+                    let password = config.get_password().map(<[u8]>::to_vec);
+                    (config.get_user().map(str::to_owned), password, config.get_dbname().map(str::to_owned))
+                };
+                of(one) == of(other)
+                    && one.get_hosts() == other.get_hosts()
+                    && one.get_ports() == other.get_ports()
+            }
+            _ => false,
         }
     }
 }
@@ -44,12 +72,7 @@ impl fmt::Display for StorePlace {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Postgres(config) => {
-                let host = match config.get_hosts().first() {
-                    Some(postgres::config::Host::Tcp(name)) => name.clone(),
-                    Some(postgres::config::Host::Unix(path)) => path.display().to_string(),
-                    None => "localhost".to_owned(),
-                };
-                write!(f, "the database {} of {host}", config.get_dbname().unwrap_or("of its user"))
+                write!(f, "the database {} of {}", config.get_dbname().unwrap_or("of its user"), host(config))
             }
         }
     }
@@ -58,6 +81,15 @@ impl fmt::Display for StorePlace {
 impl fmt::Debug for StorePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// The first of its hosts.
+fn host(config: &postgres::Config) -> String {
+    match config.get_hosts().first() {
+        Some(postgres::config::Host::Tcp(name)) => name.clone(),
+        Some(postgres::config::Host::Unix(path)) => path.display().to_string(),
+        None => "localhost".to_owned(),
     }
 }
 
@@ -76,6 +108,9 @@ mod tests {
             format!("{place} {place:?}"),
             "the database demur of db.example the database demur of db.example"
         );
+        assert_eq!(place.address(), "postgres://db.example/demur");
+        let other = StorePlace::parse("postgres://u:OTHER@db.example:5433/demur?sslmode=require").unwrap();
+        assert!(place == place.clone() && place != other);
         for wrong in
             ["postgres://u:SECRET@h:port/d", "postgresql://h/d?SECRET=1", "mysql://u:SECRET@h/d", "-", ""]
         {

@@ -35,6 +35,12 @@ impl From<bool> for Value<'_> {
     }
 }
 
+impl From<f64> for Value<'_> {
+    fn from(number: f64) -> Self {
+        Self::Real(number)
+    }
+}
+
 impl From<Option<f64>> for Value<'_> {
     fn from(number: Option<f64>) -> Self {
         number.map_or(Self::Null, Self::Real)
@@ -112,6 +118,19 @@ impl Row {
             Some(Value::Integer(number)) => Ok(Some(*number)),
             other => {
                 bail!("the store has {other:?} where a number was expected: something else has written to it")
+            }
+        }
+    }
+
+    /// A number.
+    ///
+    /// # Errors
+    /// When it holds something else.
+    pub(super) fn real(&self, at: usize) -> anyhow::Result<f64> {
+        match self.optional_real(at)? {
+            Some(number) => Ok(number),
+            None => {
+                bail!("the store has no number in column {at} of a row: something else has written to it")
             }
         }
     }

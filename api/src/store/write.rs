@@ -21,13 +21,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub(crate) fn keep_settings(&mut self, settings: &str) -> anyhow::Result<i64> {
-        let digest = sha256(settings.as_bytes());
-        self.database.transaction(|database| {
-            let values = [Value::from(digest.as_str()), settings.into(), now().into()];
-            let insert = "INSERT INTO settings (digest, settings, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-            database.execute(insert, &values)?;
-            known(database, "SELECT id FROM settings WHERE digest = $1", &digest)
-        })
+        self.database.transaction(|database| keep_settings(database, settings))
     }
 
     /// Keeps prompts; returns their numbers in order. A prompt that is known keeps its number and its row's id.
@@ -76,10 +70,7 @@ impl Store {
                 if alike.unwrap_or(0) > row.alike_before {
                     continue;
                 }
-                let next = "SELECT MAX(sample) FROM answers WHERE prompt = $1 AND settings = $2";
-                let sample = database.number(next, &[prompt.into(), row.settings.into()])?.map_or(0, |last| last + 1);
-                let key = Key { prompt, settings: row.settings, sample };
-                keep_answer(database, key, &row.answer)?;
+                let key = keep_next_answer(database, (prompt, row.settings), &row.answer)?;
                 if let Some(label) = &row.label {
                     keep_label(database, key, label)?;
                 }
@@ -106,7 +97,16 @@ fn known(database: &mut Database, statement: &str, digest: &str) -> anyhow::Resu
     found.ok_or_else(|| anyhow::anyhow!("the store has lost a row that was just written"))
 }
 
-fn keep_prompt(database: &mut Database, prompt: &Prompt) -> anyhow::Result<i64> {
+pub(super) fn keep_settings(database: &mut Database, settings: &str) -> anyhow::Result<i64> {
+    let digest = sha256(settings.as_bytes());
+    let values = [Value::from(digest.as_str()), settings.into(), now().into()];
+    let insert =
+        "INSERT INTO settings (digest, settings, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    database.execute(insert, &values)?;
+    known(database, "SELECT id FROM settings WHERE digest = $1", &digest)
+}
+
+pub(super) fn keep_prompt(database: &mut Database, prompt: &Prompt) -> anyhow::Result<i64> {
     let digest = sha256(prompt.text.as_bytes());
     let values = [Value::from(digest.as_str()), prompt.text.as_str().into(), (&prompt.row_id).into()];
     let insert = "INSERT INTO prompts (digest, prompt, row_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
@@ -134,6 +134,19 @@ fn keep_request(database: &mut Database, request: &Request) -> anyhow::Result<()
     database.execute(insert, &values).map(|_| ())
 }
 
+/// Keeps an answer that was not asked for here as the next sample of its prompt.
+pub(super) fn keep_next_answer(
+    database: &mut Database,
+    (prompt, settings): (i64, i64),
+    answer: &Answer,
+) -> anyhow::Result<Key> {
+    let next = "SELECT MAX(sample) FROM answers WHERE prompt = $1 AND settings = $2";
+    let sample = database.number(next, &[prompt.into(), settings.into()])?.map_or(0, |last| last + 1);
+    let key = Key { prompt, settings, sample };
+    keep_answer(database, key, answer)?;
+    Ok(key)
+}
+
 fn keep_answer(database: &mut Database, key: Key, answer: &Answer) -> anyhow::Result<()> {
     let values = [
         Value::from(key.prompt),
@@ -159,7 +172,7 @@ fn keep_answer(database: &mut Database, key: Key, answer: &Answer) -> anyhow::Re
     database.execute(insert, &values).map(|_| ())
 }
 
-fn keep_label(database: &mut Database, key: Key, label: &Label) -> anyhow::Result<()> {
+pub(super) fn keep_label(database: &mut Database, key: Key, label: &Label) -> anyhow::Result<()> {
     let values = [
         Value::from(key.prompt),
         key.settings.into(),

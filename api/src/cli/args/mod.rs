@@ -6,6 +6,7 @@ mod base_rate;
 mod collect;
 mod config;
 mod data;
+mod drift;
 mod figures;
 mod fit;
 mod layouts;
@@ -27,6 +28,7 @@ pub(crate) use base_rate::{BaseRateArg, TrafficRate};
 pub(crate) use collect::{AskArgs, Collect, PaceArgs};
 pub(crate) use config::{Config, ConfigWhat, Health};
 pub(crate) use data::{DataArgs, OpeningArgs, TextColumns};
+pub(crate) use drift::Drift;
 pub(crate) use figures::{Evaluate, ExportNotebook, Inspect, NotebookArg, Report, Reproduce};
 pub(crate) use fit::{Bootstrap, Fit, Learn, Pipeline, RecipeArgs};
 pub(crate) use layouts::Layouts;
@@ -118,6 +120,8 @@ pub(crate) enum Command {
     Layouts(Layouts),
     /// Serves the models over HTTP, with a page to try them.
     Serve(Serve),
+    /// Says whether predictions still hold, by the feedback in a store.
+    Drift(Drift),
     /// Stands before a model's API and predicts each prompt before it is sent there.
     ///
     /// Every request and answer passes as it is; the headers x-demur-decision and x-demur-p-refusal say what was

@@ -7,6 +7,7 @@ mod collect;
 mod config;
 mod contrast;
 mod doubts;
+mod drift;
 mod evaluate;
 mod explain;
 mod export_notebook;
@@ -62,6 +63,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Score(args) => score::run(args),
         Command::Route(args) => route::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::Drift(args) => drift::run(&args),
         Command::Proxy(args) => serve::proxy(args),
         Command::Key(args) => key::run(&args),
         Command::Config(args) => config::run(args),

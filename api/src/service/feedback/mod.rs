@@ -1,0 +1,35 @@
+//! What targets really did, told to the service: `POST /v1/feedback`.
+//!
+//! - `told`: the request, checked and judged, and its answer;
+//! - `queue`: the thread that owns the store, behind a bounded queue;
+//! - `recent`: the last predictions by the ids of their requests;
+//! - `tally`: agreement and calibration of late, for `/metrics`.
+
+mod queue;
+mod recent;
+mod tally;
+mod told;
+
+use std::sync::Mutex;
+
+pub(crate) use self::queue::{FeedbackQueue, Unkept};
+pub(crate) use self::recent::{Predicted, Recent};
+pub(crate) use self::tally::Tally;
+pub(crate) use self::told::{FeedbackRequest, FeedbackResponse, feedback};
+use crate::store::StorePlace;
+
+/// All that a service with a store for feedback has.
+pub(crate) struct Feedback {
+    pub(crate) queue: FeedbackQueue,
+    pub(crate) recent: Mutex<Recent>,
+}
+
+impl Feedback {
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(crate) fn open(place: StorePlace) -> anyhow::Result<Self> {
+        Ok(Self { queue: FeedbackQueue::start(place)?, recent: Mutex::default() })
+    }
+}

@@ -1,0 +1,108 @@
+//! The thread that owns the store of feedback. Handlers put entries into a bounded queue and are told when theirs are
+//! written; whatever waits is written together.
+
+use std::sync::mpsc::channel;
+
+use anyhow::Context;
+use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::store::{Feedback, Store, StorePlace};
+
+/// The most entries that wait; more are turned away.
+const WAITING: usize = 1024;
+/// The most that are written together.
+const TOGETHER: usize = 256;
+
+/// An entry, and who waits until it is kept.
+struct Errand {
+    entry: Feedback,
+    kept: oneshot::Sender<Option<bool>>,
+}
+
+/// Why an entry was not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unkept {
+    /// Too many wait.
+    Full,
+    /// The store failed; the log says why.
+    Failed,
+}
+
+/// The way to the thread, which ends when the last of these is dropped.
+#[derive(Clone)]
+pub(crate) struct FeedbackQueue(Sender<Errand>);
+
+impl FeedbackQueue {
+    /// Starts the thread, which opens the store: a client of `PostgreSQL` must not be made where futures run.
+    ///
+    /// # Errors
+    /// When the store cannot be opened, or no thread started.
+    pub(crate) fn start(place: StorePlace) -> anyhow::Result<Self> {
+        let (sender, errands) = mpsc::channel(WAITING);
+        let (opened, is_open) = channel();
+        let work = move || match Store::open(&place) {
+            Ok(store) => {
+                // Whoever starts it waits for this line.
+                let _ = opened.send(Ok(()));
+                Clerk { place, store: Some(store) }.work(errands);
+            }
+            Err(error) => drop(opened.send(Err(error))),
+        };
+        std::thread::Builder::new().name("feedback".to_owned()).spawn(work)?;
+        is_open.recv().context("the thread of the feedback store ended")??;
+        Ok(Self(sender))
+    }
+
+    /// Puts an entry into the queue, and waits until it is written; whether it is new.
+    ///
+    /// # Errors
+    /// When too many wait, or the store fails.
+    pub(crate) async fn keep(&self, entry: Feedback) -> Result<bool, Unkept> {
+        let (kept, is_kept) = oneshot::channel();
+        self.0.try_send(Errand { entry, kept }).map_err(|_| Unkept::Full)?;
+        is_kept.await.ok().flatten().ok_or(Unkept::Failed)
+    }
+}
+
+/// The thread's own.
+struct Clerk {
+    place: StorePlace,
+    /// Missing after a failure, until it is opened again.
+    store: Option<Store>,
+}
+
+impl Clerk {
+    fn work(mut self, mut errands: Receiver<Errand>) {
+        while let Some(first) = errands.blocking_recv() {
+            let (mut entries, mut waiting) = (vec![first.entry], vec![first.kept]);
+            while entries.len() < TOGETHER
+                && let Ok(Errand { entry, kept }) = errands.try_recv()
+            {
+                entries.push(entry);
+                waiting.push(kept);
+            }
+            let news = self.keep(&entries).map_err(|error| {
+                tracing::error!(target: "demur", "feedback cannot be written: {error:#}");
+            });
+            for (at, kept) in waiting.into_iter().enumerate() {
+                // Whoever waited may have gone.
+                let _ = kept.send(news.as_ref().ok().and_then(|news| news.get(at).copied()));
+            }
+        }
+    }
+
+    /// Writes entries. A connection that broke is made again, once.
+    fn keep(&mut self, entries: &[Feedback]) -> anyhow::Result<Vec<bool>> {
+        if let Some(store) = &mut self.store
+            && let Ok(news) = store.keep_feedback(entries)
+        {
+            return Ok(news);
+        }
+        self.store = None;
+        let mut store = Store::open(&self.place)?;
+        let news = store.keep_feedback(entries)?;
+        self.store = Some(store);
+        Ok(news)
+    }
+}
