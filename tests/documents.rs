@@ -52,6 +52,7 @@ documents! {
     rates: "docs/rates.md",
     recipes: "docs/recipes.md",
     reproduce: "docs/reproduce.md",
+    review: "docs/review.md",
     routing: "docs/routing.md",
     scoring: "docs/scoring.md",
     targets: "docs/targets.md",

@@ -45,6 +45,7 @@ mod reading;
 mod report;
 mod reproduce;
 mod resume;
+mod review;
 mod routing;
 mod score;
 mod score_tables;

@@ -23,8 +23,8 @@ use self::exit::exit_code;
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    // The service writes no files, and handles signals itself.
-    let serves = matches!(cli.command, Command::Serve(_) | Command::Proxy(_));
+    // The servers write no files, and handle signals themselves.
+    let serves = matches!(cli.command, Command::Serve(_) | Command::Proxy(_) | Command::Review(_));
     if let Some(Err(error)) = (!serves).then(interrupt::watch) {
         terminal::note(&format!(
             "cannot watch for Ctrl-C ({error}): an interrupted run may leave temporary files"

@@ -5,12 +5,16 @@ use std::path::Path;
 
 use anyhow::Context;
 use demur_data::{AtomicFile, Destination, convert_lines, is_stdout};
+use demur_predictor::Outcome;
 use serde_json::{Map, Value};
 
 use crate::store::{Store, Stored};
 
+/// The label of what is no answer.
+const NO_ANSWER: &str = Outcome::NoAnswer.name();
+
 /// Writes the answers under some settings, or all, to a file whose ending tells its format; returns how many these are.
-/// The same answers give the same bytes, however long they took.
+/// The same answers give the same bytes, however long they took. What a person or a log calls no answer is left out.
 ///
 /// # Errors
 /// When the store fails, or the file cannot be written.
@@ -26,6 +30,11 @@ pub(crate) fn export(store: &mut Store, settings: Option<i64>, out: &Path) -> an
     let mut file = std::io::BufWriter::new(std::fs::File::create(&path).with_context(name)?);
     let mut count = 0;
     store.each_answer(settings, |stored| {
+        // A person found no answer in it, and readers know no such label: Demur's would stand in for it.
+        let is_answer = stored.label.as_ref().is_none_or(|label| label.label != NO_ANSWER);
+        if !is_answer {
+            return Ok(());
+        }
         count += 1;
         serde_json::to_writer(&mut file, &row(stored)?).with_context(name)?;
         file.write_all(b"\n").with_context(name)

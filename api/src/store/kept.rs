@@ -1,5 +1,6 @@
 //! Answers and verdicts as the store keeps them.
 
+use anyhow::Context;
 use demur_data::Signs;
 use demur_predictor::{Judged, Probability};
 use serde_json::Value;
@@ -20,6 +21,25 @@ pub(crate) fn answer_of(response: Option<String>, signs: Signs) -> Answer {
         reasoning,
         ..Answer::default()
     }
+}
+
+/// The signs of a stored answer.
+///
+/// # Errors
+/// When its error or its filters are no JSON.
+pub(crate) fn signs_of(answer: &Answer) -> anyhow::Result<Signs> {
+    let json = |text: &Option<String>| -> anyhow::Result<Option<Value>> {
+        let value = text.as_deref().map(serde_json::from_str).transpose();
+        value.context("the store has an answer whose error or filters are no JSON")
+    };
+    Ok(Signs {
+        refusal: answer.refusal.clone(),
+        finish_reason: answer.finish_reason.clone(),
+        error: json(&answer.error)?,
+        filters: json(&answer.filters)?,
+        tool_calls: answer.tool_calls,
+        reasoning: answer.reasoning,
+    })
 }
 
 /// A text as both databases can hold it: `PostgreSQL` has no U+0000.

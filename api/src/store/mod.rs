@@ -10,7 +10,7 @@
 //! - `place`: where a store is; `database` (`sqlite`, `postgres`, `postgres_tls`, `value`): one connection to either;
 //! - `migrations`: its tables, by numbered steps;
 //! - `rows`: what it holds; `write` and `read`: the statements; `feedback`: those of what targets
-//!   really did; `kept`: answers and verdicts as it takes them.
+//!   really did; `review`: those of what persons say; `kept`: answers and verdicts as it takes them.
 
 mod database;
 mod feedback;
@@ -20,6 +20,7 @@ mod place;
 mod postgres;
 mod postgres_tls;
 mod read;
+mod review;
 mod rows;
 mod sqlite;
 mod time;
@@ -30,8 +31,9 @@ use anyhow::bail;
 
 use self::database::Database;
 pub(crate) use self::feedback::{Feedback, Reported};
-pub(crate) use self::kept::{answer_of, label_of, stored};
+pub(crate) use self::kept::{answer_of, label_of, signs_of, stored};
 pub(crate) use self::place::StorePlace;
+pub(crate) use self::review::{Doubtful, Review, Reviewed};
 pub(crate) use self::rows::{Answer, Key, Label, Open, Prompt, Request, Spent, Stored};
 pub(crate) use self::time::now;
 pub(crate) use self::write::{Entry, Imported};

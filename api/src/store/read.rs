@@ -1,5 +1,6 @@
 //! What is read: questions without an answer, what was spent, counts of labels, all answers in order.
 
+use demur_data::Labeller;
 use demur_predictor::sha256;
 
 use crate::store::Store;
@@ -115,13 +116,16 @@ impl Store {
     ) -> anyhow::Result<()> {
         let select = "SELECT a.settings, a.prompt, a.sample, p.prompt, p.row_id, s.settings, a.attempt, a.status, a.response, \
                       a.finish_reason, a.refusal, a.error, a.filters, a.tool_calls, a.reasoning, a.served_model, \
-                      a.fingerprint, r.prompt_tokens, r.completion_tokens, l.labelled_by, l.label, l.p_refusal, l.kind \
+                      a.fingerprint, r.prompt_tokens, r.completion_tokens, l.labelled_by, l.label, l.p_refusal, l.kind, \
+                      v.reviewer, v.label \
                       FROM answers a JOIN prompts p ON p.id = a.prompt JOIN settings s ON s.id = a.settings \
                       LEFT JOIN requests r ON r.prompt = a.prompt AND r.settings = a.settings AND r.sample = a.sample \
                       AND r.attempt = a.attempt \
                       LEFT JOIN labels l ON l.prompt = a.prompt AND l.settings = a.settings AND l.sample = a.sample \
                       AND l.labelled_by = (SELECT MIN(o.labelled_by) FROM labels o WHERE o.settings = a.settings \
                       AND o.prompt = a.prompt AND o.sample = a.sample AND o.labelled_by NOT LIKE 'demur:%') \
+                      LEFT JOIN reviews v ON v.id = (SELECT MAX(r.id) FROM reviews r WHERE r.settings = a.settings \
+                      AND r.prompt = a.prompt AND r.sample = a.sample) \
                       WHERE (a.settings, a.prompt, a.sample) > ($1, $2, $3) AND a.settings <= $4 \
                       ORDER BY a.settings, a.prompt, a.sample LIMIT $5";
         let last = settings.unwrap_or(i64::MAX);
@@ -148,6 +152,20 @@ fn unsigned(row: &Row, at: usize) -> anyhow::Result<u64> {
     Ok(u64::try_from(row.optional_integer(at)?.unwrap_or(0)).unwrap_or(0))
 }
 
+/// What came back, from this column on.
+pub(super) fn answer_in(row: &mut Row, at: usize) -> anyhow::Result<Answer> {
+    Ok(Answer {
+        response: row.optional_text(at)?,
+        finish_reason: row.optional_text(at + 1)?,
+        refusal: row.optional_text(at + 2)?,
+        error: row.optional_text(at + 3)?,
+        filters: row.optional_text(at + 4)?,
+        tool_calls: row.integer(at + 5)? != 0,
+        reasoning: row.integer(at + 6)? != 0,
+        ..Answer::default()
+    })
+}
+
 fn stored(mut row: Row) -> anyhow::Result<Stored> {
     let key = Key { settings: row.integer(0)?, prompt: row.integer(1)?, sample: row.integer(2)? };
     let prompt = Prompt { text: row.text(3)?, row_id: row.optional_text(4)? };
@@ -155,16 +173,9 @@ fn stored(mut row: Row) -> anyhow::Result<Stored> {
     let answer = Answer {
         attempt: row.optional_integer(6)?,
         status: row.optional_integer(7)?,
-        response: row.optional_text(8)?,
-        finish_reason: row.optional_text(9)?,
-        refusal: row.optional_text(10)?,
-        error: row.optional_text(11)?,
-        filters: row.optional_text(12)?,
-        tool_calls: row.integer(13)? != 0,
-        reasoning: row.integer(14)? != 0,
         served_model: row.optional_text(15)?,
         fingerprint: row.optional_text(16)?,
-        body: None,
+        ..answer_in(&mut row, 8)?
     };
     let (prompt_tokens, completion_tokens) = (row.optional_integer(17)?, row.optional_integer(18)?);
     let label = match row.optional_text(19)? {
@@ -174,5 +185,14 @@ fn stored(mut row: Row) -> anyhow::Result<Stored> {
             Some(Label { labelled_by, label, p_refusal, kind, form: None })
         }
     };
+    let reviewed = match row.optional_text(23)? {
+        None => None,
+        Some(reviewer) => {
+            let labelled_by = format!("{}:{reviewer}", Labeller::Person.name());
+            Some(Label { labelled_by, label: row.text(24)?, p_refusal: None, kind: None, form: None })
+        }
+    };
+    // What a person said goes before all other labels.
+    let label = reviewed.or(label);
     Ok(Stored { key, prompt, settings, answer, label, prompt_tokens, completion_tokens })
 }

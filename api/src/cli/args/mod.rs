@@ -13,6 +13,7 @@ mod layouts;
 mod model;
 mod place;
 mod rates;
+mod review;
 mod route;
 mod score;
 mod serve;
@@ -35,6 +36,7 @@ pub(crate) use layouts::Layouts;
 pub(crate) use model::{ClassifierArg, ModelArg, PhrasesArg, PredictorArg, TargetArg, policy_of_flags};
 pub(crate) use place::{Place, PlacedArg, Probes};
 pub(crate) use rates::{LabelsArg, Rates, RatesFormat};
+pub(crate) use review::Review;
 pub(crate) use route::Route;
 pub(crate) use score::{Label, PromptReading, PromptRows, Score};
 pub(crate) use serve::{Key, Proxy, Serve};
@@ -122,6 +124,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Says whether predictions still hold, by the feedback in a store.
     Drift(Drift),
+    /// Shows the least certain labels of a store on a local page, to confirm or correct.
+    Review(Review),
     /// Stands before a model's API and predicts each prompt before it is sent there.
     ///
     /// Every request and answer passes as it is; the headers x-demur-decision and x-demur-p-refusal say what was

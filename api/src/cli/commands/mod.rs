@@ -28,6 +28,7 @@ mod probes;
 mod rates;
 mod report;
 mod reproduce;
+mod review;
 mod route;
 mod score;
 mod serve;
@@ -64,6 +65,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Route(args) => route::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Drift(args) => drift::run(&args),
+        Command::Review(args) => review::run(&args),
         Command::Proxy(args) => serve::proxy(args),
         Command::Key(args) => key::run(&args),
         Command::Config(args) => config::run(args),
