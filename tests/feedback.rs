@@ -162,6 +162,25 @@ fn every_example_of_the_document_is_taken() {
     }
 }
 
+#[test]
+fn a_store_that_somebody_else_locks_keeps_no_prediction_waiting() {
+    let dir = Dir::new();
+    let server = Server::start(&dir, &format!("{STORE} --workers 1"));
+    let predict = || server.post("/v1/predict", json!({"prompt": PROMPT}).to_string()).ok();
+    predict();
+    let other = rusqlite::Connection::open(dir.path("feedback.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    std::thread::scope(|scope| {
+        let told = scope.spawn(|| tell(&server, &json!({"prompt": PROMPT, "label": "refused"})));
+        for _ in 0..50 {
+            predict();
+        }
+        assert!(!told.is_finished(), "it is not written yet");
+        other.execute_batch("COMMIT").unwrap();
+        assert_eq!(told.join().unwrap()["new"], true);
+    });
+}
+
 /// Writes feedback of two weeks: in the first the target does as predicted, in the second it refuses nothing.
 fn two_weeks(dir: &Dir, each: usize) {
     let server = Server::start(dir, STORE);

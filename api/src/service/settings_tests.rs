@@ -10,13 +10,15 @@ fn flags_go_before_the_file_and_the_file_before_defaults() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("demur.toml");
     fs::create_dir(dir.path().join("m")).unwrap();
-    fs::write(&config, "port = 1\nmax-batch = 7\nkeys = \"keys.toml\"\nmodel = [\"a=m\", \"prompt\"]\n")
+    fs::write(&config, "port = 1\nmax-batch = 7\nkeys = \"keys.toml\"\nfeedback-store = \"f.db\"\nmodel = [\"a=m\", \"prompt\"]\n")
         .unwrap();
     let flags = Options { config: Some(config), port: Some(2), ..Options::default() };
     let settings = flags.resolve().unwrap();
     assert_eq!(settings.address, "127.0.0.1:2".parse().unwrap());
     assert_eq!((settings.limits.batch, settings.limits.chars), (7, 100_000));
     assert_eq!(settings.keys, Some(dir.path().join("keys.toml")));
+    let store = settings.feedback_store.unwrap();
+    assert_eq!(store.file(), Some(dir.path().join("f.db").as_path()));
     assert_eq!(settings.models, [format!("a={}", dir.path().join("m").display()), "prompt".to_owned()]);
 }
 
@@ -30,6 +32,7 @@ fn wrong_values_are_named() {
         ("max-batch = 0", "--max-batch is 0"),
         ("request-timeout = -1.0", "--request-timeout is -1"),
         ("rate = 0", "--rate is 0"),
+        ("feedback-store = \"mysql://h/d\"", "--feedback-store: a store is a file"),
         ("adapters = [\"all\", \"tei\"]", "--adapters all"),
         ("labels = [\"a\"]", "--labels a"),
         ("tier = \"n-gram\"", "unknown variant"),

@@ -4,6 +4,7 @@
 use std::sync::mpsc::channel;
 
 use anyhow::Context;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::{mpsc, oneshot};
 
@@ -60,7 +61,10 @@ impl FeedbackQueue {
     /// When too many wait, or the store fails.
     pub(crate) async fn keep(&self, entry: Feedback) -> Result<bool, Unkept> {
         let (kept, is_kept) = oneshot::channel();
-        self.0.try_send(Errand { entry, kept }).map_err(|_| Unkept::Full)?;
+        self.0.try_send(Errand { entry, kept }).map_err(|why| match why {
+            TrySendError::Full(_) => Unkept::Full,
+            TrySendError::Closed(_) => Unkept::Failed,
+        })?;
         is_kept.await.ok().flatten().ok_or(Unkept::Failed)
     }
 }
@@ -104,5 +108,56 @@ impl Clerk {
         let news = store.keep_feedback(entries)?;
         self.store = Some(store);
         Ok(news)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use actix_web::rt::{System, spawn, task::yield_now};
+
+    use super::*;
+    use crate::store::Label;
+
+    fn entry(event: &str) -> Feedback {
+        let label = Label {
+            labelled_by: "person".to_owned(),
+            label: "refused".to_owned(),
+            p_refusal: None,
+            kind: None,
+            form: None,
+        };
+        let (event, target, predicted_by) = (event.to_owned(), "t".to_owned(), "m".to_owned());
+        Feedback { event, target, reported: None, label, p_refusal: 0.5, predicted_by }
+    }
+
+    #[test]
+    fn what_finds_no_room_is_turned_away_and_what_nobody_writes_has_failed() {
+        System::new().block_on(async {
+            let (sender, errands) = mpsc::channel(1);
+            let queue = FeedbackQueue(sender);
+            let waiting = spawn({
+                let queue = queue.clone();
+                async move { queue.keep(entry("a")).await }
+            });
+            yield_now().await;
+            assert_eq!(queue.keep(entry("b")).await, Err(Unkept::Full));
+            drop(errands);
+            assert_eq!(waiting.await.unwrap(), Err(Unkept::Failed));
+            assert_eq!(queue.keep(entry("c")).await, Err(Unkept::Failed));
+        });
+    }
+
+    #[test]
+    fn an_event_is_new_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = StorePlace::File(dir.path().join("f.db"));
+        System::new().block_on(async {
+            let queue = FeedbackQueue::start(place).unwrap();
+            assert_eq!(queue.keep(entry("a")).await, Ok(true));
+            assert_eq!(queue.keep(entry("a")).await, Ok(false));
+        });
+        let missing = StorePlace::File(dir.path().join("no/such/folder.db"));
+        assert!(FeedbackQueue::start(missing).is_err());
     }
 }
