@@ -19,7 +19,7 @@ use crate::service::classify_forms;
 use crate::service::connection::Connection;
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::explain::explain;
-use crate::service::feedback::feedback;
+use crate::service::feedback::told::feedback;
 use crate::service::job::{Asker, Job, gone};
 use crate::service::predict::predict;
 use crate::service::reply::{Reply, text, to_json};

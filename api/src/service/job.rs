@@ -16,7 +16,7 @@ use crate::service::budget::Caller;
 use crate::service::connection::Connection;
 use crate::service::encoder_queue::{EncoderQueue, Unanswered};
 use crate::service::error::{ApiError, ErrorType};
-use crate::service::feedback::Predicted;
+use crate::service::feedback::recent::Predicted;
 use crate::service::settings::Limits;
 use crate::service::state::{Permit, Reason, SOON, State};
 

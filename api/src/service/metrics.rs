@@ -6,12 +6,12 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use demur_predictor::{Decision, Field, Form, Model, Outcome, Probability, Tier};
 use prometheus::{
-    Encoder, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
 use crate::engine::process::resident_memory;
-use crate::service::feedback::Tally;
+use crate::service::feedback::tally::Tally;
+use crate::service::maker::Maker;
 use crate::service::process_metrics;
 use crate::service::route::{ROUTES, Route};
 use crate::service::settings::Settings;
@@ -62,58 +62,6 @@ struct EncoderVectors {
 struct ProxyVectors {
     answers: IntCounterVec,
     actions: IntCounterVec,
-}
-
-/// Makes metrics and registers them.
-pub(crate) struct Maker<'r>(pub(crate) &'r Registry);
-
-impl Maker<'_> {
-    pub(crate) fn counters(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> prometheus::Result<IntCounterVec> {
-        let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
-        self.0.register(Box::new(counters.clone()))?;
-        Ok(counters)
-    }
-
-    pub(crate) fn real_gauges(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> prometheus::Result<GaugeVec> {
-        let gauges = GaugeVec::new(Opts::new(name, help), labels)?;
-        self.0.register(Box::new(gauges.clone()))?;
-        Ok(gauges)
-    }
-
-    fn histograms(
-        &self,
-        name: &str,
-        help: &str,
-        label: &str,
-        buckets: &[f64],
-    ) -> prometheus::Result<HistogramVec> {
-        let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-        let histograms = HistogramVec::new(opts, &[label])?;
-        self.0.register(Box::new(histograms.clone()))?;
-        Ok(histograms)
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
-        let gauge = IntGauge::new(name, help)?;
-        self.0.register(Box::new(gauge.clone()))?;
-        Ok(gauge)
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
-        let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
-        self.0.register(Box::new(gauges.clone()))?;
-        Ok(gauges)
-    }
 }
 
 impl ProxyVectors {

@@ -23,6 +23,7 @@ mod keys;
 mod late_connections;
 mod listen;
 mod logging;
+mod maker;
 mod memory;
 mod metrics;
 mod models;

@@ -15,10 +15,11 @@ use crate::service::adapters::{
 };
 use crate::service::admit::X_API_KEY;
 use crate::service::error::ErrorBody;
+use crate::service::feedback::told;
 use crate::service::operations::{Operation, Response};
 use crate::service::route::{OPENAPI, ROUTES, Route, Verb};
 use crate::service::settings::{Limits, Settings};
-use crate::service::{bodies, classify, explain, feedback, models, predict, routing, score};
+use crate::service::{bodies, classify, explain, models, predict, routing, score};
 
 /// What the pages of Swagger UI may load. Inline styles are allowed because it sets them on its elements.
 pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
@@ -48,8 +49,8 @@ pub(crate) const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data
         score::ScoreResponse,
         routing::RouteRequest,
         routing::RouteResponse,
-        feedback::FeedbackRequest,
-        feedback::FeedbackResponse,
+        told::FeedbackRequest,
+        told::FeedbackResponse,
         models::ModelsResponse,
         models::ModelInfo,
         schema::FieldName,

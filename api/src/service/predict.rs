@@ -16,7 +16,7 @@ use crate::service::bodies::{
     CascadeBody, KindProbability, Message, Thresholds, Wanted, confidence, probabilities,
 };
 use crate::service::error::ApiError;
-use crate::service::feedback::Predicted;
+use crate::service::feedback::recent::Predicted;
 use crate::service::job::{Job, with_scratch};
 use crate::service::registry::{Registry, Served};
 use crate::service::reply::Room;

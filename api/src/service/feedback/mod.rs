@@ -5,17 +5,15 @@
 //! - `recent`: the last predictions by the ids of their requests;
 //! - `tally`: agreement and calibration of late, for `/metrics`.
 
-mod queue;
-mod recent;
-mod tally;
-mod told;
+pub(crate) mod queue;
+pub(crate) mod recent;
+pub(crate) mod tally;
+pub(crate) mod told;
 
 use std::sync::Mutex;
 
-pub(crate) use self::queue::{FeedbackQueue, Unkept};
-pub(crate) use self::recent::{Predicted, Recent};
-pub(crate) use self::tally::Tally;
-pub(crate) use self::told::{FeedbackRequest, FeedbackResponse, feedback};
+use self::queue::FeedbackQueue;
+use self::recent::Recent;
 use crate::store::StorePlace;
 
 /// All that a service with a store for feedback has.

@@ -7,7 +7,7 @@ use demur_predictor::Outcome;
 use demur_training::{brier, log_loss};
 use prometheus::{GaugeVec, IntCounterVec};
 
-use crate::service::metrics::Maker;
+use crate::service::maker::Maker;
 
 /// The judged answers of a target that its figures are of.
 const LAST: usize = 1000;
