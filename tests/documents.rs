@@ -46,6 +46,7 @@ documents! {
     integrations: "docs/integrations.md",
     layouts: "docs/layouts.md",
     learn: "docs/learn.md",
+    live_target: "docs/live-target.md",
     models: "docs/models.md",
     performance: "docs/performance.md",
     proxy: "docs/proxy.md",
