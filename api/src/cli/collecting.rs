@@ -17,7 +17,7 @@ use crate::engine::tiered_model::TieredModel;
 use crate::store::Store;
 
 /// Shortest time between two lines where there is no terminal.
-const SILENCE: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// Whom a command asks, and how.
 pub(crate) struct Asked<'a> {
@@ -54,7 +54,7 @@ impl Asked<'_> {
     }
 }
 
-/// Shows how a run goes: a line that changes on a terminal, else one every ten seconds.
+/// Shows how a run goes: a line that changes on a terminal, else one a minute.
 struct Shown {
     bar: Option<ProgressBar>,
     last: Cell<Instant>,
