@@ -23,7 +23,7 @@ use crate::store::Open;
 
 /// How many prompts are taken from the store at once.
 const PAGE: usize = 128;
-/// How often the watcher is told.
+/// How often progress is reported.
 const TICK: Duration = Duration::from_millis(100);
 /// So many prompts given up, one after another without an answer between, end the run; at least the concurrency.
 const FAILURES: usize = 10;
@@ -100,6 +100,7 @@ impl Asker {
     /// Asks one question until it is answered or given up.
     async fn ask(self: Rc<Self>, open: Open, _turn: OwnedSemaphorePermit) {
         let Open { key, prompt, mut attempts } = open;
+        let prompt: Arc<str> = prompt.into();
         let given = (self.target.prompt_tokens(&prompt), self.target.answer_tokens());
         let body = self.target.body(&prompt);
         for again in 0..=self.limits.retries {
@@ -110,7 +111,7 @@ impl Asker {
             let sent = self.sender.send(body.clone()).await;
             attempts += 1;
             let (filed, reply) = oneshot::channel();
-            let errand = Errand::File { key, attempt: attempts, sent, filed };
+            let errand = Errand::File { key, prompt: Arc::clone(&prompt), attempt: attempts, sent, filed };
             let reply = if self.clerk.send(errand).is_ok() { reply.await.ok() } else { None };
             let filed = match reply.unwrap_or_else(|| Err(gone())) {
                 Ok(filed) => filed,

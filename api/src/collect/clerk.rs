@@ -1,6 +1,7 @@
 //! The thread that owns the store: it reads and judges what came back, and writes it down. Whatever waits is written
-//! together, and who asked is told only then, so that nothing counts as done that a killed process would lose.
+//! together, and replies are sent only after that, so that nothing counts as done that a killed process would lose.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -22,7 +23,13 @@ pub(crate) enum Errand {
     /// Which samples of these prompts are open?
     Open(Vec<i64>, oneshot::Sender<anyhow::Result<Vec<Open>>>),
     /// Write down what became of a request.
-    File { key: Key, attempt: i64, sent: Sent, filed: oneshot::Sender<anyhow::Result<Filed>> },
+    File {
+        key: Key,
+        prompt: Arc<str>,
+        attempt: i64,
+        sent: Sent,
+        filed: oneshot::Sender<anyhow::Result<Filed>>,
+    },
 }
 
 /// What became of a request, once it is in the store.
@@ -58,8 +65,8 @@ impl Clerk<'_> {
                 match errand {
                     // Whoever asked may have gone.
                     Errand::Open(prompts, reply) => drop(reply.send(self.open(&prompts))),
-                    Errand::File { key, attempt, sent, filed } => {
-                        returned.push(Returned::new(key, attempt, sent));
+                    Errand::File { key, prompt, attempt, sent, filed } => {
+                        returned.push(Returned::new(key, prompt, attempt, sent));
                         waiting.push(filed);
                     }
                 }
@@ -118,8 +125,9 @@ impl Clerk<'_> {
 fn to_judge(returned: &Returned) -> Option<JudgedAnswer<'_>> {
     let found = returned.answer()?;
     Some(JudgedAnswer {
+        prompt: Some(&returned.prompt),
         response: found.text.as_deref(),
         signs: Some(&found.signs),
-        ..JudgedAnswer::default()
+        prefix: None,
     })
 }

@@ -8,7 +8,7 @@ use demur_data::{AtomicFile, Destination, convert_lines, is_stdout};
 use demur_predictor::Outcome;
 use serde_json::{Map, Value};
 
-use crate::store::{Store, Stored};
+use crate::store::{Store, Stored, signs_of};
 
 /// The label of what is no answer.
 const NO_ANSWER: &str = Outcome::NoAnswer.name();
@@ -58,10 +58,7 @@ fn row(stored: Stored) -> anyhow::Result<Map<String, Value>> {
     let settings: Map<String, Value> =
         serde_json::from_str(&stored.settings).context("the store has settings that are no JSON")?;
     let answer = stored.answer;
-    let json = |text: Option<String>| -> anyhow::Result<Option<Value>> {
-        let value = text.map(|text| serde_json::from_str(&text)).transpose();
-        value.context("the store has an answer whose error or filters are no JSON")
-    };
+    let signs = signs_of(&answer)?;
     let mut row = Map::new();
     let mut put = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -74,15 +71,15 @@ fn row(stored: Stored) -> anyhow::Result<Map<String, Value>> {
     put("model", settings.get("model").filter(|model| !model.is_null()).cloned());
     put("system", settings.get("system").filter(|system| !system.is_null()).cloned());
     put("sample", Some(stored.key.sample.into()));
-    put("finish_reason", answer.finish_reason.map(Value::from));
-    put("refusal", answer.refusal.map(Value::from));
-    put("error", json(answer.error)?);
+    put("finish_reason", signs.finish_reason.map(Value::from));
+    put("refusal", signs.refusal.map(Value::from));
+    put("error", signs.error);
     // What filters said goes under the names that the provider gave it.
-    if let Some(Value::Object(filters)) = json(answer.filters)? {
+    if let Some(Value::Object(filters)) = signs.filters {
         filters.into_iter().for_each(|(name, value)| put(&name, Some(value)));
     }
-    put("tool_calls", answer.tool_calls.then_some(Value::Bool(true)));
-    put("thinking", answer.reasoning.then_some(Value::Bool(true)));
+    put("tool_calls", signs.tool_calls.then_some(Value::Bool(true)));
+    put("thinking", signs.reasoning.then_some(Value::Bool(true)));
     put("status", answer.status.map(Value::from));
     put("served_model", answer.served_model.map(Value::from));
     put("fingerprint", answer.fingerprint.map(Value::from));

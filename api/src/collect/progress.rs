@@ -102,7 +102,7 @@ impl Progress {
     }
 }
 
-/// Is told how far a run has come, several times a second.
+/// Receives the progress of a run, several times a second.
 pub(crate) trait Watch {
     /// How far it is now.
     fn at(&self, progress: &Progress);

@@ -1,6 +1,8 @@
 //! What a server sent, as an answer of the target or as a failure. An error about the content is an answer, for it is a
 //! refusal; which errors these are is said by the judgement of all answers, and not here.
 
+use std::sync::Arc;
+
 use demur_data::{ProviderAnswer, provider_answer};
 use demur_predictor::{Judged, Outcome};
 use serde_json::Value;
@@ -12,6 +14,7 @@ use crate::store::{Answer, Entry, Key, Label, Request, answer_of, stored};
 /// A request that has come back, before its answer is judged.
 pub(crate) struct Returned {
     pub(crate) key: Key,
+    pub(crate) prompt: Arc<str>,
     /// From 1 up.
     pub(crate) attempt: i64,
     pub(crate) sent: Sent,
@@ -23,10 +26,10 @@ pub(crate) struct Returned {
 
 impl Returned {
     /// Reads the body.
-    pub(crate) fn new(key: Key, attempt: i64, sent: Sent) -> Self {
+    pub(crate) fn new(key: Key, prompt: Arc<str>, attempt: i64, sent: Sent) -> Self {
         let json = sent.came.as_ref().ok().and_then(|came| serde_json::from_str::<Value>(&came.body).ok());
         let found = json.as_ref().and_then(provider_answer);
-        Self { key, attempt, sent, json, found }
+        Self { key, prompt, attempt, sent, json, found }
     }
 
     /// The answer to judge.

@@ -6,7 +6,12 @@ use serde_json::{Value, json};
 /// The 97.5% quantile of the normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
 
-/// A count, a sum and a sum of squares.
+/// Whether a prediction, held against one half, was right.
+pub(crate) fn agrees(p_refusal: f64, refused: bool) -> bool {
+    (p_refusal >= 0.5) == refused
+}
+
+/// A sum and a sum of squares.
 #[derive(Debug, Clone, Copy, Default)]
 struct Moments {
     sum: f64,
@@ -28,12 +33,12 @@ impl Moments {
 /// The figures of some feedback.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Figures {
-    /// What was told.
+    /// All feedback.
     pub(crate) told: usize,
     /// Of that, what refused or complied; all figures are of these.
     pub(crate) judged: usize,
     pub(crate) refused: usize,
-    /// How often P(refusal), held against one half, was right.
+    /// How often the prediction was right ([`agrees`]).
     pub(crate) agreed: usize,
     p_refusal: f64,
     brier: f64,
@@ -49,7 +54,7 @@ impl Figures {
         let Some(refused) = refused else { return };
         self.judged += 1;
         self.refused += usize::from(refused);
-        self.agreed += usize::from((p_refusal >= 0.5) == refused);
+        self.agreed += usize::from(agrees(p_refusal, refused));
         self.p_refusal += p_refusal;
         self.brier += brier(&[p_refusal], &[refused]);
         self.gap.add(f64::from(u8::from(refused)) - p_refusal);

@@ -10,6 +10,6 @@ mod figures;
 mod period;
 mod report;
 
-pub(crate) use figures::{Estimate, Figures};
+pub(crate) use figures::{Estimate, Figures, agrees};
 pub(crate) use period::Period;
 pub(crate) use report::{LEAST, TargetDrift, drift};

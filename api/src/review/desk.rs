@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use demur_predictor::Outcome;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -54,26 +55,7 @@ pub(crate) struct Said {
     settings: i64,
     prompt: i64,
     sample: i64,
-    label: SaidLabel,
-}
-
-/// The labels of reviews.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum SaidLabel {
-    Refused,
-    Complied,
-    NoAnswer,
-}
-
-impl SaidLabel {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::Complied => "complied",
-            Self::NoAnswer => "no_answer",
-        }
-    }
+    label: Outcome,
 }
 
 impl Desk {

@@ -13,11 +13,11 @@ const PAGE: i64 = 1000;
 /// What a target did with a prompt whose refusal was predicted.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Feedback {
-    /// Names the event; one that is told again is kept once.
+    /// Names the event; one that comes again is kept once.
     pub(crate) event: String,
     /// The target, or the predictor's name where none was named.
     pub(crate) target: String,
-    /// The prompt and its answer, where the prompt was told.
+    /// The prompt and its answer, where the prompt was given.
     pub(crate) reported: Option<Reported>,
     /// What it did, and who says so.
     pub(crate) label: Label,
@@ -40,7 +40,7 @@ pub(crate) struct Reported {
 pub(crate) struct Told {
     pub(crate) target: String,
     pub(crate) p_refusal: f64,
-    /// `refused`, `complied` or `no_answer`: a reviewer's label if there is one, else the one that was told.
+    /// `refused`, `complied` or `no_answer`: a reviewer's label if there is one, else the one that was given.
     pub(crate) label: String,
     /// Milliseconds since 1970.
     pub(crate) received_at: i64,

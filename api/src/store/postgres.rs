@@ -30,7 +30,7 @@ impl ToSql for Value<'_> {
     to_sql_checked!();
 }
 
-/// Connects, by TLS unless the URL says `sslmode=disable` or the server has none.
+/// Connects by TLS, unless the URL says `sslmode=disable`.
 ///
 /// # Errors
 /// When the server cannot be reached, or lets nobody in.
@@ -38,13 +38,19 @@ pub(super) fn open(config: &Config) -> anyhow::Result<Client> {
     let mut client = if config.get_ssl_mode() == SslMode::Disable {
         config.connect(NoTls)
     } else {
-        config.connect(Tls(client::trust(&[b"postgresql"])?))
+        by_tls(config, Tls(client::trust(&[b"postgresql"])?))
     }
     .context(
-        "cannot connect (add sslmode=disable to the URL where the server has no certificate that is trusted)",
+        "cannot connect (add sslmode=disable to the URL where the server has no TLS, or no certificate that is trusted)",
     )?;
     client.batch_execute("CREATE SCHEMA IF NOT EXISTS demur; SET search_path TO demur")?;
     Ok(client)
+}
+
+/// Connects by TLS or not at all. `prefer`, the default of other clients, would send the password and all prompts in the
+/// clear wherever a server, or whoever answers in its place, says that it has no TLS.
+fn by_tls(config: &Config, tls: Tls) -> Result<Client, postgres::Error> {
+    config.clone().ssl_mode(SslMode::Require).connect(tls)
 }
 
 pub(super) fn execute(client: &mut Client, statement: &str, values: &[Value<'_>]) -> anyhow::Result<u64> {
@@ -73,4 +79,38 @@ fn cell(row: &postgres::Row, at: usize) -> anyhow::Result<Value<'static>> {
         }
         of => bail!("the store has a column of the type {of}: something else has changed it"),
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
+    use rustls::{ClientConfig, RootCertStore};
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_says_it_has_no_tls_gets_no_password() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = server.local_addr().unwrap().port();
+        let served = std::thread::spawn(move || {
+            let (mut stream, _) = server.accept().unwrap();
+            // The question whether there is TLS, to which `N` is no.
+            stream.read_exact(&mut [0; 8]).unwrap();
+            stream.write_all(b"N").unwrap();
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).unwrap();
+            rest
+        });
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let tls = tls.with_root_certificates(RootCertStore::empty()).with_no_client_auth();
+        let config: Config = format!("postgres://u:SECRET@127.0.0.1:{port}/d").parse().unwrap();
+        assert!(by_tls(&config, Tls(Arc::new(tls))).is_err());
+        assert_eq!(served.join().unwrap(), b"", "nothing is sent after that");
+    }
 }

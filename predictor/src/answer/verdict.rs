@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use demur_data::{Kind, Label, Signs};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::answer::kinds::KindDistribution;
 use crate::probability::Probability;
@@ -22,7 +22,7 @@ pub struct Answer<'a> {
 }
 
 /// What became of a request. No answer is neither of the others: nothing is learned from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The model, a filter or a guardrail refused.

@@ -1,4 +1,4 @@
-//! What targets really did, told to the service: `POST /v1/feedback`.
+//! What targets really did, as callers report it: `POST /v1/feedback`.
 //!
 //! - `told`: the request, checked and judged, and its answer;
 //! - `queue`: the thread that owns the store, behind a bounded queue;

@@ -1,5 +1,5 @@
-//! The thread that owns the store of feedback. Handlers put entries into a bounded queue and are told when theirs are
-//! written; whatever waits is written together.
+//! The thread that owns the store of feedback. Handlers put entries into a bounded queue and get a reply when theirs
+//! are written; whatever waits is written together.
 
 use std::sync::mpsc::channel;
 

@@ -1,12 +1,12 @@
-//! How well predictions agree with what was told of late, by target, for `/metrics`.
+//! How well predictions agree with the feedback of late, by target, for `/metrics`.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use demur_predictor::Outcome;
-use demur_training::{brier, log_loss};
 use prometheus::{GaugeVec, IntCounterVec};
 
+use crate::drift::Figures;
 use crate::service::maker::Maker;
 
 /// The judged answers of a target that its figures are of.
@@ -78,19 +78,18 @@ impl Tally {
         if window.len() > LAST {
             window.pop_front();
         }
-        let (p, truth): (Vec<f64>, Vec<bool>) = window.iter().copied().unzip();
-        let n = p.len() as f64;
-        let share = |count: usize| count as f64 / n;
-        let agreed = window.iter().filter(|(p, refused)| (*p >= 0.5) == *refused).count();
+        let mut figures = Figures::default();
+        window.iter().for_each(|(p_refusal, refused)| figures.add(*p_refusal, Some(*refused)));
         for (gauges, value) in [
-            (&self.judged, n),
-            (&self.agreement, share(agreed)),
-            (&self.mean_p_refusal, p.iter().sum::<f64>() / n),
-            (&self.refusal_rate, share(truth.iter().filter(|refused| **refused).count())),
-            (&self.brier, brier(&p, &truth)),
-            (&self.log_loss, log_loss(&p, &truth)),
+            (&self.judged, Some(figures.judged as f64)),
+            (&self.agreement, figures.agreement().map(|agreement| agreement.value)),
+            (&self.mean_p_refusal, figures.mean_p_refusal()),
+            (&self.refusal_rate, figures.refusal_rate()),
+            (&self.brier, figures.brier()),
+            (&self.log_loss, figures.log_loss()),
         ] {
-            gauges.with_label_values(&[target]).set(value);
+            // The window is not empty, so each has a value.
+            value.into_iter().for_each(|value| gauges.with_label_values(&[target]).set(value));
         }
     }
 }

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
+use crate::drift::agrees;
 use crate::engine::judgement::Judge;
+use crate::engine::schema::OutcomeName;
 use crate::engine::tiered_model::TieredModel;
 use crate::service::bodies::Wanted;
 use crate::service::classify::{AnswerBody, Given};
@@ -43,35 +45,14 @@ pub(crate) struct FeedbackRequest {
     target: Option<String>,
     /// The predictor by its name. Default: the first that knows the target.
     model: Option<String>,
-    /// What it did.
-    label: Option<ToldLabel>,
+    /// What it did; `no_answer` is an outage or a limit.
+    #[schema(value_type = Option<OutcomeName>)]
+    label: Option<Outcome>,
     /// Who says so: `person`, `judge`, or any name. Default: `feedback`.
     #[schema(max_length = 1000)]
     labelled_by: Option<String>,
     /// What came back, in place of a label: it is judged as `/v1/classify` does, and kept.
     answer: Option<AnswerBody>,
-}
-
-/// What a target did.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ToldLabel {
-    /// It refused, in whichever form.
-    Refused,
-    /// It answered.
-    Complied,
-    /// Neither: an outage, a limit.
-    NoAnswer,
-}
-
-impl From<ToldLabel> for Outcome {
-    fn from(label: ToldLabel) -> Self {
-        match label {
-            ToldLabel::Refused => Self::Refused,
-            ToldLabel::Complied => Self::Complied,
-            ToldLabel::NoAnswer => Self::NoAnswer,
-        }
-    }
 }
 
 /// What was kept.
@@ -120,7 +101,7 @@ pub(crate) async fn feedback(
         p_refusal: predicted.p_refusal,
         predicted_by: predicted.predicted_by.clone(),
         agrees: (outcome != Outcome::NoAnswer)
-            .then_some((predicted.p_refusal >= 0.5) == (outcome == Outcome::Refused)),
+            .then(|| agrees(predicted.p_refusal, outcome == Outcome::Refused)),
         new: false,
     };
     let Predicted { target, p_refusal, predicted_by } = predicted;
@@ -204,10 +185,9 @@ async fn done(
     job: &Job,
 ) -> Result<(Outcome, Label, Answer), ApiError> {
     let Some(answer) = &request.answer else {
-        let Some(label) = request.label else {
+        let Some(outcome) = request.label else {
             return Err(ApiError::invalid("label", "give one of `label` and `answer`"));
         };
-        let outcome = Outcome::from(label);
         let by = request.labelled_by.clone().unwrap_or_else(|| UNNAMED.to_owned());
         let label = Label {
             labelled_by: stored(by),
