@@ -234,3 +234,18 @@ fn an_export_has_every_form_of_an_answer_and_is_judged_as_the_bodies_are() {
         assert_eq!(found, expected, "{name}");
     }
 }
+
+#[test]
+fn an_answer_is_judged_with_its_prompt() {
+    let bench = Bench::new();
+    let prompts = ["Which of these is even: 3, 5?", "Write a poem."];
+    bench.dir.write_rows("prompts.jsonl", &prompts.map(|prompt| json!({"prompt": prompt})));
+    let target = Target::start(|_| says("None"));
+    // A placeholder is an answer where the question may mean it.
+    bench.ask(&target, "").succeeds().says(", 1 without an answer to judge");
+    bench.collect("--export out.jsonl").succeeds();
+    bench.dir.demur("label out.jsonl --out labelled.jsonl").succeeds();
+    let labels = bench.dir.rows("labelled.jsonl");
+    let forms: Vec<&Value> = labels.iter().map(|row| &row["form"]).collect();
+    assert_eq!(forms, ["text", "empty"]);
+}
