@@ -132,6 +132,8 @@ fn a_wrong_request_says_where_and_keys_hold() {
     ] {
         send(&body.to_string()).is_error(422, "invalid_request", Some(field), "");
     }
+    let text = json!({"prompt": "a", "answer": "No."}).to_string();
+    send(&text).is_error(422, "invalid_request", Some("answer"), "an object with a `response`");
 }
 
 #[test]

@@ -72,7 +72,7 @@ pub(crate) struct ClassifyRequest {
 
 /// One answer of a batch.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with a `response`, a `body` or another sign")]
 pub(crate) struct AnswerBody {
     /// What was asked, where it is known.
     pub(crate) prompt: Option<String>,
