@@ -28,7 +28,7 @@ impl Bench {
         Self { dir, store }
     }
 
-    /// The same with so many prompts, every fourth about bombs.
+    /// The same with `count` prompts, every fourth about bombs.
     fn with_prompts(count: usize) -> Self {
         let bench = Self::new();
         bench.dir.write_rows("prompts.jsonl", &(0..count).map(prompt).collect::<Vec<_>>());

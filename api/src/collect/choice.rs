@@ -22,7 +22,7 @@ pub(crate) enum Strategy {
 /// others. The same store and the same predictor choose the same.
 ///
 /// # Errors
-/// When the store fails, or the strategy does not go with so many prompts.
+/// When the store fails, or the strategy cannot choose among this many prompts.
 pub(crate) fn choose(
     store: &mut Store,
     prompts: &[i64],

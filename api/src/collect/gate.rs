@@ -37,7 +37,7 @@ impl Pace {
         Self { per_second: per_minute.map(|rate| rate / 60.0), next: Instant::now() }
     }
 
-    /// Moves the next by so many, which may be negative: what was taken in advance and not used.
+    /// Moves the next by `count`, which is negative where less was used than was taken in advance.
     fn take(&mut self, count: f64) {
         let Some(rate) = self.per_second else { return };
         let step = Duration::try_from_secs_f64(count.abs() / rate).unwrap_or_default();
@@ -95,7 +95,7 @@ impl Gate {
         self.state.borrow().spent
     }
 
-    /// Waits until a request of about so many tokens, there and back, may go; false when none may go any more.
+    /// Waits until a request of about this many tokens (prompt, answer) may go; false when none may go any more.
     pub(crate) async fn pass(&self, tokens: (u64, u64)) -> bool {
         loop {
             match self.try_pass(tokens) {

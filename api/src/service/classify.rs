@@ -55,7 +55,7 @@ pub(crate) struct ClassifyRequest {
     /// A batch; then the fields above must be left out.
     #[schema(min_items = 1)]
     pub(crate) answers: Option<Vec<AnswerBody>>,
-    /// Judge only so many words of each answer, counted behind its reasoning: the beginning of a stream. Default: all.
+    /// Judge only the first words of each answer, this many, counted behind its reasoning: the beginning of a stream. Default: all.
     #[schema(value_type = Option<usize>, minimum = 1)]
     pub(crate) prefix: Option<NonZeroUsize>,
     /// The classifier by its name. Default: the first.

@@ -124,7 +124,7 @@ impl Frame {
         Self { height, columns: columns.collect() }
     }
 
-    /// The rows from a place on, at most so many.
+    /// The rows from `from` on, at most `most`.
     #[must_use]
     pub fn slice(&self, from: usize, most: usize) -> Self {
         let from = from.min(self.height);
@@ -164,7 +164,7 @@ impl Frame {
         Ok(self.take(&rows.map(|(row, _)| row).collect::<Vec<IdxSize>>()))
     }
 
-    /// The rows from the highest number in a column to the lowest, at most so many, and those without one
+    /// The rows from the highest number in a column to the lowest, at most `most`, and those without one
     /// last; ties keep their order.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ const ANSWERS: [&str; 10] = [
 ];
 /// Words in the head of a box, or behind a fence, that say that it holds reasoning.
 const SAID: [&str; 4] = ["thinking", "thought", "reasoning", "think"];
-/// The head of a box is among so many bytes.
+/// The head of a box ends within this many bytes.
 const LONGEST_HEAD: usize = 240;
 
 /// The bytes of the answer behind, or beside, reasoning in such a form.

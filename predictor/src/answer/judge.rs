@@ -210,7 +210,7 @@ fn own_words<'t>(
     Some((own, quotes))
 }
 
-/// Whether at least so many white-space separated pieces have a letter or digit in them.
+/// Whether at least `least` white-space separated pieces have a letter or digit in them.
 fn has_words(text: &str, least: usize) -> bool {
     let is_word = |piece: &Range<usize>| text[piece.clone()].chars().any(char::is_alphanumeric);
     text::pieces(text).filter(is_word).nth(least - 1).is_some()

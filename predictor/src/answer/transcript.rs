@@ -73,7 +73,7 @@ const ASKS: [&str; 14] = [
     "q&a",
     "between a",
 ];
-/// The colon behind a name is among so many bytes.
+/// The colon behind a name comes within this many bytes.
 const LONGEST_NAME: usize = 16;
 
 /// Reads a text as a chat, if it is one. A chat that the prompt asks for is an answer itself.

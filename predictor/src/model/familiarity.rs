@@ -25,7 +25,7 @@ const ORDINARY_COVERAGE: f64 = 0.75;
 /// A script with less than one in this many of the vocabulary's n-grams is unknown: these are names and
 /// quotations.
 const ONE_IN: usize = 1000;
-/// From so many n-grams of characters up, a vocabulary has nearly all usual pieces of the words of a script,
+/// From this many n-grams of characters up, a vocabulary has nearly all usual pieces of the words of a script,
 /// so that words without them are unusual. With fewer, ordinary words may have no known piece, and only a
 /// text without any known n-gram is left undecided.
 const MANY_PIECES: usize = 2000;
@@ -151,7 +151,7 @@ impl Model {
     }
 }
 
-/// Whether a text has so many known n-grams that there is no doubt, however much of it they cover. Ordinary
+/// Whether a text has enough known n-grams to leave no doubt, however much of it they cover. Ordinary
 /// English has one for each byte or more, random letters one for twelve.
 fn is_well_known(text: &str, found: usize) -> bool {
     found > 0 && 4 * found >= 3 * text.len()

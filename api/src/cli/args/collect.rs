@@ -179,7 +179,7 @@ pub(crate) struct PaceArgs {
     /// How long an answer may take, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = parse_seconds)]
     pub(crate) timeout: Duration,
-    /// End after so many requests under these settings, those of earlier runs among them.
+    /// End after N requests under these settings, those of earlier runs among them.
     #[arg(long, value_name = "N")]
     pub(crate) max_requests: Option<u64>,
     /// End before more tokens than this, there and back, those of earlier runs among them.

@@ -17,9 +17,9 @@ use crate::engine::batch::{PromptFiles, Reading};
 use crate::engine::models;
 use crate::store::{Prompt, Store, StorePlace};
 
-/// So many answers place a target.
+/// How many answers place a target.
 const FIRST: usize = 50;
-/// So many prompts of the probe set are asked unless a flag says how many.
+/// How many prompts of the probe set are asked, unless a flag says otherwise.
 const PROBES: usize = 600;
 /// The longest prompt, in characters.
 const LONGEST: usize = 1_000_000;

@@ -129,7 +129,7 @@ fn label(args: &Learn, source: &DataSource, classifier: &Model, corpus: &Path) -
     Ok(machine.len())
 }
 
-/// Writes the everyday prompts; returns them as a source that weighs a share of so many answers.
+/// Writes the everyday prompts; returns them as a source whose weight is a share of the number of answers.
 fn everyday(folder: &Path, prompts: usize) -> anyhow::Result<DataSource> {
     let path = folder.join("everyday.jsonl");
     write_text(&path, EVERYDAY)?;

@@ -112,7 +112,7 @@ impl AnswerCopy {
         self.held = 0;
     }
 
-    /// Whether a stream has so many characters, or a sign that decides without them.
+    /// Whether a stream has at least `chars` characters, or a sign that decides without them.
     pub(crate) fn has(&self, chars: usize) -> bool {
         let Form::Stream(stream) = &self.form else { return false };
         let text = stream.text();
