@@ -88,5 +88,14 @@ def llama_stack():
     said("run-shield: a prompt that is held, one that is not", "llama-stack-client")
 
 
-for client in [openai, mlflow, triton, llama_stack]:
+def text_classification():
+    from huggingface_hub import InferenceClient
+
+    client = InferenceClient(model=f"{url}/predict")
+    labels = [client.text_classification(text)[0].label for text in (HELD, SENT)]
+    assert labels == ["Refusal", "Non-refusal"], labels
+    said("text classification, as Text Embeddings Inference answers it", "huggingface_hub")
+
+
+for client in [openai, mlflow, triton, llama_stack, text_classification]:
     client()

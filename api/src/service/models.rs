@@ -38,6 +38,8 @@ pub(crate) struct ModelInfo {
     pub(crate) field: Field,
     /// Whether it is taken where a request names no model and no target.
     pub(crate) default: bool,
+    /// True: what is listed answers. KServe's clients read it.
+    pub(crate) ready: bool,
     /// The targets that it knows by name.
     pub(crate) targets: Vec<String>,
     /// The thresholds of its policy.
@@ -182,6 +184,7 @@ pub(crate) fn model(registry: &Registry, served: &Served) -> ModelInfo {
         digest: served.model.digest().to_owned(),
         field: manifest.field,
         default: first.is_some_and(|first| first.name == served.name),
+        ready: true,
         targets: targets(&served.model).map(str::to_owned).collect(),
         policy: manifest.policy.into(),
         calibration: manifest.calibration.clone(),
