@@ -39,6 +39,7 @@ mod predict;
 mod proxy;
 #[cfg(unix)]
 mod proxy_answers;
+mod proxy_feedback;
 mod proxy_policy;
 mod rates;
 mod reading;

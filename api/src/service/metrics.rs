@@ -10,6 +10,7 @@ use prometheus::{
 };
 
 use crate::engine::process::resident_memory;
+use crate::service::feedback::queue::Unkept;
 use crate::service::feedback::tally::Tally;
 use crate::service::maker::Maker;
 use crate::service::process_metrics;
@@ -347,6 +348,11 @@ impl Metrics {
     /// Counts what a target did.
     pub(crate) fn told(&self, target: &str, p_refusal: f64, outcome: Outcome) {
         self.feedback.iter().for_each(|tally| tally.count(target, p_refusal, outcome));
+    }
+
+    /// Counts what a target did and could not be written.
+    pub(crate) fn feedback_unwritten(&self, why: Unkept) {
+        self.feedback.iter().for_each(|tally| tally.unwritten(why));
     }
 
     /// Renders the text that Prometheus reads.

@@ -128,8 +128,8 @@ pub(crate) struct Options {
     /// File of the API keys (`demur key` makes an entry). Default: no key is asked for.
     #[arg(long, value_name = "FILE", env = "DEMUR_KEYS", help_heading = "Access")]
     pub(crate) keys: Option<PathBuf>,
-    /// Keep what targets really did (`POST /v1/feedback`) in a store: a file, or a database by its URL
-    /// (postgres://). Default: there is no such route.
+    /// Keep what targets really did (`POST /v1/feedback`; of a proxy, what it sees) in a store: a file, or a database by
+    /// its URL (postgres://). Default: there is no such route.
     #[arg(long, value_name = "PLACE", env = "DEMUR_FEEDBACK_STORE", hide_env_values = true)]
     pub(crate) feedback_store: Option<String>,
     /// Web origin that may call the API from a browser, or `*`; may be repeated. Default: this server's own alone.

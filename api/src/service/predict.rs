@@ -2,7 +2,6 @@
 
 use demur_data::conversation;
 use demur_predictor::{Decision, Doubt, Field, Input, Policy, Tier, Tiered};
-use demur_training::labelled_by;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -191,11 +190,7 @@ pub(crate) async fn predict(
             prediction.why = why;
         }
     }
-    job.remember(predictions.iter().map(|prediction| Predicted {
-        target: target.unwrap_or(&served.name).to_owned(),
-        p_refusal: prediction.p_refusal,
-        predicted_by: labelled_by(&served.model),
-    }));
+    job.remember(predictions.iter().map(|one| Predicted::of(served, target, one.p_refusal)));
     let response = PredictResponse {
         predictions,
         model: served.into(),

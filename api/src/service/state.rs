@@ -204,13 +204,15 @@ impl State {
         ApiError { retry_after: Some(wait), ..ApiError::new(kind, message) }
     }
 
-    /// Drops the models, and waits for the encoders' threads, but not forever. A process that exits while a
-    /// thread is inside its library may crash.
+    /// Drops the models, and waits for the encoders' threads and for what feedback is not written yet, but not
+    /// forever. A process that exits while a thread is inside its library may crash.
     pub(crate) fn end(&self) {
         self.registry.store(Arc::new(Registry::empty()));
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let longest = Instant::now() + LAST_BATCH;
-        while threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < longest {
+        let is_written = || self.feedback.as_ref().is_none_or(|feedback| feedback.queue.is_done());
+        let is_done = || is_written() && threads.iter().all(JoinHandle::is_finished);
+        while !is_done() && Instant::now() < longest {
             std::thread::sleep(Duration::from_millis(2));
         }
     }

@@ -19,8 +19,9 @@ pub(crate) fn proxy(args: Proxy) -> anyhow::Result<()> {
         let why = "--keys and --admin-bind are for `demur serve`: a proxy passes its callers' keys on to the upstream";
         return Err(Usage(why.to_owned()).into());
     }
-    if settings.feedback_store.is_some() {
-        return Err(Usage("--feedback-store is for `demur serve`".to_owned()).into());
+    if proxy.store_texts && settings.feedback_store.is_none() {
+        let why = "--store-texts says what the store of feedback keeps; give it with --feedback-store";
+        return Err(Usage(why.to_owned()).into());
     }
     serve(Settings { proxy: Some(proxy), ..settings })
 }

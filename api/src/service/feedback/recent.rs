@@ -3,7 +3,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use demur_training::labelled_by;
+
 use crate::service::budget::Caller;
+use crate::service::registry::Served;
 
 /// The most predictions that are remembered.
 const MOST: usize = 50_000;
@@ -13,8 +16,22 @@ const MOST: usize = 50_000;
 pub(crate) struct Predicted {
     /// The target, or the predictor's name where none was named.
     pub(crate) target: String,
+    /// Whether one was named.
+    pub(crate) is_named: bool,
     pub(crate) p_refusal: f64,
     pub(crate) predicted_by: String,
+}
+
+impl Predicted {
+    /// What a predictor has said of a prompt for a target.
+    pub(crate) fn of(served: &Served, target: Option<&str>, p_refusal: f64) -> Self {
+        Self {
+            target: target.unwrap_or(&served.name).to_owned(),
+            is_named: target.is_some(),
+            p_refusal,
+            predicted_by: labelled_by(&served.model),
+        }
+    }
 }
 
 /// The predictions of one request.
@@ -71,7 +88,8 @@ mod tests {
     use super::*;
 
     fn predicted(count: usize) -> Vec<Predicted> {
-        let one = Predicted { target: "t".to_owned(), p_refusal: 0.5, predicted_by: "m".to_owned() };
+        let (target, predicted_by) = ("t".to_owned(), "m".to_owned());
+        let one = Predicted { target, is_named: true, p_refusal: 0.5, predicted_by };
         vec![one; count]
     }
 

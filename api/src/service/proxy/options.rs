@@ -34,6 +34,10 @@ pub(crate) struct ProxyOptions {
     /// The same as `--on-failure closed`.
     #[arg(long, conflicts_with = "on_failure")]
     pub(crate) fail_closed: bool,
+    /// With `--feedback-store`: keep prompts and answers too, not only what was predicted and what came of it. They may be
+    /// private.
+    #[arg(long)]
+    pub(crate) store_texts: bool,
 }
 
 /// The settings of a proxy.
@@ -46,6 +50,8 @@ pub(crate) struct ProxySettings {
     pub(crate) mode: Mode,
     pub(crate) on_failure: OnFailure,
     pub(crate) policy: ProxyPolicy,
+    /// Whether the store of feedback takes prompts and answers.
+    pub(crate) store_texts: bool,
 }
 
 impl ProxyOptions {
@@ -79,6 +85,7 @@ impl ProxyOptions {
             mode: self.mode.or(file.mode).unwrap_or(Mode::Observe),
             on_failure: closed.or(self.on_failure).or(file.on_failure).unwrap_or(OnFailure::Open),
             policy,
+            store_texts: self.store_texts,
         })
     }
 }
