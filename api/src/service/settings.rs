@@ -13,7 +13,7 @@ use crate::engine::Usage;
 use crate::engine::cascade::checked_share;
 use crate::engine::rules::MOST_THREADS;
 use crate::service::adapters::name::{Adapters, LabelNames};
-use crate::service::options::{LogFormat, LogLevel, Options, read};
+use crate::service::options::{LogFormat, LogLevel, Options};
 use crate::service::proxy::options::ProxySettings;
 use crate::store::StorePlace;
 
@@ -110,10 +110,15 @@ impl Options {
     /// # Errors
     /// When the file cannot be read or is wrong, or a value is out of range.
     pub(crate) fn resolve(self) -> anyhow::Result<Settings> {
-        let options = match self.config.clone() {
-            None => self,
-            Some(path) => self.before(read(&path)?),
-        };
+        self.merged()?.settings()
+    }
+
+    /// The settings of options that are merged already.
+    ///
+    /// # Errors
+    /// When a value is out of range.
+    pub(crate) fn settings(self) -> anyhow::Result<Settings> {
+        let options = self;
         let limits = limits(&options)?;
         ensure!(
             options.tls_cert.is_some() == options.tls_key.is_some(),
