@@ -71,13 +71,17 @@ fn the_proxy_takes_its_settings_from_the_file_and_from_variables() {
     dir.write("policy.toml", "[prompts]\naction = 'annotate'\n");
     dir.write(
         "demur.toml",
-        format!("port = 0\ntier = 'ngram'\n[proxy]\nupstream = 'http://{}'\npolicy = 'policy.toml'\n", upstream.address),
+        format!(
+            "port = 0\ntier = 'ngram'\n[proxy]\nupstream = 'http://{}'\npolicy = 'policy.toml'\n",
+            upstream.address
+        ),
     );
     let said = dir.demur("config check demur.toml").succeeds().stdout;
     assert_eq!(said, "demur.toml: all is good; it loads response, prompt\n");
     // By the file a held prompt is sent; a variable goes before it, and a flag before that.
     dir.write("reject.toml", "[prompts]\naction = 'reject'\n");
-    let proxy = |flags: &str| dir.demur(&format!("proxy --config demur.toml {flags}")).env("DEMUR_MODE", "enforce");
+    let proxy =
+        |flags: &str| dir.demur(&format!("proxy --config demur.toml {flags}")).env("DEMUR_MODE", "enforce");
     let of_file = Server::of_command(proxy(""));
     upstream.answers("200 OK", "{}");
     assert_eq!(of_file.post(CHAT, chat(HELD)).status, 200);
@@ -90,8 +94,14 @@ fn the_proxy_takes_its_settings_from_the_file_and_from_variables() {
     Server::of_command(dir.demur("serve --config demur.toml")).get("/health/ready").ok();
     let shown = dir.demur("config show --config demur.toml").env("DEMUR_FALLBACK_KEY_A", "sk-secret");
     let shown = shown.env("DEMUR_FALLBACK", "a=http://a,m,n;b=http://u:sk-secret@b,m").succeeds().stdout;
-    assert_eq!(line(&shown, "fallback"), ("fallback = [\"a=http://a,m,n\", \"b=http://***@b,m\"]", "DEMUR_FALLBACK"));
-    assert_eq!((line(&shown, "policy").1, line(&shown, "mode")), ("demur.toml", ("# mode = \"observe\"", "default")));
+    assert_eq!(
+        line(&shown, "fallback"),
+        ("fallback = [\"a=http://a,m,n\", \"b=http://***@b,m\"]", "DEMUR_FALLBACK")
+    );
+    assert_eq!(
+        (line(&shown, "policy").1, line(&shown, "mode")),
+        ("demur.toml", ("# mode = \"observe\"", "default"))
+    );
     assert!(!shown.contains("sk-secret"), "{shown}");
 }
 

@@ -30,6 +30,7 @@ mod label;
 mod label_faults;
 mod layouts;
 mod learn;
+mod learn_online;
 #[cfg(feature = "otel")]
 mod otel;
 mod outputs;

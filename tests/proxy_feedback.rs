@@ -34,9 +34,8 @@ fn entries(dir: &Dir) -> Vec<(String, String, f64, String, String)> {
     let store = rusqlite::Connection::open(dir.path("feedback.db")).unwrap();
     let select = "SELECT target, label, p_refusal, labelled_by, predicted_by FROM feedback ORDER BY id";
     let mut found = store.prepare(select).unwrap();
-    let rows = found.query_map([], |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-    });
+    let rows =
+        found.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)));
     rows.unwrap().map(Result::unwrap).collect()
 }
 
@@ -69,11 +68,19 @@ fn every_judged_exchange_is_kept_without_its_texts() {
     let shown: Vec<_> = found.iter().map(|(target, label, ..)| (target.as_str(), label.as_str())).collect();
     assert_eq!(shown, [("gpt-4o-mini", "refused"), ("gpt-4o-mini", "complied"), ("my-own", "complied")]);
     assert!((found[0].2 - held).abs() < 1e-4, "{found:?}");
-    assert!(found.iter().all(|(.., by, of)| by.starts_with("demur:bundled-response@") && of.starts_with("demur:bundled-prompt@")));
+    assert!(
+        found.iter().all(|(.., by, of)| by.starts_with("demur:bundled-response@")
+            && of.starts_with("demur:bundled-prompt@"))
+    );
     assert_eq!(["prompts", "answers", "labels"].map(|table| count(&dir, table)), [0; 3]);
-    assert!(!log.contains("France") && !String::from_utf8_lossy(&dir.bytes("feedback.db")).contains("France"));
+    assert!(
+        !log.contains("France") && !String::from_utf8_lossy(&dir.bytes("feedback.db")).contains("France")
+    );
     let drift = dir.demur("drift --store feedback.db --json").succeeds().json();
-    assert_eq!((&drift["targets"][0]["target"], &drift["targets"][0]["all"]["judged"]), (&json!("gpt-4o-mini"), &json!(2)));
+    assert_eq!(
+        (&drift["targets"][0]["target"], &drift["targets"][0]["all"]["judged"]),
+        (&json!("gpt-4o-mini"), &json!(2))
+    );
 }
 
 #[test]
@@ -85,10 +92,14 @@ fn texts_are_kept_where_the_operator_says_so() {
     dir.demur("collect --store feedback.db --export out.jsonl").succeeds();
     let row = &dir.rows("out.jsonl")[0];
     // As much of the answer as was judged.
-    assert_eq!((&row["prompt"], &row["response"], &row["model"]), (&json!(QUESTION), &json!(ANSWER[..40]), &json!("gpt-4o-mini")));
+    assert_eq!(
+        (&row["prompt"], &row["response"], &row["model"]),
+        (&json!(QUESTION), &json!(ANSWER[..40]), &json!("gpt-4o-mini"))
+    );
     let store = rusqlite::Connection::open(dir.path("feedback.db")).unwrap();
-    let label: (String, String) =
-        store.query_row("SELECT label, labelled_by FROM labels", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let label: (String, String) = store
+        .query_row("SELECT label, labelled_by FROM labels", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
     assert!(label.0 == "complied" && label.1.starts_with("demur:bundled-response@"), "{label:?}");
     upstream.command(&dir, "--store-texts").fails(2, &["--store-texts", "--feedback-store"]);
 }
@@ -112,6 +123,20 @@ fn the_answer_of_another_model_is_that_models() {
     let found = entries(&dir);
     let shown: Vec<_> = found.iter().map(|(target, label, ..)| (target.as_str(), label.as_str())).collect();
     assert_eq!(shown, [("spare", "refused")], "the fallback's answer is none that was predicted");
+}
+
+#[test]
+fn what_is_no_name_of_a_target_stands_under_the_predictors_own() {
+    let (dir, upstream) = (Dir::new(), Upstream::start());
+    let proxy = Server::of_command(upstream.command(&dir, STORE));
+    for name in ["a\\u001b[2Jb", "a\\nb", &"a".repeat(201)] {
+        upstream.answers(JSON_OK, &completion(ANSWER));
+        assert_eq!(proxy.post(CHAT, chat(QUESTION).replace("gpt-4o-mini", name)).status, 200);
+        upstream.asked();
+    }
+    proxy.stop();
+    assert!(entries(&dir).iter().all(|(target, ..)| target == "prompt"));
+    assert_eq!(count(&dir, "feedback"), 3);
 }
 
 #[test]

@@ -40,7 +40,8 @@ fn a_hold_says_why_on_the_command_line_and_in_files() {
     let passes = rows[2]["why"]["rephrasing"]["p_refusal"].as_f64().unwrap();
     assert!((passes - p(&dir, PLAIN)).abs() < 1e-12 && passes < strict, "{passes}");
     // A route says it of every target that holds, and of the one that p_refusal is of.
-    dir.demur("route in.jsonl --why --candidate gpt-4o-mini --candidate nobody --out routed.jsonl").succeeds();
+    dir.demur("route in.jsonl --why --candidate gpt-4o-mini --candidate nobody --out routed.jsonl")
+        .succeeds();
     let routed = dir.rows("routed.jsonl");
     let ranking = routed[0]["routes"].as_array().unwrap();
     for ranked in ranking {
@@ -78,8 +79,14 @@ fn a_hold_says_why_in_the_service_where_that_is_asked_for() {
     assert_eq!((&found[0]["why"]["rephrasing"]["text"], &found[1]["why"]), (&json!(PLAIN), &Value::Null));
     let plain = json!({"format": "jsonl", "rows": rows(HELD)}).to_string();
     assert!(!server.post("/v1/score", plain).ok()["rows"].as_str().unwrap().contains("why"));
-    let answers = json!({"format": "jsonl", "rows": "{\"response\": \"No.\"}\n", "model": "response", "why": true});
-    server.post("/v1/score", answers.to_string()).is_error(422, "invalid_request", Some("why"), "prompt predictor");
+    let answers =
+        json!({"format": "jsonl", "rows": "{\"response\": \"No.\"}\n", "model": "response", "why": true});
+    server.post("/v1/score", answers.to_string()).is_error(
+        422,
+        "invalid_request",
+        Some("why"),
+        "prompt predictor",
+    );
     let candidates = json!([{"target": "gpt-4o-mini"}, {"target": "nobody"}]);
     let routed = json!({"prompt": HELD, "why": true, "candidates": candidates}).to_string();
     let routed = server.post("/v1/route", routed).ok();

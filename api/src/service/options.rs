@@ -134,6 +134,13 @@ pub(crate) struct Options {
     /// its URL (postgres://). Default: there is no such route.
     #[arg(long, value_name = "PLACE", env = "DEMUR_FEEDBACK_STORE", hide_env_values = true)]
     pub(crate) feedback_store: Option<String>,
+    /// With --feedback-store: learn the line of each target again from its feedback, within bounds, and keep the lines in this
+    /// folder; `demur place --back` goes back. Default: nothing is learned.
+    #[arg(long, value_name = "DIR", env = "DEMUR_LEARN_ONLINE")]
+    pub(crate) learn_online: Option<PathBuf>,
+    /// How often it is learned at most. Default: 10.
+    #[arg(long, value_name = "MINUTES", env = "DEMUR_LEARN_EVERY")]
+    pub(crate) learn_every: Option<f64>,
     /// Web origin that may call the API from a browser, or `*`; may be repeated. Default: this server's own alone.
     #[arg(
         long,
@@ -263,6 +270,8 @@ impl Options {
             encoder_max_wait: self.encoder_max_wait.or(other.encoder_max_wait),
             keys: self.keys.or(other.keys),
             feedback_store: self.feedback_store.or(other.feedback_store),
+            learn_online: self.learn_online.or(other.learn_online),
+            learn_every: self.learn_every.or(other.learn_every),
             cors_origin: list(self.cors_origin, other.cors_origin),
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
@@ -285,8 +294,9 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Options> {
     let mut options: Options = toml::from_str(&text).with_context(|| path.display().to_string())?;
     let folder = path.parent().unwrap_or(Path::new(""));
     options.placed.iter_mut().for_each(|placed| *placed = folder.join(&*placed));
-    let Options { keys, tls_cert, tls_key, phrases, proxy, .. } = &mut options;
-    for file in [keys, tls_cert, tls_key, phrases, &mut proxy.policy].into_iter().flatten() {
+    let Options { keys, tls_cert, tls_key, phrases, learn_online, proxy, .. } = &mut options;
+    let files = [keys, tls_cert, tls_key, phrases, learn_online, &mut proxy.policy];
+    for file in files.into_iter().flatten() {
         *file = folder.join(&*file);
     }
     // A URL is no path.

@@ -75,6 +75,9 @@ pub(crate) struct PredictResponse {
     pub(crate) model: ModelRef,
     /// The target that was taken, where the request names one.
     pub(crate) target: Option<String>,
+    /// The digest of the target's line, where it was placed or learned from feedback.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) target_digest: Option<String>,
     /// The fields of the request that the model does not read.
     #[schema(example = json!([]))]
     pub(crate) not_judged: Vec<&'static str>,
@@ -195,6 +198,7 @@ pub(crate) async fn predict(
         predictions,
         model: served.into(),
         target: request.target.clone(),
+        target_digest: target.and_then(|target| served.model.placed_digest(target)).map(str::to_owned),
         not_judged: prompts.not_judged,
         seconds: job.started.elapsed().as_secs_f64(),
     };

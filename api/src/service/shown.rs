@@ -74,7 +74,8 @@ impl Given {
             Some(origin) => Some(origin.clone()),
             None => of_file.is_some_and(|table| table.contains_key(key)).then(|| named.clone()),
         };
-        let (has_upstream, proxy) = (options.proxy.upstream.is_some(), options.proxy.clone().with_an_upstream());
+        let (has_upstream, proxy) =
+            (options.proxy.upstream.is_some(), options.proxy.clone().with_an_upstream());
         let is_proxy = options.proxy.is_set();
         let options = Options { proxy, ..options };
         // Without a proxy, its settings are shown as they would be.
@@ -96,9 +97,8 @@ impl Given {
                 // A default that is written out would go before the policy.
                 None => {
                     let value = value.filter(|_| key != "upstream" || has_upstream);
-                    let commented = line(key, value, "default");
-                    text.push_str(if commented.starts_with('#') { "" } else { "# " });
-                    text.push_str(&commented);
+                    let comment = if value.is_some() { format!("# {key}") } else { key.to_owned() };
+                    text.push_str(&line(&comment, value, "default"));
                 }
             }
         }
@@ -169,6 +169,8 @@ impl Settings {
             ("base-rate", self.base_rate.map(Value::Float)),
             ("phrases", self.phrases.as_deref().map(path_value)),
             ("feedback-store", self.feedback_store.as_ref().map(|place| Value::String(place.address()))),
+            ("learn-online", self.learn_online.as_deref().map(path_value)),
+            ("learn-every", Some(Value::Float(self.learn_every.as_secs_f64() / 60.0))),
         ]
     }
 

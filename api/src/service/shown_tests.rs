@@ -31,6 +31,8 @@ fn every_setting_is_shown_and_read_back() {
         "--base-rate=0.25",
         "--phrases=/phrases.toml",
         "--feedback-store=/feedback.db",
+        "--learn-online=/lines",
+        "--learn-every=15",
         "--max-body=11",
         "--max-batch=12",
         "--max-chars=13",
@@ -178,7 +180,8 @@ fn the_example_file_has_every_setting_of_the_proxy() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/demur.toml");
     let text = fs::read_to_string(path).unwrap();
     let (_, table) = text.split_once("\n[proxy]\n").unwrap();
-    let examples = table.lines().filter_map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = ")));
+    let examples =
+        table.lines().filter_map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = ")));
     let examples: Vec<&str> = examples.collect();
     let options: ProxyOptions = toml::from_str(&examples.join("\n")).unwrap();
     let keys: Vec<_> = examples.iter().filter_map(|line| line.split(" = ").next()).collect();

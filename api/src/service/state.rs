@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use arc_swap::ArcSwap;
+use demur_predictor::PlacedTarget;
 use rustls::ClientConfig;
 
 use crate::service::addresses::Addresses;
@@ -162,6 +163,13 @@ impl State {
                 Err(error)
             }
         }
+    }
+
+    /// Puts these learned lines in force, in place of all others; everything else that is loaded stays.
+    pub(crate) fn set_lines(&self, lines: &[PlacedTarget]) {
+        let _order = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let registry = self.registry.load_full().with_lines(lines);
+        self.registry.store(Arc::new(registry));
     }
 
     /// Admits a request that has to wait, if there is room. One key gets at most three quarters of it, so

@@ -51,6 +51,6 @@ pub(crate) fn entry(
     label: Label,
     reported: Option<Reported>,
 ) -> store::Feedback {
-    let Predicted { target, p_refusal, predicted_by, .. } = predicted;
-    store::Feedback { event, target: store::stored(target), reported, label, p_refusal, predicted_by }
+    let Predicted { target, p_refusal, predicted_by, basis, .. } = predicted;
+    store::Feedback { event, target: store::stored(target), reported, label, p_refusal, predicted_by, basis }
 }

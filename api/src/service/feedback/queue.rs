@@ -52,7 +52,7 @@ impl Kept {
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) async fn is_new(self) -> Result<bool, Unkept> {
+    pub(crate) async fn written(self) -> Result<bool, Unkept> {
         self.0.await.ok().flatten().ok_or(Unkept::Failed)
     }
 }
@@ -111,7 +111,7 @@ impl FeedbackQueue {
     /// # Errors
     /// When too many wait, or the store fails.
     pub(crate) async fn keep(&self, entry: Feedback) -> Result<bool, Unkept> {
-        self.put(entry)?.is_new().await
+        self.put(entry)?.written().await
     }
 
     /// Whether all entries are written.
@@ -181,7 +181,7 @@ mod tests {
             form: None,
         };
         let (event, target, predicted_by) = (event.to_owned(), "t".to_owned(), "m".to_owned());
-        Feedback { event, target, reported: None, label, p_refusal: 0.5, predicted_by }
+        Feedback { event, target, reported: None, label, p_refusal: 0.5, predicted_by, basis: None }
     }
 
     #[test]
@@ -211,7 +211,7 @@ mod tests {
             assert_eq!(queue.keep(entry("a")).await, Ok(true));
             assert_eq!(queue.keep(entry("a")).await, Ok(false));
             let put = queue.put(entry("b"));
-            assert_eq!(put.ok().unwrap().is_new().await, Ok(true));
+            assert_eq!(put.ok().unwrap().written().await, Ok(true));
             // The reply is sent before the entry is counted as done.
             while !queue.is_done() {
                 yield_now().await;

@@ -15,9 +15,9 @@ use crate::engine::tiered_model::TieredModel;
 use crate::service::bodies::Wanted;
 use crate::service::classify::{AnswerBody, Given};
 use crate::service::error::{ApiError, ErrorType};
-use crate::service::feedback::{Feedback, entry, new_event, settings};
 use crate::service::feedback::queue::Unkept;
 use crate::service::feedback::recent::Predicted;
+use crate::service::feedback::{Feedback, entry, new_event, settings};
 use crate::service::job::{Job, with_scratch};
 use crate::service::registry::Registry;
 use crate::service::served_tiers::ServedTiers;
@@ -65,7 +65,7 @@ pub(crate) struct FeedbackResponse {
     /// What was predicted.
     #[schema(minimum = 0, maximum = 1)]
     p_refusal: f64,
-    /// The predictor with its digest.
+    /// The predictor with its digest and, behind a `+`, that of the line of a target that was placed or learned.
     predicted_by: String,
     /// Whether P(refusal), held against 0.5, agrees; null where there was no answer.
     agrees: Option<bool>,

@@ -28,7 +28,7 @@ pub(crate) fn keep(judging: &Judging, predicted: Predicted, label: Label, texts:
     };
     let state = state.clone();
     spawn(async move {
-        match (kept.is_new().await, outcome) {
+        match (kept.written().await, outcome) {
             (Ok(true), Some(outcome)) => state.metrics.told(&target, p_refusal, outcome),
             (Ok(_), _) => {}
             (Err(why), _) => state.metrics.feedback_unwritten(why),
@@ -44,7 +44,9 @@ fn reported(
     predicted: &Predicted,
     texts: Option<ProviderAnswer>,
 ) -> Result<(Option<Reported>, Option<Hold>), Unkept> {
-    let (Some(mut answer), Some(prompt)) = (texts, judging.prompt.as_deref()) else { return Ok((None, None)) };
+    let (Some(mut answer), Some(prompt)) = (texts, judging.prompt.as_deref()) else {
+        return Ok((None, None));
+    };
     if let Some(text) = &mut answer.text
         && let Some((end, _)) = text.char_indices().nth(judging.state.settings.limits.chars)
     {

@@ -95,7 +95,10 @@ impl Options {
         );
         ensure!(
             !proxy.store_texts || settings.feedback_store.is_some(),
-            Usage("--store-texts says what the store of feedback keeps; give it with --feedback-store".to_owned())
+            Usage(
+                "--store-texts says what the store of feedback keeps; give it with --feedback-store"
+                    .to_owned()
+            )
         );
         Ok(Settings { proxy: Some(proxy), ..settings })
     }
