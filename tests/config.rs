@@ -2,6 +2,7 @@
 
 use crate::server::{JSON, Server};
 use crate::support::Dir;
+use crate::upstream::{CHAT, HELD, Upstream, chat};
 
 /// The line of a setting: its value and its origin.
 #[track_caller]
@@ -29,7 +30,7 @@ fn every_setting_is_shown_with_where_it_comes_from() {
     dir.write("again.toml", &shown);
     let again = dir.demur("config show --config again.toml").succeeds().stdout;
     let settings = |text: &str| -> Vec<String> {
-        text.lines().map(|line| line.split_once("  # ").unwrap().0.trim_end().to_owned()).collect()
+        text.lines().map(|line| line.split("  # ").next().unwrap().trim_end().to_owned()).collect()
     };
     assert_eq!(settings(&again), settings(&shown));
 }
@@ -62,6 +63,66 @@ fn a_file_that_serve_would_not_take_is_refused_with_the_reason() {
         dir.demur("config check bad.toml").fails(code, said);
     }
     dir.demur("config check none.toml").fails(1, &["cannot read none.toml"]);
+}
+
+#[test]
+fn the_proxy_takes_its_settings_from_the_file_and_from_variables() {
+    let (dir, upstream) = (Dir::new(), Upstream::start());
+    dir.write("policy.toml", "[prompts]\naction = 'annotate'\n");
+    dir.write(
+        "demur.toml",
+        format!(
+            "port = 0\ntier = 'ngram'\n[proxy]\nupstream = 'http://{}'\npolicy = 'policy.toml'\n",
+            upstream.address
+        ),
+    );
+    let said = dir.demur("config check demur.toml").succeeds().stdout;
+    assert_eq!(said, "demur.toml: all is good; it loads response, prompt\n");
+    // By the file a held prompt is sent; a variable goes before it, and a flag before that.
+    dir.write("reject.toml", "[prompts]\naction = 'reject'\n");
+    let proxy =
+        |flags: &str| dir.demur(&format!("proxy --config demur.toml {flags}")).env("DEMUR_MODE", "enforce");
+    let of_file = Server::of_command(proxy(""));
+    upstream.answers("200 OK", "{}");
+    assert_eq!(of_file.post(CHAT, chat(HELD)).status, 200);
+    let of_variable = Server::of_command(proxy("").env("DEMUR_POLICY", "reject.toml"));
+    assert_eq!(of_variable.post(CHAT, chat(HELD)).status, 403);
+    let of_flag = Server::of_command(proxy("--mode observe").env("DEMUR_POLICY", "reject.toml"));
+    upstream.answers("200 OK", "{}");
+    assert_eq!(of_flag.post(CHAT, chat(HELD)).status, 200);
+    // The service starts with the same file.
+    Server::of_command(dir.demur("serve --config demur.toml")).get("/health/ready").ok();
+    let shown = dir.demur("config show --config demur.toml").env("DEMUR_FALLBACK_KEY_A", "sk-secret");
+    let shown = shown.env("DEMUR_FALLBACK", "a=http://a,m,n;b=http://u:sk-secret@b,m").succeeds().stdout;
+    assert_eq!(
+        line(&shown, "fallback"),
+        ("fallback = [\"a=http://a,m,n\", \"b=http://***@b,m\"]", "DEMUR_FALLBACK")
+    );
+    assert_eq!(
+        (line(&shown, "policy").1, line(&shown, "mode")),
+        ("demur.toml", ("# mode = \"observe\"", "default"))
+    );
+    assert!(!shown.contains("sk-secret"), "{shown}");
+}
+
+#[test]
+fn a_file_that_proxy_would_not_take_is_refused_with_the_reason() {
+    let dir = Dir::new();
+    dir.write("policy.toml", "[prompts]\naction = 'fallback'\n");
+    for (text, code, said) in [
+        ("[proxy]\nupstrem = 'http://a'", 1, &["bad.toml", "unknown field `upstrem`"][..]),
+        ("[proxy]\nmode = 'loud'", 1, &["bad.toml", "loud"]),
+        ("[proxy]\nupstream = 'a'", 2, &["bad.toml", "--upstream a"]),
+        ("[proxy]\nfallback = ['a']", 2, &["bad.toml", "--fallback a", "NAME=URL,MODEL"]),
+        ("[proxy]\npolicy = 'none.toml'", 1, &["cannot read none.toml"]),
+        ("[proxy]\npolicy = 'policy.toml'", 2, &["policy.toml: line 2: prompts.action"]),
+        ("keys = 'k'\n[proxy]\nmode = 'enforce'", 2, &["bad.toml", "--keys", "demur serve"]),
+        ("[proxy]\nstore-texts = true", 2, &["bad.toml", "--store-texts", "--feedback-store"]),
+    ] {
+        dir.write("bad.toml", text);
+        dir.demur("config check bad.toml").fails(code, said);
+    }
+    dir.demur("proxy --config bad.toml").fails(2, &["--upstream is missing", "DEMUR_UPSTREAM"]);
 }
 
 #[test]

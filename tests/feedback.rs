@@ -147,7 +147,6 @@ fn without_a_store_there_is_no_route_and_a_wrong_store_ends_the_start() {
     dir.demur("serve --port 0 --feedback-store text.db").fails(1, &["text.db", "no store of demur"]);
     dir.demur("serve --port 0 --feedback-store mysql://u:SECRET@h/d")
         .fails(2, &["--feedback-store", "postgres://USER"]);
-    dir.demur("proxy --upstream http://127.0.0.1:9 --feedback-store a.db").fails(2, &["demur serve"]);
     dir.demur("drift --store nothing.db").fails(1, &["there is no store nothing.db"]);
     assert!(!dir.path("nothing.db").exists());
 }

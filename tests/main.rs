@@ -30,6 +30,7 @@ mod label;
 mod label_faults;
 mod layouts;
 mod learn;
+mod learn_online;
 #[cfg(feature = "otel")]
 mod otel;
 mod outputs;
@@ -39,6 +40,7 @@ mod predict;
 mod proxy;
 #[cfg(unix)]
 mod proxy_answers;
+mod proxy_feedback;
 mod proxy_policy;
 mod rates;
 mod reading;

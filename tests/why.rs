@@ -39,6 +39,17 @@ fn a_hold_says_why_on_the_command_line_and_in_files() {
     assert_eq!(rows[2]["why"]["rephrasing"]["replaced"], json!([{"from": "kill", "to": "stop"}]));
     let passes = rows[2]["why"]["rephrasing"]["p_refusal"].as_f64().unwrap();
     assert!((passes - p(&dir, PLAIN)).abs() < 1e-12 && passes < strict, "{passes}");
+    // A route says it of every target that holds, and of the one that p_refusal is of.
+    dir.demur("route in.jsonl --why --candidate gpt-4o-mini --candidate nobody --out routed.jsonl")
+        .succeeds();
+    let routed = dir.rows("routed.jsonl");
+    let ranking = routed[0]["routes"].as_array().unwrap();
+    for ranked in ranking {
+        let said = format!("P(refusal) {:.2}", ranked["p_refusal"].as_f64().unwrap());
+        assert!(ranked["why"]["sentence"].as_str().unwrap().starts_with(&said), "{ranked}");
+    }
+    assert_eq!((&routed[0]["route"], &routed[0]["why"]), (&Value::Null, &ranking[0]["why"]));
+    assert!(routed[1]["why"].is_null() && routed[1]["routes"][0].get("why").is_none());
     // Without the flag there is no such column.
     dir.demur("score in.jsonl --out plain.jsonl").succeeds();
     assert!(!dir.rows("plain.jsonl")[0].contains_key("why"));
@@ -61,6 +72,21 @@ fn a_hold_says_why_in_the_service_where_that_is_asked_for() {
     assert_eq!(found[1]["why"]["rephrasing"]["text"], PLAIN);
     let silent = server.post("/v1/predict", json!({"prompt": HELD}).to_string()).ok();
     assert!(silent["predictions"][0].get("why").is_none());
+    let rows = |held: &str| format!("{}\n{}\n", json!({"prompt": held}), json!({"prompt": "hello"}));
+    let scored = json!({"format": "jsonl", "rows": rows(AMBIGUOUS), "why": true, "policy": policy});
+    let scored = server.post("/v1/score", scored.to_string()).ok();
+    let found = crate::support::rows(scored["rows"].as_str().unwrap());
+    assert_eq!((&found[0]["why"]["rephrasing"]["text"], &found[1]["why"]), (&json!(PLAIN), &Value::Null));
+    let plain = json!({"format": "jsonl", "rows": rows(HELD)}).to_string();
+    assert!(!server.post("/v1/score", plain).ok()["rows"].as_str().unwrap().contains("why"));
+    let answers =
+        json!({"format": "jsonl", "rows": "{\"response\": \"No.\"}\n", "model": "response", "why": true});
+    server.post("/v1/score", answers.to_string()).is_error(
+        422,
+        "invalid_request",
+        Some("why"),
+        "prompt predictor",
+    );
     let candidates = json!([{"target": "gpt-4o-mini"}, {"target": "nobody"}]);
     let routed = json!({"prompt": HELD, "why": true, "candidates": candidates}).to_string();
     let routed = server.post("/v1/route", routed).ok();
@@ -79,6 +105,10 @@ fn a_hold_says_why_in_the_service_where_that_is_asked_for() {
     let why = &found["predictions"][0]["why"];
     assert!(why["sentence"].as_str().unwrap().contains("the encoder"), "{why}");
     assert!(why["rephrasing"].is_null(), "{why}");
+    let scored = json!({"format": "jsonl", "rows": rows(HELD), "why": true}).to_string();
+    let scored = tiered.post("/v1/score", scored).ok();
+    let found = crate::support::rows(scored["rows"].as_str().unwrap());
+    assert!(found[0]["why"]["sentence"].as_str().unwrap().contains("the encoder"), "{found:?}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::base_rate::log_odds;
 use crate::calibration::Calibration;
 use crate::field::Field;
+use crate::learned::Learned;
 use crate::model::Model;
 use crate::model::digest::sha256;
 use crate::model::manifest::POLARITY;
@@ -128,6 +129,10 @@ pub struct PlacedTarget {
     pub figures: PlacedFigures,
     /// The files of the answers, and who labelled them.
     pub training: Vec<TrainingData>,
+    /// Of a line that a service has learned from feedback, what it starts from; such a line goes behind what the model
+    /// says of its target without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned: Option<Learned>,
     /// SHA-256 of this object as JSON with an empty string here; filled in by [`sealed`](Self::sealed).
     pub sha256: String,
 }
@@ -188,6 +193,14 @@ pub enum PlacedError {
     #[error("the model knows a target `{name}` already; place it under another name (`demur place --name`)")]
     Known {
         /// The name.
+        name: String,
+    },
+    /// It is no target that was placed.
+    #[error(
+        "the line of `{name}` was learned by a service: it goes into --learn-online of that service, not here"
+    )]
+    Learned {
+        /// The target.
         name: String,
     },
     /// Only prompt predictors take targets.
@@ -330,17 +343,20 @@ impl Model {
             let PlacedTarget { name, model: placed_in, .. } = placed;
             return Err(PlacedError::OtherModel { name, placed_in, model, digest });
         }
+        if placed.learned.is_some() {
+            return Err(PlacedError::Learned { name: placed.name });
+        }
         self.check_place_of(&placed.name)?;
         let PlacedTarget { name, line, ngrams, sha256, .. } = placed;
         self.placed.insert(name, InUse { line, ngrams, sha256 });
         Ok(self)
     }
 
-    /// The digest of a placed target's file; `None` for any other target. With the digest of the model it
-    /// identifies what a prediction depends on.
+    /// The digest of the file that a target's line is from, where it was learned or placed; `None` for any other
+    /// target. With the digest of the model it identifies what a prediction depends on.
     #[must_use]
     pub fn placed_digest(&self, target: &str) -> Option<&str> {
-        self.placed.get(target).map(|placed| placed.sha256.as_str())
+        self.learned_digest(target).or_else(|| Some(self.placed.get(target)?.sha256.as_str()))
     }
 
     /// P(refusal) of the input's target at a logit of the average target's calibration, where the target was
@@ -363,7 +379,7 @@ impl Model {
 pub(crate) struct InUse {
     line: TargetLine,
     ngrams: Vec<(u32, f32)>,
-    sha256: String,
+    pub(crate) sha256: String,
 }
 
 impl InUse {

@@ -28,6 +28,7 @@ fn placed(model: &Model) -> PlacedTarget {
             majority: 0.7,
         },
         training: Vec::new(),
+        learned: None,
         sha256: String::new(),
     }
     .sealed()

@@ -22,6 +22,7 @@ mod probe;
 mod probe_set;
 mod progress;
 mod recipe;
+mod relearn;
 mod reproduce;
 mod rows;
 mod train;
@@ -87,6 +88,7 @@ pub use recipe::{
     EVERYDAY, EvaluationPlan, MachineLabels, PromptParams, Recipe, STARTER_LABELLED, STARTER_RECIPE,
     STARTER_UNLABELLED,
 };
+pub use relearn::{FEWEST_LABELS, Lesson, MOST_SHIFT, MOST_SLOPE, relearn};
 pub use reproduce::liblinear::Liblinear;
 pub use reproduce::numpy::{PaperSplit, RandomState, TrainTest, paper_split, train_test_split};
 pub use reproduce::published::{FileRead, PaperFiles};

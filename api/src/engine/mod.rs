@@ -11,6 +11,7 @@ pub(crate) mod claims;
 mod error;
 pub(crate) mod explain;
 pub(crate) mod judgement;
+pub(crate) mod lines;
 pub(crate) mod model_ref;
 pub(crate) mod models;
 pub(crate) mod placed;

@@ -25,12 +25,16 @@ pub(crate) fn top(words: usize) -> Result<usize, String> {
     Ok(words)
 }
 
-/// The targets that a model knows: those that it takes as an input, else those of its training data.
+/// The targets that a model knows: those that it takes as an input, and those of its training data where its fit takes none
+/// as an input.
 pub(crate) fn targets(model: &Model) -> impl Iterator<Item = &str> {
     let manifest = model.manifest();
     let known = model.known_targets();
-    let of_data = if known.is_empty() { &manifest.targets[..] } else { &[] };
-    known.into_iter().chain(of_data.iter().map(String::as_str))
+    let is_later = |target: &&str| model.placed_digest(target).is_some();
+    let of_data = if known.iter().all(is_later) { &manifest.targets[..] } else { &[] };
+    let of_data: Vec<&str> =
+        of_data.iter().map(String::as_str).filter(|target| !known.contains(target)).collect();
+    known.into_iter().chain(of_data)
 }
 
 /// Whether a model knows this target.

@@ -33,7 +33,7 @@ pub(crate) fn admit(route: &Route, request: &HttpRequest, state: &State) -> Resu
             }
             check_site(request).map(|()| by_address)
         }
-        (Access::Admin, keys) => admit_admin(request, keys.as_ref(), state),
+        (Access::Admin, keys) => admit_admin(request, keys.as_deref(), state),
     }
 }
 

@@ -13,7 +13,7 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
 
-use crate::service::options::{Options, read};
+use crate::service::options::Options;
 use crate::service::settings::PORT;
 
 /// Bytes of the first line of an answer that are read at most.
@@ -24,10 +24,7 @@ const LINE: u64 = 256;
 /// # Errors
 /// When it cannot be asked within `longest`, or is not ready.
 pub(crate) fn ask_ready(options: Options, longest: Duration) -> anyhow::Result<()> {
-    let options = match options.config.clone() {
-        None => options,
-        Some(path) => options.before(read(&path)?),
-    };
+    let options = options.merged()?;
     let address = SocketAddr::new(reached(options.bind), options.port.unwrap_or(PORT));
     let stream = TcpStream::connect_timeout(&address, longest).with_context(|| {
         format!("nothing answers at {address}; --port and --bind say where the service listens")

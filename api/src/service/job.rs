@@ -63,8 +63,11 @@ impl Job {
         self.asker.caller
     }
 
-    /// Remembers what was predicted, if feedback is kept.
+    /// Remembers what was predicted, if feedback is kept and can name it: a proxy sees by itself what comes back.
     pub(crate) fn remember(&self, predictions: impl Iterator<Item = Predicted>) {
+        if self.state.settings.proxy.is_some() {
+            return;
+        }
         let (Some(feedback), Some(id)) = (&self.state.feedback, self.request_id()) else { return };
         let predictions: Vec<Predicted> = predictions.collect();
         let mut recent = feedback.recent.lock().unwrap_or_else(PoisonError::into_inner);

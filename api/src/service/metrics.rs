@@ -10,7 +10,9 @@ use prometheus::{
 };
 
 use crate::engine::process::resident_memory;
+use crate::service::feedback::queue::Unkept;
 use crate::service::feedback::tally::Tally;
+use crate::service::learning::Learning;
 use crate::service::maker::Maker;
 use crate::service::process_metrics;
 use crate::service::route::{ROUTES, Route};
@@ -38,6 +40,8 @@ pub(crate) struct Metrics {
     encoders: EncoderVectors,
     /// Of a service with a store for feedback.
     feedback: Option<Tally>,
+    /// Of one that learns from it.
+    learning: Option<IntCounterVec>,
     resident_memory: IntGauge,
     held: [IntGauge; 2],
     models: IntGaugeVec,
@@ -110,6 +114,16 @@ impl EncoderVectors {
             )?,
         })
     }
+}
+
+/// The counters of learning, each from 0.
+fn of_learning(of: &Maker<'_>) -> prometheus::Result<IntCounterVec> {
+    let counters =
+        of.counters("learning_total", "Lines that were learned from feedback, or were to be", &["outcome"])?;
+    for outcome in Learning::ALL {
+        counters.with_label_values(&[outcome.name()]);
+    }
+    Ok(counters)
 }
 
 /// The handles of one route.
@@ -242,6 +256,7 @@ impl Metrics {
             )?,
             encoders: EncoderVectors::new(&of)?,
             feedback: settings.feedback_store.is_some().then(|| Tally::new(&of)).transpose()?,
+            learning: settings.learn_online.is_some().then(|| of_learning(&of)).transpose()?,
             resident_memory: of.gauge("resident_memory_bytes", "Memory that the process holds")?,
             held: [
                 of.gauge("body_bytes_held", "Bytes of request bodies that are held")?,
@@ -347,6 +362,16 @@ impl Metrics {
     /// Counts what a target did.
     pub(crate) fn told(&self, target: &str, p_refusal: f64, outcome: Outcome) {
         self.feedback.iter().for_each(|tally| tally.count(target, p_refusal, outcome));
+    }
+
+    /// Counts what became of a line that was learned, or was to be.
+    pub(crate) fn learning(&self, outcome: Learning) {
+        self.learning.iter().for_each(|counters| counters.with_label_values(&[outcome.name()]).inc());
+    }
+
+    /// Counts what a target did and could not be written.
+    pub(crate) fn feedback_unwritten(&self, why: Unkept) {
+        self.feedback.iter().for_each(|tally| tally.unwritten(why));
     }
 
     /// Renders the text that Prometheus reads.

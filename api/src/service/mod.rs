@@ -21,6 +21,7 @@ mod http;
 mod job;
 mod keys;
 mod late_connections;
+mod learning;
 mod listen;
 mod logging;
 mod maker;

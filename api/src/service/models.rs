@@ -42,6 +42,9 @@ pub(crate) struct ModelInfo {
     pub(crate) ready: bool,
     /// The targets that it knows by name.
     pub(crate) targets: Vec<String>,
+    /// Of those that were placed or learned from feedback, the digests of their lines.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) target_digests: BTreeMap<String, String>,
     /// The thresholds of its policy.
     pub(crate) policy: Thresholds,
     /// How its logits become probabilities.
@@ -186,6 +189,7 @@ pub(crate) fn model(registry: &Registry, served: &Served) -> ModelInfo {
         default: first.is_some_and(|first| first.name == served.name),
         ready: true,
         targets: targets(&served.model).map(str::to_owned).collect(),
+        target_digests: target_digests(served),
         policy: manifest.policy.into(),
         calibration: manifest.calibration.clone(),
         ngrams: served.model.scorer().weights().len(),
@@ -196,6 +200,11 @@ pub(crate) fn model(registry: &Registry, served: &Served) -> ModelInfo {
         figures: manifest.figures.clone().into_iter().collect(),
         left_out: manifest.left_out.clone(),
     }
+}
+
+fn target_digests(served: &Served) -> BTreeMap<String, String> {
+    let of = |target: &str| Some((target.to_owned(), served.model.placed_digest(target)?.to_owned()));
+    served.model.known_targets().into_iter().filter_map(of).collect()
 }
 
 fn encoder(served: &Served) -> Option<EncoderInfo> {

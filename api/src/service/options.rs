@@ -11,13 +11,15 @@ use serde::Deserialize;
 
 use crate::engine::base_rate;
 use crate::engine::cascade::parse_share;
+use crate::service::proxy::options::ProxyOptions;
 use crate::service::tier_options::{CascadeArg, LibraryArg, TierArg};
 
 /// The flags of `demur serve`, and the keys of its file; what is left out has a default.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, clap::Args)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Options {
-    /// A TOML file with any of the long flags below as keys (port = 80, model = ["a=models/a"]).
+    /// A TOML file with any of the long flags as keys (port = 80, model = ["a=models/a"]); those that `demur proxy` alone
+    /// has stand in its table `[proxy]`.
     #[arg(long, value_name = "FILE", env = "DEMUR_CONFIG")]
     #[serde(skip)]
     pub(crate) config: Option<PathBuf>,
@@ -128,10 +130,17 @@ pub(crate) struct Options {
     /// File of the API keys (`demur key` makes an entry). Default: no key is asked for.
     #[arg(long, value_name = "FILE", env = "DEMUR_KEYS", help_heading = "Access")]
     pub(crate) keys: Option<PathBuf>,
-    /// Keep what targets really did (`POST /v1/feedback`) in a store: a file, or a database by its URL
-    /// (postgres://). Default: there is no such route.
+    /// Keep what targets really did (`POST /v1/feedback`; of a proxy, what it sees) in a store: a file, or a database by
+    /// its URL (postgres://). Default: there is no such route.
     #[arg(long, value_name = "PLACE", env = "DEMUR_FEEDBACK_STORE", hide_env_values = true)]
     pub(crate) feedback_store: Option<String>,
+    /// With --feedback-store: learn the line of each target again from its feedback, within bounds, and keep the lines in this
+    /// folder; `demur place --back` goes back. Default: nothing is learned.
+    #[arg(long, value_name = "DIR", env = "DEMUR_LEARN_ONLINE")]
+    pub(crate) learn_online: Option<PathBuf>,
+    /// How often it is learned at most. Default: 10.
+    #[arg(long, value_name = "MINUTES", env = "DEMUR_LEARN_EVERY")]
+    pub(crate) learn_every: Option<f64>,
     /// Web origin that may call the API from a browser, or `*`; may be repeated. Default: this server's own alone.
     #[arg(
         long,
@@ -185,6 +194,9 @@ pub(crate) struct Options {
     /// Send spans to this OTLP/HTTP collector (a build with the feature `otel`).
     #[arg(long, value_name = "URL", env = "DEMUR_OTLP_ENDPOINT", help_heading = "Logging")]
     pub(crate) otlp_endpoint: Option<String>,
+    /// What `demur proxy` has beside all that: its flags, or `[proxy]` in the file.
+    #[arg(skip)]
+    pub(crate) proxy: ProxyOptions,
 }
 
 /// How much is logged.
@@ -212,6 +224,17 @@ pub(crate) enum LogFormat {
 }
 
 impl Options {
+    /// These options with those of their file where these are not set.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is wrong.
+    pub(crate) fn merged(self) -> anyhow::Result<Self> {
+        match self.config.clone() {
+            None => Ok(self),
+            Some(path) => Ok(self.before(read(&path)?)),
+        }
+    }
+
     /// Takes these options, and the others where these are not set.
     pub(crate) fn before(self, other: Self) -> Self {
         let list = |own: Vec<String>, other| if own.is_empty() { other } else { own };
@@ -247,6 +270,8 @@ impl Options {
             encoder_max_wait: self.encoder_max_wait.or(other.encoder_max_wait),
             keys: self.keys.or(other.keys),
             feedback_store: self.feedback_store.or(other.feedback_store),
+            learn_online: self.learn_online.or(other.learn_online),
+            learn_every: self.learn_every.or(other.learn_every),
             cors_origin: list(self.cors_origin, other.cors_origin),
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
@@ -258,6 +283,7 @@ impl Options {
             access_log: self.access_log.or(other.access_log),
             log_prompts: self.log_prompts.or(other.log_prompts),
             otlp_endpoint: self.otlp_endpoint.or(other.otlp_endpoint),
+            proxy: self.proxy.before(other.proxy),
         }
     }
 }
@@ -268,10 +294,9 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Options> {
     let mut options: Options = toml::from_str(&text).with_context(|| path.display().to_string())?;
     let folder = path.parent().unwrap_or(Path::new(""));
     options.placed.iter_mut().for_each(|placed| *placed = folder.join(&*placed));
-    for file in [&mut options.keys, &mut options.tls_cert, &mut options.tls_key, &mut options.phrases]
-        .into_iter()
-        .flatten()
-    {
+    let Options { keys, tls_cert, tls_key, phrases, learn_online, proxy, .. } = &mut options;
+    let files = [keys, tls_cert, tls_key, phrases, learn_online, &mut proxy.policy];
+    for file in files.into_iter().flatten() {
         *file = folder.join(&*file);
     }
     // A URL is no path.

@@ -2,7 +2,6 @@
 
 use demur_data::conversation;
 use demur_predictor::{Decision, Doubt, Field, Input, Policy, Tier, Tiered};
-use demur_training::labelled_by;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -76,6 +75,9 @@ pub(crate) struct PredictResponse {
     pub(crate) model: ModelRef,
     /// The target that was taken, where the request names one.
     pub(crate) target: Option<String>,
+    /// The digest of the target's line, where it was placed or learned from feedback.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) target_digest: Option<String>,
     /// The fields of the request that the model does not read.
     #[schema(example = json!([]))]
     pub(crate) not_judged: Vec<&'static str>,
@@ -191,15 +193,12 @@ pub(crate) async fn predict(
             prediction.why = why;
         }
     }
-    job.remember(predictions.iter().map(|prediction| Predicted {
-        target: target.unwrap_or(&served.name).to_owned(),
-        p_refusal: prediction.p_refusal,
-        predicted_by: labelled_by(&served.model),
-    }));
+    job.remember(predictions.iter().map(|one| Predicted::of(served, target, one.p_refusal)));
     let response = PredictResponse {
         predictions,
         model: served.into(),
         target: request.target.clone(),
+        target_digest: target.and_then(|target| served.model.placed_digest(target)).map(str::to_owned),
         not_judged: prompts.not_judged,
         seconds: job.started.elapsed().as_secs_f64(),
     };

@@ -7,11 +7,12 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use demur_predictor::encoder::Cascade;
-use demur_predictor::{Bundled, Field, LoadOptions, Model, Phrases};
+use demur_predictor::{Bundled, Field, LoadOptions, Model, Phrases, PlacedTarget};
 
 use crate::engine::base_rate;
 use crate::engine::cascade::settle;
 use crate::engine::judgement::phrases_of;
+use crate::engine::lines;
 use crate::engine::model_ref::ModelRef;
 use crate::engine::models;
 use crate::engine::placed;
@@ -23,6 +24,7 @@ use crate::service::metrics::{Metrics, ModelMetrics};
 use crate::service::settings::Settings;
 
 /// A model that is served.
+#[derive(Clone)]
 pub(crate) struct Served {
     /// The name that requests choose it by.
     pub(crate) name: String,
@@ -47,9 +49,11 @@ pub(crate) struct Registry {
     /// The models; the first of a field is its default.
     pub(crate) models: Vec<Served>,
     /// The keys; `None` if no key is required.
-    pub(crate) keys: Option<Keys>,
+    pub(crate) keys: Option<Arc<Keys>>,
     /// The operator's phrases.
     pub(crate) phrases: Phrases,
+    /// The learned lines that were found, by target and digest, whether or not they fit a model.
+    pub(crate) lines: Vec<(String, String)>,
     /// The threads of the encoders.
     pub(crate) threads: Vec<JoinHandle<()>>,
 }
@@ -89,6 +93,7 @@ impl Registry {
             models = models.into_iter().map(moved).collect::<anyhow::Result<_>>()?;
         }
         let models = placed::among(models, &settings.placed)?;
+        let (models, lines) = learned(models, settings.learn_online.as_deref())?;
         let keys = settings.keys.as_deref().map(|path| Keys::read(path, settings.limits.rate));
         let read_phrases = |path: &Path| phrases_of(&read_text(path)?, path);
         let phrases = settings.phrases.as_deref().map(read_phrases).transpose();
@@ -114,14 +119,30 @@ impl Registry {
             let metrics = metrics.of_model(&name, model.manifest().field, queue.is_some());
             served.push(Served { name, model, metrics, cascade, queue });
         }
-        let registry = Self { models: served, keys, phrases, threads };
+        let registry = Self { models: served, keys: keys.map(Arc::new), phrases, lines, threads };
         metrics.set_models(registry.loaded());
         Ok(registry)
     }
 
+    /// The same with these learned lines in place of all others.
+    pub(crate) fn with_lines(&self, lines: &[PlacedTarget]) -> Self {
+        let with = |served: &Served| match served.model.manifest().field {
+            Field::Prompt => Served { model: Arc::new(served.model.with_learned(lines)), ..served.clone() },
+            Field::Response => served.clone(),
+        };
+        Self {
+            models: self.models.iter().map(with).collect(),
+            keys: self.keys.clone(),
+            phrases: self.phrases.clone(),
+            lines: lines::digests(lines),
+            threads: Vec::new(),
+        }
+    }
+
     /// A registry with nothing in it.
     pub(crate) fn empty() -> Self {
-        Self { models: Vec::new(), keys: None, phrases: Phrases::default(), threads: Vec::new() }
+        let (lines, threads) = (Vec::new(), Vec::new());
+        Self { models: Vec::new(), keys: None, phrases: Phrases::default(), lines, threads }
     }
 
     /// The models by their names.
@@ -173,6 +194,27 @@ impl Registry {
             ApiError::invalid("target", rules::unknown_target(target, models, "GET /v1/models"))
         })
     }
+}
+
+/// Models with their names.
+type Named = Vec<(String, Model)>;
+
+/// Models with the lines that were learned for them in this folder, and the digests of these.
+fn learned(models: Named, folder: Option<&Path>) -> anyhow::Result<(Named, Vec<(String, String)>)> {
+    let Some(folder) = folder else { return Ok((models, Vec::new())) };
+    let lines = lines::read(folder)?;
+    for line in lines.iter().filter(|line| models.iter().all(|(_, model)| !model.fits(line))) {
+        let (of, model) = (&line.name, &line.model.name);
+        tracing::warn!(
+            target: "demur", of, model,
+            "a learned line is not used: its model, base rate or placed target is not the one that is served"
+        );
+    }
+    let with = |(name, model): (String, Model)| match model.manifest().field {
+        Field::Prompt => (name, model.with_learned(&lines)),
+        Field::Response => (name, model),
+    };
+    Ok((models.into_iter().map(with).collect(), lines::digests(&lines)))
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {

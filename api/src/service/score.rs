@@ -10,6 +10,7 @@ use crate::engine::batch::{Bounds, MissingColumn, PromptQuestion, Reading, RowQu
 use crate::engine::judgement::Judge;
 use crate::engine::model_ref::ModelRef;
 use crate::engine::tiered_model::TieredModel;
+use crate::engine::why::WORDS;
 use crate::service::bodies::{CascadeBody, Thresholds, Wanted};
 use crate::service::error::ApiError;
 use crate::service::job::Job;
@@ -46,6 +47,8 @@ pub(crate) struct ScoreRequest {
     /// Whether to add what a predictor knows of each prompt: `coverage`, `language`, and the `reason` why the decision is
     /// `abstain` where too little is known. Default: no.
     pub(crate) coverage: Option<bool>,
+    /// Whether to add why a prompt is held, as `why`. Default: no.
+    pub(crate) why: Option<bool>,
     /// Thresholds for this request. Default: the model's own.
     pub(crate) policy: Option<Thresholds>,
     /// Of a model with an encoder tier, the share of inputs that its n-gram tier is to answer alone: the nearest setting that the
@@ -169,6 +172,7 @@ fn chosen<'r>(request: &ScoreRequest, registry: &'r Registry) -> Result<&'r Serv
         ("top", request.top.is_some()),
         ("target", request.target.is_some()),
         ("coverage", request.coverage == Some(true)),
+        ("why", request.why == Some(true)),
     ];
     for (field, given) in fields {
         if given {
@@ -184,13 +188,16 @@ fn prompts<'a>(request: &ScoreRequest, tiered: TieredModel<'a>, policy: Policy) 
         target: request.target.clone(),
         coverage: request.coverage.unwrap_or(false),
         ngrams: request.top.unwrap_or_default(),
+        why: request.why.unwrap_or(false),
         ..PromptQuestion::new(tiered, policy)
     })
 }
 
 /// Scores the rows of a request.
 fn rows_of(request: &ScoreRequest, question: RowQuestion<'_>, job: &Job) -> Result<Scored, ApiError> {
-    let (limits, top) = (job.limits(), request.top.unwrap_or_default());
+    let limits = job.limits();
+    let of_why = if request.why == Some(true) { WORDS } else { 0 };
+    let words = request.top.unwrap_or_default() + of_why;
     let (column, messages) = (request.prompt_column.clone(), request.messages_column.clone());
     let reading = match question {
         RowQuestion::Prompts(_) => Reading::Prompt { column, messages, longest: limits.chars },
@@ -207,7 +214,7 @@ fn rows_of(request: &ScoreRequest, question: RowQuestion<'_>, job: &Job) -> Resu
     };
     // If words are requested, fewer rows are allowed, because an answer lists at most `MOST_TERMS` words.
     let bounds = Bounds {
-        rows: MOST_TERMS.checked_div(top).map_or(limits.rows, |most| limits.rows.min(most)),
+        rows: MOST_TERMS.checked_div(words).map_or(limits.rows, |most| limits.rows.min(most)),
         columns: MOST_COLUMNS,
         stop: job.stop(),
     };

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::service::admit::warn_of_open_address;
 use crate::service::late_connections::LateConnections;
+use crate::service::learning;
 use crate::service::listen;
 use crate::service::memory;
 use crate::service::openapi;
@@ -78,6 +79,7 @@ impl Application {
         let document = openapi::document(&settings)?;
         let state = Arc::new(State::load(settings, admin_address, document)?);
         warn_of_open_address(&state);
+        learning::start(&state).context("cannot start the thread that learns")?;
         let server = listen::server(&state, listener, admin, tls)?;
         Ok(Self { server, signals, state, late, address, scheme })
     }

@@ -13,7 +13,7 @@ use crate::engine::Usage;
 use crate::engine::cascade::checked_share;
 use crate::engine::rules::MOST_THREADS;
 use crate::service::adapters::name::{Adapters, LabelNames};
-use crate::service::options::{LogFormat, LogLevel, Options, read};
+use crate::service::options::{LogFormat, LogLevel, Options};
 use crate::service::proxy::options::ProxySettings;
 use crate::store::StorePlace;
 
@@ -91,6 +91,10 @@ pub(crate) struct Settings {
     pub(crate) keys: Option<PathBuf>,
     /// Where feedback is kept; without it there is no such route.
     pub(crate) feedback_store: Option<StorePlace>,
+    /// The folder of the lines that are learned from it; without one nothing is learned.
+    pub(crate) learn_online: Option<PathBuf>,
+    /// How often they are learned at most.
+    pub(crate) learn_every: Duration,
     pub(crate) cors_origins: Vec<String>,
     /// Certificate chain and private key.
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
@@ -110,10 +114,15 @@ impl Options {
     /// # Errors
     /// When the file cannot be read or is wrong, or a value is out of range.
     pub(crate) fn resolve(self) -> anyhow::Result<Settings> {
-        let options = match self.config.clone() {
-            None => self,
-            Some(path) => self.before(read(&path)?),
-        };
+        self.merged()?.settings()
+    }
+
+    /// The settings of options that are merged already.
+    ///
+    /// # Errors
+    /// When a value is out of range.
+    pub(crate) fn settings(self) -> anyhow::Result<Settings> {
+        let options = self;
         let limits = limits(&options)?;
         ensure!(
             options.tls_cert.is_some() == options.tls_key.is_some(),
@@ -130,6 +139,12 @@ impl Options {
             check_base_rate(rate).map_err(|cause| Usage(format!("--base-rate: {cause}")))?;
         }
         check_origins(&options.cors_origin)?;
+        ensure!(
+            options.learn_online.is_none() || options.feedback_store.is_some(),
+            Usage(
+                "--learn-online learns from the store of feedback; give it with --feedback-store".to_owned()
+            )
+        );
         let cores = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
         let encoder = EncoderOptions {
             library: options.encoder_library.map_or(Library::DEFAULT, Library::from),
@@ -155,6 +170,8 @@ impl Options {
             limits,
             keys: options.keys,
             feedback_store: options.feedback_store.as_deref().map(feedback_store).transpose()?,
+            learn_online: options.learn_online,
+            learn_every: minutes("learn-every", options.learn_every, 10.0)?,
             cors_origins: options.cors_origin,
             tls: options.tls_cert.zip(options.tls_key),
             phrases: options.phrases,
@@ -234,6 +251,12 @@ fn threads(name: &str, value: Option<usize>, default: usize) -> Result<usize, Us
 
 fn feedback_store(place: &str) -> Result<StorePlace, Usage> {
     StorePlace::parse(place).map_err(|why| Usage(format!("--feedback-store: {why}")))
+}
+
+fn minutes(name: &str, value: Option<f64>, default: f64) -> Result<Duration, Usage> {
+    let value = value.unwrap_or(default);
+    let time = Duration::try_from_secs_f64(value * 60.0).ok().filter(|time| !time.is_zero());
+    time.ok_or_else(|| Usage(format!("--{name} is {value}; it must be a number of minutes above 0")))
 }
 
 fn seconds(name: &str, value: Option<f64>, default: f64) -> Result<Duration, Usage> {

@@ -33,6 +33,8 @@ fn wrong_values_are_named() {
         ("request-timeout = -1.0", "--request-timeout is -1"),
         ("rate = 0", "--rate is 0"),
         ("feedback-store = \"mysql://h/d\"", "--feedback-store: a store is a file"),
+        ("learn-online = \"lines\"", "--learn-online learns from the store of feedback"),
+        ("learn-every = 0.0", "--learn-every is 0"),
         ("adapters = [\"all\", \"tei\"]", "--adapters all"),
         ("labels = [\"a\"]", "--labels a"),
         ("tier = \"n-gram\"", "unknown variant"),

@@ -4,7 +4,6 @@
 //! finds the same settings, which no setting that is forgotten here passes.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +15,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use toml::{Table, Value};
 
 use crate::service::options::Options;
+use crate::service::proxy::options::{ProxyOptions, ProxySettings};
 use crate::service::settings::Settings;
 
 /// The options of a command line, with where each came from.
@@ -29,7 +29,7 @@ pub(crate) struct Given {
 impl FromArgMatches for Given {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut origins = HashMap::new();
-        for argument in Options::augment_args(Command::new("options")).get_arguments() {
+        for argument in Self::augment_args(Command::new("options")).get_arguments() {
             let Some(key) = argument.get_long() else { continue };
             let origin = match matches.value_source(argument.get_id().as_str()) {
                 Some(ValueSource::CommandLine) => format!("--{key}"),
@@ -40,7 +40,8 @@ impl FromArgMatches for Given {
             };
             origins.insert(key.to_owned(), origin);
         }
-        Ok(Self { options: Options::from_arg_matches(matches)?, origins })
+        let proxy = ProxyOptions::from_arg_matches(matches)?;
+        Ok(Self { options: Options { proxy, ..Options::from_arg_matches(matches)? }, origins })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -51,11 +52,11 @@ impl FromArgMatches for Given {
 
 impl Args for Given {
     fn augment_args(command: Command) -> Command {
-        Options::augment_args(command)
+        ProxyOptions::augment_args(Options::augment_args(command).next_help_heading("Proxy"))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
-        Options::augment_args_for_update(command)
+        ProxyOptions::augment_args_for_update(Options::augment_args_for_update(command))
     }
 }
 
@@ -68,24 +69,51 @@ impl Given {
         let file = self.options.config.clone();
         let of_file = file.as_deref().map(keys_of).transpose()?.unwrap_or_default();
         let named = file.map_or_else(String::new, |file| file.display().to_string());
-        let settings = self.options.resolve()?;
-        let origin = |key: &str| match self.origins.get(key) {
-            Some(origin) => origin.as_str(),
-            None if of_file.contains_key(key) => &named,
-            None => "default",
+        let options = self.options.merged()?;
+        let origin = |key: &str, of_file: Option<&Table>| match self.origins.get(key) {
+            Some(origin) => Some(origin.clone()),
+            None => of_file.is_some_and(|table| table.contains_key(key)).then(|| named.clone()),
         };
+        let (has_upstream, proxy) =
+            (options.proxy.upstream.is_some(), options.proxy.clone().with_an_upstream());
+        let is_proxy = options.proxy.is_set();
+        let options = Options { proxy, ..options };
+        // Without a proxy, its settings are shown as they would be.
+        let proxy = options.proxy.clone().resolve(|_| None)?;
+        let settings = if is_proxy { options.resolve_proxy(|_| None)? } else { options.resolve()? };
         let mut text = String::new();
         for (key, value) in settings.shown() {
-            // Writing to a string cannot fail.
-            let _ = match value {
-                Some(value) => {
-                    let line = format!("{key} = {}", without_secrets(value));
-                    writeln!(text, "{line:<44}  # {}", origin(key))
+            let origin = origin(key, Some(&of_file)).unwrap_or_else(|| "default".to_owned());
+            text.push_str(&line(key, value, &origin));
+        }
+        text.push_str("\n[proxy]\n");
+        let of_proxy = of_file.get("proxy").and_then(Value::as_table);
+        for (key, value) in proxy.shown() {
+            let closed = self.origins.get("fail-closed").filter(|_| key == "on-failure").cloned();
+            let by_policy = proxy.policy_file.as_ref().filter(|_| proxy.by_policy.contains(&key));
+            let by_policy = by_policy.map(|policy| policy.display().to_string());
+            match closed.or_else(|| origin(key, of_proxy)).or(by_policy) {
+                Some(origin) => text.push_str(&line(key, value, &origin)),
+                // A default that is written out would go before the policy.
+                None => {
+                    let value = value.filter(|_| key != "upstream" || has_upstream);
+                    let comment = if value.is_some() { format!("# {key}") } else { key.to_owned() };
+                    text.push_str(&line(&comment, value, "default"));
                 }
-                None => writeln!(text, "{:<44}  # not set", format!("# {key} =")),
-            };
+            }
         }
         Ok(text)
+    }
+}
+
+/// One line of what is shown.
+fn line(key: &str, value: Option<Value>, origin: &str) -> String {
+    match value {
+        Some(value) => {
+            let setting = format!("{key} = {}", without_secrets(value));
+            format!("{setting:<44}  # {origin}\n")
+        }
+        None => format!("{:<44}  # not set\n", format!("# {key} =")),
     }
 }
 
@@ -141,6 +169,8 @@ impl Settings {
             ("base-rate", self.base_rate.map(Value::Float)),
             ("phrases", self.phrases.as_deref().map(path_value)),
             ("feedback-store", self.feedback_store.as_ref().map(|place| Value::String(place.address()))),
+            ("learn-online", self.learn_online.as_deref().map(path_value)),
+            ("learn-every", Some(Value::Float(self.learn_every.as_secs_f64() / 60.0))),
         ]
     }
 
@@ -192,6 +222,33 @@ impl Settings {
             ("access-log", Some(self.access_log.into())),
             ("log-prompts", Some(self.log_prompts.into())),
             ("otlp-endpoint", self.otlp_endpoint.clone().map(Value::String)),
+        ]
+    }
+}
+
+impl ProxySettings {
+    /// The settings of the proxy alone, as `[proxy]` of a file has them.
+    pub(crate) fn shown(&self) -> Vec<Line> {
+        let mut fallbacks: Vec<(&str, String)> = Vec::new();
+        for fallback in &self.fallbacks {
+            match fallbacks.last_mut().filter(|(name, _)| *name == fallback.name) {
+                Some((_, text)) => {
+                    text.push(',');
+                    text.push_str(&fallback.model);
+                }
+                None => {
+                    let (name, address) = (&fallback.name, plain_address(&fallback.address));
+                    fallbacks.push((name, format!("{name}={address},{}", fallback.model)));
+                }
+            }
+        }
+        vec![
+            ("upstream", text(&self.upstream)),
+            ("fallback", list(fallbacks.iter().map(|(_, text)| text.as_str()))),
+            ("policy", self.policy_file.as_deref().map(path_value)),
+            ("mode", name(&self.mode)),
+            ("on-failure", name(&self.on_failure)),
+            ("store-texts", Some(self.store_texts.into())),
         ]
     }
 }

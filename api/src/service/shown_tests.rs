@@ -31,6 +31,8 @@ fn every_setting_is_shown_and_read_back() {
         "--base-rate=0.25",
         "--phrases=/phrases.toml",
         "--feedback-store=/feedback.db",
+        "--learn-online=/lines",
+        "--learn-every=15",
         "--max-body=11",
         "--max-batch=12",
         "--max-chars=13",
@@ -107,6 +109,85 @@ fn passwords_and_queries_are_left_out() {
     assert_eq!(shown("a=models/a"), "a=models/a");
     let text = given(&["--otlp-endpoint=http://u:secret@h"]).show().unwrap();
     assert!(text.contains("http://***@h") && !text.contains("secret"), "{text}");
+}
+
+/// The keys of `[proxy]`: the flags that `proxy` alone has, but for a second name of one.
+fn proxy_keys() -> Vec<String> {
+    let command = ProxyOptions::augment_args(Command::new("options"));
+    let names = command.get_arguments().filter_map(clap::Arg::get_long);
+    names.filter(|name| *name != "fail-closed").map(str::to_owned).collect()
+}
+
+#[test]
+fn the_settings_of_the_proxy_are_shown_and_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let [path, policy] = ["demur.toml", "policy.toml"].map(|name| dir.path().join(name));
+    fs::write(&policy, "mode = 'enforce'\n").unwrap();
+    let policy_flag = format!("--policy={}", policy.display());
+    let flags = [
+        "--feedback-store=/f.db",
+        "--upstream=https://u.example",
+        "--fallback=a=http://a,m,n",
+        "--fallback=b=http://b,m",
+        "--mode=observe",
+        "--on-failure=closed",
+        "--store-texts",
+        &policy_flag,
+    ];
+    let given = given(&flags);
+    let settings = given.options.clone().resolve_proxy(|_| None).unwrap();
+    let text = given.show().unwrap();
+    fs::write(&path, &text).unwrap();
+    let config = || Options { config: Some(path.clone()), ..Options::default() };
+    assert_eq!(config().resolve_proxy(|_| None).unwrap(), settings, "{text}");
+    // The service reads the same file, and leaves the table to the proxy.
+    assert_eq!(config().resolve().unwrap().proxy, None);
+    let shown: Vec<_> = settings.proxy.unwrap().shown().into_iter().map(|(key, _)| key.to_owned()).collect();
+    assert_eq!(shown, proxy_keys());
+}
+
+#[test]
+fn what_the_policy_decides_is_shown_as_that_and_defaults_stay_comments() {
+    let dir = tempfile::tempdir().unwrap();
+    let [path, policy] = ["demur.toml", "policy.toml"].map(|name| dir.path().join(name));
+    fs::write(&policy, "mode = 'enforce'\n").unwrap();
+    fs::write(&path, "[proxy]\npolicy = 'policy.toml'\nfallback = ['a=http://u:secret@a,m']\n").unwrap();
+    let text = given(&[&format!("--config={}", path.display()), "--fail-closed"]).show().unwrap();
+    let (_, table) = text.split_once("[proxy]\n").unwrap();
+    let lines: Vec<(&str, &str)> =
+        table.lines().map(|line| line.split_once("  # ").unwrap()).map(|(a, b)| (a.trim_end(), b)).collect();
+    let file = path.display().to_string();
+    let policy = policy.display().to_string();
+    let of_policy = format!("policy = \"{policy}\"");
+    assert_eq!(
+        lines,
+        [
+            ("# upstream =", "not set"),
+            ("fallback = [\"a=http://***@a,m\"]", file.as_str()),
+            (of_policy.as_str(), file.as_str()),
+            ("mode = \"enforce\"", policy.as_str()),
+            ("on-failure = \"closed\"", "--fail-closed"),
+            ("# store-texts = false", "default"),
+        ]
+    );
+    let without = given(&[]).show().unwrap();
+    let (_, table) = without.split_once("[proxy]\n").unwrap();
+    assert!(table.lines().all(|line| line.starts_with("# ")), "{table}");
+}
+
+#[test]
+fn the_example_file_has_every_setting_of_the_proxy() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/demur.toml");
+    let text = fs::read_to_string(path).unwrap();
+    let (_, table) = text.split_once("\n[proxy]\n").unwrap();
+    let examples =
+        table.lines().filter_map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = ")));
+    let examples: Vec<&str> = examples.collect();
+    let options: ProxyOptions = toml::from_str(&examples.join("\n")).unwrap();
+    let keys: Vec<_> = examples.iter().filter_map(|line| line.split(" = ").next()).collect();
+    assert_eq!(keys, proxy_keys());
+    let options = ProxyOptions { policy: None, ..options };
+    options.resolve(|_| None).unwrap();
 }
 
 /// A person who copies the example and changes one line gets the defaults of all others.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use arc_swap::ArcSwap;
+use demur_predictor::PlacedTarget;
 use rustls::ClientConfig;
 
 use crate::service::addresses::Addresses;
@@ -164,6 +165,13 @@ impl State {
         }
     }
 
+    /// Puts these learned lines in force, in place of all others; everything else that is loaded stays.
+    pub(crate) fn set_lines(&self, lines: &[PlacedTarget]) {
+        let _order = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let registry = self.registry.load_full().with_lines(lines);
+        self.registry.store(Arc::new(registry));
+    }
+
     /// Admits a request that has to wait, if there is room. One key gets at most three quarters of it, so
     /// that others are not shut out.
     ///
@@ -204,13 +212,15 @@ impl State {
         ApiError { retry_after: Some(wait), ..ApiError::new(kind, message) }
     }
 
-    /// Drops the models, and waits for the encoders' threads, but not forever. A process that exits while a
-    /// thread is inside its library may crash.
+    /// Drops the models, and waits for the encoders' threads and for what feedback is not written yet, but not
+    /// forever. A process that exits while a thread is inside its library may crash.
     pub(crate) fn end(&self) {
         self.registry.store(Arc::new(Registry::empty()));
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let longest = Instant::now() + LAST_BATCH;
-        while threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < longest {
+        let is_written = || self.feedback.as_ref().is_none_or(|feedback| feedback.queue.is_done());
+        let is_done = || is_written() && threads.iter().all(JoinHandle::is_finished);
+        while !is_done() && Instant::now() < longest {
             std::thread::sleep(Duration::from_millis(2));
         }
     }

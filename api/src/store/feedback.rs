@@ -24,6 +24,25 @@ pub(crate) struct Feedback {
     /// What was predicted, and by which model.
     pub(crate) p_refusal: f64,
     pub(crate) predicted_by: String,
+    /// What may be learned from it; nothing where no target was named.
+    pub(crate) basis: Option<Basis>,
+}
+
+/// A prediction as it is without a learned line.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Basis {
+    /// What predictions with it depend on ([`demur_predictor::Model::basis`]).
+    pub(crate) name: String,
+    pub(crate) log_odds: f64,
+}
+
+/// What may be learned from of one target: a prediction as it is without a learned line, and whether its prompt was refused.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Lesson {
+    /// The number of the entry.
+    pub(crate) id: i64,
+    pub(crate) log_odds: f64,
+    pub(crate) refused: bool,
 }
 
 /// A prompt and what came back, as other answers are kept.
@@ -83,6 +102,46 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The targets that may be learned of, each with a basis of predictions for it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) fn bases(&mut self) -> anyhow::Result<Vec<(String, String)>> {
+        let select =
+            "SELECT DISTINCT target, basis FROM feedback WHERE basis IS NOT NULL ORDER BY target, basis";
+        let rows = self.database.query(select, &[])?;
+        rows.into_iter().map(|mut row| Ok((row.text(0)?, row.text(1)?))).collect()
+    }
+
+    /// The newest feedback of a target and a basis behind the entry `until` and the time `since`, the oldest first; a
+    /// reviewer's label goes before the one that was given, and what was no answer is left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) fn lessons(
+        &mut self,
+        (target, basis): (&str, &str),
+        (until, since): (i64, i64),
+        most: i64,
+    ) -> anyhow::Result<Vec<Lesson>> {
+        let select = "SELECT f.id, f.log_odds, COALESCE((SELECT r.label FROM reviews r \
+                      WHERE r.settings = f.settings AND r.prompt = f.prompt AND r.sample = f.sample \
+                      ORDER BY r.id DESC LIMIT 1), f.label) FROM feedback f WHERE f.target = $1 AND f.basis = $2 \
+                      AND f.id > $3 AND f.received_at > $4 AND f.log_odds IS NOT NULL ORDER BY f.id DESC LIMIT $5";
+        let values = [Value::from(target), basis.into(), until.into(), since.into(), most.into()];
+        let mut found = Vec::new();
+        for mut row in self.database.query(select, &values)? {
+            let (id, log_odds, label) = (row.integer(0)?, row.real(1)?, row.text(2)?);
+            if label == "refused" || label == "complied" {
+                found.push(Lesson { id, log_odds, refused: label == "refused" });
+            }
+        }
+        found.reverse();
+        Ok(found)
+    }
+}
+
 fn keep(database: &mut Database, entry: &Feedback) -> anyhow::Result<bool> {
     let known = "SELECT COUNT(*) FROM feedback WHERE event = $1";
     if database.number(known, &[entry.event.as_str().into()])? != Some(0) {
@@ -107,8 +166,11 @@ fn keep(database: &mut Database, entry: &Feedback) -> anyhow::Result<bool> {
         entry.p_refusal.into(),
         entry.predicted_by.as_str().into(),
         now().into(),
+        entry.basis.as_ref().map(|basis| basis.name.as_str()).into(),
+        entry.basis.as_ref().map(|basis| basis.log_odds).into(),
     ];
     let insert = "INSERT INTO feedback (event, target, settings, prompt, sample, label, labelled_by, p_refusal, \
-                  predicted_by, received_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+                  predicted_by, received_at, basis, log_odds) \
+                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     database.execute(insert, &values).map(|_| true)
 }

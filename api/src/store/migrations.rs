@@ -7,7 +7,7 @@ use crate::store::time::now;
 use crate::store::value::Value;
 
 /// The steps. `{ID}` is a key that the database counts up.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "
     CREATE TABLE prompts (id {ID}, digest TEXT NOT NULL UNIQUE, prompt TEXT NOT NULL, row_id TEXT);
     CREATE TABLE settings (id {ID}, digest TEXT NOT NULL UNIQUE, settings TEXT NOT NULL, created_at BIGINT NOT NULL);
@@ -44,6 +44,11 @@ const STEPS: [&str; 2] = [
         FOREIGN KEY (settings, prompt, sample) REFERENCES answers (settings, prompt, sample)
     );
     CREATE INDEX reviews_of_answer ON reviews (settings, prompt, sample);
+",
+    "
+    ALTER TABLE feedback ADD COLUMN basis TEXT;
+    ALTER TABLE feedback ADD COLUMN log_odds DOUBLE PRECISION;
+    CREATE INDEX feedback_of_basis ON feedback (target, basis, id);
 ",
 ];
 

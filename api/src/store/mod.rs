@@ -30,7 +30,7 @@ mod write;
 use anyhow::bail;
 
 use self::database::Database;
-pub(crate) use self::feedback::{Feedback, Reported};
+pub(crate) use self::feedback::{Basis, Feedback, Reported};
 pub(crate) use self::kept::{answer_of, label_of, signs_of, stored};
 pub(crate) use self::place::StorePlace;
 pub(crate) use self::review::{Doubtful, Review, Reviewed};

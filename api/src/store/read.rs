@@ -1,6 +1,6 @@
 //! What is read: questions without an answer, what was spent, counts of labels, all answers in order.
 
-use demur_data::Labeller;
+use demur_data::{LABELLED_BY_DEMUR, Labeller};
 use demur_predictor::sha256;
 
 use crate::store::Store;
@@ -114,7 +114,9 @@ impl Store {
         settings: Option<i64>,
         mut each: impl FnMut(Stored) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let select = "SELECT a.settings, a.prompt, a.sample, p.prompt, p.row_id, s.settings, a.attempt, a.status, a.response, \
+        let by_demur = by_demur("o.labelled_by");
+        let select = format!(
+            "SELECT a.settings, a.prompt, a.sample, p.prompt, p.row_id, s.settings, a.attempt, a.status, a.response, \
                       a.finish_reason, a.refusal, a.error, a.filters, a.tool_calls, a.reasoning, a.served_model, \
                       a.fingerprint, r.prompt_tokens, r.completion_tokens, l.labelled_by, l.label, l.p_refusal, l.kind, \
                       v.reviewer, v.label \
@@ -123,17 +125,18 @@ impl Store {
                       AND r.attempt = a.attempt \
                       LEFT JOIN labels l ON l.prompt = a.prompt AND l.settings = a.settings AND l.sample = a.sample \
                       AND l.labelled_by = (SELECT MIN(o.labelled_by) FROM labels o WHERE o.settings = a.settings \
-                      AND o.prompt = a.prompt AND o.sample = a.sample AND o.labelled_by NOT LIKE 'demur:%') \
+                      AND o.prompt = a.prompt AND o.sample = a.sample AND NOT {by_demur}) \
                       LEFT JOIN reviews v ON v.id = (SELECT MAX(r.id) FROM reviews r WHERE r.settings = a.settings \
                       AND r.prompt = a.prompt AND r.sample = a.sample) \
                       WHERE (a.settings, a.prompt, a.sample) > ($1, $2, $3) AND a.settings <= $4 \
-                      ORDER BY a.settings, a.prompt, a.sample LIMIT $5";
+                      ORDER BY a.settings, a.prompt, a.sample LIMIT $5"
+        );
         let last = settings.unwrap_or(i64::MAX);
         let mut after = Key { settings: settings.unwrap_or(0), prompt: 0, sample: -1 };
         loop {
             let Key { settings, prompt, sample } = after;
             let values = [settings.into(), prompt.into(), sample.into(), last.into(), PAGE.into()];
-            let rows = self.database.query(select, &values)?;
+            let rows = self.database.query(&select, &values)?;
             let count = rows.len() as i64;
             for row in rows {
                 let stored = stored(row)?;
@@ -145,6 +148,11 @@ impl Store {
             }
         }
     }
+}
+
+/// The condition that a column names Demur as the labeller.
+pub(super) fn by_demur(column: &str) -> String {
+    format!("{column} LIKE '{LABELLED_BY_DEMUR}%'")
 }
 
 /// A count; nothing is 0.

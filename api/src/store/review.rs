@@ -1,7 +1,7 @@
 //! Reviews: the answers that are least certain, what persons said of them, and the labels of Demur's beside that.
 
 use crate::store::Store;
-use crate::store::read::answer_in;
+use crate::store::read::{answer_in, by_demur};
 use crate::store::rows::{Answer, Key, Label};
 use crate::store::time::now;
 use crate::store::value::{Row, Value};
@@ -40,11 +40,16 @@ pub(crate) struct Reviewed {
 }
 
 /// Demur's labels of answers, the last of each, of those that this reviewer (`$1`) has not seen.
-const OPEN: &str = "FROM labels l JOIN answers a ON a.settings = l.settings AND a.prompt = l.prompt AND a.sample = l.sample \
+fn open() -> String {
+    let by_demur = by_demur("o.labelled_by");
+    format!(
+        "FROM labels l JOIN answers a ON a.settings = l.settings AND a.prompt = l.prompt AND a.sample = l.sample \
     WHERE NOT EXISTS (SELECT 1 FROM reviews r WHERE r.reviewer = $1 AND r.settings = l.settings AND r.prompt = l.prompt \
     AND r.sample = l.sample) AND (a.response IS NOT NULL OR a.refusal IS NOT NULL OR a.error IS NOT NULL) \
     AND l.labelled_by = (SELECT o.labelled_by FROM labels o WHERE o.settings = l.settings AND o.prompt = l.prompt \
-    AND o.sample = l.sample AND o.labelled_by LIKE 'demur:%' ORDER BY o.labelled_at DESC, o.labelled_by LIMIT 1)";
+    AND o.sample = l.sample AND {by_demur} ORDER BY o.labelled_at DESC, o.labelled_by LIMIT 1)"
+    )
+}
 
 impl Store {
     /// Answers without a review of this reviewer, those first whose P(refusal) is nearest to one half, then those that a
@@ -57,8 +62,9 @@ impl Store {
             "SELECT l.settings, l.prompt, l.sample, a.response, a.finish_reason, a.refusal, a.error, a.filters, a.tool_calls, \
              a.reasoning, l.label, l.p_refusal, l.kind, l.labelled_by, \
              (SELECT p.prompt FROM prompts p WHERE p.id = l.prompt), \
-             (SELECT s.settings FROM settings s WHERE s.id = l.settings) {OPEN} \
-             ORDER BY COALESCE(ABS(l.p_refusal - 0.5), 1.0), l.settings, l.prompt, l.sample LIMIT $2 OFFSET $3"
+             (SELECT s.settings FROM settings s WHERE s.id = l.settings) {} \
+             ORDER BY COALESCE(ABS(l.p_refusal - 0.5), 1.0), l.settings, l.prompt, l.sample LIMIT $2 OFFSET $3",
+            open()
         );
         let rows = self.database.query(&select, &[Value::from(reviewer), most.into(), skip.into()])?;
         let one = |mut row: Row| {
@@ -82,7 +88,7 @@ impl Store {
     pub(crate) fn reviewed(&mut self, reviewer: &str) -> anyhow::Result<(i64, i64)> {
         let done = "SELECT COUNT(*) FROM (SELECT DISTINCT settings, prompt, sample FROM reviews WHERE reviewer = $1) AS done";
         let done = self.database.number(done, &[reviewer.into()])?.unwrap_or(0);
-        let left = self.database.number(&format!("SELECT COUNT(*) {OPEN}"), &[reviewer.into()])?;
+        let left = self.database.number(&format!("SELECT COUNT(*) {}", open()), &[reviewer.into()])?;
         Ok((done, left.unwrap_or(0)))
     }
 
@@ -112,15 +118,17 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub(crate) fn reviews(&mut self) -> anyhow::Result<Vec<Reviewed>> {
-        let select = "SELECT r.settings, r.prompt, r.sample, r.reviewer, r.label, (SELECT o.label FROM labels o \
-                      WHERE o.settings = r.settings AND o.prompt = r.prompt AND o.sample = r.sample \
-                      AND o.labelled_by LIKE 'demur:%' ORDER BY o.labelled_at DESC, o.labelled_by LIMIT 1) \
-                      FROM reviews r ORDER BY r.id";
+        let select = format!(
+            "SELECT r.settings, r.prompt, r.sample, r.reviewer, r.label, (SELECT o.label FROM labels o \
+             WHERE o.settings = r.settings AND o.prompt = r.prompt AND o.sample = r.sample \
+             AND {} ORDER BY o.labelled_at DESC, o.labelled_by LIMIT 1) FROM reviews r ORDER BY r.id",
+            by_demur("o.labelled_by")
+        );
         let one = |mut row: Row| {
             let (key, reviewer, label) = (key(&row)?, row.text(3)?, row.text(4)?);
             Ok(Reviewed { key, reviewer, label, demur: row.optional_text(5)? })
         };
-        self.database.query(select, &[])?.into_iter().map(one).collect()
+        self.database.query(&select, &[])?.into_iter().map(one).collect()
     }
 
     /// Some answers that Demur has not labelled and that have something to judge, with their prompts.
@@ -128,13 +136,16 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub(crate) fn unlabelled(&mut self) -> anyhow::Result<Vec<(Key, String, Answer)>> {
-        let select = "SELECT a.settings, a.prompt, a.sample, a.response, a.finish_reason, a.refusal, a.error, a.filters, \
-                      a.tool_calls, a.reasoning, p.prompt FROM answers a JOIN prompts p ON p.id = a.prompt \
-                      WHERE (a.response IS NOT NULL OR a.refusal IS NOT NULL OR a.error IS NOT NULL) AND NOT EXISTS \
-                      (SELECT 1 FROM labels l WHERE l.settings = a.settings AND l.prompt = a.prompt \
-                      AND l.sample = a.sample AND l.labelled_by LIKE 'demur:%') LIMIT $1";
+        let select = format!(
+            "SELECT a.settings, a.prompt, a.sample, a.response, a.finish_reason, a.refusal, a.error, a.filters, \
+             a.tool_calls, a.reasoning, p.prompt FROM answers a JOIN prompts p ON p.id = a.prompt \
+             WHERE (a.response IS NOT NULL OR a.refusal IS NOT NULL OR a.error IS NOT NULL) AND NOT EXISTS \
+             (SELECT 1 FROM labels l WHERE l.settings = a.settings AND l.prompt = a.prompt \
+             AND l.sample = a.sample AND {}) LIMIT $1",
+            by_demur("l.labelled_by")
+        );
         let one = |mut row: Row| Ok((key(&row)?, row.text(10)?, answer_in(&mut row, 3)?));
-        self.database.query(select, &[PAGE.into()])?.into_iter().map(one).collect()
+        self.database.query(&select, &[PAGE.into()])?.into_iter().map(one).collect()
     }
 
     /// Keeps labels of answers.

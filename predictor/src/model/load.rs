@@ -2,11 +2,10 @@
 //! is right, sizes and digests match, every number is finite, and vocabulary and weights match.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -78,7 +77,7 @@ impl Model {
                 Ok((bytes, digest.clone()))
             };
             let named = |cause| ModelError::Encoder { path: dir.to_owned(), cause };
-            self.parts.encoder =
+            Arc::make_mut(&mut self.parts).encoder =
                 Some(EncoderTier::load(dir, encoder, options.encoder, file)?.map_err(named)?);
         }
         Ok(self)
@@ -113,14 +112,7 @@ impl Model {
             reason: "not a sorted list of 64-bit keys".to_owned(),
         })?;
         let parts = assemble(dir, &manifest, (vocabulary.as_ref(), weights.as_ref()), seen)?;
-        Ok(Self {
-            digest: sha256(text),
-            manifest,
-            parts,
-            prior_shift: 0.0,
-            placed: BTreeMap::new(),
-            scripts: OnceLock::new(),
-        })
+        Ok(Self::of_parts(manifest, sha256(text), Arc::new(parts)))
     }
 }
 

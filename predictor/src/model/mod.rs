@@ -21,13 +21,14 @@ pub(crate) mod training_data;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use demur_data::Input;
 
 use crate::answer::kinds::KindModel;
 use crate::calibration_report::CalibrationReport;
 use crate::error::ModelError;
+use crate::learned::LearnedInUse;
 use crate::model::description::ModelDescription;
 use crate::model::digest::sha256;
 use crate::model::left_out::LeftOutReport;
@@ -45,12 +46,15 @@ use crate::probability::Probability;
 pub struct Model {
     manifest: Manifest,
     digest: String,
-    parts: Parts,
+    /// Shared by its copies, for it is large.
+    parts: Arc<Parts>,
     /// Added to the logit of every calibrated probability: the shift from the manifest's base rate to another
     /// one.
     prior_shift: f64,
     /// The targets that were placed, which are in no manifest.
     pub(crate) placed: BTreeMap<String, InUse>,
+    /// The lines that were learned from feedback, by target; each goes behind all else.
+    pub(crate) learned: BTreeMap<String, LearnedInUse>,
     /// The scripts of its vocabulary, counted when they are first needed.
     scripts: OnceLock<KnownScripts>,
 }
@@ -63,20 +67,19 @@ impl Model {
     pub fn new(description: ModelDescription, parts: Parts) -> Result<Self, ModelError> {
         let manifest = Manifest::of(description, &parts)?;
         manifest.check().map_err(|cause| ModelError::Settings { path: PathBuf::from(MANIFEST), cause })?;
-        Self::sealed(manifest, parts)
+        Self::sealed(manifest, Arc::new(parts))
     }
 
     /// The model with this manifest, whose digest is the model's.
-    fn sealed(manifest: Manifest, parts: Parts) -> Result<Self, ModelError> {
+    fn sealed(manifest: Manifest, parts: Arc<Parts>) -> Result<Self, ModelError> {
         let digest = sha256(manifest_json(&manifest)?.as_bytes());
-        Ok(Self {
-            manifest,
-            digest,
-            parts,
-            prior_shift: 0.0,
-            placed: BTreeMap::new(),
-            scripts: OnceLock::new(),
-        })
+        Ok(Self::of_parts(manifest, digest, parts))
+    }
+
+    /// The model of a manifest with this digest.
+    fn of_parts(manifest: Manifest, digest: String, parts: Arc<Parts>) -> Self {
+        let (placed, learned) = (BTreeMap::new(), BTreeMap::new());
+        Self { manifest, digest, parts, prior_shift: 0.0, placed, learned, scripts: OnceLock::new() }
     }
 
     /// The same model, with figures on sources that its fit has not seen in its manifest; its digest changes.
@@ -101,24 +104,24 @@ impl Model {
 
     /// The fitted scorer.
     #[must_use]
-    pub const fn scorer(&self) -> &NgramModel {
+    pub fn scorer(&self) -> &NgramModel {
         &self.parts.scorer
     }
 
     /// All parts that are stored in its files.
-    pub(crate) const fn parts(&self) -> &Parts {
+    pub(crate) fn parts(&self) -> &Parts {
         &self.parts
     }
 
     /// The model of kinds, if there is one.
     #[must_use]
-    pub const fn kinds(&self) -> Option<&KindModel> {
+    pub fn kinds(&self) -> Option<&KindModel> {
         self.parts.kinds.as_ref()
     }
 
     /// The prompts that its fit has seen.
     #[must_use]
-    pub const fn seen(&self) -> &SeenPrompts {
+    pub fn seen(&self) -> &SeenPrompts {
         &self.parts.seen
     }
 
@@ -129,6 +132,7 @@ impl Model {
         let mut known: Vec<&str> = shifted
             .chain(self.manifest.target_calibrations.keys())
             .chain(self.placed.keys())
+            .chain(self.learned.keys())
             .map(String::as_str)
             .collect();
         known.sort_unstable();
@@ -137,12 +141,13 @@ impl Model {
     }
 
     /// Whether the model takes this target as an input, that is, whether the fit learned a difference from
-    /// other targets, or the target was placed.
+    /// other targets, or the target was placed or learned.
     #[must_use]
     pub fn knows_target(&self, target: &str) -> bool {
         self.parts.scorer.dense().targets.contains_key(target)
             || self.manifest.target_calibrations.contains_key(target)
             || self.placed.contains_key(target)
+            || self.learned.contains_key(target)
     }
 
     /// P(refusal) at the scorer's logit of an input, by the calibration of the input's target if it has one of
@@ -150,10 +155,11 @@ impl Model {
     #[must_use]
     pub fn calibrated(&self, logit: f64, input: &Input<'_>) -> Probability {
         if let Some(placed) = self.placed_at(&self.manifest.calibration, logit, input) {
-            return self.at_prior(placed);
+            return self.as_learned(self.at_prior(placed), input);
         }
         let of_target = input.target.and_then(|target| self.manifest.target_calibrations.get(target));
-        self.at_prior(of_target.unwrap_or(&self.manifest.calibration).apply(logit))
+        let own = of_target.unwrap_or(&self.manifest.calibration).apply(logit);
+        self.as_learned(self.at_prior(own), input)
     }
 
     /// A calibrated probability under the base rate that is assumed now.

@@ -54,7 +54,7 @@ impl Model {
         let logit = manifest.stack.logit(ngrams.logit, encoder_logit);
         let own = || manifest.calibrated(logit, input.target, &self.manifest().target_calibrations);
         let placed = self.placed_at(&manifest.calibration, logit, input);
-        let p_refusal = self.at_prior(placed.unwrap_or_else(own));
+        let p_refusal = self.as_learned(self.at_prior(placed.unwrap_or_else(own)), input);
         Some(Tiered { p_refusal, logit, tier: Tier::Encoder, found: ngrams.found })
     }
 

@@ -12,7 +12,7 @@ use crate::service::Given;
 #[command(after_help = "\
 Examples:
   demur config show > demur.toml       every setting at its default, as a file
-  demur config check demur.toml        would `demur serve --config demur.toml` start?
+  demur config check demur.toml        would `demur serve --config demur.toml` start? With [proxy], `demur proxy`?
   demur config show --config demur.toml --port 80")]
 pub(crate) struct Config {
     #[command(subcommand)]
@@ -29,7 +29,7 @@ pub(crate) enum ConfigWhat {
     },
     /// Prints every setting with its value and where it comes from, as a file of settings.
     ///
-    /// Flags, DEMUR_* variables and the file of --config are read as `demur serve` reads them.
+    /// Flags, DEMUR_* variables and the file of --config are read as `demur serve` and `demur proxy` read them.
     Show(Box<Given>),
 }
 

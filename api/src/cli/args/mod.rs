@@ -129,7 +129,7 @@ pub(crate) enum Command {
     /// Stands before a model's API and predicts each prompt before it is sent there.
     ///
     /// Every request and answer passes as it is; the headers x-demur-decision and x-demur-p-refusal say what was
-    /// predicted. The service's own flags hold for it, but for --keys and --adapters.
+    /// predicted. The service's own flags, variables and file of settings hold for it, but for --keys and --adapters.
     Proxy(Proxy),
     /// Makes an API key for `serve`: its entry for the file of --keys.
     ///

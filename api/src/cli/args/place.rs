@@ -29,8 +29,12 @@ impl PlacedArg {
 #[derive(Debug, Args)]
 pub(crate) struct Place {
     /// Answers of the target: rows with a prompt, and a label or a response, which the bundled classifier then judges.
-    #[arg(required = true, value_name = "ANSWERS")]
+    #[arg(required_unless_present = "back", value_name = "ANSWERS")]
     pub(crate) answers: Vec<PathBuf>,
+    /// Place nothing, but go back to the line before the one that `serve --learn-online DIR` has in force for --name; a
+    /// running service takes it up within seconds, and learns from later feedback alone.
+    #[arg(long, value_name = "DIR", requires = "name", conflicts_with_all = ["answers", "out", "ordinary"])]
+    pub(crate) back: Option<PathBuf>,
     /// The name by which --target asks for it. Default: the one target that the rows name.
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,

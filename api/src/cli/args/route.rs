@@ -34,6 +34,9 @@ pub(crate) struct Route {
     /// Below this P(refusal) the decision is `send`, between the two `abstain`. Default: --hold-from, else the model's own.
     #[arg(long, value_name = "P")]
     pub(crate) send_below: Option<f64>,
+    /// Add why a prompt is held: to each target of the ranking that holds it, and of the one that `p_refusal` is of.
+    #[arg(long)]
+    pub(crate) why: bool,
     #[command(flatten)]
     pub(crate) prompts: PromptRows,
 }

@@ -16,14 +16,22 @@ pub(crate) fn run(args: Config) -> anyhow::Result<()> {
     }
 }
 
-/// Does what `serve` does before it serves, but for taking an address.
+/// Does what `serve`, or `proxy`, does before it serves, but for taking an address.
 fn check(file: &Path) -> anyhow::Result<()> {
     let options = Options { config: Some(file.to_owned()), ..Options::default() };
     // What is wrong with the file itself names it already.
     let named = |error: anyhow::Error| {
         if error.is::<Usage>() { error.context(file.display().to_string()) } else { error }
     };
-    let settings = options.resolve().map_err(named)?;
+    let options = options.merged()?;
+    // A file with settings of the proxy is one of the proxy.
+    let settings = if options.proxy.is_set() {
+        let proxy = options.proxy.clone().with_an_upstream();
+        Options { proxy, ..options }.resolve_proxy(|_| None)
+    } else {
+        options.resolve()
+    };
+    let settings = settings.map_err(named)?;
     start_log(&settings)?;
     let loaded = check_loads(settings).with_context(|| file.display().to_string())?;
     Ok(data(&format!("{}: all is good; it loads {}\n", file.display(), loaded.join(", ")))?)

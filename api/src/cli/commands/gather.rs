@@ -88,6 +88,7 @@ fn place(args: &Learn, store: &mut Store, settings: i64, name: &str, answers: &P
     let out = args.out.join(default_path(name));
     let place = Place {
         answers: vec![answers.to_owned()],
+        back: None,
         name: Some(name.to_owned()),
         out: Some(out.clone()),
         ordinary: None,

@@ -18,7 +18,9 @@ use crate::cli::sources;
 use crate::cli::terminal::{self, note, say_read, waiting};
 use crate::engine::Usage;
 use crate::engine::claims::{self, OutputPath};
+use crate::engine::lines::{self, Back};
 use crate::engine::models;
+use crate::store::now;
 
 /// With fewer prompts than this, a note says that more would help.
 const FEW: usize = 20;
@@ -26,11 +28,28 @@ const FEW: usize = 20;
 const SHOWN: usize = 8;
 
 pub(crate) fn run(args: &Place) -> anyhow::Result<()> {
+    if let (Some(folder), Some(name)) = (&args.back, &args.name) {
+        return back(folder, name, args.json);
+    }
     let (placed, out) = placed(args)?;
     if args.json {
         return terminal::json(&serde_json::to_value(&placed)?);
     }
     say(&placed, &out)
+}
+
+/// Goes back to the line before the one that a service has learned.
+fn back(folder: &Path, name: &str, as_json: bool) -> anyhow::Result<()> {
+    let Back { from, to } = lines::back(folder, name, now())?;
+    if as_json {
+        return terminal::json(&serde_json::to_value(&to)?);
+    }
+    let shown = |line: &PlacedTarget| {
+        let digest = line.sha256.get(..12).unwrap_or(&line.sha256).to_owned();
+        if line.line.is_neutral() { format!("{digest}, which moves nothing") } else { digest }
+    };
+    let (from, to) = (shown(&from), shown(&to));
+    Ok(terminal::data(&format!("{name}: back from {from} to {to}; learned from later feedback alone\n"))?)
 }
 
 /// Places a target, and writes it; returns it with its path.
@@ -164,6 +183,7 @@ fn sealed(
         ordinary,
         figures,
         training: rows.describe(Field::Prompt)?,
+        learned: None,
         sha256: String::new(),
     };
     Ok(placed.sealed()?)

@@ -21,6 +21,6 @@ pub(crate) fn run(args: Route) -> anyhow::Result<()> {
         note(&format!("`{name}` is not known to the predictor; the average target stands in for it"));
     }
     let asked = PromptQuestion::new(tiered, policy);
-    let question = RowQuestion::Prompts(PromptQuestion { router: Some(&router), ..asked });
+    let question = RowQuestion::Prompts(PromptQuestion { router: Some(&router), why: args.why, ..asked });
     score_prompts((args.inputs, args.model.model, args.out), args.prompts, question)
 }

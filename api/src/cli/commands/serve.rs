@@ -4,8 +4,7 @@ use actix_web::rt::System;
 
 use crate::cli::args::{Proxy, Serve};
 use crate::cli::terminal::data;
-use crate::engine::Usage;
-use crate::service::{Application, Settings, finish_log, start_log};
+use crate::service::{Application, Options, Settings, finish_log, start_log};
 
 pub(crate) fn run(args: Serve) -> anyhow::Result<()> {
     serve(args.options.resolve()?)
@@ -13,16 +12,7 @@ pub(crate) fn run(args: Serve) -> anyhow::Result<()> {
 
 pub(crate) fn proxy(args: Proxy) -> anyhow::Result<()> {
     let Proxy { proxy, options } = args;
-    let proxy = proxy.resolve(|name| std::env::var(name).ok())?;
-    let settings = options.resolve()?;
-    if settings.keys.is_some() || settings.admin_address.is_some() {
-        let why = "--keys and --admin-bind are for `demur serve`: a proxy passes its callers' keys on to the upstream";
-        return Err(Usage(why.to_owned()).into());
-    }
-    if settings.feedback_store.is_some() {
-        return Err(Usage("--feedback-store is for `demur serve`".to_owned()).into());
-    }
-    serve(Settings { proxy: Some(proxy), ..settings })
+    serve(Options { proxy, ..options }.resolve_proxy(|name| std::env::var(name).ok())?)
 }
 
 fn serve(settings: Settings) -> anyhow::Result<()> {

@@ -3,14 +3,13 @@
 pub(crate) use demur_data::stream::Cell;
 use demur_data::stream::RowInput;
 use demur_predictor::{
-    Answer, Decision, Doubt, Familiarity, Input, Judged, KindDistribution, Model, Policy, ScoreError,
-    Scratch, Tiered,
+    Answer, Decision, Doubt, Familiarity, Input, Judged, KindDistribution, Model, ScoreError, Scratch, Tiered,
 };
 
 pub(crate) use crate::engine::batch::column::{Column, ValueKind};
 use crate::engine::batch::question::{PromptQuestion, Row, RowQuestion, RowScore};
 use crate::engine::judgement::Judge;
-use crate::engine::routing::{Router, choice};
+use crate::engine::routing::{Ranked, Router, choice};
 use crate::engine::why::{Why, why};
 
 /// The question, with the columns that answer it.
@@ -58,10 +57,12 @@ impl<'a> Columns<'a> {
     ) -> RowScore {
         let input = self.question.input(row);
         match &self.question {
-            RowQuestion::Prompts(PromptQuestion { policy, router: Some(router), .. }) => {
+            RowQuestion::Prompts(question @ PromptQuestion { router: Some(router), .. }) => {
                 let of = |target| self.model().predict_ngrams(&Input { target, ..input }, scratch);
                 let scored: Vec<Tiered> = router.targets().map(of).collect();
-                self.put_route(router, *policy, (&input, &scored), scratch, cells)
+                // Rows are scored one by one where no encoder is, and nothing else fails.
+                let ranked = self.ranked((question, router), (&input, &scored), scratch).unwrap_or_default();
+                self.put_route((question, router), &ranked, (&input, &scored), cells)
             }
             RowQuestion::Prompts(question) => {
                 let scored = self.model().predict_ngrams(&input, scratch);
@@ -95,14 +96,16 @@ impl<'a> Columns<'a> {
             (self.put(row, &mut cells), cells)
         };
         match &self.question {
-            RowQuestion::Prompts(PromptQuestion { tiered, policy, router: Some(router), .. }) => {
+            RowQuestion::Prompts(question @ PromptQuestion { tiered, router: Some(router), .. }) => {
                 let targets: Vec<Option<&str>> = router.targets().collect();
                 let scored = tiered.score_targets(&inputs, &targets, scratch)?;
                 let of = |(input, scored): (&Input<'_>, &Vec<Tiered>)| {
                     let mut cells = Vec::with_capacity(self.list.len());
-                    (self.put_route(router, *policy, (input, scored), scratch, &mut cells), cells)
+                    let ranked = self.ranked((question, router), (input, scored), scratch)?;
+                    let row = self.put_route((question, router), &ranked, (input, scored), &mut cells);
+                    Ok((row, cells))
                 };
-                Ok(inputs.iter().zip(&scored).map(of).collect())
+                inputs.iter().zip(&scored).map(of).collect()
             }
             RowQuestion::Prompts(question) => {
                 let scored = question.tiered.score(&inputs, scratch)?;
@@ -124,24 +127,43 @@ impl<'a> Columns<'a> {
         }
     }
 
+    /// The targets that a prompt may go to, ranked, and, if that is asked for, why it is held from those that hold it.
+    fn ranked(
+        &self,
+        (question, router): (&PromptQuestion<'_>, &Router),
+        (input, scored): (&Input<'_>, &[Tiered]),
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Ranked>, ScoreError> {
+        // What is known of a prompt is the same for every target.
+        let doubt = self.model().doubt(input, &scored[0], scratch);
+        let mut ranked = router.rank(question.policy, scored, doubt, question.tiered.has_encoder());
+        for candidate in ranked.iter_mut().filter(|_| question.why) {
+            // A ranking has the router's own candidates alone.
+            let Some(at) = router.place(&candidate.target) else { continue };
+            let input = Input { target: router.targets().nth(at).flatten(), ..*input };
+            let decided = (&scored[at], candidate.decision, question.policy);
+            candidate.why = why(&question.tiered, &input, decided, scratch)?;
+        }
+        Ok(ranked)
+    }
+
     /// Appends the cells of a prompt that may go to several targets: those of the one that it should go to, or, if the
     /// policy holds it from all, of the first.
     fn put_route(
         &self,
-        router: &Router,
-        policy: Policy,
+        (question, router): (&PromptQuestion<'_>, &Router),
+        ranked: &[Ranked],
         (input, scored): (&Input<'_>, &[Tiered]),
-        scratch: &mut Scratch,
         cells: &mut Vec<Cell<'a>>,
     ) -> RowScore {
-        // What is known of a prompt is the same for every target.
-        let doubt = self.model().doubt(input, &scored[0], scratch);
-        let ranked = router.rank(policy, scored, doubt, self.question.tiered().has_encoder());
-        let lead = choice(&ranked).or(ranked.first()).and_then(|lead| router.place(&lead.target));
+        let chosen = choice(ranked).or(ranked.first());
+        let lead = chosen.and_then(|lead| router.place(&lead.target)).and_then(|at| scored.get(at));
         // A router has candidates, and its ranking only these, so there is a first one with a score.
-        let lead = lead.and_then(|at| scored.get(at)).unwrap_or(&scored[0]);
-        let row = Row::prompt(&self.question, &policy, (input, lead), (None, doubt), None);
-        self.put(&Row { ranked: &ranked, ..row }, cells)
+        let lead = lead.unwrap_or(&scored[0]);
+        let row = Row::prompt(&self.question, &question.policy, (input, lead), (None, None), None);
+        let outcome = chosen.map(|chosen| chosen.decision as usize).or(row.outcome);
+        let why = chosen.and_then(|chosen| chosen.why.clone());
+        self.put(&Row { ranked, outcome, why, ..row }, cells)
     }
 
     /// What is known of a prompt beside its score, as far as it is needed.

@@ -20,7 +20,7 @@ use crate::engine::why::rephrase::Replaced;
 /// From this P(refusal) up, of the target or of the average one, a prompt may be harmful, and no rephrasing is offered.
 const HARM: f64 = 0.7;
 /// How many words are named.
-const WORDS: usize = 3;
+pub(crate) const WORDS: usize = 3;
 /// A word is named that speaks for refusal by at least this part of the strongest.
 const OF_STRONGEST: f64 = 0.2;
 /// Longer texts, in bytes, are not searched for ambiguous words.

@@ -1,6 +1,8 @@
 //! The thread that owns the store of feedback. Handlers put entries into a bounded queue and get a reply when theirs
 //! are written; whatever waits is written together.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 
 use anyhow::Context;
@@ -30,9 +32,38 @@ pub(crate) enum Unkept {
     Failed,
 }
 
+impl Unkept {
+    pub(crate) const ALL: [Self; 2] = [Self::Full, Self::Failed];
+
+    /// Its name in metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// The reply to an entry.
+pub(crate) struct Kept(oneshot::Receiver<Option<bool>>);
+
+impl Kept {
+    /// Waits until the entry is written; whether it is new.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn written(self) -> Result<bool, Unkept> {
+        self.0.await.ok().flatten().ok_or(Unkept::Failed)
+    }
+}
+
 /// The way to the thread, which ends when the last of these is dropped.
 #[derive(Clone)]
-pub(crate) struct FeedbackQueue(Sender<Errand>);
+pub(crate) struct FeedbackQueue {
+    errands: Sender<Errand>,
+    /// How many entries are not written yet.
+    open: Arc<AtomicUsize>,
+}
 
 impl FeedbackQueue {
     /// Starts the thread, which opens the store: a client of `PostgreSQL` must not be made where futures run.
@@ -42,17 +73,37 @@ impl FeedbackQueue {
     pub(crate) fn start(place: StorePlace) -> anyhow::Result<Self> {
         let (sender, errands) = mpsc::channel(WAITING);
         let (opened, is_open) = channel();
+        let open = Arc::<AtomicUsize>::default();
+        let of_clerk = Arc::clone(&open);
         let work = move || match Store::open(&place) {
             Ok(store) => {
                 // Whoever starts it waits for this line.
                 let _ = opened.send(Ok(()));
-                Clerk { place, store: Some(store) }.work(errands);
+                Clerk { place, store: Some(store), open: of_clerk }.work(errands);
             }
             Err(error) => drop(opened.send(Err(error))),
         };
         std::thread::Builder::new().name("feedback".to_owned()).spawn(work)?;
         is_open.recv().context("the thread of the feedback store ended")??;
-        Ok(Self(sender))
+        Ok(Self { errands: sender, open })
+    }
+
+    /// Puts an entry into the queue, and waits for nothing.
+    ///
+    /// # Errors
+    /// When too many wait, or the thread is gone.
+    pub(crate) fn put(&self, entry: Feedback) -> Result<Kept, Unkept> {
+        let (kept, is_kept) = oneshot::channel();
+        // Counted before, for the thread may be done with it at once.
+        self.open.fetch_add(1, Ordering::AcqRel);
+        self.errands.try_send(Errand { entry, kept }).map_err(|why| {
+            self.open.fetch_sub(1, Ordering::AcqRel);
+            match why {
+                TrySendError::Full(_) => Unkept::Full,
+                TrySendError::Closed(_) => Unkept::Failed,
+            }
+        })?;
+        Ok(Kept(is_kept))
     }
 
     /// Puts an entry into the queue, and waits until it is written; whether it is new.
@@ -60,12 +111,12 @@ impl FeedbackQueue {
     /// # Errors
     /// When too many wait, or the store fails.
     pub(crate) async fn keep(&self, entry: Feedback) -> Result<bool, Unkept> {
-        let (kept, is_kept) = oneshot::channel();
-        self.0.try_send(Errand { entry, kept }).map_err(|why| match why {
-            TrySendError::Full(_) => Unkept::Full,
-            TrySendError::Closed(_) => Unkept::Failed,
-        })?;
-        is_kept.await.ok().flatten().ok_or(Unkept::Failed)
+        self.put(entry)?.written().await
+    }
+
+    /// Whether all entries are written.
+    pub(crate) fn is_done(&self) -> bool {
+        self.open.load(Ordering::Acquire) == 0
     }
 }
 
@@ -74,6 +125,7 @@ struct Clerk {
     place: StorePlace,
     /// Missing after a failure, until it is opened again.
     store: Option<Store>,
+    open: Arc<AtomicUsize>,
 }
 
 impl Clerk {
@@ -93,6 +145,7 @@ impl Clerk {
                 // Whoever waited may have gone.
                 let _ = kept.send(news.as_ref().ok().and_then(|news| news.get(at).copied()));
             }
+            self.open.fetch_sub(entries.len(), Ordering::AcqRel);
         }
     }
 
@@ -128,14 +181,14 @@ mod tests {
             form: None,
         };
         let (event, target, predicted_by) = (event.to_owned(), "t".to_owned(), "m".to_owned());
-        Feedback { event, target, reported: None, label, p_refusal: 0.5, predicted_by }
+        Feedback { event, target, reported: None, label, p_refusal: 0.5, predicted_by, basis: None }
     }
 
     #[test]
     fn what_finds_no_room_is_turned_away_and_what_nobody_writes_has_failed() {
         System::new().block_on(async {
             let (sender, errands) = mpsc::channel(1);
-            let queue = FeedbackQueue(sender);
+            let queue = FeedbackQueue { errands: sender, open: Arc::default() };
             let waiting = spawn({
                 let queue = queue.clone();
                 async move { queue.keep(entry("a")).await }
@@ -145,6 +198,7 @@ mod tests {
             drop(errands);
             assert_eq!(waiting.await.unwrap(), Err(Unkept::Failed));
             assert_eq!(queue.keep(entry("c")).await, Err(Unkept::Failed));
+            assert!(!queue.is_done(), "the first was never written");
         });
     }
 
@@ -156,6 +210,12 @@ mod tests {
             let queue = FeedbackQueue::start(place).unwrap();
             assert_eq!(queue.keep(entry("a")).await, Ok(true));
             assert_eq!(queue.keep(entry("a")).await, Ok(false));
+            let put = queue.put(entry("b"));
+            assert_eq!(put.ok().unwrap().written().await, Ok(true));
+            // The reply is sent before the entry is counted as done.
+            while !queue.is_done() {
+                yield_now().await;
+            }
         });
         let missing = StorePlace::File(dir.path().join("no/such/folder.db"));
         assert!(FeedbackQueue::start(missing).is_err());

@@ -3,7 +3,12 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use demur_predictor::{Probability, check_name};
+use demur_training::labelled_by;
+
 use crate::service::budget::Caller;
+use crate::service::registry::Served;
+use crate::store::Basis;
 
 /// The most predictions that are remembered.
 const MOST: usize = 50_000;
@@ -13,8 +18,32 @@ const MOST: usize = 50_000;
 pub(crate) struct Predicted {
     /// The target, or the predictor's name where none was named.
     pub(crate) target: String,
+    /// Whether one was named.
+    pub(crate) is_named: bool,
     pub(crate) p_refusal: f64,
+    /// The predictor with its digest, and that of the target's line, where it has one.
     pub(crate) predicted_by: String,
+    /// What may be learned from what comes of it.
+    pub(crate) basis: Option<Basis>,
+}
+
+impl Predicted {
+    /// What a predictor has said of a prompt for a target. What is no name of a target, which a caller of a proxy may send,
+    /// counts as none, for it would stand in the store, in metrics and on terminals.
+    pub(crate) fn of(served: &Served, target: Option<&str>, p_refusal: f64) -> Self {
+        let (model, target) = (&served.model, target.filter(|target| check_name(target).is_ok()));
+        let line = target.and_then(|target| model.placed_digest(target));
+        let line = line.map_or_else(String::new, |digest| format!("+{digest}"));
+        let basis = target.zip(Probability::new(p_refusal).ok());
+        Self {
+            target: target.unwrap_or(&served.name).to_owned(),
+            is_named: target.is_some(),
+            p_refusal,
+            predicted_by: labelled_by(model) + &line,
+            basis: basis
+                .map(|(target, p)| Basis { name: model.basis(target), log_odds: model.unlearned(p, target) }),
+        }
+    }
 }
 
 /// The predictions of one request.
@@ -71,7 +100,8 @@ mod tests {
     use super::*;
 
     fn predicted(count: usize) -> Vec<Predicted> {
-        let one = Predicted { target: "t".to_owned(), p_refusal: 0.5, predicted_by: "m".to_owned() };
+        let (target, predicted_by) = ("t".to_owned(), "m".to_owned());
+        let one = Predicted { target, is_named: true, p_refusal: 0.5, predicted_by, basis: None };
         vec![one; count]
     }
 

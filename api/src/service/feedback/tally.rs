@@ -7,6 +7,7 @@ use demur_predictor::Outcome;
 use prometheus::{GaugeVec, IntCounterVec};
 
 use crate::drift::Figures;
+use crate::service::feedback::queue::Unkept;
 use crate::service::maker::Maker;
 
 /// The judged answers of a target that its figures are of.
@@ -19,6 +20,7 @@ const OTHERS: &str = "other";
 /// The figures of all targets.
 pub(crate) struct Tally {
     told: IntCounterVec,
+    unwritten: IntCounterVec,
     judged: GaugeVec,
     agreement: GaugeVec,
     mean_p_refusal: GaugeVec,
@@ -39,7 +41,13 @@ impl Tally {
     /// When a name is taken, which a test would find.
     pub(crate) fn new(of: &Maker<'_>) -> prometheus::Result<Self> {
         let gauges = |name: &str, help: &str| of.real_gauges(name, help, &["target"]);
+        let unwritten = "What targets did and is not in the store: too much waited, or the store failed";
+        let unwritten = of.counters("feedback_unwritten_total", unwritten, &["reason"])?;
+        for why in Unkept::ALL {
+            unwritten.with_label_values(&[why.name()]);
+        }
         Ok(Self {
+            unwritten,
             told: of.counters(
                 "feedback_total",
                 "What targets did, as it was told, by target and label",
@@ -59,6 +67,11 @@ impl Tally {
             log_loss: gauges("feedback_log_loss", "Log loss of P(refusal) on these, in nats")?,
             last: Mutex::default(),
         })
+    }
+
+    /// Counts what could not be written.
+    pub(crate) fn unwritten(&self, why: Unkept) {
+        self.unwritten.with_label_values(&[why.name()]).inc();
     }
 
     /// Counts what a target did.

@@ -6,7 +6,6 @@ use demur_data::{LABELLED_BY_DEMUR, Signs};
 use demur_predictor::{Field, Input, Outcome};
 use demur_training::labelled_by;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::drift::agrees;
@@ -16,15 +15,15 @@ use crate::engine::tiered_model::TieredModel;
 use crate::service::bodies::Wanted;
 use crate::service::classify::{AnswerBody, Given};
 use crate::service::error::{ApiError, ErrorType};
-use crate::service::feedback::Feedback;
 use crate::service::feedback::queue::Unkept;
 use crate::service::feedback::recent::Predicted;
+use crate::service::feedback::{Feedback, entry, new_event, settings};
 use crate::service::job::{Job, with_scratch};
 use crate::service::registry::Registry;
 use crate::service::served_tiers::ServedTiers;
 use crate::service::state::{Reason, SOON};
 use crate::service::validate::{check_name, check_text};
-use crate::store::{self, Answer, Label, Prompt, Reported, answer_of, label_of, stored};
+use crate::store::{Answer, Label, Prompt, Reported, answer_of, label_of, stored};
 
 /// Who gave a label, where the request does not say.
 const UNNAMED: &str = "feedback";
@@ -66,7 +65,7 @@ pub(crate) struct FeedbackResponse {
     /// What was predicted.
     #[schema(minimum = 0, maximum = 1)]
     p_refusal: f64,
-    /// The predictor with its digest.
+    /// The predictor with its digest and, behind a `+`, that of the line of a target that was placed or learned.
     predicted_by: String,
     /// Whether P(refusal), held against 0.5, agrees; null where there was no answer.
     agrees: Option<bool>,
@@ -92,7 +91,7 @@ pub(crate) async fn feedback(
     let (outcome, label, answer) = done(request, registry, job).await?;
     let reported = request.prompt.as_ref().map(|prompt| Reported {
         prompt: Prompt { text: stored(prompt.clone()), row_id: None },
-        settings: json!({"feedback": true, "model": request.target}).to_string(),
+        settings: settings(request.target.as_deref()),
         answer,
     });
     let response = FeedbackResponse {
@@ -104,13 +103,16 @@ pub(crate) async fn feedback(
             .then(|| agrees(predicted.p_refusal, outcome == Outcome::Refused)),
         new: false,
     };
-    let Predicted { target, p_refusal, predicted_by } = predicted;
-    let entry = store::Feedback { event, target: target.clone(), reported, label, p_refusal, predicted_by };
+    let Predicted { target, p_refusal, .. } = predicted.clone();
+    let entry = entry(event, predicted, label, reported);
     job.enter()?;
-    let new = of_service.queue.keep(entry).await.map_err(|why| match why {
-        Unkept::Full => job.state.turned_away(ErrorType::Overloaded, Reason::Feedback, SOON),
-        Unkept::Failed => {
-            ApiError::new(ErrorType::Internal, "the feedback could not be written; the log says why")
+    let new = of_service.queue.keep(entry).await.map_err(|why| {
+        job.state.metrics.feedback_unwritten(why);
+        match why {
+            Unkept::Full => job.state.turned_away(ErrorType::Overloaded, Reason::Feedback, SOON),
+            Unkept::Failed => {
+                ApiError::new(ErrorType::Internal, "the feedback could not be written; the log says why")
+            }
         }
     })?;
     if new {
@@ -173,9 +175,7 @@ async fn predicted(
     let p_refusal = scored.first().map(|scored| scored.p_refusal.get());
     let p_refusal =
         p_refusal.ok_or_else(|| ApiError::new(ErrorType::Internal, "the model gave no probability"))?;
-    let target = target.unwrap_or(&served.name).to_owned();
-    let predicted = Predicted { target, p_refusal, predicted_by: labelled_by(&served.model) };
-    Ok((uuid::Uuid::new_v4().simple().to_string(), predicted))
+    Ok((new_event(), Predicted::of(served, target, p_refusal)))
 }
 
 /// What the target did, by the label or by the classifier, and the answer as it is kept.

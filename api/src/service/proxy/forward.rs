@@ -58,7 +58,8 @@ pub(crate) async fn forward(
     let before = before(path, &body, state, asker.clone()).await;
     let rule = settings.policy.of(before.model.as_deref()).answers;
     let (state, prompt) = (state.clone(), before.prompt.clone());
-    let flow = Flow { exchange, settings, judging: Judging { state, asker, path, prompt, rule } };
+    let predicted = before.predicted.clone().filter(|_| state.feedback.is_some());
+    let flow = Flow { exchange, settings, judging: Judging { state, asker, path, prompt, predicted, rule } };
     let mut response = match &before.todo {
         Todo::Failed(error) if settings.on_failure == OnFailure::Closed => return Err(error.clone()),
         Todo::Reject(body) => HttpResponse::build(StatusCode::FORBIDDEN).json(body),
@@ -100,7 +101,7 @@ impl Flow<'_> {
                 Ok(_) | Err(_) if refused.is_some() || (may_go_on && to.fallback.is_some()) => continue,
                 failed => failed?,
             };
-            let is = self.judged(&mut answered, may_go_on).await;
+            let is = self.judged(&mut answered, to, may_go_on).await;
             let is_refused = is.is_some_and(AnswerIs::is_refused);
             let response = with_headers(answered.response(), to, is);
             if is_refused && self.judging.rule.action == AnswerAction::Fallback {
@@ -133,14 +134,17 @@ impl Flow<'_> {
     }
 
     /// Judges an answer as far as the policy wants that before it is passed on; the rest is judged beside its way.
-    async fn judged(&self, answered: &mut Answered, may_go_on: bool) -> Option<AnswerIs> {
-        let rule = self.judging.rule;
+    async fn judged(&self, answered: &mut Answered, to: To<'_>, may_go_on: bool) -> Option<AnswerIs> {
+        // Nothing was predicted for the model of a fallback.
+        let predicted = self.judging.predicted.clone().filter(|_| to.fallback.is_none());
+        let judging = Judging { predicted, ..self.judging.clone() };
+        let rule = judging.rule;
         if !rule.judge || answered.status != StatusCode::OK {
             return None;
         }
-        let copy = AnswerCopy::of(&answered.headers, &self.judging.state, self.judging.asker.caller);
+        let copy = AnswerCopy::of(&answered.headers, &judging.state, judging.asker.caller);
         let Some(mut copy) = copy else {
-            self.judging.count(AnswerIs::NotJudged);
+            judging.count(AnswerIs::NotJudged);
             return None;
         };
         let may_fall_back =
@@ -157,16 +161,16 @@ impl Flow<'_> {
         };
         let answer = copy.answer().filter(|_| is_complete);
         let Some(answer) = answer else {
-            answered.body.judge_beside(copy, self.judging.clone());
+            answered.body.judge_beside(copy, judging);
             return None;
         };
-        let judge = self.judging.judge(Some(answer));
+        let judge = judging.judge(Some(answer));
         if !copy.is_stream() {
             return Some(judge.await);
         }
         // What is not judged in time is passed on.
         let late = |_| {
-            self.judging.count(AnswerIs::NotJudged);
+            judging.count(AnswerIs::NotJudged);
             AnswerIs::NotJudged
         };
         let left = until.saturating_duration_since(Instant::now());

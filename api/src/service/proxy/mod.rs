@@ -6,8 +6,8 @@
 //! policy is carried out.
 //!
 //! `forward` takes a request through: `preflight` predicts the prompt and says what is done with it, `exchange` sends it
-//! to the upstream or a fallback, `copy` reads the answer on its way, `judging` classifies it, and `passed` is its body
-//! on the way to the client.
+//! to the upstream or a fallback, `copy` reads the answer on its way, `judging` classifies it, `keeping` puts both into
+//! the store of feedback, and `passed` is its body on the way to the client.
 
 mod address;
 mod breaking;
@@ -17,6 +17,7 @@ mod exchange;
 mod fallback;
 mod forward;
 mod judging;
+mod keeping;
 pub(crate) mod options;
 mod passed;
 mod policy;

@@ -7,16 +7,18 @@ use demur_predictor::Decision;
 use serde_json::Value;
 
 use crate::engine::routing::Ranked;
+use crate::engine::rules;
 use crate::service::adapters::chat::{model_of, prompt_of};
 use crate::service::adapters::notice;
 use crate::service::adapters::verdict::{Ask, Place, prompts};
 use crate::service::body::Body;
 use crate::service::error::ApiError;
+use crate::service::feedback::recent::Predicted;
 use crate::service::job::Job;
 use crate::service::proxy::options::ProxySettings;
 use crate::service::proxy::policy::{Mode, PromptAction, PromptRule};
 use crate::service::registry::Registry;
-use crate::service::routing::{RouteRequest, route};
+use crate::service::routing::{RouteRequest, RouteResponse, route};
 
 /// What is said of a request before it is sent.
 pub(crate) struct Before {
@@ -26,6 +28,8 @@ pub(crate) struct Before {
     pub(crate) prompt: Option<Arc<str>>,
     /// The model that it is for.
     pub(crate) model: Option<String>,
+    /// What was predicted for the model that is asked.
+    pub(crate) predicted: Option<Predicted>,
     pub(crate) todo: Todo,
 }
 
@@ -47,12 +51,12 @@ impl Before {
     /// Of a request that could not be judged.
     pub(crate) fn failed(error: ApiError) -> Self {
         let headers = notice::not_judged(Some(&error.message));
-        Self { headers, prompt: None, model: None, todo: Todo::Failed(error) }
+        Self { headers, todo: Todo::Failed(error), ..Self::not_judged() }
     }
 
     /// Of a request that is not to be judged.
     pub(crate) const fn not_judged() -> Self {
-        Self { headers: Vec::new(), prompt: None, model: None, todo: Todo::Send }
+        Self { headers: Vec::new(), prompt: None, model: None, predicted: None, todo: Todo::Send }
     }
 }
 
@@ -70,7 +74,7 @@ pub(crate) async fn preflight(body: Arc<Body>, job: Job) -> Result<Before, ApiEr
         None if rule.judge => Before { headers: notice::not_judged(None), ..Before::not_judged() },
         None => Before::not_judged(),
         Some(prompt) => match judged(prompt, model.as_deref(), rule, settings, &job).await {
-            Ok((headers, todo)) => Before { headers, todo, ..Before::not_judged() },
+            Ok(before) => before,
             Err(error) => Before::failed(error),
         },
     };
@@ -84,7 +88,7 @@ async fn judged(
     rule: PromptRule,
     settings: &ProxySettings,
     job: &Job,
-) -> Result<(Vec<(HeaderName, HeaderValue)>, Todo), ApiError> {
+) -> Result<Before, ApiError> {
     let registry = job.state.registry.load_full();
     let is_done = settings.mode == Mode::Enforce;
     // Only an answer in place of the upstream's says why.
@@ -93,18 +97,26 @@ async fn judged(
     let ask = Ask { target, policy: rule.thresholds, why, ..Ask::default() };
     let verdicts = prompts(vec![prompt.to_owned()], ask, Place::one("messages"), &registry, job).await?;
     // There is one verdict, for there is one prompt.
-    let Some(verdict) = verdicts.list.first() else { return Ok((Vec::new(), Todo::Send)) };
+    let Some(verdict) = verdicts.list.first() else { return Ok(Before::not_judged()) };
     let is_silent = rule.action == PromptAction::Pass;
     let headers = if is_silent { Vec::new() } else { notice::headers(&verdicts, verdict) };
+    let target = verdicts.target.as_deref().or(verdicts.unknown_target.as_deref());
+    let predicted = Predicted::of(registry.named(&verdicts.model.name)?, target, verdict.p());
+    let before = Before { headers, predicted: Some(predicted), ..Before::not_judged() };
     if !verdict.is_held() {
-        return Ok((headers, Todo::Send));
+        return Ok(before);
     }
     let reason = verdicts.reason(verdict);
+    let mut of_other = None;
     let todo = match rule.action {
-        PromptAction::Pass | PromptAction::Annotate => return Ok((headers, Todo::Send)),
+        PromptAction::Pass | PromptAction::Annotate => return Ok(before),
         // A request that names no model can be given none.
         PromptAction::Reroute if is_done && model.is_some() => {
-            rerouted(prompt, settings, &registry, job).await?.map(Todo::Reroute)
+            let found = rerouted(prompt, settings, &registry, job).await?;
+            found.map(|(target, predicted)| {
+                of_other = Some(predicted);
+                Todo::Reroute(target)
+            })
         }
         PromptAction::Fallback if model.is_some() => Some(Todo::Fallback),
         PromptAction::Reject | PromptAction::Reroute | PromptAction::Fallback => None,
@@ -117,19 +129,20 @@ async fn judged(
     };
     job.state.metrics.proxy_acted("prompt", action, is_done);
     if !is_done {
-        return Ok((headers, Todo::Send));
+        return Ok(before);
     }
-    Ok((headers, todo.unwrap_or_else(|| Todo::Reject(notice::held(&reason, verdict.why.as_ref())))))
+    let todo = todo.unwrap_or_else(|| Todo::Reject(notice::held(&reason, verdict.why.as_ref())));
+    Ok(Before { todo, predicted: of_other.or(before.predicted), ..before })
 }
 
 /// The target that the prompt is to go to: the first in the order of their utility that it is not held from, by the
-/// thresholds for that target. `None` where it is held from all.
+/// thresholds for that target, with what was predicted for it. `None` where it is held from all.
 async fn rerouted(
     prompt: &str,
     settings: &ProxySettings,
     registry: &Registry,
     job: &Job,
-) -> Result<Option<String>, ApiError> {
+) -> Result<Option<(String, Predicted)>, ApiError> {
     let Some(to) = &settings.policy.route else { return Ok(None) };
     let request = RouteRequest {
         prompt: Some(prompt.to_owned()),
@@ -142,10 +155,16 @@ async fn rerouted(
         cheap: None,
         cascade: None,
     };
-    let ranking = route(request, registry, job).await?.ranking;
+    let RouteResponse { ranking, model, .. } = route(request, registry, job).await?;
+    let served = registry.named(&model.name)?;
     let is_held = |candidate: &Ranked| match settings.policy.of(Some(&candidate.target)).prompts.thresholds {
         Some(own) => candidate.p_refusal >= own.hold_from,
         None => candidate.decision == Decision::Hold,
     };
-    Ok(ranking.into_iter().find(|candidate| !is_held(candidate)).map(|chosen| chosen.target))
+    let chosen = ranking.into_iter().find(|candidate| !is_held(candidate));
+    Ok(chosen.map(|Ranked { target, p_refusal, .. }| {
+        let name = rules::known_as(&served.model, &target).unwrap_or(&target);
+        let predicted = Predicted::of(served, Some(name), p_refusal);
+        (target, predicted)
+    }))
 }
