@@ -11,6 +11,7 @@ mod bundled;
 mod classify;
 mod collect;
 mod config;
+mod contexts;
 mod contrast;
 mod deploy;
 mod documents;

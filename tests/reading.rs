@@ -191,7 +191,9 @@ fn of_a_chat_the_last_question_and_its_answer_are_taken() {
         dir.demur(&format!("bootstrap {name}.jsonl --model response --out {name}-out.jsonl")).succeeds();
     }
     let row = |name: &str| dir.rows(&format!("{name}-out.jsonl")).remove(0);
-    assert_eq!(row("chat"), row("plain"), "system message and earlier turns are no part of the prompt");
+    let mut of_chat = row("chat");
+    assert_eq!(of_chat.remove("system").unwrap(), "You are a pirate.", "it is what the prompt was sent in");
+    assert_eq!(of_chat, row("plain"), "system message and earlier turns are no part of the prompt");
     assert_eq!(row("share")["prompt"], "Hi");
     assert_eq!(row("share")["p_refusal"], row("plain")["p_refusal"]);
     dir.demur("label chat.jsonl --model response --out kept.jsonl").succeeds();

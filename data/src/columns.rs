@@ -10,6 +10,7 @@ use crate::conversation;
 use crate::layout::{Layout, Role};
 use crate::path::{Path, key};
 use crate::places::{Place, Places};
+use crate::read::context::{SYSTEM, TOOLS};
 use crate::read::signs::is_refusal_text;
 
 /// The usual names of the prompt column.
@@ -84,6 +85,8 @@ fn labels(rows: &[&Map<String, Value>]) -> &'static [&'static str] {
 /// | `target` | target, model, generator |
 /// | `refusal_rate` | its own name, in a file without `p_refusal` |
 /// | `labelled_by` | `labelled_by`, labeller |
+/// | `system` | system, `system_prompt`, `system_message`, `system_instruction`, instructions |
+/// | `tools` | tools, functions |
 /// | the others | their own name |
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -119,6 +122,13 @@ pub struct Columns {
     pub refusal_rate: Option<String>,
     /// Who labelled the row, in free text.
     pub labelled_by: Option<String>,
+    /// The system prompt; that of a chat goes with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// The tools that the target was offered: a list that is not empty says that it could act, and so does a
+    /// chat with calls of tools, or the word `agent` in a column `mode`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<String>,
 }
 
 impl Columns {
@@ -172,6 +182,9 @@ impl Columns {
             refusal: of_layout(Role::Refusal, layout),
             error: of_layout(Role::Error, layout),
             filters: of_layout(Role::Filters, layout),
+            system: find(Role::System, &self.system, SYSTEM)?,
+            tools: find(Role::Tools, &self.tools, TOOLS)?,
+            mode: find(Role::Mode, &None, &["mode"])?,
         })
     }
 }

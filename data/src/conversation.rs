@@ -8,8 +8,10 @@
 use serde_json::{Map, Value};
 
 use crate::python::nested;
+pub use crate::read::context::acts;
+use crate::read::context::of_fields;
 use crate::read::signs::signs_of_message;
-use crate::{Signs, Turn};
+use crate::{Context, Mode, Signs, Turn};
 
 /// The usual names of a chat, as a column and as a field of an object.
 pub(crate) const USUAL: &[&str] =
@@ -25,6 +27,8 @@ pub(crate) fn is_usual(name: &str) -> bool {
 pub struct Conversation {
     /// System message and turns before the prompt.
     pub context: Vec<Turn>,
+    /// What the prompt was sent in, as far as the chat says it.
+    pub sent_in: Context,
     /// The last user turn.
     pub prompt: Option<String>,
     /// The first assistant turn after the prompt that is not empty.
@@ -46,7 +50,10 @@ impl Conversation {
     /// What is wrong with it.
     pub fn parse(value: &Value) -> Result<Self, String> {
         let unpacked = value.as_str().and_then(nested);
-        Self::of_turns(list(unpacked.as_ref().unwrap_or(value))?)
+        let value = unpacked.as_ref().unwrap_or(value);
+        let chat = Self::of_turns(list(value)?)?;
+        let around = value.as_object().map(of_fields).unwrap_or_default();
+        Ok(Self { sent_in: around.and(chat.sent_in), ..chat })
     }
 
     /// The same of turns alone.
@@ -54,8 +61,13 @@ impl Conversation {
         let mut turns = turns_of(list)?;
         let is_one_each = turns.len() == list.len();
         let ends_with_user = turns.last().is_some_and(|turn| is_user(&turn.role));
-        let Some(last) = last_user(&turns, |turn| (&turn.role, &turn.content)) else {
-            return Ok(Self { context: turns, ..Self::default() });
+        let last = last_user(&turns, |turn| (&turn.role, &turn.content));
+        let acting = |(at, turn): (usize, &Turn)| acts(&turn.role, list.get(at).filter(|_| is_one_each));
+        let acting: Vec<bool> = turns.iter().enumerate().map(acting).collect();
+        let each: Vec<(&Turn, bool)> = turns.iter().zip(acting).collect();
+        let sent_in = sent_in(&each, last, |(turn, acts)| (&turn.role, &turn.content, *acts));
+        let Some(last) = last else {
+            return Ok(Self { context: turns, sent_in, ..Self::default() });
         };
         let answers = turns.split_off(last + 1);
         let prompt = turns.pop().map(|turn| turn.content);
@@ -71,8 +83,30 @@ impl Conversation {
         };
         let answered = !of_model.is_empty();
         let response = at.and_then(|at| answers.into_iter().nth(at)).map(|turn| turn.content);
-        Ok(Self { context: turns, prompt, response, signs, answered, ends_with_user })
+        Ok(Self { context: turns, sent_in, prompt, response, signs, answered, ends_with_user })
     }
+}
+
+/// What the turn at `last` is sent in: the system turns before it, and whether the target acts before its answer.
+/// An answer that acts does not count, for nobody knows it when the prompt is sent. `of` returns a turn's role,
+/// content, and whether it calls a tool or is what a tool returned.
+pub fn sent_in<T>(turns: &[T], last: Option<usize>, of: impl Fn(&T) -> (&str, &str, bool)) -> Context {
+    let (before, after) = turns.split_at(last.unwrap_or(turns.len()).min(turns.len()));
+    let systems: Vec<&str> =
+        before.iter().map(&of).filter(|(role, ..)| is_system(role)).map(|of| of.1).collect();
+    let is_answer = |turn: &T| is_assistant(of(turn).0) && !of(turn).1.trim().is_empty();
+    let waits = !after.iter().any(is_answer);
+    let acts = before.iter().chain(after.iter().filter(|_| waits)).any(|turn| of(turn).2);
+    Context::new(Some(systems.join("\n\n")), Mode::of(acts))
+}
+
+/// What the prompt of a request's body is sent in: its own fields, and its chat.
+#[must_use]
+pub fn sent_in_body(body: &Value) -> Context {
+    let Some(fields) = body.as_object() else { return Context::default() };
+    let turns = ["messages", "contents", "input"].into_iter().find_map(|name| fields.get(name)?.as_array());
+    let chat = turns.and_then(|turns| Conversation::of_turns(turns).ok()).unwrap_or_default();
+    of_fields(fields).and(chat.sent_in)
 }
 
 /// The last non-empty user turn of a chat. A turn without words (a tool's result) counts as empty.
@@ -181,6 +215,12 @@ fn bare(said: &str, before: Option<&Turn>) -> Turn {
 #[must_use]
 pub fn is_user(role: &str) -> bool {
     is_one_of(role, &["user", "human", "prompter", "humanmessage", "usr"])
+}
+
+/// Whether a role is that of who set the target up.
+#[must_use]
+pub fn is_system(role: &str) -> bool {
+    is_one_of(role, &["system", "developer", "systemmessage"])
 }
 
 /// Whether a role is the model's.

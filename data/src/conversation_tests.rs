@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Conversation, last_of_chat, last_of_user, text};
-use crate::Turn;
+use super::{Conversation, last_of_chat, last_of_user, sent_in_body, text};
+use crate::{Mode, Turn};
 
 fn both(value: &Value) -> (Option<String>, Option<String>) {
     let chat = Conversation::parse(value).unwrap();
@@ -28,6 +28,35 @@ fn the_last_question_and_its_answer() {
     assert_eq!(chat.response.as_deref(), Some("No."));
     assert_eq!(chat.context.len(), 3);
     assert_eq!(chat.context[0], Turn { role: "system".into(), content: "Be brief.".into() });
+}
+
+#[test]
+fn a_chat_says_what_its_prompt_is_sent_in() {
+    let call =
+        json!({"role": "assistant", "content": null, "tool_calls": [{"id": "1", "function": {"name": "f"}}]});
+    let (result, user) = (json!({"role": "tool", "content": "42"}), json!({"role": "user", "content": "p"}));
+    let (system, answer) =
+        (json!({"role": "developer", "content": "s"}), json!({"role": "assistant", "content": "a"}));
+    for (chat, found, mode) in [
+        (json!([system, user, answer]), Some("s"), Mode::Chat),
+        (json!([{"role": "system", "content": "r"}, system, user]), Some("r\n\ns"), Mode::Chat),
+        (json!([user, system]), None, Mode::Chat),
+        (json!([user, call, result, answer, user, answer]), None, Mode::Agent),
+        // A request that waits for what comes after a tool's result; an answer that acts is not known before.
+        (json!([user, call, result]), None, Mode::Agent),
+        (json!([user, call, result, answer]), None, Mode::Chat),
+        (json!({"system": "r", "tools": [1], "messages": [system, user]}), Some("r\n\ns"), Mode::Agent),
+        (json!([system]), Some("s"), Mode::Chat),
+    ] {
+        let sent_in = Conversation::parse(&chat).unwrap().sent_in;
+        assert_eq!((sent_in.system.as_deref(), sent_in.mode), (found, mode), "{chat}");
+    }
+    let body = json!({"instructions": "s", "input": [user], "tools": [{"type": "function"}]});
+    assert_eq!(sent_in_body(&body).system.as_deref(), Some("s"));
+    assert_eq!(
+        (sent_in_body(&body).mode, sent_in_body(&json!("p"))),
+        (Mode::Agent, crate::Context::default())
+    );
 }
 
 #[test]

@@ -15,6 +15,7 @@
 #![deny(missing_docs)]
 
 mod atomic;
+mod context;
 mod destination;
 mod label;
 mod labeller;
@@ -71,6 +72,7 @@ mod frames {
 }
 
 pub use atomic::{AtomicDir, AtomicFile, remove_unfinished};
+pub use context::{Context, Mode};
 pub use destination::{
     Destination, create_beside, destroyed, is_stdout, open_existing, remove_orphans, sync_name,
 };

@@ -115,6 +115,13 @@ impl Path {
         self.walk(fields.get(key)?, 1)
     }
 
+    /// The path of the object that holds the value; `None` where that is the row, or a list.
+    pub(crate) fn parent(&self) -> Option<Self> {
+        let ((Step::Key(_), start), above) = self.steps.split_last()? else { return None };
+        let text = self.text.get(..*start)?.trim_end_matches('.').to_owned();
+        (!above.is_empty()).then(|| Self { text, steps: above.to_vec() })
+    }
+
     /// The place of the value, to put another there; `None` if it is not there, or in more places than one.
     pub(crate) fn place_in<'v>(&self, value: &'v mut Value) -> Option<&'v mut Value> {
         self.steps().try_fold(value, |value, step| match step {

@@ -66,6 +66,9 @@ pub(crate) struct Places {
     pub(crate) refusal: Option<Place>,
     pub(crate) error: Option<Place>,
     pub(crate) filters: Option<Place>,
+    pub(crate) system: Option<Place>,
+    pub(crate) tools: Option<Place>,
+    pub(crate) mode: Option<Place>,
 }
 
 impl Places {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Labelled, Signs};
+use crate::{Context, Labelled, Mode, Signs};
 
 /// Where a row was read: a file (`-` is standard input) and a line.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,8 +32,7 @@ pub struct Turn {
     pub content: String,
 }
 
-/// The texts of a row that a model reads. Either may be missing, and a model reads only the fields it was
-/// fitted on.
+/// What a model reads of a row. Anything may be missing, and a model reads only what it was fitted on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Input<'a> {
     /// The prompt.
@@ -42,13 +41,17 @@ pub struct Input<'a> {
     pub response: Option<&'a str>,
     /// The model that the prompt is sent to. A name that the scorer does not know is treated as missing.
     pub target: Option<&'a str>,
+    /// The system prompt before the prompt.
+    pub system: Option<&'a str>,
+    /// Whether the target can act.
+    pub mode: Mode,
 }
 
 impl<'a> Input<'a> {
     /// A prompt alone.
     #[must_use]
     pub const fn prompt(prompt: &'a str) -> Self {
-        Self { prompt: Some(prompt), response: None, target: None }
+        Self { prompt: Some(prompt), response: None, target: None, system: None, mode: Mode::Chat }
     }
 }
 
@@ -65,6 +68,8 @@ pub struct Record {
     pub signs: Option<Box<Signs>>,
     /// System message and earlier turns, oldest first.
     pub context: Vec<Turn>,
+    /// What the prompt was sent in: the system prompt of its turns or of a column, and the mode.
+    pub sent_in: Context,
     /// The model that the prompt was sent to.
     pub target: Option<String>,
     /// The data set that the row comes from.
@@ -88,6 +93,7 @@ pub struct Record {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::{Place, Record};
+    use crate::Context;
 
     /// A row with nothing but a place and perhaps a prompt.
     pub(crate) fn record(line: usize, prompt: Option<&str>) -> Record {
@@ -97,6 +103,7 @@ pub(crate) mod tests {
             response: None,
             signs: None,
             context: Vec::new(),
+            sent_in: Context::default(),
             target: None,
             source: None,
             category: None,

@@ -16,8 +16,7 @@ use serde_json::json;
 const HOSTILE: &str = "<script>alert(1)</script>";
 
 fn evaluation(field: Field, labels: &[f64], p: &[f64]) -> Evaluation {
-    let texts =
-        vec![Input { prompt: Some("can you"), response: Some("I cannot"), target: None }; labels.len()];
+    let texts = vec![Input { response: Some("I cannot"), ..Input::prompt("can you") }; labels.len()];
     let examples = Examples {
         inputs: texts,
         targets: labels.to_vec(),
@@ -49,7 +48,7 @@ fn model(field: Field) -> Model {
         VectorizerSettings { analyzer: Analyzer::CharWb, ngrams: (1, 8), ..VectorizerSettings::default() };
     let ngrams = [" \"a\" ", "&'", "<script>", "]]>", "`$x$`"];
     let view = View {
-        settings: ViewSettings { field, part: Part::Whole, vectorizer },
+        settings: ViewSettings { field: field.into(), part: Part::Whole, vectorizer },
         vectorizer: Vectorizer::new(vectorizer, &ngrams, vec![1.0; ngrams.len()]).unwrap(),
     };
     let scorer =

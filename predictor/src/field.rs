@@ -44,6 +44,55 @@ impl Field {
     }
 }
 
+/// A text that a view reads: that which a model scores, or one beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ViewText {
+    /// The prompt.
+    Prompt,
+    /// The target's answer.
+    Response,
+    /// The system prompt before the prompt.
+    System,
+}
+
+impl ViewText {
+    /// The name used in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Prompt => Field::Prompt.name(),
+            Self::Response => Field::Response.name(),
+            Self::System => "system",
+        }
+    }
+
+    /// This text of an input, if it exists.
+    #[must_use]
+    pub const fn of<'a>(self, input: &Input<'a>) -> Option<&'a str> {
+        match self {
+            Self::Prompt => input.prompt,
+            Self::Response => input.response,
+            Self::System => input.system,
+        }
+    }
+}
+
+impl From<Field> for ViewText {
+    fn from(field: Field) -> Self {
+        match field {
+            Field::Prompt => Self::Prompt,
+            Field::Response => Self::Response,
+        }
+    }
+}
+
+impl PartialEq<Field> for ViewText {
+    fn eq(&self, field: &Field) -> bool {
+        *self == Self::from(*field)
+    }
+}
+
 /// Which part of a text a view reads. Words are white-space separated pieces here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

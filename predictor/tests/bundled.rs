@@ -36,7 +36,7 @@ fn folder(bundled: Bundled) -> PathBuf {
 }
 
 fn response(prompt: &'static str, response: &'static str) -> Input<'static> {
-    Input { prompt: Some(prompt), response: Some(response), target: None }
+    Input { response: Some(response), ..Input::prompt(prompt) }
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn figures_on_rows_that_come_along_are_what_they_were() {
     let right = |bundled: Bundled, scratch: &mut Scratch| {
         let model = Model::bundled(bundled).unwrap();
         let is_right = |(prompt, response, refused): &&(String, String, bool)| {
-            let input = Input { prompt: Some(prompt), response: Some(response), target: None };
+            let input = Input { response: Some(response), ..Input::prompt(prompt) };
             (model.predict_ngrams(&input, scratch).p_refusal.get() >= model.manifest().policy.hold_from)
                 == *refused
         };
@@ -167,7 +167,7 @@ fn the_encoder_is_no_worse_than_the_ngrams_on_these_rows() {
             .map(|(prompt, response, _)| Input {
                 prompt: Some(prompt),
                 response: Some(response),
-                target: None,
+                ..Input::default()
             })
             .collect();
         let p = model.predict_all(&inputs).unwrap();
@@ -272,8 +272,7 @@ fn a_plain_refusal_is_named_as_one() {
     let model = Model::bundled(Bundled::Response).unwrap();
     let kinds = model.manifest().kinds.as_ref().unwrap();
     assert!(kinds.settings.report.support.iter().all(|&rows| rows >= 60), "no kind is named on a few rows");
-    let input =
-        Input { prompt: None, response: Some("Sorry, I can't assist with that request."), target: None };
+    let input = Input { response: Some("Sorry, I can't assist with that request."), ..Input::default() };
     let mut scratch = Scratch::default();
     let p_refusal = model.predict_ngrams(&input, &mut scratch).p_refusal;
     assert_eq!(model.kinds_at(&input, p_refusal, &mut scratch).unwrap().kind, Kind::Rejected);

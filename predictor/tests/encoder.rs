@@ -78,7 +78,7 @@ fn parity(name: &str, of_fixture: &str) {
             let (prompt, response) = (pair["prompt"].as_str(), pair["response"].as_str());
             let reads = Reads::Both { tokens: most(pair), prompt_tokens };
             let what = format!("{} pair {prompt:.40?}", library.name());
-            compare(&encoder, &reads, &Input { prompt, response, target: None }, row, &what);
+            compare(&encoder, &reads, &Input { prompt, response, ..Input::default() }, row, &what);
         }
     }
 }

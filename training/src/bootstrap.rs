@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use demur_data::{LABELLED_BY_DEMUR, Label, Labelled, LabelledBy, Place, Record, Turn, normalise};
+use demur_data::{
+    Context, LABELLED_BY_DEMUR, Label, Labelled, LabelledBy, Mode, Place, Record, Turn, normalise,
+};
 use demur_predictor::{Model, Phrases};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -25,6 +27,12 @@ pub struct MachineLabelled {
     pub prompt: String,
     /// The target that answered it.
     pub target: Option<String>,
+    /// The system prompt before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// Whether the target could act.
+    #[serde(default, skip_serializing_if = "Mode::is_chat")]
+    pub mode: Mode,
     /// The data set that the first row came from.
     pub source: Option<String>,
     /// Mean P(refusal) over the answers.
@@ -53,6 +61,9 @@ pub struct Bootstrapped {
     pub no_answer: usize,
 }
 
+/// What makes two prompts one: the normalised prompt, the target, the turns before it, and what it was sent in.
+type Asked<'r> = (String, Option<&'r str>, &'r [Turn], &'r Context);
+
 /// Labels (prompt, response) records and groups them by normalised prompt, target and context, in order of
 /// appearance. Records without a prompt are skipped, and those without an answer counted.
 ///
@@ -63,7 +74,7 @@ pub fn bootstrap(
     records: &[Record],
     phrases: &Phrases,
 ) -> Result<Bootstrapped, TrainingError> {
-    let mut places: FxHashMap<(String, Option<&str>, &[Turn]), usize> = FxHashMap::default();
+    let mut places: FxHashMap<Asked<'_>, usize> = FxHashMap::default();
     let (mut rows, mut no_answer): (Vec<MachineLabelled>, usize) = (Vec::new(), 0);
     for (record, judged) in records.iter().zip(judge_answers(model, records, None, phrases)?) {
         let Some(prompt) = &record.prompt else { continue };
@@ -71,12 +82,14 @@ pub fn bootstrap(
             no_answer += 1;
             continue;
         };
-        let key = (normalise(prompt), record.target.as_deref(), record.context.as_slice());
+        let key = (normalise(prompt), record.target.as_deref(), record.context.as_slice(), &record.sent_in);
         let place = *places.entry(key).or_insert(rows.len());
         if place == rows.len() {
             rows.push(MachineLabelled {
                 prompt: prompt.clone(),
                 target: record.target.clone(),
+                system: record.sent_in.system.clone(),
+                mode: record.sent_in.mode,
                 source: record.source.clone(),
                 p_refusal: 0.0,
                 label: Label::Complied,
@@ -128,6 +141,7 @@ impl MachineLabelled {
             response: None,
             signs: None,
             context: Vec::new(),
+            sent_in: Context::new(self.system.clone(), self.mode),
             target: self.target.clone(),
             source: self.source.clone(),
             category: None,

@@ -124,7 +124,7 @@ impl<'a> Examples<'a> {
     /// all others together, so that the intercept of a fit stays there and the words explain the rest.
     #[must_use]
     pub(crate) fn anchored(mut self, base_rate: f64) -> Self {
-        self.inputs.push(Input { prompt: None, response: None, target: None });
+        self.inputs.push(Input::default());
         self.targets.push(base_rate);
         self.truth.push(base_rate);
         self.weights.push(self.weights.iter().sum());
@@ -195,14 +195,15 @@ pub(crate) fn is_judged(record: &Record) -> bool {
     aim(record).is_some_and(|(_, weight)| weight > 0.0)
 }
 
-/// The texts of a record.
+/// What a model reads of a record.
 #[must_use]
 pub fn input(record: &Record) -> Input<'_> {
-    Input {
+    record.sent_in.of(Input {
         prompt: record.prompt.as_deref(),
         response: record.response.as_deref(),
         target: record.target.as_deref(),
-    }
+        ..Input::default()
+    })
 }
 
 /// The rows outside a fold, and those in it.

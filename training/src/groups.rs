@@ -127,6 +127,7 @@ mod tests {
             response: Some(response.to_owned()),
             signs: None,
             context: Vec::new(),
+            sent_in: demur_data::Context::default(),
             target: None,
             source: Some(source.to_owned()),
             category: None,

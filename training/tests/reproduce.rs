@@ -79,6 +79,7 @@ fn record(prompt: &str, label: Label) -> Record {
         response: None,
         signs: None,
         context: Vec::new(),
+        sent_in: demur_data::Context::default(),
         target: None,
         source: None,
         category: None,

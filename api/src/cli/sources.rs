@@ -115,6 +115,7 @@ pub(crate) fn source(args: &DataArgs, source: DataSource) -> anyhow::Result<Data
         (&mut columns.label, &args.label_column),
         (&mut columns.kind, &args.kind_column),
         (&mut columns.target, &args.target_column),
+        (&mut columns.system, &args.system_column),
         (&mut columns.category, &args.category_column),
         (&mut columns.split, &args.split_column),
         (&mut columns.group, &args.group_column),

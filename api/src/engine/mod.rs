@@ -8,6 +8,7 @@ pub(crate) mod base_rate;
 pub(crate) mod batch;
 pub(crate) mod cascade;
 pub(crate) mod claims;
+pub(crate) mod contexts;
 mod error;
 pub(crate) mod explain;
 pub(crate) mod judgement;

@@ -50,7 +50,7 @@ names! {
         "What became of a request: an answer is a refusal or not, or none came.";
     ShareKindName = ShareKind::ALL,
         "The kinds of shares. Words and measures of style come first, the strongest first; `others` are those beyond `top`,\n\
-         `function_words` those that only join others; the `prior` is the intercept, the `calibration` what lies between the\n\
+         `function_words` those that only join others; a `context` is what the prompt is sent in; the `prior` is the intercept, the `calibration` what lies between the\n\
          logit and the log-odds of the answer.";
     TierName = Tier::ALL,
         "The tiers: `ngram` in microseconds, `encoder` above it.";

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use demur_predictor::{Explanation, Field, Input, Model, Share, ShareKind};
+use demur_predictor::{Explanation, Input, Model, Share, ShareKind, ViewText};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -55,8 +55,8 @@ pub(crate) struct ShareView {
     pub(crate) kind: ShareKind,
     /// Of a word, the text that it is in.
     #[schema(value_type = Option<String>, example = "prompt")]
-    pub(crate) field: Option<Field>,
-    /// The word in lower case, the measure of style, the target; empty for the others.
+    pub(crate) field: Option<ViewText>,
+    /// The word in lower case, the measure of style, the target, the context; empty for the others.
     #[schema(example = "lock")]
     pub(crate) text: String,
     /// What it is, as a person reads it.
@@ -78,10 +78,14 @@ pub(crate) fn shares(
     input: &Input<'_>,
     top: usize,
 ) -> Vec<ShareView> {
-    let [prompt, response] =
-        [input.prompt, input.response].map(|text| Characters::of(text.unwrap_or_default()));
+    let [prompt, response, system] =
+        [input.prompt, input.response, input.system].map(|text| Characters::of(text.unwrap_or_default()));
     let view = |share: Share| {
-        let characters = if share.field == Some(Field::Response) { &response } else { &prompt };
+        let characters = match share.field {
+            Some(ViewText::Response) => &response,
+            Some(ViewText::System) => &system,
+            _ => &prompt,
+        };
         let span = |span: &Range<usize>| characters.span(span.start, span.end);
         ShareView {
             label: share.label(),

@@ -10,31 +10,39 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use demur_predictor::encoder::{Cascade, Direction};
-use demur_predictor::{Input, Model, ScoreError, Scratch, Tier, Tiered};
+use demur_predictor::{Input, Mode, Model, ScoreError, Scratch, Tier, Tiered};
 
 /// How many inputs are scored together. With a fixed batch, memory does not grow with the list, and the other
 /// inputs in a batch depend only on an input's place in the list.
 const TOGETHER: usize = 1024;
 
-/// An owned copy of an input's texts.
+/// An owned copy of an input.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct InputBuf {
     prompt: Option<String>,
     response: Option<String>,
     target: Option<String>,
+    system: Option<String>,
+    mode: Mode,
 }
 
 impl From<&Input<'_>> for InputBuf {
     fn from(input: &Input<'_>) -> Self {
         let own = |text: Option<&str>| text.map(str::to_owned);
-        Self { prompt: own(input.prompt), response: own(input.response), target: own(input.target) }
+        Self {
+            prompt: own(input.prompt),
+            response: own(input.response),
+            target: own(input.target),
+            system: own(input.system),
+            mode: input.mode,
+        }
     }
 }
 
 impl InputBuf {
-    /// What an encoder reads: the texts without the target.
+    /// What an encoder reads: prompt and response.
     fn texts(input: &Input<'_>) -> Self {
-        Self::from(&Input { target: None, ..*input })
+        Self::from(&Input { prompt: input.prompt, response: input.response, ..Input::default() })
     }
 
     pub(crate) fn as_input(&self) -> Input<'_> {
@@ -42,6 +50,8 @@ impl InputBuf {
             prompt: self.prompt.as_deref(),
             response: self.response.as_deref(),
             target: self.target.as_deref(),
+            system: self.system.as_deref(),
+            mode: self.mode,
         }
     }
 }

@@ -18,13 +18,18 @@ pub(crate) struct Message {
     /// What is said.
     #[schema(value_type = Content)]
     pub(crate) content: String,
+    /// Whether it calls a tool, or is what a tool returned.
+    #[serde(skip)]
+    pub(crate) acts: bool,
 }
 
 impl TryFrom<serde_json::Value> for Message {
     type Error = String;
 
     fn try_from(value: serde_json::Value) -> Result<Self, String> {
-        conversation::turn(&value).map(|turn| Self { role: turn.role, content: turn.content })
+        let turn = conversation::turn(&value)?;
+        let acts = conversation::acts(&turn.role, Some(&value));
+        Ok(Self { role: turn.role, content: turn.content, acts })
     }
 }
 

@@ -1,7 +1,7 @@
 //! `POST /v1/explain`: the words behind the decision, those whose removal would change it, and the few that
 //! are enough for it.
 
-use demur_data::Signs;
+use demur_data::{Context, Signs};
 use demur_predictor::{Field, Input};
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,6 +11,7 @@ use crate::engine::explain::{ExplainResponse, Question};
 use crate::engine::shares::MOST_TOP;
 use crate::engine::tiered_model::TieredModel;
 use crate::service::bodies::{CascadeBody, Thresholds, Wanted};
+use crate::service::contexts::{Beside, Tool};
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::job::{Job, with_scratch};
 use crate::service::registry::Registry;
@@ -33,6 +34,12 @@ pub(crate) struct ExplainRequest {
     /// Of a response, the body of the provider's error in its place: any JSON, null for none.
     #[schema(value_type = Value, required = false)]
     pub(crate) error: Option<Value>,
+    /// Of a prompt, the system prompt that it is sent behind, as in `/v1/predict`.
+    pub(crate) system: Option<String>,
+    /// Of a prompt, the tools that the target is offered, as in `/v1/predict`.
+    #[schema(value_type = Option<Vec<Object>>)]
+    #[serde(alias = "functions")]
+    pub(crate) tools: Option<Vec<Tool>>,
     /// The target, as in `/v1/predict`.
     pub(crate) target: Option<String>,
     /// The model by its name. Default: the first of the field that knows the target.
@@ -87,7 +94,8 @@ pub(crate) async fn explain(
     let tiered = ServedTiers::of(served, Wanted { cheap: request.cheap, cascade: request.cascade })?;
     let (prompt, target) = (request.prompt.as_deref(), request.target.as_deref());
     // An answer that did not come has an empty text.
-    let input = field.put(text, Input { prompt, response: None, target });
+    let beside = Beside::of(request.system.as_deref(), request.tools.as_deref(), None, &Context::default());
+    let input = field.put(text, beside.sent_in().of(Input { prompt, target, ..Input::default() }));
     let top = request.top.unwrap_or(MOST_TOP);
     let compute = |tiered: TieredModel<'_>| {
         let (name, started) = (served.into(), job.started);
@@ -97,7 +105,9 @@ pub(crate) async fn explain(
     };
     let answer = tiered.with_encoder(job, compute).await?;
     // All encoder replies are known at this point, so `None` cannot happen.
-    let answer = answer.ok_or_else(|| ApiError::new(ErrorType::Internal, "there is no explanation"))?;
+    let mut answer = answer.ok_or_else(|| ApiError::new(ErrorType::Internal, "there is no explanation"))?;
+    (answer.not_judged, answer.not_known) =
+        (beside.not_judged(&served.model), beside.not_known(&served.model));
     served.metrics.answered_by(answer.tier);
     Ok(answer)
 }

@@ -12,6 +12,7 @@ mod by_models;
 mod classify;
 mod classify_forms;
 mod connection;
+mod contexts;
 mod encoder_queue;
 mod error;
 mod explain;

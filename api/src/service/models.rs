@@ -38,7 +38,7 @@ pub(crate) struct ModelInfo {
     pub(crate) field: Field,
     /// Whether it is taken where a request names no model and no target.
     pub(crate) default: bool,
-    /// True: what is listed answers. KServe's clients read it.
+    /// True: what is listed answers. `KServe`'s clients read it.
     pub(crate) ready: bool,
     /// The targets that it knows by name.
     pub(crate) targets: Vec<String>,

@@ -1,6 +1,6 @@
 //! `POST /v1/predict`: will these prompts be refused?
 
-use demur_data::conversation;
+use demur_data::{Context, conversation};
 use demur_predictor::{Decision, Doubt, Field, Input, Policy, Tier, Tiered};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,6 +14,7 @@ use crate::engine::why::{Why, why};
 use crate::service::bodies::{
     CascadeBody, KindProbability, Message, Thresholds, Wanted, confidence, probabilities,
 };
+use crate::service::contexts::{Beside, Tool};
 use crate::service::error::ApiError;
 use crate::service::feedback::recent::Predicted;
 use crate::service::job::{Job, with_scratch};
@@ -45,10 +46,18 @@ pub(crate) struct PredictRequest {
     pub(crate) target: Option<String>,
     /// The predictor by its name. Default: the first that knows the target.
     pub(crate) model: Option<String>,
-    /// The system prompt. Today's predictors judge the prompt alone and say so in `not_judged`.
+    /// The system prompt that the prompts are sent behind, beside that of a chat. A predictor that has learned no contexts
+    /// does not read it and says so in `not_judged`.
     pub(crate) system: Option<String>,
-    /// What was said before the prompt. Not judged either.
+    /// The tools that the target is offered: with any, it is an agent.
+    #[schema(value_type = Option<Vec<Object>>)]
+    #[serde(alias = "functions")]
+    pub(crate) tools: Option<Vec<Tool>>,
+    /// What was said before the prompt. It is not judged.
     pub(crate) context: Option<String>,
+    /// What the body of another API says of it.
+    #[serde(skip)]
+    pub(crate) sent_in: Context,
     /// Whether to show the strongest words and n-grams of each prompt.
     pub(crate) explain: Option<bool>,
     /// Whether to say why a prompt is held.
@@ -66,6 +75,13 @@ pub(crate) struct PredictRequest {
     pub(crate) cascade: Option<CascadeBody>,
 }
 
+impl PredictRequest {
+    /// What the request says beside its prompts.
+    fn beside(&self) -> Beside<'_> {
+        Beside::of(self.system.as_deref(), self.tools.as_deref(), self.messages.as_deref(), &self.sent_in)
+    }
+}
+
 /// What a prompt is predicted to meet.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PredictResponse {
@@ -81,6 +97,10 @@ pub(crate) struct PredictResponse {
     /// The fields of the request that the model does not read.
     #[schema(example = json!([]))]
     pub(crate) not_judged: Vec<&'static str>,
+    /// What is not known, in sentences: a system prompt that what it shares with known ones stands in for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!([]))]
+    pub(crate) not_known: Vec<String>,
     /// The time that the judging took.
     pub(crate) seconds: f64,
 }
@@ -140,7 +160,6 @@ pub(crate) struct Prediction {
 struct Prompts<'a> {
     texts: Vec<&'a str>,
     field: &'static str,
-    not_judged: Vec<&'static str>,
 }
 
 /// Answers the request.
@@ -175,8 +194,9 @@ pub(crate) async fn predict(
     check_terms(top.unwrap_or_default(), prompts.texts.len())?;
     let tiered = ServedTiers::of(served, Wanted { cheap: request.cheap, cascade: request.cascade })?;
     let target = request.target.as_deref();
-    let inputs: Vec<Input<'_>> =
-        prompts.texts.iter().map(|text| Input { target, ..Input::prompt(text) }).collect();
+    let beside = request.beside();
+    let inputs = prompts.texts.iter().map(|text| Input { target, ..Input::prompt(text) });
+    let inputs: Vec<Input<'_>> = inputs.map(|input| beside.sent_in().of(input)).collect();
     let scored = tiered.score(&inputs, job).await?;
     let mut room = Room::of(limits.answer);
     let mut predictions = Vec::with_capacity(inputs.len());
@@ -199,7 +219,8 @@ pub(crate) async fn predict(
         model: served.into(),
         target: request.target.clone(),
         target_digest: target.and_then(|target| served.model.placed_digest(target)).map(str::to_owned),
-        not_judged: prompts.not_judged,
+        not_judged: not_judged(request, &beside, served),
+        not_known: beside.not_known(&served.model),
         seconds: job.started.elapsed().as_secs_f64(),
     };
     if job.state.settings.log_prompts {
@@ -279,28 +300,27 @@ fn size_of(term: &Term) -> usize {
 
 /// Returns the prompts from whichever of the three fields the request uses.
 fn prompts_of(request: &PredictRequest) -> Result<Prompts<'_>, ApiError> {
-    let mut not_judged = Vec::new();
-    for (name, given) in [("system", request.system.is_some()), ("context", request.context.is_some())] {
-        if given {
-            not_judged.push(name);
-        }
-    }
     match (&request.prompt, &request.prompts, &request.messages) {
-        (Some(prompt), None, None) => Ok(Prompts { texts: vec![prompt], field: "prompt", not_judged }),
+        (Some(prompt), None, None) => Ok(Prompts { texts: vec![prompt], field: "prompt" }),
         (None, Some(prompts), None) => {
-            Ok(Prompts { texts: prompts.iter().map(String::as_str).collect(), field: "prompts", not_judged })
+            Ok(Prompts { texts: prompts.iter().map(String::as_str).collect(), field: "prompts" })
         }
-        (None, None, Some(messages)) => {
-            if messages.len() > 1 {
-                not_judged.push("messages before the last of the user");
-            }
-            Ok(Prompts { texts: Vec::new(), field: "messages", not_judged })
-        }
+        (None, None, Some(_)) => Ok(Prompts { texts: Vec::new(), field: "messages" }),
         (None, None, None) => {
             Err(ApiError::invalid("prompt", "there is no prompt; give `prompt`, `prompts` or `messages`"))
         }
         _ => Err(ApiError::invalid("prompt", "give one of `prompt`, `prompts` and `messages`, not several")),
     }
+}
+
+/// The parts of a request that the model does not read.
+fn not_judged(request: &PredictRequest, beside: &Beside<'_>, served: &Served) -> Vec<&'static str> {
+    let mut parts = beside.not_judged(&served.model);
+    if request.context.is_some() {
+        let after = parts.iter().take_while(|part| matches!(**part, "system" | "tools")).count();
+        parts.insert(after, "context");
+    }
+    parts
 }
 
 /// The last message of the user, and its index.

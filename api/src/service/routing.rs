@@ -1,5 +1,6 @@
 //! `POST /v1/route`: which of these targets should get the prompt?
 
+use demur_data::Context;
 use demur_predictor::{Field, Input};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,6 +9,7 @@ use crate::engine::model_ref::ModelRef;
 use crate::engine::routing::{Candidate, Ranked, Router, check_value, choice};
 use crate::engine::rules;
 use crate::service::bodies::{CascadeBody, Message, Thresholds, Wanted};
+use crate::service::contexts::{Beside, Tool};
 use crate::service::error::ApiError;
 use crate::service::job::{Job, with_scratch};
 use crate::service::predict::{Held, last_of_user, whys};
@@ -26,6 +28,15 @@ pub(crate) struct RouteRequest {
     /// A chat, of which the last message of the user is judged.
     #[schema(min_items = 1)]
     pub(crate) messages: Option<Vec<Message>>,
+    /// The system prompt that the prompt is sent behind, as in `/v1/predict`.
+    pub(crate) system: Option<String>,
+    /// The tools that the target is offered, as in `/v1/predict`.
+    #[schema(value_type = Option<Vec<Object>>)]
+    #[serde(alias = "functions")]
+    pub(crate) tools: Option<Vec<Tool>>,
+    /// What the body of another API says of it.
+    #[serde(skip)]
+    pub(crate) sent_in: Context,
     /// The targets, each once.
     #[schema(min_items = 1, max_items = 100)]
     pub(crate) candidates: Vec<Candidate>,
@@ -45,6 +56,13 @@ pub(crate) struct RouteRequest {
     pub(crate) cascade: Option<CascadeBody>,
 }
 
+impl RouteRequest {
+    /// What the request says beside its prompt.
+    fn beside(&self) -> Beside<'_> {
+        Beside::of(self.system.as_deref(), self.tools.as_deref(), self.messages.as_deref(), &self.sent_in)
+    }
+}
+
 /// Where the prompt should go.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RouteResponse {
@@ -52,7 +70,8 @@ pub(crate) struct RouteResponse {
     pub(crate) choice: Option<String>,
     /// All targets, from the highest utility to the lowest.
     pub(crate) ranking: Vec<Ranked>,
-    /// What is not known, in sentences: targets that the average one stands in for.
+    /// What is not known, in sentences: targets that the average one stands in for, a system prompt that what it shares with
+    /// known ones stands in for.
     #[schema(example = json!([]))]
     pub(crate) not_known: Vec<String>,
     /// The parts of the request that the model does not read.
@@ -83,17 +102,17 @@ pub(crate) async fn route(
         _ => return Err(ApiError::invalid("prompt", "give one of `prompt` and `messages`")),
     };
     check_text(&prompt, || field.clone(), limits)?;
-    let earlier = request.messages.as_ref().is_some_and(|messages| messages.len() > 1);
+    let beside = request.beside();
     let value =
         check_value(request.value.unwrap_or(1.0)).map_err(|reason| ApiError::invalid("value", reason))?;
     let served = predictor(registry, request.model.as_deref(), &request.candidates)?;
     let policy = policy_of_request(request.policy, &served.model)?;
-    let router = Router::new(&served.model, request.candidates, value).map_err(|(at, reason)| {
+    let router = Router::new(&served.model, request.candidates.clone(), value).map_err(|(at, reason)| {
         let place = at.map_or_else(|| "candidates".to_owned(), |at| format!("candidates[{at}]"));
         ApiError::invalid(place, reason)
     })?;
     let tiered = ServedTiers::of(served, Wanted { cheap: request.cheap, cascade: request.cascade })?;
-    let input = |target| Input { target, ..Input::prompt(&prompt) };
+    let input = |target| beside.sent_in().of(Input { target, ..Input::prompt(&prompt) });
     let inputs: Vec<Input<'_>> = router.targets().map(input).collect();
     let scored = tiered.score(&inputs, job).await?;
     // What is known of a prompt is the same for every target.
@@ -122,8 +141,8 @@ pub(crate) async fn route(
     Ok(RouteResponse {
         choice: choice(&ranking).map(|chosen| chosen.target.clone()),
         ranking,
-        not_known: router.unknown().map(unknown).collect(),
-        not_judged: if earlier { vec!["messages before the last of the user"] } else { Vec::new() },
+        not_known: router.unknown().map(unknown).chain(beside.not_known(&served.model)).collect(),
+        not_judged: beside.not_judged(&served.model),
         model: served.into(),
         seconds: job.started.elapsed().as_secs_f64(),
     })

@@ -87,6 +87,12 @@ pub enum Role {
     Error,
     /// What filters say.
     Filters,
+    /// The system prompt.
+    System,
+    /// The tools that the target was offered.
+    Tools,
+    /// Whether the target could act.
+    Mode,
 }
 
 impl Role {
@@ -113,6 +119,9 @@ impl Role {
             Self::Refusal => "refusal",
             Self::Error => "error",
             Self::Filters => "filters",
+            Self::System => "system",
+            Self::Tools => "tools",
+            Self::Mode => "mode",
         }
     }
 }

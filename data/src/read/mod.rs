@@ -4,6 +4,7 @@
 //! rows (text by the reader of [`stream`](crate::stream)); [`row`] converts each into a record (with [`texts`],
 //! [`labels`] and [`counts`]); and this file counts. A file is held in memory while it is read.
 
+pub(crate) mod context;
 mod counts;
 mod exchanges;
 mod json;

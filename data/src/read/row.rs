@@ -67,7 +67,7 @@ impl RowReader {
 
     /// The record; the inner `Err` is the reason for leaving the row out, the outer one the fault.
     fn record(&self, fields: &Map<String, Value>, place: &RowPlace) -> Result<Result<Record, String>, Fault> {
-        let Conversation { context, prompt, response, signs, .. } = self.texts.needed(fields)?;
+        let Conversation { context, sent_in, prompt, response, signs, .. } = self.texts.needed(fields)?;
         let weight = self.weight(fields)?;
         let label = match self.label(fields)? {
             Ok(label) => label,
@@ -89,6 +89,7 @@ impl RowReader {
             response,
             signs: signs.map(Box::new),
             context,
+            sent_in,
             target: name(fields, places.target.as_ref()),
             source: name(fields, places.source.as_ref()),
             category: name(fields, places.category.as_ref()),

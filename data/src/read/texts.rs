@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::context::{of_fields, offers, system_text};
 use super::signs::{replaces_an_answer, signs_of};
 use super::{RawRow, ReadOptions};
 use crate::columns::listed;
 use crate::conversation::{self, Conversation, last_of_user, type_name};
 use crate::layout::Layout;
+use crate::path::Path;
 use crate::places::{Place, Places};
 use crate::provider::answer_in;
-use crate::{DataError, Signs};
+use crate::{Context, DataError, Mode, Signs};
 
 /// The field at fault, and what is wrong with it.
 pub(super) struct Fault {
@@ -31,6 +33,8 @@ impl Fault {
 pub(super) struct TextFinder {
     pub(super) places: Places,
     layout: Option<&'static Layout>,
+    /// The objects that hold chats: what lies beside a chat is of the same request.
+    around_chats: Vec<Path>,
     need_prompt: bool,
     need_response: bool,
 }
@@ -51,6 +55,8 @@ pub struct Texts {
     pub signs: Option<Signs>,
     /// The model that the prompt was sent to.
     pub target: Option<String>,
+    /// What the prompt was sent in.
+    pub sent_in: Context,
 }
 
 impl TextReader {
@@ -84,16 +90,8 @@ impl TextReader {
         let fields = self.0.as_read(fields);
         let texts = self.0.needed(&fields).map_err(|fault| (fault.field, fault.reason))?;
         let target = name(&fields, self.0.places.target.as_ref());
-        Ok(Texts { prompt: texts.prompt, response: texts.response, signs: texts.signs, target })
-    }
-
-    /// The prompt alone.
-    ///
-    /// # Errors
-    /// The field at fault, and what is wrong with it.
-    pub fn prompt(&self, fields: &Map<String, Value>) -> Result<String, (String, String)> {
-        // `needed` has checked that there is one.
-        self.texts(fields).map(|texts| texts.prompt.unwrap_or_default())
+        let Conversation { prompt, response, signs, sent_in, .. } = texts;
+        Ok(Texts { prompt, response, signs, target, sent_in })
     }
 }
 
@@ -113,7 +111,9 @@ impl TextFinder {
             places.text_is_answer();
         }
         let (need_prompt, need_response) = (options.need_prompt, options.need_response);
-        Ok(Self { places, layout, need_prompt, need_response })
+        let chats = places.messages.iter().flat_map(|place| &place.paths);
+        let around_chats = chats.filter_map(Path::parent).collect();
+        Ok(Self { places, layout, around_chats, need_prompt, need_response })
     }
 
     /// Checks that the texts that are needed have a column at all.
@@ -173,7 +173,13 @@ impl TextFinder {
             && let Some((name, value)) = place.get(fields)
         {
             match text(name, &value) {
-                Ok(text) => (texts.prompt, from.0) = (Some(text), Some(name)),
+                Ok(text) => {
+                    (texts.prompt, from.0) = (Some(text), Some(name));
+                    // A prompt may be a chat.
+                    if let (false, Ok(chat)) = (value.is_string(), Conversation::parse(&value)) {
+                        texts.sent_in = texts.sent_in.and(chat.sent_in);
+                    }
+                }
                 Err(fault) => keep(fault, place.named || self.need_prompt)?,
             }
         }
@@ -193,6 +199,7 @@ impl TextFinder {
         if from.0.is_some() && from.0 == from.1 {
             if self.need_response { texts.prompt = None } else { texts.response = None }
         }
+        texts.sent_in = self.around(fields).and(texts.sent_in);
         let signs = of_answer.or(texts.signs.take().unwrap_or_default()).or(self.signs(fields));
         texts.signs = signs.any().then_some(signs);
         match wrong {
@@ -209,6 +216,20 @@ impl TextFinder {
             Some((name, value)) => Conversation::parse(&value).map_err(|reason| Fault::new(name, reason)),
             None => Ok(Conversation::default()),
         }
+    }
+
+    /// What the columns of a row say of what its prompt was sent in, and what lies beside its chat.
+    fn around(&self, fields: &Map<String, Value>) -> Context {
+        let places = &self.places;
+        let value = |place: &'_ Option<Place>| Some(place.as_ref()?.value(fields)?.into_owned());
+        let system = value(&places.system).and_then(|value| system_text(&value));
+        let is_agent =
+            |mode: Value| mode.as_str().is_some_and(|mode| mode.trim().eq_ignore_ascii_case("agent"));
+        let acts = value(&places.tools).is_some_and(|tools| offers(&tools))
+            || value(&places.mode).is_some_and(is_agent);
+        let beside =
+            self.around_chats.iter().filter_map(|path| Some(of_fields(path.get(fields)?.as_object()?)));
+        beside.fold(Context::new(system, Mode::of(acts)), Context::and)
     }
 
     /// The cell with the chat of a row, and its column.

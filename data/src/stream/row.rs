@@ -273,9 +273,11 @@ pub fn prompt<T>(
     each: impl FnOnce(&RowInput<'_>) -> T,
 ) -> Result<T, Fault> {
     let fault = |(field, reason)| Fault::of(field, reason);
-    let prompt = reader.prompt(fields).map_err(fault)?;
-    check(&prompt, longest).map_err(Fault::row)?;
-    Ok(each(&RowInput::prompt(&prompt)))
+    let row = reader.texts(fields).map_err(fault)?;
+    // The reader has checked that there is one.
+    let prompt = row.prompt.as_deref().unwrap_or_default();
+    check(prompt, longest).map_err(Fault::row)?;
+    Ok(each(&RowInput { texts: row.sent_in.of(Input::prompt(prompt)), signs: None }))
 }
 
 /// Reads the texts of an answer and calls `each` with them.
@@ -288,11 +290,12 @@ pub fn answer<T>(
     each: impl FnOnce(&RowInput<'_>) -> T,
 ) -> Result<T, Fault> {
     let row = reader.texts(fields).map_err(|(field, reason)| Fault::of(field, reason))?;
-    let texts = Input {
+    let texts = row.sent_in.of(Input {
         prompt: row.prompt.as_deref(),
         response: row.response.as_deref(),
         target: row.target.as_deref(),
-    };
+        ..Input::default()
+    });
     Ok(each(&RowInput { texts, signs: row.signs.as_ref() }))
 }
 

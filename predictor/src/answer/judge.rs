@@ -107,7 +107,7 @@ impl Model {
         let Some((judged, quotes)) = own_words(response, &left_out, scratch) else {
             return Verdict::certain(Form::Text, Label::Complied);
         };
-        let input = Input { prompt, response: Some(&judged), target: None };
+        let input = Input { prompt, response: Some(&judged), ..Input::default() };
         let (mut p_refusal, mut form, mut place) = (whole(&input, scratch), Form::Text, None);
         // A sentence can only raise P(refusal): it decides if the rest of the text hides the refusal.
         for sentence in declining(response, &quotes, scratch) {

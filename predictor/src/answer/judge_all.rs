@@ -41,7 +41,7 @@ impl Asked {
     }
 
     fn input(&self) -> Input<'_> {
-        Input { prompt: self.prompt.as_deref(), response: self.response.as_deref(), target: None }
+        Input { prompt: self.prompt.as_deref(), response: self.response.as_deref(), ..Input::default() }
     }
 }
 

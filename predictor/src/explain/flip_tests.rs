@@ -22,7 +22,7 @@ fn model(norm: Norm, bias: f64, ngrams: &[(&str, f32, f32)]) -> Model {
     let names: Vec<&str> = ngrams.iter().map(|(name, ..)| *name).collect();
     let vectorizer =
         Vectorizer::new(settings, &names, ngrams.iter().map(|(_, idf, _)| *idf).collect()).unwrap();
-    let view = ViewSettings { field: Field::Prompt, part: Part::Whole, vectorizer: settings };
+    let view = ViewSettings { field: Field::Prompt.into(), part: Part::Whole, vectorizer: settings };
     let weights = ngrams.iter().map(|(.., weight)| *weight).collect();
     let views = vec![View { settings: view, vectorizer }];
     let scorer = NgramModel::new(views, weights, Dense::default(), bias).unwrap();

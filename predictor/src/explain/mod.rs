@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use crate::field::Field;
+use crate::field::{Field, ViewText};
 
 /// The origin of a term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -24,6 +24,10 @@ pub enum Origin {
     Style,
     /// The target.
     Target,
+    /// An n-gram of the system prompt.
+    System,
+    /// What the prompt is sent in.
+    Context,
 }
 
 impl From<Field> for Origin {
@@ -35,20 +39,30 @@ impl From<Field> for Origin {
     }
 }
 
+impl From<ViewText> for Origin {
+    fn from(text: ViewText) -> Self {
+        match text {
+            ViewText::Prompt => Self::Prompt,
+            ViewText::Response => Self::Response,
+            ViewText::System => Self::System,
+        }
+    }
+}
+
 /// One feature of an input with its share of the logit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Term {
     /// The text that contains it, or another origin.
     pub field: Origin,
-    /// The n-gram, words joined by one space; the name of a measure of style or of the target.
+    /// The n-gram, words joined by one space; the name of a measure of style, of the target or of a context.
     pub ngram: String,
-    /// Its feature value: scaled tf-idf, the measure, or 1 for the target.
+    /// Its feature value: scaled tf-idf, the measure, or 1 for target and context.
     pub value: f64,
     /// Its weight in the model.
     pub weight: f64,
     /// `value x weight`: above 0 it speaks for refusal.
     pub contribution: f64,
-    /// Its places in the field's text: byte ranges `(start, end)`; empty for style and target.
+    /// Its places in the field's text: byte ranges `(start, end)`; empty for style, target and context.
     pub spans: Vec<(usize, usize)>,
 }
 
@@ -74,7 +88,7 @@ impl Explanation {
         Self { logit, bias, terms }
     }
 
-    /// How many distinct n-grams were found: all terms but those of style and of the target.
+    /// How many distinct n-grams were found in prompt and response.
     pub(crate) fn ngrams(&self) -> usize {
         self.terms.iter().filter(|term| matches!(term.field, Origin::Prompt | Origin::Response)).count()
     }
@@ -85,10 +99,10 @@ impl Explanation {
     /// there are no others. The shares of all words sum to the contributions of all terms with a place in
     /// this text.
     #[must_use]
-    pub fn words(&self, field: Field, text: &str) -> Vec<WordShare> {
-        let mut words = Vec::new();
+    pub fn words(&self, field: impl Into<Origin>, text: &str) -> Vec<WordShare> {
+        let (field, mut words) = (field.into(), Vec::new());
         words::words(text, |bytes| words.push(WordShare::new(text, bytes)));
-        for term in self.terms.iter().filter(|term| term.field == field.into()) {
+        for term in self.terms.iter().filter(|term| term.field == field) {
             let each = term.contribution / term.spans.len().max(1) as f64;
             for &(start, end) in &term.spans {
                 let first = words.partition_point(|word| word.bytes.end <= start);

@@ -1,5 +1,5 @@
-//! An answer split into the parts that are shown: by whole words, with the contributions of the target and
-//! the prior beside them, so that the parts sum to the log-odds of the answer.
+//! An answer split into the parts that are shown: by whole words, with the contributions of target, context
+//! and prior beside them, so that the parts sum to the log-odds of the answer.
 //!
 //! Everything that explains (command line, service, batches) calls this one function, so the results always
 //! agree.
@@ -12,7 +12,7 @@ use serde::Serialize;
 use demur_data::Input;
 
 use crate::explain::{Explanation, Origin, WordShare};
-use crate::field::Field;
+use crate::field::ViewText;
 use crate::model::Model;
 
 /// The kind of a share.
@@ -33,11 +33,13 @@ pub enum ShareKind {
     Prior,
     /// What the calibration adds to the logit.
     Calibration,
+    /// What the prompt is sent in: behind any system prompt, behind this one, to an agent.
+    Context,
 }
 
 impl ShareKind {
-    /// All kinds, in the order in which [`Shares::parts`] has them.
-    pub const ALL: [Self; 7] = [
+    /// All kinds.
+    pub const ALL: [Self; 8] = [
         Self::Word,
         Self::Style,
         Self::Others,
@@ -45,6 +47,7 @@ impl ShareKind {
         Self::Target,
         Self::Prior,
         Self::Calibration,
+        Self::Context,
     ];
 }
 
@@ -54,8 +57,8 @@ pub struct Share {
     /// Its kind.
     pub kind: ShareKind,
     /// The text that contains the word.
-    pub field: Option<Field>,
-    /// The word in lower case, the measure's name or the target's; empty for the other kinds.
+    pub field: Option<ViewText>,
+    /// The word in lower case, the name of a measure, a target or a context; empty for the other kinds.
     pub text: String,
     /// How many words or measures it sums up; for a word, how often it occurs.
     pub count: usize,
@@ -75,12 +78,14 @@ impl Share {
     pub fn label(&self) -> String {
         let Self { text, count, .. } = self;
         match self.kind {
+            ShareKind::Word if self.field == Some(ViewText::System) => format!("system prompt: {text}"),
             ShareKind::Word if *count > 1 => format!("{text} ({count} times)"),
             ShareKind::Word => text.clone(),
             ShareKind::Style => format!("style: {text}"),
             ShareKind::Others => format!("{count} others"),
             ShareKind::FunctionWords => format!("function words and signs ({count})"),
             ShareKind::Target => format!("target {text}"),
+            ShareKind::Context => format!("context {text}"),
             ShareKind::Prior => "prior: any text, before its words".to_owned(),
             ShareKind::Calibration => "calibration".to_owned(),
         }
@@ -91,7 +96,7 @@ impl Share {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shares {
     /// The words and measures of style, the strongest first; then the others, the function words, the target,
-    /// the prior, the calibration, each if it exists.
+    /// the contexts, the prior, the calibration, each if it exists.
     pub parts: Vec<Share>,
     /// The sum of all parts except the calibration: the logit before it.
     pub logit: f64,
@@ -105,7 +110,7 @@ impl Model {
     pub fn shares(&self, explanation: &Explanation, input: &Input<'_>, top: usize) -> Shares {
         let mut ranked = Vec::new();
         let mut joining = Share { count: 0, ..Share::new(ShareKind::FunctionWords, "", 0.0) };
-        for field in [Field::Prompt, Field::Response] {
+        for field in [ViewText::Prompt, ViewText::Response, ViewText::System] {
             let words = explanation.words(field, field.of(input).unwrap_or_default());
             merge(field, words, &mut ranked, &mut joining);
         }
@@ -137,6 +142,7 @@ impl Model {
         if let Some(target) = input.target.filter(|_| own != 0.0) {
             parts.push(Share::new(ShareKind::Target, target, own));
         }
+        parts.extend(of(Origin::Context, ShareKind::Context));
         parts.push(Share::new(ShareKind::Prior, "", explanation.bias));
         let calibration = answer.map_or(0.0, |answer| answer - own - explanation.logit);
         if calibration != 0.0 {
@@ -153,7 +159,7 @@ impl Model {
 }
 
 /// Merges the words of a text, each once with all its places; function words are added to `joining`.
-fn merge(field: Field, words: Vec<WordShare>, ranked: &mut Vec<Share>, joining: &mut Share) {
+fn merge(field: ViewText, words: Vec<WordShare>, ranked: &mut Vec<Share>, joining: &mut Share) {
     let first = ranked.len();
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for WordShare { bytes, key, is_function, contribution } in words {
@@ -248,7 +254,7 @@ mod tests {
                 let target = targets.get(at * 3).copied().filter(|_| at % 2 == 1);
                 let one = bundled.field().put(text, Input { target, ..Input::default() });
                 let both =
-                    Input { prompt: Some(text), response: Some(TEXTS[(at + 1) % TEXTS.len()]), target };
+                    Input { response: Some(TEXTS[(at + 1) % TEXTS.len()]), target, ..Input::prompt(text) };
                 for (input, top) in [(one, 3), (one, 100), (one, 0), (both, 10)] {
                     check(&model, &input, top);
                 }

@@ -44,6 +44,9 @@ fn write_card(card: &mut String, manifest: &Manifest, digest: &str) -> std::fmt:
         Field::Response => {
             ("response classifier", "a target's response (and its prompt, where a view reads it)")
         }
+        Field::Prompt if manifest.contexts.is_some() => {
+            ("prompt predictor", "a prompt and what it is sent in (system prompt, tools), before it is sent")
+        }
         Field::Prompt => ("prompt predictor", "a prompt alone, before it is sent"),
     };
     let mut licences: Vec<&str> =

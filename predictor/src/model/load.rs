@@ -215,7 +215,7 @@ fn assemble(
     let mut lines = Lines { dir, left: text.lines() };
     let views = lines.views(&manifest.views, &idf)?;
     let style = if manifest.style { tensors.singles("style").map_err(layout)? } else { Vec::new() };
-    let dense = Dense { style, targets: manifest.target_shifts.clone() };
+    let dense = Dense { style, targets: manifest.target_shifts.clone(), contexts: manifest.contexts.clone() };
     let bias = tensors.double("bias").map_err(layout)?;
     let scorer = NgramModel::new(views, weight, dense, bias).map_err(settings)?;
     let kinds = match &manifest.kinds {

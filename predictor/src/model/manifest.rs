@@ -10,6 +10,7 @@ use crate::answer::kinds::KindSettings;
 use crate::base_rate::check_base_rate;
 use crate::calibration::Calibration;
 use crate::calibration_report::CalibrationReport;
+use crate::context::ContextShifts;
 use crate::encoder::files::ENCODER;
 use crate::encoder::manifest::EncoderManifest;
 use crate::error::{ModelError, SettingsError};
@@ -22,9 +23,12 @@ use crate::model::training_data::TrainingData;
 use crate::ngram::ngram_model::{View, ViewSettings};
 use crate::policy::Policy;
 
-/// The newest model format. This build writes it for models that state the base rate that their probabilities
-/// assume, which an older build would not know.
-pub const FORMAT: u32 = 4;
+/// The newest model format. This build writes it for models that read what a prompt is sent in, which an older
+/// build would not know.
+pub const FORMAT: u32 = 5;
+
+/// The format of other models that state the base rate that their probabilities assume.
+const FORMAT_OF_BASE_RATES: u32 = 4;
 
 /// The format of other models with an encoder tier, so that older builds can read them.
 const FORMAT_OF_ENCODERS: u32 = 3;
@@ -54,6 +58,9 @@ pub struct Manifest {
     /// What each target that the model takes as an input adds to the logit; empty if it takes none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub target_shifts: BTreeMap<String, f32>,
+    /// What contexts add to the logit; absent if the model does not read them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contexts: Option<ContextShifts>,
     /// Seed of everything random in the fit.
     pub seed: u64,
     /// From the scorer's logit to P(refusal).
@@ -132,9 +139,11 @@ fn describe(views: &[View]) -> Vec<ViewManifest> {
 }
 
 /// The oldest format that can express a model.
-const fn format_needed(states_base_rate: bool, has_encoder: bool) -> u32 {
-    if states_base_rate {
+const fn format_needed(reads_contexts: bool, states_base_rate: bool, has_encoder: bool) -> u32 {
+    if reads_contexts {
         FORMAT
+    } else if states_base_rate {
+        FORMAT_OF_BASE_RATES
     } else if has_encoder {
         FORMAT_OF_ENCODERS
     } else {
@@ -157,13 +166,18 @@ impl Manifest {
         }
         let kinds = parts.kinds.as_ref();
         Ok(Self {
-            format: format_needed(description.base_rate.is_some(), parts.encoder.is_some()),
+            format: format_needed(
+                parts.scorer.reads_contexts(),
+                description.base_rate.is_some(),
+                parts.encoder.is_some(),
+            ),
             polarity: POLARITY.to_owned(),
             written_by: description.written_by,
             name: description.name,
             field: description.field,
             targets: description.targets,
             target_shifts: parts.scorer.dense().targets.clone(),
+            contexts: parts.scorer.dense().contexts.clone(),
             seed: description.seed,
             calibration: description.calibration,
             target_calibrations: description.target_calibrations,

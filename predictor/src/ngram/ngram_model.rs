@@ -1,4 +1,4 @@
-//! The n-gram model: several TF-IDF views, measures of style, the target, and one weight per feature.
+//! The n-gram model: several TF-IDF views, measures of style, target and context, and one weight per feature.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,9 +7,10 @@ use demur_data::Input;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::style::{STYLE, style, style_names};
+use crate::context::ContextShifts;
 use crate::error::SettingsError;
 use crate::explain::{Explanation, Origin, Term};
-use crate::field::{Field, Part};
+use crate::field::{Part, ViewText};
 use crate::ngram::ngrams::VectorizerSettings;
 use crate::ngram::vectorizer::{Scratch, Vectorizer};
 use crate::text::{self, Lowered};
@@ -18,7 +19,7 @@ use crate::text::{self, Lowered};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ViewSettings {
     /// The text that it reads.
-    pub field: Field,
+    pub field: ViewText,
     /// The part of it.
     pub part: Part,
     /// Its n-grams.
@@ -50,10 +51,12 @@ pub struct Dense {
     /// What each known target adds to the logit. The values are centred in the fit: an unknown or missing
     /// target adds nothing and represents the average target.
     pub targets: BTreeMap<String, f32>,
+    /// What contexts add to the logit; `None` if the model does not read them.
+    pub contexts: Option<ContextShifts>,
 }
 
 /// A linear model: logit = bias + sum over features of weight x value. Features are the n-grams of the views
-/// and, if the model has them, measures of style and the target.
+/// and, if the model has them, measures of style, the target and the context.
 ///
 /// N-grams are numbered through the views in order. Each view's part of the row is scaled on its own.
 #[derive(Debug, Clone)]
@@ -90,6 +93,8 @@ impl NgramModel {
         }
         finite("style weight", &dense.style)?;
         finite("target weight", &dense.targets.values().copied().collect::<Vec<_>>())?;
+        let contexts = dense.contexts.iter().flat_map(ContextShifts::all);
+        finite("context weight", &contexts.map(|(_, shift)| shift.shift).collect::<Vec<_>>())?;
         if !bias.is_finite() {
             return Err(SettingsError::NotFinite { what: "bias" });
         }
@@ -122,13 +127,25 @@ impl NgramModel {
         self.bias
     }
 
-    /// The fields that at least one view reads, sorted.
+    /// The texts that at least one view reads, sorted.
     #[must_use]
-    pub fn fields(&self) -> Vec<Field> {
-        let mut fields: Vec<Field> = self.views.iter().map(|view| view.settings.field).collect();
+    pub fn fields(&self) -> Vec<ViewText> {
+        let mut fields: Vec<ViewText> = self.views.iter().map(|view| view.settings.field).collect();
         fields.sort_unstable();
         fields.dedup();
         fields
+    }
+
+    /// Whether what a prompt is sent in changes its logit.
+    #[must_use]
+    pub fn reads_contexts(&self) -> bool {
+        self.dense.contexts.is_some() || self.reads_words_of_system()
+    }
+
+    /// Whether a view reads system prompts.
+    #[must_use]
+    pub fn reads_words_of_system(&self) -> bool {
+        self.views.iter().any(|view| view.settings.field == ViewText::System)
     }
 
     /// The logit of one input, with the caller's buffers.
@@ -137,7 +154,7 @@ impl NgramModel {
         self.logit_and_found(input, scratch).0
     }
 
-    /// The logit of one input, and how many distinct n-grams of the vocabularies were found in it.
+    /// The logit of one input, and how many distinct n-grams of the vocabularies were found in its prompt and response.
     pub(crate) fn logit_and_found(&self, input: &Input<'_>, scratch: &mut Scratch) -> (f64, usize) {
         let mut logit = self.bias;
         let mut found = 0;
@@ -152,7 +169,7 @@ impl NgramModel {
                 held = reads;
             }
             // One pass sums the squares and the products, so no row of values is stored.
-            let (mut squares, mut dot) = (0.0, 0.0);
+            let (mut squares, mut dot, before) = (0.0, 0.0, found);
             vectorizer.each_frequency(scratch, |feature, tf| {
                 let [idf, weight] = factors[feature as usize];
                 let value = tf * f64::from(idf);
@@ -160,10 +177,16 @@ impl NgramModel {
                 dot += value * f64::from(weight);
                 found += 1;
             });
+            if view.settings.field == ViewText::System {
+                found = before;
+            }
             logit += dot * vectorizer.scale(squares);
         }
         if let Some(shift) = self.target_shift(input) {
             logit += f64::from(shift);
+        }
+        if let Some(contexts) = &self.dense.contexts {
+            logit += contexts.of(input).map(|(_, shift)| f64::from(shift)).sum::<f64>();
         }
         if !self.dense.style.is_empty() {
             let values = style(input, scratch);
@@ -207,6 +230,9 @@ impl NgramModel {
         let mut terms = Vec::new();
         if let (Some(shift), Some(target)) = (self.target_shift(input), input.target) {
             terms.push(term(Origin::Target, target.to_owned(), 1.0, shift));
+        }
+        for (name, shift) in self.dense.contexts.iter().flat_map(|contexts| contexts.of(input)) {
+            terms.push(term(Origin::Context, name, 1.0, shift));
         }
         if !self.dense.style.is_empty() {
             let values = style(input, scratch).into_iter().zip(style_names()).zip(&self.dense.style);
@@ -269,7 +295,7 @@ impl NgramModel {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WeightedNgram {
     /// The text that its view reads.
-    pub field: Field,
+    pub field: ViewText,
     /// 0-based number of the view.
     pub view: usize,
     /// The n-gram.

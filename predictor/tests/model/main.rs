@@ -18,7 +18,7 @@ use tempfile::TempDir;
 fn view(settings: VectorizerSettings, part: Part, ngrams: &[&str]) -> View {
     let idf = (0..ngrams.len()).map(|at| 1.0 + at as f32 / 7.0).collect();
     let vectorizer = Vectorizer::new(settings, ngrams, idf).unwrap();
-    View { settings: ViewSettings { field: Field::Prompt, part, vectorizer: settings }, vectorizer }
+    View { settings: ViewSettings { field: Field::Prompt.into(), part, vectorizer: settings }, vectorizer }
 }
 
 fn scorer() -> NgramModel {

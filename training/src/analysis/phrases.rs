@@ -110,8 +110,11 @@ pub fn phrases(
             ..ViewParams::new(Field::Response)
         };
         let vectorizer = params.fit(texts.iter().copied())?;
-        let settings =
-            ViewSettings { field: Field::Response, part: Part::Whole, vectorizer: *vectorizer.settings() };
+        let settings = ViewSettings {
+            field: Field::Response.into(),
+            part: Part::Whole,
+            vectorizer: *vectorizer.settings(),
+        };
         let views = [View { settings, vectorizer }];
         let inputs: Vec<Input<'_>> =
             texts.into_iter().map(|text| Input { response: Some(text), ..Input::default() }).collect();

@@ -165,7 +165,7 @@ fn prompt_rows<'a>(params: &SharedEncoder, prompts: &'a [Record]) -> Vec<SharedR
             row.target += (target - row.target) / *count;
             row.weight = row.weight.max(record.weight);
         } else {
-            let input = Input { prompt: Some(prompt), response: None, target: None };
+            let input = Input::prompt(prompt);
             let part = format!("prompts of {}", record.place.file);
             rows.push(SharedRow { input, reads: params.prompts, target, weight: record.weight, part });
             counts.push(1.0);
@@ -229,6 +229,7 @@ mod tests {
             response: response.map(str::to_owned),
             signs: None,
             context: Vec::new(),
+            sent_in: demur_data::Context::default(),
             target: None,
             source: Some(source.to_owned()),
             category: None,

@@ -1,13 +1,14 @@
 //! Figures within an evaluation: by kind, target, source and category, and how many rows can be decided at a
 //! given accuracy if the uncertain ones are left undecided.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use demur_predictor::{Field, language};
 use serde::Serialize;
 
 use crate::examples::Examples;
-use crate::facets::Facets;
+use crate::facets::{CONTEXT, Facets, NO_CONTEXT};
 use crate::metrics::{
     Clusters, FEW_FALSE_POSITIVES, Truth, accuracy_interval, auroc, ece, nan_is_null, tpr_at_fpr,
     wilson_of_share,
@@ -37,31 +38,55 @@ pub struct FacetFigures {
 }
 
 /// The figures for every value of every facet that the rows have, sorted by value; the language is that of
-/// the field. Rows without a value of a facet are left out of that facet.
+/// the field. Rows without a value of a facet are left out of that facet. Contexts are a facet where any row has
+/// one, the most frequent by name.
 pub(crate) fn by_facet(
     examples: &Examples<'_>,
     field: Field,
     p: &[f64],
     (threshold, seed): (f64, u64),
 ) -> BTreeMap<&'static str, Vec<FacetFigures>> {
-    let mut rows: BTreeMap<(&'static str, &str), Vec<usize>> = BTreeMap::new();
+    let mut rows: BTreeMap<(&'static str, Cow<'_, str>), Vec<usize>> = BTreeMap::new();
     for (row, input) in examples.inputs.iter().enumerate() {
         let named = examples.facets.get(row).map(Facets::values).into_iter().flatten();
-        let language = ("language", field.of(input).and_then(language));
+        let language = ("language", field.of(input).and_then(language).map(Cow::from));
         for (facet, value) in named.chain([language]) {
             if let Some(value) = value {
                 rows.entry((facet, value)).or_default().push(row);
             }
         }
     }
+    limit_contexts(&mut rows);
     let clusters = examples.prompts();
     let mut figures: BTreeMap<&'static str, Vec<FacetFigures>> = BTreeMap::new();
     for ((facet, value), rows) in rows {
         let (p, truth): (Vec<f64>, Vec<f64>) = rows.iter().map(|&row| (p[row], examples.truth[row])).unzip();
         let own = clusters.subset(&rows);
-        figures.entry(facet).or_default().push(FacetFigures::of(value, &p, &truth, &own, (threshold, seed)));
+        figures.entry(facet).or_default().push(FacetFigures::of(&value, &p, &truth, &own, (threshold, seed)));
     }
     figures
+}
+
+/// How many contexts are judged by name; a log may have a system prompt for each row.
+const MOST_CONTEXTS: usize = 20;
+
+/// Leaves out the facet of contexts where no row has one, and judges those beyond the most frequent together.
+fn limit_contexts(rows: &mut BTreeMap<(&'static str, Cow<'_, str>), Vec<usize>>) {
+    let mut counts: Vec<(usize, Cow<'_, str>)> = rows
+        .iter()
+        .filter(|((facet, _), _)| *facet == CONTEXT)
+        .map(|((_, name), rows)| (rows.len(), name.clone()))
+        .collect();
+    if counts.iter().all(|(_, name)| name == NO_CONTEXT) {
+        rows.remove(&(CONTEXT, NO_CONTEXT.into()));
+        return;
+    }
+    counts.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    let rare = counts.split_off(counts.len().min(MOST_CONTEXTS)).into_iter();
+    let others: Vec<usize> = rare.filter_map(|(_, name)| rows.remove(&(CONTEXT, name))).flatten().collect();
+    if !others.is_empty() {
+        rows.insert((CONTEXT, "others".into()), others);
+    }
 }
 
 impl FacetFigures {

@@ -1,5 +1,5 @@
-//! The columns of a fit: the n-grams of the views, then one column per target and one per source, then the
-//! words of the model that the fit starts from.
+//! The columns of a fit: the n-grams of the views, then one column per target and one per source, then those of
+//! contexts (`contexts`), then the words of the model that the fit starts from.
 //!
 //! Targets and sources differ in how much they refuse. A fit without columns for them would attribute that to
 //! the words that happen to be common in each ("harmful words: refused", "politics: answered"). With columns
@@ -8,15 +8,16 @@
 
 use std::collections::BTreeMap;
 
-use demur_predictor::{NgramModel, Scratch, View};
+use demur_predictor::{Input, NgramModel, Scratch, View};
 
 use crate::error::TrainingError;
 use crate::examples::Examples;
+use crate::fit::contexts::ContextColumns;
 use crate::fit::features::{ViewParams, fit_views, transform, write_row};
 use crate::fit::sparse::SparseMatrix;
 use crate::fit::start::words;
 
-/// Targets and sources with fewer rows have no column.
+/// Targets, sources and contexts with fewer rows have no column.
 pub(crate) const MIN_ROWS: usize = 20;
 
 /// The settings that determine the columns of a fit, besides its rows.
@@ -29,6 +30,8 @@ pub(crate) struct DesignParams<'p, 's> {
     pub(crate) target_shift: f64,
     /// The same for a source.
     pub(crate) source_shift: f64,
+    /// The same for a context.
+    pub(crate) context_shift: f64,
     /// Sources without a column.
     pub(crate) level_sources: &'p [String],
 }
@@ -42,6 +45,7 @@ pub(crate) struct Design<'s> {
     scales: Vec<f64>,
     targets: Shifts,
     sources: Shifts,
+    pub(crate) contexts: ContextColumns,
 }
 
 /// Names with one column each, and the value in that column: the prior width of the name's shift of the
@@ -75,6 +79,8 @@ pub(crate) struct Weights {
     pub(crate) ngrams: Vec<f64>,
     /// The shift of each target, centred.
     pub(crate) targets: BTreeMap<String, f64>,
+    /// The shift of each column of contexts.
+    pub(crate) contexts: Vec<f64>,
     /// The factor of the words of the model that the fit started from; 0 without one.
     pub(crate) start: f64,
     /// Includes the average shift of targets and sources.
@@ -82,7 +88,7 @@ pub(crate) struct Weights {
 }
 
 impl<'s> Design<'s> {
-    /// Chooses vocabularies, targets and sources on some examples.
+    /// Chooses vocabularies, targets, sources and contexts on some examples.
     pub(crate) fn fit(params: &DesignParams<'_, 's>, examples: &Examples<'_>) -> Result<Self, TrainingError> {
         let views = fit_views(params.views, &examples.inputs)?;
         Ok(Self::with_views(&views, params, examples))
@@ -102,6 +108,7 @@ impl<'s> Design<'s> {
                 params.source_shift,
                 examples.facets.iter().map(|facets| facets.source.filter(has_shift)),
             ),
+            contexts: ContextColumns::of(params.context_shift, &examples.inputs),
         }
     }
 
@@ -128,12 +135,13 @@ impl<'s> Design<'s> {
     /// The rows of a fit.
     pub(crate) fn matrix(&self, examples: &Examples<'_>) -> SparseMatrix {
         let ngrams = self.ngrams();
-        let shifts = self.targets.names.len() + self.sources.names.len();
+        let shifts = self.targets.names.len() + self.sources.names.len() + self.contexts.len();
         if shifts == 0 && self.start.is_none() && self.scales.iter().all(|&scale| scale == 1.0) {
             return transform(&self.views, &examples.inputs);
         }
         let ends = self.ends();
         let (target, source) = (ngrams, ngrams + self.targets.names.len());
+        let context = source + self.sources.names.len();
         // Feature numbers are u32 everywhere; a vectorizer cannot be built with more.
         let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let columns = ngrams + shifts + usize::from(self.start.is_some());
@@ -150,6 +158,8 @@ impl<'s> Design<'s> {
             {
                 row.push((number(source + column), self.sources.value));
             }
+            let columns = self.contexts.columns(&examples.inputs[at]).into_iter();
+            row.extend(columns.map(|column| (number(context + column), self.contexts.value())));
             if let Some(start) = self.start {
                 row.push((number(ngrams + shifts), words(start, &examples.inputs[at], scratch)));
             }
@@ -161,7 +171,8 @@ impl<'s> Design<'s> {
     pub(crate) fn read(&self, weights: &[f64], bias: f64, examples: &Examples<'_>) -> Weights {
         let (ngrams, shifts) = weights.split_at(self.ngrams());
         let (targets, rest) = shifts.split_at(self.targets.names.len());
-        let (sources, start) = rest.split_at(self.sources.names.len());
+        let (sources, rest) = rest.split_at(self.sources.names.len());
+        let (contexts, start) = rest.split_at(self.contexts.len());
         let total: f64 = examples.weights.iter().sum();
         let mean = |shifts: &Shifts, weights: &[f64], names: Vec<Option<&str>>| {
             let of = |name| shifts.column(name).map_or(0.0, |column| weights[column] * shifts.value);
@@ -178,13 +189,20 @@ impl<'s> Design<'s> {
         Weights {
             ngrams: self.unscaled(ngrams),
             targets: self.targets.names.iter().zip(targets).map(shift).collect(),
+            contexts: contexts.iter().map(|weight| weight * self.contexts.value()).collect(),
             start: start.first().copied().unwrap_or_default(),
             bias: bias + mean_target + mean_source,
         }
     }
 
+    /// What the context of an input adds to its logit.
+    pub(crate) fn context(&self, weights: &Weights, input: &Input<'_>) -> f64 {
+        let columns = self.contexts.columns(input).into_iter();
+        columns.filter_map(|column| weights.contexts.get(column)).sum()
+    }
+
     /// The contribution of each view to the logits of some rows, one list per view, and the logits that the
-    /// model returns: with the target if it is known, without the source.
+    /// model returns: with the target if it is known and the context, without the source.
     pub(crate) fn logits(&self, weights: &Weights, examples: &Examples<'_>) -> (Vec<Vec<f64>>, Vec<f64>) {
         let x = transform(&self.views, &examples.inputs);
         let ends = self.ends();
@@ -205,6 +223,7 @@ impl<'s> Design<'s> {
             weights.bias
                 + weights.start * start
                 + target.copied().unwrap_or(0.0)
+                + self.context(weights, &examples.inputs[at])
                 + parts.iter().map(|part| part[at]).sum::<f64>()
         };
         let logits = (0..examples.len()).map(&mut logit).collect();
@@ -215,7 +234,7 @@ impl<'s> Design<'s> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use demur_predictor::{Field, Input};
+    use demur_predictor::Field;
 
     use super::*;
     use crate::facets::Facets;
@@ -236,23 +255,27 @@ mod tests {
         examples
     }
 
+    const fn plain(views: &[ViewParams]) -> DesignParams<'_, 'static> {
+        DesignParams {
+            views,
+            start: None,
+            target_shift: 0.0,
+            source_shift: 0.0,
+            context_shift: 0.0,
+            level_sources: &[],
+        }
+    }
+
     fn design((target_shift, source_shift): (f64, f64), scale: f64) -> Design<'static> {
         let views = [ViewParams { scale, ..ViewParams::new(Field::Prompt) }];
-        let params =
-            DesignParams { views: &views, start: None, target_shift, source_shift, level_sources: &[] };
+        let params = DesignParams { target_shift, source_shift, ..plain(&views) };
         Design::fit(&params, &examples()).unwrap()
     }
 
     #[test]
     fn a_source_that_sets_the_level_has_no_column() {
         let (views, level_sources) = ([ViewParams::new(Field::Prompt)], ["x".to_owned()]);
-        let params = DesignParams {
-            views: &views,
-            start: None,
-            target_shift: 0.0,
-            source_shift: 3.0,
-            level_sources: &level_sources,
-        };
+        let params = DesignParams { source_shift: 3.0, level_sources: &level_sources, ..plain(&views) };
         let x = Design::fit(&params, &examples()).unwrap().matrix(&examples());
         assert_eq!(x.csr().cols(), 4 + 1, "the words, and source y");
         let last = |row: usize| x.csr().outer_view(row).unwrap().iter().map(|(at, _)| at).last();

@@ -1,8 +1,10 @@
 //! From texts to a feature matrix: the n-grams of a view, and the fit of its vocabulary.
 
+use std::collections::BTreeSet;
+
 use demur_predictor::{
-    Analyzer, Field, Input, NgramCount, NgramCounter, Norm, Part, Scratch, Vectorizer, VectorizerSettings,
-    View, ViewSettings,
+    Analyzer, Input, NgramCount, NgramCounter, Norm, Part, Scratch, Vectorizer, VectorizerSettings, View,
+    ViewSettings, ViewText,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -34,8 +36,8 @@ impl DocumentFrequency {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ViewParams {
-    /// The text that it reads.
-    pub field: Field,
+    /// The text that it reads. Of `system`, document frequencies count different system prompts, not rows.
+    pub field: ViewText,
     /// The part of the text that it reads. Default: the whole.
     #[serde(default = "whole")]
     pub part: Part,
@@ -102,9 +104,9 @@ const fn all_texts() -> DocumentFrequency {
 impl ViewParams {
     /// A view of the whole text with all defaults.
     #[must_use]
-    pub const fn new(field: Field) -> Self {
+    pub fn new(field: impl Into<ViewText>) -> Self {
         Self {
-            field,
+            field: field.into(),
             part: whole(),
             analyzer: word(),
             ngrams: unigrams(),
@@ -183,11 +185,17 @@ impl ViewParams {
 /// Fits the views of a model on its training inputs.
 ///
 /// # Errors
-/// [`TrainingError::EmptyVocabulary`] when a view has no n-gram left, [`TrainingError::Settings`].
+/// [`TrainingError::EmptyVocabulary`] when a view has no n-gram left (one of system prompts may), [`TrainingError::Settings`].
 pub fn fit_views(params: &[ViewParams], inputs: &[Input<'_>]) -> Result<Vec<View>, TrainingError> {
     let fit = |(at, params): (usize, &ViewParams)| {
         let settings = params.settings();
-        let vectorizer = params.fit(inputs.iter().map(|input| settings.text(input)))?;
+        let texts = inputs.iter().map(|input| settings.text(input));
+        if params.field == ViewText::System {
+            // Many rows share a system prompt, and few may have any: then its view has no n-grams.
+            let distinct: BTreeSet<&str> = texts.filter(|text| !text.is_empty()).collect();
+            return Ok(View { settings, vectorizer: params.fit(distinct.into_iter())? });
+        }
+        let vectorizer = params.fit(texts)?;
         if vectorizer.is_empty() {
             let documents = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
             return Err(TrainingError::EmptyVocabulary {

@@ -2,6 +2,7 @@
 //! solvers that depend on neither.
 
 pub(crate) mod calibrate;
+pub(crate) mod contexts;
 pub(crate) mod design;
 pub(crate) mod doubt;
 pub(crate) mod features;

@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use demur_predictor::{
-    Calibration, CalibrationReport, Dense, Field, Input, KindModel, NgramModel, log_odds, round,
+    Calibration, CalibrationReport, Dense, Field, Input, KindModel, NgramModel, View, ViewText, log_odds,
+    round,
 };
 
 use crate::encoder::distilled::with_distilled;
@@ -151,11 +152,15 @@ impl NgramFit<'_> {
         let dense = Dense {
             style: style.into_iter().map(single).collect(),
             targets: weights.targets.iter().map(|(name, &shift)| (name.clone(), single(shift))).collect(),
+            contexts: design.contexts.shifts(&weights.contexts, single),
         };
         let (views, ngrams) = match self.start {
             Some(start) => joined((start, weights.start), (design.views, weights.ngrams)),
             None => (design.views, weights.ngrams),
         };
+        // System prompts may have no words in common.
+        let is_kept = |view: &View| view.settings.field != ViewText::System || !view.vectorizer.is_empty();
+        let views = views.into_iter().filter(is_kept).collect();
         Ok(NgramModel::new(views, ngrams.into_iter().map(single).collect(), dense, bias)?)
     }
 
@@ -201,6 +206,6 @@ fn fold(design: &Design<'_>, weights: &Weights, second: Option<&LinearModel>) ->
         own.iter_mut().for_each(|weight| *weight *= slopes[0] + slope);
         rest = others;
     }
-    folded.targets.values_mut().for_each(|shift| *shift *= slopes[0]);
+    folded.targets.values_mut().chain(&mut folded.contexts).for_each(|shift| *shift *= slopes[0]);
     (folded, style.to_vec(), slopes[0].mul_add(weights.bias, line.bias))
 }

@@ -1,6 +1,6 @@
 //! How an n-gram model is fitted, as a recipe describes it, and the checks that need no rows.
 
-use demur_predictor::{Field, NgramModel, Policy, check_base_rate};
+use demur_predictor::{Field, NgramModel, Policy, ViewText, check_base_rate};
 use linfa::prelude::ParamGuard;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,11 @@ pub struct NgramParams {
     /// more than another. Default: 0, none.
     #[serde(default)]
     pub source_shift: f64,
+    /// Adds what a prompt is sent in as an input that shifts the logit: behind any system prompt, behind each
+    /// with 20 rows, to a target that can act. The value is the prior width of a shift, as for targets; for fits
+    /// of prompts whose level is that of the rows. Default: 0, no input.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub context_shift: f64,
     /// Sources without a shift: their labels describe the text itself, like those of people who rated it.
     /// Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -110,6 +115,9 @@ pub struct NgramParams {
 fn default_c() -> Vec<f64> {
     vec![1.0]
 }
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
+}
 const fn default_inner_folds() -> usize {
     5
 }
@@ -132,6 +140,7 @@ impl NgramParams {
             source_power: 0.0,
             target_shift: 0.0,
             source_shift: 0.0,
+            context_shift: 0.0,
             level_sources: Vec::new(),
             start_from: StartFrom::default(),
             keep: None,
@@ -173,6 +182,7 @@ impl NgramParams {
             ("source_power", self.source_power),
             ("target_shift", self.target_shift),
             ("source_shift", self.source_shift),
+            ("context_shift", self.context_shift),
             ("second_level.alpha", self.second_level.map_or(0.0, |params| params.alpha)),
         ] {
             if !(value.is_finite() && value >= 0.0) {
@@ -185,6 +195,7 @@ impl NgramParams {
         }
         self.check_level()?;
         self.check_start()?;
+        self.check_contexts()?;
         if self.keep == Some(0) {
             return few("keep", 0, "1 or more");
         }
@@ -229,7 +240,7 @@ impl NgramParams {
             return Ok(());
         }
         let refuse = |name, value, wanted| Err(TrainingError::Parameter { name, value, wanted });
-        if self.views.iter().any(|view| view.field != Field::Prompt) {
+        if self.views.iter().any(|view| view.field == Field::Response) {
             return refuse("start_from", 1.0, "left out of a fit that reads responses");
         }
         if self.second_level.is_some() {
@@ -240,6 +251,32 @@ impl NgramParams {
                 "base_rate",
                 rate,
                 "left out of a recipe with start_from: its level is that of the rows",
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether the fit reads what prompts are sent in.
+    pub(crate) fn reads_contexts(&self) -> bool {
+        self.context_shift > 0.0 || self.views.iter().any(|view| view.field == ViewText::System)
+    }
+
+    /// Checks the settings that contexts exclude.
+    fn check_contexts(&self) -> Result<(), TrainingError> {
+        if !self.reads_contexts() {
+            return Ok(());
+        }
+        let name = if self.context_shift > 0.0 { "context_shift" } else { "views" };
+        let refuse = |wanted| Err(TrainingError::Parameter { name, value: self.context_shift, wanted });
+        if self.views.iter().any(|view| view.field == Field::Response) {
+            return refuse("left out of a fit that reads responses, and no view of system prompts either");
+        }
+        if self.views.iter().all(|view| view.field == ViewText::System) {
+            return refuse("beside a view that reads prompts");
+        }
+        if self.base_rate.is_some() {
+            return refuse(
+                "left out of a recipe with base_rate, and no view of system prompts either: a context moves the level",
             );
         }
         Ok(())
@@ -277,6 +314,7 @@ impl NgramParams {
             start,
             target_shift: self.target_shift,
             source_shift: self.source_shift,
+            context_shift: self.context_shift,
             level_sources: &self.level_sources,
         }
     }

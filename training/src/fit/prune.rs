@@ -42,7 +42,7 @@ mod tests {
 
     fn view(ngrams: &[&str]) -> View {
         let vectorizer = VectorizerSettings::default();
-        let settings = ViewSettings { field: Field::Prompt, part: Part::Whole, vectorizer };
+        let settings = ViewSettings { field: Field::Prompt.into(), part: Part::Whole, vectorizer };
         let idf = (1..=ngrams.len()).map(|at| at as f32).collect();
         View { settings, vectorizer: Vectorizer::new(vectorizer, ngrams, idf).unwrap() }
     }

@@ -40,9 +40,10 @@ impl StartFrom {
     }
 }
 
-/// What the words of an input add to the logit of a model, without its prior and without a target.
+/// What the words of an input add to the logit of a model, without its prior, a target and a context.
 pub(crate) fn words(model: &NgramModel, input: &Input<'_>, scratch: &mut Scratch) -> f64 {
-    model.logit(&Input { target: None, ..*input }, scratch) - model.bias()
+    let alone = Input { prompt: input.prompt, response: input.response, ..Input::default() };
+    model.logit(&alone, scratch) - model.bias()
 }
 
 /// The views of both models, and one weight for each of their n-grams: those of the model that a fit started

@@ -78,6 +78,7 @@ fn corpus(rows: usize) -> Vec<Record> {
             response: None,
             signs: None,
             context: Vec::new(),
+            sent_in: demur_data::Context::default(),
             target: None,
             source: None,
             category: None,

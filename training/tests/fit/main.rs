@@ -23,6 +23,7 @@ fn record(line: usize, prompt: &str, response: &str, refused: bool) -> Record {
         response: Some(response.to_owned()),
         signs: None,
         context: Vec::new(),
+        sent_in: demur_data::Context::default(),
         target: Some("a model".to_owned()),
         source: None,
         category: None,

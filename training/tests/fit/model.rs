@@ -63,6 +63,7 @@ fn inputs_are_the_texts_of_records() {
         prompt: records[0].prompt.as_deref(),
         response: records[0].response.as_deref(),
         target: records[0].target.as_deref(),
+        ..Input::default()
     };
     assert_eq!(demur_training::input(&records[0]), expected);
 }
@@ -80,6 +81,7 @@ fn particular_sources() -> Vec<Record> {
             response: None,
             signs: None,
             context: Vec::new(),
+            sent_in: demur_data::Context::default(),
             target: None,
             source: Some(format!("source {source}")),
             category: None,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::args::{BaseRateArg, CascadeArgs, DataArgs, PhrasesArg, PredictorArg, TargetArg};
+use crate::cli::args::{BaseRateArg, CascadeArgs, ContextArg, DataArgs, PhrasesArg, PredictorArg, TargetArg};
 use crate::engine::rules::parse_top;
 
 #[derive(Debug, Args)]
@@ -20,6 +20,8 @@ pub(crate) struct Predict {
     pub(crate) base_rate: BaseRateArg,
     #[command(flatten)]
     pub(crate) target: TargetArg,
+    #[command(flatten)]
+    pub(crate) context: ContextArg,
     /// How many of the strongest words to show, 100 at most.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = parse_top)]
     pub(crate) top: usize,
@@ -46,6 +48,8 @@ pub(crate) struct Explain {
     pub(crate) tiers: CascadeArgs,
     #[command(flatten)]
     pub(crate) target: TargetArg,
+    #[command(flatten)]
+    pub(crate) context: ContextArg,
     #[command(flatten)]
     pub(crate) phrases: PhrasesArg,
     /// Of an answer, the provider's `finish_reason` or `stop_reason`. With it, or with one of the next two, the text may be

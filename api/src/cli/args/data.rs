@@ -24,6 +24,9 @@ pub(crate) struct DataArgs {
     /// Column of the model that answered.
     #[arg(long, value_name = "NAME")]
     pub(crate) target_column: Option<String>,
+    /// Column of the system prompt.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) system_column: Option<String>,
     /// Column of the category.
     #[arg(long, value_name = "NAME")]
     pub(crate) category_column: Option<String>,

@@ -33,7 +33,9 @@ pub(crate) use drift::Drift;
 pub(crate) use figures::{Evaluate, ExportNotebook, Inspect, NotebookArg, Report, Reproduce};
 pub(crate) use fit::{Bootstrap, Fit, Learn, Pipeline, RecipeArgs};
 pub(crate) use layouts::Layouts;
-pub(crate) use model::{ClassifierArg, ModelArg, PhrasesArg, PredictorArg, TargetArg, policy_of_flags};
+pub(crate) use model::{
+    ClassifierArg, ContextArg, ModelArg, PhrasesArg, PredictorArg, TargetArg, policy_of_flags,
+};
 pub(crate) use place::{Place, PlacedArg, Probes};
 pub(crate) use rates::{LabelsArg, Rates, RatesFormat};
 pub(crate) use review::Review;

@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use demur_data::{Context, Mode};
 use demur_predictor::{Field, Model, Phrases, Policy};
 
 use crate::cli::args::{PlacedArg, TierArgs};
+use crate::cli::terminal::note;
 use crate::engine::Usage;
+use crate::engine::contexts::{not_known, not_read};
 use crate::engine::judgement::read_phrases;
 use crate::engine::models;
 use crate::engine::rules::{knows, unknown_target};
@@ -142,6 +145,32 @@ impl TargetArg {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// What the prompt will be sent in.
+#[derive(Debug, Args, Default)]
+pub(crate) struct ContextArg {
+    /// The system prompt that the prompt will be sent behind; of a predictor that has learned contexts.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) system: Option<String>,
+    /// The target can call tools; of a predictor that has learned contexts.
+    #[arg(long)]
+    pub(crate) agent: bool,
+}
+
+impl ContextArg {
+    /// What the prompt is sent in. Says what of it the model does not read or know.
+    pub(crate) fn for_model(&self, model: &Model) -> Context {
+        let sent_in = Context::new(self.system.clone(), Mode::of(self.agent));
+        for part in not_read(model, &sent_in) {
+            let flag = if part == "system" { "--system" } else { "--agent" };
+            note(&format!("{flag}: this predictor has not learned it and does not read it"));
+        }
+        if let Some(what) = not_known(model, &sent_in) {
+            note(what);
+        }
+        sent_in
     }
 }
 

@@ -45,8 +45,9 @@ pub(crate) fn run(args: &Explain) -> anyhow::Result<()> {
         return Err(Usage(format!("the {what} is empty: there is nothing to explain")).into());
     }
     let policy = policy_of_flags(&model, None, args.hold_from)?;
+    let sent_in = args.context.for_model(&model);
     let input = Input { prompt: args.prompt.as_deref(), target: args.target.name(), ..Input::default() };
-    let input = field.put(&text, input);
+    let input = field.put(&text, sent_in.of(input));
     let name = ModelRef::named(model.manifest().name.clone(), &model);
     let (top, started) = (args.top, Instant::now());
     let (signs, phrases) = (Some(&signs), &phrases);

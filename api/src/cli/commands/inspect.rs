@@ -6,7 +6,7 @@ use demur_predictor::encoder::{
     Architecture, BaseModel, Cascade, CascadeFigures, EncoderManifest, Reads, Stack,
 };
 use demur_predictor::{
-    Bundled, Calibration, FigureLine, KindSettings, Manifest, Model, SourceFigures, WeightedNgram,
+    Bundled, Calibration, FigureLine, KindSettings, Manifest, Model, Shift, SourceFigures, WeightedNgram,
     labellers_in_words, style_names, three_digits,
 };
 use serde_json::{Value, json};
@@ -263,7 +263,18 @@ fn of_kinds(out: &mut String, settings: &KindSettings) -> fmt::Result {
     Ok(())
 }
 
-/// The targets that are inputs, and the style measures with the largest weights.
+/// The contexts that are inputs. A system prompt has a digest for a name.
+fn of_contexts(out: &mut String, model: &Model) -> fmt::Result {
+    let Some(contexts) = &model.manifest().contexts else { return Ok(()) };
+    writeln!(out, "contexts as inputs, and what each adds to the logit")?;
+    for (name, Shift { shift, rows }) in contexts.all() {
+        let any = if name == "system" { " (any system prompt)" } else { "" };
+        writeln!(out, "  {shift:+.3}  {name}{any}, {rows} rows")?;
+    }
+    Ok(())
+}
+
+/// The targets that are inputs, contexts, and the style measures with the largest weights.
 fn beside_ngrams(out: &mut String, model: &Model, top: usize) -> fmt::Result {
     let shifts = &model.manifest().target_shifts;
     if !shifts.is_empty() {
@@ -285,6 +296,7 @@ fn beside_ngrams(out: &mut String, model: &Model, top: usize) -> fmt::Result {
             other => writeln!(out, "  {}  {target}", other.method())?,
         }
     }
+    of_contexts(out, model)?;
     let style = style(model);
     if !style.is_empty() {
         writeln!(out, "measures of style, by weight")?;

@@ -6,17 +6,17 @@
 //! kept is fitted on all of them. Everyday prompts, answered, are rows of every fit: a log of nothing but dubious requests
 //! would teach that a greeting is refused like them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use demur_data::{Label, Record, assign_holdout, write_rejected};
-use demur_predictor::{Bundled, Field, Model, SeenPrompts};
+use demur_data::{Label, Mode, Record, assign_holdout, write_rejected};
+use demur_predictor::{Bundled, Field, Model, SeenPrompts, ViewText, system_digest};
 use demur_training::{
-    DataSource, EVERYDAY, Evaluation, Examples, Grouping, MachineLabelled, Provenance, Recipe,
-    STARTER_RECIPE, Scored, SourceRows, bootstrap as label_answers, by_target, evaluate_model, identity,
-    judge_holdout, may_judge, train,
+    DataSource, DocumentFrequency, EVERYDAY, Evaluation, Examples, Grouping, MachineLabelled, Provenance,
+    Recipe, STARTER_RECIPE, Scored, SourceRows, ViewParams, bootstrap as label_answers, by_target,
+    evaluate_model, identity, judge_holdout, may_judge, train,
 };
 use serde_json::json;
 
@@ -58,6 +58,12 @@ const SETTINGS: [&str; 5] = [
     "prompt.fit.inner_folds=5",
 ];
 
+/// The setting that learns contexts, and what it is where the answers have several.
+const CONTEXTS: &str = "prompt.fit.context_shift";
+const CONTEXT_SHIFT: f64 = 2.0;
+/// How wide the view of system prompts is beside it.
+const SYSTEM_SCALE: f64 = 0.5;
+
 pub(crate) fn run(args: &Learn) -> anyhow::Result<()> {
     if args.from.is_empty() && args.endpoint.is_none() {
         let why = "say where answers come from: --from FILE, or --endpoint URL --target NAME to ask for them";
@@ -72,13 +78,15 @@ pub(crate) fn run(args: &Learn) -> anyhow::Result<()> {
     Model::check_place(&place)?;
     let corpus = args.out.join("labelled.jsonl");
     let classifier = args.model.load(args.tier)?;
-    let prompts = if args.endpoint.is_some() {
+    let answers = if args.endpoint.is_some() {
         let answers = gather::gather(args, &classifier, &args.out.join(ANSWERS))?;
         label(args, &sources::files(&[answers], &DataArgs::default())?, &classifier, &corpus)?
     } else {
         label(args, &sources::files(&args.from, &args.columns)?, &classifier, &corpus)?
     };
-    let sources = [DataSource::of(vec![corpus]), everyday(&args.out, prompts)?];
+    let is_said = args.set.iter().any(|setting| setting.trim_start().starts_with(CONTEXTS));
+    let has_contexts = learn_contexts(&mut recipe, &answers, is_said)?;
+    let sources = [DataSource::of(vec![corpus]), everyday(&args.out, &answers, has_contexts)?];
     let rows = SourceRows::labelled(&sources, Field::Prompt)?;
     (recipe.labelled, recipe.unlabelled) = (sources.map(named).to_vec(), Vec::new());
     let records = rows.records(Field::Prompt);
@@ -103,8 +111,13 @@ pub(crate) fn run(args: &Learn) -> anyhow::Result<()> {
     Ok(terminal::data(&(figures.table()? + &next_steps(&place)))?)
 }
 
-/// Reads the answers, labels them, and writes the prompts with their labels; returns how many these are.
-fn label(args: &Learn, source: &DataSource, classifier: &Model, corpus: &Path) -> anyhow::Result<usize> {
+/// Reads the answers, labels them, and writes the prompts with their labels; returns these.
+fn label(
+    args: &Learn,
+    source: &DataSource,
+    classifier: &Model,
+    corpus: &Path,
+) -> anyhow::Result<Vec<MachineLabelled>> {
     let read = waiting("reading", || source.read(&[Field::Prompt, Field::Response], false, false))?;
     say_read("rows", &read);
     if let Some(path) = write_rejected(corpus, &read.rejected)? {
@@ -126,15 +139,53 @@ fn label(args: &Learn, source: &DataSource, classifier: &Model, corpus: &Path) -
     }
     bootstrap::write(corpus, &machine)?;
     bootstrap::write_seen(corpus, classifier)?;
-    Ok(machine.len())
+    Ok(machine)
 }
 
-/// Writes the everyday prompts; returns them as a source whose weight is a share of the number of answers.
-fn everyday(folder: &Path, prompts: usize) -> anyhow::Result<DataSource> {
+/// Lets the fit learn what contexts add, where the answers were given in two or more and no setting says otherwise;
+/// returns whether it learns them.
+fn learn_contexts(recipe: &mut Recipe, answers: &[MachineLabelled], is_said: bool) -> anyhow::Result<bool> {
+    let of = |row: &MachineLabelled| (row.system.as_deref().map(system_digest), row.mode);
+    let contexts: BTreeSet<(Option<String>, Mode)> = answers.iter().map(of).collect();
+    let fit = &mut recipe.prompt.fit;
+    if !is_said && contexts.len() > 1 {
+        fit.context_shift = CONTEXT_SHIFT;
+        note(&format!("{} contexts (system prompts, agents): what each adds is learned", contexts.len()));
+    }
+    let is_learned = fit.context_shift > 0.0;
+    if is_learned {
+        // Words of one system prompt alone say no more than its shift, and may be secret.
+        let min_df = DocumentFrequency::Count(2);
+        fit.views.push(ViewParams { min_df, scale: SYSTEM_SCALE, ..ViewParams::new(ViewText::System) });
+        recipe.check()?;
+    }
+    Ok(is_learned)
+}
+
+/// Writes the everyday prompts; returns them as a source whose weight is a share of the number of answers. With contexts, they
+/// are sent in those of the answers in turn, so that no context is taken for harmless because they are in it.
+fn everyday(folder: &Path, answers: &[MachineLabelled], contexts: bool) -> anyhow::Result<DataSource> {
     let path = folder.join("everyday.jsonl");
-    write_text(&path, EVERYDAY)?;
-    let rows = EVERYDAY.lines().count() as f64;
-    let weight = EVERYDAY_WEIGHT * prompts as f64 / rows;
+    let rows = EVERYDAY.lines().count();
+    if contexts {
+        let mut text = String::new();
+        for (at, line) in EVERYDAY.lines().enumerate() {
+            let mut row: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line)?;
+            // There are answers, or nothing would be learned.
+            let Some(of) = answers.get(at * answers.len() / rows) else { continue };
+            if let Some(system) = &of.system {
+                row.insert("system".to_owned(), json!(system));
+            }
+            if !of.mode.is_chat() {
+                row.insert("mode".to_owned(), json!(of.mode));
+            }
+            writeln!(text, "{}", serde_json::Value::Object(row))?;
+        }
+        write_text(&path, &text)?;
+    } else {
+        write_text(&path, EVERYDAY)?;
+    }
+    let weight = EVERYDAY_WEIGHT * answers.len() as f64 / rows as f64;
     Ok(DataSource { weight, ..DataSource::of(vec![path]) })
 }
 

@@ -4,15 +4,19 @@ use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
 
 use anyhow::{Context, bail};
-use demur_predictor::{Familiarity, Input, Model, Scratch, ShareKind, Tiered};
+use demur_data::Context as SentIn;
+use demur_predictor::{Familiarity, Input, Model, Scratch, ShareKind, Tiered, ViewText, system_digest};
 use serde_json::json;
 
 use crate::cli::args::Predict;
 use crate::cli::terminal::note;
 use crate::engine::Usage;
-use crate::engine::shares::shares;
+use crate::engine::shares::{ShareView, shares};
 use crate::engine::tiered_model::TieredModel;
 use crate::engine::why::{Rephrasing, why};
+
+/// What is asked, and what the prompts are sent in.
+type Asked<'a> = (&'a Predict, &'a SentIn);
 
 pub(crate) fn run(args: &Predict) -> anyhow::Result<()> {
     let model = args.base_rate.of(args.model.load(args.tiers.tier)?)?;
@@ -21,12 +25,13 @@ pub(crate) fn run(args: &Predict) -> anyhow::Result<()> {
     if args.prompts.iter().any(|prompt| prompt.trim().is_empty()) {
         return Err(Usage("the prompt is empty".to_owned()).into());
     }
+    let sent_in = args.context.for_model(&model);
     let mut out = io::stdout().lock();
     for prompt in &args.prompts {
         if prompt == "-" {
-            predict_lines(&tiered, args, &mut out)?;
+            predict_lines(&tiered, (args, &sent_in), &mut out)?;
         } else {
-            write(&tiered, args, prompt, &mut out)?;
+            write(&tiered, (args, &sent_in), prompt, &mut out)?;
         }
     }
     Ok(())
@@ -45,7 +50,7 @@ pub(super) fn unknown(target: &str, model: &Model) -> String {
     format!("target `{target}` is not known and scored as the average target; the model knows {knows}")
 }
 
-fn predict_lines(tiered: &TieredModel<'_>, args: &Predict, out: &mut impl Write) -> anyhow::Result<()> {
+fn predict_lines(tiered: &TieredModel<'_>, asked: Asked<'_>, out: &mut impl Write) -> anyhow::Result<()> {
     let mut blank = Vec::new();
     let mut lines = io::stdin().lock();
     let mut bytes = Vec::new();
@@ -63,7 +68,7 @@ fn predict_lines(tiered: &TieredModel<'_>, args: &Predict, out: &mut impl Write)
         if prompt.trim().is_empty() {
             blank.push(number.to_string());
         } else {
-            write(tiered, args, prompt, out)?;
+            write(tiered, asked, prompt, out)?;
         }
     }
     if !blank.is_empty() {
@@ -73,9 +78,14 @@ fn predict_lines(tiered: &TieredModel<'_>, args: &Predict, out: &mut impl Write)
 }
 
 /// Writes one prediction and flushes it, so that a pipe gets each one as soon as it is made.
-fn write(tiered: &TieredModel<'_>, args: &Predict, prompt: &str, out: &mut impl Write) -> anyhow::Result<()> {
+fn write(
+    tiered: &TieredModel<'_>,
+    (args, sent_in): Asked<'_>,
+    prompt: &str,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let model = tiered.model;
-    let input = Input { target: args.target.name(), ..Input::prompt(prompt) };
+    let input = sent_in.of(Input { target: args.target.name(), ..Input::prompt(prompt) });
     let mut explanation = model.scorer().explain(&input);
     let shares = shares(model, &explanation, &input, args.top);
     let ngrams = model.explained(&explanation, &input);
@@ -106,16 +116,10 @@ fn write(tiered: &TieredModel<'_>, args: &Predict, prompt: &str, out: &mut impl 
             row["why"] = json!(why);
         }
         row["model"] = json!({ "name": model.manifest().name, "digest": model.digest() });
-        if let Some(target) = args.target.name() {
-            row["target"] = json!({ "name": target, "known": model.knows_target(target) });
-        }
+        asked(&mut row, model, (args, sent_in));
         writeln!(out, "{row}")?;
     } else {
-        let mut terms = String::new();
-        for share in shares.iter().filter(|share| matches!(share.kind, ShareKind::Word | ShareKind::Style)) {
-            // Writing to a String cannot fail.
-            let _ = write!(terms, "  {} {:+.2}", share.text, share.contribution);
-        }
+        let terms = in_short(&shares);
         let tier = tier.map_or_else(String::new, |tier| format!("  {:7}", tier.name()));
         let known = known.map_or_else(String::new, |known| little_known(&known));
         writeln!(out, "{p_refusal:.3}  {:7}{tier}{known}{terms}", decision.name())?;
@@ -129,6 +133,19 @@ fn write(tiered: &TieredModel<'_>, args: &Predict, prompt: &str, out: &mut impl 
     Ok(out.flush()?)
 }
 
+/// The words of the prompt with what each adds, in one line.
+fn in_short(shares: &[ShareView]) -> String {
+    let is_shown = |share: &&ShareView| {
+        matches!(share.kind, ShareKind::Word | ShareKind::Style) && share.field != Some(ViewText::System)
+    };
+    let mut terms = String::new();
+    for share in shares.iter().filter(is_shown) {
+        // Writing to a String cannot fail.
+        let _ = write!(terms, "  {} {:+.2}", share.text, share.contribution);
+    }
+    terms
+}
+
 /// Adds what the model knows of a prompt, and the interval that goes with it.
 fn describe(row: &mut serde_json::Value, model: &Model, scored: &Tiered, known: &Familiarity) {
     row["coverage"] = json!(known.coverage);
@@ -139,6 +156,16 @@ fn describe(row: &mut serde_json::Value, model: &Model, scored: &Tiered, known: 
     if let Some((low, high)) = model.interval_of_known(scored, known) {
         row["p_refusal_low"] = json!(low);
         row["p_refusal_high"] = json!(high);
+    }
+}
+
+/// Adds whether the model knows the system prompt and the target that it was asked about.
+fn asked(row: &mut serde_json::Value, model: &Model, (args, sent_in): Asked<'_>) {
+    if let Some(system) = sent_in.system.as_deref().filter(|_| model.reads_system()) {
+        row["system"] = json!({ "digest": system_digest(system), "known": model.knows_system(system) });
+    }
+    if let Some(target) = args.target.name() {
+        row["target"] = json!({ "name": target, "known": model.knows_target(target) });
     }
 }
 

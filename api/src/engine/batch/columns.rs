@@ -246,7 +246,7 @@ mod tests {
         for columns in questions.map(Columns::of) {
             let mut cells = Vec::new();
             // Thai, so that the prompt has a reason too.
-            let texts = Input { prompt: Some("ไทย"), response: Some("I cannot."), target: None };
+            let texts = Input { response: Some("I cannot."), ..Input::prompt("ไทย") };
             let row = RowInput { texts, signs: None };
             columns.score_row(&row, &mut Scratch::default(), &mut cells);
             assert_eq!(cells.len(), columns.list().len());

@@ -10,7 +10,7 @@ use anyhow::{bail, ensure};
 use demur_data::stream::{
     self, Column, Head, NoPrompt, Position, RowFormat, Rows, Texts, delimiter, free_names,
 };
-use demur_data::{Format, ReadOptions, TextReader};
+use demur_data::{Columns, Format, ReadOptions, TextReader};
 use serde_json::{Map, Value};
 
 use crate::engine::batch::Reading;
@@ -126,7 +126,8 @@ impl<'p, 'a> Layout<'p, 'a> {
     /// Finds the texts of an input, and adds its field names to `taken`.
     fn check(&mut self, head: &Head, taken: &mut BTreeSet<String>) -> anyhow::Result<Texts> {
         let fields = field_names(head)?;
-        let texts = texts(&self.plan.reading, head, &fields)?;
+        let contexts = self.plan.columns.question().tiered().model.scorer().reads_contexts();
+        let texts = texts(&self.plan.reading, head, &fields, contexts)?;
         for read_as in &head.read_as {
             if !self.read_as.contains(read_as) {
                 self.read_as.push(read_as.clone());
@@ -168,11 +169,16 @@ fn head(file: &(PathBuf, Format), plan: &Plan<'_>) -> anyhow::Result<Option<Arc<
     Ok(head)
 }
 
-/// Where the texts of an input's rows are.
+/// Where the texts of an input's rows are. With `contexts`, a prompt is read with what it was sent in, and not alone.
 ///
 /// # Errors
 /// When they are not found.
-pub(super) fn texts(reading: &Reading, head: &Head, fields: &[String]) -> anyhow::Result<Texts> {
+pub(super) fn texts(
+    reading: &Reading,
+    head: &Head,
+    fields: &[String],
+    contexts: bool,
+) -> anyhow::Result<Texts> {
     match reading {
         Reading::Prompt { column, messages, longest } => {
             if fields.is_empty() {
@@ -195,7 +201,14 @@ pub(super) fn texts(reading: &Reading, head: &Head, fields: &[String]) -> anyhow
                 text: format!("{}: {reason}", head.file),
                 role: name_it.then_some("prompt"),
             })?;
-            Ok(Texts::Prompt(found, *longest))
+            if !contexts {
+                return Ok(Texts::Prompt(found, *longest));
+            }
+            let options =
+                ReadOptions { columns: named(&found, fields), need_prompt: true, ..ReadOptions::default() };
+            let header = if separated { fields } else { &[] };
+            let reader = TextReader::new(&head.file, sample(head, header), head.layout, &options)?;
+            Ok(Texts::PromptOf(Box::new(reader), *longest))
         }
         Reading::Answer(options) => {
             let header = if head.header.is_some() { fields } else { &[] };
@@ -206,6 +219,17 @@ pub(super) fn texts(reading: &Reading, head: &Head, fields: &[String]) -> anyhow
                 options,
             )?)))
         }
+    }
+}
+
+/// The column of the prompt as a reader of whole rows takes it.
+fn named(column: &Column, fields: &[String]) -> Columns {
+    let at = |at: &usize| fields.get(*at).cloned();
+    match column {
+        Column::Text(path) => Columns { prompt: Some(path.to_string()), ..Columns::default() },
+        Column::Field(field) => Columns { prompt: at(field), ..Columns::default() },
+        Column::Chat(path) => Columns { messages: Some(path.to_string()), ..Columns::default() },
+        Column::ChatField(field) => Columns { messages: at(field), ..Columns::default() },
     }
 }
 

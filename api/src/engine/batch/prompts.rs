@@ -67,7 +67,7 @@ impl PromptFiles {
 
     fn row_format(&self, block: &Block) -> anyhow::Result<RowFormat> {
         let fields = field_names(&block.head)?;
-        let texts = texts(&self.reading, &block.head, &fields)?;
+        let texts = texts(&self.reading, &block.head, &fields, false)?;
         let header = if block.head.header.is_some() { fields } else { Vec::new() };
         Ok(RowFormat { texts, format: block.head.format, header, names: Arc::default() })
     }

@@ -9,7 +9,7 @@ use demur_data::Signs;
 use demur_predictor::encoder::Direction;
 use demur_predictor::{
     Answer, Explanation, Field, Flip, Fragment, Input, Judged, Model, Origin, Phrases, Policy, Probability,
-    ScoreError, Scratch, Tiered,
+    ScoreError, Scratch, Tier, Tiered,
 };
 
 use crate::engine::judgement::Judge;
@@ -79,16 +79,15 @@ impl Question<'_> {
         let answer = judged.as_ref().map(|judged| AnswerView::of(judged, text, scored.p_refusal.get()));
         let otherwise = answer.as_ref().and_then(AnswerView::decided_otherwise);
         let searched = text.len() <= FLIP_BYTES && otherwise.is_none();
-        let mut found = Found::default();
-        if searched {
-            found = Found::of(&tiered, &input, (&scored, policy), scratch)?;
-            if field == Field::Response {
-                found = found.of_answer(&Judge { tiered, policy, phrases }, &input, &scored, scratch)?;
-            }
-            // The search may need more replies of the encoder.
-            if tiered.waits() {
-                return Ok(None);
-            }
+        let judge = Judge { tiered, policy, phrases };
+        let mut found = if searched {
+            Found::searched(&judge, field, &input, &scored, scratch)?
+        } else {
+            Found::default()
+        };
+        // The search may need more replies of the encoder.
+        if tiered.waits() {
+            return Ok(None);
         }
         let known = model.familiarity(&input, &scored, scratch);
         let doubt = known.and_then(|known| known.doubt);
@@ -98,8 +97,7 @@ impl Question<'_> {
         found.fragment = found.fragment.filter(|fragment| fragment.words < words.len());
         let why = || otherwise.unwrap_or_else(|| unexplained(searched, &explanation, words.len(), policy));
         let unexplained = found.flip.is_none().then(why);
-        let scored_only = (Some(scored.p_refusal), Some(scored.tier));
-        let (p_refusal, tier) = judged.map_or(scored_only, |judged| (judged.verdict.p_refusal, judged.tier));
+        let (p_refusal, tier) = decided(judged, &scored);
         Ok(Some(ExplainResponse {
             p_refusal: p_refusal.map(f64::from),
             decision: p_refusal.map(|p| policy.decide(p).unless(doubt)),
@@ -120,10 +118,18 @@ impl Question<'_> {
             flip_searched: searched,
             unexplained,
             encoder: direction.map(|direction| encoder_view(model, direction, &scored, ngrams)),
+            not_judged: Vec::new(),
+            not_known: Vec::new(),
             model: name,
             seconds: started.elapsed().as_secs_f64(),
         }))
     }
+}
+
+/// P(refusal) of an answer by all that decides it, and of a prompt by its score, with the tier.
+fn decided(judged: Option<Judged>, scored: &Tiered) -> (Option<Probability>, Option<Tier>) {
+    let by_score = (Some(scored.p_refusal), Some(scored.tier));
+    judged.map_or(by_score, |judged| (judged.verdict.p_refusal, judged.tier))
 }
 
 /// The words of a text with what each contributes.
@@ -161,6 +167,21 @@ struct Found {
 }
 
 impl Found {
+    /// Searches for edits of a prompt, or of an answer.
+    fn searched(
+        judge: &Judge<'_>,
+        field: Field,
+        input: &Input<'_>,
+        scored: &Tiered,
+        scratch: &mut Scratch,
+    ) -> Result<Self, ScoreError> {
+        let found = Self::of(&judge.tiered, input, (scored, judge.policy), scratch)?;
+        match field {
+            Field::Prompt => Ok(found),
+            Field::Response => found.of_answer(judge, input, scored, scratch),
+        }
+    }
+
     /// Searches for edits with the n-gram tier; if the model has an encoder, keeps only edits that hold with
     /// both.
     fn of(
@@ -230,7 +251,9 @@ fn unexplained(searched: bool, explanation: &Explanation, words: usize, policy: 
             "the text is longer than {FLIP_BYTES} bytes, too long to look for words that would change it"
         );
     }
-    if explanation.terms.iter().all(|term| term.contribution == 0.0 || term.field == Origin::Target) {
+    if explanation.terms.iter().all(|term| {
+        term.contribution == 0.0 || !matches!(term.field, Origin::Prompt | Origin::Response | Origin::Style)
+    }) {
         return "the model knows no word of this text: the answer is what it says of any text".to_owned();
     }
     if words == 1 {

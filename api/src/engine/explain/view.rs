@@ -71,6 +71,14 @@ pub(crate) struct ExplainResponse {
     /// judged by both: one that does not hold there is not shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) encoder: Option<EncoderView>,
+    /// The parts of the request that the model does not read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!([]))]
+    pub(crate) not_judged: Vec<&'static str>,
+    /// What is not known, in sentences: a system prompt that what it shares with known ones stands in for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!([]))]
+    pub(crate) not_known: Vec<String>,
     /// The model.
     pub(crate) model: ModelRef,
     /// The time that it took.
@@ -80,7 +88,8 @@ pub(crate) struct ExplainResponse {
 /// A feature with its share of the logit.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Term {
-    /// Where it comes from: the `prompt`, the `response`, the response's `style`, or the `target`.
+    /// Where it comes from: the `prompt`, the `response`, the response's `style`, the `target`, the `system` prompt, or the
+    /// `context`.
     #[schema(value_type = String, example = "prompt")]
     pub(crate) field: Origin,
     /// The n-gram, or the name of the measure.
@@ -187,12 +196,16 @@ pub(crate) struct RemovedWord {
 
 /// The strongest terms of an explanation, in the API's form.
 pub(crate) fn terms(explanation: &Explanation, input: &Input<'_>, top: usize) -> Vec<Term> {
-    let [prompt, response] =
-        [input.prompt, input.response].map(|text| Characters::of(text.unwrap_or_default()));
+    let [prompt, response, system] =
+        [input.prompt, input.response, input.system].map(|text| Characters::of(text.unwrap_or_default()));
     let shown = explanation.terms.iter().take(top);
     shown
         .map(|term| {
-            let characters = if term.field == Origin::Response { &response } else { &prompt };
+            let characters = match term.field {
+                Origin::Response => &response,
+                Origin::System => &system,
+                _ => &prompt,
+            };
             Term {
                 field: term.field,
                 ngram: term.ngram.clone(),

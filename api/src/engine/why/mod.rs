@@ -9,7 +9,7 @@ mod rephrase;
 
 use demur_predictor::{
     Decision, Explanation, Field, Flip, Input, Policy, ScoreError, Scratch, Share, ShareKind, Tier, Tiered,
-    WordShare,
+    ViewText, WordShare,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -104,7 +104,10 @@ pub(crate) fn why(
 fn words(tiered: &TieredModel<'_>, explanation: &Explanation, input: &Input<'_>) -> Vec<HeldWord> {
     let all = tiered.model.shares(explanation, input, usize::MAX);
     let mut for_it: Vec<Share> = all.parts;
-    for_it.retain(|share| share.kind == ShareKind::Word && share.contribution > 0.0);
+    // The words of a system prompt are not the user's to change.
+    for_it.retain(|share| {
+        share.kind == ShareKind::Word && share.field != Some(ViewText::System) && share.contribution > 0.0
+    });
     for_it.sort_by(|a, b| b.contribution.total_cmp(&a.contribution));
     let strongest = for_it.first().map_or(0.0, |share| share.contribution);
     let named = for_it.into_iter().take(WORDS).filter(|share| share.contribution >= OF_STRONGEST * strongest);

@@ -4,6 +4,7 @@
 //! prompt in it passes: whether it may is not Demur's question.
 
 use actix_web::http::StatusCode;
+use demur_data::conversation::sent_in_body;
 use serde_json::{Value, json};
 
 use crate::service::adapters::chat::{model_of, prompt_of};
@@ -23,7 +24,7 @@ pub(crate) async fn authorize(bytes: &[u8], registry: &Registry, job: &Job) -> R
     let passed = |headers| Ok(Reply { headers, ..Reply::ok(to_json(&json!({}), most)?) });
     let body: Value = serde_json::from_slice(bytes).unwrap_or_default();
     let Some(prompt) = prompt_of(&body) else { return passed(not_judged(None)) };
-    let ask = Ask { target: model_of(&body), ..Ask::default() };
+    let ask = Ask { target: model_of(&body), sent_in: sent_in_body(&body), ..Ask::default() };
     let verdicts = prompts(vec![prompt], ask, Place::one("messages"), registry, job).await?;
     // There is one verdict, for there is one prompt.
     let Some(verdict) = verdicts.list.first() else { return passed(not_judged(None)) };

@@ -4,7 +4,7 @@
 use demur_data::conversation;
 use demur_predictor::Decision;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::engine::schema::DecisionName;
@@ -25,6 +25,9 @@ pub(crate) struct GuardrailRequest {
     /// The chat of a request; its last message of the user is judged, and without one, all texts.
     #[schema(value_type = Option<Vec<Object>>)]
     structured_messages: Option<Vec<Map<String, Value>>>,
+    /// The tools that the model is offered.
+    #[schema(value_type = Option<Vec<Object>>)]
+    tools: Option<Vec<Value>>,
     /// The model that is asked: the target. One that is not known is answered for by the average target.
     model: Option<String>,
     /// The operator's settings.
@@ -93,10 +96,12 @@ pub(crate) async fn guard(
     const PARAMS: &str = "additional_provider_specific_params";
     let mut texts = request.texts.unwrap_or_default();
     texts.retain(|text| !text.trim().is_empty());
-    let ask = request.additional_provider_specific_params.unwrap_or_default().ask(request.model, PARAMS)?;
+    let mut ask =
+        request.additional_provider_specific_params.unwrap_or_default().ask(request.model, PARAMS)?;
     if let (InputType::Request, Some(messages)) = (request.input_type, request.structured_messages) {
-        let messages = messages.into_iter().map(Value::Object).collect();
-        let last = conversation::last_of_user(&Value::Array(messages)).ok();
+        let messages = Value::Array(messages.into_iter().map(Value::Object).collect());
+        let last = conversation::last_of_user(&messages).ok();
+        ask.sent_in = conversation::sent_in_body(&json!({ "messages": messages, "tools": request.tools }));
         texts = last.filter(|last| !last.trim().is_empty()).map_or(texts, |last| vec![last]);
     }
     if texts.is_empty() {

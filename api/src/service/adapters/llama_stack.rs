@@ -82,6 +82,7 @@ pub(crate) async fn run_shield(
         answers(vec![answer], ask, place, registry, job).await?
     } else {
         let prompt = chat.prompt.ok_or_else(|| invalid("there is no message of the user".to_owned()))?;
+        let ask = Ask { sent_in: chat.sent_in, ..ask };
         prompts(vec![prompt], ask, place, registry, job).await?
     };
     let held = verdicts.list.first().filter(|verdict| verdict.is_held());

@@ -1,6 +1,7 @@
 //! The webhook of Portkey's gateway, `POST /portkey`: its verdict is false where a prompt is held or an answer is a
 //! refusal.
 
+use demur_data::conversation::sent_in_body;
 use demur_data::provider_answer;
 use demur_predictor::Decision;
 use serde::de::Error as _;
@@ -10,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::engine::schema::DecisionName;
 use crate::service::adapters::chat::{model_of, prompt_of};
-use crate::service::adapters::verdict::{Extras, Place, answers, prompts};
+use crate::service::adapters::verdict::{Ask, Extras, Place, answers, prompts};
 use crate::service::classify::AnswerBody;
 use crate::service::error::ApiError;
 use crate::service::job::Job;
@@ -95,9 +96,10 @@ pub(crate) async fn hook(
     job: &Job,
 ) -> Result<HookResponse, ApiError> {
     let HookRequest { event_type, request, response } = request;
-    let prompt = request.json.as_ref().and_then(prompt_of).or(request.text);
     let target = request.json.as_ref().and_then(model_of);
-    let ask = Extras::default().ask(target, "request")?;
+    let sent_in = request.json.as_ref().map(sent_in_body).unwrap_or_default();
+    let prompt = request.json.as_ref().and_then(prompt_of).or(request.text);
+    let ask = Ask { sent_in, ..Extras::default().ask(target, "request")? };
     let nothing = HookResponse { verdict: true, data: None };
     let verdicts = match event_type {
         EventType::BeforeRequestHook => {

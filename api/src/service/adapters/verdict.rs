@@ -4,8 +4,8 @@
 //! have in common is decided here: which model answers, what a target means that nobody knows, what thresholds
 //! mean, and how errors name the fields of the caller's own body.
 
-use demur_data::Label;
-use demur_predictor::{Decision, Field, Form, ShareKind};
+use demur_data::{Context, Label};
+use demur_predictor::{Decision, Field, Form, ShareKind, ViewText};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -61,6 +61,8 @@ pub(crate) struct Ask {
     pub(crate) target: Option<String>,
     /// Thresholds. Default: the model's own.
     pub(crate) policy: Option<Thresholds>,
+    /// What the prompts are sent in.
+    pub(crate) sent_in: Context,
     /// Whether to name the words that speak for refusal.
     pub(crate) explain: bool,
     /// Whether to say why a prompt is held.
@@ -102,7 +104,8 @@ impl Extras {
             }
         };
         let target = self.target.or(target);
-        Ok(Ask { model: self.model, target, policy, explain: self.explain.unwrap_or(false), why: false })
+        let explain = self.explain.unwrap_or(false);
+        Ok(Ask { model: self.model, target, policy, explain, ..Ask::default() })
     }
 }
 
@@ -134,7 +137,10 @@ impl Verdict {
     fn of_prompt(prediction: Prediction) -> Self {
         let Prediction { p_refusal, decision, shares, why, .. } = prediction;
         let mut words: Vec<ShareView> = shares.unwrap_or_default();
-        words.retain(|share| share.kind == ShareKind::Word && share.contribution > 0.0);
+        // Words of a system prompt are not for the answer to its user.
+        words.retain(|share| {
+            share.kind == ShareKind::Word && share.field != Some(ViewText::System) && share.contribution > 0.0
+        });
         words.sort_by(|a, b| b.contribution.total_cmp(&a.contribution));
         let words = words.into_iter().take(WORDS).map(|share| share.text).collect();
         Self { p_refusal: Some(p_refusal), decision, words, why, form: None }
@@ -158,6 +164,8 @@ pub(crate) struct Verdicts {
     pub(crate) target: Option<String>,
     /// The target that was asked for and is not known.
     pub(crate) unknown_target: Option<String>,
+    /// Whether the model reads system prompts and does not know that of the request.
+    pub(crate) unknown_system: bool,
 }
 
 impl Verdicts {
@@ -181,9 +189,10 @@ impl Verdicts {
             (None, Some(unknown)) => format!("for the average target, for {unknown} is not known"),
             (None, None) => "for the average target".to_owned(),
         };
+        let behind = if self.unknown_system { ", behind a system prompt that is not known" } else { "" };
         let words =
             if verdict.words.is_empty() { String::new() } else { format!(": {}", verdict.words.join(", ")) };
-        format!("{p} {target}{words}")
+        format!("{p} {target}{behind}{words}")
     }
 }
 
@@ -226,16 +235,17 @@ pub(crate) async fn prompts(
     registry: &Registry,
     job: &Job,
 ) -> Result<Verdicts, ApiError> {
-    let Ask { model, target: wanted, policy, explain, why } = ask;
+    let Ask { model, target: wanted, policy, sent_in, explain, why } = ask;
     let target = wanted.as_deref().and_then(|wanted| known_target(registry, model.as_deref(), wanted));
     let unknown_target = wanted.filter(|_| target.is_none());
     let (explain, why) = (explain.then_some(true), why.then_some(true));
     let prompts = Some(texts);
     let request =
-        PredictRequest { prompts, model, target, policy, explain, why, ..PredictRequest::default() };
+        PredictRequest { prompts, model, target, policy, sent_in, explain, why, ..PredictRequest::default() };
     let response = predict(&request, registry, job).await.map_err(|error| place.renamed(error))?;
     let list = response.predictions.into_iter().map(Verdict::of_prompt).collect();
-    Ok(Verdicts { list, model: response.model, target: response.target, unknown_target })
+    let unknown_system = !response.not_known.is_empty();
+    Ok(Verdicts { list, model: response.model, target: response.target, unknown_target, unknown_system })
 }
 
 /// Classifies answers.
@@ -253,7 +263,8 @@ pub(crate) async fn answers(
     let request = ClassifyRequest { answers: Some(answers), model, policy, ..ClassifyRequest::default() };
     let response = classify(&request, registry, job).await.map_err(|error| place.renamed(error))?;
     let list = response.classifications.iter().map(Verdict::of_answer).collect();
-    Ok(Verdicts { list, model: response.model, target: None, unknown_target: None })
+    let (target, unknown_target, unknown_system) = (None, None, false);
+    Ok(Verdicts { list, model: response.model, target, unknown_target, unknown_system })
 }
 
 /// The name of this target by which a predictor knows it.

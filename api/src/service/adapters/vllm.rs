@@ -151,6 +151,7 @@ async fn of_chat(
     match field_of(registry, ask.model.as_deref())? {
         Field::Prompt => {
             let none = || ApiError::invalid("messages", "there is no message of the user");
+            let ask = Ask { sent_in: chat.sent_in, ..ask };
             prompts(vec![chat.prompt.ok_or_else(none)?], ask, place, registry, job).await
         }
         Field::Response => {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
+use demur_data::Context;
+use demur_data::conversation::sent_in_body;
 use demur_predictor::Decision;
 use serde_json::Value;
 
@@ -67,13 +69,14 @@ impl Before {
 pub(crate) async fn preflight(body: Arc<Body>, job: Job) -> Result<Before, ApiError> {
     let json: Value = serde_json::from_slice(&body.bytes).unwrap_or_default();
     let (prompt, model) = (prompt_of(&json).map(Arc::<str>::from), model_of(&json));
+    let sent_in = sent_in_body(&json);
     drop(json);
     let Some(settings) = &job.state.settings.proxy else { return Ok(Before::not_judged()) };
     let rule = settings.policy.of(model.as_deref()).prompts;
     let before = match prompt.as_deref().filter(|_| rule.judge) {
         None if rule.judge => Before { headers: notice::not_judged(None), ..Before::not_judged() },
         None => Before::not_judged(),
-        Some(prompt) => match judged(prompt, model.as_deref(), rule, settings, &job).await {
+        Some(prompt) => match judged((prompt, &sent_in), model.as_deref(), rule, settings, &job).await {
             Ok(before) => before,
             Err(error) => Before::failed(error),
         },
@@ -83,7 +86,7 @@ pub(crate) async fn preflight(body: Arc<Body>, job: Job) -> Result<Before, ApiEr
 
 /// What is said of a prompt, and what the policy does with it.
 async fn judged(
-    prompt: &str,
+    (prompt, sent_in): (&str, &Context),
     model: Option<&str>,
     rule: PromptRule,
     settings: &ProxySettings,
@@ -94,7 +97,7 @@ async fn judged(
     // Only an answer in place of the upstream's says why.
     let why = is_done && matches!(rule.action, PromptAction::Reject | PromptAction::Reroute);
     let target = model.map(str::to_owned);
-    let ask = Ask { target, policy: rule.thresholds, why, ..Ask::default() };
+    let ask = Ask { target, policy: rule.thresholds, sent_in: sent_in.clone(), why, ..Ask::default() };
     let verdicts = prompts(vec![prompt.to_owned()], ask, Place::one("messages"), &registry, job).await?;
     // There is one verdict, for there is one prompt.
     let Some(verdict) = verdicts.list.first() else { return Ok(Before::not_judged()) };
@@ -112,7 +115,7 @@ async fn judged(
         PromptAction::Pass | PromptAction::Annotate => return Ok(before),
         // A request that names no model can be given none.
         PromptAction::Reroute if is_done && model.is_some() => {
-            let found = rerouted(prompt, settings, &registry, job).await?;
+            let found = rerouted((prompt, sent_in.clone()), settings, &registry, job).await?;
             found.map(|(target, predicted)| {
                 of_other = Some(predicted);
                 Todo::Reroute(target)
@@ -138,7 +141,7 @@ async fn judged(
 /// The target that the prompt is to go to: the first in the order of their utility that it is not held from, by the
 /// thresholds for that target, with what was predicted for it. `None` where it is held from all.
 async fn rerouted(
-    prompt: &str,
+    (prompt, sent_in): (&str, Context),
     settings: &ProxySettings,
     registry: &Registry,
     job: &Job,
@@ -147,6 +150,9 @@ async fn rerouted(
     let request = RouteRequest {
         prompt: Some(prompt.to_owned()),
         messages: None,
+        system: None,
+        tools: None,
+        sent_in,
         why: None,
         candidates: to.candidates.clone(),
         value: Some(to.value),

@@ -206,7 +206,7 @@ mod tests {
 
     fn encode(reads: &Reads, prompt: &str, response: &str) -> Tokens {
         let tokenizer = Tokenizer::new(&config(Architecture::Bert), VOCABULARY.as_bytes()).unwrap();
-        let input = Input { prompt: Some(prompt), response: Some(response), target: None };
+        let input = Input { response: Some(response), ..Input::prompt(prompt) };
         tokenizer.encode(reads, &input).unwrap()
     }
 

@@ -197,7 +197,7 @@ fn terms(sides: &[(&str, bool)]) -> Result<Vec<TargetTerm>, TrainingError> {
     };
     let vectorizer = params.fit(sides.iter().map(|(prompt, _)| *prompt))?;
     let settings =
-        ViewSettings { field: Field::Prompt, part: Part::Whole, vectorizer: *vectorizer.settings() };
+        ViewSettings { field: Field::Prompt.into(), part: Part::Whole, vectorizer: *vectorizer.settings() };
     let views = [View { settings, vectorizer }];
     let inputs: Vec<Input<'_>> = sides.iter().map(|(prompt, _)| Input::prompt(prompt)).collect();
     let first: Vec<bool> = sides.iter().map(|(_, first)| *first).collect();
@@ -237,6 +237,7 @@ mod tests {
             response: None,
             signs: None,
             context: Vec::new(),
+            sent_in: demur_data::Context::default(),
             target: Some(target.to_owned()),
             source: None,
             category: None,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use demur_data::shuffled;
-use demur_predictor::{Field, Model, Scratch, View};
+use demur_predictor::{Model, Scratch, View, ViewText};
 
 use crate::analysis::terms::examples::Finder;
 use crate::analysis::terms::figures::{Marks, TermAnalysis, TermFigures};
@@ -149,7 +149,7 @@ impl<'a> Counted<'a> {
     }
 
     /// The counts for one feature, which belongs to this field and view.
-    fn figures(&self, feature: usize, (field, view): (Field, usize), ngram: String) -> TermFigures {
+    fn figures(&self, feature: usize, (field, view): (ViewText, usize), ngram: String) -> TermFigures {
         let containing = self.index.rows(feature);
         let refused = containing.iter().filter(|&&row| self.labels[row as usize]).count();
         let halves = self.recurs.get(&feature).copied();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use demur_predictor::Field;
+use demur_predictor::ViewText;
 use serde::Serialize;
 
 use crate::analysis::terms::log_odds::LogOdds;
@@ -41,7 +41,7 @@ pub struct TermFigures {
     /// Its number in the model.
     pub feature: usize,
     /// The text that its view reads.
-    pub field: Field,
+    pub field: ViewText,
     /// 0-based number of the view.
     pub view: usize,
     /// The n-gram.

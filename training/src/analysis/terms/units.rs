@@ -5,7 +5,7 @@
 //! one, then the one with the largest |z|, then with the largest |weight|. The others are marked as
 //! duplicates.
 
-use demur_predictor::{Analyzer, Field, View};
+use demur_predictor::{Analyzer, View, ViewText};
 use rustc_hash::FxHashMap;
 
 use crate::analysis::terms::index::Index;
@@ -20,7 +20,7 @@ pub(crate) struct Units {
 impl Units {
     pub(crate) fn of(views: &[View], index: &Index, odds: &[LogOdds], weights: &[f32]) -> Self {
         let mut pieces = Vec::with_capacity(odds.len());
-        let mut first: FxHashMap<(Field, String), usize> = FxHashMap::default();
+        let mut first: FxHashMap<(ViewText, String), usize> = FxHashMap::default();
         let mut duplicates = vec![false; odds.len()];
         for (view, range) in views.iter().zip(index.views()) {
             let is_piece = view.settings.vectorizer.analyzer == Analyzer::CharWb;

@@ -191,7 +191,9 @@ impl<'p, 'a> Shared<'p, 'a> {
         // Sums each view without the n-grams that the fit does not know, and normalises by the rest.
         let logit = |&row: &usize| {
             let target = self.rows.examples.inputs[row].target.and_then(|target| weights.targets.get(target));
-            let base = self.level().unwrap_or_else(|| weights.bias + target.copied().unwrap_or(0.0));
+            let context = self.design.context(&weights, &self.rows.examples.inputs[row]);
+            let base =
+                self.level().unwrap_or_else(|| weights.bias + target.copied().unwrap_or(0.0) + context);
             let Some(row) = x.outer_view(row) else { return base };
             let mut parts = vec![(0.0, 0.0); self.ends.len()];
             for (feature, value) in row.iter().filter(|(feature, _)| known[*feature]) {

@@ -17,6 +17,7 @@ fn record(source: &str, prompt: &str, refused: bool) -> Record {
         response: None,
         signs: None,
         context: Vec::new(),
+        sent_in: demur_data::Context::default(),
         target: Some("a model".to_owned()),
         source: Some(source.to_owned()),
         category: None,
