@@ -12,15 +12,24 @@ fn a_target_is_learned_from_its_answers() {
     let dir = Dir::with_starter();
     let run = dir.demur("learn --from unlabelled.jsonl --out mine").succeeds();
     run.says("demo-assistant: 228 prompts, 240 answers");
-    for said in
-        ["learned from ", "bundled predictor", "majority", "phrase list", "demur serve --model mine/prompt"]
-    {
+    for said in [
+        "learned from ",
+        "bundled predictor",
+        "majority",
+        "phrase list",
+        "a gain of ",
+        "demur serve --model mine/prompt",
+    ] {
         assert!(run.stdout.contains(said), "{said}: {}", run.stdout);
     }
     let figures: Value = serde_json::from_str(&dir.text("mine/evaluation.json")).unwrap();
     let loss = |of: &str| figures[of]["log_loss"].as_f64().unwrap();
     assert!(loss("learned") < loss("bundled"), "{figures}");
     assert_eq!(figures["learned"]["n"], figures["bundled"]["n"], "judged on the same prompts");
+    let doubling = &figures["doubling"];
+    let number = |name: &str| doubling[name].as_f64().unwrap();
+    assert!((number("log_loss_all") - loss("learned")).abs() < 1e-9, "{figures}");
+    assert!((0.4..0.6).contains(&(number("half") / number("all"))), "{doubling}");
     assert_eq!(dir.rows("mine/labelled.jsonl").len(), 228);
     let model: Value = serde_json::from_str(&dir.text("mine/prompt/manifest.json")).unwrap();
     assert_eq!(model["recipe"]["prompt"]["fit"]["start_from"], "bundled", "{}", model["recipe"]);

@@ -50,6 +50,7 @@ pub use evaluate::baselines::phrase_list;
 pub use evaluate::breakdown::{Coverage, CoveragePoint, FacetFigures, coverage_curve};
 pub use evaluate::confounds::{Confound, confounds};
 pub use evaluate::cross_validation::{CrossValidation, judge_holdout};
+pub use evaluate::doubling::Doubling;
 pub use evaluate::evaluation::{Baseline, Evaluation};
 pub use evaluate::fitted::{EvaluatedAnswers, evaluate_answers, evaluate_model};
 pub use evaluate::kind_figures::{KindFigure, KindFigures};

@@ -117,7 +117,8 @@ impl CrossValidation {
     }
 }
 
-/// Fits a recipe on some of the examples and evaluates it on others: `held_out` has one entry per example.
+/// Fits a recipe on some of the examples and evaluates it on others: `held_out` has one entry per example. Returns
+/// P(refusal) of the others too, in their order.
 ///
 /// # Errors
 /// Any [`TrainingError`] of the fit.
@@ -126,13 +127,13 @@ pub fn judge_holdout(
     examples: &Examples<'_>,
     held_out: &[bool],
     scored: Scored,
-) -> Result<Evaluation, TrainingError> {
+) -> Result<(Evaluation, Vec<f64>), TrainingError> {
     let (test, train): (Vec<usize>, Vec<usize>) = (0..examples.len()).partition(|&row| held_out[row]);
     let scores = score_fold(plan, examples, (train, test), scored.seed)?;
     let test = examples.subset(&scores.rows);
     let majority = vec![scores.majority; test.len()];
     let all = MethodScores { p: scores.p, kinds: scores.kinds, shuffled: scores.shuffled, majority };
-    Ok(scored.judge_all(&test, &all, FITTED_ON_SHUFFLED))
+    Ok((scored.judge_all(&test, &all, FITTED_ON_SHUFFLED), all.p))
 }
 
 /// The predicted kinds of some examples with known P(refusal).

@@ -5,6 +5,7 @@ pub(crate) mod baselines;
 pub(crate) mod breakdown;
 pub(crate) mod confounds;
 pub(crate) mod cross_validation;
+pub(crate) mod doubling;
 pub(crate) mod evaluation;
 pub(crate) mod fitted;
 pub(crate) mod kind_figures;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::metrics::truth::{Truth, nan_is_null};
 
-fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+pub(crate) fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     let n = values.len() as f64;
     values.sum::<f64>() / n
 }

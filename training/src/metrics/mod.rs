@@ -11,7 +11,7 @@ mod interval;
 mod ranking;
 mod truth;
 
-pub(crate) use calibration::{BINS, bin_of, loss_of};
+pub(crate) use calibration::{BINS, bin_of, loss_of, mean};
 pub use calibration::{ReliabilityBin, brier, ece, log_loss, reliability};
 pub use decisions::{Confusion, Decisions};
 pub(crate) use interval::accuracy_interval;

@@ -278,7 +278,7 @@ fn judge_recipe(
         let held_out = assign_holdout(&strata, Some(&examples.groups), share, seed)?;
         let method =
             format!("{share} of the rows held out, {}, stratified, seed {seed}", grouping.describe());
-        return Ok((judge_holdout(fit, &examples, &held_out, scored(method))?, CountedApart::default()));
+        return Ok((judge_holdout(fit, &examples, &held_out, scored(method))?.0, CountedApart::default()));
     }
     let name = args.test_split.as_deref().unwrap_or_default();
     let (test, train): (Vec<Record>, Vec<Record>) =
@@ -295,7 +295,7 @@ fn judge_recipe(
     let all = [train, test].concat();
     let examples = Examples::of(&all, &Grouping::Similar.groups(&all));
     let method = format!("split `{name}` of the file, fitted on the other rows, seed {seed}");
-    Ok((judge_holdout(fit, &examples, &held_out, scored(method))?, overlap))
+    Ok((judge_holdout(fit, &examples, &held_out, scored(method))?.0, overlap))
 }
 
 /// Warns if the ranking mostly reflects which source a row is from; `shown` says how to see that.

@@ -11,16 +11,16 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use demur_data::{Label, Mode, Record, assign_holdout, write_rejected};
-use demur_predictor::{Bundled, Field, Model, SeenPrompts, ViewText, system_digest};
+use demur_data::{Label, Mode, write_rejected};
+use demur_predictor::{Field, Model, ViewText, system_digest};
 use demur_training::{
-    DataSource, DocumentFrequency, EVERYDAY, Evaluation, Examples, Grouping, MachineLabelled, Provenance,
-    Recipe, STARTER_RECIPE, Scored, SourceRows, ViewParams, bootstrap as label_answers, by_target,
-    evaluate_model, identity, judge_holdout, may_judge, train,
+    DataSource, DocumentFrequency, EVERYDAY, MachineLabelled, Provenance, Recipe, STARTER_RECIPE, SourceRows,
+    ViewParams, bootstrap as label_answers, by_target, train,
 };
 use serde_json::json;
 
 use crate::cli::args::{DataArgs, Learn};
+use crate::cli::commands::learn_figures::{Figures, judge};
 use crate::cli::commands::pipeline::write_text;
 use crate::cli::commands::report::write_report;
 use crate::cli::commands::unseen_rows::ScoredRows;
@@ -29,7 +29,6 @@ use crate::cli::sources;
 use crate::cli::terminal::{self, encoders, note, say_read, waiting};
 use crate::engine::Usage;
 use crate::engine::claims::{self, OutputPath};
-use crate::engine::models;
 
 /// The answers of an endpoint, as they are learned from.
 const ANSWERS: &str = "answers.jsonl";
@@ -45,8 +44,6 @@ const PARTS: [&str; 9] = [
     "everyday.jsonl",
     "evaluation.json",
 ];
-/// The share of the prompts that is held back.
-const HELD_BACK: f64 = 0.25;
 /// The weight of all everyday prompts beside that of all answers.
 const EVERYDAY_WEIGHT: f64 = 0.25;
 /// How a target is learned: as the starter recipe learns prompts, from the words of the bundled predictor.
@@ -102,8 +99,10 @@ pub(crate) fn run(args: &Learn) -> anyhow::Result<()> {
     waiting("reporting", || {
         write_report(&model, &ScoredRows::none(Field::Prompt), 0, &args.out.join("report"))
     })?;
-    let Figures { learned, bundled, are_seen, .. } = &figures;
-    let json = json!({ "learned": learned, "bundled": bundled, "bundled_has_seen_them": are_seen });
+    let Figures { learned, bundled, are_seen, doubling } = &figures;
+    let json = json!({
+        "learned": learned, "bundled": bundled, "bundled_has_seen_them": are_seen, "doubling": doubling,
+    });
     write_text(&args.out.join("evaluation.json"), &(serde_json::to_string_pretty(&json)? + "\n"))?;
     if args.json {
         return terminal::json(&json);
@@ -217,106 +216,6 @@ fn of_one_target(rows: Vec<MachineLabelled>, name: Option<&str>) -> anyhow::Resu
             }
             Ok(of_target)
         }
-    }
-}
-
-/// What the held-back prompts say of both predictors.
-struct Figures {
-    /// Whether the bundled predictor was fitted on all prompts that were held back.
-    are_seen: bool,
-    /// How many prompts the judged fit learned from.
-    fitted_on: usize,
-    learned: Evaluation,
-    bundled: Evaluation,
-}
-
-/// Judges a fit on three quarters of the prompts by the others, beside the bundled predictor.
-fn judge(recipe: &Recipe, records: &[Record]) -> anyhow::Result<Figures> {
-    let groups = Grouping::Similar.groups(records);
-    let examples = Examples::of(records, &groups);
-    let strata: Vec<u32> = examples.labels().into_iter().map(u32::from).collect();
-    let mut held_back = assign_holdout(&strata, Some(&groups), HELD_BACK, recipe.seed)?;
-    // Everyday prompts teach, and are in no figure: only what the classifier read says what the target does.
-    held_back.iter_mut().zip(records).for_each(|(held, record)| *held &= !may_judge(record));
-    let bundled = models::bundled(Field::Prompt, Default::default())?;
-    // What the bundled predictor was fitted on would flatter both; where there is nothing else (the probe set), it is
-    // judged on that all the same, and said so.
-    let is_unseen = |row: usize| held_back[row] && !is_seen(bundled.seen(), &records[row]);
-    let are_seen = held_back.contains(&true) && !(0..records.len()).any(is_unseen);
-    let is_kept = |&row: &usize| are_seen || !held_back[row] || is_unseen(row);
-    let kept: Vec<usize> = (0..records.len()).filter(is_kept).collect();
-    let examples = examples.subset(&kept);
-    let held_back: Vec<bool> = kept.iter().map(|&row| held_back[row]).collect();
-    let test: Vec<usize> = (0..kept.len()).filter(|&row| held_back[row]).collect();
-    if test.is_empty() {
-        bail!("no prompt is left to judge by: all are alike; give more answers, to different prompts");
-    }
-    let encoders = encoders(false);
-    let plan = recipe.plan(Field::Prompt, &encoders);
-    let scored = |method: &str| Scored {
-        field: Field::Prompt,
-        method: method.to_owned(),
-        threshold: plan.params.policy.hold_from,
-        seed: recipe.seed,
-    };
-    let learned = judge_holdout(plan, &examples, &held_back, scored("a quarter of the prompts held back"))?;
-    let method = format!("model {}", Bundled::Prompt.name());
-    let bundled = evaluate_model(&bundled, &examples.subset(&test), None, method, recipe.seed)?;
-    let answers = kept.iter().filter(|&&row| !may_judge(&records[row])).count();
-    Ok(Figures { are_seen, fitted_on: answers - test.len(), learned, bundled })
-}
-
-fn is_seen(seen: &SeenPrompts, record: &Record) -> bool {
-    seen.contains(identity(record))
-}
-
-impl Figures {
-    /// The figures for a person.
-    fn table(&self) -> Result<String, std::fmt::Error> {
-        let Self { are_seen, fitted_on, learned, bundled } = self;
-        let mut out = String::new();
-        writeln!(
-            out,
-            "learned from {fitted_on} prompts beside everyday ones, judged on {} others, {:.3} refused; labels by Demur \
-             itself, so figures are agreement",
-            learned.n, learned.base_rate
-        )?;
-        writeln!(out, "  {:18} agreement  95% interval     AUROC  log loss    ECE", "")?;
-        let mut row = |name: &str, of: &Evaluation| {
-            let (low, high) = of.decisions.accuracy_interval;
-            writeln!(
-                out,
-                "  {name:18} {:9.3}  {low:.3} to {high:.3}  {:6.3}  {:8.3}  {:5.3}",
-                of.decisions.accuracy, of.auroc, of.log_loss, of.ece
-            )
-        };
-        row("learned", learned)?;
-        row("bundled predictor", bundled)?;
-        for (name, baseline) in &learned.baselines {
-            let decisions = &baseline.decisions;
-            let (low, high) = decisions.accuracy_interval;
-            let name = name.replace('_', " ");
-            writeln!(
-                out,
-                "  {name:18} {:9.3}  {low:.3} to {high:.3}  {:6.3}",
-                decisions.accuracy, baseline.auroc
-            )?;
-        }
-        if *are_seen {
-            writeln!(
-                out,
-                "warning: the bundled predictor was fitted on all of these prompts, by what should be refused; its figures, \
-                 and those learned from it, may flatter"
-            )?;
-        }
-        if learned.log_loss >= bundled.log_loss {
-            writeln!(
-                out,
-                "warning: on these prompts the bundled predictor is no worse; more answers would help, or prompts that \
-                 the target sometimes refuses"
-            )?;
-        }
-        Ok(out)
     }
 }
 

@@ -20,6 +20,7 @@ mod key;
 mod label;
 mod layouts;
 mod learn;
+mod learn_figures;
 mod leave_one_out;
 mod pipeline;
 mod place;
