@@ -92,7 +92,7 @@ def text_classification():
     from huggingface_hub import InferenceClient
 
     client = InferenceClient(model=f"{url}/predict")
-    labels = [client.text_classification(text)[0].label for text in (HELD, SENT)]
+    labels = [client.text_classification(text).label for text in (HELD, SENT)]
     assert labels == ["Refusal", "Non-refusal"], labels
     said("text classification, as Text Embeddings Inference answers it", "huggingface_hub")
 
