@@ -1,4 +1,5 @@
-//! Tells the binary where libtorch lies, in builds with the feature `bert`: beside the binary, and where it was linked from.
+//! Tells the binary where libtorch lies, in builds with the feature `bert`: beside the binary, and where it
+//! was linked from.
 
 use std::env;
 

@@ -1,5 +1,5 @@
-//! The peer of `benches/serve`: an actix handler that parses the same JSON body and echoes a fixed answer, so that the
-//! difference to `demur serve` is what Demur adds.
+//! The peer of `benches/serve`: an actix handler that parses the same JSON body and echoes a fixed answer, so
+//! that the difference to `demur serve` is what Demur adds.
 
 use std::io::Write;
 

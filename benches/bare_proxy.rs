@@ -1,6 +1,6 @@
-//! The peers of `benches/proxy`: `upstream` answers a chat completion with a fixed one, whole or as a stream; `proxy URL`
-//! passes requests on to such an upstream and its answers back, and does nothing else. So the difference to `demur proxy`
-//! is what Demur adds.
+//! The peers of `benches/proxy`: `upstream` answers a chat completion with a fixed one, whole or as a stream;
+//! `proxy URL` passes requests on to such an upstream and its answers back, and does nothing else. So the
+//! difference to `demur proxy` is what Demur adds.
 
 use std::io::Write;
 

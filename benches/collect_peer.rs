@@ -1,9 +1,9 @@
-//! The two peers of `benches/collect`: a target that answers at once or after a while, and a bare loop of requests by the
-//! same client, which reads each answer and does nothing with it. What `demur collect` takes longer than the loop is what
-//! reading, judging and keeping the answers costs.
+//! The two peers of `benches/collect`: a target that answers at once or after a while, and a bare loop of
+//! requests by the same client, which reads each answer and does nothing with it. What `demur collect` takes
+//! longer than the loop is what reading, judging and keeping the answers costs.
 //!
-//! `collect_peer serve MILLISECONDS` prints its address; `collect_peer ask ADDRESS REQUESTS CONCURRENCY` prints requests a
-//! second.
+//! `collect_peer serve MILLISECONDS` prints its address; `collect_peer ask ADDRESS REQUESTS CONCURRENCY`
+//! prints requests a second.
 
 use std::cell::Cell;
 use std::io::Write;

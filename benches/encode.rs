@@ -1,5 +1,5 @@
-//! How long an encoder takes for a text: batches of 32 texts of 20 tokens, by each library that the build has.
-//! `benches/peers/encoder_peer.py` is the same for Python's onnxruntime and torch, on the same weights.
+//! How long an encoder takes for a text: batches of 32 texts of 20 tokens, by each library that the build
+//! has. `benches/peers/encoder_peer.py` is the same for Python's onnxruntime and torch, on the same weights.
 //!
 //!     cargo run --release -p demur-predictor --example encode -- FOLDER [--onnx FILE]
 

@@ -1,8 +1,9 @@
 //! Fitting the logistic regression on one sparse matrix, which is also written out for the scikit-learn side.
 //!
 //! `DEMUR_BENCH_ROWS` names the labelled rows, `DEMUR_BENCH_FIELD` the text (`prompt` or `response`),
-//! `DEMUR_BENCH_LABEL` the label column, `DEMUR_BENCH_CSR` the file that the matrix goes to (its format is described
-//! in `benches/peers/sklearn_fit.py`), `DEMUR_BENCH_NGRAMS` the longest n-gram and `DEMUR_BENCH_C` the penalty.
+//! `DEMUR_BENCH_LABEL` the label column, `DEMUR_BENCH_CSR` the file that the matrix goes to (its format is
+//! described in `benches/peers/sklearn_fit.py`), `DEMUR_BENCH_NGRAMS` the longest n-gram and `DEMUR_BENCH_C`
+//! the penalty.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 

@@ -1,8 +1,8 @@
 //! One prompt in process: P(refusal) of prompts of about twenty words, and the loading of the model.
 //!
-//! `DEMUR_BENCH_MODEL` names a model directory; without it the bundled prompt model is used. `DEMUR_BENCH_PROMPTS` names
-//! a JSON Lines file with the column `prompt`; without it the starter corpus is. `benches/run` runs the peers on the same
-//! prompts.
+//! `DEMUR_BENCH_MODEL` names a model directory; without it the bundled prompt model is used.
+//! `DEMUR_BENCH_PROMPTS` names a JSON Lines file with the column `prompt`; without it the starter corpus is.
+//! `benches/run` runs the peers on the same prompts.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 

@@ -1,4 +1,5 @@
-//! Scores every prompt of a file over and over: what a profiler is run on, and the time of a prompt without a harness.
+//! Scores every prompt of a file over and over: what a profiler is run on, and the time of a prompt without a
+//! harness.
 //!
 //!     prompt_loop PROMPTS [TIMES] [MODEL]      PROMPTS has one prompt a line; without MODEL, the bundled one
 

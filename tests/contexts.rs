@@ -1,5 +1,5 @@
-//! What a prompt is sent in, as a user meets it: learned from a log, used by every command and route, said where it
-//! is not read or not known.
+//! What a prompt is sent in, as a user meets it: learned from a log, used by every command and route, said
+//! where it is not read or not known.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -14,7 +14,8 @@ const BANK: &str =
 const TESTERS: &str =
     "You support the testers of a security company. Their customers have agreed to every test in writing.";
 
-/// A folder with a predictor, `mine/prompt`, of an assistant that was asked alone and behind two system prompts.
+/// A folder with a predictor, `mine/prompt`, of an assistant that was asked alone and behind two system
+/// prompts.
 fn learned() -> Dir {
     static LEARNED: OnceLock<BTreeMap<String, Vec<u8>>> = OnceLock::new();
     let fit = || {

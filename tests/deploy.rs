@@ -1,5 +1,5 @@
-//! The files of `deploy/` name what there is: metrics, labels, flags, variables, ports, paths and versions. That the
-//! files are good ones of their kinds is tests/deploy/run's to say, which needs their tools.
+//! The files of `deploy/` name what there is: metrics, labels, flags, variables, ports, paths and versions.
+//! That the files are good ones of their kinds is tests/deploy/run's to say, which needs their tools.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -10,7 +10,8 @@
 //! `UPDATE_DOCUMENTS=1 cargo test --test integration documents` writes the current output into the documents.
 //!
 //! `demur serve … &` starts a service on a free port, which replaces 8080 in what follows; `curl` is a client
-//! inside the tests, so that they need nothing but cargo. What is asked at 127.0.0.1:8000 is a target that answers.
+//! inside the tests, so that they need nothing but cargo. What is asked at 127.0.0.1:8000 is a target that
+//! answers.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -263,7 +264,8 @@ fn matches(expected: &[String], printed: &[String]) -> bool {
     }
 }
 
-/// A line whose numbers of seven decimals and more have four: an encoder's last digits depend on the processor.
+/// A line whose numbers of seven decimals and more have four: an encoder's last digits depend on the
+/// processor.
 fn rounded(line: &str) -> String {
     let is_of_number = |c: char| c.is_ascii_digit() || c == '.';
     let mut all = String::with_capacity(line.len());

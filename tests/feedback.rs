@@ -1,5 +1,5 @@
-//! `demur serve --feedback-store`, `POST /v1/feedback` and `demur drift`: what targets really did, kept and compared
-//! with what was predicted.
+//! `demur serve --feedback-store`, `POST /v1/feedback` and `demur drift`: what targets really did, kept and
+//! compared with what was predicted.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! One judgement for every entry: `label`, `bootstrap`, `evaluate`, `explain` and `/v1/classify` say the same of
-//! an answer, whatever came: a text, nothing, a provider's sign, an error, an operator's phrase.
+//! One judgement for every entry: `label`, `bootstrap`, `evaluate`, `explain` and `/v1/classify` say the same
+//! of an answer, whatever came: a text, nothing, a provider's sign, an error, an operator's phrase.
 
 use serde_json::{Map, Value, json};
 

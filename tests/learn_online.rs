@@ -1,4 +1,5 @@
-//! `demur serve --learn-online`: feedback moves the predictions for its target, within bounds, with a digest and a way back.
+//! `demur serve --learn-online`: feedback moves the predictions for its target, within bounds, with a digest
+//! and a way back.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! `demur place` and `demur probes`: a new target from some of its answers, used by every command, and the prompts to
-//! ask it.
+//! `demur place` and `demur probes`: a new target from some of its answers, used by every command, and the
+//! prompts to ask it.
 
 use std::fs;
 

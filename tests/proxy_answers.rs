@@ -1,5 +1,5 @@
-//! `demur proxy` and the answers: counted in observe, and in enforce a refusal goes to the fallback before its first byte
-//! goes out.
+//! `demur proxy` and the answers: counted in observe, and in enforce a refusal goes to the fallback before
+//! its first byte goes out.
 
 use std::io::Write;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! `demur proxy --feedback-store`: each exchange whose answer was judged is kept beside what was predicted, and no traffic
-//! waits for it.
+//! `demur proxy --feedback-store`: each exchange whose answer was judged is kept beside what was predicted,
+//! and no traffic waits for it.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
-//! `demur proxy --policy`: what is done with held prompts, for each target, and what a wrong file is answered with.
+//! `demur proxy --policy`: what is done with held prompts, for each target, and what a wrong file is answered
+//! with.
 
 use serde_json::json;
 

@@ -1,4 +1,5 @@
-//! `demur rates`: what it counts, whose labels, in every form of output, and what it says of inputs that cannot be.
+//! `demur rates`: what it counts, whose labels, in every form of output, and what it says of inputs that
+//! cannot be.
 
 use serde_json::{Value, json};
 

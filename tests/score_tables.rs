@@ -1,5 +1,5 @@
-//! `demur score` on tables: Parquet and Arrow, their types, pipes, other formats, and what becomes of them when a
-//! run dies.
+//! `demur score` on tables: Parquet and Arrow, their types, pipes, other formats, and what becomes of them
+//! when a run dies.
 
 use std::fs;
 use std::thread::sleep;

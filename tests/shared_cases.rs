@@ -1,5 +1,5 @@
-//! Answers that were once classified wrongly, read from `../shared/cases`; ignored by default. Every entry must say
-//! the same of each; the file's own label says what is right.
+//! Answers that were once classified wrongly, read from `../shared/cases`; ignored by default. Every entry
+//! must say the same of each; the file's own label says what is right.
 
 use serde_json::{Map, Value, json};
 

@@ -8,7 +8,8 @@ fn listed<'a>(help: &'a str, heading: &str) -> Vec<&'a str> {
     behind.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next()).collect()
 }
 
-/// Every command, with its parents before it: `contrast`, `contrast swap`; and the long flags that its help lists.
+/// Every command, with its parents before it: `contrast`, `contrast swap`; and the long flags that its help
+/// lists.
 fn commands() -> Vec<(String, Vec<String>)> {
     let (mut found, mut open) = (Vec::new(), vec![String::new()]);
     while let Some(command) = open.pop() {

@@ -1,6 +1,6 @@
-//! Answers and files as strangers have them: what providers, their libraries, harnesses and scripts leave behind. The
-//! inputs are in `tests/forms`, in our own words: `rows.jsonl` has a row of a log each, with its right label, and
-//! `files.jsonl` a whole file each.
+//! Answers and files as strangers have them: what providers, their libraries, harnesses and scripts leave
+//! behind. The inputs are in `tests/forms`, in our own words: `rows.jsonl` has a row of a log each, with its
+//! right label, and `files.jsonl` a whole file each.
 
 use std::collections::BTreeMap;
 

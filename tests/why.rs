@@ -1,5 +1,5 @@
-//! Why a prompt is held: the same sentence and words from every command and route, and a rephrasing for nothing but a word
-//! that is merely ambiguous.
+//! Why a prompt is held: the same sentence and words from every command and route, and a rephrasing for
+//! nothing but a word that is merely ambiguous.
 
 use serde_json::{Value, json};
 

@@ -1,8 +1,10 @@
-//! An answer that a provider streams as server-sent events, read as it comes: its text so far, and the provider's signs.
+//! An answer that a provider streams as server-sent events, read as it comes: its text so far, and the
+//! provider's signs.
 //!
-//! The events are those of `OpenAI` (chat, completions, responses; also Azure, Mistral, vLLM, `OpenRouter`, `LiteLLM`)
-//! and of Anthropic. One is recognised by its own fields. What is none of them is passed over, for a stream is read
-//! beside its way to somebody else, and is never refused. Of several choices the first is read.
+//! The events are those of `OpenAI` (chat, completions, responses; also Azure, Mistral, vLLM, `OpenRouter`,
+//! `LiteLLM`) and of Anthropic. One is recognised by its own fields. What is none of them is passed over, for
+//! a stream is read beside its way to somebody else, and is never refused. Of several choices the first is
+//! read.
 
 use serde_json::{Map, Value};
 
@@ -66,8 +68,8 @@ impl AnswerStream {
         &self.text
     }
 
-    /// Whether what has come says already what the answer is, whatever text follows: a call of a tool, the provider's own
-    /// refusal, or an error.
+    /// Whether what has come says already what the answer is, whatever text follows: a call of a tool, the
+    /// provider's own refusal, or an error.
     #[must_use]
     pub const fn has_deciding_sign(&self) -> bool {
         self.signs.tool_calls || self.signs.refusal.is_some() || self.signs.error.is_some()

@@ -60,7 +60,8 @@ impl Context {
         Input { system: self.system.as_deref(), mode: self.mode, ..input }
     }
 
-    /// What two places say of one request: its system prompts one after the other, and agent if either says so.
+    /// What two places say of one request: its system prompts one after the other, and agent if either says
+    /// so.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let system = match (self.system, other.system) {

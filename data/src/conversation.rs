@@ -2,8 +2,8 @@
 //!
 //! This is the only chat reader, for corpora, for scored files and for requests, so that a chat means the
 //! same wherever it comes from. It reads the common forms: `{role, content}`, `{from, value}` (`ShareGPT`),
-//! `{type, content}` and `{type, data: {content}}` (`LangChain`), `{role, parts}` (Gemini), contents as text or
-//! as parts, and a chat as JSON text.
+//! `{type, content}` and `{type, data: {content}}` (`LangChain`), `{role, parts}` (Gemini), contents as text
+//! or as parts, and a chat as JSON text.
 
 use serde_json::{Map, Value};
 
@@ -87,9 +87,9 @@ impl Conversation {
     }
 }
 
-/// What the turn at `last` is sent in: the system turns before it, and whether the target acts before its answer.
-/// An answer that acts does not count, for nobody knows it when the prompt is sent. `of` returns a turn's role,
-/// content, and whether it calls a tool or is what a tool returned.
+/// What the turn at `last` is sent in: the system turns before it, and whether the target acts before its
+/// answer. An answer that acts does not count, for nobody knows it when the prompt is sent. `of` returns a
+/// turn's role, content, and whether it calls a tool or is what a tool returned.
 pub fn sent_in<T>(turns: &[T], last: Option<usize>, of: impl Fn(&T) -> (&str, &str, bool)) -> Context {
     let (before, after) = turns.split_at(last.unwrap_or(turns.len()).min(turns.len()));
     let systems: Vec<&str> =

@@ -1,4 +1,5 @@
-//! The encoding of a text: UTF-8, UTF-16 by its mark or its zeros, or Windows-1252 (and so Latin-1), read as UTF-8.
+//! The encoding of a text: UTF-8, UTF-16 by its mark or its zeros, or Windows-1252 (and so Latin-1), read as
+//! UTF-8.
 
 use std::io::{self, BufRead, Read};
 
@@ -18,8 +19,8 @@ pub(crate) enum Encoding {
 
 impl Encoding {
     /// The encoding of a text by its first bytes; `None` for UTF-8, or if they show none. Text that is not
-    /// UTF-8 is taken for Windows-1252 only if none of its letters is written as in UTF-8, and one stands in a word:
-    /// otherwise it is UTF-8 with a damaged place.
+    /// UTF-8 is taken for Windows-1252 only if none of its letters is written as in UTF-8, and one stands in
+    /// a word: otherwise it is UTF-8 with a damaged place.
     pub(crate) fn of(start: &[u8]) -> Option<Self> {
         match start {
             // Arrow's stream begins with four of these.
@@ -57,7 +58,8 @@ impl Encoding {
     }
 }
 
-/// UTF-16 without a mark: of the first letters, which are plain in any file of rows, every other byte is zero.
+/// UTF-16 without a mark: of the first letters, which are plain in any file of rows, every other byte is
+/// zero.
 fn unmarked(start: &[u8]) -> Option<Encoding> {
     const LETTERS: usize = 8;
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t');

@@ -35,8 +35,9 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format of a path's ending (`.json`, `.jsonl`, `.ndjson`, `.csv`, `.tsv`, `.psv`, `.txt`, `.parquet`, `.pq`,
-    /// `.arrow`, `.arrows`, with or without a final `.gz` or `.zst`), if it is a known one.
+    /// The format of a path's ending (`.json`, `.jsonl`, `.ndjson`, `.csv`, `.tsv`, `.psv`, `.txt`,
+    /// `.parquet`, `.pq`, `.arrow`, `.arrows`, with or without a final `.gz` or `.zst`), if it is a known
+    /// one.
     #[must_use]
     pub fn of_path(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?.to_lowercase();

@@ -55,8 +55,8 @@ pub fn answer_in(cell: &Value) -> Option<ProviderAnswer> {
     }
 }
 
-/// The answer in a text that is a provider's body, as JSON or as Python prints it; `None` of any other text. An error that
-/// is written as text stays text, and is judged as such.
+/// The answer in a text that is a provider's body, as JSON or as Python prints it; `None` of any other text.
+/// An error that is written as text stays text, and is judged as such.
 #[must_use]
 pub fn written_answer(text: &str) -> Option<ProviderAnswer> {
     let object = written_object(text)?;

@@ -1,5 +1,6 @@
 //! Lists, dictionaries and objects as Python prints them (`[{'role': 'user', 'content': None}]`,
-//! `Message(content='a', refusal=None)`), which is how pandas writes a chat, and scripts an answer, into a cell.
+//! `Message(content='a', refusal=None)`), which is how pandas writes a chat, and scripts an answer, into a
+//! cell.
 
 use std::iter::Peekable;
 use std::str::Chars;

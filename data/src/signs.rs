@@ -1,5 +1,5 @@
-//! What a provider says beside the text of an answer: why it ended, that it was refused, or that an error came
-//! instead. Readers fill it in; what the values mean is the classifier's business.
+//! What a provider says beside the text of an answer: why it ended, that it was refused, or that an error
+//! came instead. Readers fill it in; what the values mean is the classifier's business.
 
 use serde_json::Value;
 
@@ -12,8 +12,8 @@ pub struct Signs {
     pub finish_reason: Option<String>,
     /// The body or the text of an error that came instead of an answer.
     pub error: Option<Value>,
-    /// What filters say of the prompt or the answer: a moderation result, `promptFeedback`, `stop_details`, or
-    /// content filter results.
+    /// What filters say of the prompt or the answer: a moderation result, `promptFeedback`, `stop_details`,
+    /// or content filter results.
     pub filters: Option<Value>,
     /// The model called a tool.
     pub tool_calls: bool,

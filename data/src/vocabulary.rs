@@ -72,8 +72,8 @@ const OTHERS: &str = "*";
 /// The values that labels may have and what each means. They are compared trimmed and without regard to case.
 ///
 /// Built in are the paper's tones (the names of [`Kind`]); `refused`, `complied`; `true`, `false`, `1`, `0`
-/// as JSON values or as text, where true and 1 mean refused; `refusal`, `compliance` and other forms of these words
-/// (`refuse`, `full refusal`, `comply`, `compliant`); and `XSTest`'s `1_full_compliance`,
+/// as JSON values or as text, where true and 1 mean refused; `refusal`, `compliance` and other forms of these
+/// words (`refuse`, `full refusal`, `comply`, `compliant`); and `XSTest`'s `1_full_compliance`,
 /// `2_full_refusal` and `3_partial_refusal`, where a partial refusal counts as a refusal as in the paper. A
 /// user's table adds to these and overrides them; in it, `*` matches every value that is not known otherwise.
 /// A recipe writes it as a table: `labels = { denial = "rejected", "*" = "drop" }`.

@@ -3,7 +3,8 @@
 //! [`pipeline_report`] turns the figures and the two models of a pipeline into a [`Notebook`] that already
 //! holds its outputs. Its code cells work: run in the pipeline's folder, they make the same tables and charts
 //! again from the files there. [`report`] turns an analysis of a model on labelled rows into one HTML page,
-//! tables and figures. [`rate_table`] and [`rate_heat_map`] show refusal rates. The same input produces the same bytes.
+//! tables and figures. [`rate_table`] and [`rate_heat_map`] show refusal rates. The same input produces the
+//! same bytes.
 
 mod figures;
 mod notebook;

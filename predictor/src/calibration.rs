@@ -96,8 +96,8 @@ impl Calibration {
         }
     }
 
-    /// This line with the shift of another map, which sets in at the same probabilities; `None` where this is no
-    /// line or the other has no shift.
+    /// This line with the shift of another map, which sets in at the same probabilities; `None` where this is
+    /// no line or the other has no shift.
     #[must_use]
     pub fn with_shift_of(&self, other: &Self) -> Option<Self> {
         let &Self::Gated { shift, from, to, .. } = other else { return None };

@@ -1,8 +1,8 @@
-//! What a model has learned of contexts: what it adds to the logit that a prompt is sent behind a system prompt,
-//! behind a known one, and to a target that can act.
+//! What a model has learned of contexts: what it adds to the logit that a prompt is sent behind a system
+//! prompt, behind a known one, and to a target that can act.
 //!
-//! A system prompt may be a secret, so a model knows it by a digest alone. A prompt without any, in a chat, is
-//! what all others are compared with: it adds nothing.
+//! A system prompt may be a secret, so a model knows it by a digest alone. A prompt without any, in a chat,
+//! is what all others are compared with: it adds nothing.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,9 @@
 //! The script and the language of a text: by its letters and, for Latin letters, by its most frequent short
 //! words.
 //!
-//! It is shown beside a judgement and figures are broken down by it, and the script decides whether a model can know
-//! the text at all. No model is needed for it. A text that is short, mixed or in an unlisted language has no language here.
+//! It is shown beside a judgement and figures are broken down by it, and the script decides whether a model
+//! can know the text at all. No model is needed for it. A text that is short, mixed or in an unlisted
+//! language has no language here.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;

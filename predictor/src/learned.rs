@@ -1,9 +1,10 @@
 //! Lines that a service learns from feedback: small corrections behind what a model says of its targets.
 //!
-//! Such a line is kept in the form of a placed target ([`PlacedTarget`]), so it has a digest of its own. It differs in what it
-//! starts from: not the average target, but whatever the model says of this target without it, be that a target that the
-//! fit knows, one that was placed, or one that nobody knows. Predictions of other models, of another base rate or of
-//! another placed file are another basis, which the line does not fit.
+//! Such a line is kept in the form of a placed target ([`PlacedTarget`]), so it has a digest of its own. It
+//! differs in what it starts from: not the average target, but whatever the model says of this target without
+//! it, be that a target that the fit knows, one that was placed, or one that nobody knows. Predictions of
+//! other models, of another base rate or of another placed file are another basis, which the line does not
+//! fit.
 
 use demur_data::Input;
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,8 @@ pub struct Learned {
     pub before: Option<String>,
     /// The number of the last feedback that was learned from, in its store.
     pub until: i64,
-    /// Feedback of this time and before is not learned from: milliseconds since 1970, when somebody went back.
+    /// Feedback of this time and before is not learned from: milliseconds since 1970, when somebody went
+    /// back.
     pub since: i64,
 }
 
@@ -49,8 +51,8 @@ impl TargetLine {
 }
 
 impl Model {
-    /// What predictions for a target depend on, apart from learned lines: the model, the file of a placed target, the base
-    /// rate.
+    /// What predictions for a target depend on, apart from learned lines: the model, the file of a placed
+    /// target, the base rate.
     #[must_use]
     pub fn basis(&self, target: &str) -> String {
         let placed = self.placed.get(target).map_or("", |placed| placed.sha256.as_str());
@@ -65,8 +67,8 @@ impl Model {
         line.model.digest == self.digest() && basis.is_some_and(|basis| *basis == self.basis(&line.name))
     }
 
-    /// The same model with those of these learned lines that [fit](Self::fits) and move anything, in place of those that it
-    /// has.
+    /// The same model with those of these learned lines that [fit](Self::fits) and move anything, in place of
+    /// those that it has.
     #[must_use]
     pub fn with_learned(&self, lines: &[PlacedTarget]) -> Self {
         let own = lines.iter().filter(|line| self.fits(line) && !line.line.is_neutral());

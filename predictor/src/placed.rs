@@ -1,9 +1,10 @@
-//! A target that was placed: put into a fitted model by some of its answers, as a small file beside the model.
+//! A target that was placed: put into a fitted model by some of its answers, as a small file beside the
+//! model.
 //!
 //! What the file holds is a line from the log-odds of the average target to those of this one
-//! ([`TargetLine`]), and what single n-grams of the model add for this target, so one fit serves both tiers. It
-//! belongs to one model, which it names by its digest, and has a digest of its own, so a file that was changed or
-//! cut short is refused.
+//! ([`TargetLine`]), and what single n-grams of the model add for this target, so one fit serves both tiers.
+//! It belongs to one model, which it names by its digest, and has a digest of its own, so a file that was
+//! changed or cut short is refused.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -71,8 +72,8 @@ pub fn finite_log_odds(p: Probability) -> f64 {
     log_odds(p.get().clamp(EPSILON, 1.0 - EPSILON))
 }
 
-/// How far a placed target's probabilities held on its own answers, each scored by a line that was fitted on the
-/// others.
+/// How far a placed target's probabilities held on its own answers, each scored by a line that was fitted on
+/// the others.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlacedFigures {
@@ -129,8 +130,8 @@ pub struct PlacedTarget {
     pub figures: PlacedFigures,
     /// The files of the answers, and who labelled them.
     pub training: Vec<TrainingData>,
-    /// Of a line that a service has learned from feedback, what it starts from; such a line goes behind what the model
-    /// says of its target without it.
+    /// Of a line that a service has learned from feedback, what it starts from; such a line goes behind what
+    /// the model says of its target without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learned: Option<Learned>,
     /// SHA-256 of this object as JSON with an empty string here; filled in by [`sealed`](Self::sealed).
@@ -352,8 +353,8 @@ impl Model {
         Ok(self)
     }
 
-    /// The digest of the file that a target's line is from, where it was learned or placed; `None` for any other
-    /// target. With the digest of the model it identifies what a prediction depends on.
+    /// The digest of the file that a target's line is from, where it was learned or placed; `None` for any
+    /// other target. With the digest of the model it identifies what a prediction depends on.
     #[must_use]
     pub fn placed_digest(&self, target: &str) -> Option<&str> {
         self.learned_digest(target).or_else(|| Some(self.placed.get(target)?.sha256.as_str()))

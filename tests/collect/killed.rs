@@ -1,4 +1,5 @@
-//! A run that is killed or interrupted loses nothing that was finished, and asks nothing twice but what was under way.
+//! A run that is killed or interrupted loses nothing that was finished, and asks nothing twice but what was
+//! under way.
 
 use std::process::Child;
 use std::time::{Duration, Instant};

@@ -30,7 +30,8 @@ fn a_budget_is_never_exceeded_and_counts_what_was_spent_before() {
     assert_eq!(target.requests(), 10);
     bench.ask(&target, "--max-requests 15").succeeds().says("15 requests");
     assert_eq!(target.requests(), 15);
-    // Each answered request has used 15 tokens, and is given about a thousand for an answer of unknown length.
+    // Each answered request has used 15 tokens, and is given about a thousand for an answer of unknown
+    // length.
     let most = bench.exported().len() * 15 + 1150;
     let run = bench.ask(&target, &format!("--max-total-tokens {most}")).succeeds();
     run.says("ended by --max-total-tokens");

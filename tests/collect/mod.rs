@@ -1,6 +1,7 @@
 //! `demur collect`: what is asked, kept, given up and written, against a target that misbehaves.
 //!
-//! All of it runs on `SQLite`, and on `PostgreSQL` where `DEMUR_TEST_POSTGRES` names a server (`tests/postgres/run`).
+//! All of it runs on `SQLite`, and on `PostgreSQL` where `DEMUR_TEST_POSTGRES` names a server
+//! (`tests/postgres/run`).
 
 mod basics;
 mod faults;

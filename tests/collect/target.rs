@@ -1,4 +1,5 @@
-//! A target over real HTTP that does what a script says: answers, refuses, fails in every way. It keeps what it was asked.
+//! A target over real HTTP that does what a script says: answers, refuses, fails in every way. It keeps what
+//! it was asked.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,5 +1,5 @@
-//! Models with an encoder tier: a tiny BERT of random numbers under a head that is really fitted, asked by every command and
-//! by the service.
+//! Models with an encoder tier: a tiny BERT of random numbers under a head that is really fitted, asked by
+//! every command and by the service.
 
 mod commands;
 mod service;
@@ -67,7 +67,8 @@ fn tiny(folder: &Path) {
     fs::write(folder.join("model.safetensors"), weights.unwrap().to_bytes().unwrap()).unwrap();
 }
 
-/// A folder with a predictor `enc`, a classifier `cls`, both with an encoder tier, and a predictor `plain` without.
+/// A folder with a predictor `enc`, a classifier `cls`, both with an encoder tier, and a predictor `plain`
+/// without.
 fn with_models() -> Dir {
     static MODELS: OnceLock<BTreeMap<String, Vec<u8>>> = OnceLock::new();
     let models = MODELS.get_or_init(|| {

@@ -102,7 +102,8 @@ fn an_end_answers_a_full_queue_first() {
     assert!(status.success() && log.contains("ended") && !log.contains(PROMPTS[0]), "{status} {log}");
 }
 
-/// What waits longer than an end may take is let go of: by a second signal at once, else when the time is over.
+/// What waits longer than an end may take is let go of: by a second signal at once, else when the time is
+/// over.
 #[test]
 fn an_end_that_may_not_wait_does_not() {
     let dir = with_models();

@@ -23,8 +23,8 @@ pub(crate) fn is_decided_by_sign(record: &Record) -> bool {
     record.response.is_some() && decided_by_sign(&answer(record)).is_some()
 }
 
-/// The verdict on the answer of every record, in order: by n-grams on all cores, and by the encoder if the model
-/// has one; if no cascade is given, the model's own is used.
+/// The verdict on the answer of every record, in order: by n-grams on all cores, and by the encoder if the
+/// model has one; if no cascade is given, the model's own is used.
 ///
 /// # Errors
 /// [`TrainingError::Score`] when the encoder fails.

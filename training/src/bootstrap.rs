@@ -61,7 +61,8 @@ pub struct Bootstrapped {
     pub no_answer: usize,
 }
 
-/// What makes two prompts one: the normalised prompt, the target, the turns before it, and what it was sent in.
+/// What makes two prompts one: the normalised prompt, the target, the turns before it, and what it was sent
+/// in.
 type Asked<'r> = (String, Option<&'r str>, &'r [Turn], &'r Context);
 
 /// Labels (prompt, response) records and groups them by normalised prompt, target and context, in order of

@@ -4,14 +4,14 @@
 //!
 //! `pivot + a + (1 + b) (average - pivot) + w x`
 //!
-//! with normal priors on `a`, `b` and `w`: it is logistic regression with an offset, and a Gaussian process with
-//! the kernel `va + vb d d' + vw x x'` (Rasmussen & Williams 2006, sections 2.7 and 3.4). There are fewer answers
-//! than n-grams, so it is solved over the answers. `b` has the mean and the variance that the targets known to the
-//! model have: their shifts at one half, as slopes.
+//! with normal priors on `a`, `b` and `w`: it is logistic regression with an offset, and a Gaussian process
+//! with the kernel `va + vb d d' + vw x x'` (Rasmussen & Williams 2006, sections 2.7 and 3.4). There are
+//! fewer answers than n-grams, so it is solved over the answers. `b` has the mean and the variance that the
+//! targets known to the model have: their shifts at one half, as slopes.
 //!
-//! Ordinary prompts are answered by every target, and the answers that somebody collects are rarely of such. So
-//! ordinary prompts, answered as the model's base rate says, stand beside them: without these, a target that
-//! refuses much of a hard set would refuse a recipe for pancakes.
+//! Ordinary prompts are answered by every target, and the answers that somebody collects are rarely of such.
+//! So ordinary prompts, answered as the model's base rate says, stand beside them: without these, a target
+//! that refuses much of a hard set would refuse a recipe for pancakes.
 
 use std::collections::BTreeMap;
 
@@ -54,8 +54,9 @@ const FOLDS: usize = 10;
 /// How a target is placed.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct PlaceParams {
-    /// How many ordinary prompts stand beside the answers; 0 takes the answers for the target's whole traffic.
-    /// Default: half as many as prompts, if the model's base rate is one of ordinary traffic (at most .1), else 0.
+    /// How many ordinary prompts stand beside the answers; 0 takes the answers for the target's whole
+    /// traffic. Default: half as many as prompts, if the model's base rate is one of ordinary traffic (at
+    /// most .1), else 0.
     pub ordinary: Option<f64>,
 }
 
@@ -109,7 +110,8 @@ impl TargetPrior {
         Self { pivot, intercept, slope_mean, slope }
     }
 
-    /// The covariance of what a target adds to two prompts, each by its distance from the pivot and its features.
+    /// The covariance of what a target adds to two prompts, each by its distance from the pivot and its
+    /// features.
     pub(crate) fn covariance(&self, a: (f64, &[(u32, f64)]), b: (f64, &[(u32, f64)])) -> f64 {
         self.intercept + self.slope * a.0 * b.0 + NGRAM_VARIANCE * dot(a.1, b.1)
     }
@@ -120,11 +122,12 @@ fn is_ordinary(model: &Model) -> bool {
     model.manifest().base_rate.is_some_and(|rate| rate <= ORDINARY_RATE)
 }
 
-/// Places a target by labelled answers to prompts; several answers to one prompt count as one, with their mean.
+/// Places a target by labelled answers to prompts; several answers to one prompt count as one, with their
+/// mean.
 ///
 /// # Errors
-/// [`TrainingError::Place`] for too few or too many prompts, [`TrainingError::Score`] where the model cannot score
-/// one.
+/// [`TrainingError::Place`] for too few or too many prompts, [`TrainingError::Score`] where the model cannot
+/// score one.
 pub fn place(
     model: &Model,
     examples: &Examples<'_>,
@@ -174,8 +177,9 @@ fn asked(model: &Model, examples: &Examples<'_>) -> Result<(Vec<Asked>, usize), 
     Ok((truths.values().zip(&scored).map(of).collect(), rows.len()))
 }
 
-/// The mean and the variance of the slopes, less 1, of the targets that the model knows. A known target has a shift where the average target
-/// refuses every second prompt; a line through the pivot gets as far by this slope.
+/// The mean and the variance of the slopes, less 1, of the targets that the model knows. A known target has a
+/// shift where the average target refuses every second prompt; a line through the pivot gets as far by this
+/// slope.
 fn known_slopes(model: &Model, pivot: f64) -> (f64, f64) {
     let manifest = model.manifest();
     let slope = |map: &Calibration| match map {

@@ -1,5 +1,5 @@
-//! Placing targets: a known line is found again, few answers stay near the prior, words tell, and the order of
-//! prompts stays.
+//! Placing targets: a known line is found again, few answers stay near the prior, words tell, and the order
+//! of prompts stays.
 
 #![allow(clippy::unwrap_used)]
 

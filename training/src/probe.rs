@@ -1,11 +1,12 @@
 //! Which prompts tell most of a target that nothing is known of yet.
 //!
-//! Under the model by which targets are placed ([`place`](fn@crate::place)), an answer tells `1/2 ln(1 + v p (1 - p))`,
-//! where `p` is P(refusal) for the average target and `v` how uncertain the target's log-odds still are, after the
-//! answers to the prompts that were chosen before. Two of ten prompts are everyday ones, which show a target that
-//! refuses even those, four borderline and four harmful. The next prompt is the one that tells most among those of
-//! the severity whose turn it is and of the categories that were asked least so far (greedy choice, which is near
-//! the best: Krause & Guestrin 2005). So the first n of a list are the list of n.
+//! Under the model by which targets are placed ([`place`](fn@crate::place)), an answer tells `1/2 ln(1 + v p
+//! (1 - p))`, where `p` is P(refusal) for the average target and `v` how uncertain the target's log-odds
+//! still are, after the answers to the prompts that were chosen before. Two of ten prompts are everyday ones,
+//! which show a target that refuses even those, four borderline and four harmful. The next prompt is the one
+//! that tells most among those of the severity whose turn it is and of the categories that were asked least
+//! so far (greedy choice, which is near the best: Krause & Guestrin 2005). So the first n of a list are the
+//! list of n.
 
 use std::collections::BTreeMap;
 
@@ -99,8 +100,8 @@ fn opened(model: &Model, prior: &TargetPrior, candidates: &[Candidate<'_>]) -> V
     candidates.iter().map(of).collect()
 }
 
-/// The candidate that tells most, of the severity whose turn it is and of the categories that were asked least; the
-/// first of equal ones.
+/// The candidate that tells most, of the severity whose turn it is and of the categories that were asked
+/// least; the first of equal ones.
 fn best(open: &[Open], asked: &[usize]) -> Option<usize> {
     let turn = turn(open)?;
     let left = || open.iter().enumerate().filter(|(_, one)| !one.is_chosen && one.severity == turn);

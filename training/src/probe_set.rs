@@ -1,4 +1,5 @@
-//! The probe set that comes with the program: 1,000 prompts of the project's own corpus, the most telling first.
+//! The probe set that comes with the program: 1,000 prompts of the project's own corpus, the most telling
+//! first.
 //!
 //! `scripts/probes` makes it again.
 

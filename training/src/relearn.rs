@@ -1,9 +1,10 @@
 //! Learning a target's line again from feedback: what was predicted for it, and what it did.
 //!
-//! The line goes from the log-odds of the predictions to corrected ones, `pivot + a + b (log-odds - pivot)`. It is the mode
-//! under a normal prior around today's line, which weighs as much as some dozen labels, and within bounds around the line
-//! that moves nothing, so no feedback moves it far. Every second label, from the newest back, is held out of the fit: a line
-//! that does no better than today's on these is not worth having.
+//! The line goes from the log-odds of the predictions to corrected ones, `pivot + a + b (log-odds - pivot)`.
+//! It is the mode under a normal prior around today's line, which weighs as much as some dozen labels, and
+//! within bounds around the line that moves nothing, so no feedback moves it far. Every second label, from
+//! the newest back, is held out of the fit: a line that does no better than today's on these is not worth
+//! having.
 
 use demur_predictor::{PlacedFigures, TargetLine, sigmoid};
 
@@ -20,7 +21,8 @@ pub const MOST_SLOPE: f64 = 2.0;
 const SHIFT_VARIANCE: f64 = 0.25;
 /// The prior variance of the slope around today's.
 const SLOPE_VARIANCE: f64 = 0.05;
-/// Log-odds farther than this from the pivot are taken for this far: a prediction of 0 or 1 would decide the slope alone.
+/// Log-odds farther than this from the pivot are taken for this far: a prediction of 0 or 1 would decide the
+/// slope alone.
 const FARTHEST: f64 = 10.0;
 /// The steps of the fit end when both numbers move by less than this.
 const TOLERANCE: f64 = 1e-7;
@@ -56,8 +58,8 @@ impl Lesson {
     }
 }
 
-/// Learns from predictions as they are without a learned line, each with whether its prompt was refused, the oldest first.
-/// `None` of fewer than [`FEWEST_LABELS`].
+/// Learns from predictions as they are without a learned line, each with whether its prompt was refused, the
+/// oldest first. `None` of fewer than [`FEWEST_LABELS`].
 #[must_use]
 pub fn relearn(today: TargetLine, told: &[(f64, bool)]) -> Option<Lesson> {
     if told.len() < FEWEST_LABELS {
@@ -77,8 +79,9 @@ pub fn relearn(today: TargetLine, told: &[(f64, bool)]) -> Option<Lesson> {
     Some(Lesson { line, figures, fitted: fitted.len(), held_out: held.len(), refused: share(told) })
 }
 
-/// The mode of the line within its bounds. Each step moves one number to the minimum of a parabola that lies nowhere below
-/// the objective (Böhning & Lindsay 1988), so none makes it worse, and the objective has one minimum.
+/// The mode of the line within its bounds. Each step moves one number to the minimum of a parabola that lies
+/// nowhere below the objective (Böhning & Lindsay 1988), so none makes it worse, and the objective has one
+/// minimum.
 fn fit(today: TargetLine, rows: &[(f64, bool)]) -> TargetLine {
     let away = |log_odds: f64| (log_odds - today.pivot).clamp(-FARTHEST, FARTHEST);
     let rows: Vec<(f64, f64)> =
@@ -123,7 +126,8 @@ mod tests {
 
     const NEUTRAL: TargetLine = TargetLine { pivot: -1.0, intercept: 0.0, slope: 1.0 };
 
-    /// Predictions spread over the log-odds, and answers as often refused as this line says: of every ten alike, so many.
+    /// Predictions spread over the log-odds, and answers as often refused as this line says: of every ten
+    /// alike, so many.
     fn traffic(line: TargetLine, each: usize) -> Vec<(f64, bool)> {
         let mut rows = Vec::new();
         for at in 0..each {

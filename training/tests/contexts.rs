@@ -1,5 +1,5 @@
-//! Contexts as inputs of a predictor: what two personas add is learned and told apart, what they share stands in
-//! for a third, and agents have a shift of their own.
+//! Contexts as inputs of a predictor: what two personas add is learned and told apart, what they share stands
+//! in for a third, and agents have a shift of their own.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,8 +13,8 @@ const STRICT: &str = "You are the clerk of a strict bank.";
 const FREE: &str = "You are the editor of a free paper.";
 const UNSEEN: &str = "You are a judge of a strict court.";
 
-/// Prompts that a target answers or refuses by their words, sent alone, behind a persona that refuses more, behind
-/// one that refuses as the bare target does, and to an agent, which does all.
+/// Prompts that a target answers or refuses by their words, sent alone, behind a persona that refuses more,
+/// behind one that refuses as the bare target does, and to an agent, which does all.
 fn examples() -> Examples<'static> {
     const PROMPTS: [(&str, bool); 4] = [
         ("forge a passport", true),

@@ -1,5 +1,5 @@
-//! How early in an answer the bundled classifier tells a refusal, on Do-Not-Answer's human labels, which it was
-//! never fitted on: the table of docs/evaluation.md.
+//! How early in an answer the bundled classifier tells a refusal, on Do-Not-Answer's human labels, which it
+//! was never fitted on: the table of docs/evaluation.md.
 //!
 //!     cargo test --release --locked -p demur-training --test prefixes -- --ignored --nocapture
 

@@ -1,5 +1,5 @@
-//! Ctrl-C: most commands remove what is unfinished and end. One that collects answers ends by itself when it is asked to,
-//! for what is under way has been paid for; asked again, it ends like the others.
+//! Ctrl-C: most commands remove what is unfinished and end. One that collects answers ends by itself when it
+//! is asked to, for what is under way has been paid for; asked again, it ends like the others.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,5 +1,5 @@
-//! Copies of pipes, for a command that reads its inputs more than once. A copy lies beside the output, byte for byte as
-//! it came, and is removed when the command ends, by Ctrl-C too.
+//! Copies of pipes, for a command that reads its inputs more than once. A copy lies beside the output, byte
+//! for byte as it came, and is removed when the command ends, by Ctrl-C too.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};

@@ -1,5 +1,5 @@
-//! What all clients of other servers share: whom they trust, and a client of HTTP to which nothing is added, and that
-//! follows, unpacks and cuts off nothing.
+//! What all clients of other servers share: whom they trust, and a client of HTTP to which nothing is added,
+//! and that follows, unpacks and cuts off nothing.
 
 mod strict;
 
@@ -18,10 +18,12 @@ use self::strict::Strict;
 
 /// How long a server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long an idle connection is kept. Shorter than servers do, so that it is not sent to while it is closed.
+/// How long an idle connection is kept. Shorter than servers do, so that it is not sent to while it is
+/// closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(4);
 
-/// How servers are trusted: by the certificates of this system. `protocols` are offered to the server, the best first.
+/// How servers are trusted: by the certificates of this system. `protocols` are offered to the server, the
+/// best first.
 ///
 /// # Errors
 /// When the system has no certificates.

@@ -1,8 +1,9 @@
 //! A stream from which the end of the connection is an error.
 //!
-//! The client takes a connection that ends in the middle of a chunked answer for the end of the answer, and would pass
-//! on a part of an answer as if it were whole. With this the answer breaks off where the upstream's did. (Over TLS an
-//! end without its notice is an error already, and HTTP/2 marks the end of each answer.)
+//! The client takes a connection that ends in the middle of a chunked answer for the end of the answer, and
+//! would pass on a part of an answer as if it were whole. With this the answer breaks off where the
+//! upstream's did. (Over TLS an end without its notice is an error already, and HTTP/2 marks the end of each
+//! answer.)
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;

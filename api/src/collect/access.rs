@@ -1,5 +1,5 @@
-//! What a request needs to get in: the key and the headers. They are kept nowhere, and taken out of whatever a server
-//! says before it is stored or printed.
+//! What a request needs to get in: the key and the headers. They are kept nowhere, and taken out of whatever
+//! a server says before it is stored or printed.
 
 use std::borrow::Cow;
 

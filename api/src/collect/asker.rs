@@ -25,7 +25,8 @@ use crate::store::Open;
 const PAGE: usize = 128;
 /// How often progress is reported.
 const TICK: Duration = Duration::from_millis(100);
-/// A run ends when this many prompts in a row, or as many as are asked at once if that is more, were given up.
+/// A run ends when this many prompts in a row, or as many as are asked at once if that is more, were given
+/// up.
 const FAILURES: usize = 10;
 /// With fewer answers an interval is not taken for narrow.
 const FEWEST: u64 = 30;

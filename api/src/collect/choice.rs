@@ -18,8 +18,8 @@ pub(crate) enum Strategy {
     Diverse,
 }
 
-/// The prompts that are asked so that `budget` of them are answered in the end: those that are, then the first of the
-/// others. The same store and the same predictor choose the same.
+/// The prompts that are asked so that `budget` of them are answered in the end: those that are, then the
+/// first of the others. The same store and the same predictor choose the same.
 ///
 /// # Errors
 /// When the store fails, or the strategy cannot choose among this many prompts.

@@ -1,5 +1,6 @@
-//! The thread that owns the store: it reads and judges what came back, and writes it down. Whatever waits is written
-//! together, and replies are sent only after that, so that nothing counts as done that a killed process would lose.
+//! The thread that owns the store: it reads and judges what came back, and writes it down. Whatever waits is
+//! written together, and replies are sent only after that, so that nothing counts as done that a killed
+//! process would lose.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -13,8 +13,9 @@ use crate::store::{Store, Stored, signs_of};
 /// The label of what is no answer.
 const NO_ANSWER: &str = Outcome::NoAnswer.name();
 
-/// Writes the answers under some settings, or all, to a file whose ending tells its format; returns how many these are.
-/// The same answers give the same bytes, however long they took. What a person or a log calls no answer is left out.
+/// Writes the answers under some settings, or all, to a file whose ending tells its format; returns how many
+/// these are. The same answers give the same bytes, however long they took. What a person or a log calls no
+/// answer is left out.
 ///
 /// # Errors
 /// When the store fails, or the file cannot be written.

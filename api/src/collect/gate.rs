@@ -1,4 +1,5 @@
-//! When the next request may go: not faster than the limits, not while the server asks to wait, not beyond the budget.
+//! When the next request may go: not faster than the limits, not while the server asks to wait, not beyond
+//! the budget.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -95,7 +96,8 @@ impl Gate {
         self.state.borrow().spent
     }
 
-    /// Waits until a request of about this many tokens (prompt, answer) may go; false when none may go any more.
+    /// Waits until a request of about this many tokens (prompt, answer) may go; false when none may go any
+    /// more.
     pub(crate) async fn pass(&self, tokens: (u64, u64)) -> bool {
         loop {
             match self.try_pass(tokens) {

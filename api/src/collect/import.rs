@@ -21,8 +21,8 @@ pub(crate) struct Taken {
     pub(crate) without: u64,
 }
 
-/// Puts the answers of records into a store. Rows with the same model and the same turns before the prompt have the same
-/// settings; reading the same file again adds nothing.
+/// Puts the answers of records into a store. Rows with the same model and the same turns before the prompt
+/// have the same settings; reading the same file again adds nothing.
 ///
 /// # Errors
 /// When the store fails.

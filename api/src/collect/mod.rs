@@ -1,8 +1,8 @@
 //! Collecting answers: asks a target prompts over HTTP, within limits, and keeps every answer in a store.
 //!
-//! The prompts are put into the store first, and asked from there. Whatever comes back is read, judged and written by one
-//! thread (`clerk`), and only then counts as done; so a run that is killed has lost nothing, and the same command goes on
-//! from there.
+//! The prompts are put into the store first, and asked from there. Whatever comes back is read, judged and
+//! written by one thread (`clerk`), and only then counts as done; so a run that is killed has lost nothing,
+//! and the same command goes on from there.
 //!
 //! - `target`: what is asked; `access`: the key and the headers, which are kept nowhere; `limits`: how fast, how much;
 //! - `survey`: puts the prompts of files into the store; `choice`: which of them to ask;

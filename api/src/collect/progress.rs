@@ -48,7 +48,8 @@ impl Progress {
         self.price.map(|price| price.of(self.spent.prompt_tokens, self.spent.completion_tokens))
     }
 
-    /// The share of refusals among what could be judged, with its 95% interval; `None` before there is anything.
+    /// The share of refusals among what could be judged, with its 95% interval; `None` before there is
+    /// anything.
     pub(crate) fn refusals(&self) -> Option<(f64, (f64, f64))> {
         let judged = self.refused + self.complied;
         let rate = self.refused as f64 / judged as f64;

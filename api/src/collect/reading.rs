@@ -1,5 +1,5 @@
-//! What a server sent, as an answer of the target or as a failure. An error about the content is an answer, for it is a
-//! refusal; which errors these are is said by the judgement of all answers, and not here.
+//! What a server sent, as an answer of the target or as a failure. An error about the content is an answer,
+//! for it is a refusal; which errors these are is said by the judgement of all answers, and not here.
 
 use std::sync::Arc;
 

@@ -8,8 +8,8 @@ use actix_web::http::header::HttpDate;
 /// The longest wait of our own choice.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// The wait before the nth try again, from 1: somewhere in the upper half of a span that doubles each time, so that what
-/// failed together does not come again together.
+/// The wait before the nth try again, from 1: somewhere in the upper half of a span that doubles each time,
+/// so that what failed together does not come again together.
 pub(crate) fn backoff(first: Duration, again: u32) -> Duration {
     let span = first.saturating_mul(1 << (again - 1).min(16)).min(LONGEST);
     // The keys of std's hasher are random; a generator is not worth a dependency here.

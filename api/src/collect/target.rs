@@ -1,5 +1,5 @@
-//! The target as it is asked: where, which model, with which words before the prompt. What changes an answer is here and
-//! is kept in the store; what only gets there (the key, headers) is not.
+//! The target as it is asked: where, which model, with which words before the prompt. What changes an answer
+//! is here and is kept in the store; what only gets there (the key, headers) is not.
 
 use awc::http::Uri;
 use demur_data::Turn;

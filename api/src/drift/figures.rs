@@ -1,4 +1,5 @@
-//! Agreement, calibration and loss of some feedback, and the difference between two lots of it with its interval.
+//! Agreement, calibration and loss of some feedback, and the difference between two lots of it with its
+//! interval.
 
 use demur_training::{brier, log_loss, wilson};
 use serde_json::{Value, json};
@@ -141,8 +142,8 @@ impl Estimate {
 /// How figures differ from earlier ones: later less earlier.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Change {
-    /// Of the share that agrees: Newcombe's interval of two independent Wilson intervals (Statistics in Medicine 17,
-    /// 1998, pages 873 to 890, method 10).
+    /// Of the share that agrees: Newcombe's interval of two independent Wilson intervals (Statistics in
+    /// Medicine 17, 1998, pages 873 to 890, method 10).
     pub(crate) agreement: Estimate,
     /// Of the share refused less the mean P(refusal); the interval is the normal one with both variances.
     pub(crate) calibration: Estimate,
@@ -192,7 +193,8 @@ fn difference((a, n): (usize, usize), (b, m): (usize, usize)) -> Estimate {
 mod tests {
     use super::*;
 
-    /// The paper's example: 56 of 70 and 48 of 80 differ by 0.0524 to 0.3339 (Newcombe 1998, table II, method 10).
+    /// The paper's example: 56 of 70 and 48 of 80 differ by 0.0524 to 0.3339 (Newcombe 1998, table II, method
+    /// 10).
     #[test]
     fn the_interval_of_a_difference_is_newcombes() {
         let Estimate { value, low, high } = difference((56, 70), (48, 80));

@@ -31,7 +31,8 @@ impl Period {
     }
 }
 
-/// A day since 1970 as a date: Howard Hinnant's `civil_from_days` ("chrono-Compatible Low-Level Date Algorithms").
+/// A day since 1970 as a date: Howard Hinnant's `civil_from_days` ("chrono-Compatible Low-Level Date
+/// Algorithms").
 pub(crate) fn date(day: i64) -> String {
     let shifted = day + 719_468;
     let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));

@@ -18,7 +18,8 @@ pub(crate) struct TargetDrift {
     /// By the date of each period's first day, in order.
     pub(crate) periods: Vec<(String, Figures)>,
     pub(crate) all: Figures,
-    /// The last period with enough judged answers, and how it differs from all before it, if these are enough too.
+    /// The last period with enough judged answers, and how it differs from all before it, if these are enough
+    /// too.
     pub(crate) change: Option<(String, Change)>,
 }
 

@@ -1,6 +1,6 @@
-//! What an answer is, by all that is known of it: provider signs, an operator's phrases, the text by all tiers
-//! of the model, passages and quotations. Every command and every route that classifies answers calls these
-//! functions, so that they agree.
+//! What an answer is, by all that is known of it: provider signs, an operator's phrases, the text by all
+//! tiers of the model, passages and quotations. Every command and every route that classifies answers calls
+//! these functions, so that they agree.
 
 use std::path::Path;
 

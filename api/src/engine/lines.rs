@@ -1,6 +1,7 @@
-//! The folder of the lines that a service learns from feedback: for each target the file that is in force, and in `older`
-//! every one that it replaced. A file appears whole or not at all, and the older copy is there before the newer file, so
-//! whenever a process is killed, the folder holds a line that can be used and the way back from it.
+//! The folder of the lines that a service learns from feedback: for each target the file that is in force,
+//! and in `older` every one that it replaced. A file appears whole or not at all, and the older copy is there
+//! before the newer file, so whenever a process is killed, the folder holds a line that can be used and the
+//! way back from it.
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -82,7 +83,8 @@ fn load(path: &Path) -> anyhow::Result<PlacedTarget> {
     Ok(line)
 }
 
-/// Puts a line in force in place of the one with this digest, which is kept. False where another line is in force by now.
+/// Puts a line in force in place of the one with this digest, which is kept. False where another line is in
+/// force by now.
 ///
 /// # Errors
 /// When somebody else writes there, or it cannot be written.
@@ -102,8 +104,8 @@ pub(crate) fn replace(folder: &Path, before: Option<&str>, line: &PlacedTarget) 
     Ok(true)
 }
 
-/// Goes back to the line before the one in force, or to none. Only feedback after this time (milliseconds since 1970) is
-/// learned from again.
+/// Goes back to the line before the one in force, or to none. Only feedback after this time (milliseconds
+/// since 1970) is learned from again.
 ///
 /// # Errors
 /// When the target has no line, or one of the files cannot be read or written.
@@ -173,8 +175,8 @@ fn kept(folder: &Path, target: &str, digest: &str) -> PathBuf {
     folder.join(OLDER).join(format!("{stem}@{digest}{PLACED_ENDING}"))
 }
 
-/// The name of a target's file: its own where that is a plain one, else what is plain of it and a digest, so that no two
-/// targets share a file on any system.
+/// The name of a target's file: its own where that is a plain one, else what is plain of it and a digest, so
+/// that no two targets share a file on any system.
 fn file_name(target: &str) -> String {
     let is_plain =
         |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "._-".contains(letter);

@@ -25,8 +25,8 @@ pub(crate) fn top(words: usize) -> Result<usize, String> {
     Ok(words)
 }
 
-/// The targets that a model knows: those that it takes as an input, and those of its training data where its fit takes none
-/// as an input.
+/// The targets that a model knows: those that it takes as an input, and those of its training data where its
+/// fit takes none as an input.
 pub(crate) fn targets(model: &Model) -> impl Iterator<Item = &str> {
     let manifest = model.manifest();
     let known = model.known_targets();
@@ -42,7 +42,8 @@ pub(crate) fn knows(model: &Model, target: &str) -> bool {
     targets(model).any(|known| known == target)
 }
 
-/// The name by which a model knows a target: its own, else one that is the same without the vendor before its last `/`.
+/// The name by which a model knows a target: its own, else one that is the same without the vendor before its
+/// last `/`.
 pub(crate) fn known_as<'m>(model: &'m Model, target: &str) -> Option<&'m str> {
     let bare = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
     let same = targets(model).find(|known| *known == target);
@@ -71,7 +72,8 @@ pub(crate) fn unknown_target<'a>(target: &str, models: impl Iterator<Item = &'a 
     )
 }
 
-/// The known targets of a target's family (`gpt`, `claude`, `llama`), those with the most parts of its name first.
+/// The known targets of a target's family (`gpt`, `claude`, `llama`), those with the most parts of its name
+/// first.
 fn nearest<'k>(target: &str, known: &[&'k str]) -> Vec<&'k str> {
     let parts = parts(target);
     let family = |parts: &[String]| parts.iter().find(|part| part.starts_with(char::is_alphabetic)).cloned();

@@ -184,8 +184,8 @@ impl<'a> TieredModel<'a> {
         Ok(one.first().copied().unwrap_or_else(|| self.model.predict_ngrams(input, scratch)))
     }
 
-    /// Scores each input for each of these targets. An encoder does not read the target, so one that is called directly
-    /// is asked once an input.
+    /// Scores each input for each of these targets. An encoder does not read the target, so one that is
+    /// called directly is asked once an input.
     ///
     /// # Errors
     /// As [`score`](Self::score).

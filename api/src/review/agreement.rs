@@ -22,8 +22,8 @@ const DEMUR: &str = "Demur";
 /// The last review of each answer, whoever gave it.
 const PERSONS: &str = "last review";
 
-/// Compares every two reviewers, each reviewer with Demur, and the last review of each answer with Demur; pairs that
-/// share no answer are left out.
+/// Compares every two reviewers, each reviewer with Demur, and the last review of each answer with Demur;
+/// pairs that share no answer are left out.
 ///
 /// # Errors
 /// When the store fails.

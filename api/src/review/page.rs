@@ -1,5 +1,5 @@
-//! The page: a server on this machine alone. Every path begins with a token that nobody can guess, so another page in the
-//! same browser, or another user of the machine, can neither read nor write.
+//! The page: a server on this machine alone. Every path begins with a token that nobody can guess, so another
+//! page in the same browser, or another user of the machine, can neither read nor write.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -66,7 +66,8 @@ struct Shared {
 /// Why a request is not answered.
 type Refused = (StatusCode, String);
 
-/// Serves the page until a signal ends it. The caller keeps `desk`, so that the store is closed where no futures run.
+/// Serves the page until a signal ends it. The caller keeps `desk`, so that the store is closed where no
+/// futures run.
 ///
 /// # Errors
 /// When the server fails.

@@ -1,4 +1,5 @@
-//! A connection to either database. Statements are written once: both take `$1`, `ON CONFLICT DO NOTHING` and row values.
+//! A connection to either database. Statements are written once: both take `$1`, `ON CONFLICT DO NOTHING` and
+//! row values.
 
 use anyhow::Context;
 
@@ -37,8 +38,8 @@ impl Database {
         sqlite::in_memory().map(Self::Sqlite)
     }
 
-    /// Runs a statement; returns how many rows it changed. The values go to `$1`, `$2`, .. in the order in which these
-    /// first stand in it.
+    /// Runs a statement; returns how many rows it changed. The values go to `$1`, `$2`, .. in the order in
+    /// which these first stand in it.
     ///
     /// # Errors
     /// When the database cannot do it.

@@ -1,4 +1,5 @@
-//! What targets really did, beside what was predicted: written by the service, read to see whether it still holds.
+//! What targets really did, beside what was predicted: written by the service, read to see whether it still
+//! holds.
 
 use crate::store::Store;
 use crate::store::database::Database;
@@ -36,7 +37,8 @@ pub(crate) struct Basis {
     pub(crate) log_odds: f64,
 }
 
-/// What may be learned from of one target: a prediction as it is without a learned line, and whether its prompt was refused.
+/// What may be learned from of one target: a prediction as it is without a learned line, and whether its
+/// prompt was refused.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Lesson {
     /// The number of the entry.
@@ -114,8 +116,8 @@ impl Store {
         rows.into_iter().map(|mut row| Ok((row.text(0)?, row.text(1)?))).collect()
     }
 
-    /// The newest feedback of a target and a basis behind the entry `until` and the time `since`, the oldest first; a
-    /// reviewer's label goes before the one that was given, and what was no answer is left out.
+    /// The newest feedback of a target and a basis behind the entry `until` and the time `since`, the oldest
+    /// first; a reviewer's label goes before the one that was given, and what was no answer is left out.
     ///
     /// # Errors
     /// When the database fails.

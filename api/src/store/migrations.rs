@@ -1,4 +1,5 @@
-//! The tables of a store, made by numbered steps: a step that has been released is never changed, a new one is added.
+//! The tables of a store, made by numbered steps: a step that has been released is never changed, a new one
+//! is added.
 
 use anyhow::{Context, ensure};
 

@@ -1,9 +1,9 @@
 //! The store of collected answers: a file of `SQLite`, or a database of `PostgreSQL`.
 //!
-//! What was asked is known by the digest of the prompt, the digest of the settings and the number of the sample; the
-//! tables name prompts and settings by short numbers. Every request is kept with what became of it, every answer as it
-//! came, labels with whoever gave them. A call is done as a whole or not at all, so a process that is killed leaves a
-//! store that is whole.
+//! What was asked is known by the digest of the prompt, the digest of the settings and the number of the
+//! sample; the tables name prompts and settings by short numbers. Every request is kept with what became of
+//! it, every answer as it came, labels with whoever gave them. A call is done as a whole or not at all, so a
+//! process that is killed leaves a store that is whole.
 //!
 //! This module knows no flags, no HTTP server and no terminal, and nothing of models.
 //!
@@ -65,8 +65,8 @@ impl Store {
         Ok(Self { database })
     }
 
-    /// Claims some settings for this connection, so that no two runs ask the same at once. A file is claimed by whoever
-    /// opens it to write.
+    /// Claims some settings for this connection, so that no two runs ask the same at once. A file is claimed
+    /// by whoever opens it to write.
     ///
     /// # Errors
     /// When another run holds them.

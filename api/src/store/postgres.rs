@@ -47,8 +47,8 @@ pub(super) fn open(config: &Config) -> anyhow::Result<Client> {
     Ok(client)
 }
 
-/// Connects by TLS or not at all. `prefer`, the default of other clients, would send the password and all prompts in the
-/// clear wherever a server, or whoever answers in its place, says that it has no TLS.
+/// Connects by TLS or not at all. `prefer`, the default of other clients, would send the password and all
+/// prompts in the clear wherever a server, or whoever answers in its place, says that it has no TLS.
 fn by_tls(config: &Config, tls: Tls) -> Result<Client, postgres::Error> {
     config.clone().ssl_mode(SslMode::Require).connect(tls)
 }

@@ -1,5 +1,5 @@
-//! TLS for connections to `PostgreSQL`, by the library and the certificates of every other connection. The server's name
-//! and certificate are always checked.
+//! TLS for connections to `PostgreSQL`, by the library and the certificates of every other connection. The
+//! server's name and certificate are always checked.
 
 use std::future::Future;
 use std::io;

@@ -39,7 +39,8 @@ impl Store {
         row.ok_or_else(|| anyhow::anyhow!("the store has no prompt {id}"))?.text(0)
     }
 
-    /// How many of the first samples of a prompt are answered, and how many of these a labeller calls refused, complied.
+    /// How many of the first samples of a prompt are answered, and how many of these a labeller calls
+    /// refused, complied.
     ///
     /// # Errors
     /// When the database fails.
@@ -104,8 +105,8 @@ impl Store {
         Ok(Spent { requests, prompt_tokens, completion_tokens })
     }
 
-    /// Calls `each` with every answer, of these settings alone if they are given, by settings, prompts in the order in
-    /// which they came, and samples.
+    /// Calls `each` with every answer, of these settings alone if they are given, by settings, prompts in the
+    /// order in which they came, and samples.
     ///
     /// # Errors
     /// When the database or `each` fails.

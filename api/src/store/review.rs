@@ -1,4 +1,5 @@
-//! Reviews: the answers that are least certain, what persons said of them, and the labels of Demur's beside that.
+//! Reviews: the answers that are least certain, what persons said of them, and the labels of Demur's beside
+//! that.
 
 use crate::store::Store;
 use crate::store::read::{answer_in, by_demur};
@@ -52,8 +53,8 @@ fn open() -> String {
 }
 
 impl Store {
-    /// Answers without a review of this reviewer, those first whose P(refusal) is nearest to one half, then those that a
-    /// sign decides, then those without one; behind the first `skip`.
+    /// Answers without a review of this reviewer, those first whose P(refusal) is nearest to one half, then
+    /// those that a sign decides, then those without one; behind the first `skip`.
     ///
     /// # Errors
     /// When the database fails.

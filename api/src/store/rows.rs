@@ -98,7 +98,8 @@ pub(crate) struct Stored {
     /// The settings as JSON.
     pub(crate) settings: String,
     pub(crate) answer: Answer,
-    /// Its label, where somebody else than Demur has given one: the last review, else what came with the answer.
+    /// Its label, where somebody else than Demur has given one: the last review, else what came with the
+    /// answer.
     pub(crate) label: Option<Label>,
     pub(crate) prompt_tokens: Option<i64>,
     pub(crate) completion_tokens: Option<i64>,

@@ -1,5 +1,5 @@
-//! A store in a file of `SQLite`. Its log is written ahead (WAL), so a process that is killed costs nothing that was
-//! committed, and readers see the store while a run writes to it.
+//! A store in a file of `SQLite`. Its log is written ahead (WAL), so a process that is killed costs nothing
+//! that was committed, and readers see the store while a run writes to it.
 
 use std::borrow::Cow;
 use std::path::Path;

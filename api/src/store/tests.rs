@@ -1,4 +1,5 @@
-//! What the black-box tests of `collect` cannot see: tables of other versions, and rows that something else has written.
+//! What the black-box tests of `collect` cannot see: tables of other versions, and rows that something else
+//! has written.
 
 use super::*;
 

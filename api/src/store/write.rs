@@ -24,7 +24,8 @@ impl Store {
         self.database.transaction(|database| keep_settings(database, settings))
     }
 
-    /// Keeps prompts; returns their numbers in order. A prompt that is known keeps its number and its row's id.
+    /// Keeps prompts; returns their numbers in order. A prompt that is known keeps its number and its row's
+    /// id.
     ///
     /// # Errors
     /// When the database fails.
@@ -50,8 +51,9 @@ impl Store {
         })
     }
 
-    /// Keeps answers that were not asked for here, as the next samples of their prompts, unless the same answer is there
-    /// already; an answer that is given several times must be there as often. Returns how many were new.
+    /// Keeps answers that were not asked for here, as the next samples of their prompts, unless the same
+    /// answer is there already; an answer that is given several times must be there as often. Returns how
+    /// many were new.
     ///
     /// # Errors
     /// When the database fails.

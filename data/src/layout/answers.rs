@@ -1,5 +1,5 @@
-//! Rows that hold several answers to one prompt: two models side by side, or a list of answers. Each answer is read as a
-//! row of its own.
+//! Rows that hold several answers to one prompt: two models side by side, or a list of answers. Each answer
+//! is read as a row of its own.
 
 use serde_json::{Map, Value};
 

@@ -25,7 +25,8 @@ pub(super) const EXPORT: Layout = Layout {
     ..PLAIN
 };
 
-/// Puts the messages from the first to the current one in order. Without a current one it is the last in the file.
+/// Puts the messages from the first to the current one in order. Without a current one it is the last in the
+/// file.
 fn branch(row: &mut Map<String, Value>) {
     let Some(nodes) = row.get("mapping").and_then(Value::as_object) else { return };
     let current = row.get("current_node").and_then(Value::as_str);

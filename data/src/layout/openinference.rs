@@ -1,5 +1,5 @@
-//! `OpenInference`'s attributes of spans (Phoenix and others): `llm.input_messages.0.message.content`, flat, nested, or
-//! as the columns of a data frame.
+//! `OpenInference`'s attributes of spans (Phoenix and others): `llm.input_messages.0.message.content`, flat,
+//! nested, or as the columns of a data frame.
 
 use serde_json::{Map, Value};
 

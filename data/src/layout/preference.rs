@@ -38,8 +38,8 @@ pub(super) const SIDES: Layout = Layout {
     ..PAIRS
 };
 
-/// A row for each answer of a pair: `side` says which, `response` holds it. A chat around it is left out, so that
-/// both rows have the same fields.
+/// A row for each answer of a pair: `side` says which, `response` holds it. A chat around it is left out, so
+/// that both rows have the same fields.
 fn sides(pair: &Map<String, Value>) -> Vec<Map<String, Value>> {
     let of = |side: &str| {
         let answer = pair.get(side)?.clone();

@@ -1,4 +1,5 @@
-//! Sets of prompts about refusals, as their authors publish them: `StrongREJECT`, `XSTest`, OR-Bench, Do-Not-Answer.
+//! Sets of prompts about refusals, as their authors publish them: `StrongREJECT`, `XSTest`, OR-Bench,
+//! Do-Not-Answer.
 
 use serde_json::{Map, Value};
 

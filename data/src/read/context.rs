@@ -1,5 +1,5 @@
-//! What the fields of a row, of a request's body or of a turn say of the context of a prompt: a system prompt,
-//! tools that are offered, calls of tools.
+//! What the fields of a row, of a request's body or of a turn say of the context of a prompt: a system
+//! prompt, tools that are offered, calls of tools.
 
 use serde_json::{Map, Value};
 

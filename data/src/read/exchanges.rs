@@ -1,4 +1,5 @@
-//! The exchanges of a chat, what the user said and what was answered, so that some of them can be taken out of a row.
+//! The exchanges of a chat, what the user said and what was answered, so that some of them can be taken out
+//! of a row.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -10,7 +11,8 @@ use crate::conversation::{self, Conversation};
 use crate::path::Path;
 use crate::python::nested;
 
-/// The exchanges of a row's chat. What stands before the first of them, such as a system prompt, belongs to none.
+/// The exchanges of a row's chat. What stands before the first of them, such as a system prompt, belongs to
+/// none.
 #[derive(Debug)]
 pub struct Exchanges {
     path: Path,
@@ -19,8 +21,8 @@ pub struct Exchanges {
 }
 
 impl TextReader {
-    /// The exchanges of a row that has a chat; `None` of other rows, and of those that a layout reads in another
-    /// shape.
+    /// The exchanges of a row that has a chat; `None` of other rows, and of those that a layout reads in
+    /// another shape.
     #[must_use]
     pub fn exchanges(&self, row: &Map<String, Value>) -> Option<Exchanges> {
         if matches!(self.finder().as_read(row), Cow::Owned(_)) {

@@ -1,8 +1,8 @@
 //! Reading corpora: from bytes to [`Record`]s, with a count of what became of every row.
 //!
 //! Four steps, one file each: [`source`] loads and decompresses; [`text`] and [`table`] split the bytes into
-//! rows (text by the reader of [`stream`](crate::stream)); [`row`] converts each into a record (with [`texts`],
-//! [`labels`] and [`counts`]); and this file counts. A file is held in memory while it is read.
+//! rows (text by the reader of [`stream`](crate::stream)); [`row`] converts each into a record (with
+//! [`texts`], [`labels`] and [`counts`]); and this file counts. A file is held in memory while it is read.
 
 pub(crate) mod context;
 mod counts;

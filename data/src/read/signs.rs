@@ -77,8 +77,8 @@ pub(crate) fn signs_of_message(fields: &Map<String, Value>) -> Option<Signs> {
     signs.any().then_some(signs)
 }
 
-/// Whether signs say why there is no answer. A finish reason of every answer (`stop`) does not: where a row has
-/// it and no response, the response is in a column of another name.
+/// Whether signs say why there is no answer. A finish reason of every answer (`stop`) does not: where a row
+/// has it and no response, the response is in a column of another name.
 pub(super) fn replaces_an_answer(signs: &Signs) -> bool {
     const USUAL: [&str; 7] =
         ["stop", "end_turn", "stop_sequence", "complete", "length", "max_tokens", "max_output_tokens"];

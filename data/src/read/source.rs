@@ -101,8 +101,8 @@ pub(crate) fn format_of(file: &str, start: &[u8], open: &Open<'_>) -> Result<For
     }
 }
 
-/// The separated format of a text whose name does not say it, if its first line is plainly a header: several names,
-/// one of them a usual one of a prompt, an answer or a chat.
+/// The separated format of a text whose name does not say it, if its first line is plainly a header: several
+/// names, one of them a usual one of a prompt, an answer or a chat.
 pub(crate) fn separated(start: &[u8]) -> Option<Format> {
     const LONGEST: usize = 40;
     let text = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(start);

@@ -69,8 +69,8 @@ pub(super) fn elements(
     }
 }
 
-/// Takes the rows of one value or, where the text itself has the rows, of several one after the other, as `jq` writes
-/// them.
+/// Takes the rows of one value or, where the text itself has the rows, of several one after the other, as
+/// `jq` writes them.
 fn values<R: Read>(
     deserializer: &mut serde_json::Deserializer<serde_json::de::IoRead<R>>,
     steps: &[Step],

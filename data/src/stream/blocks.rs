@@ -58,8 +58,8 @@ pub fn blocks(
     Ok(())
 }
 
-/// The format of a file's rows once they are read: JSON Lines, where a layout makes several rows of a separated one or
-/// of a table's.
+/// The format of a file's rows once they are read: JSON Lines, where a layout makes several rows of a
+/// separated one or of a table's.
 ///
 /// # Errors
 /// If it cannot be read.

@@ -126,8 +126,9 @@ pub fn format(path: &Path, asked: Option<Format>) -> Result<Format, DataError> {
     source::format_of(&file, &start, &open)
 }
 
-/// The format of a pipe by the first bytes that come out of it: Arrow, one JSON value, separated fields under a header,
-/// or JSON Lines. One value begins with a list, or with a line that opens an object and breaks off where such lines do.
+/// The format of a pipe by the first bytes that come out of it: Arrow, one JSON value, separated fields under
+/// a header, or JSON Lines. One value begins with a list, or with a line that opens an object and breaks off
+/// where such lines do.
 fn of_pipe(start: &[u8]) -> Format {
     match Format::of_content(start) {
         Some(found @ (Format::Arrow | Format::Json)) => found,

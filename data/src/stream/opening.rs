@@ -98,8 +98,8 @@ pub(super) fn json<R: Read + Send>(
     elements(AsNull::new(source), file, &steps, from, &mut |block| each(prepare.block(block)))
 }
 
-/// The rows of a table that is one object, as the text of an array; `None` if the whole of it is no table. To be turned
-/// into rows it is held in memory.
+/// The rows of a table that is one object, as the text of an array; `None` if the whole of it is no table. To
+/// be turned into rows it is held in memory.
 fn table(source: impl Read, file: &Arc<str>) -> Result<Option<(String, Oriented)>, DataError> {
     let too_long = || {
         let reason = format!("a table by columns may have {MOST_HELD} bytes at most; write it as JSON Lines");

@@ -1,5 +1,6 @@
 //! Tables that pandas writes as one JSON object by columns (`{"prompt": {"0": ...}, ...}`), by lists of cells
-//! (`{"prompt": [...], ...}`), or split into names and cells (`{"columns": [...], "data": [[...]]}`): made rows.
+//! (`{"prompt": [...], ...}`), or split into names and cells (`{"columns": [...], "data": [[...]]}`): made
+//! rows.
 
 use serde_json::{Map, Value};
 
@@ -97,8 +98,8 @@ fn by_index<'v>(object: &'v Map<String, Value>, cells: impl Fn(&'v Value) -> Vec
     (0..rows).map(row).collect()
 }
 
-/// Whether an object has a row under each of its keys (pandas' `orient="index"`): objects with the same fields, texts
-/// among them.
+/// Whether an object has a row under each of its keys (pandas' `orient="index"`): objects with the same
+/// fields, texts among them.
 pub(super) fn is_by_row(object: &Map<String, Value>) -> bool {
     let mut rows = object.iter();
     let Some((name, Value::Object(first))) = rows.next() else { return false };

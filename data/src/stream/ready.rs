@@ -132,7 +132,8 @@ fn ready(rows: Rows, head: &Head, layout: Option<&'static Layout>) -> (Rows, u64
     }
 }
 
-/// Separated rows as JSON Lines, with the number of each. One with another number of fields becomes a bad row.
+/// Separated rows as JSON Lines, with the number of each. One with another number of fields becomes a bad
+/// row.
 fn of_records(bytes: &[u8], first: usize, head: &Head) -> (Vec<u8>, Vec<usize>) {
     let names = head.header.as_ref().map_or(0, |header| {
         split(header, delimiter(head.format).unwrap_or(b',')).map_or(0, |names| names.iter().count())

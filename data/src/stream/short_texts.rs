@@ -1,4 +1,5 @@
-//! JSON whose texts are not longer than a row may be: a parser collects each text in memory before it hands it on.
+//! JSON whose texts are not longer than a row may be: a parser collects each text in memory before it hands
+//! it on.
 
 use std::io::{self, Read};
 

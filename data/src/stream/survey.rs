@@ -121,8 +121,8 @@ fn gather<'v>(
     }
 }
 
-/// Whether an object on a line of its own holds rows, and is not one: a known layout, or lists of objects with
-/// prompts or answers.
+/// Whether an object on a line of its own holds rows, and is not one: a known layout, or lists of objects
+/// with prompts or answers.
 pub(super) fn holds_rows(object: &Map<String, Value>) -> bool {
     if Oriented::of(object).is_some() {
         return true;

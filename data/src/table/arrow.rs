@@ -1,8 +1,8 @@
 //! Arrow's stream of record batches, batch by batch, and its file format, whose footer says where the batches
 //! are.
 //!
-//! Messages are read here, one at a time, and passed to the library's reader uncompressed. This bounds each message
-//! by its decoded size, and an unsupported column can be named in the error.
+//! Messages are read here, one at a time, and passed to the library's reader uncompressed. This bounds each
+//! message by its decoded size, and an unsupported column can be named in the error.
 
 use std::io::{self, Read, Seek, SeekFrom};
 

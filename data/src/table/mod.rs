@@ -1,4 +1,5 @@
-//! Tables as frames of a few thousand rows: Parquet by row groups and slices of them, Arrow by record batches.
+//! Tables as frames of a few thousand rows: Parquet by row groups and slices of them, Arrow by record
+//! batches.
 //!
 //! Files are decoded and encoded by the lower crates of polars, column by column. polars itself is not used:
 //! its readers hold a whole row group or stream, panic at types that they do not support, and cost more to

@@ -64,8 +64,8 @@ fn check_schema(schema: ipc::SchemaRef<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the schema in a message has run-end or list-view arrays, at which the library's reader panics. A message
-/// that cannot be parsed returns false, because its reader reports the error.
+/// Whether the schema in a message has run-end or list-view arrays, at which the library's reader panics. A
+/// message that cannot be parsed returns false, because its reader reports the error.
 pub(super) fn has_odd_layouts(message: &[u8]) -> bool {
     let Ok(Ok(Some(ipc::MessageHeaderRef::Schema(schema)))) =
         ipc::MessageRef::read_as_root(message).map(|message| message.header())

@@ -1,5 +1,5 @@
-//! Tables as other programs write them: row groups of every size, damaged files, and small ones that decode to
-//! much.
+//! Tables as other programs write them: row groups of every size, damaged files, and small ones that decode
+//! to much.
 
 #![allow(clippy::unwrap_used)]
 

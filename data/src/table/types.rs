@@ -80,8 +80,8 @@ fn is_known(dtype: &ArrowDataType) -> bool {
     }
 }
 
-/// The zone of a column's times in a frame. An offset (`+05:30`) is not a name in the tables of zones, so such
-/// times are the same instants in UTC.
+/// The zone of a column's times in a frame. An offset (`+05:30`) is not a name in the tables of zones, so
+/// such times are the same instants in UTC.
 fn zone_of(zone: Option<&str>) -> Option<&str> {
     match zone {
         None | Some("") => None,

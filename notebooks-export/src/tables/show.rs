@@ -1,4 +1,5 @@
-//! A table to look at outside a page: aligned for a terminal, and as Markdown. Both show the table's own cells.
+//! A table to look at outside a page: aligned for a terminal, and as Markdown. Both show the table's own
+//! cells.
 
 use serde_json::Value;
 
@@ -9,8 +10,8 @@ use crate::text::{columns_of, shorten};
 const WIDEST: usize = 40;
 
 impl Table {
-    /// A value as text on one line. A number that is not a count has four decimals, so that a column of them is
-    /// aligned.
+    /// A value as text on one line. A number that is not a count has four decimals, so that a column of them
+    /// is aligned.
     fn shown(value: &Value) -> String {
         let number = value.as_f64().filter(|_| value.is_f64());
         number.map_or_else(|| one_line(&plain(value)), |number| format!("{number:.4}"))

@@ -1,5 +1,5 @@
-//! Reasoning and an answer that a program has put into a form: fields of one JSON object, a box that folds, a fence, the
-//! lines of a terminal. Found at the beginning of a text alone.
+//! Reasoning and an answer that a program has put into a form: fields of one JSON object, a box that folds, a
+//! fence, the lines of a terminal. Found at the beginning of a text alone.
 
 use std::ops::Range;
 
@@ -54,7 +54,8 @@ pub(super) fn boxed(text: &str) -> Option<Range<usize>> {
     Some(lead + rest..text.len())
 }
 
-/// The answer among the fields of an object that is all of the text, in a fence or not, and has reasoning too.
+/// The answer among the fields of an object that is all of the text, in a fence or not, and has reasoning
+/// too.
 fn field(text: &str) -> Option<Range<usize>> {
     let body = text.trim();
     let inner = body.strip_prefix("```json").or_else(|| body.strip_prefix("```"));

@@ -1,4 +1,5 @@
-//! Errors beside an answer or in its place: which are refusals, which are no answer, and which texts are answers.
+//! Errors beside an answer or in its place: which are refusals, which are no answer, and which texts are
+//! answers.
 
 #![allow(clippy::unwrap_used)]
 

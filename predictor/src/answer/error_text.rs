@@ -1,5 +1,5 @@
-//! Recognises an error's text in the place of an answer: a body in JSON or as Python prints it, the line of an
-//! exception, a gateway's page. An answer that talks about errors, or shows one, is an answer.
+//! Recognises an error's text in the place of an answer: a body in JSON or as Python prints it, the line of
+//! an exception, a gateway's page. An answer that talks about errors, or shows one, is an answer.
 
 use serde_json::{Map, Value};
 
@@ -205,7 +205,8 @@ fn between<'t>(text: &'t str, open: &str, close: &str) -> Option<&'t str> {
     find(rest, close).map(|end| &rest[..end])
 }
 
-/// The line of an exception whose name is known: `openai.RateLimitError: ...`, or a traceback that ends in one.
+/// The line of an exception whose name is known: `openai.RateLimitError: ...`, or a traceback that ends in
+/// one.
 fn exception(text: &str, asked: &Asked<'_>, tables: Tables<'_>) -> Option<Meaning> {
     let line = if text.starts_with("Traceback (most recent call last)") {
         text.lines().rfind(|line| exception_name(line).is_some())?

@@ -29,7 +29,8 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
-    /// Whether an error is about the content: a refusal. Any other, also one that no rule knows, is no answer.
+    /// Whether an error is about the content: a refusal. Any other, also one that no rule knows, is no
+    /// answer.
     pub(crate) fn refuses(self) -> bool {
         self.known() == Some(Meaning::Refused)
     }
@@ -83,9 +84,9 @@ pub(crate) fn evidence_of_text(text: &str, tables: Tables<'_>) -> Evidence {
     reader.found
 }
 
-/// Where a value stands: the name of its field and that of the object around it, both folded. They are handed on
-/// as one, by reference: as two texts among the arguments of a function that calls itself, an optimised build of
-/// rustc 1.95 gives every object the empty name (the test `names_within_an_object_are_told_apart`).
+/// Where a value stands: the name of its field and that of the object around it, both folded. They are handed
+/// on as one, by reference: as two texts among the arguments of a function that calls itself, an optimised
+/// build of rustc 1.95 gives every object the empty name (the test `names_within_an_object_are_told_apart`).
 #[derive(Clone, Copy)]
 struct Standing<'n> {
     parent: &'n str,

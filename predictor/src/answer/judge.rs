@@ -129,8 +129,8 @@ fn asked<'a>(answer: &Answer<'a>) -> Option<&'a str> {
     answer.prompt.filter(|prompt| !prompt.trim().is_empty())
 }
 
-/// The verdict on an answer that a sign beside the text, or an error in its place, decides; `None` if the text
-/// decides. It needs no model, and knows no rules of an operator.
+/// The verdict on an answer that a sign beside the text, or an error in its place, decides; `None` if the
+/// text decides. It needs no model, and knows no rules of an operator.
 #[must_use]
 pub fn decided_by_sign(answer: &Answer<'_>) -> Option<Verdict> {
     decided(answer, &Phrases::default())

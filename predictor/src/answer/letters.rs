@@ -1,4 +1,5 @@
-//! What is written for letters: entities of HTML, other apostrophes, letters of mathematics, escape sequences.
+//! What is written for letters: entities of HTML, other apostrophes, letters of mathematics, escape
+//! sequences.
 
 /// Longer names of entities are none.
 const LONGEST_ENTITY: usize = 10;

@@ -1,5 +1,5 @@
-//! Reads an object that stands in a text as JSON, or as Python or JavaScript prints it, `{'error': None}`, complete or
-//! cut off.
+//! Reads an object that stands in a text as JSON, or as Python or JavaScript prints it, `{'error': None}`,
+//! complete or cut off.
 
 use std::iter::Peekable;
 use std::str::CharIndices;

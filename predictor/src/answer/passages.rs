@@ -118,8 +118,8 @@ pub(crate) fn declining(text: &str, left_out: &[Range<usize>], scratch: &mut Scr
     found
 }
 
-/// Whether the word "I" may be in a text: where this is false it is not. One look at each byte saves most texts
-/// from being split into sentences and words.
+/// Whether the word "I" may be in a text: where this is false it is not. One look at each byte saves most
+/// texts from being split into sentences and words.
 fn may_say_i(text: &str) -> bool {
     let bytes = text.as_bytes();
     let is_letter = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphanumeric);

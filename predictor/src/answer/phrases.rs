@@ -1,5 +1,5 @@
-//! An operator's own phrases: those of its guardrail, and polite ones that would look like a refusal; with its own
-//! rules for signs.
+//! An operator's own phrases: those of its guardrail, and polite ones that would look like a refusal; with
+//! its own rules for signs.
 
 use std::ops::Range;
 
@@ -16,8 +16,8 @@ pub struct Phrases {
     pub guardrail: Vec<String>,
     /// These are ignored: polite phrases that would look like a refusal.
     pub allowed: Vec<String>,
-    /// What the operator's own provider or gateway says beside an answer; goes before the table that comes with the
-    /// program.
+    /// What the operator's own provider or gateway says beside an answer; goes before the table that comes
+    /// with the program.
     pub sign: SignTable,
 }
 

@@ -1,7 +1,7 @@
 //! A text as it is judged: without what typography and markup put between its letters.
 //!
-//! Full-width letters, entities of HTML, invisible characters, other apostrophes within a word and emphasis around
-//! words of refusal hide words that a reader sees. A text without them is the same, byte by byte.
+//! Full-width letters, entities of HTML, invisible characters, other apostrophes within a word and emphasis
+//! around words of refusal hide words that a reader sees. A text without them is the same, byte by byte.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -16,7 +16,8 @@ pub(crate) struct Plain<'t> {
     pieces: Vec<Piece>,
 }
 
-/// A piece of the plain text, and the bytes of the original that it is made of. Pieces of the same length are copies.
+/// A piece of the plain text, and the bytes of the original that it is made of. Pieces of the same length are
+/// copies.
 #[derive(Debug)]
 struct Piece {
     plain: Range<usize>,
@@ -80,8 +81,8 @@ fn suspect(bytes: &[u8], at: usize) -> Option<usize> {
     bytes.get(from..)?.iter().position(|&byte| is_suspect(byte) != 0).map(|place| from + place)
 }
 
-/// Whether a byte is `&`, `*`, `_`, a backtick, a control character but no white space, or the first of a character
-/// that may be changed. The first bytes of most scripts are not among them.
+/// Whether a byte is `&`, `*`, `_`, a backtick, a control character but no white space, or the first of a
+/// character that may be changed. The first bytes of most scripts are not among them.
 const fn is_suspect(byte: u8) -> u8 {
     let control = (byte < 0x20) & (byte.wrapping_sub(b'\t') >= 5);
     let sign = (byte == b'&') | (byte == b'*') | (byte == b'_') | (byte == b'`') | (byte == 0x7f);
@@ -161,8 +162,8 @@ impl<'t> Writer<'t> {
         self.before(at).is_some_and(&fits) && after.is_some_and(fits)
     }
 
-    /// Changes letters and digits, and the signs and spaces behind them: alone, signs are usual in Chinese and
-    /// Japanese.
+    /// Changes letters and digits, and the signs and spaces behind them: alone, signs are usual in Chinese
+    /// and Japanese.
     fn full_width(&mut self, at: usize) -> usize {
         let wide = |c: char| matches!(c, '\u{ff01}'..='\u{ff5e}' | '\u{3000}');
         let narrow =

@@ -1,8 +1,9 @@
-//! The answer proper: what a model says to its user, without the reasoning before it and without the rest of a
-//! chat that was put into the same text.
+//! The answer proper: what a model says to its user, without the reasoning before it and without the rest of
+//! a chat that was put into the same text.
 //!
 //! Every rule holds for the beginning of a text, except the closing mark of reasoning whose opening mark is
-//! missing (templates of chats write it into the prompt). So an answer that talks about these marks is left alone.
+//! missing (templates of chats write it into the prompt). So an answer that talks about these marks is left
+//! alone.
 
 use std::ops::Range;
 
@@ -143,8 +144,8 @@ fn tagged(text: &str) -> Option<Cut> {
     if found { Cut::to(from..text.len()) } else { None }
 }
 
-/// Where the answer begins behind reasoning that its own mark does not close: behind another closing mark, at the mark
-/// of an answer, or nowhere.
+/// Where the answer begins behind reasoning that its own mark does not close: behind another closing mark, at
+/// the mark of an answer, or nowhere.
 fn unclosed(text: &str, inner: usize) -> usize {
     let other =
         UNOPENED.iter().find_map(|close| find(&text[inner..], close).map(|at| inner + at + close.len()));

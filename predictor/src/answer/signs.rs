@@ -1,5 +1,5 @@
-//! What providers say beside an answer, or instead of it: a table of fields and values (`signs.toml`), which an
-//! operator's file extends.
+//! What providers say beside an answer, or instead of it: a table of fields and values (`signs.toml`), which
+//! an operator's file extends.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -55,8 +55,8 @@ impl EncoderManifest {
         !cascade.is_cheap(p_refusal) && (!self.latin_only || self.reads.is_latin(input))
     }
 
-    /// P(refusal) at the combined logit: by the target's own calibration, else with the shift that the target has
-    /// among the n-grams' (`of_ngrams`), which were fitted on more targets.
+    /// P(refusal) at the combined logit: by the target's own calibration, else with the shift that the target
+    /// has among the n-grams' (`of_ngrams`), which were fitted on more targets.
     #[must_use]
     pub fn calibrated(
         &self,

@@ -2,7 +2,8 @@
 //! same model.
 //!
 //! Every build reads its description in the manifest. The default feature `encoder` runs it, by rten; `bert`
-//! adds libtorch, which also trains. Without them, `tier` is a module with the same interface and no such tier.
+//! adds libtorch, which also trains. Without them, `tier` is a module with the same interface and no such
+//! tier.
 
 pub(crate) mod config;
 pub(crate) mod direction;

@@ -90,8 +90,8 @@ impl Model {
         Self::bundled_with(bundled, LoadOptions { tier: Tier::Ngram, ..LoadOptions::default() })
     }
 
-    /// A model that comes with this crate, with these options: all of its tiers, unless they say otherwise. Its
-    /// encoder is built when it is first asked.
+    /// A model that comes with this crate, with these options: all of its tiers, unless they say otherwise.
+    /// Its encoder is built when it is first asked.
     ///
     /// # Errors
     /// As [`bundled`](Self::bundled).

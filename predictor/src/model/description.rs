@@ -1,4 +1,5 @@
-//! What is known of a fit beside the parts of its model. The manifest is this, and what follows from the parts.
+//! What is known of a fit beside the parts of its model. The manifest is this, and what follows from the
+//! parts.
 
 use std::collections::BTreeMap;
 

@@ -25,9 +25,9 @@ const ORDINARY_COVERAGE: f64 = 0.75;
 /// A script with less than one in this many of the vocabulary's n-grams is unknown: these are names and
 /// quotations.
 const ONE_IN: usize = 1000;
-/// From this many n-grams of characters up, a vocabulary has nearly all usual pieces of the words of a script,
-/// so that words without them are unusual. With fewer, ordinary words may have no known piece, and only a
-/// text without any known n-gram is left undecided.
+/// From this many n-grams of characters up, a vocabulary has nearly all usual pieces of the words of a
+/// script, so that words without them are unusual. With fewer, ordinary words may have no known piece, and
+/// only a text without any known n-gram is left undecided.
 const MANY_PIECES: usize = 2000;
 
 /// Why nothing is decided on a prompt.
@@ -105,8 +105,8 @@ impl Familiarity {
 }
 
 impl Model {
-    /// What the model knows of a prompt that it has scored, for any target; `None` for a model that scores something
-    /// else.
+    /// What the model knows of a prompt that it has scored, for any target; `None` for a model that scores
+    /// something else.
     #[must_use]
     pub fn familiarity(
         &self,
@@ -132,8 +132,8 @@ impl Model {
     }
 
     /// Why nothing is decided on a prompt that the model has scored, if nothing is: that of
-    /// [`familiarity`](Self::familiarity) without its figures. For most prompts it takes next to nothing, because
-    /// the n-grams that the score found are as many as ordinary text has.
+    /// [`familiarity`](Self::familiarity) without its figures. For most prompts it takes next to nothing,
+    /// because the n-grams that the score found are as many as ordinary text has.
     #[must_use]
     pub fn doubt(&self, input: &Input<'_>, scored: &Tiered, scratch: &mut Scratch) -> Option<Doubt> {
         let text = self.judged_prompt(input).filter(|text| !is_well_known(text, scored.found))?;

@@ -68,7 +68,8 @@ impl Model {
         if let Some(encoder) = self.manifest.encoder.as_ref().filter(|_| options.tier == Tier::Encoder) {
             let file = |name: &str| {
                 let bytes = read(name)?;
-                // Those of the program have twenty megabytes that many commands never use: the tier checks them.
+                // Those of the program have twenty megabytes that many commands never use: the tier checks
+                // them.
                 let is_late = name == ENCODER && matches!(bytes, Cow::Borrowed(_));
                 let digest = described(dir, name, &self.manifest)?;
                 if !is_late {

@@ -23,8 +23,8 @@ use crate::model::training_data::TrainingData;
 use crate::ngram::ngram_model::{View, ViewSettings};
 use crate::policy::Policy;
 
-/// The newest model format. This build writes it for models that read what a prompt is sent in, which an older
-/// build would not know.
+/// The newest model format. This build writes it for models that read what a prompt is sent in, which an
+/// older build would not know.
 pub const FORMAT: u32 = 5;
 
 /// The format of other models that state the base rate that their probabilities assume.

@@ -150,8 +150,8 @@ impl Model {
             || self.learned.contains_key(target)
     }
 
-    /// P(refusal) at the scorer's logit of an input, by the calibration of the input's target if it has one of
-    /// its own.
+    /// P(refusal) at the scorer's logit of an input, by the calibration of the input's target if it has one
+    /// of its own.
     #[must_use]
     pub fn calibrated(&self, logit: f64, input: &Input<'_>) -> Probability {
         if let Some(placed) = self.placed_at(&self.manifest.calibration, logit, input) {

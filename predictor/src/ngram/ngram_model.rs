@@ -154,7 +154,8 @@ impl NgramModel {
         self.logit_and_found(input, scratch).0
     }
 
-    /// The logit of one input, and how many distinct n-grams of the vocabularies were found in its prompt and response.
+    /// The logit of one input, and how many distinct n-grams of the vocabularies were found in its prompt and
+    /// response.
     pub(crate) fn logit_and_found(&self, input: &Input<'_>, scratch: &mut Scratch) -> (f64, usize) {
         let mut logit = self.bias;
         let mut found = 0;

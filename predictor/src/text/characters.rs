@@ -1,7 +1,7 @@
 //! Classes of characters as Python has them, and lower case.
 //!
-//! Every character of every text is looked up here several times, so what Unicode says of a character is kept in
-//! tables of bits, and characters of scripts without case are not looked up at all.
+//! Every character of every text is looked up here several times, so what Unicode says of a character is kept
+//! in tables of bits, and characters of scripts without case are not looked up at all.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -81,8 +81,8 @@ pub(super) fn push_lowercase(out: &mut String, text: &str) {
     }
 }
 
-/// Whether a character belongs to a script without case: Hebrew to Burmese, Chinese, Japanese and Korean, or is
-/// typographic punctuation. Other characters may have none either.
+/// Whether a character belongs to a script without case: Hebrew to Burmese, Chinese, Japanese and Korean, or
+/// is typographic punctuation. Other characters may have none either.
 const fn has_no_case(c: char) -> bool {
     matches!(c, '\u{590}'..='\u{109f}' | '\u{2000}'..='\u{206f}' | '\u{2e80}'..='\u{a63f}' | '\u{ac00}'..='\u{d7ff}')
 }

@@ -132,8 +132,8 @@ impl Padded {
     }
 }
 
-/// The two texts that were read last. An answer is read as a whole and by its first words, by one view after the
-/// other, and what is made of a text is kept until two others were read.
+/// The two texts that were read last. An answer is read as a whole and by its first words, by one view after
+/// the other, and what is made of a text is kept until two others were read.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
     texts: [Padded; 2],

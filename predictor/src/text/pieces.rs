@@ -16,8 +16,8 @@ pub(crate) struct Pieces<'t> {
 }
 
 impl Pieces<'_> {
-    /// The bytes of the white space that begins at a byte; 0 if none does. Only four bytes begin white space that is
-    /// not ASCII, so most characters are passed over byte by byte.
+    /// The bytes of the white space that begins at a byte; 0 if none does. Only four bytes begin white space
+    /// that is not ASCII, so most characters are passed over byte by byte.
     fn space(&self) -> usize {
         match self.text.as_bytes()[self.at] {
             b'\t'..=b'\r' | 0x1c..=0x1f | b' ' => 1,

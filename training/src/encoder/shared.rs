@@ -146,8 +146,8 @@ fn answer<'a>(params: &SharedEncoder, record: &'a Record) -> Option<SharedRow<'a
     Some(SharedRow { input: input(record), reads: params.answers, target, weight: record.weight, part })
 }
 
-/// The prompts of the sources that say what is refused, each once: with the mean of its labels, in the part of
-/// its first row.
+/// The prompts of the sources that say what is refused, each once: with the mean of its labels, in the part
+/// of its first row.
 fn prompt_rows<'a>(params: &SharedEncoder, prompts: &'a [Record]) -> Vec<SharedRow<'a>> {
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let mut rows: Vec<SharedRow<'a>> = Vec::new();

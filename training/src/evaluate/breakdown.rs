@@ -38,8 +38,8 @@ pub struct FacetFigures {
 }
 
 /// The figures for every value of every facet that the rows have, sorted by value; the language is that of
-/// the field. Rows without a value of a facet are left out of that facet. Contexts are a facet where any row has
-/// one, the most frequent by name.
+/// the field. Rows without a value of a facet are left out of that facet. Contexts are a facet where any row
+/// has one, the most frequent by name.
 pub(crate) fn by_facet(
     examples: &Examples<'_>,
     field: Field,

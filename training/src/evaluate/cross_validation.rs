@@ -117,8 +117,8 @@ impl CrossValidation {
     }
 }
 
-/// Fits a recipe on some of the examples and evaluates it on others: `held_out` has one entry per example. Returns
-/// P(refusal) of the others too, in their order.
+/// Fits a recipe on some of the examples and evaluates it on others: `held_out` has one entry per example.
+/// Returns P(refusal) of the others too, in their order.
 ///
 /// # Errors
 /// Any [`TrainingError`] of the fit.

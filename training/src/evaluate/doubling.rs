@@ -1,5 +1,6 @@
-//! What the last doubling of the answers was worth: a fit on half of the prompts beside the fit on all of them,
-//! on prompts that neither has seen. It is the end of the learning curve, and says whether more answers would help.
+//! What the last doubling of the answers was worth: a fit on half of the prompts beside the fit on all of
+//! them, on prompts that neither has seen. It is the end of the learning curve, and says whether more answers
+//! would help.
 
 use std::collections::BTreeMap;
 
@@ -24,14 +25,15 @@ pub struct Doubling {
     pub log_loss_all: f64,
     /// The first less the second: what the doubling gained.
     pub gain: f64,
-    /// Its 95% interval, normal, from the differences row by row, summed within groups, for rows of one template
-    /// are not independent; `None` of fewer than two groups.
+    /// Its 95% interval, normal, from the differences row by row, summed within groups, for rows of one
+    /// template are not independent; `None` of fewer than two groups.
     pub gain_interval: Option<(f64, f64)>,
 }
 
 impl Doubling {
-    /// Fits on half of the rows that are not held out, and compares with P(refusal) of the held-out rows by a fit
-    /// on all of them. Rows in which `halved` is false stay in both fits, with half their weight in the smaller.
+    /// Fits on half of the rows that are not held out, and compares with P(refusal) of the held-out rows by a
+    /// fit on all of them. Rows in which `halved` is false stay in both fits, with half their weight in the
+    /// smaller.
     ///
     /// # Errors
     /// Any [`TrainingError`] of the fit.

@@ -50,8 +50,8 @@ pub fn evaluate_answers(
     Ok(EvaluatedAnswers { evaluation: scored.judge_with_kinds(&examples, p, kinds), no_answer })
 }
 
-/// Evaluates a fitted model, with all its tiers, on the texts of labelled rows; if no cascade is given, the model's own is
-/// used. The caller must make sure that the model has not seen the rows.
+/// Evaluates a fitted model, with all its tiers, on the texts of labelled rows; if no cascade is given, the
+/// model's own is used. The caller must make sure that the model has not seen the rows.
 ///
 /// # Errors
 /// [`TrainingError::NoRows`], or [`TrainingError::Score`] when a row lacks the text that the model

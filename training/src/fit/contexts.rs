@@ -1,10 +1,10 @@
-//! The columns of what prompts are sent in: one for any system prompt, one for each with enough rows, and one for
-//! a target that can act.
+//! The columns of what prompts are sent in: one for any system prompt, one for each with enough rows, and one
+//! for a target that can act.
 //!
-//! A persona refuses what the bare model answers. A fit without these columns would attribute that to the words
-//! of the prompts. The shift of one system prompt comes on top of that of any, and both are shrunk, so one that
-//! no row has gets what all of them share. A prompt alone in a chat adds nothing: unlike targets, contexts have
-//! a natural zero, and are not centred.
+//! A persona refuses what the bare model answers. A fit without these columns would attribute that to the
+//! words of the prompts. The shift of one system prompt comes on top of that of any, and both are shrunk, so
+//! one that no row has gets what all of them share. A prompt alone in a chat adds nothing: unlike targets,
+//! contexts have a natural zero, and are not centred.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use demur_predictor::{ContextShifts, Input, Mode, Shift, system_digest};
 
 use crate::fit::design::MIN_ROWS;
 
-/// The columns of contexts, in this order: any system prompt, the single ones, agents. Those with too few rows
-/// have none.
+/// The columns of contexts, in this order: any system prompt, the single ones, agents. Those with too few
+/// rows have none.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ContextColumns {
     /// Rows behind any system prompt.

@@ -1,5 +1,5 @@
-//! The columns of a fit: the n-grams of the views, then one column per target and one per source, then those of
-//! contexts (`contexts`), then the words of the model that the fit starts from.
+//! The columns of a fit: the n-grams of the views, then one column per target and one per source, then those
+//! of contexts (`contexts`), then the words of the model that the fit starts from.
 //!
 //! Targets and sources differ in how much they refuse. A fit without columns for them would attribute that to
 //! the words that happen to be common in each ("harmful words: refused", "politics: answered"). With columns

@@ -185,7 +185,8 @@ impl ViewParams {
 /// Fits the views of a model on its training inputs.
 ///
 /// # Errors
-/// [`TrainingError::EmptyVocabulary`] when a view has no n-gram left (one of system prompts may), [`TrainingError::Settings`].
+/// [`TrainingError::EmptyVocabulary`] when a view has no n-gram left (one of system prompts may),
+/// [`TrainingError::Settings`].
 pub fn fit_views(params: &[ViewParams], inputs: &[Input<'_>]) -> Result<Vec<View>, TrainingError> {
     let fit = |(at, params): (usize, &ViewParams)| {
         let settings = params.settings();

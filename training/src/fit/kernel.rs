@@ -1,8 +1,9 @@
-//! Logistic regression over rows instead of columns: few rows, any number of columns, each with its own prior.
+//! Logistic regression over rows instead of columns: few rows, any number of columns, each with its own
+//! prior.
 //!
-//! With a normal prior on every weight, the log-odds of the rows are `offset + K alpha`, where the kernel `K` holds
-//! the prior covariances. Newton's method finds the mode (Rasmussen & Williams 2006, algorithm 3.1); conjugate
-//! gradients solve its steps, and halving keeps every step an improvement.
+//! With a normal prior on every weight, the log-odds of the rows are `offset + K alpha`, where the kernel `K`
+//! holds the prior covariances. Newton's method finds the mode (Rasmussen & Williams 2006, algorithm 3.1);
+//! conjugate gradients solve its steps, and halving keeps every step an improvement.
 
 use demur_predictor::sigmoid;
 

@@ -46,16 +46,16 @@ pub struct NgramParams {
     #[serde(default)]
     pub source_shift: f64,
     /// Adds what a prompt is sent in as an input that shifts the logit: behind any system prompt, behind each
-    /// with 20 rows, to a target that can act. The value is the prior width of a shift, as for targets; for fits
-    /// of prompts whose level is that of the rows. Default: 0, no input.
+    /// with 20 rows, to a target that can act. The value is the prior width of a shift, as for targets; for
+    /// fits of prompts whose level is that of the rows. Default: 0, no input.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub context_shift: f64,
     /// Sources without a shift: their labels describe the text itself, like those of people who rated it.
     /// Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub level_sources: Vec<String>,
-    /// A predictor whose words count as one more feature, so that few rows need not teach them again; for fits
-    /// of prompts. The fitted model holds its n-grams too. Default: nothing.
+    /// A predictor whose words count as one more feature, so that few rows need not teach them again; for
+    /// fits of prompts. The fitted model holds its n-grams too. Default: nothing.
     #[serde(default, skip_serializing_if = "StartFrom::is_nothing")]
     pub start_from: StartFrom,
     /// The maximum number of n-grams: keeps those with the largest weights and fits again on them. Default:

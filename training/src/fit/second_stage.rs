@@ -99,8 +99,8 @@ impl SecondStage {
 }
 
 impl NgramFit<'_> {
-    /// The logit of each row by n-grams that had not seen its fold. A row without a fold teaches all of them, and its
-    /// own logit means nothing.
+    /// The logit of each row by n-grams that had not seen its fold. A row without a fold teaches all of them,
+    /// and its own logit means nothing.
     pub(crate) fn held_out_logits(
         self,
         examples: &Examples<'_>,
@@ -137,8 +137,8 @@ fn out_of_fold(
     scored(fit, (examples, distilled), &cs, &splits, &folds)
 }
 
-/// The scores of the rows of each split, by a fit on its other rows, for each C. A split has the rows that the fit
-/// uses and those that it scores.
+/// The scores of the rows of each split, by a fit on its other rows, for each C. A split has the rows that
+/// the fit uses and those that it scores.
 fn scored(
     fit: NgramFit<'_>,
     (examples, distilled): (&Examples<'_>, Option<&DistilledRows>),

@@ -27,8 +27,8 @@ pub const STARTER_LABELLED: &str = include_str!("../../../data/starter/labelled.
 /// The part of the starter corpus without labels, JSON Lines.
 pub const STARTER_UNLABELLED: &str = include_str!("../../../data/starter/unlabelled.jsonl");
 
-/// Prompts that any assistant answers, JSON Lines: what keeps a target's predictor from taking all prompts for
-/// those that its log is of.
+/// Prompts that any assistant answers, JSON Lines: what keeps a target's predictor from taking all prompts
+/// for those that its log is of.
 pub const EVERYDAY: &str = include_str!("../../../data/corpus/everyday.jsonl");
 
 /// A whole experiment: the data, the fits on it, and their evaluation.

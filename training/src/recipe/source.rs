@@ -289,8 +289,8 @@ fn drop_rows(corpus: &mut Corpus, why: &str, keep: impl FnOnce(Vec<Record>) -> V
     }
 }
 
-/// Whether a text matches a pattern, in which each `*` matches any text. It is no glob: names of categories have
-/// brackets and question marks of their own.
+/// Whether a text matches a pattern, in which each `*` matches any text. It is no glob: names of categories
+/// have brackets and question marks of their own.
 pub(super) fn is_like(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,

@@ -40,8 +40,8 @@ pub(crate) struct Explain {
     /// The prompt that the answer was given to.
     #[arg(long, value_name = "PROMPT")]
     pub(crate) prompt: Option<String>,
-    /// A prompt predictor, or a response classifier: a directory, or the name of a bundled one. Default: the bundled
-    /// `prompt`.
+    /// A prompt predictor, or a response classifier: a directory, or the name of a bundled one. Default: the
+    /// bundled `prompt`.
     #[arg(long, value_name = "DIR_OR_NAME")]
     pub(crate) model: Option<PathBuf>,
     #[command(flatten)]
@@ -52,8 +52,8 @@ pub(crate) struct Explain {
     pub(crate) context: ContextArg,
     #[command(flatten)]
     pub(crate) phrases: PhrasesArg,
-    /// Of an answer, the provider's `finish_reason` or `stop_reason`. With it, or with one of the next two, the text may be
-    /// empty.
+    /// Of an answer, the provider's `finish_reason` or `stop_reason`. With it, or with one of the next two,
+    /// the text may be empty.
     #[arg(long, value_name = "REASON")]
     pub(crate) finish_reason: Option<String>,
     /// Of an answer, the text in the provider's own field for refusals.
@@ -110,8 +110,8 @@ pub(crate) struct ContrastSwap {
     /// Files with a column of prompts; may be repeated.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) data: Vec<PathBuf>,
-    /// Lists to swap by: names, genders, nationalities, religions, ages, or a file (tabs between columns, the groups in
-    /// its first line); may be repeated. Default: all five.
+    /// Lists to swap by: names, genders, nationalities, religions, ages, or a file (tabs between columns, the
+    /// groups in its first line); may be repeated. Default: all five.
     #[arg(long, value_name = "LIST")]
     pub(crate) list: Vec<String>,
     #[command(flatten)]

@@ -8,8 +8,8 @@ use crate::engine::base_rate::{at, parse};
 /// The share of refusals that the traffic has, as flags name it.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct BaseRateArg {
-    /// Share of refusals in your traffic, from 0 to 1: probabilities are moved to it from the one that the model's manifest
-    /// states. Default: the manifest's.
+    /// Share of refusals in your traffic, from 0 to 1: probabilities are moved to it from the one that the
+    /// model's manifest states. Default: the manifest's.
     #[arg(long, value_name = "RATE", value_parser = parse)]
     base_rate: Option<f64>,
 }

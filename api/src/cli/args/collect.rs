@@ -12,14 +12,16 @@ use crate::store::StorePlace;
 
 #[derive(Debug, Args)]
 pub(crate) struct Collect {
-    /// Files of prompts, folders of them, patterns (`rows-*.jsonl`), or `-`; text may be packed with gzip or zstd.
+    /// Files of prompts, folders of them, patterns (`rows-*.jsonl`), or `-`; text may be packed with gzip or
+    /// zstd.
     #[arg(value_name = "PROMPTS")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// Where answers are kept: a file (`SQLite`), or `postgres://USER:PASSWORD@HOST/DATABASE`. The same prompt is not asked
-    /// twice under the same settings.
+    /// Where answers are kept: a file (`SQLite`), or `postgres://USER:PASSWORD@HOST/DATABASE`. The same
+    /// prompt is not asked twice under the same settings.
     #[arg(long, value_name = "FILE_OR_URL", env = "DEMUR_STORE", hide_env_values = true, value_parser = StorePlace::parse)]
     pub(crate) store: StorePlace,
-    /// The target's address: that of an API such as `https://api.openai.com/v1` or `http://127.0.0.1:8000`, or of its chats.
+    /// The target's address: that of an API such as `https://api.openai.com/v1` or `http://127.0.0.1:8000`,
+    /// or of its chats.
     #[arg(long, value_name = "URL", requires_all = ["target", "inputs"])]
     pub(crate) endpoint: Option<String>,
     /// The model to ask, as the endpoint names it.
@@ -28,8 +30,8 @@ pub(crate) struct Collect {
     /// Ask so that N prompts are answered in the end, those in the store among them; --strategy says which.
     #[arg(long, value_name = "N", requires = "endpoint", help_heading = "Choosing")]
     pub(crate) budget: Option<usize>,
-    /// Which prompts of --budget are asked: `random` ones, those of which the predictor is most `uncertain`, or the most
-    /// telling, unlike each other (`diverse`).
+    /// Which prompts of --budget are asked: `random` ones, those of which the predictor is most `uncertain`,
+    /// or the most telling, unlike each other (`diverse`).
     #[arg(
         long,
         value_name = "HOW",
@@ -50,15 +52,16 @@ pub(crate) struct Collect {
     /// Say what would be asked, and what it would cost at most, and ask nothing.
     #[arg(long, requires = "endpoint")]
     pub(crate) dry_run: bool,
-    /// Put the answers of these files into the store: logs, batches, any layout that `label` reads; may be repeated.
+    /// Put the answers of these files into the store: logs, batches, any layout that `label` reads; may be
+    /// repeated.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) import: Vec<PathBuf>,
-    /// Write the answers to a file when all is done: those under these settings, or without --endpoint all. The ending
-    /// tells the format.
+    /// Write the answers to a file when all is done: those under these settings, or without --endpoint all.
+    /// The ending tells the format.
     #[arg(long, value_name = "OUT")]
     pub(crate) export: Option<PathBuf>,
-    /// The response classifier that counts refusals: a directory, or the name of a bundled one. Default: the bundled
-    /// `response`, by its n-grams unless --tier says so.
+    /// The response classifier that counts refusals: a directory, or the name of a bundled one. Default: the
+    /// bundled `response`, by its n-grams unless --tier says so.
     #[arg(long, value_name = "DIR_OR_NAME")]
     pub(crate) classifier: Option<PathBuf>,
     #[command(flatten)]
@@ -172,8 +175,8 @@ pub(crate) struct PaceArgs {
     /// How often a request that fails is sent again.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub(crate) retries: u32,
-    /// The longest wait before the first of these, in seconds; it doubles with each, to a minute at most. Where the
-    /// endpoint says how long to wait (Retry-After), that holds.
+    /// The longest wait before the first of these, in seconds; it doubles with each, to a minute at most.
+    /// Where the endpoint says how long to wait (Retry-After), that holds.
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = parse_seconds)]
     pub(crate) backoff: Duration,
     /// How long an answer may take, in seconds.

@@ -29,7 +29,8 @@ pub(crate) enum ConfigWhat {
     },
     /// Prints every setting with its value and where it comes from, as a file of settings.
     ///
-    /// Flags, DEMUR_* variables and the file of --config are read as `demur serve` and `demur proxy` read them.
+    /// Flags, DEMUR_* variables and the file of --config are read as `demur serve` and `demur proxy` read
+    /// them.
     Show(Box<Given>),
 }
 

@@ -8,7 +8,8 @@ use demur_data::{LayoutChoice, Path};
 #[derive(Debug, Args, Default)]
 #[command(next_help_heading = "Reading")]
 pub(crate) struct DataArgs {
-    /// Format of all inputs: json, jsonl, csv, tsv, ssv (semicolons), psv (|), txt, parquet or arrow. Default: by name or content.
+    /// Format of all inputs: json, jsonl, csv, tsv, ssv (semicolons), psv (|), txt, parquet or arrow.
+    /// Default: by name or content.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<demur_data::Format>,
     #[command(flatten)]
@@ -39,8 +40,9 @@ pub(crate) struct DataArgs {
     /// Column of the weight in training.
     #[arg(long, value_name = "NAME")]
     pub(crate) weight_column: Option<String>,
-    /// Who labelled the rows: person, judge (a judge model), rule, norm (what should be refused), or unknown. Default: what
-    /// their column `labelled_by` or `labeller` says, else unknown. Rows that demur labelled stay demur's.
+    /// Who labelled the rows: person, judge (a judge model), rule, norm (what should be refused), or unknown.
+    /// Default: what their column `labelled_by` or `labeller` says, else unknown. Rows that demur labelled
+    /// stay demur's.
     #[arg(long, value_name = "WHO")]
     pub(crate) labelled_by: Option<demur_data::Labeller>,
     /// What a label value means: VALUE=refused, VALUE=complied, VALUE=KIND or VALUE=drop; may be repeated.
@@ -60,7 +62,8 @@ pub(crate) struct OpeningArgs {
     /// Layout of the inputs (`demur layouts` lists them), or none. Default: what each file shows.
     #[arg(long, value_name = "NAME", help_heading = "Reading")]
     pub(crate) layout: Option<LayoutChoice>,
-    /// Where the rows lie in one JSON object: the path of a list (samples, results.results). Default: found by itself.
+    /// Where the rows lie in one JSON object: the path of a list (samples, results.results). Default: found
+    /// by itself.
     #[arg(id = "rows_at", long = "rows", value_name = "PATH", help_heading = "Reading")]
     pub(crate) rows: Option<String>,
 }

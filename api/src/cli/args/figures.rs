@@ -37,17 +37,19 @@ pub(crate) struct Evaluate {
     /// Judge a recipe on each source or target with at least 20 rows, fitted on the others.
     #[arg(long, value_name = "FACET", requires = "field")]
     pub(crate) leave_one_out: Option<FacetArg>,
-    /// List words that betray a source: frequent in its refused (or answered) rows and rare in those of the others.
+    /// List words that betray a source: frequent in its refused (or answered) rows and rare in those of the
+    /// others.
     #[arg(long, conflicts_with = "leave_one_out")]
     pub(crate) confounds: bool,
     /// Write the rows whose labels are most doubtful after --cv, as JSON Lines, the most doubtful first.
     #[arg(long, value_name = "FILE", requires = "cv", conflicts_with_all = ["holdout", "test_split", "leave_one_out"])]
     pub(crate) suspects: Option<PathBuf>,
-    /// Count n-grams once for all fits of --leave-one-out, in a fraction of the time. Left-out texts then have a part in the
-    /// vocabulary, left-out labels in nothing.
+    /// Count n-grams once for all fits of --leave-one-out, in a fraction of the time. Left-out texts then
+    /// have a part in the vocabulary, left-out labels in nothing.
     #[arg(long, requires = "leave_one_out")]
     pub(crate) share_counts: bool,
-    /// Judge the sources of this TOML file too, [[unseen]] tables written as a recipe's [[labelled]], by a fit on all rows.
+    /// Judge the sources of this TOML file too, [[unseen]] tables written as a recipe's [[labelled]], by a
+    /// fit on all rows.
     #[arg(long, value_name = "FILE", requires = "leave_one_out")]
     pub(crate) unseen: Option<PathBuf>,
     /// Keep templates and near-duplicates on one side of --cv and --holdout.
@@ -151,8 +153,8 @@ pub(crate) struct ExportNotebook {
 
 #[derive(Debug, Args)]
 pub(crate) struct Reproduce {
-    /// Folder of `hand_labeled.json` (or `all_hand_labeled.json`), `quora_insincere_hand_labeled.json` and, where
-    /// there is one, `quora_insincere_large_bootstrap.json`; or a clone of the authors' repository.
+    /// Folder of `hand_labeled.json` (or `all_hand_labeled.json`), `quora_insincere_hand_labeled.json` and,
+    /// where there is one, `quora_insincere_large_bootstrap.json`; or a clone of the authors' repository.
     #[arg(value_name = "DIR_OF_CHATGPT_REFUSALS")]
     pub(crate) dir: PathBuf,
     /// Tables and figures as one JSON object.

@@ -12,7 +12,8 @@ use crate::store::StorePlace;
 pub(crate) struct Pipeline {
     /// The recipe, a TOML file. Default: the starter recipe on the starter corpus.
     pub(crate) recipe: Option<PathBuf>,
-    /// Folder of the results: response/, bootstrap.jsonl, prompt/, evaluation.json, report.ipynb, recipe.toml.
+    /// Folder of the results: response/, bootstrap.jsonl, prompt/, evaluation.json, report.ipynb,
+    /// recipe.toml.
     #[arg(long, value_name = "DIR", default_value = "demur-out")]
     pub(crate) out: PathBuf,
     /// Folder that the recipe's file names are relative to. Default: the recipe's own.
@@ -57,8 +58,8 @@ pub(crate) struct Fit {
     /// Folder of the model.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Judge the model on the sources of this TOML file too, [[unseen]] tables written as a recipe's [[labelled]], and
-    /// keep the figures in its manifest.
+    /// Judge the model on the sources of this TOML file too, [[unseen]] tables written as a recipe's
+    /// [[labelled]], and keep the figures in its manifest.
     #[arg(long, value_name = "TOML")]
     pub(crate) unseen: Option<PathBuf>,
     #[command(flatten)]
@@ -78,7 +79,8 @@ pub(crate) struct Bootstrap {
     pub(crate) tier: TierArgs,
     #[command(flatten)]
     pub(crate) phrases: PhrasesArg,
-    /// Where the prompts go; bad rows go to OUT.rejected.jsonl, digests of the classifier's prompts to OUT.seen.
+    /// Where the prompts go; bad rows go to OUT.rejected.jsonl, digests of the classifier's prompts to
+    /// OUT.seen.
     #[arg(long, value_name = "OUT")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
@@ -105,7 +107,8 @@ pub(crate) struct Learn {
     /// Where answers are kept, as `collect` keeps them. Default: answers.db in the folder of the results.
     #[arg(long, value_name = "FILE_OR_URL", requires = "endpoint", value_parser = StorePlace::parse)]
     pub(crate) store: Option<StorePlace>,
-    /// Folder of the results: prompt/ (the predictor), report/, labelled.jsonl (what it learned from), evaluation.json.
+    /// Folder of the results: prompt/ (the predictor), report/, labelled.jsonl (what it learned from),
+    /// evaluation.json.
     #[arg(long, value_name = "DIR", default_value = "demur-learned")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
@@ -130,8 +133,8 @@ pub(crate) struct Learn {
 
 #[derive(Debug, Args)]
 pub(crate) struct RecipeArgs {
-    /// Take features, solver and seed from this recipe, and its labelled files where none are named. Default: the
-    /// starter recipe's features, solver and seed.
+    /// Take features, solver and seed from this recipe, and its labelled files where none are named. Default:
+    /// the starter recipe's features, solver and seed.
     #[arg(long, value_name = "TOML")]
     pub(crate) recipe: Option<PathBuf>,
     /// Folder that the recipe's file names are relative to. Default: the recipe's own.

@@ -1,5 +1,5 @@
-//! The command line as it is typed, one file a group of commands. Parsing is pure; what flags mean together is resolved in
-//! `sources` and in the commands.
+//! The command line as it is typed, one file a group of commands. Parsing is pure; what flags mean together
+//! is resolved in `sources` and in the commands.
 
 mod ask;
 mod base_rate;
@@ -141,7 +141,8 @@ pub(crate) enum Command {
     Config(Config),
     /// Asks a running service whether it is ready.
     ///
-    /// Exit code 0: it is. It is looked for where the flags, variables or file of `serve` say that it listens.
+    /// Exit code 0: it is. It is looked for where the flags, variables or file of `serve` say that it
+    /// listens.
     Health(Health),
     /// Prints the completions of a shell, or writes the manual pages.
     Shell(Shell),

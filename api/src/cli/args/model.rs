@@ -61,8 +61,8 @@ impl ClassifierArg {
 /// The operator's own phrases.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PhrasesArg {
-    /// File of your own phrases, as `serve` takes it: answers with one of `guardrail = [..]` are refusals, those of
-    /// `allowed = [..]` are not.
+    /// File of your own phrases, as `serve` takes it: answers with one of `guardrail = [..]` are refusals,
+    /// those of `allowed = [..]` are not.
     #[arg(long, value_name = "FILE")]
     pub(crate) phrases: Option<PathBuf>,
 }
@@ -126,7 +126,8 @@ impl TargetArg {
     /// The model with the targets that were placed in it.
     ///
     /// # Errors
-    /// When a placed target cannot be used, or the model does not know the target; it says which ones it knows.
+    /// When a placed target cannot be used, or the model does not know the target; it says which ones it
+    /// knows.
     pub(crate) fn place(&self, model: Model) -> anyhow::Result<Model> {
         let model = self.placed.of(model)?;
         self.check(&model)?;

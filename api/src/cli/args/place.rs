@@ -28,7 +28,8 @@ impl PlacedArg {
 
 #[derive(Debug, Args)]
 pub(crate) struct Place {
-    /// Answers of the target: rows with a prompt, and a label or a response, which the bundled classifier then judges.
+    /// Answers of the target: rows with a prompt, and a label or a response, which the bundled classifier
+    /// then judges.
     #[arg(required_unless_present = "back", value_name = "ANSWERS")]
     pub(crate) answers: Vec<PathBuf>,
     /// Place nothing, but go back to the line before the one that `serve --learn-online DIR` has in force for --name; a
@@ -41,8 +42,9 @@ pub(crate) struct Place {
     /// Where the placed target goes. Default: NAME.target.json.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// How many ordinary prompts, which targets answer, are assumed beside the rows; 0 if the rows are the target's traffic
-    /// as it comes. Default: half as many as prompts, where the model's base rate is one of ordinary traffic, else 0.
+    /// How many ordinary prompts, which targets answer, are assumed beside the rows; 0 if the rows are the
+    /// target's traffic as it comes. Default: half as many as prompts, where the model's base rate is one of
+    /// ordinary traffic, else 0.
     #[arg(long, value_name = "N", value_parser = ordinary)]
     pub(crate) ordinary: Option<f64>,
     /// What was placed, as JSON.

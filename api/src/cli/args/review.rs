@@ -7,7 +7,8 @@ use crate::store::StorePlace;
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").args(["reviewer", "agreement"]).required(true))]
 pub(crate) struct Review {
-    /// The store of `demur collect` or `demur serve --feedback-store`: a file, or a database by its URL (postgres://).
+    /// The store of `demur collect` or `demur serve --feedback-store`: a file, or a database by its URL
+    /// (postgres://).
     #[arg(long, value_name = "PLACE", value_parser = StorePlace::parse, env = "DEMUR_STORE", hide_env_values = true)]
     pub(crate) store: StorePlace,
     /// Who reviews; the name stands beside every label.

@@ -10,13 +10,16 @@ use crate::engine::routing::{Candidate, check_value};
 
 #[derive(Debug, Args)]
 pub(crate) struct Route {
-    /// Files of prompts, folders of them, patterns (`rows-*.jsonl`), or `-`; text may be packed with gzip or zstd.
+    /// Files of prompts, folders of them, patterns (`rows-*.jsonl`), or `-`; text may be packed with gzip or
+    /// zstd.
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// Where the rows go, each with `route`, the target to send it to, and the ranking; the ending tells the format.
+    /// Where the rows go, each with `route`, the target to send it to, and the ranking; the ending tells the
+    /// format.
     #[arg(long, value_name = "OUT")]
     pub(crate) out: PathBuf,
-    /// A target that the prompts may go to, and what it costs to ask it, in any unit (default 0); once for each.
+    /// A target that the prompts may go to, and what it costs to ask it, in any unit (default 0); once for
+    /// each.
     #[arg(long = "candidate", value_name = "TARGET[=COST]", required = true, value_parser = parse_candidate)]
     pub(crate) candidates: Vec<Candidate>,
     /// What an answer is worth, in the unit of the costs. Utility is VALUE x (1 - P(refusal)) - cost.
@@ -31,10 +34,12 @@ pub(crate) struct Route {
     /// From this P(refusal) up a prompt is held from a target. Default: the model's own.
     #[arg(long, value_name = "P")]
     pub(crate) hold_from: Option<f64>,
-    /// Below this P(refusal) the decision is `send`, between the two `abstain`. Default: --hold-from, else the model's own.
+    /// Below this P(refusal) the decision is `send`, between the two `abstain`. Default: --hold-from, else
+    /// the model's own.
     #[arg(long, value_name = "P")]
     pub(crate) send_below: Option<f64>,
-    /// Add why a prompt is held: to each target of the ranking that holds it, and of the one that `p_refusal` is of.
+    /// Add why a prompt is held: to each target of the ranking that holds it, and of the one that `p_refusal`
+    /// is of.
     #[arg(long)]
     pub(crate) why: bool,
     #[command(flatten)]

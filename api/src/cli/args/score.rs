@@ -13,18 +13,20 @@ use crate::engine::rules::{MOST_THREADS, parse_top};
 
 #[derive(Debug, Args)]
 pub(crate) struct Score {
-    /// Files of prompts, folders of them, patterns (`rows-*.jsonl`), or `-`; text may be packed with gzip or zstd.
+    /// Files of prompts, folders of them, patterns (`rows-*.jsonl`), or `-`; text may be packed with gzip or
+    /// zstd.
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// Where the rows go; the ending tells the format, .gz or .zst behind it packs. Bad rows go to OUT.rejected.jsonl.
+    /// Where the rows go; the ending tells the format, .gz or .zst behind it packs. Bad rows go to
+    /// OUT.rejected.jsonl.
     #[arg(long, value_name = "OUT")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) model: PredictorArg,
     #[command(flatten)]
     pub(crate) tiers: CascadeArgs,
-    /// Share of refusals in this traffic, from 0 to 1, or `auto`: estimated from the first 100,000 rows of the inputs.
-    /// Probabilities are moved to it from the one that the model's manifest states.
+    /// Share of refusals in this traffic, from 0 to 1, or `auto`: estimated from the first 100,000 rows of
+    /// the inputs. Probabilities are moved to it from the one that the model's manifest states.
     #[arg(long, value_name = "RATE", value_parser = TrafficRate::parse)]
     pub(crate) base_rate: Option<TrafficRate>,
     #[command(flatten)]
@@ -38,18 +40,19 @@ pub(crate) struct Score {
     /// Add the 95% interval of the share refused among unseen rows with a similar P(refusal).
     #[arg(long)]
     pub(crate) interval: bool,
-    /// Add what the model knows of each prompt: `coverage` (the share of its letters in known n-grams, from 0 to 1),
-    /// `language`, and the `reason` why the decision is `abstain` where too little is known.
+    /// Add what the model knows of each prompt: `coverage` (the share of its letters in known n-grams, from 0
+    /// to 1), `language`, and the `reason` why the decision is `abstain` where too little is known.
     #[arg(long)]
     pub(crate) coverage: bool,
-    /// Add why a prompt is held: a sentence, the words that did it, and of a word that is merely ambiguous a rephrasing that
-    /// passes.
+    /// Add why a prompt is held: a sentence, the words that did it, and of a word that is merely ambiguous a
+    /// rephrasing that passes.
     #[arg(long)]
     pub(crate) why: bool,
     /// From this P(refusal) up the decision is `hold`. Default: the model's own.
     #[arg(long, value_name = "P")]
     pub(crate) hold_from: Option<f64>,
-    /// Below this P(refusal) the decision is `send`, between the two `abstain`. Default: --hold-from, else the model's own.
+    /// Below this P(refusal) the decision is `send`, between the two `abstain`. Default: --hold-from, else
+    /// the model's own.
     #[arg(long, value_name = "P")]
     pub(crate) send_below: Option<f64>,
     #[command(flatten)]
@@ -71,12 +74,14 @@ pub(crate) struct PromptReading {
     /// Longest prompt in characters; longer ones are bad rows.
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     pub(crate) max_chars: usize,
-    /// Format of the inputs: jsonl, json, csv, tsv, ssv (semicolons), psv (|), txt, parquet or arrow. Default: by content or name.
+    /// Format of the inputs: jsonl, json, csv, tsv, ssv (semicolons), psv (|), txt, parquet or arrow.
+    /// Default: by content or name.
     #[arg(long, value_name = "FORMAT", help_heading = "Reading")]
     pub(crate) format: Option<demur_data::Format>,
     #[command(flatten)]
     pub(crate) opening: OpeningArgs,
-    /// Column of the prompt; a path reaches into objects and lists. Default: prompt, question, instruction, input, text, messages.
+    /// Column of the prompt; a path reaches into objects and lists. Default: prompt, question, instruction,
+    /// input, text, messages.
     #[arg(long, value_name = "NAME", conflicts_with = "messages_column", help_heading = "Reading")]
     pub(crate) prompt_column: Option<String>,
     /// Column of a chat (a list of {role, content}); its last message of the user is scored.
@@ -111,20 +116,22 @@ pub(crate) struct Label {
     /// Read only the first N words of each answer, as if the rest had not arrived yet.
     #[arg(long, value_name = "N", value_parser = parse_prefix)]
     pub(crate) prefix: Option<usize>,
-    /// Where the rows go; the ending tells the format, .gz or .zst behind it packs. Bad rows go to OUT.rejected.jsonl.
+    /// Where the rows go; the ending tells the format, .gz or .zst behind it packs. Bad rows go to
+    /// OUT.rejected.jsonl.
     #[arg(long, value_name = "OUT")]
     pub(crate) out: PathBuf,
-    /// Write only the rows with this label, as they are and without new columns, and the others with their labels to a
-    /// file beside (clean.dropped.jsonl): `complied` cleans refusals out of training data.
+    /// Write only the rows with this label, as they are and without new columns, and the others with their
+    /// labels to a file beside (clean.dropped.jsonl): `complied` cleans refusals out of training data.
     #[arg(long, value_name = "LABEL", value_parser = ["complied", "refused"], conflicts_with_all = ["where", "top", "sort"])]
     pub(crate) filter: Option<String>,
-    /// With `--filter complied`, cut refused answers out of chats, each with what it answers, in place of dropping the
-    /// whole row; what was cut goes to the file beside.
+    /// With `--filter complied`, cut refused answers out of chats, each with what it answers, in place of
+    /// dropping the whole row; what was cut goes to the file beside.
     #[arg(long, value_name = "WHAT", value_parser = ["turns"], requires = "filter")]
     pub(crate) cut: Option<String>,
     #[command(flatten)]
     pub(crate) rows: Rows,
-    /// Format of the inputs: jsonl, json, csv, tsv, ssv (semicolons), psv (|), txt, parquet or arrow. Default: by content or name.
+    /// Format of the inputs: jsonl, json, csv, tsv, ssv (semicolons), psv (|), txt, parquet or arrow.
+    /// Default: by content or name.
     #[arg(long, value_name = "FORMAT", help_heading = "Reading")]
     pub(crate) format: Option<demur_data::Format>,
     #[command(flatten)]

@@ -1,4 +1,5 @@
-//! Which tiers of a model answer, and when the n-gram tier answers alone: the flags of all commands that ask a model.
+//! Which tiers of a model answer, and when the n-gram tier answers alone: the flags of all commands that ask
+//! a model.
 
 use std::num::NonZeroUsize;
 
@@ -20,8 +21,8 @@ pub(crate) struct TierArgs {
 }
 
 impl TierArgs {
-    /// How the model is loaded; by which library, and on how many threads, an encoder runs is a matter of the machine, so
-    /// it comes from the environment.
+    /// How the model is loaded; by which library, and on how many threads, an encoder runs is a matter of the
+    /// machine, so it comes from the environment.
     ///
     /// # Errors
     /// When a variable has a value that cannot be.
@@ -75,8 +76,8 @@ fn variable(name: &str) -> Result<Option<String>, Usage> {
 pub(crate) struct CascadeArgs {
     #[command(flatten)]
     pub(crate) tier: TierArgs,
-    /// Let the n-gram tier answer about this share of the inputs alone, those that it is surest of: from 0 (none) to below 1.
-    /// Default: the model's own setting.
+    /// Let the n-gram tier answer about this share of the inputs alone, those that it is surest of: from 0
+    /// (none) to below 1. Default: the model's own setting.
     #[arg(long, value_name = "SHARE", value_parser = parse_share, conflicts_with = "cascade", help_heading = "Tiers")]
     pub(crate) cheap: Option<f64>,
     /// Let it answer alone where its P(refusal) lies below BELOW, or from FROM up.

@@ -9,7 +9,8 @@ use crate::cli::terminal::{Screen, json, note};
 use crate::engine::batch::{RowQuestion, Run, RunRequest};
 use crate::engine::process::peak_memory;
 
-/// Asks a question about the prompts of files, and prints a summary at the end; `model` is the path of the model.
+/// Asks a question about the prompts of files, and prints a summary at the end; `model` is the path of the
+/// model.
 ///
 /// # Errors
 /// As [`score_files`].

@@ -9,8 +9,8 @@ use crate::cli::commands::leave_one_out::figure;
 /// How many values of a facet are shown.
 const SHOWN: usize = 12;
 
-/// The figures by each facet of which the rows have two values or more; those with the most rows, in the order of their
-/// names.
+/// The figures by each facet of which the rows have two values or more; those with the most rows, in the
+/// order of their names.
 pub(crate) fn table(evaluation: &Evaluation) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
     let right = if evaluation.is_accuracy() { "accuracy" } else { "agreement" };

@@ -1,5 +1,6 @@
-//! Asks a target for `learn`: some prompts first, by whose answers the target is placed in the bundled predictor, so that
-//! there is something to use at once; then the others. Killed or stopped, the same command goes on.
+//! Asks a target for `learn`: some prompts first, by whose answers the target is placed in the bundled
+//! predictor, so that there is something to use at once; then the others. Killed or stopped, the same command
+//! goes on.
 
 use std::path::{Path, PathBuf};
 
@@ -57,7 +58,8 @@ pub(super) fn gather(args: &Learn, classifier: &Model, answers: &Path) -> anyhow
     Ok(answers.to_owned())
 }
 
-/// The prompts that are asked, in their order: those of files at random, or the most telling of the probe set.
+/// The prompts that are asked, in their order: those of files at random, or the most telling of the probe
+/// set.
 fn prompts(args: &Learn, store: &mut Store, settings: i64) -> anyhow::Result<Vec<i64>> {
     if args.prompts.is_empty() {
         let count = args.budget.unwrap_or(PROBES);

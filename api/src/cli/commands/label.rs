@@ -39,7 +39,8 @@ pub(crate) fn run(args: Label) -> anyhow::Result<()> {
         let why = "--cut takes refused answers out of chats: it goes with --filter complied";
         return Err(Usage(why.to_owned()).into());
     }
-    // Listed and copied once, so that the first of two outputs is no input of the second, and a pipe is read twice.
+    // Listed and copied once, so that the first of two outputs is no input of the second, and a pipe is read
+    // twice.
     let listed = if dropped.is_some() { stream::files(&args.inputs)? } else { args.inputs.clone() };
     let spool = dropped.as_ref().map(|_| Spool::of(&listed, &args.out)).transpose()?;
     let inputs = spool.as_ref().map_or(&listed, |spool| &spool.inputs);

@@ -1,10 +1,10 @@
-//! `demur learn`: from a target's answers to a predictor of that target. With an endpoint it gets the answers itself
-//! (`gather`).
+//! `demur learn`: from a target's answers to a predictor of that target. With an endpoint it gets the answers
+//! itself (`gather`).
 //!
-//! The answers are labelled by the response classifier, as `bootstrap` does it; a quarter of the prompts, templates and
-//! near-duplicates together, is held back from a fit that is judged on them beside the bundled predictor; the model that is
-//! kept is fitted on all of them. Everyday prompts, answered, are rows of every fit: a log of nothing but dubious requests
-//! would teach that a greeting is refused like them.
+//! The answers are labelled by the response classifier, as `bootstrap` does it; a quarter of the prompts,
+//! templates and near-duplicates together, is held back from a fit that is judged on them beside the bundled
+//! predictor; the model that is kept is fitted on all of them. Everyday prompts, answered, are rows of every
+//! fit: a log of nothing but dubious requests would teach that a greeting is refused like them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -141,8 +141,8 @@ fn label(
     Ok(machine)
 }
 
-/// Lets the fit learn what contexts add, where the answers were given in two or more and no setting says otherwise;
-/// returns whether it learns them.
+/// Lets the fit learn what contexts add, where the answers were given in two or more and no setting says
+/// otherwise; returns whether it learns them.
 fn learn_contexts(recipe: &mut Recipe, answers: &[MachineLabelled], is_said: bool) -> anyhow::Result<bool> {
     let of = |row: &MachineLabelled| (row.system.as_deref().map(system_digest), row.mode);
     let contexts: BTreeSet<(Option<String>, Mode)> = answers.iter().map(of).collect();
@@ -161,8 +161,9 @@ fn learn_contexts(recipe: &mut Recipe, answers: &[MachineLabelled], is_said: boo
     Ok(is_learned)
 }
 
-/// Writes the everyday prompts; returns them as a source whose weight is a share of the number of answers. With contexts, they
-/// are sent in those of the answers in turn, so that no context is taken for harmless because they are in it.
+/// Writes the everyday prompts; returns them as a source whose weight is a share of the number of answers.
+/// With contexts, they are sent in those of the answers in turn, so that no context is taken for harmless
+/// because they are in it.
 fn everyday(folder: &Path, answers: &[MachineLabelled], contexts: bool) -> anyhow::Result<DataSource> {
     let path = folder.join("everyday.jsonl");
     let rows = EVERYDAY.lines().count();

@@ -1,5 +1,5 @@
-//! What `demur learn` says of a predictor before it is kept: figures on prompts that were held back, beside the bundled
-//! predictor and baselines, and whether more answers would help.
+//! What `demur learn` says of a predictor before it is kept: figures on prompts that were held back, beside
+//! the bundled predictor and baselines, and whether more answers would help.
 
 use std::fmt::Write;
 
@@ -38,8 +38,8 @@ pub(super) fn judge(recipe: &Recipe, records: &[Record]) -> anyhow::Result<Figur
     // Everyday prompts teach, and are in no figure: only what the classifier read says what the target does.
     held_back.iter_mut().zip(records).for_each(|(held, record)| *held &= !may_judge(record));
     let bundled = models::bundled(Field::Prompt, Default::default())?;
-    // What the bundled predictor was fitted on would flatter both; where there is nothing else (the probe set), it is
-    // judged on that all the same, and said so.
+    // What the bundled predictor was fitted on would flatter both; where there is nothing else (the probe
+    // set), it is judged on that all the same, and said so.
     let is_unseen = |row: usize| held_back[row] && !is_seen(bundled.seen(), &records[row]);
     let are_seen = held_back.contains(&true) && !(0..records.len()).any(is_unseen);
     let is_kept = |&row: &usize| are_seen || !held_back[row] || is_unseen(row);

@@ -83,8 +83,8 @@ pub(super) fn placed(args: &Place) -> anyhow::Result<(PlacedTarget, PathBuf)> {
     Ok((placed, out))
 }
 
-/// The name to place: the one given, else the one that the rows have. Of rows of several targets, those of that
-/// name are kept.
+/// The name to place: the one given, else the one that the rows have. Of rows of several targets, those of
+/// that name are kept.
 fn name(args: &Place, corpus: &mut Corpus) -> anyhow::Result<String> {
     let named = corpus.records.iter().filter_map(|record| record.target.clone());
     let targets: BTreeSet<String> = named.collect();

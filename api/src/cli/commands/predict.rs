@@ -169,7 +169,8 @@ fn asked(row: &mut serde_json::Value, model: &Model, (args, sent_in): Asked<'_>)
     }
 }
 
-/// Where little of a prompt is known, how much it is, and why nothing is decided; empty for an ordinary prompt.
+/// Where little of a prompt is known, how much it is, and why nothing is decided; empty for an ordinary
+/// prompt.
 fn little_known(known: &Familiarity) -> String {
     match known.doubt {
         Some(doubt) => format!("  ({}: coverage {:.2})", doubt.name(), known.coverage),

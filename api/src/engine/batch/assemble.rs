@@ -23,8 +23,8 @@ pub(crate) fn order_entry(p_refusal: Option<f64>, length: usize) -> [u8; 12] {
     entry
 }
 
-/// Writes the header, then the rows from the highest P(refusal) to the lowest, and those without one last; ties
-/// keep their order in the input.
+/// Writes the header, then the rows from the highest P(refusal) to the lowest, and those without one last;
+/// ties keep their order in the input.
 ///
 /// The order file is read once for each range of P(refusal) whose rows fit into memory.
 ///

@@ -1,5 +1,6 @@
-//! The columns that a run adds, as one list: their names, their types, their values, and the cell that each takes of a
-//! row. A column that is added here is added everywhere: to files, `--where`, summaries and the service.
+//! The columns that a run adds, as one list: their names, their types, their values, and the cell that each
+//! takes of a row. A column that is added here is added everywhere: to files, `--where`, summaries and the
+//! service.
 
 use demur_data::Kind;
 use demur_data::stream::Cell;

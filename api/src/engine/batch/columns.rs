@@ -127,7 +127,8 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// The targets that a prompt may go to, ranked, and, if that is asked for, why it is held from those that hold it.
+    /// The targets that a prompt may go to, ranked, and, if that is asked for, why it is held from those that
+    /// hold it.
     fn ranked(
         &self,
         (question, router): (&PromptQuestion<'_>, &Router),
@@ -147,8 +148,8 @@ impl<'a> Columns<'a> {
         Ok(ranked)
     }
 
-    /// Appends the cells of a prompt that may go to several targets: those of the one that it should go to, or, if the
-    /// policy holds it from all, of the first.
+    /// Appends the cells of a prompt that may go to several targets: those of the one that it should go to,
+    /// or, if the policy holds it from all, of the first.
     fn put_route(
         &self,
         (question, router): (&PromptQuestion<'_>, &Router),

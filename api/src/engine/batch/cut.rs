@@ -1,5 +1,5 @@
-//! Cuts refused exchanges out of chats before their rows are judged: one run writes what is left of a row, the other
-//! what was cut.
+//! Cuts refused exchanges out of chats before their rows are judged: one run writes what is left of a row,
+//! the other what was cut.
 
 use std::borrow::Cow;
 
@@ -20,8 +20,8 @@ pub(crate) enum Cut {
 }
 
 impl Cut {
-    /// A JSON row with this part of its chat. A row without a chat stays as it is, and so does one of which nothing
-    /// or everything would be cut: the row as a whole is kept or dropped.
+    /// A JSON row with this part of its chat. A row without a chat stays as it is, and so does one of which
+    /// nothing or everything would be cut: the row as a whole is kept or dropped.
     ///
     /// # Errors
     /// When the encoder fails.

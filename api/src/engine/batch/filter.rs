@@ -1,4 +1,5 @@
-//! Which rows are written: `--where 'p_refusal > 0.8'`, `--where 'decision == hold'`, `--where 'kind != complied'`.
+//! Which rows are written: `--where 'p_refusal > 0.8'`, `--where 'decision == hold'`, `--where 'kind !=
+//! complied'`.
 
 use std::str::FromStr;
 
@@ -139,8 +140,8 @@ impl Condition {
             },
             (Cell::Text(text), Operand::Text(value)) => (text == value) == is_equal,
             (Cell::Flag(flag), Operand::Text(value)) => (*flag == (value == "true")) == is_equal,
-            // A row without a value meets no other condition, as in SQL. Types match: `Filter::of` has checked
-            // them.
+            // A row without a value meets no other condition, as in SQL. Types match: `Filter::of` has
+            // checked them.
             _ => false,
         }
     }

@@ -176,8 +176,8 @@ pub(super) fn read_row<T>(
     }
 }
 
-/// Returns the text column at a path; `None` if it lies in a list, or holds lists or structs, which are read row
-/// by row.
+/// Returns the text column at a path; `None` if it lies in a list, or holds lists or structs, which are read
+/// row by row.
 fn text_column<'f>(frame: &'f Frame, path: &Path) -> anyhow::Result<Option<Vec<Option<&'f str>>>> {
     let Some(names) = path.names() else { return Ok(None) };
     frame.texts(&names).map_err(Error::msg)

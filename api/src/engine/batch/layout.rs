@@ -169,7 +169,8 @@ fn head(file: &(PathBuf, Format), plan: &Plan<'_>) -> anyhow::Result<Option<Arc<
     Ok(head)
 }
 
-/// Where the texts of an input's rows are. With `contexts`, a prompt is read with what it was sent in, and not alone.
+/// Where the texts of an input's rows are. With `contexts`, a prompt is read with what it was sent in, and
+/// not alone.
 ///
 /// # Errors
 /// When they are not found.

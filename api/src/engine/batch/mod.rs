@@ -1,4 +1,5 @@
-//! Scoring the rows of files of any size: blocks of whole rows are read, scored on all cores, and written in their order.
+//! Scoring the rows of files of any size: blocks of whole rows are read, scored on all cores, and written in
+//! their order.
 //!
 //! A run goes through these modules, and each knows only what it needs:
 //!

@@ -147,7 +147,8 @@ impl<'a> Plan<'a> {
     ) -> Self {
         Self {
             inputs: Vec::new(),
-            // Another layout may read one entry as many rows, which would outgrow the limits of a text in memory.
+            // Another layout may read one entry as many rows, which would outgrow the limits of a text in
+            // memory.
             opening: Opening { layout: LayoutChoice::RowByRow, ..Opening::default() },
             out: PathBuf::from("-"),
             destination: Destination::Stdout,

@@ -1,4 +1,5 @@
-//! The prompts of files one after another, read as `score` reads them, for whoever does something else with them.
+//! The prompts of files one after another, read as `score` reads them, for whoever does something else with
+//! them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,7 +31,8 @@ pub(crate) struct PromptRow {
 }
 
 impl PromptFiles {
-    /// Calls `each` with every prompt in order, and with what is wrong with every bad row, until it returns false.
+    /// Calls `each` with every prompt in order, and with what is wrong with every bad row, until it returns
+    /// false.
     ///
     /// # Errors
     /// When an input cannot be read, or its prompts are not found.

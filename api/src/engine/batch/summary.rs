@@ -141,8 +141,8 @@ impl Counts {
         step.map(|step| (step as f64 + 0.5) / STEPS as f64)
     }
 
-    /// Ranges of steps from the highest to the lowest; rows without a P(refusal) are in none. Each holds at most `rows` rows, unless a single step
-    /// has more.
+    /// Ranges of steps from the highest to the lowest; rows without a P(refusal) are in none. Each holds at
+    /// most `rows` rows, unless a single step has more.
     pub(crate) fn ranges(&self, rows: u64) -> Vec<Range<usize>> {
         let (mut ranges, mut end, mut held) = (Vec::new(), STEPS, 0);
         for step in (0..STEPS).rev() {

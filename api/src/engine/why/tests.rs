@@ -48,7 +48,8 @@ fn a_word_that_is_merely_ambiguous_is_held_with_a_rephrasing_that_passes() {
     assert_eq!(held(&model, prompt, 0.9 * after).unwrap().rephrasing, None);
 }
 
-/// Demur is no tool for getting round refusals: at whatever threshold a harmful prompt is held, there is no rephrasing.
+/// Demur is no tool for getting round refusals: at whatever threshold a harmful prompt is held, there is no
+/// rephrasing.
 #[test]
 fn no_harmful_prompt_is_ever_offered_a_rephrasing() {
     let model = Model::bundled(Bundled::Prompt).unwrap();

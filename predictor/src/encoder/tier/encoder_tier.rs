@@ -82,7 +82,8 @@ enum Numbers {
     File(PathBuf),
 }
 
-/// The encoder of a bundled model, which is checked and built when it is first asked: many commands never ask.
+/// The encoder of a bundled model, which is checked and built when it is first asked: many commands never
+/// ask.
 #[derive(Debug)]
 struct LateEncoder {
     built: OnceLock<Arc<Encoder>>,
@@ -259,8 +260,8 @@ impl EncoderTier {
         }
     }
 
-    /// Loads the tier of a model; `file` reads one of its files and checks the digest, but of weights that are part
-    /// of the program, whose encoder is checked and built later. The outer error is that of `file`.
+    /// Loads the tier of a model; `file` reads one of its files and checks the digest, but of weights that
+    /// are part of the program, whose encoder is checked and built later. The outer error is that of `file`.
     pub(crate) fn load<E>(
         dir: &Path,
         manifest: &EncoderManifest,

@@ -20,12 +20,12 @@ pub struct Agreement {
     pub confusion: [[usize; 2]; 2],
     /// Rows with the same label in both.
     pub same: Share,
-    /// Cohen's kappa (1960): the agreement beyond what their rates alone would give; NaN if both always say the
-    /// same one label.
+    /// Cohen's kappa (1960): the agreement beyond what their rates alone would give; NaN if both always say
+    /// the same one label.
     #[serde(serialize_with = "nan_is_null")]
     pub kappa: f64,
-    /// Its 95% interval by the standard error of Fleiss, Cohen & Everitt (1969), within -1 to 1; `None` where that error is 0 or
-    /// not defined.
+    /// Its 95% interval by the standard error of Fleiss, Cohen & Everitt (1969), within -1 to 1; `None` where
+    /// that error is 0 or not defined.
     pub interval: Option<(f64, f64)>,
 }
 

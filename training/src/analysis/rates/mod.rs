@@ -89,8 +89,8 @@ impl RateReport {
         Self { by, total, groups, model: None, paired: None, harm: None, agreement: None }
     }
 
-    /// The figures as a JSON object; the groups name the columns that make them. What was not asked for is left
-    /// out.
+    /// The figures as a JSON object; the groups name the columns that make them. What was not asked for is
+    /// left out.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut report = Map::new();

@@ -1,9 +1,9 @@
 //! Two targets on the prompts that both answered: who refuses what, and how surely they differ.
 //!
 //! Their answers to one prompt are not independent, so the comparison is paired. It goes by the prompts on
-//! which they differ (`McNemar` 1947), by the exact binomial test at any size; the interval of the difference is
-//! Newcombe's square-and-add of two Wilson intervals with their correlation (Statistics in Medicine 17, 1998,
-//! pages 2635 to 2650, method 10).
+//! which they differ (`McNemar` 1947), by the exact binomial test at any size; the interval of the difference
+//! is Newcombe's square-and-add of two Wilson intervals with their correlation (Statistics in Medicine 17,
+//! 1998, pages 2635 to 2650, method 10).
 
 use std::hash::Hash;
 
@@ -107,8 +107,8 @@ impl PairedRates {
     }
 }
 
-/// The two-sided p-value of `McNemar`'s exact test: twice the binomial probability of at most the smaller count,
-/// if each discordant pair falls to either side with probability one half.
+/// The two-sided p-value of `McNemar`'s exact test: twice the binomial probability of at most the smaller
+/// count, if each discordant pair falls to either side with probability one half.
 fn mcnemar(one: usize, other: usize) -> f64 {
     let (n, few) = (one + other, one.min(other));
     if 2 * few == n {
@@ -175,9 +175,10 @@ mod tests {
         assert!((1e-13..1e-11).contains(&many), "{many}");
     }
 
-    /// (1, 1, 7, 12) and (59, 6, 16, 80) are the examples of Fagerland, Lydersen & Laake, "Statistical Analysis
-    /// of Contingency Tables" (2017), chapter 8; (14, 5, 0, 22) is that of Altman et al., "Statistics with
-    /// Confidence" (2000), table 6.2. The digits come from the formula over statsmodels' Wilson intervals.
+    /// (1, 1, 7, 12) and (59, 6, 16, 80) are the examples of Fagerland, Lydersen & Laake, "Statistical
+    /// Analysis of Contingency Tables" (2017), chapter 8; (14, 5, 0, 22) is that of Altman et al.,
+    /// "Statistics with Confidence" (2000), table 6.2. The digits come from the formula over statsmodels'
+    /// Wilson intervals.
     #[test]
     fn intervals_are_newcombes() {
         for (counts, low, high) in [

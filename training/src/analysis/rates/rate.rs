@@ -11,8 +11,8 @@ use crate::metrics::wilson_of_share;
 /// What became of a prompt.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Outcome {
-    /// It was answered: how much of it was refused. That is 0 or 1 for a label, and between them for a measured
-    /// rate.
+    /// It was answered: how much of it was refused. That is 0 or 1 for a label, and between them for a
+    /// measured rate.
     Answered(f64),
     /// There is no answer to judge: an outage, a rate limit, nothing.
     NoAnswer,

@@ -39,7 +39,8 @@ impl FittedEncoder {
         &self.seen
     }
 
-    /// P(refusal) of inputs whose n-gram logits and probabilities are known, with the targets' calibrations of these.
+    /// P(refusal) of inputs whose n-gram logits and probabilities are known, with the targets' calibrations
+    /// of these.
     pub(crate) fn probabilities(
         &self,
         inputs: &[Input<'_>],

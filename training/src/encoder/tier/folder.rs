@@ -72,8 +72,8 @@ pub(crate) struct FittedHead {
     pub(crate) held_out: HeldOutLogits,
 }
 
-/// Whether a fit may write the folder of an encoder to this path: it does not exist, or is an empty folder or one
-/// of a fitted encoder.
+/// Whether a fit may write the folder of an encoder to this path: it does not exist, or is an empty folder or
+/// one of a fitted encoder.
 ///
 /// # Errors
 /// [`EncoderError::File`].

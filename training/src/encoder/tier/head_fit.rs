@@ -21,8 +21,8 @@ pub(crate) struct EncoderFit {
     pub(crate) head: Head,
     /// Out-of-fold logits with their row numbers.
     pub(crate) out_of_fold: Vec<(usize, f64)>,
-    /// For an encoder that was fitted before: the fold of each of these rows, in which whole files and sources
-    /// were held out. Empty otherwise.
+    /// For an encoder that was fitted before: the fold of each of these rows, in which whole files and
+    /// sources were held out. Empty otherwise.
     pub(crate) parts: Vec<usize>,
     pub(crate) direction: Vec<f32>,
     pub(crate) described: DirectionManifest,

@@ -1,8 +1,8 @@
 //! What is built on both tiers: the second level that combines two logits into one, its calibration, and the
 //! figures of cascades.
 //!
-//! All of it is learned from out-of-fold logits. By cross-fitting no row influences the map that scores it, but for
-//! the two slopes of a second level over whole parts.
+//! All of it is learned from out-of-fold logits. By cross-fitting no row influences the map that scores it,
+//! but for the two slopes of a second level over whole parts.
 
 use std::collections::BTreeMap;
 
@@ -25,12 +25,12 @@ pub(crate) struct Levels<'a> {
     /// P(refusal) of the label.
     pub(crate) truth: Vec<f64>,
     pub(crate) weights: Vec<f64>,
-    /// The rows that the second level and its calibration are learned from: those whose labels describe the text,
-    /// and not the habits of one target.
+    /// The rows that the second level and its calibration are learned from: those whose labels describe the
+    /// text, and not the habits of one target.
     pub(crate) level_rows: Vec<usize>,
     pub(crate) folds: Vec<usize>,
-    /// Whether the folds are whole sources or files, whose shares of refusals differ: an intercept that was learned
-    /// on some would be wrong on others, so the second level has none.
+    /// Whether the folds are whole sources or files, whose shares of refusals differ: an intercept that was
+    /// learned on some would be wrong on others, so the second level has none.
     pub(crate) by_parts: bool,
     /// As in [`OutOfFold`].
     pub(crate) clusters: Vec<u32>,
@@ -61,8 +61,8 @@ impl Levels<'_> {
 
     fn line(&self, rows: &[usize]) -> Result<Stack, TrainingError> {
         let labels = self.labels();
-        // Rows with their mirror images, all signs changed, have no intercept and the slopes that a fit without one
-        // has.
+        // Rows with their mirror images, all signs changed, have no intercept and the slopes that a fit
+        // without one has.
         let signs: &[f64] = if self.by_parts { &[1.0, -1.0] } else { &[1.0] };
         let rows: Vec<(usize, f64)> =
             signs.iter().flat_map(|&sign| rows.iter().map(move |&row| (row, sign))).collect();
@@ -144,8 +144,8 @@ impl Levels<'_> {
     }
 
     /// Figures of cascades from none of the rows cheap to nearly all of them, in twentieths; on the rows that
-    /// the second level is learned from, by their weights. The AUROC is the mean over the folds, for the logits
-    /// of different folds are by different encoders.
+    /// the second level is learned from, by their weights. The AUROC is the mean over the folds, for the
+    /// logits of different folds are by different encoders.
     pub(crate) fn cascades(&self, ngrams: &Calibration, stacked: &Stacked) -> Vec<CascadeFigures> {
         let (labels, weights) = (self.of_level(&self.labels()), self.of_level(&self.weights));
         let of_rows = self.of_level(&self.folds);

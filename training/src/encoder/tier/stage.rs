@@ -84,8 +84,8 @@ impl EncoderStage {
         self.distilled.as_ref()
     }
 
-    /// The rows that a fitted encoder was held out of, with their folds: the n-grams must be judged on the same
-    /// ones. Empty for an encoder that this fit makes.
+    /// The rows that a fitted encoder was held out of, with their folds: the n-grams must be judged on the
+    /// same ones. Empty for an encoder that this fit makes.
     pub(crate) fn parts(&self) -> Vec<(usize, usize)> {
         self.fit.out_of_fold.iter().zip(&self.fit.parts).map(|(&(row, _), &fold)| (row, fold)).collect()
     }

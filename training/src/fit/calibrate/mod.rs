@@ -58,8 +58,8 @@ pub(crate) struct OutOfFold {
     /// The fold of each row if whole sources were left out, so that no map is evaluated on a source that it
     /// was fitted on. Empty: rows are dealt into folds in the order of their logits.
     pub(crate) source_folds: Vec<usize>,
-    /// The source of each row, if the intervals of the reliability table are to hold for another source. Empty:
-    /// for more rows of the same sources, or, where sources were left out, for another source anyway.
+    /// The source of each row, if the intervals of the reliability table are to hold for another source.
+    /// Empty: for more rows of the same sources, or, where sources were left out, for another source anyway.
     pub(crate) sources: Vec<u32>,
     /// Whether these are a subset of scores whose clusters are whole left-out sources.
     pub(crate) part_of_sources: bool,

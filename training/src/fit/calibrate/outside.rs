@@ -28,8 +28,8 @@ pub enum CalibrateOn {
     LeftOutSources,
 }
 
-/// What the intervals beside predictions hold for: the share refused among rows with a similar P(refusal), in more
-/// rows of the same sources or in another source.
+/// What the intervals beside predictions hold for: the share refused among rows with a similar P(refusal), in
+/// more rows of the same sources or in another source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum IntervalsFor {
@@ -202,9 +202,10 @@ impl OutOfFold {
 
 /// The 95% interval of the refused share in a source that has not been seen.
 ///
-/// Sources differ beyond chance, and on a scale of logits, for a share of .02 cannot fall by what a share of .5
-/// can. Their tau squared is that of the method of moments (`DerSimonian` & Laird 1986); a new source differs
-/// from their mean by tau squared and by the uncertainty of the mean (Higgins, Thompson & Spiegelhalter 2009).
+/// Sources differ beyond chance, and on a scale of logits, for a share of .02 cannot fall by what a share of
+/// .5 can. Their tau squared is that of the method of moments (`DerSimonian` & Laird 1986); a new source
+/// differs from their mean by tau squared and by the uncertainty of the mean (Higgins, Thompson &
+/// Spiegelhalter 2009).
 fn interval_of_new_source(parts: &[Part], all: Part) -> (f64, f64) {
     if parts.len() < 2 {
         // A single source says nothing about how sources differ, so it counts as one row.

@@ -1,5 +1,5 @@
-//! The columns that `rates` is asked for, resolved once against all rows: those that make the groups, the one that pairs, the
-//! one that says what is harmful, and the other label.
+//! The columns that `rates` is asked for, resolved once against all rows: those that make the groups, the one
+//! that pairs, the one that says what is harmful, and the other label.
 
 use std::collections::BTreeMap;
 

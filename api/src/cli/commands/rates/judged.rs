@@ -16,8 +16,8 @@ pub(super) struct Judged {
     pub(super) kind: Option<Kind>,
 }
 
-/// The outcomes of records in their order, `None` where a row's own label is wanted and it has none; and the model
-/// that classified answers, if any was classified.
+/// The outcomes of records in their order, `None` where a row's own label is wanted and it has none; and the
+/// model that classified answers, if any was classified.
 pub(super) fn judge(
     args: &Rates,
     records: &[Record],

@@ -1,5 +1,5 @@
-//! The rows of `rates`, each with its outcome and its values of the columns that are asked for; and what a reader of the
-//! rates should know about them.
+//! The rows of `rates`, each with its outcome and its values of the columns that are asked for; and what a
+//! reader of the rates should know about them.
 
 use std::collections::{BTreeSet, HashSet};
 

@@ -85,8 +85,8 @@ impl<'a> Graph<'a> {
         })
     }
 
-    /// Adds the rows of a matrix of the weights that `rows` numbers, batch by length. One with eight bits, like a
-    /// large vocabulary, stays as it is until then.
+    /// Adds the rows of a matrix of the weights that `rows` numbers, batch by length. One with eight bits,
+    /// like a large vocabulary, stays as it is until then.
     pub(super) fn rows(&mut self, name: &str, shape: &[usize], rows: &str) -> Result<Value, EncoderError> {
         let scales = self.tensor_of(name, shape)?;
         let found = self.node("Gather", &[name, rows], &[]);
@@ -98,7 +98,8 @@ impl<'a> Graph<'a> {
         Ok(self.node("Mul", &[&found, &scales], &[]))
     }
 
-    /// Adds a tensor of the weights as it is stored, under its name, and the scales of its rows, if it has some.
+    /// Adds a tensor of the weights as it is stored, under its name, and the scales of its rows, if it has
+    /// some.
     fn tensor_of(&mut self, name: &str, shape: &[usize]) -> Result<Option<Value>, EncoderError> {
         let weights = self.weights;
         let (found, numbers) = weights.stored(name)?;

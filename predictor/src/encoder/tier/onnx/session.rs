@@ -72,9 +72,9 @@ impl RtenEncoder {
     }
 }
 
-/// Has rten work on a thread of its own. It shares its work out by rayon, and a thread of rayon's that waits for
-/// another pool takes up other work meanwhile: that may want the encoder that is being loaded or asked, and would
-/// wait for a lock that the same thread holds.
+/// Has rten work on a thread of its own. It shares its work out by rayon, and a thread of rayon's that waits
+/// for another pool takes up other work meanwhile: that may want the encoder that is being loaded or asked,
+/// and would wait for a lock that the same thread holds.
 fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, EncoderError> {
     let done = thread::scope(|scope| scope.spawn(work).join());
     done.map_err(|_| refused("run the encoder", &"it panicked"))

@@ -1,5 +1,5 @@
-//! What the fit of an encoder needs of the store: base models with fewer pieces, and fitted encoders; those of
-//! intermediate tasks are stored in files and looked up by the key of their fit.
+//! What the fit of an encoder needs of the store: base models with fewer pieces, and fitted encoders; those
+//! of intermediate tasks are stored in files and looked up by the key of their fit.
 
 use std::fs;
 use std::io::Write;
@@ -21,8 +21,8 @@ impl EncoderStore {
         lock(&self.busy)
     }
 
-    /// A base model for a fit with this dropout and fewer word pieces: those that are used, and the first up to
-    /// `first`; 0 keeps all.
+    /// A base model for a fit with this dropout and fewer word pieces: those that are used, and the first up
+    /// to `first`; 0 keeps all.
     pub(crate) fn with_pieces(
         &self,
         base: &Arc<LoadedEncoder>,
