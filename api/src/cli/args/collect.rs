@@ -31,7 +31,8 @@ pub(crate) struct Collect {
     #[arg(long, value_name = "N", requires = "endpoint", help_heading = "Choosing")]
     pub(crate) budget: Option<usize>,
     /// Which prompts of --budget are asked: `random` ones, those of which the predictor is most `uncertain`,
-    /// or the most telling, unlike each other (`diverse`).
+    /// or the most telling, unlike each other (`diverse`). To learn a target, random ones served best
+    /// (docs/collect.md).
     #[arg(
         long,
         value_name = "HOW",
