@@ -70,7 +70,7 @@ pub use learned::Learned;
 pub use model::Model;
 pub use model::bundled::Bundled;
 pub use model::description::ModelDescription;
-pub use model::digest::{FileDigest, sha256, sha256_of};
+pub use model::digest::{FileDigest, sha256, sha256_of, short_digest};
 pub use model::familiarity::{Doubt, Familiarity};
 pub use model::figures::{FigureLine, three_digits};
 pub use model::left_out::{LeftOutReport, LeftOutSource, SourceFigures};

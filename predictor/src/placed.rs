@@ -18,7 +18,7 @@ use crate::calibration::Calibration;
 use crate::field::Field;
 use crate::learned::Learned;
 use crate::model::Model;
-use crate::model::digest::sha256;
+use crate::model::digest::{sha256, short_digest};
 use crate::model::manifest::POLARITY;
 use crate::model::training_data::TrainingData;
 use crate::ngram::vectorizer::Scratch;
@@ -178,7 +178,7 @@ pub enum PlacedError {
     #[error(
         "the target `{name}` was placed in the model {} ({}), and this one is {model} ({digest}): its line fits no other; \
          place the target again with `demur place`",
-        placed_in.name, short(&placed_in.digest)
+        placed_in.name, short_digest(&placed_in.digest)
     )]
     OtherModel {
         /// The target.
@@ -207,10 +207,6 @@ pub enum PlacedError {
     /// Only prompt predictors take targets.
     #[error("the model judges responses, and only a prompt predictor takes targets; name one with --model")]
     NotAPredictor,
-}
-
-fn short(digest: &str) -> &str {
-    digest.get(..12).unwrap_or(digest)
 }
 
 /// The part that must be readable in every format.
@@ -340,7 +336,7 @@ impl Model {
     /// [`check_place_of`](Self::check_place_of).
     pub fn with_placed(mut self, placed: PlacedTarget) -> Result<Self, PlacedError> {
         if placed.model.digest != self.digest() {
-            let (model, digest) = (self.manifest().name.clone(), short(self.digest()).to_owned());
+            let (model, digest) = (self.manifest().name.clone(), short_digest(self.digest()).to_owned());
             let PlacedTarget { name, model: placed_in, .. } = placed;
             return Err(PlacedError::OtherModel { name, placed_in, model, digest });
         }

@@ -4,29 +4,19 @@
 //! way back from it.
 
 use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use demur_data::{AtomicFile, Lock};
-use demur_predictor::{
-    Learned, Model, PLACED_ENDING, PLACED_FORMAT, POLARITY, PlacedFigures, PlacedIn, PlacedTarget,
-    TargetLine, sha256,
-};
+use demur_data::Lock;
+use demur_predictor::{Learned, PLACED_ENDING, PlacedTarget, TargetLine, sha256, short_digest};
+
+use crate::engine::placed::{NO_FIGURES, write};
 
 /// The folder of those that were replaced.
 const OLDER: &str = "older";
 /// The longest part of a target's name in the name of its file.
 const LONGEST: usize = 80;
-
-/// The figures of a line of which none were taken.
-const NO_FIGURES: PlacedFigures = PlacedFigures {
-    average_log_loss: 0.0,
-    log_loss: 0.0,
-    average_accuracy: 0.0,
-    accuracy: 0.0,
-    majority: 0.0,
-};
 
 /// What going back did.
 #[derive(Debug)]
@@ -146,33 +136,11 @@ fn neutral(of: &PlacedTarget) -> PlacedTarget {
     }
 }
 
-/// A line of a target as a file has it, before it is known how it was learned.
-pub(crate) fn line_of(model: &Model, target: &str, line: TargetLine, learned: Learned) -> PlacedTarget {
-    PlacedTarget {
-        format: PLACED_FORMAT,
-        polarity: POLARITY.to_owned(),
-        written_by: concat!("demur ", env!("CARGO_PKG_VERSION")).to_owned(),
-        name: target.to_owned(),
-        model: PlacedIn { name: model.manifest().name.clone(), digest: model.digest().to_owned() },
-        line,
-        ngrams: Vec::new(),
-        prompts: 0,
-        answers: 0,
-        refused: 0.0,
-        ordinary: 0.0,
-        figures: NO_FIGURES,
-        training: Vec::new(),
-        learned: Some(learned),
-        sha256: String::new(),
-    }
-}
-
 /// Where a replaced line is kept.
 fn kept(folder: &Path, target: &str, digest: &str) -> PathBuf {
     let stem = file_name(target);
     let stem = stem.strip_suffix(PLACED_ENDING).unwrap_or(&stem);
-    let digest = digest.get(..12).unwrap_or(digest);
-    folder.join(OLDER).join(format!("{stem}@{digest}{PLACED_ENDING}"))
+    folder.join(OLDER).join(format!("{stem}@{}{PLACED_ENDING}", short_digest(digest)))
 }
 
 /// The name of a target's file: its own where that is a plain one, else what is plain of it and a digest, so
@@ -185,30 +153,23 @@ fn file_name(target: &str) -> String {
     }
     let plain = |letter: char| if is_plain(letter) { letter } else { '-' };
     let stem: String = target.to_lowercase().chars().map(plain).take(LONGEST).collect();
-    let digest = &sha256(target.as_bytes())[..12];
-    format!("{}@{digest}{PLACED_ENDING}", stem.trim_start_matches('.'))
-}
-
-fn write(path: &Path, line: &PlacedTarget) -> anyhow::Result<()> {
-    let name = || format!("cannot write {}", path.display());
-    let mut file = AtomicFile::create(path).with_context(name)?;
-    serde_json::to_writer(&mut file, line).with_context(name)?;
-    file.write_all(b"\n").with_context(name)?;
-    file.commit().with_context(name)
+    let digest = sha256(target.as_bytes());
+    format!("{}@{}{PLACED_ENDING}", stem.trim_start_matches('.'), short_digest(&digest))
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use demur_predictor::Bundled;
+    use demur_predictor::{Bundled, Model};
 
     use super::*;
+    use crate::engine::placed::of_line;
 
     fn a_line(model: &Model, intercept: f64, before: Option<&PlacedTarget>) -> PlacedTarget {
         let line = TargetLine { pivot: -3.0, intercept, slope: 1.0 };
         let before = before.map(|before| before.sha256.clone());
         let learned = Learned { basis: model.basis("a/B"), before, until: 50, since: 0 };
-        line_of(model, "a/B", line, learned).sealed().unwrap()
+        PlacedTarget { learned: Some(learned), ..of_line(model, "a/B".to_owned(), line) }.sealed().unwrap()
     }
 
     #[test]

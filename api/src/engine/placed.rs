@@ -1,9 +1,53 @@
-//! Models with the targets that were placed in them.
+//! Files of placed targets and of learned lines, and models with the targets that were placed in them.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use demur_predictor::{Model, PlacedTarget};
+use demur_data::AtomicFile;
+use demur_predictor::{Model, PLACED_FORMAT, POLARITY, PlacedFigures, PlacedIn, PlacedTarget, TargetLine};
+
+/// The figures of a line of which none were taken.
+pub(crate) const NO_FIGURES: PlacedFigures = PlacedFigures {
+    average_log_loss: 0.0,
+    log_loss: 0.0,
+    average_accuracy: 0.0,
+    accuracy: 0.0,
+    majority: 0.0,
+};
+
+/// A line of a target in a model, before anything is known of the answers behind it; not sealed.
+pub(crate) fn of_line(model: &Model, name: String, line: TargetLine) -> PlacedTarget {
+    PlacedTarget {
+        format: PLACED_FORMAT,
+        polarity: POLARITY.to_owned(),
+        written_by: concat!("demur ", env!("CARGO_PKG_VERSION")).to_owned(),
+        name,
+        model: PlacedIn { name: model.manifest().name.clone(), digest: model.digest().to_owned() },
+        line,
+        ngrams: Vec::new(),
+        prompts: 0,
+        answers: 0,
+        refused: 0.0,
+        ordinary: 0.0,
+        figures: NO_FIGURES,
+        training: Vec::new(),
+        learned: None,
+        sha256: String::new(),
+    }
+}
+
+/// Writes a file of a target, whole or not at all.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn write(path: &Path, placed: &PlacedTarget) -> anyhow::Result<()> {
+    let name = || format!("cannot write {}", path.display());
+    let mut file = AtomicFile::create(path).with_context(name)?;
+    serde_json::to_writer(&mut file, placed).with_context(name)?;
+    file.write_all(b"\n").with_context(name)?;
+    file.commit().with_context(name)
+}
 
 /// The targets of some files and folders.
 ///

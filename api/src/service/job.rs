@@ -17,6 +17,7 @@ use crate::service::connection::Connection;
 use crate::service::encoder_queue::{EncoderQueue, Unanswered};
 use crate::service::error::{ApiError, ErrorType};
 use crate::service::feedback::recent::Predicted;
+use crate::service::registry::Served;
 use crate::service::settings::Limits;
 use crate::service::state::{Permit, Reason, SOON, State};
 
@@ -63,13 +64,14 @@ impl Job {
         self.asker.caller
     }
 
-    /// Remembers what was predicted, if feedback is kept and can name it: a proxy sees by itself what comes back.
-    pub(crate) fn remember(&self, predictions: impl Iterator<Item = Predicted>) {
+    /// Remembers what a predictor has said for a target, if feedback is kept and can name it: a proxy sees by itself what
+    /// comes back.
+    pub(crate) fn remember(&self, served: &Served, target: Option<&str>, p: impl Iterator<Item = f64>) {
         if self.state.settings.proxy.is_some() {
             return;
         }
         let (Some(feedback), Some(id)) = (&self.state.feedback, self.request_id()) else { return };
-        let predictions: Vec<Predicted> = predictions.collect();
+        let predictions: Vec<Predicted> = p.map(Predicted::by(served, target)).collect();
         let mut recent = feedback.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.remember(self.caller(), &id, predictions);
     }

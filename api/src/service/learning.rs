@@ -13,10 +13,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
-use demur_predictor::{Field, Learned, PlacedTarget, TargetLine, log_odds};
+use demur_predictor::{Field, Learned, PlacedTarget, TargetLine, log_odds, short_digest};
 use demur_training::{FEWEST_LABELS, Lesson, relearn};
 
 use crate::engine::lines;
+use crate::engine::placed::of_line;
 use crate::service::registry::Served;
 use crate::service::state::State;
 use crate::store::{Store, StorePlace};
@@ -168,15 +169,16 @@ impl Learner {
             since,
         };
         let line = PlacedTarget {
+            learned: Some(learned),
             prompts: pairs.len(),
             answers: pairs.len(),
             refused: lesson.refused,
             figures: lesson.figures,
-            ..lines::line_of(&served.model, target, lesson.line, learned)
+            ..of_line(&served.model, target.to_owned(), lesson.line)
         }
         .sealed()?;
         if !lines::replace(&self.folder, in_force.map(|line| line.sha256.as_str()), &line)? {
-            // Somebody went back meanwhile, and it is learned anew from what comes after that.
+            // Somebody went back meanwhile: only feedback after that is learned from.
             return Ok(false);
         }
         state.metrics.learning(Learning::Learned);
@@ -193,7 +195,7 @@ fn take(state: &State, found: &[PlacedTarget], is_foreign: bool) {
     }
     for line in now.iter().filter(|line| is_foreign && !before.lines.contains(line)) {
         state.metrics.learning(Learning::Changed);
-        let (of, digest) = (&line.0, short(&line.1));
+        let (of, digest) = (&line.0, short_digest(&line.1));
         tracing::info!(target: "demur", of, digest, "somebody put another line of a target in force");
     }
     for (of, _) in before.lines.iter().filter(|(of, _)| now.iter().all(|(name, _)| name != of)) {
@@ -211,13 +213,14 @@ fn neutral(served: &Served) -> TargetLine {
 
 /// The line of the log about an attempt.
 fn say(of: &str, from: Option<&PlacedTarget>, to: Option<&PlacedTarget>, (lesson, labels): (&Lesson, usize)) {
-    let digest = |line: Option<&PlacedTarget>| line.map_or("none", |line| short(&line.sha256)).to_owned();
+    let digest =
+        |line: Option<&PlacedTarget>| line.map_or("none", |line| short_digest(&line.sha256)).to_owned();
     let (from, is_at_bound) = (digest(from), lesson.is_at_bound());
     let (log_loss_before, log_loss) = (lesson.figures.average_log_loss, lesson.figures.log_loss);
     let TargetLine { intercept: shift, slope, .. } = lesson.line;
     match to {
         Some(to) => {
-            let to = short(&to.sha256);
+            let to = short_digest(&to.sha256);
             tracing::info!(
                 target: "demur", of, from, to, labels, log_loss_before, log_loss, shift, slope, is_at_bound,
                 "learned the line of a target from feedback"
@@ -233,8 +236,4 @@ fn say(of: &str, from: Option<&PlacedTarget>, to: Option<&PlacedTarget>, (lesson
 fn failed(state: &State, error: &anyhow::Error) {
     state.metrics.learning(Learning::Failed);
     tracing::error!(target: "demur", "learning failed, and the lines stay as they are: {error:#}");
-}
-
-fn short(digest: &str) -> &str {
-    digest.get(..12).unwrap_or(digest)
 }

@@ -16,7 +16,6 @@ use crate::service::bodies::{
 };
 use crate::service::contexts::{Beside, Tool};
 use crate::service::error::ApiError;
-use crate::service::feedback::recent::Predicted;
 use crate::service::job::{Job, with_scratch};
 use crate::service::registry::{Registry, Served};
 use crate::service::reply::Room;
@@ -213,7 +212,7 @@ pub(crate) async fn predict(
             prediction.why = why;
         }
     }
-    job.remember(predictions.iter().map(|one| Predicted::of(served, target, one.p_refusal)));
+    job.remember(served, target, predictions.iter().map(|one| one.p_refusal));
     let response = PredictResponse {
         predictions,
         model: served.into(),

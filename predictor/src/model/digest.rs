@@ -22,6 +22,12 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// The beginning of a digest, by which people and file names tell digests apart: twelve digits.
+#[must_use]
+pub fn short_digest(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}
+
 /// SHA-256 of everything that a reader returns.
 ///
 /// # Errors

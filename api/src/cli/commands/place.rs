@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
-use demur_data::{AtomicFile, Corpus, Labelled, LabelledBy, Record};
+use anyhow::bail;
+use demur_data::{Corpus, Labelled, LabelledBy, Record};
 use demur_predictor::{
-    Field, Model, PLACED_ENDING, PLACED_FORMAT, POLARITY, PlacedIn, PlacedTarget, Probability, check_name,
-    labellers_in_words,
+    Field, Model, PLACED_ENDING, PlacedTarget, Probability, check_name, labellers_in_words, short_digest,
 };
 use demur_training::{Examples, PlaceParams, Placement, SourceRows, judge_answers, labelled_by, place};
 
@@ -20,6 +18,7 @@ use crate::engine::Usage;
 use crate::engine::claims::{self, OutputPath};
 use crate::engine::lines::{self, Back};
 use crate::engine::models;
+use crate::engine::placed::{of_line, write};
 use crate::store::now;
 
 /// With fewer prompts than this, a note says that more would help.
@@ -45,7 +44,7 @@ fn back(folder: &Path, name: &str, as_json: bool) -> anyhow::Result<()> {
         return terminal::json(&serde_json::to_value(&to)?);
     }
     let shown = |line: &PlacedTarget| {
-        let digest = line.sha256.get(..12).unwrap_or(&line.sha256).to_owned();
+        let digest = short_digest(&line.sha256).to_owned();
         if line.line.is_neutral() { format!("{digest}, which moves nothing") } else { digest }
     };
     let (from, to) = (shown(&from), shown(&to));
@@ -170,12 +169,6 @@ fn sealed(
 ) -> anyhow::Result<PlacedTarget> {
     let Placement { line, ngrams, prompts, answers, refused, ordinary, figures } = placement;
     let placed = PlacedTarget {
-        format: PLACED_FORMAT,
-        polarity: POLARITY.to_owned(),
-        written_by: concat!("demur ", env!("CARGO_PKG_VERSION")).to_owned(),
-        name,
-        model: PlacedIn { name: model.manifest().name.clone(), digest: model.digest().to_owned() },
-        line,
         ngrams,
         prompts,
         answers,
@@ -183,18 +176,9 @@ fn sealed(
         ordinary,
         figures,
         training: rows.describe(Field::Prompt)?,
-        learned: None,
-        sha256: String::new(),
+        ..of_line(model, name, line)
     };
     Ok(placed.sealed()?)
-}
-
-fn write(out: &Path, placed: &PlacedTarget) -> anyhow::Result<()> {
-    let name = || format!("cannot write {}", out.display());
-    let mut file = AtomicFile::create(out).with_context(name)?;
-    serde_json::to_writer(&mut file, placed).with_context(name)?;
-    file.write_all(b"\n").with_context(name)?;
-    file.commit().with_context(name)
 }
 
 /// What was placed, for a person.

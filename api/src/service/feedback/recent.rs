@@ -31,17 +31,25 @@ impl Predicted {
     /// What a predictor has said of a prompt for a target. What is no name of a target, which a caller of a proxy may send,
     /// counts as none, for it would stand in the store, in metrics and on terminals.
     pub(crate) fn of(served: &Served, target: Option<&str>, p_refusal: f64) -> Self {
+        Self::by(served, target)(p_refusal)
+    }
+
+    /// The same of several prompts: what their predictions share is found once.
+    pub(crate) fn by<'a>(served: &'a Served, target: Option<&'a str>) -> impl Fn(f64) -> Self + 'a {
         let (model, target) = (&served.model, target.filter(|target| check_name(target).is_ok()));
         let line = target.and_then(|target| model.placed_digest(target));
         let line = line.map_or_else(String::new, |digest| format!("+{digest}"));
-        let basis = target.zip(Probability::new(p_refusal).ok());
-        Self {
+        let predicted_by = labelled_by(model) + &line;
+        let basis = target.map(|target| (target, model.basis(target)));
+        move |p_refusal| Self {
             target: target.unwrap_or(&served.name).to_owned(),
             is_named: target.is_some(),
             p_refusal,
-            predicted_by: labelled_by(model) + &line,
-            basis: basis
-                .map(|(target, p)| Basis { name: model.basis(target), log_odds: model.unlearned(p, target) }),
+            predicted_by: predicted_by.clone(),
+            basis: basis.as_ref().zip(Probability::new(p_refusal).ok()).map(|((target, name), p)| Basis {
+                name: name.clone(),
+                log_odds: model.unlearned(p, target),
+            }),
         }
     }
 }

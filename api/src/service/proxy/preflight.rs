@@ -104,8 +104,11 @@ async fn judged(
     let is_silent = rule.action == PromptAction::Pass;
     let headers = if is_silent { Vec::new() } else { notice::headers(&verdicts, verdict) };
     let target = verdicts.target.as_deref().or(verdicts.unknown_target.as_deref());
-    let predicted = Predicted::of(registry.named(&verdicts.model.name)?, target, verdict.p());
-    let before = Before { headers, predicted: Some(predicted), ..Before::not_judged() };
+    let predicted = match &job.state.feedback {
+        Some(_) => Some(Predicted::of(registry.named(&verdicts.model.name)?, target, verdict.p())),
+        None => None,
+    };
+    let before = Before { headers, predicted, ..Before::not_judged() };
     if !verdict.is_held() {
         return Ok(before);
     }
