@@ -1,5 +1,5 @@
-//! Contexts as inputs of a predictor: what two personas add is learned and told apart, what they share stands
-//! in for a third, and agents have a shift of their own.
+//! Contexts as inputs of a predictor: what each of two personas adds is learned, a third one gets what they
+//! share, and agents have a shift of their own.
 
 #![allow(clippy::unwrap_used)]
 

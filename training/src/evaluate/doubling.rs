@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::error::TrainingError;
 use crate::examples::Examples;
 use crate::fit::teacher::FitPlan;
-use crate::metrics::{loss_of, mean};
+use crate::metrics::{Z, loss_of, mean};
 
 /// Both fits, on the same held-out prompts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -76,7 +76,6 @@ impl Doubling {
 
 /// The 95% interval of the mean of numbers that are dependent within their groups.
 fn interval(numbers: &[f64], groups: &[u32]) -> Option<(f64, f64)> {
-    const Z: f64 = 1.959_963_984_540_054;
     let center = mean(numbers.iter().copied());
     let mut sums: BTreeMap<u32, f64> = BTreeMap::new();
     for (number, &group) in numbers.iter().zip(groups) {
@@ -91,13 +90,14 @@ fn interval(numbers: &[f64], groups: &[u32]) -> Option<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::interval;
+    use crate::metrics::Z;
 
     #[test]
     fn rows_of_one_group_count_as_one() {
         let numbers = [1.0, 1.0, 3.0, 3.0];
         let (low, high) = interval(&numbers, &[0, 0, 1, 1]).unwrap_or_default();
         // Sums of -2 and 2: variance 8 * 2 / 1 of the sum of four.
-        let half = 1.959_963_984_540_054 * 16f64.sqrt() / 4.0;
+        let half = Z * 16f64.sqrt() / 4.0;
         assert!((low - (2.0 - half)).abs() < 1e-12 && (high - (2.0 + half)).abs() < 1e-12, "{low} {high}");
         let apart = interval(&numbers, &[0, 1, 2, 3]).unwrap_or_default();
         assert!(apart.0 > low && apart.1 < high);

@@ -18,7 +18,7 @@ use crate::metrics::ranking::{auroc, ranking};
 use crate::metrics::truth::{Truth, classes};
 
 /// The 97.5% quantile of the standard normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
+pub(crate) const Z: f64 = 1.959_963_984_540_054;
 
 /// Number of bootstrap resamples.
 pub(crate) const RESAMPLES: usize = 1000;

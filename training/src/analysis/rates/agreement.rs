@@ -3,10 +3,7 @@
 use serde::Serialize;
 
 use super::rate::Share;
-use crate::metrics::nan_is_null;
-
-/// The 97.5% quantile of the standard normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
+use crate::metrics::{Z, nan_is_null};
 
 /// How far two label columns agree.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -24,11 +24,11 @@ use crate::fit::design::Design;
 use crate::fit::logistic::{LogisticParams, SparseLogistic};
 use crate::fit::params::NgramParams;
 use crate::fit::sparse::SparseMatrix;
+use crate::metrics::Z;
 use crate::progress::Progress;
 
 /// Weights need no more precision than their intervals have.
 const TOLERANCE: f64 = 1e-3;
-const Z: f64 = 1.959_963_984_540_054;
 
 /// A weight in refits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

@@ -9,9 +9,10 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
+use crate::metrics::Z;
+
 /// Smaller groups do not form a stratum of their own.
 const LARGE: usize = 5;
-const Z: f64 = 1.959_963_984_540_054;
 
 /// The effect of a term that remains within groups.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

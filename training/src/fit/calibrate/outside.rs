@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::OutOfFold;
 use crate::error::TrainingError;
 use crate::examples::{Examples, split};
-use crate::metrics::{BINS, bin_of, wilson_of_share};
+use crate::metrics::{BINS, Z, bin_of, wilson_of_share};
 
 /// Which rows are left out together when a fit scores rows that it has not seen, for its calibration and for
 /// everything else that is learned from such scores (C, the second level).
@@ -235,7 +235,6 @@ fn interval_of_new_source(parts: &[Part], all: Part) -> (f64, f64) {
 /// Student's 97.5% quantile (the expansion of Abramowitz & Stegun 1964, 26.7.5), for one degree of freedom at
 /// least.
 fn quantile(freedom: f64) -> f64 {
-    const Z: f64 = 1.959_963_984_540_054;
     let freedom = freedom.max(1.0);
     let first = (Z.powi(3) + Z) / (4.0 * freedom);
     let second = (5.0 * Z.powi(5) + 16.0 * Z.powi(3) + 3.0 * Z) / (96.0 * freedom * freedom);
