@@ -25,9 +25,8 @@ pub(crate) struct GuardrailRequest {
     /// The chat of a request; its last message of the user is judged, and without one, all texts.
     #[schema(value_type = Option<Vec<Object>>)]
     structured_messages: Option<Vec<Map<String, Value>>>,
-    /// The tools that the model is offered.
-    #[schema(value_type = Option<Vec<Object>>)]
-    tools: Option<Vec<Value>>,
+    /// The tools that the model is offered, as the gateway has them: a list of what its providers call tools.
+    tools: Option<Value>,
     /// The model that is asked: the target. One that is not known is answered for by the average target.
     model: Option<String>,
     /// The operator's settings.
@@ -129,4 +128,21 @@ fn response(verdicts: Verdicts) -> GuardrailResponse {
     let found =
         Found { p_refusal, decision, target, unknown_target, model: model.name, digest: model.digest };
     GuardrailResponse { action, blocked_reason, demur: Some(found) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a gateway sends along must not fail the call that it guards.
+    #[test]
+    fn tools_of_any_form_are_taken() {
+        for tools in
+            [json!("x"), json!([[null]]), json!(null), json!([]), json!([{"type": "function"}]), json!(3)]
+        {
+            let body = json!({"input_type": "request", "texts": ["p"], "tools": tools});
+            let request = serde_json::from_value::<GuardrailRequest>(body);
+            assert!(request.is_ok(), "{tools}");
+        }
+    }
 }

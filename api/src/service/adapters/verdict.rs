@@ -5,7 +5,7 @@
 //! mean, and how errors name the fields of the caller's own body.
 
 use demur_data::{Context, Label};
-use demur_predictor::{Decision, Field, Form, ShareKind, ViewText};
+use demur_predictor::{Decision, Field, Form, Policy, ShareKind, ViewText};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -91,7 +91,7 @@ impl Extras {
     /// What is asked by these; `target` is the one that the request is for, `field` the place of these in the body.
     ///
     /// # Errors
-    /// 422 when `send_below` is without `hold_from`.
+    /// 422 when `send_below` is without `hold_from`, or the thresholds are out of range or out of order.
     pub(crate) fn ask(self, target: Option<String>, field: &str) -> Result<Ask, ApiError> {
         let policy = match (self.hold_from, self.send_below) {
             (None, None) => None,
@@ -103,6 +103,11 @@ impl Extras {
                 return Err(ApiError::invalid(format!("{field}.send_below"), message));
             }
         };
+        // Here, for a request with nothing to judge asks no model that would check them.
+        if let Some(Thresholds { send_below, hold_from }) = policy {
+            let checked = Policy { send_below, hold_from }.check();
+            checked.map_err(|cause| ApiError::invalid(field, cause.to_string()))?;
+        }
         let target = self.target.or(target);
         let explain = self.explain.unwrap_or(false);
         Ok(Ask { model: self.model, target, policy, explain, ..Ask::default() })
@@ -272,4 +277,22 @@ pub(crate) fn known_target(registry: &Registry, model: Option<&str>, wanted: &st
     let of_field = registry.of(Field::Prompt);
     let mut predictors = of_field.filter(|served| model.is_none_or(|model| served.name == model));
     predictors.find_map(|served| rules::known_as(&served.model, wanted)).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thresholds_are_checked_where_they_are_read() {
+        let of =
+            |hold_from, send_below| Extras { hold_from, send_below, ..Extras::default() }.ask(None, "params");
+        for (hold_from, send_below) in
+            [(Some(1.5), None), (Some(0.4), Some(0.6)), (Some(0.5), Some(-1e119)), (None, Some(0.5))]
+        {
+            assert!(of(hold_from, send_below).is_err(), "{hold_from:?} {send_below:?}");
+        }
+        assert!(of(Some(0.7), Some(0.2)).is_ok_and(|ask| ask.policy.is_some()));
+        assert!(of(None, None).is_ok_and(|ask| ask.policy.is_none()));
+    }
 }
