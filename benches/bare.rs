@@ -16,11 +16,8 @@ async fn answer(body: web::Json<Body>) -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(if length == 0 { "{}" } else { ANSWER })
 }
 
-/// As long as an answer of Demur's to one prompt.
-const ANSWER: &str = "{\"predictions\":[{\"index\":0,\"p_refusal\":0.15333803532993473,\"confidence\":0.8466619646700653,\
-                      \"decision\":\"send\"}],\"model\":{\"name\":\"prompt\",\"digest\":\
-                      \"759864593d7fabd01741e5f3f648384294efc179879cb3fc84ef90fdb1ec167c\"},\"target\":null,\
-                      \"not_judged\":[],\"seconds\":0.000139698}";
+/// An answer of Demur's to one prompt.
+const ANSWER: &str = r#"{"predictions":[{"index":0,"p_refusal":0.11438418240618799,"confidence":0.885615817593812,"decision":"send","coverage":0.9859,"language":"en","p_refusal_low":0.07010148230289717,"p_refusal_high":0.6435500757681978,"tier":"ngram"}],"model":{"name":"prompt","digest":"ad6dc1e5e5cf1f7978fc4f7d273b7843cf61bd97774d7c277de21594a691649b","left_out":{"limits":"On 2 sources that the fit has not seen, 83% of the decisions agree with the labels (a phrase list 69%, the majority guess 70%), AUROC 0.88; expect no more of rows from elsewhere","sources":2,"agreement":0.8264264760827637,"majority":0.7020400589726241,"phrase_list":0.6870412959840047,"auroc":0.8815236706322951}},"target":null,"not_judged":[],"seconds":0.000013969}"#;
 
 fn main() -> std::io::Result<()> {
     actix_web::rt::System::new().block_on(async {

@@ -5,8 +5,9 @@
 //! can know the text at all. No model is needed for it. A text that is short, mixed or in an unlisted
 //! language has no language here.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
+
+use crate::ngram::token_table::TokenTable;
 
 /// A script: the language that is written in it in most texts, and the ranges of its code points. Latin has
 /// no language of its own.
@@ -121,6 +122,9 @@ const WORDS: [(&str, &str); 12] = [
 
 /// How many words are looked at.
 const MOST_WORDS: usize = 128;
+/// The most bytes of a word of [`WORDS`], in any case: no character of theirs has more than three times as many in
+/// capitals.
+const LONGEST: usize = 36;
 
 /// The script of a letter, as an index.
 pub(crate) fn script(c: char) -> usize {
@@ -139,15 +143,19 @@ pub(crate) fn letters_by_script(text: &str) -> ByScript {
     counts
 }
 
-/// The languages of each word of [`WORDS`], a bit for each.
-fn languages_of_words() -> &'static HashMap<&'static str, u16> {
-    static TABLE: OnceLock<HashMap<&str, u16>> = OnceLock::new();
+/// The words of [`WORDS`], and the languages of each, a bit for each.
+fn languages_of_words() -> &'static (TokenTable, Vec<u16>) {
+    static TABLE: OnceLock<(TokenTable, Vec<u16>)> = OnceLock::new();
     TABLE.get_or_init(|| {
-        let mut table = HashMap::new();
+        let (mut table, mut languages) = (TokenTable::default(), Vec::new());
         for (at, (_, words)) in WORDS.iter().enumerate() {
-            words.split_ascii_whitespace().for_each(|word| *table.entry(word).or_default() |= 1 << at);
+            for word in words.split_ascii_whitespace() {
+                let number = table.insert(word, &(0..word.len())) as usize;
+                languages.resize(languages.len().max(number + 1), 0);
+                languages[number] |= 1 << at;
+            }
         }
-        table
+        (table, languages)
     })
 }
 
@@ -180,16 +188,25 @@ pub(crate) fn language_by(text: &str, letters: &ByScript) -> Option<&'static str
 
 /// The language of Latin letters by short words; `None` where they are few, or as many of two languages.
 fn by_words(text: &str) -> Option<&'static str> {
-    let table = languages_of_words();
-    let mut counts = [0; WORDS.len()];
-    let mut all = 0;
+    let (table, languages) = languages_of_words();
+    let (mut counts, mut all) = ([0; WORDS.len()], 0);
+    let mut lower = String::new();
     let words = text.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '\u{2019}');
     for word in words.filter(|word| !word.is_empty()).take(MOST_WORDS) {
         all += 1;
-        let word = word.to_lowercase().replace('\u{2019}', "'");
-        if let Some(languages) = table.get(word.as_str()) {
-            counts.iter_mut().enumerate().for_each(|(at, count)| *count += languages >> at & 1);
+        if word.len() > LONGEST {
+            continue;
         }
+        let is_lower = word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'\'');
+        if !is_lower {
+            let plain = |c| if c == '\u{2019}' { '\'' } else { c };
+            lower.clear();
+            lower.extend(word.chars().flat_map(char::to_lowercase).map(plain));
+        }
+        let word = if is_lower { word } else { lower.as_str() };
+        // A word that is in no list has a number beyond all.
+        let of_word = languages.get(table.get(word, &(0..word.len())) as usize).copied().unwrap_or_default();
+        counts.iter_mut().enumerate().for_each(|(at, count)| *count += of_word >> at & 1);
     }
     let best = (0..WORDS.len()).max_by_key(|&at| counts[at])?;
     let alone = counts.iter().filter(|&&count| count == counts[best]).count() == 1;

@@ -83,7 +83,7 @@ pub use model::tier::Tier;
 pub use model::tiers::Tiered;
 pub use model::training_data::{LabelledRows, TrainingData, labellers, labellers_in_words};
 pub use ngram::counter::{NgramCount, NgramCounter};
-pub use ngram::ngram_model::{Dense, NgramModel, View, ViewSettings, WeightedNgram};
+pub use ngram::ngram_model::{Dense, Found, NgramModel, View, ViewSettings, WeightedNgram};
 pub use ngram::ngrams::{Analyzer, MAX_NGRAM, Norm, VectorizerSettings};
 pub use ngram::vectorizer::{Scratch, Vectorizer};
 pub use placed::{

@@ -170,7 +170,7 @@ pub(crate) fn check_value(value: f64) -> Result<f64, String> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use demur_predictor::{Bundled, Probability};
+    use demur_predictor::{Bundled, Found, Probability};
 
     use super::*;
 
@@ -190,7 +190,7 @@ mod tests {
             p_refusal: Probability::new(p).unwrap(),
             logit: 0.0,
             tier: Tier::Ngram,
-            found: 0,
+            found: Found::default(),
         });
         let policy = Policy { send_below: 0.5, hold_from: 0.5 };
         let ranked = router.rank(policy, &scored, None, false);

@@ -138,7 +138,8 @@ async fn answer(
         }
         Handler::Forward { judged } => {
             let _stream = open_stream(request, state)?;
-            forward((judged, route.path), request, payload, state, asker()).await
+            // Boxed, as is a reload: a future is as large as its largest branch, and every request moves it.
+            Box::pin(forward((judged, route.path), request, payload, state, asker())).await
         }
         Handler::Models => json(&models::models(&state.registry.load(), &state.settings.limits)),
         Handler::Model => {
@@ -148,7 +149,7 @@ async fn answer(
         Handler::Live => Ok(status("live")),
         Handler::Ready => check_ready(state).map(|()| status("ready")),
         Handler::Metrics => metrics(state),
-        Handler::Reload => reload(state).await,
+        Handler::Reload => Box::pin(reload(state)).await,
         Handler::Document => Ok(text("application/json", state.openapi.clone())),
         // The page names its files relative to this folder.
         Handler::Docs => Ok(HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish()),

@@ -22,8 +22,8 @@ use crate::service::settings::Limits;
 use crate::service::state::{Permit, Reason, SOON, State};
 
 thread_local! {
-    /// The scratch buffers of this thread.
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    /// The scratch buffers of this thread. Every answer about a prompt says how much of it is known.
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::measuring());
 }
 
 /// Computes with this thread's buffers. `compute` must not wait, because the next step may run on another

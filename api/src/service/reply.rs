@@ -54,6 +54,9 @@ fn too_large(most: usize) -> ApiError {
     ApiError::new(ErrorType::InvalidRequest, message)
 }
 
+/// The bytes of an answer about one text.
+const USUAL: usize = 1024;
+
 /// A buffer with a limit.
 struct Bounded {
     bytes: Vec<u8>,
@@ -69,6 +72,10 @@ impl Write for Bounded {
         Ok(bytes.len())
     }
 
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write(bytes).map(drop)
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -79,7 +86,7 @@ impl Write for Bounded {
 /// # Errors
 /// 422 when it would be larger.
 pub(crate) fn to_json(value: &impl Serialize, most: usize) -> Result<Vec<u8>, ApiError> {
-    let mut out = Bounded { bytes: Vec::new(), most };
+    let mut out = Bounded { bytes: Vec::with_capacity(USUAL.min(most)), most };
     match serde_json::to_writer(&mut out, value) {
         Ok(()) => Ok(out.bytes),
         Err(cause) if cause.is_io() => Err(too_large(most)),

@@ -12,7 +12,8 @@ use crate::field::Field;
 use crate::language::{self, ByScript, OTHER};
 use crate::model::Model;
 use crate::model::tiers::Tiered;
-use crate::ngram::known::{KnownScripts, Letters};
+use crate::ngram::covered::Letters;
+use crate::ngram::known::KnownScripts;
 use crate::ngram::vectorizer::Scratch;
 use crate::policy::Decision;
 
@@ -116,15 +117,22 @@ impl Model {
     ) -> Option<Familiarity> {
         let text = self.judged_prompt(input)?;
         let by_script = language::letters_by_script(text);
-        let (coverage, doubt, trust) = self.known_of(text, &by_script, scratch);
-        let doubt = doubt.filter(|_| !is_well_known(text, scored.found));
+        let (coverage, doubt, trust) = self.known_of(text, &by_script, scored, scratch);
+        let doubt = doubt.filter(|_| !is_well_known(text, scored.found.ngrams));
         let language = language::language_by(text, &by_script);
         Some(Familiarity { coverage: (1e4 * coverage).round() / 1e4, language, doubt, trust })
     }
 
     /// The coverage of a text with these letters, the doubt about it, and how far an interval holds.
-    fn known_of(&self, text: &str, letters: &ByScript, scratch: &mut Scratch) -> (f64, Option<Doubt>, f64) {
-        let Letters { known, all } = self.scorer().known_letters(Field::Prompt, text, scratch);
+    fn known_of(
+        &self,
+        text: &str,
+        letters: &ByScript,
+        scored: &Tiered,
+        scratch: &mut Scratch,
+    ) -> (f64, Option<Doubt>, f64) {
+        let look = || self.scorer().known_letters(Field::Prompt, text, scratch);
+        let Letters { known, all } = scored.found.known.unwrap_or_else(look);
         let coverage = if all == 0 { 0.0 } else { known as f64 / all as f64 };
         let scripts = self.scripts.get_or_init(|| self.scorer().known_scripts(Field::Prompt));
         let (doubt, trust) = judged(coverage, letters, scripts);
@@ -136,8 +144,8 @@ impl Model {
     /// because the n-grams that the score found are as many as ordinary text has.
     #[must_use]
     pub fn doubt(&self, input: &Input<'_>, scored: &Tiered, scratch: &mut Scratch) -> Option<Doubt> {
-        let text = self.judged_prompt(input).filter(|text| !is_well_known(text, scored.found))?;
-        self.known_of(text, &language::letters_by_script(text), scratch).1
+        let text = self.judged_prompt(input).filter(|text| !is_well_known(text, scored.found.ngrams))?;
+        self.known_of(text, &language::letters_by_script(text), scored, scratch).1
     }
 
     fn judged_prompt<'i>(&self, input: &Input<'i>) -> Option<&'i str> {
@@ -181,6 +189,8 @@ fn judged(coverage: f64, letters: &ByScript, known: &KnownScripts) -> (Option<Do
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::Bundled;
 
@@ -190,6 +200,10 @@ mod tests {
         let scored = model.predict_ngrams(&input, &mut scratch);
         assert_eq!(model.explained(&model.scorer().explain(&input), &input).found, scored.found, "{prompt}");
         let found = model.familiarity(&input, &scored, &mut scratch).unwrap();
+        let mut measuring = Scratch::measuring();
+        let measured = model.predict_ngrams(&input, &mut measuring);
+        assert!(measured.found.known.is_some() && scored.found.known.is_none());
+        assert_eq!(model.familiarity(&input, &measured, &mut measuring), Some(found), "{prompt}");
         assert_eq!(model.doubt(&input, &scored, &mut scratch), found.doubt, "{prompt}");
         found
     }
@@ -235,6 +249,23 @@ mod tests {
         let (input, mut scratch) = (Input::prompt("How?"), Scratch::default());
         let scored = response.predict_ngrams(&input, &mut scratch);
         assert_eq!(response.familiarity(&input, &scored, &mut scratch), None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// What is marked while a text is scored is what a second look finds, in any script, with any white space and
+        /// signs.
+        #[test]
+        fn a_score_measures_what_a_second_look_finds(
+            text in "([a-zA-Z]{1,9}|how|explain|kill|[A-Z'\u{2019}]{1,3}|[0-9_.,?]{1,3}|über|Σίσυφος|रोटी|сделать|폭탄|面包|\u{130}x)([ \t\n\u{a0}]{1,2}(a|the|bomb|Bread|[a-z]{3,7})){0,30}",
+        ) {
+            let model = Model::bundled(Bundled::Prompt).unwrap();
+            let (input, mut scratch) = (Input::prompt(&text), Scratch::measuring());
+            let scored = model.predict_ngrams(&input, &mut scratch);
+            let looked = model.scorer().known_letters(Field::Prompt, &text, &mut scratch);
+            prop_assert_eq!(scored.found.known, Some(looked), "{}", text);
+        }
     }
 
     #[test]

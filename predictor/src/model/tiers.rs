@@ -9,6 +9,7 @@ use crate::error::ScoreError;
 use crate::explain::Explanation;
 use crate::model::Model;
 use crate::model::tier::Tier;
+use crate::ngram::ngram_model::Found;
 use crate::ngram::vectorizer::Scratch;
 use crate::probability::Probability;
 
@@ -21,8 +22,8 @@ pub struct Tiered {
     pub logit: f64,
     /// The tier.
     pub tier: Tier,
-    /// How many distinct n-grams of the vocabularies were found in the input.
-    pub found: usize,
+    /// What was found of the vocabularies in the input.
+    pub found: Found,
 }
 
 impl Model {
@@ -43,7 +44,7 @@ impl Model {
     /// The same from an explanation of the input, whose terms its logit sums.
     #[must_use]
     pub fn explained(&self, explanation: &Explanation, input: &Input<'_>) -> Tiered {
-        let (logit, found) = (explanation.logit, explanation.ngrams());
+        let (logit, found) = (explanation.logit, Found { ngrams: explanation.ngrams(), known: None });
         Tiered { p_refusal: self.calibrated(logit, input), logit, tier: Tier::Ngram, found }
     }
 

@@ -2,12 +2,10 @@
 
 use crate::field::Field;
 use crate::language::{self, ByScript};
+use crate::ngram::covered::Letters;
 use crate::ngram::ngram_model::NgramModel;
 use crate::ngram::vectorizer::{Scratch, Vectorizer};
 use crate::text;
-
-/// The fewest characters of a known piece of a word. Shorter ones occur in words of any language.
-const LEAST_PIECE: usize = 3;
 
 /// How many n-grams of each script a vocabulary has.
 #[derive(Debug, Clone, Default)]
@@ -16,15 +14,6 @@ pub(crate) struct KnownScripts {
     pub(crate) all: ByScript,
     /// N-grams of characters alone.
     pub(crate) pieces: ByScript,
-}
-
-/// The letters of a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Letters {
-    /// Those in known n-grams.
-    pub(crate) known: usize,
-    /// All of them.
-    pub(crate) all: usize,
 }
 
 impl NgramModel {
@@ -49,14 +38,13 @@ impl NgramModel {
             let before = part.as_ptr() as usize - text.as_ptr() as usize;
             let base = text::lowercase(&text[..before]).len();
             scratch.text.set(part);
-            let least = if view.vectorizer.reads_words() { 1 } else { LEAST_PIECE };
-            view.vectorizer.visit_from(scratch, least, |_, span| {
+            view.vectorizer.visit_from(scratch, view.vectorizer.least_known(), |_, span| {
                 if let Some(covered) = covered.get_mut(base + span.start..base + span.end) {
                     covered.fill(true);
                 }
             });
         }
-        let mut letters = Letters { known: 0, all: 0 };
+        let mut letters = Letters::default();
         for (at, _) in lower.char_indices().filter(|(_, c)| c.is_alphabetic()) {
             letters.all += 1;
             letters.known += usize::from(covered[at]);

@@ -1,6 +1,7 @@
 //! The n-gram tier: text to n-grams, n-grams to values, values to a logit.
 
 pub(crate) mod counter;
+pub(crate) mod covered;
 pub(crate) mod hits;
 pub(crate) mod known;
 pub(crate) mod ngram_model;

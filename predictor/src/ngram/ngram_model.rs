@@ -11,6 +11,7 @@ use crate::context::ContextShifts;
 use crate::error::SettingsError;
 use crate::explain::{Explanation, Origin, Term};
 use crate::field::{Part, ViewText};
+use crate::ngram::covered::Letters;
 use crate::ngram::ngrams::VectorizerSettings;
 use crate::ngram::vectorizer::{Scratch, Vectorizer};
 use crate::text::{self, Lowered};
@@ -53,6 +54,15 @@ pub struct Dense {
     pub targets: BTreeMap<String, f32>,
     /// What contexts add to the logit; `None` if the model does not read them.
     pub contexts: Option<ContextShifts>,
+}
+
+/// What was found of the vocabularies in an input.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Found {
+    /// How many distinct n-grams, in prompt and response.
+    pub ngrams: usize,
+    /// The letters of the prompt that lie in them, where the buffers measure it.
+    pub(crate) known: Option<Letters>,
 }
 
 /// A linear model: logit = bias + sum over features of weight x value. Features are the n-grams of the views
@@ -154,12 +164,13 @@ impl NgramModel {
         self.logit_and_found(input, scratch).0
     }
 
-    /// The logit of one input, and how many distinct n-grams of the vocabularies were found in its prompt and
-    /// response.
-    pub(crate) fn logit_and_found(&self, input: &Input<'_>, scratch: &mut Scratch) -> (f64, usize) {
+    /// The logit of one input, and what was found of the vocabularies in its prompt and response.
+    pub(crate) fn logit_and_found(&self, input: &Input<'_>, scratch: &mut Scratch) -> (f64, Found) {
         let mut logit = self.bias;
         let mut found = 0;
         let mut held = None;
+        let mut measured = false;
+        let measures = scratch.measures && self.is_measurable();
         for (view, &offset) in self.views.iter().zip(&self.offsets) {
             let vectorizer = &view.vectorizer;
             let factors = &self.factors[offset..offset + vectorizer.len()];
@@ -171,13 +182,22 @@ impl NgramModel {
             }
             // One pass sums the squares and the products, so no row of values is stored.
             let (mut squares, mut dot, before) = (0.0, 0.0, found);
-            vectorizer.each_frequency(scratch, |feature, tf| {
+            let sum = |feature, tf| {
                 let [idf, weight] = factors[feature as usize];
                 let value = tf * f64::from(idf);
                 squares += value * value;
                 dot += value * f64::from(weight);
                 found += 1;
-            });
+            };
+            if measures && view.settings.field == ViewText::Prompt {
+                if !measured {
+                    scratch.covered.begin(scratch.text.get().as_str().len());
+                    measured = true;
+                }
+                vectorizer.each_frequency::<true>(scratch, sum);
+            } else {
+                vectorizer.each_frequency::<false>(scratch, sum);
+            }
             if view.settings.field == ViewText::System {
                 found = before;
             }
@@ -194,7 +214,17 @@ impl NgramModel {
             logit +=
                 values.iter().zip(&self.dense.style).map(|(value, &w)| value * f64::from(w)).sum::<f64>();
         }
-        (logit, found)
+        let known = measured.then(|| {
+            scratch.text.set(input.prompt.unwrap_or_default());
+            scratch.covered.letters(scratch.text.get())
+        });
+        (logit, Found { ngrams: found, known })
+    }
+
+    /// Whether all views of the prompt read the whole of it, so that their n-grams lie in one text.
+    fn is_measurable(&self) -> bool {
+        let mut of_prompt = self.views.iter().filter(|view| view.settings.field == ViewText::Prompt);
+        of_prompt.all(|view| view.settings.part == Part::Whole)
     }
 
     /// The n-grams of one input with their values, ascending; features are numbered view after view, as

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use crate::error::SettingsError;
+use crate::ngram::covered::Covered;
 use crate::ngram::hits::Hits;
 use crate::ngram::ngrams::{Analyzer, Norm, Symbols, VectorizerSettings, Vocabulary, is_whole, spell};
 use crate::ngram::token_table::{NONE, TokenTable};
@@ -22,6 +23,20 @@ pub struct Scratch {
     /// and its current node.
     paths: Vec<(u32, u32)>,
     hits: Hits,
+    /// N-grams with their symbols.
+    found: Vec<(u32, Range<usize>)>,
+    pub(crate) covered: Covered,
+    /// Whether a score also says how much of a prompt is known.
+    pub(crate) measures: bool,
+}
+
+impl Scratch {
+    /// Buffers with which every score of a prompt also says how much of it is known, at a small cost; without it,
+    /// [`familiarity`](crate::Model::familiarity) looks every n-gram up again.
+    #[must_use]
+    pub fn measuring() -> Self {
+        Self { measures: true, ..Self::default() }
+    }
 }
 
 /// A fitted vocabulary with its inverse document frequencies.
@@ -33,6 +48,9 @@ pub struct Vectorizer {
     tree: Tree,
     idf: Vec<f32>,
 }
+
+/// The fewest characters of a known piece of a word. Shorter ones occur in words of any language.
+const LEAST_PIECE: usize = 3;
 
 /// The number of paths that are followed at once.
 const BLOCK: usize = 512;
@@ -113,7 +131,8 @@ impl Vectorizer {
         least: usize,
         mut each: impl FnMut(u32, Range<usize>),
     ) {
-        let mut found = Vec::new();
+        let mut found = std::mem::take(&mut scratch.found);
+        found.clear();
         let of_bytes = self.find(scratch, |feature, symbols| {
             if symbols.len() >= least {
                 found.push((feature, symbols));
@@ -122,7 +141,7 @@ impl Vectorizer {
         let (text, symbols) = (scratch.text.get().as_str().as_bytes(), &scratch.symbols.bytes);
         // The spaces around a piece are not in its byte range.
         let space = |at: usize| usize::from(text[at] == b' ');
-        for (feature, Range { start, end }) in found {
+        for &(feature, Range { start, end }) in &found {
             let bytes = if of_bytes {
                 start + space(start)..end - space(end - 1)
             } else {
@@ -130,6 +149,12 @@ impl Vectorizer {
             };
             each(feature, bytes.start - PAD..bytes.end - PAD);
         }
+        scratch.found = found;
+    }
+
+    /// The fewest symbols of an n-gram in which a text is known.
+    pub(crate) fn least_known(&self) -> usize {
+        if self.reads_words() { 1 } else { LEAST_PIECE }
     }
 
     /// Whether its symbols are words.
@@ -244,7 +269,7 @@ impl Vectorizer {
         scratch.text.set(text);
         let mut row = Vec::new();
         let mut squares = 0.0;
-        self.each_frequency(scratch, |feature, tf| {
+        self.each_frequency::<false>(scratch, |feature, tf| {
             let value = tf * f64::from(self.idf[feature as usize]);
             squares += value * value;
             row.push((feature, value));
@@ -261,15 +286,20 @@ impl Vectorizer {
     pub fn counts(&self, text: &str, scratch: &mut Scratch) -> Vec<(u32, u32)> {
         scratch.text.set(text);
         let mut counts = Vec::new();
-        self.each_count(scratch, |feature, count| counts.push((feature, count)));
+        self.each_count::<false>(scratch, |feature, count| counts.push((feature, count)));
         counts
     }
 
-    /// Calls `each` with every distinct feature of the text in `scratch`, ascending, and its `tf`.
+    /// Calls `each` with every distinct feature of the text in `scratch`, ascending, and its `tf`; where it is `MEASURED`,
+    /// what is known of the text is marked too.
     #[inline]
-    pub(crate) fn each_frequency(&self, scratch: &mut Scratch, mut each: impl FnMut(u32, f64)) {
+    pub(crate) fn each_frequency<const MEASURED: bool>(
+        &self,
+        scratch: &mut Scratch,
+        mut each: impl FnMut(u32, f64),
+    ) {
         let sublinear = self.settings.sublinear_tf;
-        self.each_count(scratch, |feature, count| {
+        self.each_count::<MEASURED>(scratch, |feature, count| {
             // Most features occur once, and the logarithm of 1 is 0.
             let tf = match count {
                 1 => 1.0,
@@ -282,10 +312,24 @@ impl Vectorizer {
 
     /// The same with the number of occurrences.
     #[inline]
-    fn each_count(&self, scratch: &mut Scratch, each: impl FnMut(u32, u32)) {
+    fn each_count<const MEASURED: bool>(&self, scratch: &mut Scratch, each: impl FnMut(u32, u32)) {
         let mut hits = std::mem::take(&mut scratch.hits);
         hits.clear();
-        self.find(scratch, |feature, _| hits.add(feature));
+        if MEASURED {
+            let mut covered = std::mem::take(&mut scratch.covered);
+            covered.begin_view();
+            let least = self.least_known();
+            let of_bytes = self.find(scratch, |feature, symbols| {
+                hits.add(feature);
+                if symbols.len() >= least {
+                    covered.add(&symbols);
+                }
+            });
+            covered.end_view((!of_bytes).then_some(&scratch.symbols.bytes));
+            scratch.covered = covered;
+        } else {
+            self.find(scratch, |feature, _| hits.add(feature));
+        }
         hits.each(self.len(), each);
         scratch.hits = hits;
     }

@@ -188,6 +188,11 @@ impl<'a> Columns<'a> {
         why(&question.tiered, row.input, (scored, Decision::Hold, question.policy), scratch)
     }
 
+    /// The buffers of a thread that fills them.
+    pub(crate) fn scratch(&self) -> Scratch {
+        if self.familiarity { Scratch::measuring() } else { Scratch::default() }
+    }
+
     /// What the model knows of a prompt, if a column needs it, and the doubt that the decision needs.
     fn known_of(
         &self,

@@ -78,7 +78,7 @@ impl<'p, 'a> Scorer<'p, 'a> {
         place: &dyn Fn(usize, usize) -> usize,
         done: &mut ScoredBlock,
     ) -> anyhow::Result<()> {
-        let mut scratch = Scratch::default();
+        let mut scratch = self.plan.columns.scratch();
         let mut cells = Vec::new();
         done.rows.reserve(bytes.len() * 3 / 2);
         let records = self.records(format, bytes, &mut scratch)?;
