@@ -68,7 +68,8 @@ fn check_rows(rows: &[Row], columns: &[&str]) {
 
 #[test]
 fn prompts_are_whole_and_no_two_are_equal() {
-    let rows = rows("prompts.jsonl");
+    let mut rows = rows("prompts.jsonl");
+    rows.extend(self::rows("languages.jsonl"));
     check_rows(&rows, &["id", "prompt", "label", "topic", "language", "why", "labelled_by"]);
     let mut seen = BTreeMap::new();
     for row in &rows {
@@ -144,9 +145,11 @@ fn count(rows: &[Row], column: &str) -> Counts {
 #[test]
 fn the_counts_in_the_readme_are_true() {
     let (prompts, answers) = (rows("prompts.jsonl"), rows("answers.jsonl"));
+    let languages = rows("languages.jsonl");
     let counted = BTreeMap::from([
         ("Prompts by language".to_owned(), count(&prompts, "language")),
         ("Prompts by topic".to_owned(), count(&prompts, "topic")),
+        ("Prompts in other languages than English".to_owned(), count(&languages, "language")),
         ("Answers by language".to_owned(), count(&answers, "language")),
         ("Answers by kind".to_owned(), count(&answers, "kind")),
         ("Answers by topic".to_owned(), count(&answers, "topic")),
@@ -165,7 +168,7 @@ fn the_counts_in_the_readme_are_true() {
 #[cfg(feature = "frames")]
 #[test]
 fn the_reader_keeps_every_row() {
-    for name in ["prompts.jsonl", "answers.jsonl"] {
+    for name in ["prompts.jsonl", "languages.jsonl", "answers.jsonl"] {
         let corpus = demur_data::read(&[path(name)], &demur_data::ReadOptions::default()).unwrap();
         assert_eq!((corpus.records.len(), corpus.rejected.len()), (rows(name).len(), 0), "{name}");
     }

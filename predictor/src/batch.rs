@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use demur_data::Input;
 
 use crate::model::Model;
-use crate::ngram::vectorizer::Scratch;
+use crate::ngram::scratch::Scratch;
 
 /// The name of the column with P(refusal).
 pub const P_REFUSAL: &str = "p_refusal";

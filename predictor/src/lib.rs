@@ -85,7 +85,7 @@ pub use model::training_data::{LabelledRows, TrainingData, labellers, labellers_
 pub use ngram::counter::{NgramCount, NgramCounter};
 pub use ngram::ngram_model::{Dense, Found, NgramModel, View, ViewSettings, WeightedNgram};
 pub use ngram::ngrams::{Analyzer, MAX_NGRAM, Norm, VectorizerSettings};
-pub use ngram::vectorizer::{Scratch, Vectorizer};
+pub use ngram::{scratch::Scratch, vectorizer::Vectorizer};
 pub use placed::{
     PLACED_ENDING, PLACED_FORMAT, PlacedError, PlacedFigures, PlacedIn, PlacedTarget, TargetLine, check_name,
     finite_log_odds,

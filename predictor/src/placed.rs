@@ -21,7 +21,7 @@ use crate::model::Model;
 use crate::model::digest::{sha256, short_digest};
 use crate::model::manifest::POLARITY;
 use crate::model::training_data::TrainingData;
-use crate::ngram::vectorizer::Scratch;
+use crate::ngram::scratch::Scratch;
 use crate::probability::Probability;
 
 /// The newest format of files of placed targets that this build reads, and the one that it writes.

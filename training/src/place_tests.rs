@@ -85,12 +85,13 @@ fn a_line_is_found_again_from_the_shares_that_it_refuses() {
 fn few_answers_stay_nearer_to_the_known_targets_than_many() {
     let prompts = prompts();
     let harmless: Vec<String> = prompts.iter().filter(|prompt| average(prompt) < 0.0).cloned().collect();
-    let refuses_all = |n: usize| {
-        let placement = placed(&examples(&harmless[..n], |_| 1.0), Some(0.0));
+    let answering = |n: usize, refused: f64| {
+        let placement = placed(&examples(&harmless[..n], |_| refused), Some(0.0));
         placement.line.log_odds(-2.0)
     };
-    let (few, many) = (refuses_all(FEWEST_PROMPTS), refuses_all(40));
-    assert!(-2.0 < few && few < many, "{few} {many}");
+    let (few, many) = (answering(FEWEST_PROMPTS, 1.0), answering(40, 1.0));
+    let few_answered = answering(FEWEST_PROMPTS, 0.0);
+    assert!(few_answered < few && few < many, "{few_answered} {few} {many}");
 }
 
 #[test]

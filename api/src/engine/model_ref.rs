@@ -1,12 +1,28 @@
 //! The model behind an answer and its quality, in the same form in every answer.
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use demur_predictor::{LeftOutReport, Model, SourceFigures};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 
+/// The model behind an answer. It is the same in all answers of a model, so its JSON is made once.
+#[derive(Debug, Clone)]
+pub(crate) struct ModelRef(Arc<Written>);
+
+#[derive(Debug)]
+struct Written {
+    described: Described,
+    /// `None` if it cannot be written beforehand.
+    json: Option<Box<RawValue>>,
+}
+
 /// A predictor or classifier.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct ModelRef {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ModelRef)]
+pub(crate) struct Described {
     /// The name that requests choose it by.
     #[schema(example = "prompt")]
     pub(crate) name: String,
@@ -18,7 +34,7 @@ pub(crate) struct ModelRef {
 }
 
 /// Means over the sources that a fit left out, each source counting alike.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LeftOutShort {
     /// What the figures say of the model's limits.
     pub(crate) limits: String,
@@ -46,6 +62,25 @@ impl ModelRef {
     /// Describes a model under the name that requests use.
     pub(crate) fn named(name: String, model: &Model) -> Self {
         let left_out = model.manifest().left_out.as_ref().map(Into::into);
-        Self { name, digest: model.digest().to_owned(), left_out }
+        let described = Described { name, digest: model.digest().to_owned(), left_out };
+        let json = to_raw_value(&described).ok();
+        Self(Arc::new(Written { described, json }))
+    }
+}
+
+impl Deref for ModelRef {
+    type Target = Described;
+
+    fn deref(&self) -> &Described {
+        &self.0.described
+    }
+}
+
+impl Serialize for ModelRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0.json {
+            Some(json) => json.serialize(serializer),
+            None => self.0.described.serialize(serializer),
+        }
     }
 }

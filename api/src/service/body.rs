@@ -1,7 +1,6 @@
 //! Reads a request's bytes and parses them into a checked value.
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,11 +86,12 @@ pub(crate) async fn read(
     let no_room = || state.turned_away(ErrorType::Overloaded, Reason::Memory, SOON);
     let (mut body, mut bytes) = (BodyStream::new(payload), Vec::<u8>::new());
     loop {
-        let next = timeout(SILENCE, poll_fn(|context| Pin::new(&mut body).poll_next(context)));
         let piece = tokio::select! {
             biased;
             () = given_up.notified() => return Err(no_room()),
-            piece = next => piece.map_err(|_| late())?,
+            piece = timeout(SILENCE, poll_fn(|context| std::pin::Pin::new(&mut body).poll_next(context))) => {
+                piece.map_err(|_| late())?
+            }
         };
         let Some(piece) = piece else { break };
         let piece = piece.map_err(|cause| {

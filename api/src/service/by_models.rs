@@ -110,17 +110,21 @@ impl Endpoint {
         job.check()?;
         let registry = job.state.registry.load_full();
         let (bytes, most) = (&body.bytes, job.limits().answer);
+        // Boxed but for the most frequent one: a future is as large as its largest branch, and each request moves it.
         let json = match self {
             Self::Predict => to_json(&predict(&body::parse(bytes)?, &registry, &job).await?, most),
             Self::Classify => {
-                to_json(&classify(&classify_forms::parse(bytes)?, &registry, &job).await?, most)
+                let request = classify_forms::parse(bytes)?;
+                to_json(&Box::pin(classify(&request, &registry, &job)).await?, most)
             }
-            Self::Explain => to_json(&explain(&body::parse(bytes)?, &registry, &job).await?, most),
-            Self::Score => to_json(&score(&body::parse(bytes)?, &registry, &job).await?, most),
-            Self::Route => to_json(&route(body::parse(bytes)?, &registry, &job).await?, most),
-            Self::Feedback => to_json(&feedback(&body::parse(bytes)?, &registry, &job).await?, most),
+            Self::Explain => to_json(&Box::pin(explain(&body::parse(bytes)?, &registry, &job)).await?, most),
+            Self::Score => to_json(&Box::pin(score(&body::parse(bytes)?, &registry, &job)).await?, most),
+            Self::Route => to_json(&Box::pin(route(body::parse(bytes)?, &registry, &job)).await?, most),
+            Self::Feedback => {
+                to_json(&Box::pin(feedback(&body::parse(bytes)?, &registry, &job)).await?, most)
+            }
             Self::Adapted(adapter) => {
-                return adapters::answer(adapter, bytes, &called, &registry, &job).await;
+                return Box::pin(adapters::answer(adapter, bytes, &called, &registry, &job)).await;
             }
         };
         Ok(Reply::ok(json?))

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::engine::explain::PassageView;
 use crate::engine::judgement::Judge;
-use crate::engine::model_ref::ModelRef;
+use crate::engine::model_ref::{Described, ModelRef};
 use crate::engine::schema::{FormName, KindName, LabelName, TierName};
 use crate::engine::tiered_model::TieredModel;
 use crate::service::bodies::{CascadeBody, KindProbability, Thresholds, Wanted, probabilities};
@@ -113,6 +113,7 @@ pub(crate) struct ClassifyResponse {
     /// One for each answer, in the order of the request.
     pub(crate) classifications: Vec<Classification>,
     /// The classifier.
+    #[schema(value_type = Described)]
     pub(crate) model: ModelRef,
     /// The time that the judging took.
     pub(crate) seconds: f64,

@@ -131,10 +131,12 @@ async fn answer(
     match route.handler {
         Handler::ByModels(endpoint) => {
             let stream = open_stream(request, state)?;
-            let work = by_models((endpoint, route.path), request, payload, state, asker());
-            let answered = timeout(state.settings.limits.timeout, work).await.map_err(|_| body::late())?;
+            let limit = state.settings.limits.timeout;
+            // Not bound to a name first: the future of this function would then have room for it twice.
+            let answered =
+                timeout(limit, by_models((endpoint, route.path), request, payload, state, asker())).await;
             drop(stream);
-            answered
+            answered.map_err(|_| body::late())?
         }
         Handler::Forward { judged } => {
             let _stream = open_stream(request, state)?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::engine::explain::{Term, terms};
-use crate::engine::model_ref::ModelRef;
+use crate::engine::model_ref::{Described, ModelRef};
 use crate::engine::schema::{DecisionName, DoubtName, TierName};
 use crate::engine::shares::{ShareView, shares};
 use crate::engine::tiered_model::TieredModel;
@@ -20,6 +20,7 @@ use crate::service::job::{Job, with_scratch};
 use crate::service::registry::{Registry, Served};
 use crate::service::reply::Room;
 use crate::service::served_tiers::ServedTiers;
+use crate::service::settings::Limits;
 use crate::service::validate::{check_batch, check_terms, check_text, check_top, policy_of_request};
 
 /// How many words and n-grams are shown if the request does not say.
@@ -87,6 +88,7 @@ pub(crate) struct PredictResponse {
     /// One for each prompt, in the order of the request.
     pub(crate) predictions: Vec<Prediction>,
     /// The predictor.
+    #[schema(value_type = Described)]
     pub(crate) model: ModelRef,
     /// The target that was taken, where the request names one.
     pub(crate) target: Option<String>,
@@ -161,6 +163,19 @@ struct Prompts<'a> {
     field: &'static str,
 }
 
+impl Prompts<'_> {
+    /// Checks how many there are, and how long each is.
+    fn check(&self, limits: &Limits) -> Result<(), ApiError> {
+        check_batch(self.texts.len(), self.field, limits)?;
+        for (at, text) in self.texts.iter().enumerate() {
+            let name =
+                || if self.field == "prompts" { format!("prompts[{at}]") } else { self.field.to_owned() };
+            check_text(text, name, limits)?;
+        }
+        Ok(())
+    }
+}
+
 /// Answers the request.
 ///
 /// # Errors
@@ -180,12 +195,7 @@ pub(crate) async fn predict(
         prompts.texts.push(&joined);
         check_text(&joined, || format!("messages[{at}].content"), limits)?;
     } else {
-        check_batch(prompts.texts.len(), prompts.field, limits)?;
-        for (at, text) in prompts.texts.iter().enumerate() {
-            let name =
-                || if request.prompts.is_some() { format!("prompts[{at}]") } else { "prompt".to_owned() };
-            check_text(text, name, limits)?;
-        }
+        prompts.check(limits)?;
     }
     let served = registry.choose(Field::Prompt, request.model.as_deref(), request.target.as_deref())?;
     let policy = policy_of_request(request.policy, &served.model)?;

@@ -30,6 +30,8 @@ pub(crate) struct Served {
     pub(crate) name: String,
     /// The model.
     pub(crate) model: Arc<Model>,
+    /// What answers say of it.
+    pub(crate) described: ModelRef,
     /// Its counters.
     pub(crate) metrics: ModelMetrics,
     /// When its n-gram tier answers alone, if the operator set that.
@@ -40,8 +42,36 @@ pub(crate) struct Served {
 
 impl From<&Served> for ModelRef {
     fn from(served: &Served) -> Self {
-        Self::named(served.name.clone(), &served.model)
+        served.described.clone()
     }
+}
+
+/// The models of the settings under their names, and the bundled ones of the fields that none of these scores.
+///
+/// # Errors
+/// When one cannot be loaded, or two have one name.
+fn named(settings: &Settings) -> anyhow::Result<Vec<(String, Model)>> {
+    let mut models: Vec<(String, Model)> = Vec::new();
+    for spec in &settings.models {
+        let (name, model) = load_model(spec, settings.load)?;
+        ensure!(
+            models.iter().all(|(other, _)| *other != name),
+            "two models are called `{name}`; give one another name: --model NAME={spec}"
+        );
+        models.push((name, model));
+    }
+    for bundled in Bundled::ALL {
+        if models.iter().all(|(_, model)| model.manifest().field != bundled.field()) {
+            let name = bundled.name().to_owned();
+            ensure!(
+                models.iter().all(|(other, _)| *other != name),
+                "the model `{name}` has the name of the bundled {}, which does something else; give it another",
+                bundled.name()
+            );
+            models.push((name, models::bundled(bundled.field(), settings.load)?));
+        }
+    }
+    Ok(models)
 }
 
 /// All that is loaded.
@@ -64,26 +94,7 @@ impl Registry {
     /// # Errors
     /// When any of it cannot be loaded.
     pub(crate) fn load(settings: &Settings, metrics: &Metrics) -> anyhow::Result<Self> {
-        let mut models: Vec<(String, Model)> = Vec::new();
-        for spec in &settings.models {
-            let (name, model) = load_model(spec, settings.load)?;
-            ensure!(
-                models.iter().all(|(other, _)| *other != name),
-                "two models are called `{name}`; give one another name: --model NAME={spec}"
-            );
-            models.push((name, model));
-        }
-        for bundled in Bundled::ALL {
-            if models.iter().all(|(_, model)| model.manifest().field != bundled.field()) {
-                let name = bundled.name().to_owned();
-                ensure!(
-                    models.iter().all(|(other, _)| *other != name),
-                    "the model `{name}` has the name of the bundled {}, which does something else; give it another",
-                    bundled.name()
-                );
-                models.push((name, models::bundled(bundled.field(), settings.load)?));
-            }
-        }
+        let mut models = named(settings)?;
         if let Some(rate) = settings.base_rate {
             let moved = |(name, model): (String, Model)| {
                 let model =
@@ -117,7 +128,8 @@ impl Registry {
                 threads.push(thread);
             }
             let metrics = metrics.of_model(&name, model.manifest().field, queue.is_some());
-            served.push(Served { name, model, metrics, cascade, queue });
+            let described = ModelRef::named(name.clone(), &model);
+            served.push(Served { name, model, described, metrics, cascade, queue });
         }
         let registry = Self { models: served, keys: keys.map(Arc::new), phrases, lines, threads };
         metrics.set_models(registry.loaded());

@@ -5,7 +5,7 @@ use demur_predictor::{Field, Input};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::engine::model_ref::ModelRef;
+use crate::engine::model_ref::{Described, ModelRef};
 use crate::engine::routing::{Candidate, Ranked, Router, check_value, choice};
 use crate::engine::rules;
 use crate::service::bodies::{CascadeBody, Message, Thresholds, Wanted};
@@ -78,6 +78,7 @@ pub(crate) struct RouteResponse {
     #[schema(example = json!([]))]
     pub(crate) not_judged: Vec<&'static str>,
     /// The predictor.
+    #[schema(value_type = Described)]
     pub(crate) model: ModelRef,
     /// The time that the judging took.
     pub(crate) seconds: f64,

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::engine::batch::{Bounds, MissingColumn, PromptQuestion, Reading, RowQuestion, Run, Scored};
 use crate::engine::judgement::Judge;
-use crate::engine::model_ref::ModelRef;
+use crate::engine::model_ref::{Described, ModelRef};
 use crate::engine::tiered_model::TieredModel;
 use crate::engine::why::WORDS;
 use crate::service::bodies::{CascadeBody, Thresholds, Wanted};
@@ -83,6 +83,7 @@ pub(crate) struct ScoreResponse {
     /// The rows that could not be scored.
     pub(crate) rejected: Vec<RejectedRow>,
     /// The model.
+    #[schema(value_type = Described)]
     pub(crate) model: ModelRef,
     /// The time that the scoring took.
     pub(crate) seconds: f64,

@@ -124,27 +124,7 @@ impl Options {
     pub(crate) fn settings(self) -> anyhow::Result<Settings> {
         let options = self;
         let limits = limits(&options)?;
-        ensure!(
-            options.tls_cert.is_some() == options.tls_key.is_some(),
-            Usage("--tls-cert and --tls-key belong together; one is missing".to_owned())
-        );
-        if let Some(share) = options.cheap {
-            checked_share(share).map_err(|reason| Usage(format!("--cheap is {share}: {reason}")))?;
-            ensure!(
-                options.cascade.is_none(),
-                Usage("--cheap and --cascade say the same thing in two ways; leave one out".to_owned())
-            );
-        }
-        if let Some(rate) = options.base_rate {
-            check_base_rate(rate).map_err(|cause| Usage(format!("--base-rate: {cause}")))?;
-        }
-        check_origins(&options.cors_origin)?;
-        ensure!(
-            options.learn_online.is_none() || options.feedback_store.is_some(),
-            Usage(
-                "--learn-online learns from the store of feedback; give it with --feedback-store".to_owned()
-            )
-        );
+        check_together(&options)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
         let encoder = EncoderOptions {
             library: options.encoder_library.map_or(Library::DEFAULT, Library::from),
@@ -184,6 +164,30 @@ impl Options {
             otlp_endpoint: options.otlp_endpoint,
         })
     }
+}
+
+/// Checks options that belong together, or that are read later.
+fn check_together(options: &Options) -> anyhow::Result<()> {
+    ensure!(
+        options.tls_cert.is_some() == options.tls_key.is_some(),
+        Usage("--tls-cert and --tls-key belong together; one is missing".to_owned())
+    );
+    if let Some(share) = options.cheap {
+        checked_share(share).map_err(|reason| Usage(format!("--cheap is {share}: {reason}")))?;
+        ensure!(
+            options.cascade.is_none(),
+            Usage("--cheap and --cascade say the same thing in two ways; leave one out".to_owned())
+        );
+    }
+    if let Some(rate) = options.base_rate {
+        check_base_rate(rate).map_err(|cause| Usage(format!("--base-rate: {cause}")))?;
+    }
+    check_origins(&options.cors_origin)?;
+    ensure!(
+        options.learn_online.is_none() || options.feedback_store.is_some(),
+        Usage("--learn-online learns from the store of feedback; give it with --feedback-store".to_owned())
+    );
+    Ok(())
 }
 
 fn limits(options: &Options) -> Result<Limits, Usage> {

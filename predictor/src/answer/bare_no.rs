@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use crate::answer::passages::declines;
-use crate::ngram::vectorizer::Scratch;
+use crate::ngram::scratch::Scratch;
 use crate::text;
 
 /// P(refusal) of a bare "no" to a request: a rule, not a measured rate.

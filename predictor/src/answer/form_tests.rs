@@ -10,7 +10,7 @@ use crate::answer::phrases::Phrases;
 use crate::answer::verdict::{Answer, Form, Outcome, Verdict};
 use crate::model::Model;
 use crate::model::bundled::Bundled;
-use crate::ngram::vectorizer::Scratch;
+use crate::ngram::scratch::Scratch;
 use crate::policy::Policy;
 
 const NO: &str = "I'm sorry, but I can't help with that.";

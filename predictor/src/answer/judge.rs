@@ -17,7 +17,7 @@ use crate::answer::proper::proper;
 use crate::answer::signs::{Meaning, Tables};
 use crate::answer::verdict::{Answer, Form, Verdict};
 use crate::model::Model;
-use crate::ngram::vectorizer::Scratch;
+use crate::ngram::scratch::Scratch;
 use crate::policy::Policy;
 use crate::probability::Probability;
 use crate::text;

@@ -7,7 +7,7 @@ use crate::answer::verdict::{Answer, Form, Verdict};
 use crate::model::Model;
 use crate::model::tier::Tier;
 use crate::model::tiers::Tiered;
-use crate::ngram::vectorizer::Scratch;
+use crate::ngram::scratch::Scratch;
 use crate::policy::Policy;
 
 /// A verdict, with the tier behind it.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::SettingsError;
 use crate::ngram::ngram_model::View;
-use crate::ngram::vectorizer::Scratch;
+use crate::ngram::scratch::Scratch;
 use crate::probability::Probability;
 
 /// The settings of a kind model in the manifest.

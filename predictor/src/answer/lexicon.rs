@@ -8,7 +8,8 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use crate::ngram::ngrams::{Analyzer, Norm, VectorizerSettings};
-use crate::ngram::vectorizer::{Scratch, Vectorizer};
+use crate::ngram::scratch::Scratch;
+use crate::ngram::vectorizer::Vectorizer;
 
 /// What a phrase is a sign of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use crate::answer::code::blocks;
 use crate::answer::lexicon::{Sign, signs};
-use crate::ngram::vectorizer::Scratch;
+use crate::ngram::scratch::Scratch;
 use crate::text;
 
 /// The number of words in an answer's opening, which the model as a whole scores well.

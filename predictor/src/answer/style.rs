@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use demur_data::Input;
 
 use crate::answer::lexicon::{Sign, signs};
-use crate::ngram::vectorizer::Scratch;
+use crate::ngram::scratch::Scratch;
 use crate::text;
 
 /// Measures of each sign: in the first sentence (0 or 1), after it (0 or 1), in the last part (0 or 1), and

@@ -9,7 +9,7 @@ use crate::answer::phrases::Phrases;
 use crate::answer::verdict::{Answer, Form, Verdict};
 use crate::model::Model;
 use crate::model::bundled::Bundled;
-use crate::ngram::vectorizer::Scratch;
+use crate::ngram::scratch::Scratch;
 use crate::policy::Policy;
 use crate::probability::Probability;
 

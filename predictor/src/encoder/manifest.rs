@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::calibration::Calibration;
 use crate::calibration_report::CalibrationReport;
 use crate::encoder::config::EncoderConfig;
+use crate::language::language;
 use crate::probability::Probability;
 
 /// The encoder tier of a model.
@@ -26,6 +27,9 @@ pub struct EncoderManifest {
     /// Whether it is asked of texts in the Latin alphabet alone, the one that its base model knows.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub latin_only: bool,
+    /// The languages (ISO 639) that its base model knows: of a text that is in another it is not asked. Empty: of all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub languages: Vec<String>,
     /// How the logits of both tiers are combined.
     pub stack: Stack,
     /// From the combined logit to P(refusal).
@@ -52,7 +56,7 @@ impl EncoderManifest {
     /// Whether the encoder is asked of an input to which the n-grams alone give this P(refusal).
     #[must_use]
     pub fn is_asked(&self, cascade: Cascade, p_refusal: f64, input: &Input<'_>) -> bool {
-        !cascade.is_cheap(p_refusal) && (!self.latin_only || self.reads.is_latin(input))
+        !cascade.is_cheap(p_refusal) && self.reads.knows(input, self.latin_only, &self.languages)
     }
 
     /// P(refusal) at the combined logit: by the target's own calibration, else with the shift that the target
@@ -121,10 +125,13 @@ impl Reads {
         }
     }
 
-    /// Whether the text that is classified is in the Latin alphabet.
+    /// Whether the text that is classified is one that an encoder of the Latin alphabet, or of these languages, knows. A
+    /// text whose language cannot be told may be in any.
     #[must_use]
-    pub fn is_latin(&self, input: &Input<'_>) -> bool {
-        is_latin(self.of(input))
+    pub fn knows(&self, input: &Input<'_>, latin_only: bool, languages: &[String]) -> bool {
+        let text = self.of(input);
+        let is_known = |language: &str| languages.iter().any(|known| known == language);
+        (!latin_only || is_latin(text)) && (languages.is_empty() || language(text).is_none_or(is_known))
     }
 }
 
@@ -217,7 +224,24 @@ pub struct DirectionManifest {
 
 #[cfg(test)]
 mod tests {
-    use super::is_latin;
+    use demur_data::Input;
+
+    use super::{Reads, is_latin};
+
+    #[test]
+    fn an_encoder_of_some_languages_is_asked_of_no_text_in_another() {
+        let (prompt, english) = (Reads::Prompt { tokens: 8 }, ["en".to_owned()]);
+        let knows = |text, languages: &[String]| prompt.knows(&Input::prompt(text), true, languages);
+        for text in ["How do I bake bread?", "Hello", "pick locks"] {
+            assert!(knows(text, &english) && knows(text, &[]), "{text}");
+        }
+        for text in
+            ["\u{bf}C\u{f3}mo hago pan en casa?", "Wie backe ich ein Brot?", "Comment faire du pain ?"]
+        {
+            assert!(!knows(text, &english) && knows(text, &[]), "{text}");
+        }
+        assert!(!knows("\u{600e}\u{4e48}\u{70e4}\u{9762}\u{5305}?", &[]));
+    }
 
     #[test]
     fn an_alphabet_is_that_of_most_letters() {

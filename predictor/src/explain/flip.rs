@@ -26,7 +26,7 @@ use demur_data::Input;
 use crate::explain::WordShare;
 use crate::field::Field;
 use crate::model::Model;
-use crate::ngram::vectorizer::Scratch;
+use crate::ngram::scratch::Scratch;
 use crate::policy::Policy;
 use crate::probability::Probability;
 use crate::text;

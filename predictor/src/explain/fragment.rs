@@ -11,7 +11,7 @@ use demur_data::Input;
 
 use crate::explain::flip::Flip;
 use crate::model::Model;
-use crate::ngram::vectorizer::Scratch;
+use crate::ngram::scratch::Scratch;
 use crate::policy::Policy;
 use crate::probability::Probability;
 

@@ -189,7 +189,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ngram::vectorizer::Scratch;
+    use crate::ngram::scratch::Scratch;
     use crate::{Bundled, Probability};
 
     const TEXTS: [&str; 12] = [

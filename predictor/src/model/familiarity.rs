@@ -14,7 +14,7 @@ use crate::model::Model;
 use crate::model::tiers::Tiered;
 use crate::ngram::covered::Letters;
 use crate::ngram::known::KnownScripts;
-use crate::ngram::vectorizer::Scratch;
+use crate::ngram::scratch::Scratch;
 use crate::policy::Decision;
 
 /// Below this coverage nothing is decided, in a script of which the vocabulary has many pieces of words.

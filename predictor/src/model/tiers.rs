@@ -10,7 +10,7 @@ use crate::explain::Explanation;
 use crate::model::Model;
 use crate::model::tier::Tier;
 use crate::ngram::ngram_model::Found;
-use crate::ngram::vectorizer::Scratch;
+use crate::ngram::scratch::Scratch;
 use crate::probability::Probability;
 
 /// A prediction with the tier that made it.

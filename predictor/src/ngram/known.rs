@@ -4,7 +4,8 @@ use crate::field::Field;
 use crate::language::{self, ByScript};
 use crate::ngram::covered::Letters;
 use crate::ngram::ngram_model::NgramModel;
-use crate::ngram::vectorizer::{Scratch, Vectorizer};
+use crate::ngram::scratch::Scratch;
+use crate::ngram::vectorizer::Vectorizer;
 use crate::text;
 
 /// How many n-grams of each script a vocabulary has.

@@ -6,6 +6,7 @@ pub(crate) mod hits;
 pub(crate) mod known;
 pub(crate) mod ngram_model;
 pub(crate) mod ngrams;
+pub(crate) mod scratch;
 pub(crate) mod token_table;
 pub(crate) mod trie;
 pub(crate) mod vectorizer;

@@ -13,7 +13,8 @@ use crate::explain::{Explanation, Origin, Term};
 use crate::field::{Part, ViewText};
 use crate::ngram::covered::Letters;
 use crate::ngram::ngrams::VectorizerSettings;
-use crate::ngram::vectorizer::{Scratch, Vectorizer};
+use crate::ngram::scratch::Scratch;
+use crate::ngram::vectorizer::Vectorizer;
 use crate::text::{self, Lowered};
 
 /// What a view reads, and how.

@@ -7,37 +7,11 @@
 use std::ops::Range;
 
 use crate::error::SettingsError;
-use crate::ngram::covered::Covered;
-use crate::ngram::hits::Hits;
-use crate::ngram::ngrams::{Analyzer, Norm, Symbols, VectorizerSettings, Vocabulary, is_whole, spell};
+use crate::ngram::ngrams::{Analyzer, Norm, VectorizerSettings, Vocabulary, is_whole, spell};
+use crate::ngram::scratch::Scratch;
 use crate::ngram::token_table::{NONE, TokenTable};
 use crate::ngram::trie::Tree;
-use crate::text::{PAD, Recent};
-
-/// Buffers that are reused from one text to the next, so that scoring allocates nothing per text.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    pub(crate) text: Recent,
-    symbols: Symbols,
-    /// The paths that are still being followed: the index of each path's first symbol, relative to the block,
-    /// and its current node.
-    paths: Vec<(u32, u32)>,
-    hits: Hits,
-    /// N-grams with their symbols.
-    found: Vec<(u32, Range<usize>)>,
-    pub(crate) covered: Covered,
-    /// Whether a score also says how much of a prompt is known.
-    pub(crate) measures: bool,
-}
-
-impl Scratch {
-    /// Buffers with which every score of a prompt also says how much of it is known, at a small cost; without it,
-    /// [`familiarity`](crate::Model::familiarity) looks every n-gram up again.
-    #[must_use]
-    pub fn measuring() -> Self {
-        Self { measures: true, ..Self::default() }
-    }
-}
+use crate::text::PAD;
 
 /// A fitted vocabulary with its inverse document frequencies.
 #[derive(Debug, Clone)]

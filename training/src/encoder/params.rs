@@ -26,6 +26,9 @@ pub struct EncoderParams {
     /// Whether it is asked of texts in the Latin alphabet alone. Default: no, of all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub latin_only: bool,
+    /// The languages (ISO 639) of the texts that it is asked of, beside those whose language cannot be told; empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub languages: Vec<String>,
     /// The layers, counted from 1, whose mean states are concatenated into an embedding. Default: the last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taps: Vec<usize>,

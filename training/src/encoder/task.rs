@@ -1,9 +1,9 @@
 //! What the surrounding fit passes to the fit of an encoder tier.
 
-use demur_predictor::Field;
+use demur_predictor::{Calibration, Field};
 
 use crate::examples::Examples;
-use crate::fit::calibrate::{CalibrateOn, CalibrationMethod, IntervalsFor};
+use crate::fit::calibrate::{CalibrateOn, CalibrationMethod, IntervalsFor, Spread};
 use crate::fit::logistic::ClassWeight;
 
 /// The rows of a fit, and the settings of the surrounding fit that the encoder's fit follows.
@@ -23,4 +23,14 @@ pub(crate) struct EncoderTask<'a, 'e> {
     /// What the intervals beside predictions hold for.
     pub(crate) intervals: IntervalsFor,
     pub(crate) seed: u64,
+}
+
+/// What the n-gram tier of the same fit says.
+pub(crate) struct NgramLevel<'a> {
+    /// The out-of-fold logit of each row.
+    pub(crate) logits: &'a [f64],
+    /// From these to P(refusal).
+    pub(crate) calibration: &'a Calibration,
+    /// How the sources of its rows differ, which are more than the encoder's.
+    pub(crate) spreads: &'a [Option<Spread>],
 }

@@ -13,7 +13,7 @@ use demur_predictor::{
 };
 
 use crate::encoder::distilled::with_distilled;
-use crate::encoder::task::EncoderTask;
+use crate::encoder::task::{EncoderTask, NgramLevel};
 use crate::encoder::{EncoderStage, FittedEncoder};
 use crate::error::TrainingError;
 use crate::examples::Examples;
@@ -118,7 +118,9 @@ impl NgramFit<'_> {
                     parts => Some(self.held_out_logits(examples, parts, second.c)?),
                 };
                 let logits = on_parts.as_ref().unwrap_or(logits);
-                Some(stage.join(encoder, &self.task(examples), (logits, &second.calibration))?)
+                let ngrams =
+                    NgramLevel { logits, calibration: &second.calibration, spreads: &second.spreads };
+                Some(stage.join(encoder, &self.task(examples), &ngrams)?)
             }
             _ => None,
         };

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::encoder::distilled::{DistilledRows, with_distilled};
 use crate::error::TrainingError;
 use crate::examples::{Examples, split};
-use crate::fit::calibrate::{CalibrateOn, OutOfFold};
+use crate::fit::calibrate::{CalibrateOn, OutOfFold, Spread};
 use crate::fit::first_level::NgramFit;
 use crate::fit::level::KnownOf;
 use crate::fit::params::NgramParams;
@@ -26,6 +26,8 @@ pub(crate) struct SecondStage {
     pub(crate) calibration: Calibration,
     pub(crate) target_calibrations: BTreeMap<String, Calibration>,
     pub(crate) report: Option<CalibrationReport>,
+    /// How sources differ in each tenth of P(refusal), as in [`OutOfFold`].
+    pub(crate) spreads: Vec<Option<Spread>>,
     /// The out-of-fold logits, including the second level.
     pub(crate) logits: Option<Vec<f64>>,
 }
@@ -87,6 +89,7 @@ impl SecondStage {
         out_of_fold.centre = params.base_rate.map_or(0.0, log_odds);
         out_of_fold.sources = params.intervals.sources(examples);
         (self.calibration, self.report) = out_of_fold.calibrate(params.calibration)?;
+        self.spreads = out_of_fold.spreads(&self.calibration);
         if let (true, Some(base_rate)) = (params.calibrate_targets, params.base_rate) {
             let known = KnownOf { words: &scores.words(), examples, base_rate };
             self.target_calibrations = known.targets(&self.calibration);

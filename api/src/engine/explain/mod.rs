@@ -67,10 +67,7 @@ impl Question<'_> {
         let text = field.of(&input).unwrap_or_default();
         let explanation = model.scorer().explain(&input);
         let by_ngrams = model.explained(&explanation, &input);
-        let (mut scored, ngrams) = (by_ngrams, by_ngrams.p_refusal);
-        if tiered.has_encoder() {
-            scored = tiered.score_one(&input, scratch)?;
-        }
+        let scored = if tiered.has_encoder() { tiered.score_one(&input, scratch)? } else { by_ngrams };
         // Requested before the first return, so that the encoder gets both requests at once.
         let direction = tiered.direction(&input, NEAREST)?;
         if tiered.waits() {
@@ -80,11 +77,10 @@ impl Question<'_> {
         let otherwise = answer.as_ref().and_then(AnswerView::decided_otherwise);
         let searched = text.len() <= FLIP_BYTES && otherwise.is_none();
         let judge = Judge { tiered, policy, phrases };
-        let mut found = if searched {
-            Found::searched(&judge, field, &input, &scored, scratch)?
-        } else {
-            Found::default()
-        };
+        let mut found = Found::default();
+        if searched {
+            found = Found::searched(&judge, field, &input, &scored, scratch)?;
+        }
         // The search may need more replies of the encoder.
         if tiered.waits() {
             return Ok(None);
@@ -117,7 +113,7 @@ impl Question<'_> {
             fragment: found.fragment.map(|fragment| fragment_view(fragment, text, &characters)),
             flip_searched: searched,
             unexplained,
-            encoder: direction.map(|direction| encoder_view(model, direction, &scored, ngrams)),
+            encoder: direction.map(|direction| encoder_view(model, direction, &scored, by_ngrams.p_refusal)),
             not_judged: Vec::new(),
             not_known: Vec::new(),
             model: name,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::engine::explain::AnswerView;
-use crate::engine::model_ref::ModelRef;
+use crate::engine::model_ref::{Described, ModelRef};
 use crate::engine::schema::{DecisionName, DoubtName, TierName};
 use crate::engine::shares::{Characters, ShareView, Span};
 
@@ -80,6 +80,7 @@ pub(crate) struct ExplainResponse {
     #[schema(example = json!([]))]
     pub(crate) not_known: Vec<String>,
     /// The model.
+    #[schema(value_type = Described)]
     pub(crate) model: ModelRef,
     /// The time that it took.
     pub(crate) seconds: f64,

@@ -125,8 +125,14 @@ fn response(verdicts: Verdicts) -> GuardrailResponse {
     let blocked_reason = worst.is_held().then(|| verdicts.reason(worst));
     let (p_refusal, decision) = (worst.p_refusal, worst.decision);
     let Verdicts { model, target, unknown_target, .. } = verdicts;
-    let found =
-        Found { p_refusal, decision, target, unknown_target, model: model.name, digest: model.digest };
+    let found = Found {
+        p_refusal,
+        decision,
+        target,
+        unknown_target,
+        model: model.name.clone(),
+        digest: model.digest.clone(),
+    };
     GuardrailResponse { action, blocked_reason, demur: Some(found) }
 }
 

@@ -136,7 +136,7 @@ pub(crate) async fn moderate(
     Ok(ModerationResponse {
         id: format!("modr-{}", uuid::Uuid::new_v4().simple()),
         results: verdicts.list.iter().enumerate().map(result).collect(),
-        model: verdicts.model.name,
+        model: verdicts.model.name.clone(),
     })
 }
 

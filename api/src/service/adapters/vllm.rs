@@ -123,7 +123,7 @@ pub(crate) async fn label(
         object: "list",
         created: now(),
         data: data.collect(),
-        model: verdicts.model.name,
+        model: verdicts.model.name.clone(),
         usage: Usage::default(),
     })
 }

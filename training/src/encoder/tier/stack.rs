@@ -12,7 +12,7 @@ use ndarray::Array2;
 
 use crate::error::TrainingError;
 use crate::examples::{Examples, split};
-use crate::fit::calibrate::{CalibrationMethod, OutOfFold};
+use crate::fit::calibrate::{CalibrationMethod, OutOfFold, Spread};
 use crate::fit::level::KnownOf;
 use crate::fit::second_level::{LinearModel, SecondLevelParams, fit_binary};
 use crate::metrics::auroc;
@@ -38,6 +38,8 @@ pub(crate) struct Levels<'a> {
     pub(crate) source_folds: Vec<usize>,
     /// As in [`OutOfFold`].
     pub(crate) sources: Vec<u32>,
+    /// As in [`OutOfFold`].
+    pub(crate) spreads: Vec<Option<Spread>>,
     pub(crate) targets: Vec<Option<&'a str>>,
     /// The base rate that the fit states, with the rows that tell how targets deviate from it.
     pub(crate) level: Option<(f64, Examples<'a>)>,
@@ -133,6 +135,7 @@ impl Levels<'_> {
             clusters: self.of_level(&self.clusters),
             source_folds: self.of_level(&self.source_folds),
             sources: self.of_level(&self.sources),
+            spreads: self.spreads.clone(),
             centre: self.level.as_ref().map_or(0.0, |(base_rate, _)| log_odds(*base_rate)),
             ..OutOfFold::default()
         }

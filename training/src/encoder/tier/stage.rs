@@ -7,11 +7,11 @@ use demur_data::shuffled;
 use demur_predictor::encoder::{
     BaseModel, EncoderManifest, EncoderTier, KnownInput, KnownInputs, Learned, Reads, unit,
 };
-use demur_predictor::{Calibration, Field, Input, SeenPrompts, TrainingData};
+use demur_predictor::{Field, Input, SeenPrompts, TrainingData};
 
 use crate::encoder::distilled::DistilledRows;
 use crate::encoder::params::EncoderParams;
-use crate::encoder::task::EncoderTask;
+use crate::encoder::task::{EncoderTask, NgramLevel};
 use crate::encoder::tier::distil::{distilled, texts};
 use crate::encoder::tier::fitted::FittedEncoder;
 use crate::encoder::tier::head_fit::{EncoderFit, fit_head};
@@ -90,8 +90,7 @@ impl EncoderStage {
         self.fit.out_of_fold.iter().zip(&self.fit.parts).map(|(&(row, _), &fold)| (row, fold)).collect()
     }
 
-    /// Fits the second level over both tiers. `ngrams` are the out-of-fold logits of the n-grams, and
-    /// `of_ngrams` is the calibration that turns them into P(refusal).
+    /// Fits the second level over both tiers.
     ///
     /// # Errors
     /// As for [`Self::fit`].
@@ -99,11 +98,12 @@ impl EncoderStage {
         self,
         params: &EncoderParams,
         task: &EncoderTask<'_, '_>,
-        (ngrams, of_ngrams): (&[f64], &Calibration),
+        ngrams: &NgramLevel<'_>,
     ) -> Result<FittedEncoder, TrainingError> {
         let Self { reads, trained, fit, distilled, distilled_from } = self;
         // Of texts that it will not be asked of, it has nothing to say here either.
-        let is_asked = |row: usize| !params.latin_only || reads.is_latin(&task.examples.inputs[row]);
+        let is_asked =
+            |row: usize| reads.knows(&task.examples.inputs[row], params.latin_only, &params.languages);
         let levels = levels(task, ngrams, (&fit.out_of_fold, &fit.parts), is_asked)?;
         let stacked = levels.fit(params.stack, task.calibration, task.calibrate_targets)?;
         let known = known(params.known, task, &reads, &fit.loaded)?;
@@ -119,12 +119,13 @@ impl EncoderStage {
             config: fit.loaded.config.clone(),
             reads,
             latin_only: params.latin_only,
+            languages: params.languages.clone(),
             stack: stacked.stack,
             calibration: stacked.calibration.clone(),
             target_calibrations: stacked.target_calibrations.clone(),
             calibration_report: stacked.report.clone(),
-            cascade: levels.cascade(of_ngrams, params.cheap),
-            cascades: levels.cascades(of_ngrams, &stacked),
+            cascade: levels.cascade(ngrams.calibration, params.cheap),
+            cascades: levels.cascades(ngrams.calibration, &stacked),
             direction: fit.described,
             known: known.inputs.len(),
         };
@@ -194,7 +195,7 @@ fn check_length(encoder: &LoadedEncoder, reads: &Reads) -> Result<(), TrainingEr
 /// The out-of-fold logits of both tiers side by side, of the rows that the encoder is asked of.
 fn levels<'e>(
     task: &EncoderTask<'_, 'e>,
-    ngrams: &[f64],
+    ngrams: &NgramLevel<'_>,
     (of_encoder, parts): (&[(usize, f64)], &[usize]),
     is_asked: impl Fn(usize) -> bool,
 ) -> Result<Levels<'e>, TrainingError> {
@@ -211,12 +212,13 @@ fn levels<'e>(
     Ok(Levels {
         level_rows,
         by_parts: !parts.is_empty(),
-        ngrams: rows.iter().map(|&row| ngrams[row]).collect(),
+        ngrams: rows.iter().map(|&row| ngrams.logits[row]).collect(),
         encoder: of_encoder,
         clusters: scores.clusters,
         source_folds: scores.source_folds,
         folds,
         sources: task.intervals.sources(&examples),
+        spreads: ngrams.spreads.to_vec(),
         targets: examples.inputs.iter().map(|input| input.target).collect(),
         truth: examples.truth.clone(),
         weights: examples.weights.clone(),

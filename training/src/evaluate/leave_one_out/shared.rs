@@ -257,6 +257,7 @@ impl OutOfFold {
             centre: self.centre,
             source_folds: keep.iter().map(|&row| renumbered(self.source_folds[row])).collect(),
             sources: Vec::new(),
+            spreads: Vec::new(),
             part_of_sources: self.part_of_sources,
         }
     }

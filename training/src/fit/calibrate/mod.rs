@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use demur_predictor::{Calibration, CalibrationReport, sigmoid};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::outside::Spread;
 pub use self::outside::{CalibrateOn, IntervalsFor};
 use crate::error::TrainingError;
 use crate::metrics::{ece, loss_of};
@@ -61,6 +62,8 @@ pub(crate) struct OutOfFold {
     /// The source of each row, if the intervals of the reliability table are to hold for another source.
     /// Empty: for more rows of the same sources, or, where sources were left out, for another source anyway.
     pub(crate) sources: Vec<u32>,
+    /// How sources differ in each tenth of P(refusal) where other scores of more sources say it. Empty: it is not known.
+    pub(crate) spreads: Vec<Option<Spread>>,
     /// Whether these are a subset of scores whose clusters are whole left-out sources.
     pub(crate) part_of_sources: bool,
 }

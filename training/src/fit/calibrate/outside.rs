@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use demur_data::assign_folds;
-use demur_predictor::{ReliabilityBin, sigmoid};
+use demur_predictor::{Calibration, ReliabilityBin, sigmoid};
 use serde::{Deserialize, Serialize};
 
 use super::OutOfFold;
@@ -161,13 +161,18 @@ impl OutOfFold {
         (!self.source_folds.is_empty()).then(sources)
     }
 
-    /// The truth of rows by their P(refusal), in tenths.
-    pub(super) fn reliability(&self, p: &[f64]) -> Vec<ReliabilityBin> {
-        let sources = match (&self.sources[..], self.source_folds.is_empty()) {
+    /// The source of each row, if intervals are for a source that has not been seen.
+    fn sources_of_intervals(&self) -> Option<&[u32]> {
+        match (&self.sources[..], self.source_folds.is_empty()) {
             ([], true) => None,
             ([], false) => Some(&self.clusters),
             _ => Some(&self.sources),
-        };
+        }
+    }
+
+    /// The rows of each tenth of P(refusal), by source.
+    fn parts(&self, p: &[f64]) -> Vec<BTreeMap<u32, Part>> {
+        let sources = self.sources_of_intervals();
         let mut bins: Vec<BTreeMap<u32, Part>> = vec![BTreeMap::new(); BINS];
         for (row, &p) in p.iter().enumerate() {
             let weight = self.weights[row];
@@ -184,50 +189,99 @@ impl OutOfFold {
             let part = bins[bin_of(p)].entry(source).or_default();
             *part = part.add(one);
         }
-        let bin = |parts: &BTreeMap<u32, Part>| {
+        bins
+    }
+
+    /// How sources differ in each tenth of P(refusal); `None` where there are not two.
+    pub(crate) fn spreads(&self, calibration: &Calibration) -> Vec<Option<Spread>> {
+        let p: Vec<f64> = self.logits.iter().map(|&logit| calibration.apply(logit).get()).collect();
+        let of =
+            |parts: &BTreeMap<u32, Part>| Logits::of(&parts.values().copied().collect::<Vec<_>>()).spread();
+        self.parts(&p).iter().map(of).collect()
+    }
+
+    /// The truth of rows by their P(refusal), in tenths.
+    pub(super) fn reliability(&self, p: &[f64]) -> Vec<ReliabilityBin> {
+        let by_source = self.sources_of_intervals().is_some();
+        let bin = |(at, parts): (usize, &BTreeMap<u32, Part>)| {
             let all = parts.values().fold(Part::default(), |all, &part| all.add(part));
             if all.rows == 0 {
                 return ReliabilityBin { rows: 0, refused: 0.0, low: 0.0, high: 1.0 };
             }
             let parts: Vec<Part> = parts.values().copied().collect();
-            let (low, high) = match sources {
-                None => wilson_of_share(all.share(), all.size()),
-                Some(_) => interval_of_new_source(&parts, all),
+            let (low, high) = if by_source {
+                let other = self.spreads.get(at).copied().flatten();
+                interval_of_new_source(&Logits::of(&parts), all, other)
+            } else {
+                wilson_of_share(all.share(), all.size())
             };
             ReliabilityBin { rows: all.rows, refused: all.share(), low, high }
         };
-        bins.iter().map(bin).collect()
+        self.parts(p).iter().enumerate().map(bin).collect()
     }
 }
 
-/// The 95% interval of the refused share in a source that has not been seen.
+/// How sources differ beyond chance in the share refused, on the scale of logits: a share of .02 cannot fall by what
+/// a share of .5 can.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Spread {
+    /// Tau squared, by the method of moments (`DerSimonian` & Laird 1986).
+    pub(super) between: f64,
+    /// Sources, less one.
+    pub(super) freedom: f64,
+}
+
+/// The logits of the refused shares of some sources, and their variances.
+struct Logits {
+    of_source: Vec<f64>,
+    within: Vec<f64>,
+}
+
+impl Logits {
+    fn of(parts: &[Part]) -> Self {
+        // Half a row is added to each class, so that a share of 0 or 1 has a logit.
+        let counts =
+            |part: &Part| (part.share() * part.size() + 0.5, (1.0 - part.share()) * part.size() + 0.5);
+        let of =
+            |(refused, complied): (f64, f64)| ((refused / complied).ln(), 1.0 / refused + 1.0 / complied);
+        let (of_source, within) = parts.iter().map(counts).map(of).unzip();
+        Self { of_source, within }
+    }
+
+    /// Their mean where sources differ by this tau squared, and its precision.
+    fn mean_by(&self, between: f64) -> (f64, f64) {
+        let each = || self.of_source.iter().zip(&self.within);
+        let precision: f64 = each().map(|(_, within)| 1.0 / (within + between)).sum();
+        let sum: f64 = each().map(|(logit, within)| logit / (within + between)).sum();
+        (sum / precision, precision)
+    }
+
+    fn spread(&self) -> Option<Spread> {
+        if self.of_source.len() < 2 {
+            return None;
+        }
+        let (mean, precision) = self.mean_by(0.0);
+        let squares: f64 = self.within.iter().map(|within| within.powi(-2)).sum();
+        let each = self.of_source.iter().zip(&self.within);
+        let q: f64 = each.map(|(logit, within)| (logit - mean).powi(2) / within).sum();
+        let freedom = self.of_source.len() as f64 - 1.0;
+        Some(Spread { between: ((q - freedom) / (precision - squares / precision)).max(0.0), freedom })
+    }
+}
+
+/// The 95% interval of the refused share in a source that has not been seen: it differs from the mean of these by
+/// their tau squared and by the uncertainty of the mean (Higgins, Thompson & Spiegelhalter 2009).
 ///
-/// Sources differ beyond chance, and on a scale of logits, for a share of .02 cannot fall by what a share of
-/// .5 can. Their tau squared is that of the method of moments (`DerSimonian` & Laird 1986); a new source
-/// differs from their mean by tau squared and by the uncertainty of the mean (Higgins, Thompson &
-/// Spiegelhalter 2009).
-fn interval_of_new_source(parts: &[Part], all: Part) -> (f64, f64) {
-    if parts.len() < 2 {
+/// Where other scores of the same tenth are of more sources, it is theirs: how sources differ is theirs to say,
+/// whatever scored them, and two or three say next to nothing of it.
+fn interval_of_new_source(logits: &Logits, all: Part, other: Option<Spread>) -> (f64, f64) {
+    let freedom = |spread: Option<Spread>| spread.map_or(0.0, |spread| spread.freedom);
+    let own = logits.spread();
+    let Some(Spread { between, freedom }) = (if freedom(other) > freedom(own) { other } else { own }) else {
         // A single source says nothing about how sources differ, so it counts as one row.
         return wilson_of_share(all.share(), 1.0);
-    }
-    // Half a row is added to each class, so that a share of 0 or 1 has a logit.
-    let counts = |part: &Part| (part.share() * part.size() + 0.5, (1.0 - part.share()) * part.size() + 0.5);
-    let logits: Vec<f64> =
-        parts.iter().map(counts).map(|(refused, complied)| (refused / complied).ln()).collect();
-    let within: Vec<f64> =
-        parts.iter().map(counts).map(|(refused, complied)| 1.0 / refused + 1.0 / complied).collect();
-    let mean_by = |between: f64| {
-        let precision: f64 = within.iter().map(|within| 1.0 / (within + between)).sum();
-        let sum: f64 = logits.iter().zip(&within).map(|(logit, within)| logit / (within + between)).sum();
-        (sum / precision, precision)
     };
-    let (mean, precision) = mean_by(0.0);
-    let squares: f64 = within.iter().map(|within| within.powi(-2)).sum();
-    let q: f64 = logits.iter().zip(&within).map(|(logit, within)| (logit - mean).powi(2) / within).sum();
-    let freedom = parts.len() as f64 - 1.0;
-    let between = ((q - freedom) / (precision - squares / precision)).max(0.0);
-    let (mean, precision) = mean_by(between);
+    let (mean, precision) = logits.mean_by(between);
     let half = quantile(freedom - 1.0) * (between + 1.0 / precision).sqrt();
     (sigmoid(mean - half), sigmoid(mean + half))
 }

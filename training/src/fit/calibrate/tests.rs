@@ -150,6 +150,31 @@ fn stated_intervals_hold_on_a_source_that_was_left_out() {
     assert!(widths.iter().all(|&width| width < 0.15), "{widths:?}");
 }
 
+#[test]
+fn two_sources_take_the_spread_of_many() {
+    let differ = sources(|source| f64::from(source) / 5.0 - 0.9);
+    let (calibration, report) = differ.calibrate(CalibrationMethod::Temperature).unwrap();
+    let of_ten = report.unwrap().reliability;
+    let spreads = differ.spreads(&calibration);
+    let halves = differ.clusters.iter().map(|&source| u32::from(source >= 5)).collect();
+    let few = OutOfFold { sources: halves, ..differ };
+    let widths = |of: &OutOfFold| -> Vec<f64> {
+        let (_, report) = of.calibrate(CalibrationMethod::Temperature).unwrap();
+        report.unwrap().reliability.iter().map(|bin| bin.high - bin.low).collect()
+    };
+    let alone = widths(&few);
+    let with = OutOfFold { spreads, ..few };
+    for (bin, (alone, with)) in of_ten.iter().zip(alone.iter().zip(widths(&with))) {
+        let all = bin.high - bin.low;
+        assert!(with < *alone && (all / 2.0..2.0 * all).contains(&with), "{all}: {alone}, {with}");
+    }
+    // Those of fewer sources than its own it does not take.
+    let of_two = OutOfFold { spreads: vec![Some(Spread { between: 9.0, freedom: 1.0 }); 10], ..with };
+    let own = OutOfFold { sources: of_two.clusters.clone(), ..of_two };
+    let found = widths(&own);
+    assert!(of_ten.iter().zip(found).all(|(bin, width)| (bin.high - bin.low - width).abs() < 1e-12));
+}
+
 fn examples(sources: &[Option<&'static str>], groups: &[u32]) -> crate::Examples<'static> {
     let n = sources.len();
     crate::Examples {
