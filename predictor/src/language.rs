@@ -263,6 +263,13 @@ mod tests {
     }
 
     #[test]
+    fn no_listed_word_is_too_long_to_be_looked_up() {
+        let words = WORDS.iter().flat_map(|(_, words)| words.split_ascii_whitespace());
+        assert!(words.clone().all(|word| 3 * word.len() <= LONGEST), "{:?}", words.map(str::len).max());
+        assert_eq!(language("KANN MAN DAS \u{dc}BER NACHT MACHEN?"), Some("de"), "capitals are read");
+    }
+
+    #[test]
     fn letters_are_counted_by_script() {
         let counts = letters_by_script("Año 1: пример ไทย \u{1d400}");
         assert_eq!([counts[LATIN], counts[4], counts[9], counts[OTHER]], [3, 6, 3, 1]);

@@ -95,7 +95,15 @@ pub(crate) fn check_name(name: Option<&str>, field: &str) -> Result<(), ApiError
 /// # Errors
 /// When the thresholds are out of range or out of order.
 pub(crate) fn policy_of_request(own: Option<Thresholds>, model: &Model) -> Result<Policy, ApiError> {
-    let Some(Thresholds { send_below, hold_from }) = own else { return Ok(model.manifest().policy) };
-    let policy = model.manifest().policy.with(Some(send_below), Some(hold_from));
-    policy.check().map(|()| policy).map_err(|cause| ApiError::invalid("policy", cause.to_string()))
+    own.map_or(Ok(model.manifest().policy), |own| policy_of(own, "policy"))
+}
+
+/// The policy of thresholds that stand in `field` of a body.
+///
+/// # Errors
+/// When they are out of range or out of order.
+pub(crate) fn policy_of(own: Thresholds, field: &str) -> Result<Policy, ApiError> {
+    let Thresholds { send_below, hold_from } = own;
+    let policy = Policy { send_below, hold_from };
+    policy.check().map(|()| policy).map_err(|cause| ApiError::invalid(field, cause.to_string()))
 }

@@ -1,7 +1,5 @@
 //! The buffers of a thread that scores texts.
 
-use std::ops::Range;
-
 use crate::ngram::covered::Covered;
 use crate::ngram::hits::Hits;
 use crate::ngram::ngrams::Symbols;
@@ -16,8 +14,6 @@ pub struct Scratch {
     /// and its current node.
     pub(super) paths: Vec<(u32, u32)>,
     pub(super) hits: Hits,
-    /// N-grams with their symbols.
-    pub(super) found: Vec<(u32, Range<usize>)>,
     pub(super) covered: Covered,
     /// Whether a score also says how much of a prompt is known.
     pub(super) measures: bool,

@@ -105,8 +105,7 @@ impl Vectorizer {
         least: usize,
         mut each: impl FnMut(u32, Range<usize>),
     ) {
-        let mut found = std::mem::take(&mut scratch.found);
-        found.clear();
+        let mut found = Vec::new();
         let of_bytes = self.find(scratch, |feature, symbols| {
             if symbols.len() >= least {
                 found.push((feature, symbols));
@@ -115,7 +114,7 @@ impl Vectorizer {
         let (text, symbols) = (scratch.text.get().as_str().as_bytes(), &scratch.symbols.bytes);
         // The spaces around a piece are not in its byte range.
         let space = |at: usize| usize::from(text[at] == b' ');
-        for &(feature, Range { start, end }) in &found {
+        for (feature, Range { start, end }) in found {
             let bytes = if of_bytes {
                 start + space(start)..end - space(end - 1)
             } else {
@@ -123,7 +122,6 @@ impl Vectorizer {
             };
             each(feature, bytes.start - PAD..bytes.end - PAD);
         }
-        scratch.found = found;
     }
 
     /// The fewest symbols of an n-gram in which a text is known.

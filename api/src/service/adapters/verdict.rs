@@ -5,7 +5,7 @@
 //! mean, and how errors name the fields of the caller's own body.
 
 use demur_data::{Context, Label};
-use demur_predictor::{Decision, Field, Form, Policy, ShareKind, ViewText};
+use demur_predictor::{Decision, Field, Form, ShareKind, ViewText};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -19,6 +19,7 @@ use crate::service::error::ApiError;
 use crate::service::job::Job;
 use crate::service::predict::{PredictRequest, Prediction, predict};
 use crate::service::registry::Registry;
+use crate::service::validate::policy_of;
 
 /// How many words a reason names.
 const WORDS: usize = 3;
@@ -104,10 +105,7 @@ impl Extras {
             }
         };
         // Here, for a request with nothing to judge asks no model that would check them.
-        if let Some(Thresholds { send_below, hold_from }) = policy {
-            let checked = Policy { send_below, hold_from }.check();
-            checked.map_err(|cause| ApiError::invalid(field, cause.to_string()))?;
-        }
+        policy.map(|policy| policy_of(policy, field)).transpose()?;
         let target = self.target.or(target);
         let explain = self.explain.unwrap_or(false);
         Ok(Ask { model: self.model, target, policy, explain, ..Ask::default() })
